@@ -1,0 +1,165 @@
+"""The protocol an adapter fulfils: translate reads into the model, writes into one signed request, answers into facts.
+
+An adapter author writes three things: how to read an account, how to make one call, and a table of codes. Everything
+about repeating, waiting and deciding is elsewhere.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol
+
+from reconcile.exchanges.served import ExchangeTime
+from reconcile.exchanges.traits import Traits
+from reconcile.exchanges.wire import HttpRequest
+from reconcile.model import Address, MarginType, ObservedAccount, Position
+from reconcile.plan import Step
+
+
+class Cause(StrEnum):
+    """Why isolated margin moved, as far as the exchange's ledger says."""
+
+    MANUAL = "manual"  # an add or reduce call: ours, another program's or a person's
+    FUNDING = "funding"
+    FILL = "fills"
+    AUTO = "automatic"  # auto-add, leverage lowered
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerRow:
+    """One movement of isolated margin.
+
+    ``row_id`` is unique for the account; ``side`` is None where the ledger names none; ``change`` is signed (positive:
+    the position gained margin); ``time_ms`` is the exchange's.
+    """
+
+    row_id: str
+    symbol: str
+    side: str | None
+    asset: str
+    cause: Cause
+    change: Decimal
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerRead:
+    """A complete read: every page was followed to its end. ``reaches_back`` is False when ``since`` is out of reach."""
+
+    rows: tuple[LedgerRow, ...]
+    reaches_back: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One signed write, ready to be sent once. ``signed_at_ms`` is the timestamp inside it."""
+
+    request: HttpRequest = field(repr=False)
+    signed_at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Yes:
+    """A well-formed success. ``note`` is the exchange's own code and message, safe to journal.
+
+    ``already`` is True for an "already so" answer to an absolute call: success only after a look.
+    """
+
+    note: str
+    already: bool = False
+
+
+class Reader(Protocol):
+    """Everything that plan, drift and import can do: read."""
+
+    traits: Traits
+    time: ExchangeTime
+    requests: Mapping[str, int]
+    """How many signed reads (``read``), public reads (``public``) and writes (``write``) were sent so far."""
+
+    async def sync_time(self) -> int:
+        """Ask the exchange for its time now, take it into ``time`` and return it; raises ReadFailed."""
+        ...
+
+    async def account_uid(self) -> str | None:
+        """The exchange's own id of this account, None where it tells none; raises ReadFailed."""
+        ...
+
+    async def observe(
+        self, declared: Mapping[str, MarginType], *, reuse: ObservedAccount | None = None
+    ) -> ObservedAccount:
+        """Read the account. ``declared`` maps each declared symbol to its declared type.
+
+        With ``reuse``, what does not change within a run (modes, tiers, instruments) is taken from there and only
+        positions and free balance are read. A number of requests that does not grow with the targets, but for flat
+        symbols whose type must change. Raises ReadFailed; a partial answer is a failed read.
+        """
+        ...
+
+    async def ledger(self, symbol: str, *, since_ms: int) -> LedgerRead:
+        """All movements of a symbol's isolated margin with ``time_ms`` >= since_ms, oldest first, pages followed to
+        the end, funding included; raises ReadFailed."""
+        ...
+
+    async def newest_row(self, symbol: str) -> str | None:
+        """A cursor of the ledger as it is now for the journal: the newest row's id, where one request tells it for the
+        whole account and is cheap; None where it does not (the signed time is the cursor then). Raises ReadFailed."""
+        ...
+
+
+class Writer(Reader, Protocol):
+    """A reader that can also make the two calls."""
+
+    def prepare(self, step: Step, amount: Decimal | None, position: Position | None, *, signed_at_ms: int) -> Call:
+        """Sign one call. ``amount`` > 0 is what to move and ``position`` the freshly observed slot (both None for a
+        type change). Reads no clock and sends nothing."""
+        ...
+
+    async def send(self, call: Call) -> Yes:
+        """Send it once. Raises NotSent, Refused or InDoubt; never anything else for what a network can do."""
+        ...
+
+
+class CodeClass(StrEnum):
+    """What a documented code proves about a write."""
+
+    ALREADY = "already"  # absolute calls only: it is as asked; success after a look
+    THROTTLE = "throttle"
+    CLOCK = "clock"
+    LATER = "later"
+    STATE = "state"
+    FUNDS = "funds"
+    PERMISSION = "permission"
+    REQUEST = "request"
+    DOUBT = "doubt"  # may have been executed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """One row of an adapter's table of codes: what it means in our words, what it proves, and where that is from."""
+
+    code: str
+    meaning: str
+    proves: CodeClass
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """An account's secrets; they never show in a repr."""
+
+    key: str = field(repr=False)
+    secret: str = field(repr=False)
+    passphrase: str | None = field(default=None, repr=False)
+
+
+def lane_of(traits: Traits, address: Address) -> str:
+    """The lane an address belongs to: itself, or its symbol where the ledger names no side."""
+    return str(address) if traits.lane.value == "address" else address.symbol
+
+
+def open_addresses(account: ObservedAccount, symbol: str) -> Collection[Address]:
+    """The addresses of a symbol that hold a position."""
+    return [address for address, position in account.positions.items() if address.symbol == symbol and position.is_open]

@@ -1,0 +1,111 @@
+"""One request, once: what every transport must be, and the one over real HTTP.
+
+There is no retry, no redirect, no cookie and no credential file here, by construction: a prepared request goes straight
+to a ``requests`` transport adapter with all of its retries off. Errors say what is known about the account.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import requests
+from requests.adapters import BaseAdapter, HTTPAdapter
+from urllib3.exceptions import NewConnectionError
+
+from reconcile.errors import InDoubt, NotSent
+
+CONNECT_TIMEOUT_S = 5
+READ_TIMEOUT_S = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpRequest:
+    """Exactly the bytes to send. ``headers`` carry credentials, so they never show in a repr."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpResponse:
+    """What came back; header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Wire(Protocol):
+    """Sends one request once."""
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        """Any HTTP answer is returned, whatever its status.
+
+        Raises NotSent when no byte can have reached the exchange (name lookup, refused or timed-out connect), InDoubt
+        for every other failure: a TLS error or a reset may come after the request was read.
+        """
+        ...
+
+
+class ReadOnlyWire:
+    """A wire that cannot write: plan, drift and import are given nothing else."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        """Pass on a GET; anything else is a bug of ours and never reaches the network."""
+        if request.method != "GET":
+            raise NotSent(f"sending {request.method}: this command only reads; nothing was sent")
+        return await self._wire.send(request)
+
+
+def http_adapter(connections: int) -> HTTPAdapter:
+    """A pooled ``requests`` adapter that never repeats anything."""
+    return HTTPAdapter(pool_connections=connections, pool_maxsize=connections, max_retries=0, pool_block=False)
+
+
+class RequestsWire:
+    """The wire over a ``requests`` transport adapter, real or in-process, run on an executor's threads."""
+
+    def __init__(self, adapter: BaseAdapter, *, threads: Executor | None, verify: bool | str = True) -> None:
+        """``threads`` None sends in the calling thread, for an in-process adapter."""
+        self._adapter = adapter
+        self._threads = threads
+        self._verify = verify
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        """See ``Wire.send``."""
+        if self._threads is None:
+            return self._send(request)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._send, request)
+
+    def _send(self, request: HttpRequest) -> HttpResponse:
+        prepared = requests.Request(request.method, request.url, headers=dict(request.headers), data=request.body)
+        try:
+            response = self._adapter.send(
+                prepared.prepare(), timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S), verify=self._verify
+            )
+            return HttpResponse(
+                status=response.status_code,
+                headers={name.lower(): value for name, value in response.headers.items()},
+                body=response.content,
+            )
+        except requests.exceptions.ConnectTimeout as error:
+            raise NotSent(f"{request.method}: the connection timed out before anything was sent") from error
+        except requests.exceptions.ConnectionError as error:
+            if _never_connected(error):
+                raise NotSent(f"{request.method}: no connection could be made") from error
+            raise InDoubt(f"{request.method}: the connection broke ({type(error).__name__})") from error
+        except requests.exceptions.RequestException as error:
+            raise InDoubt(f"{request.method}: no complete answer ({type(error).__name__})") from error
+
+
+def _never_connected(error: requests.exceptions.ConnectionError) -> bool:
+    """Name lookup and refused connections only; urllib3 reports both as NewConnectionError."""
+    cause = error.args[0] if error.args else None
+    return isinstance(getattr(cause, "reason", cause), NewConnectionError)

@@ -1,0 +1,71 @@
+"""What a journal store must do; fulfilled by files (``files.py``) and open for a second store.
+
+A store holds one journal and one lock per account identity. Reading needs no lock; writing needs it. The lock belongs to
+a living process and dies with it.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+from reconcile.journal.records import Record
+from reconcile.journal.state import JournalState
+
+
+class Journal(Protocol):
+    """One account's journal, held under its lock."""
+
+    identity: str
+    state: JournalState
+    """What all records add up to, kept current by every append."""
+
+    async def append(self, record: Record, *, durable: bool) -> None:
+        """Append one record under the run id this journal was opened with.
+
+        With ``durable`` it returns only when the record is flushed to disk; one flush may serve many waiting appends.
+        Without, the record is in the file but may be lost in a power cut. Raises JournalError when it cannot be
+        written: then nothing may be sent any more, and every later append fails too.
+        """
+        ...
+
+    def check(self) -> None:
+        """Raise LockLost unless what we hold is still the lock and the journal still ends with our last record."""
+        ...
+
+    @property
+    def head(self) -> str:
+        """The hash of the last record: pins the whole journal."""
+        ...
+
+
+class Store(Protocol):
+    """All journals of one home (or of one database)."""
+
+    def open(
+        self, identity: str, *, run_id: str, holder: Mapping[str, str], timeout_ms: int
+    ) -> AbstractAsyncContextManager[Journal]:
+        """Take the account's lock, verify the chain and fold the journal; create it where there is none.
+
+        ``holder`` is shown to whoever waits. Raises Declined (key ``lock``) naming the holder when the lock is not free
+        within ``timeout_ms``, ChainBroken, or JournalError.
+        """
+        ...
+
+    def read(self, identity: str) -> JournalState:
+        """Fold an account's journal without the lock, verifying the chain; a new state where there is none.
+
+        An unfinished last line is ignored. Raises ChainBroken or JournalError.
+        """
+        ...
+
+    def lines(self, identity: str) -> Iterator[Mapping[str, Any]]:
+        """The records as stored, in order, verifying the chain as they are read."""
+        ...
+
+    def holder(self, identity: str) -> Mapping[str, str] | None:
+        """Who holds the lock now; None when it is free."""
+        ...
+
+    def identities(self) -> list[str]:
+        """The accounts there are journals of."""
+        ...

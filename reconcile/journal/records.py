@@ -1,0 +1,173 @@
+"""The records of a journal and what they add up to.
+
+A record is one JSON object: ``{"seq": 7, "prev": "<sha256 of line 6>", "at": "<RFC 3339, local clock>", "kind": "intent",
+"run": "<run id>", …}``. The kinds and their fields are the dataclasses below; amounts are strings, times that are compared
+are exchange milliseconds (``…_ms``). Readers ignore fields they do not know. Nothing here does I/O.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from reconcile.model import Address
+
+
+class Known(StrEnum):
+    """What the journal knows about one intent."""
+
+    ACCEPTED = "accepted"  # said yes, not yet visible: settles later
+    APPLIED = "applied"
+    REFUSED = "refused"  # proven: nothing changed
+    NOT_SENT = "not_sent"  # proven: nothing left
+    NOT_APPLIED = "not_applied"  # looked after the fence: nothing happened
+    UNKNOWN = "unknown"  # looked after the fence: cannot tell; the lane is held
+    RELEASED = "released"  # still unknown, out of the ledger's reach; the lane is free again
+
+    @property
+    def settles(self) -> bool:
+        """Whether the intent needs no further look."""
+        return self not in {Known.ACCEPTED, Known.UNKNOWN}
+
+    @property
+    def moved(self) -> bool:
+        """Whether margin moved, as far as is known."""
+        return self in {Known.ACCEPTED, Known.APPLIED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """A step is about to be sent. On disk, flushed, before the wire.
+
+    ``amount`` > 0 (None for a type change); ``before`` is the isolated margin seen (or the margin type), ``size`` and
+    ``identity`` the position's; ``cursor`` the ledger's newest row id, None where the signed time is the cursor.
+    ``signed_at_ms`` is inside the request; ``fence_ms`` = signed_at_ms + validity + grace: once the exchange's clock
+    has passed it, the request cannot take effect any more.
+    """
+
+    kind: ClassVar[str] = "intent"
+    intent_id: str
+    step_id: str
+    lane: str
+    address: Address
+    action: str
+    asset: str | None
+    amount: Decimal | None
+    before: str
+    wanted: str
+    size: Decimal | None
+    identity: str | None
+    cursor: str | None
+    signed_at_ms: int
+    fence_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What is known about an intent. A later outcome of the same intent replaces an earlier one.
+
+    ``effect_ms`` is the latest exchange time at which it can have taken effect (None: it did not). ``after`` is the
+    margin (or type) as seen, None when not seen; ``claim`` the id of the ledger row that is ours; ``code`` and
+    ``message`` the exchange's own words.
+    """
+
+    kind: ClassVar[str] = "outcome"
+    intent_id: str
+    known: Known
+    effect_ms: int | None
+    after: str | None = None
+    evidence: str = ""
+    claim: str | None = None
+    code: str | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """A run of apply, settle or resolve holds the lock from here on. ``details`` is for auditors (who, why, what)."""
+
+    kind: ClassVar[str] = "run_started"
+    host: str
+    command: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished:
+    """The run gave the lock back. ``details`` holds exit code, counts and what live was at the end."""
+
+    kind: ClassVar[str] = "run_finished"
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanUsed:
+    """A saved plan was used up; written before its first call."""
+
+    kind: ClassVar[str] = "plan_used"
+    plan_id: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """A person said what happened; counts as an effect at ``effect_ms``."""
+
+    kind: ClassVar[str] = "resolved"
+    intent_id: str
+    applied: bool
+    reason: str
+    actor: str
+    effect_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repaired:
+    """An unfinished last line, which was never flushed, was moved aside to ``file`` (``size`` bytes)."""
+
+    kind: ClassVar[str] = "repaired"
+    file: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """Anything else an auditor wants: a refused apply, a watch decision. ``what`` names it."""
+
+    kind: ClassVar[str] = "noted"
+    what: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+Record = Intent | Outcome | RunStarted | RunFinished | PlanUsed | Resolved | Repaired | Noted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsettled:
+    """An intent whose fate is open: no outcome at all (``known`` None), ``accepted`` or ``unknown``."""
+
+    intent: Intent
+    known: Known | None
+    effect_ms: int | None
+    evidence: str
+    since: str
+    """When the intent was written, RFC 3339, local clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """The last thing known to have happened on a lane.
+
+    ``before`` and ``after`` are the isolated margin around our step, None where the last effect was not a margin step
+    that moved margin (a resolve, a type change): then only ``effect_ms`` counts. ``signed_ms`` is when it was signed.
+    """
+
+    address: Address
+    effect_ms: int
+    signed_ms: int
+    before: Decimal | None
+    after: Decimal | None
+    size: Decimal | None
+    identity: str | None
+    claim: str | None

@@ -1,0 +1,216 @@
+"""The words of the program as values: addresses, targets, positions, desired and observed accounts.
+
+Everything is frozen and every amount is a Decimal in the position's margin asset. Times are milliseconds of the
+exchange's own clock unless a name says otherwise.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol
+
+from reconcile.money import ZERO
+
+
+class MarginType(StrEnum):
+    """Whether a position stands on its own margin or on the whole account's."""
+
+    ISOLATED = "isolated"
+    CROSSED = "crossed"
+
+
+class Side(StrEnum):
+    """``long`` and ``short`` in hedge mode, ``net`` in one-way mode."""
+
+    LONG = "long"
+    SHORT = "short"
+    NET = "net"
+
+
+class PositionMode(StrEnum):
+    """Whether one symbol can hold a long and a short at once (``hedge``) or only one position (``one-way``)."""
+
+    HEDGE = "hedge"
+    ONE_WAY = "one-way"
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """The sides a position can have in this mode."""
+        return (Side.NET,) if self is PositionMode.ONE_WAY else (Side.LONG, Side.SHORT)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Address:
+    """``SYMBOL.side``: one position slot of an account. The symbol is the exchange's own id, never translated."""
+
+    symbol: str
+    side: Side
+
+    def __str__(self) -> str:
+        return f"{self.symbol}.{self.side}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        """Read ``SYMBOL.side``; raises ValueError when it is not one."""
+        symbol, dot, side = text.rpartition(".")
+        if not dot or not symbol:
+            raise ValueError(f"{text!r} is not an address like BTCUSDT.long")
+        return cls(symbol, Side(side))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tolerance:
+    """How far live may be from declared and still count as equal: an amount, or a share of the declared margin."""
+
+    value: Decimal
+    percent: bool
+
+    def amount(self, declared: Decimal) -> Decimal:
+        """The tolerance in the margin asset."""
+        return declared * self.value / 100 if self.percent else self.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One declared address. ``isolated_margin`` None leaves the margin alone (type only, or crossed)."""
+
+    address: Address
+    margin_type: MarginType
+    isolated_margin: Decimal | None
+    tolerance: Tolerance
+    line: int | None = None
+
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Percent:
+    """A share, as written: 5 means 5 %."""
+
+    value: Decimal
+
+    def of(self, amount: Decimal) -> Decimal:
+        """That share of an amount."""
+        return amount * self.value / 100
+
+
+Limit = Decimal | Mapping[str, Decimal]
+"""An amount for the one margin asset there is, or one per asset."""
+
+
+class Unmanaged(StrEnum):
+    """What to do about open isolated positions that no file declares."""
+
+    REPORT = "report"
+    IGNORE = "ignore"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The limits of ``[policy]`` (CONTRACT section 1); None means not limited."""
+
+    allow_reduce: bool = False
+    min_liquidation_distance: Percent | None = Percent(value=Decimal(5))
+    max_margin: Percent | Limit | None = Percent(value=Decimal(100))
+    max_add: Limit | None = None
+    max_total_add: Limit | None = None
+    max_total_reduce: Limit | None = None
+    max_changes: int | None = None
+    min_available: Limit | None = None
+    unmanaged: Unmanaged = Unmanaged.REPORT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesiredAccount:
+    """One state file, read and checked.
+
+    ``endpoint`` is ``live``, ``testnet``, ``sandbox`` or a URL. ``amount_step`` and ``grace_ms`` are None where the
+    exchange's own default holds. ``lines`` maps a dotted key to its 1-based line, for messages that point at it.
+    """
+
+    name: str
+    exchange: str
+    position_mode: PositionMode
+    endpoint: str
+    product: str | None
+    credentials: str
+    targets: tuple[Target, ...]
+    policy: Policy
+    amount_step: Decimal | None
+    grace_ms: int | None
+    path: str
+    sha256: str
+    lines: Mapping[str, int] = field(default_factory=dict)
+
+
+class Risk(Protocol):
+    """How an exchange computes what a margin is worth for one open isolated position; built by its adapter."""
+
+    def liquidation_price(self, margin: Decimal) -> Decimal | None:
+        """The mark price at which a position with this isolated margin is liquidated; None when it never is."""
+        ...
+
+    def removable(self) -> Decimal:
+        """How much isolated margin the exchange lets us take out now; 0 when nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """One position slot as the exchange shows it. ``size`` 0 is a flat slot.
+
+    ``size`` is unsigned for long and short, signed for net, in the exchange's unit. ``isolated_margin`` is the amount
+    allocated without unrealised profit; 0 on crossed. ``identity`` changes when a position is closed and reopened,
+    None where the exchange does not show it. ``risk`` is None where it cannot be computed (flat, crossed, no tiers).
+    """
+
+    address: Address
+    asset: str
+    margin_type: MarginType
+    isolated_margin: Decimal
+    size: Decimal
+    mark_price: Decimal | None = None
+    liquidation_price: Decimal | None = None
+    notional: Decimal = ZERO
+    auto_add: bool = False
+    identity: str | None = None
+    risk: Risk | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is anything in this slot."""
+        return self.size != 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SymbolState:
+    """What belongs to a symbol and not to a position.
+
+    ``margin_type`` is None where the exchange keeps none for a flat symbol (OKX). ``open_orders`` is None when nobody
+    asked. ``asset`` is the margin asset.
+    """
+
+    symbol: str
+    asset: str
+    margin_type: MarginType | None
+    open_orders: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedAccount:
+    """The account as read. ``sent_at_ms`` is when the first of its requests was sent, at the earliest it can have been.
+
+    ``account_block`` is a reason why nothing isolated can be managed in this account (None: it can); ``available`` is
+    free balance by asset (an asset that is left out has none). ``positions`` holds every slot the exchange listed;
+    ``symbols`` every symbol that is declared, with its asset and type; an unknown symbol is missing there.
+    """
+
+    sent_at_ms: int
+    position_mode: PositionMode
+    uid: str | None
+    multi_assets: bool
+    account_block: str | None
+    available: Mapping[str, Decimal]
+    positions: Mapping[Address, Position]
+    symbols: Mapping[str, SymbolState]
