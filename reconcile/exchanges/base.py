@@ -13,11 +13,24 @@ from typing import Protocol
 from reconcile.exchanges.served import ExchangeTime
 from reconcile.exchanges.traits import Traits
 from reconcile.exchanges.wire import HttpRequest
-from reconcile.ledger import Cause as Cause
-from reconcile.ledger import LedgerRead as LedgerRead
-from reconcile.ledger import LedgerRow as LedgerRow
+from reconcile.ledger import Cause, LedgerRead, LedgerRow
 from reconcile.model import Address, MarginType, ObservedAccount, Position
 from reconcile.plan import Step
+
+__all__ = [
+    "Call",
+    "Cause",
+    "Code",
+    "CodeClass",
+    "Credentials",
+    "LedgerRead",
+    "LedgerRow",
+    "Reader",
+    "Writer",
+    "Yes",
+    "lane_of",
+    "open_addresses",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
