@@ -61,13 +61,20 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tolerance:
-    """How far live may be from declared and still count as equal: an amount, or a share of the declared margin."""
+    """How far live may be from declared and still count as equal: an amount, or a share of the declared margin.
+
+    ``shared`` is set where an amount came from ``[defaults]``: that number, which fits one margin asset only, or a
+    table by asset (then ``value`` is its smallest); None where the position gave its own amount, or a share.
+    """
 
     value: Decimal
     percent: bool
+    shared: Decimal | Mapping[str, Decimal] | None = None
 
-    def amount(self, declared: Decimal) -> Decimal:
-        """The tolerance in the margin asset."""
+    def amount(self, declared: Decimal, asset: str | None = None) -> Decimal:
+        """The tolerance in the margin asset; ``asset`` picks from a table, and what it leaves out gets ``value``."""
+        if isinstance(self.shared, Mapping) and asset is not None:
+            return self.shared.get(asset, self.value)
         return declared * self.value / 100 if self.percent else self.value
 
 

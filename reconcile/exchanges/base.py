@@ -16,6 +16,7 @@ from reconcile.exchanges.wire import HttpRequest
 from reconcile.ledger import Cause, LedgerRead, LedgerRow
 from reconcile.model import Address, MarginType, ObservedAccount, Position
 from reconcile.plan import Step
+from reconcile.secrets import Credentials
 
 __all__ = [
     "Call",
@@ -125,15 +126,6 @@ class Code:
     meaning: str
     proves: CodeClass
     source: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credentials:
-    """An account's secrets; they never show in a repr."""
-
-    key: str = field(repr=False)
-    secret: str = field(repr=False)
-    passphrase: str | None = field(default=None, repr=False)
 
 
 def lane_of(traits: Traits, address: Address) -> str:
