@@ -133,6 +133,14 @@ class Plan:
     accounts: tuple[AccountPlan, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedPlan:
+    """A plan that was read back from a file, with the digest that the file carries and that was found to be right."""
+
+    plan: Plan
+    digest: str
+
+
 class OutcomeKind(StrEnum):
     """What is known about a step when a run ends."""
 
