@@ -102,14 +102,22 @@ class ReadFailed(ExchangeError):
     """A read gave no usable answer. Never evidence of absence.
 
     ``again`` says whether the same read may succeed soon; ``code`` is the exchange's own code or None;
-    ``retry_after_ms`` is how long it asked us to wait, None when it did not say.
+    ``retry_after_ms`` is how long it asked us to wait, None when it did not say; ``kind`` is what a documented refusal
+    asks of us, None where there was none.
     """
 
     def __init__(
-        self, message: str, *, again: bool, code: str | None = None, retry_after_ms: int | None = None
+        self,
+        message: str,
+        *,
+        again: bool,
+        code: str | None = None,
+        retry_after_ms: int | None = None,
+        kind: "RefusalKind | None" = None,
     ) -> None:
         super().__init__(message)
         self.again = again
+        self.kind = kind
         self.code = code
         self.retry_after_ms = retry_after_ms
 

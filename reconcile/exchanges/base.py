@@ -5,6 +5,7 @@ about repeating, waiting and deciding is elsewhere.
 """
 
 from collections.abc import Collection, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -94,6 +95,15 @@ class Reader(Protocol):
 class Writer(Reader, Protocol):
     """A reader that can also make the two calls."""
 
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Wait for room under the write limit; ``async with writer.turn():`` around look, signature, intent and send.
+
+        So nothing gets old while it waits for its turn. The next ``send`` inside uses the room; it is given back when
+        there is none. ``send`` outside of a turn waits by itself, and is NotSent when that took too long. Raises
+        ReadFailed when the exchange has shut us out for longer than we wait.
+        """
+        ...
+
     def prepare(self, step: Step, amount: Decimal | None, position: Position | None, *, signed_at_ms: int) -> Call:
         """Sign one call. ``amount`` > 0 is what to move and ``position`` the freshly observed slot (both None for a
         type change). Reads no clock and sends nothing."""
@@ -120,12 +130,16 @@ class CodeClass(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
-    """One row of an adapter's table of codes: what it means in our words, what it proves, and where that is from."""
+    """One row of an adapter's table of codes: what it means in our words, what it proves, and where that is from.
+
+    ``call`` names the one call the row is about; None: every call, reads included.
+    """
 
     code: str
     meaning: str
     proves: CodeClass
     source: str
+    call: str | None = None
 
 
 def lane_of(traits: Traits, address: Address) -> str:
