@@ -1,0 +1,80 @@
+"""Workflow commands that put errors and blocked entries on the lines of the state file in a pull request.
+
+The properties and messages are escaped as the runner unescapes them: ``%``, CR and LF everywhere, ``:`` and ``,`` in
+properties. Nothing that others wrote can end a command or begin another.
+"""
+
+from collections.abc import Iterable
+
+from reconcile.errors import Problem
+from reconcile.plan import AccountPlan, Entry, OutcomeKind, Plan, PlanError, Result, Status
+from reconcile.render.values import clean, why
+
+_SHOWN = (Status.BLOCKED, Status.HELD)
+
+
+def problems(listed: Iterable[Problem]) -> str:
+    """What is wrong in state files."""
+    return "".join(_command(item.file, item.line, item.key or "state file", item.message) for item in listed)
+
+
+def failure(messages: Iterable[str]) -> str:
+    """Errors that belong to no line of a file."""
+    return "".join(_command(None, None, "reconcile", message) for message in messages)
+
+
+def plan(plan: Plan) -> str:
+    """Account-wide errors at the policy key they name, blocked and held entries at their position."""
+    return "".join(
+        _errors(account, account.errors)
+        + "".join(_entry(account, entry) for entry in account.entries if entry.status in _SHOWN)
+        for account in plan.accounts
+    )
+
+
+def result(result: Result) -> str:
+    """The same for what remains after an apply, and steps that did not end well."""
+    parts = []
+    for account in result.accounts:
+        parts.append(_errors(account.plan, account.errors))
+        lines = {str(e.address): e.target.line for e in account.plan.entries if e.target is not None}
+        for step in account.steps:
+            if step.outcome is not OutcomeKind.APPLIED:
+                notes = "; ".join(note for note in (step.evidence, step.detail) if note)
+                message = f"{step.action} {step.outcome.value}: {notes}"
+                where = str(step.address)
+                parts.append(_command(account.plan.desired.path, lines.get(where), where, message))
+        parts += [_entry(account.plan, entry) for entry in account.remaining if entry.status in _SHOWN]
+    return "".join(parts)
+
+
+def _entry(account: AccountPlan, entry: Entry) -> str:
+    line = None if entry.target is None else entry.target.line
+    return _command(account.desired.path, line, str(entry.address), why(entry))
+
+
+def _errors(account: AccountPlan, errors: Iterable[PlanError]) -> str:
+    lines = account.desired.lines
+    return "".join(
+        _command(account.desired.path, lines.get(f"policy.{error.key}", lines.get(error.key)), error.key, error.message)
+        for error in errors
+    )
+
+
+def _command(file: str | None, line: int | None, title: str, message: str) -> str:
+    properties = [] if file is None else [f"file={_property(file)}"]
+    if line is not None:
+        properties.append(f"line={line}")
+    properties.append(f"title={_property(clean(title))}")
+    return f"::error {','.join(properties)}::{_data(message)}\n"
+
+
+def _data(text: str) -> str:
+    """A message may have several lines; other control characters are shown as escapes."""
+    lines = [clean(line) for line in text.replace("%", "%25").splitlines()]
+    return "%0A".join(lines)
+
+
+def _property(text: str) -> str:
+    escaped = clean(text).replace("%", "%25")
+    return escaped.replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,190 @@
+"""Plans, results and states as Markdown that fits a pull-request comment and cannot be broken by what it quotes.
+
+Symbols, reasons and messages were written by others. ``quote`` turns every character with a meaning in Markdown or HTML
+into an entity and breaks what forges turn into mentions, references and links, so that text stays text. A comment has a
+size limit; what does not fit is cut after a whole row, with a line that says how much is missing.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from reconcile.money import plain
+from reconcile.plan import AccountPlan, AccountResult, Entry, Plan, PlanError, Result, Status, StepResult
+from reconcile.render import json
+from reconcile.render.conclusion import conclusion
+from reconcile.render.text import NO_TITLES
+from reconcile.render.values import (
+    by_attention,
+    clean,
+    declared,
+    describe,
+    liquidation,
+    now,
+    rfc3339,
+    step_amounts,
+    summary_line,
+    why,
+)
+
+LIMIT = 65_536
+"""The most characters that a comment may have on the forges we know."""
+
+_RESERVE = 2_000  # for what closes a cut document
+_MEANING = re.compile(r"[&<>|`*_~\[\](){}\\!#@$^]|://|(?<=www)\.", re.IGNORECASE)
+_BREAK = "\u200b"  # no width; keeps '@name', '#12', 'https://' and 'www.host' from becoming something else
+_ENTRY_HEAD = "| | Address | Now | Declared | Change | Liquidation | |\n|-|-|-:|-:|-:|-|-|"
+_MARKS = {Status.CHANGE: "🔁", Status.BLOCKED: "⛔", Status.HELD: "❓", Status.WAITING: "⏳", Status.UNMANAGED: "👀"}
+
+
+def quote(text: str) -> str:
+    """Somebody else's text as inert Markdown on one line."""
+    return _MEANING.sub(_inert, clean(text))
+
+
+def _inert(match: re.Match[str]) -> str:
+    found = match.group()
+    if found == "://":
+        return f":{_BREAK}//"
+    if found == ".":
+        return f".{_BREAK}"
+    entity = f"&#{ord(found)};"
+    return f"{entity}{_BREAK}" if found in "@#" else entity
+
+
+def code(text: str) -> str:
+    """Somebody else's identifier, in a code element."""
+    return f"<code>{quote(text).replace(_BREAK, '')}</code>"
+
+
+def plan(plan: Plan, *, titles: Mapping[str, str] = NO_TITLES, limit: int = LIMIT, digest: str | None = None) -> str:
+    """The plan; ``digest`` is computed when it is not given."""
+    digest = digest or json.plan(plan)["digest"]
+    tail = [f"<sub>plan {code(plan.plan_id)} · expires {rfc3339(plan.expires_ms)} · digest {code(digest)}</sub>"]
+    if plan.git_commit:
+        tail.insert(0, f"<sub>commit {code(plan.git_commit)}</sub>\n")
+    if plan.overrides:
+        shown = ", ".join(code(f"{key}={value}") for key, value in plan.overrides.items())
+        tail.insert(0, f"**Overridden for this run:** {shown}\n")
+    page = _Page(limit - sum(len(line) + 1 for line in tail))
+    page.add(f"### Margin plan: {quote(summary_line(plan))}")
+    for account in plan.accounts:
+        _plan_account(page, account, titles)
+    return page.finish(tail)
+
+
+def _plan_account(page: "_Page", account: AccountPlan, titles: Mapping[str, str]) -> None:
+    page.add("", f"**{quote(describe(account, titles))}** ({code(account.desired.path)})", "")
+    _errors(page, account.errors)
+    quiet = [entry for entry in account.entries if entry.status is Status.IN_SYNC]
+    loud = by_attention(entry for entry in account.entries if entry.status is not Status.IN_SYNC)
+    page.table(_ENTRY_HEAD, map(_entry, loud))
+    if quiet:
+        page.details(f"{len(quiet)} in sync", "| Address | Isolated margin |\n|-|-:|", map(_quiet, quiet))
+
+
+def _entry(entry: Entry) -> str:
+    step = next(iter(entry.steps), entry.wanted)
+    asset = quote(entry.asset or "")
+    if step is not None:
+        before, after, difference = step_amounts(step)
+        moved = f"**{quote(difference)}** {asset}" if difference else ""
+        risk = quote(liquidation(step))
+    else:
+        before, after, moved, risk = now(entry), declared(entry), "", ""
+    cells = [_MARKS.get(entry.status, ""), code(str(entry.address)), before, after, moved, risk, quote(why(entry))]
+    return f"| {' | '.join(cells)} |"
+
+
+def _quiet(entry: Entry) -> str:
+    return f"| {code(str(entry.address))} | {now(entry)} {quote(entry.asset or '')} |"
+
+
+def result(result: Result, *, titles: Mapping[str, str] = NO_TITLES, limit: int = LIMIT) -> str:
+    """How one apply ended, led by its verdict; the journals' heads can be pinned from here."""
+    by = f"<sub>run {code(result.run_id)} · plan {code(result.plan_id)} · by {quote(result.actor)}"
+    tail = [f"{by} · {rfc3339(result.finished_ms)} · exit {result.exit_code}</sub>"]
+    page = _Page(limit - len(tail[0]))
+    page.add("### Margin apply", "", quote(conclusion(result)))
+    if result.reason:
+        page.add("", f"Reason: {quote(result.reason[:1000])}")
+    for account in result.accounts:
+        _result_account(page, account, titles)
+    return page.finish(tail)
+
+
+def _result_account(page: "_Page", account: AccountResult, titles: Mapping[str, str]) -> None:
+    page.add("", f"**{quote(describe(account.plan, titles))}** (exit {account.exit_code})", "")
+    _errors(page, account.errors)
+    assets = {str(entry.address): entry.asset or "" for entry in account.plan.entries}
+    steps = (_step(step, assets.get(str(step.address), "")) for step in account.steps)
+    page.table("| Outcome | Address | Before | After | Sent | Evidence |\n|-|-|-:|-:|-:|-|", steps)
+    if account.remaining:
+        page.details(f"{len(account.remaining)} not where it should be", _ENTRY_HEAD, map(_entry, account.remaining))
+    if account.journal_head:
+        page.add("", f"<sub>journal head {code(account.journal_head)}</sub>")
+
+
+def _step(step: StepResult, asset: str) -> str:
+    sign = "-" if step.action == "reduce_margin" else "+"
+    sent = "" if step.amount is None else f"{sign}{plain(step.amount)} {quote(asset)}"
+    notes = "; ".join(note for note in (step.evidence, step.detail) if note)
+    cells = [f"**{step.outcome.value}**", code(str(step.address)), step.before or "", step.after or "", sent]
+    return f"| {' | '.join([*cells[:2], *map(quote, cells[2:4]), cells[4], quote(notes)])} |"
+
+
+def _errors(page: "_Page", errors: Sequence[PlanError]) -> None:
+    for error in errors:
+        page.add(f"> ❌ {code(error.key)}: {quote(error.message[:2000])}", ">")
+    if errors:
+        page.add("")
+
+
+def failure(messages: Sequence[str]) -> str:
+    """What stopped a command before it had anything else to show."""
+    page = _Page(LIMIT)
+    page.add("### Margin: nothing could be decided", "")
+    for message in messages:
+        page.add(f"- {quote(message[:2000])}")
+    return page.finish([])
+
+
+class _Page:
+    """Lines up to a limit; what comes after it is counted instead of kept."""
+
+    def __init__(self, limit: int) -> None:
+        self._lines: list[str] = []
+        self._left = limit - _RESERVE
+        self._cut = 0
+
+    def add(self, *lines: str) -> None:
+        """Keep these lines together, or count them as cut."""
+        size = sum(len(line) + 1 for line in lines)
+        if self._cut or size > self._left:
+            self._cut += sum(1 for line in lines if line)
+            return
+        self._left -= size
+        self._lines.extend(lines)
+
+    def table(self, head: str, rows: Iterable[str]) -> None:
+        """A table, whole rows only; nothing when there are no rows."""
+        listed = list(rows)
+        if listed:
+            self.add(head)
+            for row in listed:
+                self.add(row)
+
+    def details(self, summary: str, head: str, rows: Iterable[str]) -> None:
+        """A collapsed table; closed again even where the limit cuts it."""
+        opening = len(self._lines)
+        self.add("", f"<details><summary>{summary}</summary>", "")
+        opened = len(self._lines) > opening
+        self.table(head, rows)
+        if opened:
+            self._lines += ["", "</details>"]
+
+    def finish(self, tail: Sequence[str]) -> str:
+        """The whole document."""
+        if self._cut:
+            cut = f"**Cut here: {self._cut} more lines do not fit into a comment; the JSON or text output has them.**"
+            self._lines += ["", cut]
+        return "\n".join([*self._lines, "", *tail]).rstrip() + "\n"

@@ -1,0 +1,213 @@
+"""A saved plan, read back: the JSON document becomes the plan it was made from, or is refused.
+
+The digest is compared before anything is believed. It finds accidents and careless edits; against a forger there is the
+digest that was reviewed (``--digest``). Positions come back without tiers and risk: who applies the plan looks again.
+"""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+from pydantic import ValidationError
+
+from reconcile.errors import Declined, InputError
+from reconcile.model import (
+    Address,
+    DesiredAccount,
+    MarginType,
+    ObservedAccount,
+    Percent,
+    Policy,
+    Position,
+    Target,
+    Tolerance,
+)
+from reconcile.money import ZERO, parse
+from reconcile.plan import AccountPlan, Entry, MoveMargin, Plan, PlanError, SavedPlan, SetMarginType, Step
+from reconcile.render.json import PLAN_FORMAT, digest
+from reconcile.render.schemas import (
+    AccountPlanModel,
+    DesiredModel,
+    EntryModel,
+    MarginStepModel,
+    ObservedModel,
+    PlanModel,
+    PolicyModel,
+    TypeStepModel,
+)
+
+_DOING = "reading the saved plan"
+
+
+def loads_plan(text: str) -> SavedPlan:
+    """The plan in a saved document.
+
+    Raises Declined (key ``digest``) when it was changed after it was saved, and InputError when it is no plan at all.
+    """
+    document = _document(text)
+    if document.get("digest") != digest(document):
+        raise Declined("digest", f"{_DOING}: it was changed after it was saved; make a new plan and review that")
+    try:
+        model = PlanModel.model_validate(document)
+        return SavedPlan(plan=_plan(model), digest=model.digest)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{_DOING}: {place}: {first['msg']}; make a new plan with 'reconcile plan --out'") from error
+    except ValueError as error:
+        raise InputError(f"{_DOING}: {error}; make a new plan with 'reconcile plan --out'") from error
+
+
+def _document(text: str) -> dict[str, Any]:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{_DOING}: it is not JSON ({error}); save one with 'reconcile plan --out FILE'") from error
+    found = document.get("format") if isinstance(document, dict) else None
+    if not isinstance(document, dict) or found != PLAN_FORMAT:
+        raise InputError(
+            f"{_DOING}: its format is {found!r}, not {PLAN_FORMAT!r}; save one with 'reconcile plan --out'"
+        )
+    return document
+
+
+def _plan(model: PlanModel) -> Plan:
+    return Plan(
+        plan_id=model.plan_id,
+        tool_version=model.tool_version,
+        created_ms=model.created_at,
+        expires_ms=model.expires_at,
+        git_commit=model.git_commit,
+        overrides=model.overrides,
+        accounts=tuple(_account(account) for account in model.accounts),
+    )
+
+
+def _account(model: AccountPlanModel) -> AccountPlan:
+    entries = tuple(_entry(entry) for entry in model.entries)
+    ids = [step.step_id for entry in entries for step in entry.steps]
+    if sorted(ids) != sorted(model.order) or len(set(ids)) != len(ids):
+        raise ValueError(f"the steps of account {model.account} and their order do not agree")
+    return AccountPlan(
+        desired=_desired(model, entries),
+        identity=model.identity,
+        observed=_observed(model, entries),
+        observed_wall_ms=model.observed_at,
+        entries=entries,
+        order=model.order,
+        available_after=model.available_after,
+        errors=tuple(
+            PlanError(key=e.key, message=e.message, asset=e.asset, limit=e.limit, value=e.value) for e in model.errors
+        ),
+        exit_code=model.exit_code,
+    )
+
+
+def _desired(model: AccountPlanModel, entries: tuple[Entry, ...]) -> DesiredAccount:
+    return DesiredAccount(
+        name=model.account,
+        exchange=model.exchange,
+        position_mode=model.position_mode,
+        endpoint=model.endpoint,
+        product=model.product,
+        credentials=model.credentials,
+        targets=tuple(entry.target for entry in entries if entry.target is not None),
+        policy=_policy(model.policy),
+        amount_step=model.amount_step,
+        grace_ms=model.grace_ms,
+        path=model.state_file,
+        sha256=model.state_sha256,
+    )
+
+
+def _policy(model: PolicyModel) -> Policy:
+    return Policy(
+        allow_reduce=model.allow_reduce,
+        min_liquidation_distance=_percent(model.min_liquidation_distance),
+        max_margin=_percent(model.max_margin) if isinstance(model.max_margin, str) else model.max_margin,
+        max_add=model.max_add,
+        max_total_add=model.max_total_add,
+        max_total_reduce=model.max_total_reduce,
+        max_changes=model.max_changes,
+        min_available=model.min_available,
+        unmanaged=model.unmanaged,
+    )
+
+
+def _percent(text: str | None) -> Percent | None:
+    return None if text is None else Percent(value=parse(text.removesuffix("%")))
+
+
+def _observed(model: AccountPlanModel, entries: tuple[Entry, ...]) -> ObservedAccount | None:
+    if model.observed_at is None:
+        return None
+    return ObservedAccount(
+        sent_at_ms=model.observed_at,
+        position_mode=model.position_mode,
+        uid=model.account_uid,
+        multi_assets=False,
+        account_block=None,
+        available=model.available,
+        positions={entry.address: entry.observed for entry in entries if entry.observed is not None},
+        symbols={},
+    )
+
+
+def _entry(model: EntryModel) -> Entry:
+    address = Address.parse(model.address)
+    asset = model.asset or ""
+    tolerance = model.desired.tolerance if model.desired and model.desired.tolerance is not None else ZERO
+    return Entry(
+        address=address,
+        status=model.status,
+        asset=model.asset,
+        target=None if model.desired is None else _target(address, model.desired),
+        observed=None if model.observed is None else _position(address, asset, model.observed),
+        observed_type=None if model.observed is None else model.observed.margin_type,
+        blocked_by=model.blocked_by,
+        reason=model.reason,
+        steps=tuple(_step(address, asset, tolerance, step) for step in model.steps),
+        wanted=None if model.wanted is None else _step(address, asset, tolerance, model.wanted),
+    )
+
+
+def _target(address: Address, model: DesiredModel) -> Target:
+    return Target(
+        address=address,
+        margin_type=model.margin_type,
+        isolated_margin=model.isolated_margin,
+        tolerance=Tolerance(value=model.tolerance or ZERO, percent=False),
+    )
+
+
+def _position(address: Address, asset: str, model: ObservedModel) -> Position:
+    return Position(
+        address=address,
+        asset=asset,
+        margin_type=model.margin_type or MarginType.CROSSED,
+        isolated_margin=model.isolated_margin,
+        size=model.position,
+        mark_price=model.mark_price,
+        liquidation_price=model.liquidation_price,
+    )
+
+
+def _step(address: Address, asset: str, tolerance: Decimal, model: TypeStepModel | MarginStepModel) -> Step:
+    match model:
+        case TypeStepModel():
+            return SetMarginType(step_id=model.step_id, address=address, before=model.before, after=model.after)
+        case MarginStepModel():
+            return MoveMargin(
+                step_id=model.step_id,
+                address=address,
+                asset=asset,
+                amount=model.amount,
+                before=model.before,
+                after=model.after,
+                tolerance=tolerance,
+                action=model.action,
+                liquidation_price_before=model.liquidation_price_before,
+                liquidation_price_after=model.liquidation_price_after,
+                liquidation_distance_before=model.liquidation_distance_before,
+                liquidation_distance_after=model.liquidation_distance_after,
+            )

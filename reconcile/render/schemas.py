@@ -1,0 +1,262 @@
+"""The published JSON documents as pydantic models: one source for their JSON Schemas and for reading a saved plan.
+
+A reader accepts fields it does not know, because fields are added within a format version; everything it does know is
+checked strictly, amounts as decimal strings and times as RFC 3339 with a zone.
+"""
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from reconcile.errors import InputError
+from reconcile.model import MarginType, PositionMode, Unmanaged
+from reconcile.money import parse
+from reconcile.plan import OutcomeKind, Status
+from reconcile.render.values import unix_ms
+
+_NUMBER = r"^-?[0-9]+(\.[0-9]+)?$"
+
+
+def _amount(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError("an amount is a string")  # noqa: TRY004 - pydantic turns only ValueError into a message
+    return parse(value)
+
+
+def _time(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError("a time is a string")  # noqa: TRY004 - as above
+    return unix_ms(value)
+
+
+Amount = Annotated[Decimal, BeforeValidator(_amount), WithJsonSchema({"type": "string", "pattern": _NUMBER})]
+Share = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?%$")]
+Time = Annotated[int, BeforeValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})]
+ExitCode = Annotated[int, Field(ge=0, le=255)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class ErrorModel(_Model):
+    """Something that stopped an account, or refused it."""
+
+    key: str
+    message: str
+    asset: str | None
+    limit: str | None
+    value: str | None
+
+
+class PolicyModel(_Model):
+    """The limits in force; what is left out is not limited."""
+
+    allow_reduce: bool = False
+    min_liquidation_distance: Share | None = None
+    max_margin: Share | Amount | dict[str, Amount] | None = None
+    max_add: Amount | dict[str, Amount] | None = None
+    max_total_add: Amount | dict[str, Amount] | None = None
+    max_total_reduce: Amount | dict[str, Amount] | None = None
+    max_changes: int | None = None
+    min_available: Amount | dict[str, Amount] | None = None
+    unmanaged: Unmanaged = Unmanaged.REPORT
+
+
+class DesiredModel(_Model):
+    """What the state file declares; ``tolerance`` is an amount."""
+
+    margin_type: MarginType
+    isolated_margin: Amount | None
+    tolerance: Amount | None
+
+
+class ObservedModel(_Model):
+    """What the exchange showed."""
+
+    margin_type: MarginType | None
+    isolated_margin: Amount
+    position: Amount
+    mark_price: Amount | None
+    liquidation_price: Amount | None
+
+
+class TypeStepModel(_Model):
+    """An absolute step."""
+
+    step_id: str
+    action: Literal["set_margin_type"]
+    before: MarginType = Field(alias="from")
+    after: MarginType = Field(alias="to")
+
+
+class MarginStepModel(_Model):
+    """A relative step; ``amount`` is positive and a ceiling."""
+
+    step_id: str
+    action: Literal["add_margin", "reduce_margin"]
+    amount: Annotated[Amount, Field(gt=0)]
+    before: Amount
+    after: Amount
+    liquidation_price_before: Amount | None = None
+    liquidation_price_after: Amount | None
+    liquidation_distance_before: Amount | None = None
+    liquidation_distance_after: Amount | None
+
+
+StepModel = Annotated[TypeStepModel | MarginStepModel, Field(discriminator="action")]
+
+
+class EntryModel(_Model):
+    """One line of a plan."""
+
+    address: str
+    status: Status
+    blocked_by: str | None
+    reason: str
+    asset: str | None
+    desired: DesiredModel | None
+    observed: ObservedModel | None
+    steps: tuple[StepModel, ...]
+    wanted: StepModel | None = None
+
+
+class AccountPlanModel(_Model):
+    """One account of a plan."""
+
+    account: str
+    exchange: str
+    product: str | None
+    endpoint: str
+    credentials: str
+    account_uid: str | None
+    identity: str | None
+    position_mode: PositionMode
+    amount_step: Amount | None
+    grace_ms: int | None
+    policy: PolicyModel
+    exit_code: ExitCode
+    errors: tuple[ErrorModel, ...]
+    state_file: str
+    state_sha256: str
+    observed_at: Time | None
+    available: dict[str, Amount]
+    available_after: dict[str, Amount]
+    order: tuple[str, ...]
+    entries: tuple[EntryModel, ...]
+
+
+class SummaryModel(_Model):
+    """Counts by status and sums by asset."""
+
+    change: int
+    in_sync: int
+    blocked: int
+    waiting: int
+    held: int
+    unmanaged: int
+    add: dict[str, Amount]
+    reduce: dict[str, Amount]
+
+
+class PlanModel(_Model):
+    """``reconcile.plan/1``."""
+
+    format: Literal["reconcile.plan/1"]
+    plan_id: str
+    tool_version: str
+    created_at: Time
+    expires_at: Time
+    git_commit: str | None
+    overrides: dict[str, str]
+    accounts: tuple[AccountPlanModel, ...]
+    summary: SummaryModel
+    digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+
+
+class StepResultModel(_Model):
+    """How one step ended; ``amount`` is what was really sent."""
+
+    step_id: str
+    address: str
+    action: Literal["set_margin_type", "add_margin", "reduce_margin"]
+    amount: Amount | None
+    outcome: OutcomeKind
+    before: str | None
+    after: str | None
+    evidence: str
+    detail: str
+
+
+class AccountResultModel(_Model):
+    """One account of a result."""
+
+    account: str
+    exit_code: ExitCode
+    errors: tuple[ErrorModel, ...]
+    converged: bool
+    state_file_checked: bool
+    journal_head: str | None
+    requests: dict[str, int]
+    steps: tuple[StepResultModel, ...]
+    remaining: tuple[EntryModel, ...]
+
+
+class ResultModel(_Model):
+    """``reconcile.result/1``."""
+
+    format: Literal["reconcile.result/1"]
+    run_id: str
+    plan_id: str
+    started_at: Time
+    finished_at: Time
+    exit_code: ExitCode
+    actor: str
+    reason: str | None
+    git_commit: str | None
+    overrides: dict[str, str]
+    accounts: tuple[AccountResultModel, ...]
+
+
+class UnsettledModel(_Model):
+    """A step whose outcome is open."""
+
+    address: str
+    outcome: str
+    amount: Amount | None
+    action: str
+    since: Time
+    resolvable_at: Time | None
+    evidence: str = ""
+
+
+class AccountStatusModel(_Model):
+    """One account of a status."""
+
+    account: str
+    exit_code: ExitCode
+    errors: tuple[ErrorModel, ...]
+    lock: dict[str, str] | None
+    unsettled: tuple[UnsettledModel, ...]
+    journal_head: str | None
+    frozen: str | None
+
+
+class StatusModel(_Model):
+    """``reconcile.status/1``."""
+
+    format: Literal["reconcile.status/1"]
+    accounts: tuple[AccountStatusModel, ...]
+
+
+MODELS: dict[str, type[BaseModel]] = {"plan": PlanModel, "result": ResultModel, "status": StatusModel}
+"""The documents that have a published schema, by the name ``reconcile schema --of`` knows them by."""
+
+
+def schema(name: str) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a document; raises InputError for a name that is not in ``MODELS``."""
+    if name not in MODELS:
+        raise InputError(f"writing a schema: there is none of {name!r}; choose one of {', '.join(MODELS)}")
+    generated = MODELS[name].model_json_schema(mode="validation", by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **generated}

@@ -1,0 +1,191 @@
+"""What every rendering needs of a value: safe text, times, aligned amounts, and the sums of a plan's summary.
+
+Symbols, reasons and exchange messages were written by others. No control character of theirs (terminal escapes, line
+breaks, text direction marks) gets into any output: ``clean`` shows it as a visible escape instead.
+"""
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Context, Decimal
+
+from reconcile.money import ZERO, plain, plus
+from reconcile.plan import AccountPlan, Entry, MoveMargin, Plan, SetMarginType, Status, Step
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_PRICE_DIGITS = Context(prec=8)
+
+
+def clean(text: str) -> str:
+    """The text on one line without control, format or surrogate characters; each is shown as its escape."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_escaped(char) if unicodedata.category(char) in _UNSAFE else char for char in text)
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def rfc3339(time_ms: int) -> str:
+    """A Unix time in milliseconds as RFC 3339 in UTC, with Z."""
+    moment = _EPOCH + timedelta(milliseconds=time_ms)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def unix_ms(text: str) -> int:
+    """The Unix time in milliseconds of an RFC 3339 time; raises ValueError for anything else, local times included."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone")
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+def signed(amount: Decimal) -> str:
+    """An amount with its sign always shown: ``+300``, ``-14.2``, ``0``."""
+    return f"+{plain(amount)}" if amount > 0 else plain(amount)
+
+
+def price(value: Decimal | None) -> str:
+    """A price for a person: eight digits; ``none`` where there is none."""
+    return "none" if value is None else plain(_PRICE_DIGITS.plus(value))
+
+
+def percent(share: Decimal | None) -> str:
+    """A share (0.05) as a percentage with one decimal (``5.0%``); ``?`` where it is not known."""
+    return "?" if share is None else f"{(share * 100).quantize(Decimal('0.1'))}%"
+
+
+def aligned(texts: Sequence[str]) -> list[str]:
+    """Numbers padded so that their decimal points stand under each other; words are put to the right edge."""
+    parts = [text.partition(".") for text in texts]
+    numbers = [part for part in parts if part[0][-1:].isdigit()]
+    right = max((len(point) + len(rest) for _, point, rest in numbers), default=0)
+    width = max((len(text) for text in texts), default=0)
+    width = max(width, right + max((len(whole) for whole, _, _ in numbers), default=0))
+    return [
+        f"{whole:>{width - right}}{(point + rest).ljust(right)}" if whole[-1:].isdigit() else f"{text:>{width}}"
+        for text, (whole, point, rest) in zip(texts, parts, strict=True)
+    ]
+
+
+def step_amounts(step: Step) -> tuple[str, str, str]:
+    """Before, after and signed difference of a step (no difference for a type change)."""
+    match step:
+        case SetMarginType():
+            return step.before.value, step.after.value, ""
+        case MoveMargin():
+            return plain(step.before), plain(step.after), signed(step.signed)
+
+
+def liquidation(step: Step) -> str:
+    """What a margin step does to the liquidation price and to its distance from the mark; empty where not known."""
+    if isinstance(step, SetMarginType):
+        return ""
+    if step.liquidation_price_before is None and step.liquidation_price_after is None:
+        return ""
+    prices = f"liq {price(step.liquidation_price_before)} → {price(step.liquidation_price_after)}"
+    return (
+        f"{prices} ({percent(step.liquidation_distance_before)} → {percent(step.liquidation_distance_after)} from mark)"
+    )
+
+
+def why(entry: Entry) -> str:
+    """The reason of an entry, led by its status where that is not a change."""
+    match entry.status:
+        case Status.CHANGE | Status.IN_SYNC:
+            return entry.reason
+        case Status.BLOCKED:
+            lead = f"blocked by {entry.blocked_by or 'account'}"
+        case _:
+            lead = entry.status.value
+    return f"{lead}: {entry.reason}" if entry.reason else lead
+
+
+def now(entry: Entry) -> str:
+    """What stands on the exchange: the isolated margin of an open position, else the margin type, else ``none``."""
+    if entry.observed is not None and entry.observed.is_open and entry.observed.isolated_margin != 0:
+        return plain(entry.observed.isolated_margin)
+    return entry.observed_type.value if entry.observed_type is not None else "none"
+
+
+def declared(entry: Entry) -> str:
+    """What the file wants of it, empty where that is nothing, or nothing more than what stands already."""
+    if entry.target is None or entry.status is Status.IN_SYNC:
+        return ""
+    margin = entry.target.isolated_margin
+    return entry.target.margin_type.value if margin is None else plain(margin)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """How many entries have each status, and what would be added and taken out, by asset."""
+
+    counts: Mapping[Status, int]
+    add: Mapping[str, Decimal]
+    reduce: Mapping[str, Decimal]
+
+    @property
+    def amounts(self) -> str:
+        """``+300 USDT, -0.5 BTC``; empty when no margin would move."""
+        parts = [f"+{plain(amount)} {asset}" for asset, amount in self.add.items()]
+        parts += [f"-{plain(amount)} {asset}" for asset, amount in self.reduce.items()]
+        return ", ".join(parts)
+
+
+def summarize(accounts: Iterable[AccountPlan]) -> Summary:
+    """The summary of these accounts' entries."""
+    counts = dict.fromkeys(Status, 0)
+    add: dict[str, Decimal] = {}
+    reduce: dict[str, Decimal] = {}
+    for account in accounts:
+        for entry in account.entries:
+            counts[entry.status] += 1
+            for step in entry.steps:
+                if isinstance(step, MoveMargin):
+                    total = add if step.action == "add_margin" else reduce
+                    total[step.asset] = plus(total.get(step.asset, ZERO), step.amount)
+    return Summary(counts=counts, add=dict(sorted(add.items())), reduce=dict(sorted(reduce.items())))
+
+
+STATUS_WORDS: Mapping[Status, str] = {
+    Status.CHANGE: "to change",
+    Status.BLOCKED: "blocked",
+    Status.HELD: "held",
+    Status.WAITING: "waiting",
+    Status.UNMANAGED: "unmanaged",
+    Status.IN_SYNC: "in sync",
+}
+"""How a summary speaks of each status, in the order of what a person should look at first."""
+
+
+def by_attention(entries: Iterable[Entry]) -> list[Entry]:
+    """Entries in the order in which a person should look at them; within a status as they came."""
+    order = {status: place for place, status in enumerate(STATUS_WORDS)}
+    return sorted(entries, key=lambda entry: order[entry.status])
+
+
+def summary_line(plan: Plan) -> str:
+    """One line: ``2 to change (+300 USDT, -150 USDT), 1 blocked, 3 in sync``; statuses with no entry are left out."""
+    summary = summarize(plan.accounts)
+    parts = []
+    for status, words in STATUS_WORDS.items():
+        count = summary.counts[status]
+        if count or status is Status.CHANGE:
+            amounts = f" ({summary.amounts})" if status is Status.CHANGE and summary.amounts else ""
+            parts.append(f"{count} {words}{amounts}")
+    failed = sum(1 for account in plan.accounts if account.errors)
+    if failed:
+        parts.append(f"{failed} account{'s' if failed > 1 else ''} with errors")
+    return clean(", ".join(parts))
+
+
+def describe(account: AccountPlan, titles: Mapping[str, str]) -> str:
+    """One account by name, exchange, endpoint, product and mode: ``main: Binance USD-M, live, hedge``."""
+    desired = account.desired
+    parts = [titles.get(desired.exchange, desired.exchange), desired.endpoint, desired.product]
+    shown = ", ".join(part for part in [*parts, desired.position_mode.value] if part)
+    return clean(f"{desired.name}: {shown}")
