@@ -133,14 +133,6 @@ class Plan:
     accounts: tuple[AccountPlan, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SavedPlan:
-    """A plan that was read back from a file, with the digest that the file carries and that was found to be right."""
-
-    plan: Plan
-    digest: str
-
-
 class OutcomeKind(StrEnum):
     """What is known about a step when a run ends."""
 
@@ -197,3 +189,11 @@ class Result:
     git_commit: str | None
     overrides: Mapping[str, str]
     accounts: tuple[AccountResult, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedPlan:
+    """A plan read back from a file. ``digest`` is the one computed from what the file holds, ``sha256:…``."""
+
+    plan: Plan
+    digest: str
