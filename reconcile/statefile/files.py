@@ -1,0 +1,141 @@
+"""Which files are state files, and all of them read in one go: the problems of every file, and of files together."""
+
+import hashlib
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Sequence
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from reconcile.errors import InputError, Problem, StateFileErrors
+from reconcile.model import DesiredAccount
+from reconcile.statefile import lines, resolve
+from reconcile.statefile.problems import Book
+from reconcile.statefile.resolve import Claim
+
+MAX_BYTES = 4 * 1024 * 1024
+"""A state file is not longer than this: tens of thousands of positions."""
+
+_PLACE = re.compile(r"\s*\(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)\s*$")
+
+
+def load(paths: Sequence[Path]) -> tuple[DesiredAccount, ...]:
+    """Read every state file that ``paths`` name, folders with their subfolders, hidden ones excepted.
+
+    Raises StateFileErrors with all problems of all files, and InputError when there is no state file at all.
+    """
+    problems: list[Problem] = []
+    accounts: list[DesiredAccount] = []
+    claims: list[Claim] = []
+    files = _files(paths, problems)
+    if not files and not problems:
+        raise InputError("reading state files: no path was given; name a state file or a folder that holds some")
+    for file in files:
+        account = _read(file, problems, claims)
+        if account is not None:
+            accounts.append(account)
+    problems += _together(claims)
+    if problems:
+        raise StateFileErrors(tuple(problems))
+    return tuple(accounts)
+
+
+def _files(paths: Sequence[Path], problems: list[Problem]) -> list[Path]:
+    """The files that the paths name, each once, in a stable order."""
+    found: dict[str, Path] = {}
+    for path in paths:
+        inside = [path]
+        if path.is_dir():
+            before = len(problems)
+            inside = sorted(_walk(path, problems))
+            if not inside and len(problems) == before:
+                problems.append(
+                    _whole(path, "no state file found; expected *.toml in it or below (hidden ones excepted)")
+                )
+        for file in inside:
+            found.setdefault(os.path.realpath(file), file)
+    return list(found.values())
+
+
+def _walk(folder: Path, problems: list[Problem]) -> Iterator[Path]:
+    def unreadable(error: OSError) -> None:
+        problems.append(_whole(Path(error.filename), f"cannot be read ({error.strerror}); expected a readable folder"))
+
+    for place, folders, names in os.walk(folder, onerror=unreadable):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(place, name) for name in names if name.endswith(".toml") and not name.startswith("."))
+
+
+def _read(path: Path, problems: list[Problem], claims: list[Claim]) -> DesiredAccount | None:
+    """One file; None when it has a problem."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not a path"
+        problems.append(_whole(path, f"cannot be read ({why}); expected a readable state file or folder"))
+        return None
+    if len(content) > MAX_BYTES:
+        problems.append(_whole(path, f"longer than {MAX_BYTES} bytes; expected a state file"))
+        return None
+    parsed = _parse(path, content, problems)
+    if parsed is None:
+        return None
+    text, raw = parsed
+    book = Book(str(path), lines.of(text))
+    account = resolve.account(raw, book, sha256=hashlib.sha256(content).hexdigest())
+    claims.append(resolve.claim(raw, book))
+    problems += sorted(book.found, key=lambda problem: problem.line or 0)
+    return account
+
+
+def _parse(path: Path, content: bytes, problems: list[Problem]) -> tuple[str, dict[str, Any]] | None:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        problems.append(Problem(file=str(path), line=line, key="", message="not UTF-8; expected UTF-8 text"))
+        return None
+    try:
+        return text, tomllib.loads(text, parse_float=_exact)
+    except RecursionError:
+        problems.append(_whole(path, "nested too deeply; expected the tables of a state file"))
+    except ValueError as error:  # TOMLDecodeError is one; so is what int() says to thousands of digits
+        place = _PLACE.search(str(error))
+        why = str(error)[: place.start()] if place else str(error).partition(";")[0]
+        line = int(place["line"]) if place and place["line"] else len(text.splitlines())
+        column = f" at column {place['column']}" if place and place["column"] else ""
+        message = f"not valid TOML{column} ({why[:1].lower()}{why[1:]}); expected TOML 1.0"
+        problems.append(Problem(file=str(path), line=line if place else None, key="", message=message))
+    return None
+
+
+def _exact(text: str) -> Decimal | str:
+    """A TOML float as it is written; what no Decimal can hold stays text, and is refused with its key."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return text
+
+
+def _together(claims: Sequence[Claim]) -> Iterator[Problem]:
+    """What two files must not share: a name, or the exchange account itself."""
+    names: dict[str, Claim] = {}
+    places: dict[tuple[str | None, ...], Claim] = {}
+    for claim in claims:
+        if claim.name is not None and (first := names.setdefault(claim.name, claim)) is not claim:
+            where = f"{first.file}:{first.name_line}"
+            message = f'"{claim.name}" is already the name in {where}; expected a name of its own'
+            yield Problem(file=claim.file, line=claim.name_line, key="account.name", message=message)
+        if claim.place is not None and (first := places.setdefault(claim.place, claim)) is not claim:
+            message = (
+                f"the same exchange account as in {first.file}:{first.account_line} (exchange, endpoint, product and "
+                "credentials agree); expected one file for each account"
+            )
+            yield Problem(file=claim.file, line=claim.account_line, key="account", message=message)
+
+
+def _whole(path: Path, message: str) -> Problem:
+    return Problem(file=str(path), line=None, key="", message=message)

@@ -1,0 +1,89 @@
+"""What ``--override`` changes: one key of ``[policy]`` for one run, read through the same models as the file."""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from pydantic import ValidationError
+
+from reconcile.errors import UsageError
+from reconcile.model import DesiredAccount
+from reconcile.statefile import resolve, scalars
+from reconcile.statefile.problems import Book
+from reconcile.statefile.schema import Limits
+
+_KEYS = tuple(Limits.model_fields)
+_SHAPE = "expected [ACCOUNT:]LIMIT=VALUE such as max_add=5000"
+
+
+def override(account: DesiredAccount, text: str) -> DesiredAccount:
+    """The account with one limit changed by ``LIMIT=VALUE``; raises UsageError for an unknown key or a bad value.
+
+    VALUE is written as in the file; the quotes of a string may be left out.
+    """
+    key, value = _pair(text)
+    doing = f"--override {key}"
+    if key not in _KEYS:
+        raise UsageError(f"{doing}: unknown key of [policy]; {scalars.hint(key, _KEYS)}")
+    try:
+        limits = Limits.model_validate({key: _raw(value, doing)})
+    except ValidationError as error:
+        book = Book("", {})
+        book.add_all(error)
+        raise UsageError("\n".join(f"--override {found.key}: {found.message}" for found in book.found)) from error
+    changed = getattr(resolve.policy(limits), key)
+    return replace(account, policy=replace(account.policy, **{key: changed}))
+
+
+def split_overrides(texts: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, str]]:
+    """``[ACCOUNT:]LIMIT=VALUE`` texts by account, then by limit; accounts without one are left out.
+
+    ``names`` are the accounts of the invocation. Raises UsageError for an unknown account, a key given twice for one
+    account, and an account left out where there are several.
+    """
+    result: dict[str, dict[str, str]] = {}
+    for text in texts:
+        place, value = _pair(text)
+        name, colon, key = place.rpartition(":")
+        if not colon:
+            name = _only(names, key)
+        elif name not in names:
+            raise UsageError(f'--override {key}: no account "{name}" here; {scalars.hint(name, tuple(names))}')
+        if key not in _KEYS:
+            raise UsageError(f"--override {key}: unknown key of [policy]; {scalars.hint(key, _KEYS)}")
+        mine = result.setdefault(name, {})
+        if key in mine:
+            raise UsageError(f"--override {key}: given twice for account {name}; expected each key once")
+        mine[key] = value
+    return result
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    key, value = key.strip(), value.strip()
+    if not equals or not key or not value:
+        raise UsageError(f"--override {text}: not a limit with a value; {_SHAPE}")
+    return key, value
+
+
+def _only(names: Sequence[str], key: str) -> str:
+    if len(names) != 1:
+        raise UsageError(
+            f"--override {key}: several accounts ({', '.join(names)}) and none named; expected ACCOUNT:{key}=VALUE"
+        )
+    return names[0]
+
+
+def _raw(value: str, doing: str) -> object:
+    """What the file would hold: tables, quoted strings, true and false as TOML, all else as a string."""
+    if not re.match(r"[{\"']|(true|false)$", value):
+        return value
+    try:
+        read: Mapping[str, object] = tomllib.loads(f"value = {value}", parse_float=Decimal)
+    except ValueError as error:
+        raise UsageError(f"{doing}: {scalars.shown(value)} is not valid TOML; {_SHAPE}") from error
+    if len(read) != 1:
+        raise UsageError(f"{doing}: {scalars.shown(value)} is more than one value; {_SHAPE}")
+    return read["value"]

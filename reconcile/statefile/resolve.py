@@ -1,0 +1,259 @@
+"""One parsed file into the model, with what its keys say together: modes and sides, types and amounts, products.
+
+Checks look at whatever part of a broken file is sound, so that all its problems come in one go, and keep quiet where
+an answer would only follow from a problem already named.
+"""
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from reconcile import endpoints
+from reconcile.exchanges.traits import TRAITS, Scope
+from reconcile.model import (
+    Address,
+    DesiredAccount,
+    Limit,
+    MarginType,
+    Percent,
+    Policy,
+    PositionMode,
+    Side,
+    Target,
+    Tolerance,
+    Unmanaged,
+)
+from reconcile.statefile import lines, scalars
+from reconcile.statefile.fields import SYMBOL_PATTERN
+from reconcile.statefile.problems import Book
+from reconcile.statefile.schema import Declared, Defaults, Limits, StateFile
+
+_ALL_SIDES = frozenset(side.value for side in Side)
+
+
+class Claim(NamedTuple):
+    """What a file says its account is: for finding two files that say the same. None where it is not said soundly."""
+
+    file: str
+    name: str | None
+    name_line: int
+    place: tuple[str | None, ...] | None
+    account_line: int
+
+
+def account(raw: dict[str, Any], book: Book, *, sha256: str) -> DesiredAccount | None:
+    """The account that one file declares; None when ``book`` got a problem."""
+    try:
+        checked = StateFile.model_validate(raw)
+    except ValidationError as error:
+        book.add_all(error)
+        checked = None
+    said = _Said(raw, book)
+    _check_account(said, book)
+    _check_symbols(said, book)
+    _check_positions(said, book)
+    _check_types(said, book)
+    if checked is None or book.found:
+        return None
+    place = checked.account
+    return DesiredAccount(
+        name=place.name,
+        exchange=place.exchange,
+        position_mode=PositionMode(place.position_mode),
+        endpoint=place.endpoint,
+        product=place.product or _product(place.exchange),
+        credentials=place.credentials or _prefix(place.name),
+        targets=_targets(checked, book),
+        policy=policy(checked.policy),
+        amount_step=place.amount_step,
+        grace_ms=place.grace,
+        path=book.file,
+        sha256=sha256,
+        lines={lines.dotted(key): line for key, line in book.where.items()},
+    )
+
+
+def policy(limits: Limits) -> Policy:
+    """The model's policy from the checked table."""
+    return Policy(
+        allow_reduce=limits.allow_reduce,
+        min_liquidation_distance=limits.min_liquidation_distance,
+        max_margin=limits.max_margin,
+        max_add=limits.max_add,
+        max_total_add=limits.max_total_add,
+        max_total_reduce=limits.max_total_reduce,
+        max_changes=limits.max_changes,
+        min_available=limits.min_available,
+        unmanaged=Unmanaged(limits.unmanaged),
+    )
+
+
+def _targets(checked: StateFile, book: Book) -> tuple[Target, ...]:
+    """The declared positions, in the order of the file."""
+    targets = [
+        _target(Address(symbol, side), declared, checked.defaults, book)
+        for symbol, sides in checked.positions.items()
+        for side in Side
+        if (declared := getattr(sides, side.value)) is not None
+    ]
+    return tuple(sorted(targets, key=lambda target: target.line or 0))
+
+
+def _target(address: Address, declared: Declared, defaults: Defaults, book: Book) -> Target:
+    implied = MarginType.ISOLATED if declared.isolated_margin is not None else defaults.margin_type
+    kind = declared.margin_type or implied
+    if kind is None:
+        raise ValueError(f"{address} has neither a type nor an amount, and was not checked for it")
+    own = declared.tolerance
+    return Target(
+        address=address,
+        margin_type=MarginType(kind),
+        isolated_margin=declared.isolated_margin,
+        tolerance=_tolerance(defaults.tolerance, shared=True) if own is None else _tolerance(own, shared=False),
+        line=book.line(("positions", address.symbol, address.side.value)),
+    )
+
+
+def _tolerance(said: Percent | Limit, *, shared: bool) -> Tolerance:
+    match said:
+        case Percent(value=share):
+            return Tolerance(value=share, percent=True)
+        case Decimal():
+            return Tolerance(value=said, percent=False, shared=said if shared else None)
+        case _:
+            return Tolerance(value=min(said.values()), percent=False, shared=said)
+
+
+def claim(raw: dict[str, Any], book: Book) -> Claim:
+    """What a file says about its account's name and place, as far as that is sound."""
+    said = _Said(raw, book)
+    name = said.text("account", "name")
+    exchange, endpoint = said.text("account", "exchange"), said.text("account", "endpoint", missing="live")
+    prefix = said.text("account", "credentials", missing=None if name is None else _prefix(name))
+    place = None
+    # each name has a sandbox of its own
+    if exchange and endpoint and prefix and endpoint != "sandbox" and not book.has(("account", "product")):
+        product = said.text("account", "product", missing=_product(exchange))
+        place = (exchange, endpoints.same_place(exchange, endpoint), product, prefix)
+    return Claim(
+        file=book.file,
+        name=name,
+        name_line=book.line(("account", "name")),
+        place=place,
+        account_line=book.line(("account",)),
+    )
+
+
+def _prefix(name: str) -> str:
+    return name.upper().replace("-", "_")
+
+
+def _product(exchange: str) -> str | None:
+    products = TRAITS[exchange].products
+    return products[0] if products else None
+
+
+def _check_account(said: "_Said", book: Book) -> None:
+    """A product where the exchange has several, and only there."""
+    exchange, product = said.text("account", "exchange"), said.text("account", "product")
+    if exchange is None or product is None or product in TRAITS[exchange].products:
+        return
+    with_products = tuple(name for name, traits in TRAITS.items() if traits.products)
+    book.add(
+        ("account", "product"),
+        f"{exchange} has no products here; expected no product (it is for {scalars.either(with_products)})",
+    )
+
+
+def _check_symbols(said: "_Said", book: Book) -> None:
+    """Each symbol is something an exchange could call an instrument, and names a side."""
+    for symbol, sides in said.table("positions").items():
+        key = ("positions", symbol)
+        if not re.fullmatch(SYMBOL_PATTERN, symbol) or not symbol.isprintable():
+            book.add(key, "not the id of an instrument; expected the exchange's own such as BTCUSDT or BTC-USDT-SWAP")
+        elif sides == {}:
+            book.add(key, f"names no side; expected [positions.{symbol}.{said.sides[0]}] or the like")
+
+
+def _check_positions(said: "_Said", book: Book) -> None:
+    """Each position fits the mode, has a type or an amount, and no amount beside crossed."""
+    typeless = said.default_type is None and not book.has(("defaults", "margin_type"))
+    for key, position in said.positions():
+        broken = book.has(key)
+        if key[-1] not in said.sides:
+            message = f"a {said.mode} account has no side {key[-1]}; expected {scalars.either(said.sides)}"
+            book.add(key, message)
+        if broken or not isinstance(position, dict):
+            continue
+        if "isolated_margin" in position and position.get("margin_type") == MarginType.CROSSED:
+            book.add((*key, "isolated_margin"), "an amount beside crossed; expected one of the two")
+        elif typeless and "isolated_margin" not in position and "margin_type" not in position:
+            book.add(
+                key, "neither a type nor an amount; expected isolated_margin or margin_type, here or in [defaults]"
+            )
+
+
+def _check_types(said: "_Said", book: Book) -> None:
+    """Both sides of a symbol have one type where the exchange keeps it for the symbol."""
+    exchange = said.text("account", "exchange")
+    if exchange is None or TRAITS[exchange].margin_type_scope is not Scope.SYMBOL:
+        return
+    first: dict[str, tuple[lines.Key, str]] = {}
+    for key, _ in said.positions():
+        kind = said.type_of(key)
+        if kind is None:
+            continue
+        before, type_before = first.setdefault(key[1], (key, kind))
+        if type_before == kind:
+            continue
+        earlier, later = sorted((before, key), key=book.line)
+        types = {before: type_before, key: kind}
+        book.add(
+            later,
+            f"{types[later]}, but {lines.dotted(earlier)} (line {book.line(earlier)}) is {types[earlier]}; "
+            f"expected one type for both sides ({TRAITS[exchange].title} keeps it for the symbol)",
+        )
+
+
+class _Said:
+    """What a file says, as far as it is sound: a key with a problem counts as not said."""
+
+    def __init__(self, raw: dict[str, Any], book: Book) -> None:
+        self.raw = raw
+        self.book = book
+        self.mode = self.text("account", "position_mode")
+        self.default_type = self.text("defaults", "margin_type")
+        self.sides = tuple(side.value for side in (PositionMode(self.mode).sides if self.mode else Side))
+
+    def table(self, *key: str) -> dict[str, Any]:
+        """The table at a key; empty where there is something else."""
+        inner: Any = self.raw
+        for part in key:
+            inner = inner.get(part) if isinstance(inner, dict) else None
+        return inner if isinstance(inner, dict) else {}
+
+    def text(self, *key: str, missing: str | None = None) -> str | None:
+        """The sound string at a key, ``missing`` where the key is not there, None where it is wrong."""
+        if self.book.has(key):
+            return None
+        value = self.table(*key[:-1]).get(key[-1], missing)
+        return value if isinstance(value, str) else None
+
+    def positions(self) -> Iterator[tuple[lines.Key, object]]:
+        """Every position whose side is one, sound or not."""
+        for symbol in self.table("positions"):
+            for side, position in self.table("positions", symbol).items():
+                if side in _ALL_SIDES:
+                    yield ("positions", symbol, side), position
+
+    def type_of(self, key: lines.Key) -> str | None:
+        """The type a position is declared with; None where it says none that is sound."""
+        own = (*key, "margin_type")
+        if self.book.has(own):
+            return None
+        position = self.table(*key)
+        implied = MarginType.ISOLATED.value if "isolated_margin" in position else self.default_type
+        return self.text(*own, missing=implied)

@@ -1,0 +1,199 @@
+"""Single values of a state file, read exactly: no float on the way, and an error that says what was expected.
+
+The functions take what ``tomllib`` yields (floats already read as Decimal) and raise ValueError with the text
+``what is wrong; what is expected``, to which the caller adds file, line and key.
+"""
+
+import re
+from collections.abc import Mapping
+from decimal import ROUND_CEILING, Decimal, InvalidOperation
+from difflib import get_close_matches
+
+from reconcile.model import Limit, Percent
+
+NUMBER_PATTERN = r"[+-]?[0-9]+(_[0-9]+)*([.][0-9]+(_[0-9]+)*)?([eE][+-]?[0-9]+)?"
+AMOUNT_PATTERN = NUMBER_PATTERN.replace("[+-]?", "[+]?", 1)
+_NUMBER = re.compile(NUMBER_PATTERN)
+_NOT_FINITE = frozenset({"nan", "inf", "infinity"})
+_UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_LONGEST_MS = 3_650 * _UNITS_MS["d"]
+_MAX_DIGITS = 30  # on either side of the point: more than any exchange prints, and short enough to print in full
+_SHOWN = 40
+
+
+class BadTableError(ValueError):
+    """Problems inside a table that is read as one value: pairs of a key in it and ``what is wrong; expected``."""
+
+    def __init__(self, problems: tuple[tuple[str, str], ...]) -> None:
+        super().__init__("; ".join(text for _, text in problems))
+        self.problems = problems
+
+
+def shown(value: object) -> str:
+    """A value as a message repeats it: TOML notation, cut short; the kind of thing where it is a large one."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int() | Decimal():
+            text = str(value) if isinstance(value, Decimal) or abs(value) < 10**_SHOWN else "a very long number"
+        case str():
+            text = f'"{value}"' if value.isprintable() else ascii(value)
+        case dict():
+            return "a table"
+        case list():
+            return "an array"
+        case _:
+            return "a date or time"
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+def hint(word: str, known: tuple[str, ...]) -> str:
+    """``did you mean x? expected a, b or c``, without the question where nothing is close."""
+    close = get_close_matches(word.lower(), known, n=1, cutoff=0.6)
+    expected = f"expected {either(known)}"
+    return f"did you mean {close[0]}? {expected}" if close else expected
+
+
+def either(words: tuple[str, ...]) -> str:
+    """``a, b or c``."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def number(value: object, expected: str, *, written: object = None) -> Decimal:
+    """The exact value of a TOML integer, float or string; raises ValueError that ends with ``expected``.
+
+    ``written`` is what a message repeats where the value is only a part of it.
+    """
+    told = shown(value if written is None else written)
+    out_of_range = f"{told} has more than {_MAX_DIGITS} digits before or after the point; {expected}"
+    match value:
+        case Decimal():
+            exact = value
+        case int() if not isinstance(value, bool):
+            exact = Decimal(value)
+        case str() if _NUMBER.fullmatch(value.strip()) or value.strip().lower().lstrip("+-") in _NOT_FINITE:
+            try:
+                exact = Decimal(value.strip())
+            except InvalidOperation as error:  # an exponent beyond what Decimal holds
+                raise ValueError(out_of_range) from error
+        case _:
+            raise ValueError(f"{told} is not a number; {expected}")
+    if not exact.is_finite():
+        raise ValueError(f"{told} is not a finite number; {expected}")
+    if exact.adjusted() > _MAX_DIGITS or int(exact.as_tuple().exponent) < -_MAX_DIGITS:
+        raise ValueError(out_of_range)
+    return exact or exact.copy_abs()  # no minus zero
+
+
+def amount(value: object, expected: str = "expected an amount, 0 or more", *, written: object = None) -> Decimal:
+    """A number that is not negative."""
+    exact = number(value, expected, written=written)
+    if exact < 0:
+        raise ValueError(f"{shown(value if written is None else written)} is negative; {expected}")
+    return exact
+
+
+def positive(value: object) -> Decimal:
+    """A number above zero."""
+    expected = "expected an amount above 0"
+    exact = amount(value, expected)
+    if exact == 0:
+        raise ValueError(f"{shown(value)} is zero; {expected}")
+    return exact
+
+
+def count(value: object) -> int:
+    """A whole number that is not negative."""
+    expected = "expected a whole number, 0 or more"
+    exact = amount(value, expected)
+    if exact != exact.to_integral_value():
+        raise ValueError(f"{shown(value)} is not whole; {expected}")
+    return int(exact)
+
+
+def is_percent(value: object) -> bool:
+    """Whether a value is written as a share: a string that ends in a percent sign."""
+    return isinstance(value, str) and value.rstrip().endswith("%")
+
+
+def percent(value: object, expected: str = 'expected a percentage such as "5%"') -> Percent:
+    """A share that is not negative, from a string with a percent sign; 5 means 5 %."""
+    if not isinstance(value, str) or not is_percent(value):
+        raise ValueError(f"{shown(value)} is not a percentage; {expected}")
+    return Percent(value=amount(value.rstrip().removesuffix("%"), expected, written=value))
+
+
+def limit(value: object) -> Limit:
+    """An amount, or a table of amounts by asset."""
+    expected = "expected an amount, or a table by asset such as {USDT = 5000}"
+    return _by_asset(value) if isinstance(value, dict) else amount(value, expected)
+
+
+def share_or_limit(value: object) -> Percent | Limit:
+    """A share, an amount, or a table of amounts by asset."""
+    expected = 'expected an amount, a percentage such as "100%", or a table by asset such as {USDT = 5000}'
+    if isinstance(value, dict):
+        return _by_asset(value)
+    return percent(value, expected) if is_percent(value) else amount(value, expected)
+
+
+def share_or_amount(value: object) -> Percent | Decimal:
+    """A tolerance: a share of at most 100 %, or an amount."""
+    expected = 'expected an amount, 0 or more, or a percentage from "0%" to "100%"'
+    if not is_percent(value):
+        return amount(value, expected)
+    share = percent(value, expected)
+    if share.value > 100:
+        raise ValueError(f"{shown(value)} is more than the whole; {expected}")
+    return share
+
+
+def shared_tolerance(value: object) -> Percent | Limit:
+    """The tolerance of ``[defaults]``: as for a position, or a table of amounts by asset."""
+    return _by_asset(value) if isinstance(value, dict) else share_or_amount(value)
+
+
+def duration_ms(text: str) -> int:
+    """Milliseconds of ``90s``, ``15m``, ``1h`` or ``2d`` (at most ten years); raises ValueError for anything else."""
+    match = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
+    if match is None:
+        raise ValueError(f"{shown(text)} is not a duration; expected one like 90s, 15m, 1h or 2d")
+    milliseconds = int(match[1]) * _UNITS_MS[match[2]]
+    if milliseconds > _LONGEST_MS:
+        raise ValueError(f"{shown(text)} is too long a duration; expected at most 3650d")
+    return milliseconds
+
+
+def grace_ms(value: object) -> int:
+    """Milliseconds of a duration or of a number of seconds, rounded up; above zero and at most an hour."""
+    expected = 'expected a duration such as "5s", or a number of seconds, above 0 and up to 1h'
+    if isinstance(value, str) and value[-1:] in _UNITS_MS:
+        try:
+            milliseconds = duration_ms(value)
+        except ValueError as error:
+            raise ValueError(f"{shown(value)} is not a duration; {expected}") from error
+    else:
+        seconds = amount(value, expected)
+        milliseconds = int((min(seconds, Decimal(_LONGEST_MS)) * 1_000).to_integral_value(ROUND_CEILING))
+    if not 0 < milliseconds <= _UNITS_MS["h"]:
+        raise ValueError(f"{shown(value)} is out of range; {expected}")
+    return milliseconds
+
+
+def _by_asset(table: dict[str, object]) -> Mapping[str, Decimal]:
+    """Amounts by margin asset; raises BadTableError with every problem in it."""
+    if not table:
+        raise ValueError("the table is empty; expected at least one asset such as {USDT = 5000}")
+    amounts: dict[str, Decimal] = {}
+    problems: list[tuple[str, str]] = []
+    for asset, value in table.items():
+        if not asset or asset != asset.upper() or not asset.isprintable() or " " in asset:
+            problems.append((asset, "is not the name of an asset; expected upper case such as USDT"))
+            continue
+        try:
+            amounts[asset] = amount(value)
+        except ValueError as error:
+            problems.append((asset, str(error)))
+    if problems:
+        raise BadTableError(tuple(problems))
+    return amounts

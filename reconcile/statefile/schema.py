@@ -1,0 +1,241 @@
+"""The shape of a state file, version 1: the models that validate it and, from the same models, its JSON Schema.
+
+What one key can say is checked here; what keys say together (a side that does not fit the mode, two files for one
+account) is in ``resolve`` and ``files``, and repeated in the schema where JSON Schema can express it.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import GenerateJsonSchema, SkipJsonSchema
+
+from reconcile.exchanges.traits import TRAITS
+from reconcile.model import Percent, PositionMode, Side
+from reconcile.statefile.fields import (
+    EXCHANGES,
+    VERSION,
+    AccountName,
+    Amount,
+    ByAsset,
+    Count,
+    EndpointName,
+    ExchangeName,
+    Flag,
+    Grace,
+    MarginTypeName,
+    ModeName,
+    OwnTolerance,
+    Prefix,
+    ProductName,
+    Share,
+    SharedTolerance,
+    ShareOrByAsset,
+    Step,
+    Symbol,
+    UnmanagedName,
+    Version,
+)
+
+SCHEMA_ID = f"urn:reconcile:state-file:{VERSION}"
+SIDES = tuple(side.value for side in Side)
+
+
+class _Table(BaseModel):
+    """A table of the file: nothing but its known keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Account(_Table):
+    """Which exchange account this file declares."""
+
+    name: AccountName = Field(
+        description="What this account is called in output; unique within one invocation.", examples=["main"]
+    )
+    exchange: ExchangeName = Field(description="The exchange the account is at.", examples=["binance"])
+    position_mode: ModeName = Field(
+        description="hedge: a symbol has a long and a short side; one-way: one net side. The live account must agree.",
+        examples=["hedge"],
+    )
+    endpoint: EndpointName = Field(
+        default="live",
+        description="live, testnet, sandbox (built in, no keys) or a URL (plain http only to loopback).",
+        examples=["live", "sandbox", "http://127.0.0.1:8080"],
+    )
+    product: ProductName | SkipJsonSchema[None] = Field(
+        default=None,
+        description="bitget only: the product line; USDT-FUTURES where left out.",
+        examples=["USDT-FUTURES"],
+    )
+    credentials: Prefix | SkipJsonSchema[None] = Field(
+        default=None,
+        description="Prefix of the secrets' variables (MAIN for MAIN_API_KEY); default: name in upper case, - as _. "
+        "Never a secret itself.",
+        examples=["MAIN"],
+    )
+    amount_step: Step | SkipJsonSchema[None] = Field(
+        default=None,
+        description="Smallest amount of a margin call, where the exchange turns out to differ from what is assumed.",
+        examples=["0.0001"],
+    )
+    grace: Grace | SkipJsonSchema[None] = Field(
+        default=None,
+        description="How long effects, reads and ledger rows may lag at the exchange: a duration or seconds.",
+        examples=["5s", 5],
+    )
+
+
+class Defaults(_Table):
+    """For every position that does not say it itself."""
+
+    margin_type: MarginTypeName | SkipJsonSchema[None] = Field(
+        default=None, description="The margin type of positions that name none.", examples=["isolated"]
+    )
+    tolerance: SharedTolerance = Field(
+        default=Percent(value=Decimal("0.5")),
+        description="How far live may be from declared and still be in sync: a percentage of the declared margin, an "
+        "amount, or a table of amounts by margin asset; 0.5% where left out.",
+        examples=["0.5%", 1, {"USDT": 5, "BTC": "0.0001"}],
+    )
+
+
+class Limits(_Table):
+    """What plan and apply may do; what a limit stops is shown in the plan with the limit's name."""
+
+    allow_reduce: Flag = Field(
+        default=False, description="Whether margin may be taken out of positions at all.", examples=[False]
+    )
+    min_liquidation_distance: Share = Field(
+        default=Percent(value=Decimal(5)),
+        description="No reduction may leave the liquidation price nearer to the mark price; 5% where left out.",
+        examples=["5%"],
+    )
+    max_margin: ShareOrByAsset = Field(
+        default=Percent(value=Decimal(100)),
+        description="No addition may bring a position's margin above this: a percentage of its notional, an amount, "
+        "or a table by margin asset; 100% where left out.",
+        examples=["100%", 20000],
+    )
+    max_add: ByAsset | SkipJsonSchema[None] = Field(
+        default=None, description="The most that one run may add to one position.", examples=[5000]
+    )
+    max_total_add: ByAsset | SkipJsonSchema[None] = Field(
+        default=None,
+        description="The most that one run may add to the account, per margin asset; more refuses the whole account.",
+        examples=[20000, {"USDT": 20000, "BTC": "0.5"}],
+    )
+    max_total_reduce: ByAsset | SkipJsonSchema[None] = Field(
+        default=None,
+        description="The most that one run may take out of the account, per margin asset; more refuses the account.",
+        examples=[10000],
+    )
+    max_changes: Count | SkipJsonSchema[None] = Field(
+        default=None, description="The most changes that one run may make; more refuses the account.", examples=[50]
+    )
+    min_available: ByAsset | SkipJsonSchema[None] = Field(
+        default=None, description="The free balance that additions must leave, per margin asset.", examples=[500]
+    )
+    unmanaged: UnmanagedName = Field(
+        default="report",
+        description="What to do about open isolated positions that this file does not declare.",
+        examples=["report"],
+    )
+
+
+class Declared(_Table):
+    """One position: what margin type it has and how much isolated margin stands behind it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "not": {"required": ["isolated_margin"], "properties": {"margin_type": {"const": "crossed"}}},
+        }
+    )
+
+    margin_type: MarginTypeName | SkipJsonSchema[None] = Field(
+        default=None, description="isolated or crossed; isolated_margin implies isolated.", examples=["isolated"]
+    )
+    isolated_margin: Amount | SkipJsonSchema[None] = Field(
+        default=None,
+        description="The margin allocated to the position, without unrealised profit, in its margin asset; left out: "
+        "the margin is left alone.",
+        examples=[1500, "900.50"],
+    )
+    tolerance: OwnTolerance | SkipJsonSchema[None] = Field(
+        default=None,
+        description="How far live may be from isolated_margin: a percentage of it or an amount.",
+        examples=["0.5%", 1],
+    )
+
+
+class Sides(_Table):
+    """The declared sides of one symbol: long and short in hedge mode, net in one-way mode."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    long: Declared | SkipJsonSchema[None] = Field(default=None, description="The long position (hedge mode).")
+    short: Declared | SkipJsonSchema[None] = Field(default=None, description="The short position (hedge mode).")
+    net: Declared | SkipJsonSchema[None] = Field(default=None, description="The one position (one-way mode).")
+
+
+def _only(mode: PositionMode) -> dict[str, Any]:
+    """JSON Schema: where the account has this mode, a symbol has only its sides."""
+    symbols = {"additionalProperties": {"propertyNames": {"enum": [side.value for side in mode.sides]}}}
+    account = {"properties": {"position_mode": {"const": mode.value}}, "required": ["position_mode"]}
+    return {
+        "if": {"properties": {"account": account}, "required": ["account"]},
+        "then": {"properties": {"positions": symbols}},
+    }
+
+
+_PRODUCT_NEEDS: dict[str, Any] = {
+    "if": {"properties": {"account": {"required": ["product"]}}, "required": ["account"]},
+    "then": {
+        "properties": {
+            "account": {"properties": {"exchange": {"enum": [name for name in EXCHANGES if TRAITS[name].products]}}}
+        }
+    },
+}
+
+
+class StateFile(_Table):
+    """The declared margin state of one futures account."""
+
+    model_config = ConfigDict(
+        title="reconcile state file",
+        json_schema_extra={"allOf": [*(_only(mode) for mode in PositionMode), _PRODUCT_NEEDS]},
+    )
+
+    version: Version = Field(description="The version of this format.", examples=[VERSION])
+    account: Account = Field(description="Which exchange account this file declares.")
+    defaults: Defaults = Field(default=Defaults(), description="For every position that does not say it itself.")
+    policy: Limits = Field(default=Limits(), description="What plan and apply may do.")
+    positions: dict[Symbol, Sides] = Field(
+        default={},
+        description="The declared positions: by the exchange's own instrument id, then by side.",
+        examples=[{"BTCUSDT": {"long": {"isolated_margin": 1500}}}],
+    )
+
+
+class _Schema(GenerateJsonSchema):
+    """pydantic's generator without titles that repeat the key and without defaults that TOML cannot write."""
+
+    def default_schema(self, schema: Any) -> dict[str, Any]:
+        """The key's schema, with its default where that is a single value."""
+        made = self.generate_inner(schema["schema"])
+        match schema.get("default"):
+            case bool() | str() as default:
+                return {**made, "default": default}
+            case Percent(value=share):
+                return {**made, "default": f"{share}%"}
+        return made
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - the signature is pydantic's
+        """Never: the key is its own title."""
+        return False
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a state file, for editors; generated from the models that validate."""
+    made = StateFile.model_json_schema(schema_generator=_Schema)
+    return {"$schema": GenerateJsonSchema.schema_dialect, "$id": SCHEMA_ID, **made}
