@@ -89,7 +89,6 @@ class Target:
     line: int | None = None
 
 
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Percent:
     """A share, as written: 5 means 5 %."""
@@ -188,6 +187,21 @@ class Position:
     def is_open(self) -> bool:
         """Whether there is anything in this slot."""
         return self.size != 0
+
+    def liquidation_at(self, margin: Decimal) -> Decimal | None:
+        """The liquidation price with that isolated margin; None when there is none or it cannot be computed."""
+        return None if self.risk is None else self.risk.liquidation_price(margin)
+
+    def distance_to(self, price: Decimal | None) -> Decimal | None:
+        """How far the mark price is from a liquidation price, as a share of the mark price (0.05 is 5 %).
+
+        ``|mark - price| / mark`` while the position lives, below 0 once the price has been passed; None without one.
+        """
+        if price is None or not self.mark_price:
+            return None
+        is_long = self.address.side is Side.LONG or (self.address.side is Side.NET and self.size > 0)
+        gap = self.mark_price - price if is_long else price - self.mark_price
+        return gap / self.mark_price
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,26 +4,53 @@ Arithmetic runs in one context wide enough that no amount an exchange can print 
 (OKX and Bitget print margins with 16 and more decimals).
 """
 
-from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
+from collections.abc import Iterable
+from decimal import Context, Decimal, InvalidOperation
+from functools import reduce
 
 ZERO = Decimal(0)
-_EXACT = Context(prec=60)
+_EXACT = Context(prec=90)
+_WIDEST = 40
+"""No amount or price has more digits than this on either side of its point; what has is refused when it is read."""
 
 
 def parse(text: str) -> Decimal:
-    """The exact value of a decimal literal; raises ValueError for anything else, NaN and infinities included."""
+    """The exact value of a decimal literal.
+
+    Raises ValueError for anything else: NaN, infinities, and numbers so long that arithmetic would have to round them.
+    """
     try:
         value = Decimal(text.strip())
     except InvalidOperation:
         raise ValueError(f"{text!r} is not a decimal number") from None
     if not value.is_finite():
         raise ValueError(f"{text!r} is not a finite number")
+    if value == 0:
+        return ZERO
+    exponent = value.as_tuple().exponent
+    if value.adjusted() >= _WIDEST or (isinstance(exponent, int) and exponent < -_WIDEST):
+        raise ValueError(f"{text[:60]!r} has more than {_WIDEST} digits on one side of its point")
     return value
+
+
+def plus(first: Decimal, second: Decimal) -> Decimal:
+    """The exact sum; plain ``+`` would round beyond 28 digits."""
+    return _EXACT.add(first, second)
+
+
+def minus(first: Decimal, second: Decimal) -> Decimal:
+    """The exact difference; plain ``-`` would round beyond 28 digits."""
+    return _EXACT.subtract(first, second)
+
+
+def total(amounts: Iterable[Decimal]) -> Decimal:
+    """The exact sum of any number of amounts, 0 of none."""
+    return reduce(plus, amounts, ZERO)
 
 
 def cut(amount: Decimal, step: Decimal) -> Decimal:
     """``amount`` cut toward zero to a multiple of ``step`` (> 0)."""
-    return _EXACT.multiply(_EXACT.divide(amount, step).quantize(Decimal(1), rounding=ROUND_DOWN, context=_EXACT), step)
+    return _EXACT.multiply(_EXACT.divide_int(amount, step), step)
 
 
 def plain(amount: Decimal) -> str:

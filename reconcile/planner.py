@@ -1,0 +1,171 @@
+"""From what is declared and what is observed to one account's plan: diff, policy, order, totals and exit codes.
+
+Where an account is refused, its entries stay readable and its order is empty: there is nothing that could be sent by
+accident. Pure and stable; the ids of steps follow from the plan's id, so that the same plan is always the same bytes.
+"""
+
+import difflib
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from reconcile import policy
+from reconcile.diff import diff
+from reconcile.exchanges.traits import Traits
+from reconcile.model import Address, DesiredAccount, ObservedAccount
+from reconcile.money import ZERO, minus, plus, total
+from reconcile.plan import AccountPlan, Entry, MoveMargin, PlanError, SetMarginType, Status, Step
+
+SEVERITY = (130, 5, 1, 4, 3, 2, 0)
+"""Exit codes, the most serious first."""
+
+
+def plan_account(
+    desired: DesiredAccount,
+    observed: ObservedAccount,
+    *,
+    held: Mapping[Address, str],
+    traits: Traits,
+    plan_id: str,
+    observed_wall_ms: int,
+    identity: str,
+    targets: Collection[Address] | None = None,
+) -> AccountPlan:
+    """One account's plan. ``held`` and ``targets`` as for ``diff``.
+
+    ``exit_code`` is 0, 1 where nothing could be decided (an unknown symbol, an amount that lacks its asset) or 4 where
+    the account is refused (another position mode, an account-wide limit); ``errors`` says everything that is wrong.
+    """
+    made = AccountPlan(
+        desired=desired,
+        identity=identity,
+        observed=observed,
+        observed_wall_ms=observed_wall_ms,
+        available_after=dict(observed.available),
+    )
+    wrong = (*_input_errors(desired, observed), *_mode_errors(desired, observed))
+    if wrong:
+        codes = [4 if error.key == "position_mode" else 1 for error in wrong]
+        return replace(made, errors=wrong, exit_code=worst(codes))
+    entries = diff(desired, observed, held=held, traits=traits, targets=targets)
+    checked = policy.check(entries, desired.policy, observed)
+    named = tuple(_named(entry, plan_id, desired.name) for entry in checked.entries)
+    after = _available_after(observed.available, _moves(named))
+    if checked.errors:
+        return replace(made, entries=named, available_after=after, errors=checked.errors, exit_code=4)
+    order = tuple(step.step_id for step in _ordered(named, desired, observed))
+    return replace(made, entries=named, order=order, available_after=after)
+
+
+def _input_errors(desired: DesiredAccount, observed: ObservedAccount) -> tuple[PlanError, ...]:
+    known = observed.symbols
+    declared = list(dict.fromkeys(target.address.symbol for target in desired.targets))
+    names = sorted({*known, *(address.symbol for address in observed.positions)})
+    assets = {known[symbol].asset for symbol in declared if symbol in known}
+    return (
+        *(_unknown_symbol(desired, symbol, names) for symbol in declared if symbol not in known),
+        *policy.amount_errors(desired.policy, desired.targets, assets),
+    )
+
+
+def _unknown_symbol(desired: DesiredAccount, symbol: str, names: Sequence[str]) -> PlanError:
+    near = difflib.get_close_matches(symbol, names, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else "write it as the exchange does"
+    message = f"reading account {desired.name}: {symbol} is not one of its instruments; {hint}"
+    return PlanError(key="symbol", value=symbol, message=message)
+
+
+def _mode_errors(desired: DesiredAccount, observed: ObservedAccount) -> tuple[PlanError, ...]:
+    if observed.position_mode is desired.position_mode:
+        return ()
+    message = (
+        f"reading account {desired.name}: it is in {observed.position_mode} mode and the file declares "
+        f"{desired.position_mode}; correct position_mode, or switch the account"
+    )
+    return (
+        PlanError(
+            key="position_mode", limit=str(desired.position_mode), value=str(observed.position_mode), message=message
+        ),
+    )
+
+
+def _named(entry: Entry, plan_id: str, account: str) -> Entry:
+    wanted = None if entry.wanted is None else _with_id(entry.wanted, plan_id, account)
+    return replace(entry, steps=tuple(_with_id(step, plan_id, account) for step in entry.steps), wanted=wanted)
+
+
+def _with_id(step: Step, plan_id: str, account: str) -> Step:
+    text = "\n".join((plan_id, account, str(step.address), step.action))
+    return replace(step, step_id=hashlib.sha256(text.encode()).hexdigest()[:16])
+
+
+def _moves(entries: Iterable[Entry]) -> list[MoveMargin]:
+    return [step for entry in entries for step in entry.steps if isinstance(step, MoveMargin)]
+
+
+def _available_after(available: Mapping[str, Decimal], moves: Sequence[MoveMargin]) -> dict[str, Decimal]:
+    assets = sorted({*available, *(move.asset for move in moves)})
+    return {
+        asset: minus(available.get(asset, ZERO), total(move.signed for move in moves if move.asset == asset))
+        for asset in assets
+    }
+
+
+def _ordered(entries: Sequence[Entry], desired: DesiredAccount, observed: ObservedAccount) -> list[Step]:
+    """Type changes, the reductions that additions cannot do without, additions, the other reductions."""
+    moves = _moves(entries)
+    types = [step for entry in entries for step in entry.steps if isinstance(step, SetMarginType)]
+    additions = sorted((move for move in moves if move.action == "add_margin"), key=_nearness)
+    reductions = [move for move in moves if move.action == "reduce_margin"]
+    first: list[MoveMargin] = []
+    for asset in sorted({move.asset for move in additions}):
+        floor = policy.limit_for(desired.policy.min_available, asset) or ZERO
+        usable = minus(observed.available.get(asset, ZERO), floor)
+        missing = minus(total(move.amount for move in additions if move.asset == asset), usable)
+        first += _freeing(missing, [move for move in reductions if move.asset == asset])
+    last = [move for move in reductions if move not in first]
+    return [*types, *first, *additions, *last]
+
+
+def _nearness(move: MoveMargin) -> tuple[bool, Decimal]:
+    distance = move.liquidation_distance_before
+    return (distance is None, ZERO if distance is None else distance)
+
+
+def _freeing(missing: Decimal, reductions: Sequence[MoveMargin]) -> list[MoveMargin]:
+    """The fewest reductions that free what is missing: the largest first."""
+    chosen: list[MoveMargin] = []
+    freed = ZERO
+    for move in sorted(reductions, key=lambda move: -move.amount):
+        if freed >= missing:
+            break
+        chosen.append(move)
+        freed = plus(freed, move.amount)
+    return chosen
+
+
+def worst(codes: Iterable[int]) -> int:
+    """The most serious of several exit codes, 0 of none; raises ValueError for a code that no account can end with."""
+    return SEVERITY[min((SEVERITY.index(code) for code in codes), default=len(SEVERITY) - 1)]
+
+
+def account_exit_code(plan: AccountPlan, *, detailed: bool) -> int:
+    """What one account adds to the exit code of ``plan``.
+
+    Without ``detailed``, an account-wide limit is something the plan shows and not a failure of the command. With it,
+    2 says that changes are pending, 3 that nothing can be sent but something is blocked, 5 that something is held.
+    """
+    if not detailed:
+        limits_only = plan.exit_code == 4 and all(error.key in policy.ACCOUNT_LIMITS for error in plan.errors)
+        return 0 if limits_only else plan.exit_code
+    found = {entry.status for entry in plan.entries}
+    pending = 3 if Status.BLOCKED in found else 0
+    if Status.CHANGE in found:
+        pending = 2
+    return worst([plan.exit_code, pending, 5 if Status.HELD in found else 0])
+
+
+def plan_exit_code(accounts: Iterable[AccountPlan], *, detailed: bool) -> int:
+    """The exit code of ``plan`` over all accounts."""
+    return worst(account_exit_code(plan, detailed=detailed) for plan in accounts)
