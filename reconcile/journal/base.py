@@ -1,10 +1,10 @@
 """What a journal store must do; fulfilled by files (``files.py``) and open for a second store.
 
-A store holds one journal and one lock per account identity. Reading needs no lock; writing needs it. The lock belongs to
-a living process and dies with it.
+A store holds one journal and one lock per account identity. Reading needs no lock; writing needs it. The lock belongs
+to a living process and dies with it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
@@ -24,7 +24,8 @@ class Journal(Protocol):
 
         With ``durable`` it returns only when the record is flushed to disk; one flush may serve many waiting appends.
         Without, the record is in the file but may be lost in a power cut. Raises JournalError when it cannot be
-        written: then nothing may be sent any more, and every later append fails too.
+        written: then nothing may be sent any more, and every later append fails too. An intent for a lane whose earlier
+        intent is unsettled is refused the same way, but leaves the journal usable.
         """
         ...
 
@@ -42,19 +43,27 @@ class Store(Protocol):
     """All journals of one home (or of one database)."""
 
     def open(
-        self, identity: str, *, run_id: str, holder: Mapping[str, str], timeout_ms: int
+        self,
+        identity: str,
+        *,
+        run_id: str,
+        holder: Mapping[str, str],
+        timeout_ms: int,
+        on_wait: Callable[[Mapping[str, str]], None] | None = None,
     ) -> AbstractAsyncContextManager[Journal]:
         """Take the account's lock, verify the chain and fold the journal; create it where there is none.
 
         ``holder`` is shown to whoever waits. Raises Declined (key ``lock``) naming the holder when the lock is not free
-        within ``timeout_ms``, ChainBroken, or JournalError.
+        within ``timeout_ms`` (0: not free at once), ChainBroken, or JournalError. ``on_wait`` is called once, with the
+        holder, when there is something to wait for.
         """
         ...
 
-    def read(self, identity: str) -> JournalState:
+    def read(self, identity: str, *, pinned: str | None = None) -> JournalState:
         """Fold an account's journal without the lock, verifying the chain; a new state where there is none.
 
-        An unfinished last line is ignored. Raises ChainBroken or JournalError.
+        ``pinned`` is a head seen earlier: ChainBroken when no record has it, so the end was cut off. An unfinished last
+        line is ignored. Raises ChainBroken or JournalError.
         """
         ...
 
@@ -68,4 +77,12 @@ class Store(Protocol):
 
     def identities(self) -> list[str]:
         """The accounts there are journals of."""
+        ...
+
+    async def retire(self, identity: str, *, holder: Mapping[str, str], timeout_ms: int = 0) -> str | None:
+        """Put an account's journal aside, under its lock, so that the next run begins a new one.
+
+        Returns the name under which it is kept, None where there was none. Raises Declined (key ``lock``) or
+        JournalError.
+        """
         ...

@@ -1,8 +1,8 @@
 """The records of a journal and what they add up to.
 
-A record is one JSON object: ``{"seq": 7, "prev": "<sha256 of line 6>", "at": "<RFC 3339, local clock>", "kind": "intent",
-"run": "<run id>", …}``. The kinds and their fields are the dataclasses below; amounts are strings, times that are compared
-are exchange milliseconds (``…_ms``). Readers ignore fields they do not know. Nothing here does I/O.
+A record is one JSON object: ``{"seq": 7, "prev": "<sha256 of line 6>", "at": "<RFC 3339, local clock>", "kind":
+"intent", "run": "<run id>", …}``. The kinds and their fields are the dataclasses below; amounts are strings, times that
+are compared are exchange milliseconds (``…_ms``). Readers ignore fields they do not know. Nothing here does I/O.
 """
 
 from collections.abc import Mapping

@@ -13,12 +13,22 @@ from reconcile.journal.records import (
 )
 from reconcile.money import parse
 
+_DAY_MS = 86_400_000
+_CLAIM_DAYS = 120
+"""How long a claimed row is remembered: longer than any exchange's ledger can be read back (90 days)."""
+
 
 class JournalState:
-    """A fold over records, in bounded memory: it grows with lanes, claimed rows and used plans, not with records."""
+    """A fold over records, in bounded memory.
+
+    It grows with lanes, used plans and the rows claimed within the last 120 days, not with records.
+    """
 
     def __init__(self) -> None:
         self.records = 0
+        """How many there are, the journal's own header not counted; 0 in a journal that is new."""
+        self.head = "0" * 64
+        """The hash of the last line: pins the whole journal. 64 zeros where there is none."""
         self.last_host: str | None = None
         """The host of the last run; None where there was none: nobody knows what was sent before."""
         self.used_plans: set[str] = set()
@@ -31,6 +41,12 @@ class JournalState:
         """The last step that moved margin, by address: what a new look must have seen."""
         self.applied: dict[str, tuple[str, str]] = {}
         """By address: the isolated margin after our last applied step, and when (RFC 3339)."""
+        self._lanes: dict[str, str] = {}
+        """The lane by unsettled intent id."""
+        self._replaced: dict[str, Effect | None] = {}
+        """By intent id, while it is accepted: the move that its own stands in place of."""
+        self._claimed: dict[int, list[str]] = {}
+        """Claims by the day of their effect."""
 
     def add(self, record: Record, *, at: str) -> None:
         """Take in one record, written at ``at`` (RFC 3339)."""
@@ -41,27 +57,43 @@ class JournalState:
             case PlanUsed():
                 self.used_plans.add(record.plan_id)
             case Intent():
-                self.unsettled[record.lane] = Unsettled(intent=record, known=None, effect_ms=None, evidence="", since=at)
+                self._intent(record, at)
             case Outcome():
                 self._outcome(record, at)
             case Resolved():
-                self._resolved(record)
+                self._resolved(record, at)
             case _:
                 pass
 
     def find(self, intent_id: str) -> Unsettled | None:
         """The unsettled intent with this id."""
-        return next((found for found in self.unsettled.values() if found.intent.intent_id == intent_id), None)
+        lane = self._lanes.get(intent_id)
+        return None if lane is None else self.unsettled[lane]
+
+    def _intent(self, intent: Intent, at: str) -> None:
+        earlier = self.unsettled.get(intent.lane)
+        if earlier is not None:
+            self._forget(earlier.intent)
+        self._lanes[intent.intent_id] = intent.lane
+        self.unsettled[intent.lane] = Unsettled(intent=intent, known=None, effect_ms=None, evidence="", since=at)
 
     def _outcome(self, outcome: Outcome, at: str) -> None:
+        if outcome.claim is not None:
+            self._claim(outcome.claim, outcome.effect_ms)
         found = self.find(outcome.intent_id)
         if found is None:
             return
         intent = found.intent
-        if outcome.claim is not None:
-            self.claims.add(outcome.claim)
+        if outcome.known.moved and intent.amount is not None:
+            self._replaced.setdefault(intent.intent_id, self.moves.get(str(intent.address)))
+        else:
+            self._take_back(intent)
+        if outcome.effect_ms is not None:
+            self._effect(intent, outcome, outcome.effect_ms)
+        if outcome.known is Known.APPLIED and intent.amount is not None:
+            self.applied[str(intent.address)] = (outcome.after or intent.wanted, at)
         if outcome.known.settles:
-            del self.unsettled[intent.lane]
+            self._forget(intent)
         else:
             self.unsettled[intent.lane] = Unsettled(
                 intent=intent,
@@ -70,22 +102,15 @@ class JournalState:
                 evidence=outcome.evidence,
                 since=found.since,
             )
-        if outcome.effect_ms is not None:
-            self._effect(intent, outcome, outcome.effect_ms)
-        if outcome.known is Known.APPLIED and intent.amount is not None:
-            self.applied[str(intent.address)] = (outcome.after or intent.wanted, at)
 
     def _effect(self, intent: Intent, outcome: Outcome, effect_ms: int) -> None:
         margin = outcome.known.moved and intent.amount is not None
-        before = parse(intent.before) if margin else None
-        after = parse(outcome.after or intent.wanted) if margin else None
-        earlier = self.effects.get(intent.lane)
         effect = Effect(
             address=intent.address,
-            effect_ms=max(effect_ms, earlier.effect_ms if earlier else 0),
+            effect_ms=self._latest(intent.lane, effect_ms),
             signed_ms=intent.signed_at_ms,
-            before=before,
-            after=after,
+            before=parse(intent.before) if margin else None,
+            after=parse(outcome.after or intent.wanted) if margin else None,
             size=intent.size,
             identity=intent.identity,
             claim=outcome.claim,
@@ -94,19 +119,53 @@ class JournalState:
         if margin:
             self.moves[str(intent.address)] = effect
 
-    def _resolved(self, record: Resolved) -> None:
+    def _resolved(self, record: Resolved, at: str) -> None:
         found = self.find(record.intent_id)
         if found is None:
             return
         intent = found.intent
-        del self.unsettled[intent.lane]
+        if not record.applied:
+            self._take_back(intent)
+        elif intent.amount is not None:
+            self.applied[str(intent.address)] = (intent.wanted, at)
+        self._forget(intent)
         self.effects[intent.lane] = Effect(
             address=intent.address,
-            effect_ms=record.effect_ms,
+            effect_ms=self._latest(intent.lane, record.effect_ms),
             signed_ms=intent.signed_at_ms,
-            before=parse(intent.before) if record.applied and intent.amount is not None else None,
-            after=parse(intent.wanted) if record.applied and intent.amount is not None else None,
+            before=None,
+            after=None,
             size=intent.size,
             identity=intent.identity,
             claim=None,
         )
+
+    def _latest(self, lane: str, effect_ms: int) -> int:
+        earlier = self.effects.get(lane)
+        return effect_ms if earlier is None else max(effect_ms, earlier.effect_ms)
+
+    def _take_back(self, intent: Intent) -> None:
+        """An accepted move that is in doubt after all is nothing that a look must have seen."""
+        if intent.intent_id not in self._replaced:
+            return
+        earlier = self._replaced.pop(intent.intent_id)
+        if earlier is None:
+            self.moves.pop(str(intent.address), None)
+        else:
+            self.moves[str(intent.address)] = earlier
+
+    def _forget(self, intent: Intent) -> None:
+        del self.unsettled[intent.lane]
+        self._lanes.pop(intent.intent_id, None)
+        self._replaced.pop(intent.intent_id, None)
+
+    def _claim(self, claim: str, effect_ms: int | None) -> None:
+        self.claims.add(claim)
+        if effect_ms is None:
+            return
+        day = effect_ms // _DAY_MS
+        if day not in self._claimed:
+            for old in [each for each in self._claimed if each < day - _CLAIM_DAYS]:
+                self.claims.difference_update(self._claimed.pop(old))
+            self._claimed[day] = []
+        self._claimed[day].append(claim)

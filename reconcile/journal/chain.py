@@ -1,0 +1,146 @@
+"""The chain: proves line by line, in bounded memory, that nothing was changed, dropped, inserted or reordered.
+
+What cannot be seen from inside is a journal whose end was cut off at a line's end (or replaced by one who computes the
+hashes anew); for that a head is pinned outside and looked for. The position after any line is all that is needed to go
+on from there, so a reader can start behind a checkpoint.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from reconcile.errors import ChainBroken, JournalError
+from reconcile.journal.codec import GENESIS, VERSION, Header, Opaque, decode, is_sealed, parse_line
+from reconcile.journal.records import Noted, Repaired, RunFinished
+from reconcile.journal.state import JournalState
+
+_UNFOLDED = frozenset(kind.kind.encode() for kind in (RunFinished, Repaired, Noted))
+_KIND_AFTER = len('"at":"2026-01-01T00:00:00.000Z","kind":"')
+
+
+@dataclass(slots=True)
+class Position:
+    """Where a reader stands: how many lines it has proven, and the hash of the last of them."""
+
+    line: int = 0
+    head: str = GENESIS
+
+
+def line_hash(line: bytes) -> str:
+    """What the next line names as its predecessor: SHA-256 over the line with its newline, in hex."""
+    return sha256(line).hexdigest()
+
+
+def verified(lines: Iterable[bytes], position: Position, *, name: str) -> Iterator[tuple[bytes, int]]:
+    """The lines, each proven before it is handed on, with the offset behind ``seq`` and ``prev``.
+
+    ``position`` moves along and stands at the end in the end. Raises ChainBroken naming the first bad line.
+    """
+    source = iter(lines)
+    earlier = GENESIS
+    for line in source:
+        prefix = b'{"seq":%d,"prev":"%s",' % (position.line + 1, position.head.encode())
+        if not line.startswith(prefix) or not is_sealed(line):
+            raise _broken(line, next(source, None), position, earlier, name)
+        earlier = position.head
+        position.line += 1
+        position.head = sha256(line).hexdigest()
+        yield line, len(prefix)
+
+
+def fold(
+    lines: Iterable[bytes], *, identity: str, name: str, pinned: str | None = None, writer: bool = False
+) -> tuple[JournalState, Position]:
+    """What a whole journal adds up to, and where it ends.
+
+    ``pinned`` is a hash that must be one of its lines'. A ``writer`` refuses a newer format. Raises ChainBroken, or
+    JournalError when the journal is another account's.
+    """
+    state = JournalState()
+    position = Position()
+    found = pinned in {None, GENESIS}
+    for line, offset in verified(lines, position, name=name):
+        found = found or position.head == pinned
+        kind_at = offset + _KIND_AFTER
+        if line[kind_at : line.find(b'"', kind_at)] in _UNFOLDED:
+            state.records += 1
+            continue
+        value = _parsed(line, position, name)
+        record = _decoded(value, position, name)
+        if isinstance(record, Header):
+            _accept(record, identity=identity, name=name, writer=writer)
+        elif isinstance(record, Opaque):
+            state.records += 1
+        else:
+            state.add(record, at=value["at"])
+        if position.line == 1 and not isinstance(record, Header):
+            raise ChainBroken(f"reading {name}: line 1 is no journal header; restore the file from a backup", line=1)
+    state.head = position.head
+    if not found:
+        message = f"reading {name}: no line has the pinned hash {pinned}; its end was cut off or replaced"
+        raise ChainBroken(message, line=position.line + 1)
+    return state, position
+
+
+def objects(lines: Iterable[bytes], *, name: str) -> Iterator[Mapping[str, Any]]:
+    """The records as stored, each proven before it is handed on. Raises ChainBroken."""
+    position = Position()
+    for line, _ in verified(lines, position, name=name):
+        yield _parsed(line, position, name)
+
+
+def _accept(header: Header, *, identity: str, name: str, writer: bool) -> None:
+    if header.identity != identity:
+        raise JournalError(f"reading {name}: it is the journal of {header.identity}; put it back where it belongs")
+    if writer and header.version > VERSION:
+        raise JournalError(f"opening {name}: a newer reconcile wrote it ({header.format}); use that version or newer")
+
+
+def _parsed(line: bytes, position: Position, name: str) -> Mapping[str, Any]:
+    try:
+        return parse_line(line)
+    except ValueError as error:
+        raise _bad(position.line, name, "it is not JSON") from error
+
+
+def _decoded(value: Mapping[str, Any], position: Position, name: str) -> Any:
+    try:
+        return decode(value)
+    except ValueError as error:
+        raise _bad(position.line, name, str(error)) from error
+
+
+def _broken(line: bytes, following: bytes | None, position: Position, earlier: str, name: str) -> ChainBroken:
+    """Whose fault a break at this line is: its own, or that of the line before it, which may have been forged."""
+    number = position.line + 1
+    seq, prev = _links(line)
+    if not is_sealed(line) or seq is None:
+        return _bad(number, name, "it was changed")
+    if seq == number and prev == position.head:
+        return _bad(number, name, "its form is not that of a record")
+    if number == 1:
+        return _bad(number, name, "the lines before it are missing")
+    if seq == number and _is_vouched(line, following):
+        return _bad(number - 1, name, f"it is not the line that line {number} follows")
+    if prev == earlier and seq == number - 1 and line_hash(line) != position.head:
+        return _bad(number - 1, name, "it was inserted")
+    return _bad(number, name, "it does not follow the line before it")
+
+
+def _is_vouched(line: bytes, following: bytes | None) -> bool:
+    """Whether the next line names this one; the last line has nobody to speak against it."""
+    return following is None or _links(following)[1] == line_hash(line)
+
+
+def _links(line: bytes) -> tuple[int | None, str]:
+    try:
+        value = parse_line(line)
+        return int(value["seq"]), str(value["prev"])
+    except (ValueError, KeyError, TypeError):
+        return None, ""
+
+
+def _bad(number: int, name: str, what: str) -> ChainBroken:
+    message = f"reading {name}: line {number}: {what}; nothing is sent on a journal that was tampered with"
+    return ChainBroken(message, line=number)

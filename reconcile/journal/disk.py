@@ -1,0 +1,204 @@
+"""The few things a journal needs of a disk, so that a simulated one can lose what a real one may lose.
+
+Everything blocks and raises OSError. A handle is a number that the disk gave out. ``flush`` returns when the bytes
+would survive a power cut, ``flush_folder`` when the names in a folder would. A lock belongs to the handle it was taken
+on and goes with the process that holds it.
+"""
+
+import errno
+import fcntl
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+_PRIVATE_FOLDER = 0o700
+_PRIVATE_FILE = 0o600
+_ALWAYS = os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileStat:
+    """Which file it is (``device`` and ``inode``) and how many bytes it has."""
+
+    device: int
+    inode: int
+    size: int
+
+    def is_same_file(self, other: "FileStat | None") -> bool:
+        """Whether both are the same file on disk, whatever its name and size."""
+        return other is not None and (self.device, self.inode) == (other.device, other.inode)
+
+
+class Disk(Protocol):
+    """What a file journal asks of a disk."""
+
+    def make_folder(self, path: Path) -> None:
+        """Make a folder that only the user can enter, with its parents, and flush their names; narrow an old one."""
+        ...
+
+    def open_append(self, path: Path) -> int:
+        """Open for reading and appending; a new file is the user's only."""
+        ...
+
+    def open_read(self, path: Path) -> int:
+        """Open for reading; FileNotFoundError where there is none."""
+        ...
+
+    def close(self, handle: int) -> None:
+        """Give the handle back, and a lock taken on it."""
+        ...
+
+    def read(self, handle: int, offset: int, size: int) -> bytes:
+        """Up to ``size`` bytes from ``offset`` on; empty at the end."""
+        ...
+
+    def write(self, handle: int, data: bytes) -> int:
+        """Append; returns how many bytes were taken, which may be fewer than given."""
+        ...
+
+    def truncate(self, handle: int, size: int) -> None:
+        """Cut the file to ``size`` bytes."""
+        ...
+
+    def flush(self, handle: int) -> None:
+        """Return when everything written to this file would survive a power cut."""
+        ...
+
+    def flush_folder(self, path: Path) -> None:
+        """Return when the names in this folder would survive a power cut."""
+        ...
+
+    def stat(self, path: Path) -> FileStat | None:
+        """The file of that name now; None where there is none."""
+        ...
+
+    def stat_handle(self, handle: int) -> FileStat:
+        """The file behind a handle."""
+        ...
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Give a file another name, at once or not at all."""
+        ...
+
+    def lock(self, handle: int) -> bool:
+        """Take the exclusive lock of the file if it is free; whether we have it now."""
+        ...
+
+    def is_locked(self, handle: int) -> bool:
+        """Whether another handle, of any process, holds the exclusive lock."""
+        ...
+
+    def names(self, folder: Path) -> list[str]:
+        """The names in a folder, in no order; none where there is no folder."""
+        ...
+
+
+def write_all(disk: Disk, handle: int, data: bytes) -> None:
+    """Append all of it; OSError may leave a part of it written."""
+    done = 0
+    while done < len(data):
+        taken = disk.write(handle, data[done:])
+        if taken <= 0:
+            raise OSError(errno.EIO, "the disk takes no more bytes")
+        done += taken
+
+
+class SystemDisk:
+    """The machine's disk."""
+
+    def make_folder(self, path: Path) -> None:
+        """A folder that others can enter is narrowed to its owner."""
+        if path.is_dir():
+            if stat.S_IMODE(path.stat().st_mode) != _PRIVATE_FOLDER:
+                path.chmod(_PRIVATE_FOLDER)
+            return
+        if not path.parent.is_dir():
+            self.make_folder(path.parent)
+        path.mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
+        self.flush_folder(path.parent)
+
+    def open_append(self, path: Path) -> int:
+        """The handle is not inherited by programs we start."""
+        return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | _ALWAYS, _PRIVATE_FILE)
+
+    def open_read(self, path: Path) -> int:
+        """The handle is not inherited by programs we start."""
+        return os.open(path, os.O_RDONLY | _ALWAYS)
+
+    def close(self, handle: int) -> None:
+        """A lock goes with the handle."""
+        os.close(handle)
+
+    def read(self, handle: int, offset: int, size: int) -> bytes:
+        """Independent of where other reads stand."""
+        return os.pread(handle, size, offset)
+
+    def write(self, handle: int, data: bytes) -> int:
+        """The system appends at the end, wherever that is."""
+        return os.write(handle, data)
+
+    def truncate(self, handle: int, size: int) -> None:
+        """Cut the file."""
+        os.ftruncate(handle, size)
+
+    def flush(self, handle: int) -> None:
+        """On macOS only F_FULLFSYNC reaches the platter; elsewhere the data and its length are enough."""
+        if hasattr(fcntl, "F_FULLFSYNC"):
+            fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
+        elif hasattr(os, "fdatasync"):
+            os.fdatasync(handle)
+        else:
+            os.fsync(handle)
+
+    def flush_folder(self, path: Path) -> None:
+        """A folder is flushed through a handle of its own."""
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def stat(self, path: Path) -> FileStat | None:
+        """A symbolic link is a file of its own: it is not what we opened."""
+        try:
+            found = path.lstat()
+        except FileNotFoundError:
+            return None
+        return FileStat(device=found.st_dev, inode=found.st_ino, size=found.st_size)
+
+    def stat_handle(self, handle: int) -> FileStat:
+        """The file we opened, whatever its name is now."""
+        found = os.fstat(handle)
+        return FileStat(device=found.st_dev, inode=found.st_ino, size=found.st_size)
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Atomic within one file system."""
+        source.replace(target)
+
+    def lock(self, handle: int) -> bool:
+        """flock: it belongs to the open file and dies with the process."""
+        return _flock(handle, fcntl.LOCK_EX)
+
+    def is_locked(self, handle: int) -> bool:
+        """Asked by a shared lock that is given back at once: an attempt in just that moment finds it taken."""
+        if not _flock(handle, fcntl.LOCK_SH):
+            return True
+        fcntl.flock(handle, fcntl.LOCK_UN)
+        return False
+
+    def names(self, folder: Path) -> list[str]:
+        """The names in a folder."""
+        try:
+            return os.listdir(folder)  # noqa: PTH208 - names are all we need of a large folder
+        except FileNotFoundError:
+            return []
+
+
+def _flock(handle: int, kind: int) -> bool:
+    try:
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Machinery of simulated worlds: what the program runs on when its time, wire and disk are not real."""
