@@ -140,7 +140,8 @@ class Row:
 
     def has(self, key: str) -> bool:
         """Whether the field is there, not null and not an empty string."""
-        return self._value.get(key) not in {None, ""} if not _is_container(self._value.get(key)) else True
+        value = self._value.get(key)
+        return value is not None and value != ""
 
     def text(self, key: str) -> str:
         """A string."""
@@ -190,10 +191,6 @@ def rows(what: str, value: object) -> list[Row]:
     if not isinstance(value, list):
         raise _odd(what, "a list was expected")
     return [Row(what, item) for item in value]
-
-
-def _is_container(value: object) -> bool:
-    return isinstance(value, dict | list)
 
 
 def _odd(what: str, problem: str) -> ReadFailed:

@@ -67,6 +67,16 @@ class Dialect(Protocol):
         ...
 
 
+@asynccontextmanager
+async def at_once() -> AsyncIterator[asyncio.TaskGroup]:
+    """Requests that are under way together: the first failure stops the others and comes out as itself."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            yield group
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from failures.exceptions[0].__cause__
+
+
 class Transport:
     """The way of one account to its exchange."""
 

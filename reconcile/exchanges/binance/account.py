@@ -1,0 +1,120 @@
+"""Binance's rows as the model's values: positions, symbols, free balance. Pure.
+
+One-way accounts have one BOTH row for a symbol, hedge accounts a LONG and a SHORT row; a BOTH row in hedge mode
+(older pages show one) and LONG or SHORT rows in one-way mode are not positions. A row that is missing is a flat slot.
+Kept are the rows of declared symbols and every row with a position or an isolated wallet (which can be left in a flat
+slot).
+
+A symbol's margin asset is the free-balance asset that its name ends with, before the delivery date if there is one;
+the rows of version 3 name it. Where two assets fit or none does, ``asset_of`` says None and the adapter asks
+exchangeInfo, whose answer has megabytes on the live exchange.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from reconcile.errors import ReadFailed
+from reconcile.exchanges.answers import Row
+from reconcile.exchanges.binance.risk import BinanceRisk, Tier
+from reconcile.model import Address, MarginType, Position, PositionMode, Side
+from reconcile.money import ZERO
+
+SIDES = {"BOTH": Side.NET, "LONG": Side.LONG, "SHORT": Side.SHORT}
+WIRE_SIDES = {side: name for name, side in SIDES.items()}
+WIRE_TYPES = {MarginType.ISOLATED: "ISOLATED", MarginType.CROSSED: "CROSSED"}
+_TYPES = {
+    "isolated": MarginType.ISOLATED,
+    "cross": MarginType.CROSSED,
+    "crossed": MarginType.CROSSED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What belongs to a symbol: its type, the position's leverage, and whether the exchange adds margin by itself."""
+
+    margin_type: MarginType
+    leverage: Decimal
+    auto_add: bool
+
+    @classmethod
+    def of(cls, row: Row) -> "Config":
+        """From a row of positionRisk version 2 or of symbolConfig; raises ReadFailed."""
+        return cls(
+            margin_type=margin_type(row.text("marginType")),
+            leverage=row.number("leverage"),
+            auto_add=row.flag("isAutoAddMargin"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """One row that is kept, not yet a position: the asset and the tiers may still be missing."""
+
+    address: Address
+    row: Row
+    config: Config
+
+    def position(self, asset: str, tiers: tuple[Tier, ...]) -> Position:
+        """The position; raises ReadFailed when a field is missing."""
+        row, side = self.row, self.address.side
+        amount = row.number("positionAmt")
+        isolated = self.config.margin_type is MarginType.ISOLATED
+        wallet = row.number("isolatedWallet") if isolated else ZERO
+        mark = row.optional("markPrice") or None
+        liquidation = row.optional("liquidationPrice")
+        risk = None
+        if isolated and amount != 0 and tiers and mark is not None and self.config.leverage > 0:
+            risk = BinanceRisk(
+                sign=-1 if side is Side.SHORT or (side is Side.NET and amount < 0) else 1,
+                size=abs(amount),
+                entry=row.number("entryPrice"),
+                mark=mark,
+                wallet=wallet,
+                leverage=self.config.leverage,
+                tiers=tiers,
+            )
+        return Position(
+            address=self.address,
+            asset=asset,
+            margin_type=self.config.margin_type,
+            isolated_margin=wallet,
+            size=amount if side is Side.NET else abs(amount),
+            mark_price=mark,
+            liquidation_price=liquidation if liquidation is not None and liquidation > 0 else None,
+            notional=abs(row.number("notional")),
+            auto_add=self.config.auto_add,
+            risk=risk,
+        )
+
+
+def kept(
+    table: Collection[Row], configs: Mapping[str, Config] | None, mode: PositionMode, declared: Collection[str]
+) -> Iterator[Slot]:
+    """The slots to keep of positionRisk. ``configs`` None: the rows carry them (version 2)."""
+    for row in table:
+        symbol = row.text("symbol")
+        side = SIDES.get(row.text("positionSide"))
+        if side is None or side not in mode.sides:
+            continue
+        if symbol in declared or row.number("positionAmt") != 0 or row.number("isolatedWallet") != 0:
+            config = Config.of(row) if configs is None else configs.get(symbol)
+            if config is None:
+                raise ReadFailed(f"reading the positions: symbolConfig does not list {symbol}; try again", again=True)
+            yield Slot(address=Address(symbol, side), row=row, config=config)
+
+
+def margin_type(text: str) -> MarginType:
+    """``ISOLATED``/``CROSSED`` as in symbolConfig, ``isolated``/``cross`` as in positionRisk; raises ReadFailed."""
+    found = _TYPES.get(text.lower())
+    if found is None:
+        raise ReadFailed(f"reading the positions: {text!r} is no margin type that Binance documents", again=False)
+    return found
+
+
+def asset_of(symbol: str, assets: Collection[str]) -> str | None:
+    """The one asset that the symbol's name ends with; None where that is not clear."""
+    name = symbol.partition("_")[0]
+    found = [asset for asset in assets if name.endswith(asset) and name != asset]
+    return found[0] if len(found) == 1 else None

@@ -1,0 +1,355 @@
+"""Binance USD-M futures, translated: account reads into the model, steps into one signed request, answers into facts.
+
+One look is accountConfig, positionRisk, balance and leverageBracket at once; a later look of the same run
+positionRisk and balance. positionRisk version 2 lists every symbol with its type; when it is answered as retired
+(-5000), version 3 and symbolConfig take its place for the rest of the run. Order lists (conditional orders have one
+of their own) are read for declared flat symbols whose type must change, and for no others. An account has no id on
+this exchange, and its ledger no cursor: the signed time is the cursor.
+"""
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import assert_never
+
+from reconcile.errors import ReadFailed
+from reconcile.exchanges.answers import Row, read_answer, rows, write_answer
+from reconcile.exchanges.base import Call, Cause, LedgerRead, LedgerRow, Writer, Yes
+from reconcile.exchanges.binance import codes, ledger
+from reconcile.exchanges.binance.account import WIRE_SIDES, WIRE_TYPES, Config, Slot, asset_of, kept
+from reconcile.exchanges.binance.risk import Tier, tiers_by_symbol
+from reconcile.exchanges.binance.signing import public, signed
+from reconcile.exchanges.limits import Charge, CountedBy, Limit
+from reconcile.exchanges.transport import Charges, Params, Setup, Transport, at_once
+from reconcile.exchanges.wire import HttpRequest, HttpResponse
+from reconcile.model import Address, MarginType, ObservedAccount, Position, PositionMode, SymbolState
+from reconcile.money import ZERO, plain
+from reconcile.plan import MoveMargin, SetMarginType, Step
+
+READ_WINDOW_MS = 5_000
+"""``recvWindow`` of reads; that of writes is the traits' ``validity_ms``."""
+RETIRED = "-5000"
+WEIGHT = Limit(name="Binance request weight", counted_by=CountedBy.IP, capacity=2400, window_ms=60_000, reserve=60)
+_EDGE_MS = 60_000
+"""How far inside the ledger's reach a read begins, so that it is not refused for a second."""
+_AHEAD_MS = 1_000
+"""How far ahead of the exchange's clock a row may be dated, and still be read."""
+
+
+def _weight(weight: int) -> Charges:
+    return (Charge(limit=WEIGHT, cost=weight),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fixed:
+    """What does not change within a run. ``block`` is a reason why nothing can be managed."""
+
+    mode: PositionMode
+    multi_assets: bool
+    block: str | None
+    tiers: Mapping[str, tuple[Tier, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Listing:
+    """positionRisk in either version. ``configs`` None: each row carries its own (version 2)."""
+
+    rows: list[Row]
+    configs: Mapping[str, Config] | None
+
+
+class BinanceDialect:
+    """How requests to Binance look; pure."""
+
+    time_path = "/fapi/v1/time"
+    time_charges = _weight(1)
+
+    def __init__(self, setup: Setup) -> None:
+        self._url = setup.url
+        self._credentials = setup.credentials
+
+    def get(self, path: str, params: Params, *, signed_at_ms: int | None) -> HttpRequest:
+        """See ``transport.Dialect``."""
+        if signed_at_ms is None:
+            return public(self._url, path, params)
+        return self.signed("GET", path, params, signed_at_ms=signed_at_ms, valid_ms=READ_WINDOW_MS)
+
+    def signed(self, method: str, path: str, params: Params, *, signed_at_ms: int, valid_ms: int) -> HttpRequest:
+        """Any signed request."""
+        return signed(
+            method,
+            self._url,
+            path,
+            params,
+            credentials=self._credentials,
+            signed_at_ms=signed_at_ms,
+            valid_ms=valid_ms,
+        )
+
+    def read(self, what: str, response: HttpResponse, *, now_ms: int | None) -> object:
+        """See ``transport.Dialect``."""
+        return read_answer(what, response, codes.READ, now_ms=now_ms)
+
+    def served_ms(self, payload: object) -> int:
+        """See ``transport.Dialect``."""
+        return Row("asking Binance for its time", payload).whole("serverTime")
+
+    def used(self, headers: Mapping[str, str]) -> Mapping[Limit, int]:
+        """The used weight of this minute; the testnet has sent -1."""
+        text = headers.get("x-mbx-used-weight-1m", "")
+        return {WEIGHT: int(text)} if text.isdecimal() and len(text) < 9 else {}
+
+
+def classify(call: str, response: HttpResponse, *, now_ms: int | None = None) -> Yes:
+    """What the answer to a write (``codes.MARGIN`` or ``codes.TYPE``) proves; raises Refused or InDoubt."""
+    return write_answer(f"calling {call}", response, codes.WRITE[call], now_ms=now_ms)
+
+
+class Binance:
+    """Fulfils ``base.Writer``."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.traits = setup.traits
+        self._dialect = BinanceDialect(setup)
+        self._transport = Transport(setup, self._dialect)
+        self.time = self._transport.time
+        self.requests: Mapping[str, int] = self._transport.requests
+        self._clock = setup.clock
+        self._version_2 = True
+        self._tiers: Mapping[str, tuple[Tier, ...]] | None = None
+        self._assets: dict[str, str] = {}
+
+    async def sync_time(self) -> int:
+        """See ``base.Reader``."""
+        return await self._transport.sync_time()
+
+    async def account_uid(self) -> None:
+        """Binance tells none."""
+
+    async def observe(
+        self, declared: Mapping[str, MarginType], *, reuse: ObservedAccount | None = None
+    ) -> ObservedAccount:
+        """See ``base.Reader``."""
+        await self._transport.synced()
+        sent_at = self.time.earliest()
+        fixed, listing, available = await self._together(reuse)
+        slots = list(kept(listing.rows, listing.configs, fixed.mode, declared))
+        configs = listing.configs or {slot.address.symbol: slot.config for slot in slots}
+        known = {symbol: configs[symbol] for symbol in declared if symbol in configs}
+        assets = await self._assets_of({slot.address.symbol: slot.row for slot in slots}, known, available)
+        orders = await self._orders_of(_to_change(declared, known, slots))
+        return ObservedAccount(
+            sent_at_ms=sent_at,
+            position_mode=fixed.mode,
+            uid=None,
+            multi_assets=fixed.multi_assets,
+            account_block=fixed.block,
+            available=available,
+            positions={
+                slot.address: slot.position(assets[slot.address.symbol], fixed.tiers.get(slot.address.symbol, ()))
+                for slot in slots
+            },
+            symbols={
+                symbol: SymbolState(
+                    symbol=symbol,
+                    asset=assets[symbol],
+                    margin_type=config.margin_type,
+                    open_orders=orders.get(symbol),
+                )
+                for symbol, config in known.items()
+            },
+        )
+
+    async def ledger(self, symbol: str, *, since_ms: int) -> LedgerRead:
+        """See ``base.Reader``. Rows older than thirty days are out of reach."""
+        await self._transport.synced()
+        reach = self.time.latest() - self.traits.ledger_reach_ms + _EDGE_MS
+        start = max(since_ms, reach)
+        async with at_once() as group:
+            moving = group.create_task(self._movements(symbol, start))
+            paying = group.create_task(self._funding(symbol, start))
+        moved, paid = moving.result(), paying.result()
+        if any(row.cause is Cause.FUNDING for row in moved):
+            paid = []  # the history tells it too, with its side: count it once
+        return LedgerRead(
+            rows=tuple(sorted(moved + paid, key=lambda row: (row.time_ms, row.row_id))),
+            reaches_back=since_ms >= reach,
+        )
+
+    async def newest_row(self, symbol: str) -> None:
+        """Rows have no id here; the signed time is the cursor."""
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """See ``base.Writer``."""
+        return self._transport.turn(_weight(1))
+
+    def prepare(self, step: Step, amount: Decimal | None, position: Position | None, *, signed_at_ms: int) -> Call:  # noqa: ARG002
+        """See ``base.Writer``. Raises ValueError for an amount that is not positive: it must never be sent."""
+        match step:
+            case SetMarginType():
+                path = "/fapi/v1/marginType"
+                params = {"symbol": step.address.symbol, "marginType": WIRE_TYPES[step.after]}
+            case MoveMargin():
+                path = "/fapi/v1/positionMargin"
+                params = _margin_params(step, amount)
+            case _:
+                assert_never(step)
+        request = self._dialect.signed(
+            "POST", path, params, signed_at_ms=signed_at_ms, valid_ms=self.traits.validity_ms
+        )
+        return Call(request=request, signed_at_ms=signed_at_ms)
+
+    async def send(self, call: Call) -> Yes:
+        """See ``base.Writer``."""
+        name = codes.MARGIN if "/positionMargin?" in call.request.url else codes.TYPE
+        return await self._transport.send(
+            call, lambda response, now_ms: classify(name, response, now_ms=now_ms), _weight(1)
+        )
+
+    async def _together(self, reuse: ObservedAccount | None) -> tuple[_Fixed, _Listing, dict[str, Decimal]]:
+        """The reads of one look, all under way at once."""
+        async with at_once() as group:
+            listing = group.create_task(self._listing())
+            available = group.create_task(self._available())
+            if reuse is None or self._tiers is None:
+                config = group.create_task(self._get("/fapi/v1/accountConfig", weight=5))
+                brackets = group.create_task(self._get("/fapi/v1/leverageBracket", weight=1))
+        if reuse is None or self._tiers is None:
+            self._tiers = tiers_by_symbol("reading /fapi/v1/leverageBracket", brackets.result())
+            fixed = _fixed(Row("reading /fapi/v1/accountConfig", config.result()), self._tiers)
+        else:
+            fixed = _Fixed(
+                mode=reuse.position_mode,
+                multi_assets=reuse.multi_assets,
+                block=reuse.account_block,
+                tiers=self._tiers,
+            )
+        return fixed, listing.result(), available.result()
+
+    async def _listing(self) -> _Listing:
+        if self._version_2:
+            path = "/fapi/v2/positionRisk"
+            try:
+                return _Listing(rows=rows(f"reading {path}", await self._get(path, weight=5)), configs=None)
+            except ReadFailed as error:
+                if error.code != RETIRED:
+                    raise
+                self._version_2 = False
+        path, configs = "/fapi/v3/positionRisk", "/fapi/v1/symbolConfig"
+        async with at_once() as group:
+            positions = group.create_task(self._get(path, weight=5))
+            symbols = group.create_task(self._get(configs, weight=5))
+        return _Listing(
+            rows=rows(f"reading {path}", positions.result()),
+            configs={row.text("symbol"): Config.of(row) for row in rows(f"reading {configs}", symbols.result())},
+        )
+
+    async def _available(self) -> dict[str, Decimal]:
+        path = "/fapi/v3/balance"
+        table = rows(f"reading {path}", await self._get(path, weight=5))
+        return {row.text("asset"): row.number("availableBalance") for row in table}
+
+    async def _assets_of(
+        self, table: Mapping[str, Row], known: Mapping[str, Config], available: Mapping[str, Decimal]
+    ) -> Mapping[str, str]:
+        """The margin asset of every symbol in use; exchangeInfo only where a name does not tell, and once."""
+        unclear = False
+        for symbol in {*table, *known} - self._assets.keys():
+            row = table.get(symbol)
+            told = row.text("marginAsset") if row is not None and row.has("marginAsset") else None
+            asset = told or asset_of(symbol, available)
+            if asset is None:
+                unclear = True
+            else:
+                self._assets[symbol] = asset
+        if unclear:
+            path = "/fapi/v1/exchangeInfo"
+            info = Row(f"reading {path}", await self._get(path, weight=1, is_signed=False))
+            self._assets |= {row.text("symbol"): row.text("marginAsset") for row in info.rows("symbols")}
+        missing = {*table, *known} - self._assets.keys()
+        if missing:
+            raise ReadFailed(f"reading the positions: exchangeInfo does not list {min(missing)}", again=False)
+        return self._assets
+
+    async def _orders_of(self, symbols: list[str]) -> dict[str, bool]:
+        async with at_once() as group:
+            found = {symbol: group.create_task(self._has_orders(symbol)) for symbol in symbols}
+        return {symbol: task.result() for symbol, task in found.items()}
+
+    async def _has_orders(self, symbol: str) -> bool:
+        params = {"symbol": symbol}
+        paths = ("/fapi/v1/openOrders", "/fapi/v1/openAlgoOrders")
+        async with at_once() as group:
+            found = {path: group.create_task(self._get(path, params, weight=1)) for path in paths}
+        return any([rows(f"reading {path}", task.result()) for path, task in found.items()])
+
+    async def _movements(self, symbol: str, start_ms: int) -> list[LedgerRow]:
+        path = "/fapi/v1/positionMargin/history"
+
+        async def page(start: int, end: int) -> object:
+            return await self._get(path, _window(symbol, start, end, ledger.HISTORY_PAGE), weight=1)
+
+        what = f"reading {path}"
+        table = await ledger.read_all(
+            what, page, start_ms=start_ms, end_ms=self._end(start_ms), limit=ledger.HISTORY_PAGE
+        )
+        return ledger.movements(what, table)
+
+    async def _funding(self, symbol: str, start_ms: int) -> list[LedgerRow]:
+        path = "/fapi/v1/income"
+
+        async def page(start: int, end: int) -> object:
+            params = {**_window(symbol, start, end, ledger.INCOME_PAGE), "incomeType": "FUNDING_FEE"}
+            return await self._get(path, params, weight=30)
+
+        table = await ledger.read_all(
+            f"reading {path}", page, start_ms=start_ms, end_ms=self._end(start_ms), limit=ledger.INCOME_PAGE
+        )
+        return ledger.funding(table)
+
+    def _end(self, start_ms: int) -> int:
+        return max(start_ms, self.time.latest() + _AHEAD_MS)
+
+    async def _get(self, path: str, params: Params | None = None, *, weight: int, is_signed: bool = True) -> object:
+        return await self._transport.get(path, params or {}, _weight(weight), signed=is_signed)
+
+
+def build(setup: Setup) -> Writer:
+    """The adapter for one account."""
+    return Binance(setup)
+
+
+def _fixed(config: Row, tiers: Mapping[str, tuple[Tier, ...]]) -> _Fixed:
+    return _Fixed(
+        mode=PositionMode.HEDGE if config.flag("dualSidePosition") else PositionMode.ONE_WAY,
+        multi_assets=config.flag("multiAssetsMargin"),
+        block=None if config.flag("canTrade") else "trading is disabled for this account; see the exchange's notices",
+        tiers=tiers,
+    )
+
+
+def _to_change(declared: Mapping[str, MarginType], known: Mapping[str, Config], slots: list[Slot]) -> list[str]:
+    """The declared symbols that are flat and have another type than declared."""
+    busy = {slot.address.symbol for slot in slots if slot.row.number("positionAmt") != 0}
+    return [
+        symbol
+        for symbol, wanted in declared.items()
+        if symbol in known and symbol not in busy and known[symbol].margin_type is not wanted
+    ]
+
+
+def _margin_params(step: MoveMargin, amount: Decimal | None) -> dict[str, str]:
+    address: Address = step.address
+    if amount is None or not amount.is_finite() or amount <= ZERO:
+        raise ValueError(f"moving margin of {address}: {amount} is not a positive amount; this is a bug")
+    return {
+        "symbol": address.symbol,
+        "positionSide": WIRE_SIDES[address.side],
+        "type": "1" if step.action == "add_margin" else "2",
+        "amount": plain(amount),
+    }
+
+
+def _window(symbol: str, start_ms: int, end_ms: int, limit: int) -> dict[str, str]:
+    return {"symbol": symbol, "startTime": str(start_ms), "endTime": str(end_ms), "limit": str(limit)}

@@ -1,0 +1,94 @@
+"""What isolated margin is worth on Binance USD-M: liquidation price and removable margin of a linear position.
+
+With W the isolated wallet, q the unsigned size, s = +1 long or −1 short, E the entry price, P the mark price, and the
+tier's maintenance rate m and deduction c (``cum``):
+
+    liquidation price = (W + c − s·q·E) / (q·(m − s)), with the tier that its own notional falls into
+    removable = max(0, min(W − (q·P·m − c), W + s·q·(P − E) − q·P/leverage))
+
+Sources: Binance Support, "How to Calculate Liquidation Price of USD-M Futures Contracts" and "How to Adjust Margin
+Balance in Cross/Isolated Margin Mode"; leverage as the initial rate is inferred from the initial margin that
+positions show.
+
+Maintenance margin as the tiers give it is continuous and grows slower than notional, so exactly one tier holds the
+liquidation price that it gives. Tiers are taken as printed for this account: ``notionalCoef`` is not applied, since
+no document says whether the printed bounds have it in them. Where it does matter, bounds without it come earlier and
+demand more, so both results err to the safe side.
+"""
+
+from dataclasses import dataclass
+from decimal import Context, Decimal
+
+from reconcile.errors import ReadFailed
+from reconcile.exchanges.answers import Row, rows
+from reconcile.money import ZERO
+
+_DIVISION = Context(prec=40)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tier:
+    """One bracket: from ``floor`` notional on, ``rate`` of it is maintenance margin, less ``deduction``."""
+
+    floor: Decimal
+    rate: Decimal
+    deduction: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BinanceRisk:
+    """One open isolated position; fulfils ``model.Risk``. ``tiers`` by rising floor, at least one."""
+
+    sign: int
+    size: Decimal
+    entry: Decimal
+    mark: Decimal
+    wallet: Decimal
+    leverage: Decimal
+    tiers: tuple[Tier, ...]
+
+    def liquidation_price(self, margin: Decimal) -> Decimal | None:
+        """The mark price at which this margin is used up; None where no price above zero does that."""
+        fallback: Decimal | None = None
+        for index, tier in enumerate(self.tiers):
+            price = _DIVISION.divide(
+                margin + tier.deduction - self.sign * self.size * self.entry, self.size * (tier.rate - self.sign)
+            )
+            if index == 0 or price * self.size >= tier.floor:
+                fallback = price
+            if self._is_in(index, price * self.size):
+                return price if price > 0 else None
+        return fallback if fallback is not None and fallback > 0 else None
+
+    def removable(self) -> Decimal:
+        """The most that can be taken out at the present mark price."""
+        notional = self.size * self.mark
+        tier = next(tier for tier in reversed(self.tiers) if notional >= tier.floor or tier is self.tiers[0])
+        above_maintenance = self.wallet - (notional * tier.rate - tier.deduction)
+        profit = self.sign * self.size * (self.mark - self.entry)
+        above_initial = self.wallet + profit - _DIVISION.divide(notional, self.leverage)
+        return max(ZERO, min(above_maintenance, above_initial))
+
+    def _is_in(self, index: int, notional: Decimal) -> bool:
+        last = index + 1 == len(self.tiers)
+        starts = index == 0 or notional >= self.tiers[index].floor
+        return starts and (last or notional < self.tiers[index + 1].floor)
+
+
+def tiers_by_symbol(what: str, payload: object) -> dict[str, tuple[Tier, ...]]:
+    """The answer of leverageBracket: a list over symbols, or one object; raises ReadFailed."""
+    return {row.text("symbol"): _tiers(row) for row in rows(what, [payload] if isinstance(payload, dict) else payload)}
+
+
+def _tiers(row: Row) -> tuple[Tier, ...]:
+    tiers = [
+        Tier(
+            floor=bracket.number("notionalFloor"),
+            rate=bracket.number("maintMarginRatio"),
+            deduction=bracket.number("cum"),
+        )
+        for bracket in row.rows("brackets")
+    ]
+    if any(tier.rate < 0 or tier.rate >= 1 for tier in tiers):
+        raise ReadFailed(f"reading the brackets of {row.text('symbol')}: a rate is not between 0 and 1", again=False)
+    return tuple(sorted(tiers, key=lambda tier: tier.floor))
