@@ -1,0 +1,113 @@
+"""What isolated margin is worth on Bitget: liquidation price and removable margin, linear and inverse.
+
+With M the margin, S the size, E the average entry price, d = +1 long or −1 short, and r the maintenance rate plus
+taker fee:
+
+    linear    (M + offset − S·E·d) / (S·(r − d))
+    inverse   long Q·(1 + r) / (M + Q/E)     short Q·(1 − r) / (Q/E − M)     Q being the value in quote currency
+
+    removable = M + min(0, unrealised profit) − S·E/leverage     (inverse: Q/(E·leverage))
+
+Source of the linear form: Bitget API doc, Get All Positions, whose example it reproduces, and the support notice of
+2025-09-29 for the offset: the sum over the lower tiers of where a tier starts times its step of the rate, for positions
+opened since 2025-11-10. Removable is our assumption: Bitget documents none, and a refusal is what decides.
+
+The offset depends on the position's age and the tiers, and the unit of an inverse size on the symbol. Where the row
+shows a liquidation price, ``fitted`` takes both from it; the tiers are needed only where there is none.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from reconcile.money import ZERO
+
+OFFSET_SINCE_MS = 1_762_761_600_000
+"""Positions opened before 2025-11-10 08:00 UTC keep the rate of their highest tier on the whole value: no offset."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tier:
+    """One maintenance tier: the notional it starts at, and the rate from there on."""
+
+    start: Decimal
+    rate: Decimal
+
+
+def tier_offset(tiers: Sequence[Tier], rate: Decimal) -> Decimal:
+    """The offset of a position whose maintenance rate is ``rate``; ``tiers`` in rising order."""
+    offset = ZERO
+    previous: Decimal | None = None
+    for tier in tiers:
+        if tier.rate > rate:
+            break
+        if previous is not None:
+            offset += tier.start * (tier.rate - previous)
+        previous = tier.rate
+    return offset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinearRisk:
+    """One open isolated position on a linear contract. ``rate`` is r above; ``profit`` is unrealised."""
+
+    long: bool
+    size: Decimal
+    entry: Decimal
+    leverage: Decimal
+    margin: Decimal
+    profit: Decimal
+    rate: Decimal
+    offset: Decimal = ZERO
+
+    def liquidation_price(self, margin: Decimal) -> Decimal | None:
+        """The mark price of liquidation with this margin; None when it is never reached."""
+        price = (margin + self.offset - self._value) / self._slope
+        return price if price > 0 else None
+
+    def removable(self) -> Decimal:
+        """How much margin can be taken out now, by our assumption; 0 for a position that was just opened."""
+        return max(ZERO, self.margin + min(ZERO, self.profit) - self.size * self.entry / self.leverage)
+
+    def fitted(self, shown: Decimal) -> "LinearRisk":
+        """The same position with the offset behind the liquidation price that the row shows."""
+        return replace(self, offset=shown * self._slope - self.margin + self._value)
+
+    @property
+    def _value(self) -> Decimal:
+        return self.size * self.entry if self.long else -self.size * self.entry
+
+    @property
+    def _slope(self) -> Decimal:
+        return self.size * (self.rate - 1 if self.long else self.rate + 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InverseRisk:
+    """One open isolated position on a coin-margined contract. ``value`` is Q above, in quote currency."""
+
+    long: bool
+    value: Decimal
+    entry: Decimal
+    leverage: Decimal
+    margin: Decimal
+    profit: Decimal
+    rate: Decimal
+
+    def liquidation_price(self, margin: Decimal) -> Decimal | None:
+        """The mark price of liquidation with this margin; None when it is never reached."""
+        coins = self.value / self.entry
+        under = margin + coins if self.long else coins - margin
+        if under <= 0:
+            return None
+        return self.value * (1 + self.rate if self.long else 1 - self.rate) / under
+
+    def removable(self) -> Decimal:
+        """How much margin can be taken out now, by our assumption; 0 for a position that was just opened."""
+        return max(ZERO, self.margin + min(ZERO, self.profit) - self.value / (self.entry * self.leverage))
+
+    def fitted(self, shown: Decimal) -> "InverseRisk":
+        """The same position with the value behind the liquidation price that the row shows, where there is one."""
+        share = shown / self.entry
+        under = 1 + self.rate - share if self.long else share - 1 + self.rate
+        return replace(self, value=shown * self.margin / under) if under > 0 and self.margin > 0 else self

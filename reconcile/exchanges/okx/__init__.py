@@ -1,0 +1,1 @@
+"""OKX v5: swaps and futures, linear and inverse."""

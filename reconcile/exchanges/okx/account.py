@@ -1,0 +1,220 @@
+"""From OKX's rows to the model: positions, instruments, tiers, balances, account configuration.
+
+Sources: OKX API guide v5 (Get positions, Get instruments, Get position tiers, Get balance, Get account configuration).
+
+One instrument can have a cross and an isolated position at once, also on the same side. An address can show only one of
+them: the one of the declared type, so that the other is left alone; where only the other exists it is shown, so that a
+person learns what is in the way. A position's ``size`` is in contracts, as OKX prints it.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from reconcile.errors import ReadFailed
+from reconcile.exchanges.answers import Row
+from reconcile.exchanges.okx.risk import ORDINARY_TAKER_FEE, IsolatedRisk, fitted
+from reconcile.model import Address, MarginType, Position, PositionMode, Side
+from reconcile.money import ZERO
+
+SWAP = "SWAP"
+FUTURES = "FUTURES"
+_FUTURES_ID = re.compile(r".+-\d{6}")
+_MARGIN_TYPES = {"isolated": MarginType.ISOLATED, "cross": MarginType.CROSSED}
+_MODES = {"net_mode": PositionMode.ONE_WAY, "long_short_mode": PositionMode.HEDGE}
+
+
+def type_of(symbol: str) -> str | None:
+    """``SWAP`` or ``FUTURES`` by the instrument's id; None for anything else (spot, margin pairs, options)."""
+    if symbol.endswith("-SWAP"):
+        return SWAP
+    return FUTURES if _FUTURES_ID.fullmatch(symbol) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instrument:
+    """One swap or future. ``contract`` is the size of one contract: base currency when linear, quote when inverse."""
+
+    symbol: str
+    kind: str
+    family: str
+    asset: str
+    inverse: bool
+    contract: Decimal
+    tick: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tier:
+    """The maintenance rate of positions of ``smallest`` to ``largest`` contracts, on all of their value."""
+
+    smallest: Decimal
+    largest: Decimal
+    rate: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What of the account's configuration decides whether isolated margin can be managed."""
+
+    uid: str | None
+    mode: PositionMode
+    block: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Open:
+    """One open position as OKX prints it, and where it belongs."""
+
+    address: Address
+    kind: str
+    margin_type: MarginType
+    row: Row
+
+
+def instruments(found: Iterable[Row]) -> list[Instrument]:
+    """The swaps or futures of one answer; rows that are not yet fit for trading (empty sizes) are left out."""
+    return [_instrument(row) for row in found if row.has("ctVal") and row.has("tickSz") and row.has("settleCcy")]
+
+
+def _instrument(row: Row) -> Instrument:
+    return Instrument(
+        symbol=row.text("instId"),
+        kind=row.text("instType"),
+        family=row.text("instFamily"),
+        asset=row.text("settleCcy"),
+        inverse=row.text("ctType") == "inverse",
+        contract=row.number("ctVal") * (row.optional("ctMult") or 1),
+        tick=row.number("tickSz"),
+    )
+
+
+def tiers(found: Iterable[Row]) -> dict[str, list[Tier]]:
+    """The tiers of one answer by instrument family."""
+    by_family: dict[str, list[Tier]] = {}
+    for row in found:
+        tier = Tier(smallest=row.number("minSz"), largest=row.number("maxSz"), rate=row.number("mmr"))
+        by_family.setdefault(row.text("instFamily"), []).append(tier)
+    return by_family
+
+
+def config(row: Row) -> Config:
+    """The account's configuration.
+
+    A key without the permission to trade blocks nothing here: plan and drift are meant to run with one, and apply is
+    told so by the exchange. Whether isolated margin is still open to account levels 3 and 4 is unconfirmed (50072),
+    so that is left to the exchange too.
+    """
+    mode = _MODES.get(row.text("posMode"))
+    if mode is None:
+        raise ReadFailed(
+            f"reading the account's configuration: position mode {row.text('posMode')!r} is not known", again=False
+        )
+    block = None
+    if row.text("acctLv") == "1":
+        block = "the account is in spot mode, which has no derivatives; switch its mode to futures on OKX"
+    elif row.has("ctIsoMode") and row.text("ctIsoMode") == "autonomy":
+        block = "isolated margin is in the withdrawn manual transfer mode; switch it to automatic on OKX"
+    return Config(uid=row.text("uid"), mode=mode, block=block)
+
+
+def available(found: Iterable[Row]) -> dict[str, Decimal]:
+    """Free balance by currency; OKX leaves out what is zero."""
+    return {row.text("ccy"): row.optional("availBal") or ZERO for row in found}
+
+
+def open_positions(found: Iterable[Row]) -> list[Open]:
+    """The swaps and futures that hold something; ``pos`` 0 is a position that OKX still remembers."""
+    return [_open(row) for row in found if row.text("instType") in {SWAP, FUTURES} and row.number("pos") != 0]
+
+
+def _open(row: Row) -> Open:
+    mode, side = row.text("mgnMode"), row.text("posSide")
+    if mode not in _MARGIN_TYPES or side not in {"long", "short", "net"}:
+        raise ReadFailed(f"reading positions: margin mode {mode!r} or side {side!r} is not known", again=False)
+    address = Address(row.text("instId"), Side(side))
+    return Open(address=address, kind=row.text("instType"), margin_type=_MARGIN_TYPES[mode], row=row)
+
+
+def chosen(found: Iterable[Open], declared: Mapping[str, MarginType]) -> dict[Address, Open]:
+    """One row per address: of the declared type if there is one, else the other; isolated where nothing is declared."""
+    kept: dict[Address, Open] = {}
+    for item in found:
+        other = kept.get(item.address)
+        if other is not None and other.margin_type is item.margin_type:
+            raise ReadFailed(f"reading positions: {item.address} is listed twice", again=True)
+        if other is None or item.margin_type is declared.get(item.address.symbol, MarginType.ISOLATED):
+            kept[item.address] = item
+    return kept
+
+
+def needs_tiers(found: Open, instrument: Instrument) -> bool:
+    """Whether the row shows no liquidation price to take the maintenance rate from."""
+    bare = _bare(found, instrument)
+    return bare is not None and fitted(bare, found.row.optional("liqPx")) is None
+
+
+def risk(found: Open, instrument: Instrument | None, ladder: Sequence[Tier]) -> IsolatedRisk | None:
+    """What the margin of an open isolated position is worth; None where the rows do not tell.
+
+    The rate is the one behind the price that the row shows, else that of the tier which holds the size.
+    """
+    bare = None if instrument is None else _bare(found, instrument)
+    if bare is None:
+        return None
+    by_price = fitted(bare, found.row.optional("liqPx"))
+    if by_price is not None:
+        return by_price
+    size = abs(found.row.number("pos"))
+    rate = next((tier.rate for tier in ladder if tier.smallest <= size <= tier.largest), None)
+    return None if rate is None else bare.with_rate(rate + ORDINARY_TAKER_FEE)
+
+
+def _bare(found: Open, instrument: Instrument) -> IsolatedRisk | None:
+    """The risk before its rate is known (0)."""
+    row = found.row
+    entry, leverage = row.optional("avgPx"), row.optional("lever")
+    if found.margin_type is not MarginType.ISOLATED or not entry or not leverage:
+        return None
+    return IsolatedRisk(
+        inverse=instrument.inverse,
+        long=_is_long(found),
+        size=abs(row.number("pos")) * instrument.contract,
+        entry=entry,
+        leverage=leverage,
+        margin=row.number("margin"),
+        profit=row.optional("upl") or ZERO,
+        rate=ZERO,
+        tick=instrument.tick,
+    )
+
+
+def position(found: Open, instrument: Instrument | None, found_risk: IsolatedRisk | None) -> Position:
+    """One open position; its notional is in the margin asset, 0 where the instrument was not read."""
+    row = found.row
+    isolated = found.margin_type is MarginType.ISOLATED
+    size, mark = row.number("pos"), row.optional("markPx")
+    return Position(
+        address=found.address,
+        asset=row.text("ccy"),
+        margin_type=found.margin_type,
+        isolated_margin=row.number("margin") if isolated else ZERO,
+        size=size if found.address.side is Side.NET else abs(size),
+        mark_price=mark,
+        liquidation_price=row.optional("liqPx"),
+        notional=_notional(abs(size), mark, instrument),
+        identity=f"{row.text('posId')}@{row.text('cTime')}",
+        risk=found_risk,
+    )
+
+
+def _notional(contracts: Decimal, mark: Decimal | None, instrument: Instrument | None) -> Decimal:
+    if instrument is None or not mark:
+        return ZERO
+    amount = contracts * instrument.contract
+    return amount / mark if instrument.inverse else amount * mark
+
+
+def _is_long(found: Open) -> bool:
+    return found.address.side is Side.LONG or (found.address.side is Side.NET and found.row.number("pos") > 0)

@@ -1,0 +1,242 @@
+"""OKX v5: reading an account, and the one call there is.
+
+The margin type lives on the position: no symbol has one, and no call changes it. Bills name no side, so one call per
+instrument is in flight at a time. Only swaps and futures are managed; margin pairs are not.
+
+Reads: positions and balance each time; configuration and the instruments of the declared kinds once per run; tiers only
+for open isolated positions that show no liquidation price, five families to a request.
+"""
+
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
+from decimal import Decimal
+from typing import assert_never
+
+from reconcile.errors import ReadFailed
+from reconcile.exchanges.answers import Row, rows, write_answer
+from reconcile.exchanges.base import Call, Writer, Yes
+from reconcile.exchanges.okx import ledger
+from reconcile.exchanges.okx.account import (
+    Config,
+    Instrument,
+    Open,
+    Tier,
+    available,
+    chosen,
+    config,
+    instruments,
+    needs_tiers,
+    open_positions,
+    position,
+    risk,
+    tiers,
+    type_of,
+)
+from reconcile.exchanges.okx.dialect import (
+    BALANCE,
+    BILLS,
+    BILLS_ARCHIVE,
+    CHARGES,
+    CONFIG,
+    INSTRUMENTS,
+    MOVE_MARGIN,
+    POSITIONS,
+    TIERS,
+    WRITING,
+    OkxDialect,
+)
+from reconcile.exchanges.transport import Setup, Transport
+from reconcile.ledger import LedgerRead, LedgerRow
+from reconcile.model import Address, MarginType, ObservedAccount, Position, SymbolState
+from reconcile.money import plain
+from reconcile.plan import MoveMargin, SetMarginType, Step
+from reconcile.together import together
+
+FAMILIES_PER_REQUEST = 5
+
+
+def build(setup: Setup) -> Writer:
+    """The adapter; sends nothing yet."""
+    return Okx(setup)
+
+
+class Okx:
+    """One OKX account; fulfils ``base.Writer``."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.traits = setup.traits
+        self._dialect = OkxDialect(setup)
+        self._transport = Transport(setup, self._dialect)
+        self.time = self._transport.time
+        self.requests: Mapping[str, int] = self._transport.requests
+        self._instruments: Mapping[str, Instrument] | None = None
+        self._tiers: dict[tuple[str, str], list[Tier]] = {}
+
+    async def sync_time(self) -> int:
+        """See ``Reader.sync_time``."""
+        return await self._transport.sync_time()
+
+    async def account_uid(self) -> str | None:
+        """The user id of this (sub-)account."""
+        return _config(await self._read(CONFIG)).uid
+
+    # Reading the account.
+
+    async def observe(
+        self, declared: Mapping[str, MarginType], *, reuse: ObservedAccount | None = None
+    ) -> ObservedAccount:
+        """See ``Reader.observe``."""
+        await self._transport.synced()
+        sent_at_ms = self.time.earliest()
+        listed, balances, *configured = await together(
+            self._read(path) for path in (POSITIONS, BALANCE, *((CONFIG,) if reuse is None else ()))
+        )
+        if reuse is None:
+            self._tiers.clear()
+            self._instruments = None
+            fixed = _config(configured[0])
+        else:
+            fixed = Config(uid=reuse.uid, mode=reuse.position_mode, block=reuse.account_block)
+        found = chosen(open_positions(listed), declared)
+        known = await self._known(declared)
+        return ObservedAccount(
+            sent_at_ms=sent_at_ms,
+            position_mode=fixed.mode,
+            uid=fixed.uid,
+            multi_assets=False,
+            account_block=fixed.block,
+            available=available(row for account in balances for row in account.rows("details")),
+            positions=await self._positions(found, known),
+            symbols={
+                symbol: SymbolState(symbol=symbol, asset=known[symbol].asset, margin_type=None)
+                for symbol in declared
+                if symbol in known
+            },
+        )
+
+    async def _known(self, declared: Iterable[str]) -> Mapping[str, Instrument]:
+        """The instruments of the declared kinds, read once per run."""
+        if self._instruments is None:
+            kinds = sorted({kind for kind in map(type_of, declared) if kind is not None})
+            answers = await together(self._read(INSTRUMENTS, {"instType": kind}, signed=False) for kind in kinds)
+            self._instruments = {found.symbol: found for answer in answers for found in instruments(answer)}
+        return self._instruments
+
+    async def _positions(
+        self, found: Mapping[Address, Open], known: Mapping[str, Instrument]
+    ) -> dict[Address, Position]:
+        slots = [(item, known.get(address.symbol)) for address, item in found.items()]
+        await self._read_tiers(
+            {
+                (instrument.kind, instrument.family)
+                for item, instrument in slots
+                if instrument is not None and needs_tiers(item, instrument)
+            }
+            - self._tiers.keys()
+        )
+        return {
+            item.address: position(item, instrument, risk(item, instrument, self._ladder(instrument)))
+            for item, instrument in slots
+        }
+
+    async def _read_tiers(self, wanted: Iterable[tuple[str, str]]) -> None:
+        for kind in sorted({kind for kind, _ in wanted}):
+            families = sorted(family for of_kind, family in wanted if of_kind == kind)
+            for start in range(0, len(families), FAMILIES_PER_REQUEST):
+                batch = ",".join(families[start : start + FAMILIES_PER_REQUEST])
+                params = {"instType": kind, "tdMode": "isolated", "instFamily": batch}
+                answer = tiers(await self._read(TIERS, params, signed=False))
+                self._tiers.update({(kind, family): ladder for family, ladder in answer.items()})
+
+    def _ladder(self, instrument: Instrument | None) -> list[Tier]:
+        return [] if instrument is None else self._tiers.get((instrument.kind, instrument.family), [])
+
+    # Reading the ledger.
+
+    async def ledger(self, symbol: str, *, since_ms: int) -> LedgerRead:
+        """See ``Reader.ledger``; beyond a week, the archive is read as well."""
+        await self._transport.synced()
+        age = self.time.latest() - since_ms
+        params = {"instId": symbol, "mgnMode": "isolated", "begin": str(since_ms - 1), "limit": str(ledger.PAGE)}
+        kind = type_of(symbol)
+        if kind is not None:
+            params["instType"] = kind
+        found = await self._pages(BILLS, params)
+        if age > ledger.WEEK_MS - self.traits.grace_ms:
+            found |= await self._pages(BILLS_ARCHIVE, params)
+        own = (row for row in found.values() if row.symbol == symbol and row.time_ms >= since_ms)
+        return LedgerRead(
+            rows=tuple(sorted(own, key=lambda row: (row.time_ms, int(row.row_id)))),
+            reaches_back=age <= self.traits.ledger_reach_ms,
+        )
+
+    async def _pages(self, path: str, params: Mapping[str, str]) -> dict[str, LedgerRow]:
+        """Every page, newest first, until one is empty: a short page is no proof of the end."""
+        found: dict[str, LedgerRow] = {}
+        after: int | None = None
+        for _ in range(ledger.MOST_PAGES):
+            page = await self._read(path, params if after is None else {**params, "after": str(after)})
+            if not page:
+                return found
+            oldest = min(row.whole("billId") for row in page)
+            if after is not None and oldest >= after:
+                raise ReadFailed(f"reading {path}: the pages do not go on; try again later", again=True)
+            after = oldest
+            moved = (ledger.movement(row) for row in page)
+            found.update({row.row_id: row for row in moved if row is not None})
+        raise ReadFailed(f"reading {path}: more than {ledger.MOST_PAGES} pages; narrow the time", again=False)
+
+    async def newest_row(self, symbol: str) -> str | None:  # noqa: ARG002  (one read tells it for the whole account)
+        """The newest margin transfer of the account; bill ids only grow."""
+        found = await self._read(BILLS, {"type": ledger.TRANSFER, "limit": "1"})
+        return str(max(row.whole("billId") for row in found)) if found else None
+
+    # Writing.
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """See ``Writer.turn``."""
+        return self._transport.turn(CHARGES[MOVE_MARGIN])
+
+    def prepare(self, step: Step, amount: Decimal | None, position: Position | None, *, signed_at_ms: int) -> Call:
+        """See ``Writer.prepare``. Raises ValueError for what must never be sent: a call that OKX does not have, an
+        amount that is not positive, a position that is not isolated."""
+        match step:
+            case SetMarginType():
+                raise ValueError(f"changing the margin type of {step.address}: OKX has no call for it")
+            case MoveMargin():
+                body = _margin_call(step, amount, position)
+            case _:
+                assert_never(step)
+        return Call(request=self._dialect.post(MOVE_MARGIN, body, signed_at_ms=signed_at_ms), signed_at_ms=signed_at_ms)
+
+    async def send(self, call: Call) -> Yes:
+        """See ``Writer.send``."""
+        return await self._transport.send(
+            call,
+            lambda response, now_ms: write_answer(f"sending POST {MOVE_MARGIN}", response, WRITING, now_ms=now_ms),
+            CHARGES[MOVE_MARGIN],
+        )
+
+    async def _read(self, path: str, params: Mapping[str, str] | None = None, *, signed: bool = True) -> list[Row]:
+        payload = await self._transport.get(path, params or {}, CHARGES[path], signed=signed)
+        return rows(f"reading {path}", payload)
+
+
+def _config(found: list[Row]) -> Config:
+    if len(found) != 1:
+        raise ReadFailed(f"reading {CONFIG}: one account was expected, not {len(found)}; try again", again=True)
+    return config(found[0])
+
+
+def _margin_call(step: MoveMargin, amount: Decimal | None, position: Position | None) -> dict[str, str]:
+    """The body of a margin call; ``ccy`` is for margin pairs only, which are not managed."""
+    if amount is None or amount <= 0:
+        raise ValueError(f"moving margin of {step.address}: the amount {amount} is not above zero")
+    if position is None or not position.is_open or position.margin_type is not MarginType.ISOLATED:
+        raise ValueError(f"moving margin of {step.address}: there is no open isolated position")
+    return {
+        "instId": step.address.symbol,
+        "posSide": step.address.side.value,
+        "type": "add" if step.action == "add_margin" else "reduce",
+        "amt": plain(amount),
+    }

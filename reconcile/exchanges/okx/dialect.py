@@ -1,0 +1,137 @@
+"""How OKX is spoken to: paths, limits, envelope, signed requests.
+
+Sources: OKX API guide v5 (Making Requests, Rate Limits, Error Code, Demo Trading Services). The body's code counts
+and the HTTP status hardly does: refusals come with 200, 4xx and 5xx alike. A code may carry a sub-code
+(``51008_1000``); order endpoints put the real code into the first row, and both are read. Each endpoint has a limit
+of its own, per user where the call is private.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from urllib.parse import urlencode
+
+from reconcile.errors import ReadFailed
+from reconcile.exchanges.answers import Manners, Said, read_answer, retry_after_header_ms, rows, table
+from reconcile.exchanges.base import Credentials
+from reconcile.exchanges.limits import Charge, CountedBy, Limit
+from reconcile.exchanges.okx import signing
+from reconcile.exchanges.okx.codes import CODES
+from reconcile.exchanges.transport import Charges, Params, Setup
+from reconcile.exchanges.wire import HttpRequest, HttpResponse
+
+TIME = "/api/v5/public/time"
+CONFIG = "/api/v5/account/config"
+BALANCE = "/api/v5/account/balance"
+POSITIONS = "/api/v5/account/positions"
+BILLS = "/api/v5/account/bills"
+BILLS_ARCHIVE = "/api/v5/account/bills-archive"
+INSTRUMENTS = "/api/v5/public/instruments"
+TIERS = "/api/v5/public/position-tiers"
+MOVE_MARGIN = "/api/v5/account/position/margin-balance"
+
+
+def _limit(path: str, by: CountedBy, capacity: int, window_ms: int, reserve: int = 0) -> Charges:
+    limit = Limit(name=f"OKX {path}", counted_by=by, capacity=capacity, window_ms=window_ms, reserve=reserve)
+    return (Charge(limit=limit),)
+
+
+CHARGES: Mapping[str, Charges] = {
+    TIME: _limit(TIME, CountedBy.IP, 10, 2_000, reserve=2),
+    CONFIG: _limit(CONFIG, CountedBy.UID, 5, 2_000),
+    BALANCE: _limit(BALANCE, CountedBy.UID, 10, 2_000, reserve=2),
+    POSITIONS: _limit(POSITIONS, CountedBy.UID, 10, 2_000, reserve=2),
+    BILLS: _limit(BILLS, CountedBy.UID, 5, 1_000, reserve=2),
+    BILLS_ARCHIVE: _limit(BILLS_ARCHIVE, CountedBy.UID, 5, 2_000, reserve=2),
+    INSTRUMENTS: _limit(INSTRUMENTS, CountedBy.IP, 20, 2_000),
+    TIERS: _limit(TIERS, CountedBy.IP, 10, 2_000),
+    MOVE_MARGIN: _limit(MOVE_MARGIN, CountedBy.UID, 20, 2_000),
+}
+"""What one request to a path costs."""
+
+
+def envelope(_status: int, value: object) -> Said | None:
+    """``{"code", "msg", "data"}``; refusals of the gateway have no ``data``."""
+    if not isinstance(value, dict):
+        return None
+    code, message, data = value.get("code"), value.get("msg"), value.get("data")
+    if not isinstance(code, str) or not code:
+        return None
+    text = message if isinstance(message, str) else ""
+    if code == "0":
+        return Said(success=True, code=code, message=text, payload=data) if isinstance(data, list) else None
+    if code in {"1", "2"}:
+        code, text = _first_row(code, text, data)
+    return Said(success=False, code=code.partition("_")[0], message=text)
+
+
+def write_envelope(status: int, value: object) -> Said | None:
+    """The same for a margin call: a success without the row that repeats the call is not what OKX documents."""
+    said = envelope(status, value)
+    return None if said is not None and said.success and not _echoed(said.payload) else said
+
+
+def _first_row(code: str, message: str, data: object) -> tuple[str, str]:
+    first = data[0] if isinstance(data, list) and data else None
+    inner = first.get("sCode") if isinstance(first, dict) else None
+    if not isinstance(first, dict) or not isinstance(inner, str) or inner in {"", "0"}:
+        return code, message
+    text = first.get("sMsg")
+    return inner, text if isinstance(text, str) else message
+
+
+def _echoed(payload: object) -> bool:
+    first = payload[0] if isinstance(payload, list) and len(payload) == 1 else None
+    return isinstance(first, dict) and all(isinstance(first.get(key), str) for key in ("instId", "type", "amt"))
+
+
+READING = Manners(
+    title="OKX",
+    envelope=envelope,
+    codes=table(CODES, None),
+    retry_after_ms=lambda headers, _message, _now_ms: retry_after_header_ms(headers),
+)
+WRITING = replace(READING, envelope=write_envelope)
+
+
+class OkxDialect:
+    """What the transport must know of OKX."""
+
+    time_path = TIME
+    time_charges = CHARGES[TIME]
+
+    def __init__(self, setup: Setup) -> None:
+        self._url = setup.url
+        self._credentials: Credentials = setup.credentials
+        self._demo = signing.DEMO if setup.demo else {}
+
+    def get(self, path: str, params: Params, *, signed_at_ms: int | None) -> HttpRequest:
+        """A read; public reads carry no credential."""
+        target = f"{path}?{urlencode(params, safe=',')}" if params else path
+        return self._request("GET", target, b"", signed_at_ms)
+
+    def post(self, path: str, body: Mapping[str, str], *, signed_at_ms: int) -> HttpRequest:
+        """A signed write."""
+        return self._request("POST", path, json.dumps(body, separators=(",", ":")).encode(), signed_at_ms)
+
+    def _request(self, method: str, target: str, body: bytes, signed_at_ms: int | None) -> HttpRequest:
+        signed: Mapping[str, str] = {}
+        if signed_at_ms is not None:
+            signed = signing.headers(self._credentials, method=method, target=target, body=body, moment_ms=signed_at_ms)
+        return HttpRequest(method=method, url=self._url + target, headers={**signed, **self._demo}, body=body)
+
+    def read(self, what: str, response: HttpResponse, *, now_ms: int | None) -> object:
+        """The payload; raises ReadFailed."""
+        return read_answer(what, response, READING, now_ms=now_ms)
+
+    def served_ms(self, payload: object) -> int:
+        """The time in the answer of ``time_path``."""
+        what = f"reading {TIME}"
+        found = rows(what, payload)
+        if not found:
+            raise ReadFailed(f"{what}: the answer holds no time; try again later", again=True)
+        return found[0].whole("ts")
+
+    def used(self, headers: Mapping[str, str]) -> Mapping[Limit, int]:  # noqa: ARG002  (OKX documents no such header)
+        """Nothing: OKX does not say what is used."""
+        return {}

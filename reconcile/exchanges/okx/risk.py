@@ -1,0 +1,85 @@
+"""What isolated margin is worth on OKX: liquidation price and removable margin, linear and inverse.
+
+Source: okx-position-simulator-go, measured on OKX demo; not in the API guide. With Q the size (base currency for
+linear, quote currency for inverse), E the average entry price, M the margin, and r the tier's maintenance rate plus
+the fee of closing:
+
+    linear   long (E·Q − M) / (Q·(1 − r)) + tick      short (E·Q + M) / (Q·(1 + r)) − tick
+    inverse  long Q·(1 + r) / (M + Q/E) + tick        short Q·(1 − r) / (Q/E − M) − tick
+
+    removable = M − opening margin + min(0, unrealised profit), the opening margin being Q·E/leverage or Q/(E·leverage)
+
+The fee of closing depends on the account and is in no read we make. Where the exchange shows a liquidation price,
+``fitted`` finds the r that it was made with; only where it shows none is r taken from the tier and the ordinary fee.
+"""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from reconcile.money import ZERO
+
+ORDINARY_TAKER_FEE = Decimal("0.0005")
+_HIGHEST_RATE = Decimal("0.75")
+"""A fitted rate beyond this is no rate: the row's fields do not belong together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IsolatedRisk:
+    """One open isolated position. ``rate`` is r above; ``size`` is Q, unsigned; ``profit`` is unrealised."""
+
+    inverse: bool
+    long: bool
+    size: Decimal
+    entry: Decimal
+    leverage: Decimal
+    margin: Decimal
+    profit: Decimal
+    rate: Decimal
+    tick: Decimal
+
+    def liquidation_price(self, margin: Decimal) -> Decimal | None:
+        """The mark price of liquidation with this margin; None when it is never reached."""
+        over, under = self.terms(margin)
+        if under <= 0:
+            return None
+        price = over / under + (self.tick if self.long else -self.tick)
+        return price if over > 0 and price > 0 else None
+
+    def removable(self) -> Decimal:
+        """How much margin can be taken out now; 0 for a position that was just opened."""
+        opened = self.size / (self.entry * self.leverage) if self.inverse else self.size * self.entry / self.leverage
+        return max(ZERO, self.margin - opened + min(ZERO, self.profit))
+
+    def with_rate(self, rate: Decimal) -> "IsolatedRisk":
+        """The same position with another r."""
+        return replace(self, rate=rate)
+
+    def terms(self, margin: Decimal) -> tuple[Decimal, Decimal]:
+        """Numerator and denominator of the liquidation price, before the tick."""
+        return self._inverse(margin) if self.inverse else self._linear(margin)
+
+    def _linear(self, margin: Decimal) -> tuple[Decimal, Decimal]:
+        if self.long:
+            return self.entry * self.size - margin, self.size * (1 - self.rate)
+        return self.entry * self.size + margin, self.size * (1 + self.rate)
+
+    def _inverse(self, margin: Decimal) -> tuple[Decimal, Decimal]:
+        if self.long:
+            return self.size * (1 + self.rate), margin + self.size / self.entry
+        return self.size * (1 - self.rate), self.size / self.entry - margin
+
+
+def fitted(risk: IsolatedRisk, shown: Decimal | None) -> IsolatedRisk | None:
+    """The same position with the rate behind the liquidation price that the exchange shows; None when it cannot be.
+
+    ``shown`` is the row's own price, None where the row has none; the rate of ``risk`` is not looked at.
+    """
+    bare = None if shown is None else shown - (risk.tick if risk.long else -risk.tick)
+    if bare is None or bare <= 0:
+        return None
+    over, under = risk.with_rate(ZERO).terms(risk.margin)
+    if over <= 0 or under <= 0:
+        return None
+    ratio = bare * under / over if risk.inverse else over / (bare * under)
+    rate = ratio - 1 if risk.inverse is risk.long else 1 - ratio
+    return risk.with_rate(rate) if ZERO <= rate <= _HIGHEST_RATE else None
