@@ -1,0 +1,104 @@
+"""Whether a look may be computed from: it must be late enough, and it must show what our own last step did.
+
+A read may come from a replica that has not seen what an earlier read, or an earlier run, has seen. So a look counts
+only when it was sent later than the grace after the lane's last effect; and a margin from before our last step that no
+ledger row explains counts for nothing, however late it was read.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from reconcile.exchanges.base import Reader, lane_of, open_addresses
+from reconcile.journal.state import JournalState
+from reconcile.model import Address, DesiredAccount, MarginType, ObservedAccount, Target
+from reconcile.witness import stale_basis
+
+LEDGER_SLACK_MS = 1_000
+"""An exchange accepts timestamps up to a second ahead of its clock, so a row of ours may be that much older."""
+BASIS_LOOKS = 6
+"""How many looks are taken in wait for reads that have seen our last effect."""
+BETWEEN_LOOKS_MS = 1_000
+
+UNSOUND = (
+    "reads still show the margin from before our last step, and the exchange's ledger does not explain it; "
+    "nothing is sent on such a reading: run again later"
+)
+
+
+async def unsound(
+    reader: Reader, state: JournalState, address: Address, look: ObservedAccount, *, grace_ms: int
+) -> int | None:
+    """None when the look is sound for this address, else the exchange time that a better one must be later than.
+
+    Asks the ledger only where the look seems to miss our last step. Raises ReadFailed.
+    """
+    effect = state.effects.get(lane_of(reader.traits, address))
+    if effect is not None and look.sent_at_ms <= effect.effect_ms + grace_ms:
+        return effect.effect_ms + grace_ms
+    move = state.moves.get(str(address))
+    position = look.positions.get(address)
+    if move is None or not stale_basis(position, move, ()):
+        return None
+    ledger = await reader.ledger(address.symbol, since_ms=move.signed_ms - LEDGER_SLACK_MS)
+    if not ledger.reaches_back or not stale_basis(
+        position, move, ledger.rows, shared=shares_symbol(look, address.symbol)
+    ):
+        return None
+    return reader.time.earliest() - 1
+
+
+def shares_symbol(look: ObservedAccount, symbol: str) -> bool:
+    """Whether both sides of a symbol hold a position, so that a ledger row without a side may belong to either."""
+    return len(open_addresses(look, symbol)) > 1
+
+
+def declared_types(desired: DesiredAccount) -> Mapping[str, MarginType]:
+    """Each declared symbol with its declared margin type."""
+    return {target.address.symbol: target.margin_type for target in desired.targets}
+
+
+async def sound_look(
+    desired: DesiredAccount,
+    reader: Reader,
+    state: JournalState,
+    *,
+    grace_ms: int,
+    pause: Callable[[int], Awaitable[None]],
+) -> tuple[ObservedAccount, dict[Address, str]]:
+    """A look to plan from, and the addresses for which it stayed unsound, with the reason.
+
+    Only addresses that seem to need a step are doubted: where live already equals declared, nothing rests on the look.
+    Raises ReadFailed.
+    """
+    declared = declared_types(desired)
+    look = await reader.observe(declared)
+    for _ in range(BASIS_LOOKS):
+        after = await _doubted(desired, reader, state, look, grace_ms)
+        if not after:
+            return look, {}
+        await pause(max(BETWEEN_LOOKS_MS, max(after.values()) - reader.time.earliest() + 1))
+        look = await reader.observe(declared, reuse=look)
+    doubted = await _doubted(desired, reader, state, look, grace_ms)
+    return look, dict.fromkeys(doubted, UNSOUND)
+
+
+async def _doubted(
+    desired: DesiredAccount, reader: Reader, state: JournalState, look: ObservedAccount, grace_ms: int
+) -> dict[Address, int]:
+    found: dict[Address, int] = {}
+    for target in desired.targets:
+        if _differs(target, look):
+            after = await unsound(reader, state, target.address, look, grace_ms=grace_ms)
+            if after is not None:
+                found[target.address] = after
+    return found
+
+
+def _differs(target: Target, look: ObservedAccount) -> bool:
+    position = look.positions.get(target.address)
+    symbol = look.symbols.get(target.address.symbol)
+    if position is None or not position.is_open:
+        return symbol is not None and symbol.margin_type not in {None, target.margin_type}
+    if position.margin_type is not target.margin_type:
+        return True
+    margin = target.isolated_margin
+    return margin is not None and abs(position.isolated_margin - margin) > target.tolerance.amount(margin)

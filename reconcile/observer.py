@@ -1,0 +1,100 @@
+"""Looks at one account, shared by all its lanes: many steps that want a fresh reading wait for the same one.
+
+A look is dated by when its request was sent, never by when the answer came. Who needs "later than this effect" says so
+and is served by any look, running or to come, that was sent later.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+from reconcile.clock import Clock
+from reconcile.exchanges.base import Reader
+from reconcile.model import MarginType, ObservedAccount
+
+VERIFY_EVERY_MS = 5_000
+"""While writes are still being sent, looks that only verify are taken no more often than this."""
+
+
+class Observer:
+    """The one place that reads an account's positions and free balance during a run."""
+
+    def __init__(
+        self, reader: Reader, declared: Mapping[str, MarginType], clock: Clock, first: ObservedAccount | None = None
+    ) -> None:
+        """``first`` is a look already taken; None takes one when the first is asked for."""
+        self._reader = reader
+        self._declared = declared
+        self._clock = clock
+        self._last = first
+        self._running: asyncio.Task[ObservedAccount] | None = None
+        self._running_since = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+
+    @property
+    def last(self) -> ObservedAccount | None:
+        """The newest look there is."""
+        return self._last
+
+    def start_from(self, look: ObservedAccount) -> None:
+        """Take in a look that was taken elsewhere."""
+        if self._last is None or look.sent_at_ms > self._last.sent_at_ms:
+            self._last = look
+
+    def writing(self, *, busy: bool) -> None:
+        """Say whether writes are still to be sent; verification is batched while they are."""
+        if busy:
+            self._quiet.clear()
+        else:
+            self._quiet.set()
+
+    async def look(self, *, after_ms: int, max_age_ms: int) -> ObservedAccount:
+        """A look sent later than ``after_ms`` (exchange time) that is no older than ``max_age_ms`` now.
+
+        Waits for the moment if it has not come. Raises ReadFailed.
+        """
+        while True:
+            last = self._last
+            if last is not None and last.sent_at_ms > after_ms and self.age(last) <= max_age_ms:
+                return last
+            await self._until(after_ms)
+            await self._take(after_ms)
+
+    async def verify(self, *, after_ms: int) -> ObservedAccount:
+        """A look sent later than ``after_ms``, taken when writing is over or the batch interval has passed."""
+        last = self._last
+        if last is not None and last.sent_at_ms > after_ms:
+            return last
+        if not self._quiet.is_set():
+            await self._batch()
+        return await self.look(after_ms=after_ms, max_age_ms=VERIFY_EVERY_MS)
+
+    def age(self, look: ObservedAccount) -> int:
+        """How old a look is at most, in milliseconds."""
+        return self._reader.time.latest() - look.sent_at_ms
+
+    async def _batch(self) -> None:
+        pause = asyncio.ensure_future(self._clock.sleep(VERIFY_EVERY_MS))
+        quiet = asyncio.ensure_future(self._quiet.wait())
+        try:
+            await asyncio.wait({pause, quiet}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            pause.cancel()
+            quiet.cancel()
+
+    async def _until(self, after_ms: int) -> None:
+        while True:
+            if self._reader.time.due:
+                await self._reader.sync_time()
+            missing = after_ms - self._reader.time.earliest()
+            if missing < 0:
+                return
+            await self._clock.sleep(missing + 1)
+
+    async def _take(self, after_ms: int) -> None:
+        running = self._running
+        if running is None or running.done() or self._running_since <= after_ms:
+            running = asyncio.ensure_future(self._reader.observe(self._declared, reuse=self._last))
+            self._running = running
+            self._running_since = self._reader.time.earliest()
+        self.start_from(await asyncio.shield(running))

@@ -1,0 +1,130 @@
+"""What a run tells its journal, and the context that its steps are given."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reconcile.basis import declared_types
+from reconcile.context import Context
+from reconcile.journal.base import Journal
+from reconcile.journal.records import RunFinished, RunStarted
+from reconcile.model import DesiredAccount, MarginType, ObservedAccount
+from reconcile.money import minus, plain
+from reconcile.observer import Observer
+from reconcile.plan import AccountPlan, PlanError, SavedPlan, StepResult
+from reconcile.policy import limit_for
+from reconcile.render.json import policy as policy_document
+from reconcile.reservation import Reservation
+from reconcile.workflow.account import Selection, grace_ms
+from reconcile.workflow.world import Connection, World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """What all accounts of one invocation share. ``saved`` is the reviewed plan being applied, None otherwise."""
+
+    run_id: str
+    plan_id: str
+    command: str
+    reason: str | None
+    git_commit: str | None
+    overrides: Mapping[str, str]
+    selection: Selection
+    saved: SavedPlan | None
+
+
+def run_started(world: World, desired: DesiredAccount, facts: RunFacts, cold_until_ms: int | None) -> RunStarted:
+    """Who runs what, on which account, why, and under which policy."""
+    return RunStarted(
+        host=world.host,
+        command=facts.command,
+        cold_until_ms=cold_until_ms,
+        details={
+            "actor": world.actor,
+            "reason": facts.reason,
+            "tool_version": world.version,
+            "git_commit": facts.git_commit,
+            "plan_id": facts.plan_id,
+            "digest": facts.saved.digest if facts.saved else None,
+            "overrides": dict(facts.overrides),
+            "account": desired.name,
+            "exchange": desired.exchange,
+            "endpoint": desired.endpoint,
+            "product": desired.product,
+            "credentials": desired.credentials,
+            "position_mode": str(desired.position_mode),
+            "grace_ms": desired.grace_ms,
+            "state_file": desired.path,
+            "state_sha256": desired.sha256,
+            "policy": policy_document(desired.policy),
+        },
+    )
+
+
+def run_finished(
+    plan: AccountPlan,
+    look: ObservedAccount | None,
+    results: Sequence[StepResult],
+    *,
+    exit_code: int,
+    errors: Sequence[PlanError],
+) -> RunFinished:
+    """How it ended: outcomes, what was declared, and what live was at the last look."""
+    live: dict[str, Any] = {}
+    for address, position in (look.positions if look is not None else {}).items():
+        if position.is_open and position.margin_type is MarginType.ISOLATED:
+            liquidation = position.liquidation_price
+            live[str(address)] = {
+                "isolated_margin": plain(position.isolated_margin),
+                "asset": position.asset,
+                "mark_price": None if position.mark_price is None else plain(position.mark_price),
+                "liquidation_price": None if liquidation is None else plain(liquidation),
+            }
+    declared = {
+        str(target.address): plain(target.isolated_margin)
+        for target in plan.desired.targets
+        if target.isolated_margin is not None
+    }
+    return RunFinished(
+        details={
+            "exit_code": exit_code,
+            "errors": [error.message for error in errors],
+            "outcomes": {result.step_id: str(result.outcome) for result in results},
+            "declared": declared,
+            "live": live,
+            "live_at_ms": None if look is None else look.sent_at_ms,
+        }
+    )
+
+
+def make_context(
+    world: World,
+    desired: DesiredAccount,
+    connection: Connection,
+    journal: Journal,
+    *,
+    halted: Callable[[], str | None],
+) -> Context:
+    """Everything that the conduct of this account's steps is handed."""
+    writer = connection.writer
+    grace = grace_ms(desired, writer)
+    reservation = Reservation(grace_ms=grace, minimum=lambda asset: limit_for(desired.policy.min_available, asset))
+    for address, move in journal.state.moves.items():
+        if move.asset is not None and move.before is not None and move.after is not None and move.after > move.before:
+            reservation.take(address, move.asset, minus(move.after, move.before))
+            reservation.done(address, effect_ms=move.effect_ms)
+    return Context(
+        desired=desired,
+        writer=writer,
+        journal=journal,
+        observer=Observer(writer, declared_types(desired), world.clock),
+        reservation=reservation,
+        clock=world.clock,
+        new_id=world.new_id,
+        progress=world.progress,
+        halted=halted,
+        interrupted=world.stop.is_set,
+        grace_ms=grace,
+        validity_ms=writer.traits.validity_ms,
+        targets={target.address: target for target in desired.targets},
+    )

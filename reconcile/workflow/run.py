@@ -1,0 +1,294 @@
+"""One account's run of apply under its lock: settle, look, plan, send, verify, and what is known at the end."""
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+from reconcile import planner
+from reconcile.basis import declared_types
+from reconcile.context import MAX_READ_AGE_MS, Context
+from reconcile.diff import Stale, fresh_move
+from reconcile.errors import Declined, JournalError, ReadFailed, ReconcileError
+from reconcile.executor import Executor
+from reconcile.journal.base import Journal
+from reconcile.journal.records import Known, PlanUsed, RunFinished
+from reconcile.model import DesiredAccount, ObservedAccount
+from reconcile.plan import (
+    AccountPlan,
+    AccountResult,
+    Entry,
+    MoveMargin,
+    OutcomeKind,
+    PlanError,
+    SavedPlan,
+    SetMarginType,
+    Status,
+    Step,
+    StepResult,
+)
+from reconcile.workflow.account import as_error, failed_plan, grace_ms, held_addresses, identify, plan_account
+from reconcile.workflow.facts import RunFacts, make_context, run_finished, run_started
+from reconcile.workflow.world import Connection, World
+
+NOT_IN_PLACE = {Status.CHANGE, Status.BLOCKED, Status.WAITING, Status.HELD}
+
+
+class AccountRun:
+    """One account, from connecting to its result: call ``connect``, ``open``, ``prepare``, ``execute`` in order."""
+
+    def __init__(self, world: World, desired: DesiredAccount, facts: RunFacts) -> None:
+        self._world = world
+        self._desired = desired
+        self._facts = facts
+        self._saved = _saved_account(facts.saved, desired.name)
+        self._connection: Connection | None = None
+        self._journal: Journal | None = None
+        self._context: Context | None = None
+        self._plan: AccountPlan | None = None
+        self._results: tuple[StepResult, ...] = ()
+        self._state_file_checked = True
+        self.identity = ""
+
+    async def connect(self) -> None:
+        """Check what can be checked without the lock, reach the exchange and learn whose account it is."""
+        reason = self._world.frozen(self._desired.name)
+        if reason is not None:
+            raise Declined("frozen", f"starting {self._desired.name}: {reason}; remove the freeze to go on")
+        self._connection = self._world.connect(self._desired, False)  # noqa: FBT003 - not read only
+        self.identity = await identify(self._connection)
+        if self._saved is not None and self._saved.identity not in {None, self.identity}:
+            raise Declined("account", "applying the plan: it was made for another exchange account; make a new plan")
+
+    async def open(self, stack: AsyncExitStack) -> None:
+        """Take the lock for the life of ``stack`` and settle what earlier runs left open."""
+        world, connection = self._world, self._the_connection
+        journal = await stack.enter_async_context(
+            world.store.open(
+                self.identity,
+                run_id=self._facts.run_id,
+                holder={"host": world.host, "actor": world.actor, "command": self._facts.command},
+                timeout_ms=world.lock_timeout_ms,
+            )
+        )
+        self._journal = journal
+        cold_until_ms = self._cold_until(journal, connection)
+        await journal.append(run_started(world, self._desired, self._facts, cold_until_ms), durable=False)
+        self._context = make_context(world, self._desired, connection, journal, halted=self._halted)
+        await Executor(self._context, parallelism=world.parallelism).settle_earlier()
+
+    async def prepare(self) -> AccountPlan:
+        """What is to be done: the reviewed plan if it still holds, else a new one. Raises Declined, ReadFailed."""
+        context = self._the_context
+        if self._saved is not None:
+            self._plan = await self._reviewed(self._saved)
+        else:
+            self._plan = await plan_account(
+                self._world,
+                self._desired,
+                self._the_connection,
+                context.journal.state,
+                identity=self.identity,
+                plan_id=self._facts.plan_id,
+                selection=self._facts.selection,
+            )
+        if self._plan.observed is not None:
+            context.observer.start_from(self._plan.observed)
+        return self._plan
+
+    async def execute(self, plan: AccountPlan) -> AccountResult:
+        """Send what the plan says, look at the end, and say what is known."""
+        if plan.errors:
+            return await self._end(
+                plan, exit_code=plan.exit_code, errors=plan.errors, remaining=_unfinished(plan.entries)
+            )
+        steps = plan.steps
+        if steps:
+            await self._before_first_call(steps)
+            executor = Executor(self._the_context, parallelism=self._world.parallelism)
+            self._results = await executor.run(steps)
+        return await self._conclude(plan)
+
+    async def failed(self, error: ReconcileError) -> AccountResult:
+        """The result of an account that could not go on; noted in the journal where we hold it."""
+        found, code = as_error(error)
+        plan = self._plan or failed_plan(self._desired, error)
+        return await self._end(plan, exit_code=code, errors=(found,), remaining=_unfinished(plan.entries))
+
+    # Before the first call.
+
+    async def _reviewed(self, saved: AccountPlan) -> AccountPlan:
+        """The reviewed plan with a fresh look, once every reason to refuse it has been asked."""
+        plan = self._facts.saved
+        journal = self._the_context.journal
+        if plan is None:
+            raise RuntimeError("a reviewed account without its plan")
+        if plan.plan.plan_id in journal.state.used_plans:
+            raise Declined("used", f"applying plan {plan.plan.plan_id}: it was used before; make a new plan")
+        if self._world.clock.wall_ms() > plan.plan.expires_ms:
+            raise Declined("expired", f"applying plan {plan.plan.plan_id}: it has expired; make a new plan")
+        self._check_state_file(saved.desired)
+        if saved.errors:
+            return saved
+        look = await self._the_connection.writer.observe(declared_types(saved.desired))
+        if look.position_mode is not saved.desired.position_mode:
+            raise Declined(
+                "position_mode",
+                f"applying the plan: the account is in {look.position_mode} mode, the plan was made for "
+                f"{saved.desired.position_mode}; make a new plan",
+            )
+        return replace(saved, identity=self.identity, observed=look, observed_wall_ms=self._world.clock.wall_ms())
+
+    def _check_state_file(self, desired: DesiredAccount) -> None:
+        try:
+            content = Path(desired.path).read_bytes()
+        except OSError:
+            self._state_file_checked = False
+            self._world.progress(f"{desired.name}: {desired.path} is not here; applying the plan without comparing it")
+            return
+        if sha256(content).hexdigest() != desired.sha256:
+            raise Declined(
+                "stale", f"applying the plan: {desired.path} is not what the plan was made from; make a new plan"
+            )
+
+    async def _before_first_call(self, steps: Sequence[Step]) -> None:
+        """The cold fence where it applies, a look that is young, and no step stale; then the plan is used up."""
+        context = self._the_context
+        moves = any(isinstance(step, MoveMargin) for step in steps)
+        cold = context.journal.state.cold_until_ms
+        if moves and cold is not None and context.writer.time.earliest() <= cold:
+            why = "this journal has not seen what was sent before; looking after any such request has died"
+            await context.pass_exchange_time(cold, why=why)
+        after = cold if moves and cold is not None else 0
+        look = await context.observer.look(after_ms=after, max_age_ms=MAX_READ_AGE_MS)
+        stale = [reason for step in steps if (reason := self._stale(step, look)) is not None]
+        if stale:
+            raise Declined("stale", "checking the plan before the first call: " + "; ".join(stale) + "; plan again")
+        if self._facts.saved is not None:
+            used = PlanUsed(plan_id=self._facts.saved.plan.plan_id, digest=self._facts.saved.digest)
+            await context.journal.append(used, durable=True)
+
+    def _stale(self, step: Step, look: ObservedAccount) -> str | None:
+        if isinstance(step, SetMarginType):
+            if any(p.is_open for a, p in look.positions.items() if a.symbol == step.address.symbol):
+                return f"{step.address}: a position was opened since the plan"
+            return None
+        target = self._the_context.targets[step.address]
+        fresh = fresh_move(target, step, look.positions.get(step.address), self._the_context.amount_step(step.asset))
+        return f"{step.address}: {fresh.reason}" if isinstance(fresh, Stale) else None
+
+    # After the last call.
+
+    async def _conclude(self, plan: AccountPlan) -> AccountResult:
+        context = self._the_context
+        errors: tuple[PlanError, ...] = ()
+        final = plan
+        try:
+            if self._results:
+                sent = max((effect.effect_ms for effect in context.journal.state.effects.values()), default=0)
+                look = await context.observer.verify(after_ms=min(sent, context.writer.time.earliest()))
+                final = self._as_seen(plan, look)
+        except ReadFailed as error:
+            errors = (PlanError(key="verify", message=f"looking at the end: {error}"),)
+        remaining = _unfinished(final.entries)
+        converged = not errors and all(entry.status is Status.WAITING for entry in remaining)
+        code = self._exit_code(converged=converged)
+        return await self._end(final, exit_code=code, errors=errors, remaining=remaining, converged=converged)
+
+    def _as_seen(self, plan: AccountPlan, look: ObservedAccount) -> AccountPlan:
+        context = self._the_context
+        entries = planner.plan_account(
+            plan.desired,
+            look,
+            held=held_addresses(context.journal.state, plan.desired, context.writer),
+            traits=context.writer.traits,
+            plan_id=self._facts.plan_id,
+            observed_wall_ms=self._world.clock.wall_ms(),
+            identity=self.identity,
+            targets=self._facts.selection.addresses(plan.desired),
+        ).entries
+        return replace(plan, entries=entries)
+
+    def _exit_code(self, *, converged: bool) -> int:
+        unsettled = self._the_context.journal.state.unsettled.values()
+        if self._world.stop.is_set():
+            return 130
+        if any(result.outcome is OutcomeKind.UNKNOWN for result in self._results):
+            return 5
+        if any(item.known in {None, Known.UNKNOWN} for item in unsettled):
+            return 5
+        if any(result.outcome in {OutcomeKind.REFUSED, OutcomeKind.ACCEPTED} for result in self._results):
+            return 3
+        return 0 if converged else 3
+
+    async def _end(
+        self,
+        plan: AccountPlan,
+        *,
+        exit_code: int,
+        errors: tuple[PlanError, ...] = (),
+        remaining: tuple[Entry, ...] = (),
+        converged: bool = False,
+    ) -> AccountResult:
+        """Journal the end of the run, so that the head in the result pins all of it."""
+        head = None
+        if self._journal is not None:
+            try:
+                await self._journal.append(self._finished(plan, exit_code, errors), durable=True)
+                head = self._journal.head
+            except JournalError as error:
+                errors = (*errors, PlanError(key="journal", message=str(error)))
+                exit_code = planner.worst((exit_code, 1))
+        return AccountResult(
+            plan=self._plan or plan,
+            exit_code=exit_code,
+            errors=errors,
+            converged=converged,
+            state_file_checked=self._state_file_checked,
+            journal_head=head,
+            requests=dict(self._connection.writer.requests) if self._connection is not None else {},
+            steps=self._results,
+            remaining=remaining,
+        )
+
+    def _finished(self, plan: AccountPlan, exit_code: int, errors: tuple[PlanError, ...]) -> RunFinished:
+        look = self._context.observer.last if self._context is not None else None
+        return run_finished(plan, look, self._results, exit_code=exit_code, errors=errors)
+
+    # What the run is made of.
+
+    def _cold_until(self, journal: Journal, connection: Connection) -> int | None:
+        """The exchange time before which a request that this journal has not seen could still take effect."""
+        state = journal.state
+        if not connection.cold_fence:
+            return None
+        if state.last_host == self._world.host:
+            return state.cold_until_ms
+        writer = connection.writer
+        return writer.time.latest() + writer.traits.validity_ms + grace_ms(self._desired, writer)
+
+    def _halted(self) -> str | None:
+        return "asked to stop" if self._world.stop.is_set() else self._world.frozen(self._desired.name)
+
+    @property
+    def _the_connection(self) -> Connection:
+        if self._connection is None:
+            raise RuntimeError("an account run was used before it was connected")
+        return self._connection
+
+    @property
+    def _the_context(self) -> Context:
+        if self._context is None:
+            raise RuntimeError("an account run was used before it was opened")
+        return self._context
+
+
+def _saved_account(saved: SavedPlan | None, name: str) -> AccountPlan | None:
+    if saved is None:
+        return None
+    return next(account for account in saved.plan.accounts if account.desired.name == name)
+
+
+def _unfinished(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    return tuple(entry for entry in entries if entry.status in NOT_IN_PLACE)
