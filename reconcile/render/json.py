@@ -93,7 +93,7 @@ def _account(account: AccountPlan) -> Document:
         "position_mode": desired.position_mode.value,
         "amount_step": _amount(desired.amount_step),
         "grace_ms": desired.grace_ms,
-        "policy": policy(desired.policy),
+        "policy": policy_document(desired.policy),
         "exit_code": account.exit_code,
         "errors": errors(account.errors),
         "state_file": desired.path,
@@ -106,7 +106,7 @@ def _account(account: AccountPlan) -> Document:
     }
 
 
-def policy(policy: Policy) -> Document:
+def policy_document(policy: Policy) -> Document:
     """The limits in force, under the names and in the notation of ``[policy]``; what is not limited is left out."""
     limits = {name: getattr(policy, name) for name in Policy.__dataclass_fields__}
     return {name: _limit(value) for name, value in limits.items() if value is not None}
