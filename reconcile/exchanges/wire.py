@@ -8,14 +8,17 @@ import asyncio
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from typing import Protocol
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import HTTPError, NewConnectionError
 
 from reconcile.errors import InDoubt, NotSent
 
+_BROKEN = (requests.exceptions.RequestException, HTTPError, HTTPException, OSError, ValueError)
+"""What may come out of ``requests`` and the libraries below it once a connection stood; some of it is not wrapped."""
 CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 10
 
@@ -101,7 +104,7 @@ class RequestsWire:
             if _never_connected(error):
                 raise NotSent(f"{request.method}: no connection could be made") from error
             raise InDoubt(f"{request.method}: the connection broke ({type(error).__name__})") from error
-        except requests.exceptions.RequestException as error:
+        except _BROKEN as error:
             raise InDoubt(f"{request.method}: no complete answer ({type(error).__name__})") from error
 
 

@@ -14,31 +14,22 @@ from decimal import Decimal
 from typing import assert_never
 
 from reconcile.errors import ReadFailed
-from reconcile.exchanges.answers import Row, read_answer, rows, write_answer
+from reconcile.exchanges.answers import Row, rows
 from reconcile.exchanges.base import Call, Cause, LedgerRead, LedgerRow, Writer, Yes
 from reconcile.exchanges.binance import codes, ledger
 from reconcile.exchanges.binance.account import WIRE_SIDES, WIRE_TYPES, Config, Slot, asset_of, kept
+from reconcile.exchanges.binance.dialect import BinanceDialect, classify, weight_of
 from reconcile.exchanges.binance.risk import Tier, tiers_by_symbol
-from reconcile.exchanges.binance.signing import public, signed
-from reconcile.exchanges.limits import Charge, CountedBy, Limit
-from reconcile.exchanges.transport import Charges, Params, Setup, Transport, at_once
-from reconcile.exchanges.wire import HttpRequest, HttpResponse
+from reconcile.exchanges.transport import Params, Setup, Transport, at_once
 from reconcile.model import Address, MarginType, ObservedAccount, Position, PositionMode, SymbolState
 from reconcile.money import ZERO, plain
 from reconcile.plan import MoveMargin, SetMarginType, Step
 
-READ_WINDOW_MS = 5_000
-"""``recvWindow`` of reads; that of writes is the traits' ``validity_ms``."""
 RETIRED = "-5000"
-WEIGHT = Limit(name="Binance request weight", counted_by=CountedBy.IP, capacity=2400, window_ms=60_000, reserve=60)
 _EDGE_MS = 60_000
 """How far inside the ledger's reach a read begins, so that it is not refused for a second."""
 _AHEAD_MS = 1_000
 """How far ahead of the exchange's clock a row may be dated, and still be read."""
-
-
-def _weight(weight: int) -> Charges:
-    return (Charge(limit=WEIGHT, cost=weight),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,53 +48,6 @@ class _Listing:
 
     rows: list[Row]
     configs: Mapping[str, Config] | None
-
-
-class BinanceDialect:
-    """How requests to Binance look; pure."""
-
-    time_path = "/fapi/v1/time"
-    time_charges = _weight(1)
-
-    def __init__(self, setup: Setup) -> None:
-        self._url = setup.url
-        self._credentials = setup.credentials
-
-    def get(self, path: str, params: Params, *, signed_at_ms: int | None) -> HttpRequest:
-        """See ``transport.Dialect``."""
-        if signed_at_ms is None:
-            return public(self._url, path, params)
-        return self.signed("GET", path, params, signed_at_ms=signed_at_ms, valid_ms=READ_WINDOW_MS)
-
-    def signed(self, method: str, path: str, params: Params, *, signed_at_ms: int, valid_ms: int) -> HttpRequest:
-        """Any signed request."""
-        return signed(
-            method,
-            self._url,
-            path,
-            params,
-            credentials=self._credentials,
-            signed_at_ms=signed_at_ms,
-            valid_ms=valid_ms,
-        )
-
-    def read(self, what: str, response: HttpResponse, *, now_ms: int | None) -> object:
-        """See ``transport.Dialect``."""
-        return read_answer(what, response, codes.READ, now_ms=now_ms)
-
-    def served_ms(self, payload: object) -> int:
-        """See ``transport.Dialect``."""
-        return Row("asking Binance for its time", payload).whole("serverTime")
-
-    def used(self, headers: Mapping[str, str]) -> Mapping[Limit, int]:
-        """The used weight of this minute; the testnet has sent -1."""
-        text = headers.get("x-mbx-used-weight-1m", "")
-        return {WEIGHT: int(text)} if text.isdecimal() and len(text) < 9 else {}
-
-
-def classify(call: str, response: HttpResponse, *, now_ms: int | None = None) -> Yes:
-    """What the answer to a write (``codes.MARGIN`` or ``codes.TYPE``) proves; raises Refused or InDoubt."""
-    return write_answer(f"calling {call}", response, codes.WRITE[call], now_ms=now_ms)
 
 
 class Binance:
@@ -182,7 +126,7 @@ class Binance:
 
     def turn(self) -> AbstractAsyncContextManager[None]:
         """See ``base.Writer``."""
-        return self._transport.turn(_weight(1))
+        return self._transport.turn(weight_of(1))
 
     def prepare(self, step: Step, amount: Decimal | None, position: Position | None, *, signed_at_ms: int) -> Call:  # noqa: ARG002
         """See ``base.Writer``. Raises ValueError for an amount that is not positive: it must never be sent."""
@@ -204,7 +148,7 @@ class Binance:
         """See ``base.Writer``."""
         name = codes.MARGIN if "/positionMargin?" in call.request.url else codes.TYPE
         return await self._transport.send(
-            call, lambda response, now_ms: classify(name, response, now_ms=now_ms), _weight(1)
+            call, lambda response, now_ms: classify(name, response, now_ms=now_ms), weight_of(1)
         )
 
     async def _together(self, reuse: ObservedAccount | None) -> tuple[_Fixed, _Listing, dict[str, Decimal]]:
@@ -282,7 +226,7 @@ class Binance:
         paths = ("/fapi/v1/openOrders", "/fapi/v1/openAlgoOrders")
         async with at_once() as group:
             found = {path: group.create_task(self._get(path, params, weight=1)) for path in paths}
-        return any([rows(f"reading {path}", task.result()) for path, task in found.items()])
+        return any(rows(f"reading {path}", task.result()) for path, task in found.items())
 
     async def _movements(self, symbol: str, start_ms: int) -> list[LedgerRow]:
         path = "/fapi/v1/positionMargin/history"
@@ -312,7 +256,7 @@ class Binance:
         return max(start_ms, self.time.latest() + _AHEAD_MS)
 
     async def _get(self, path: str, params: Params | None = None, *, weight: int, is_signed: bool = True) -> object:
-        return await self._transport.get(path, params or {}, _weight(weight), signed=is_signed)
+        return await self._transport.get(path, params or {}, weight_of(weight), signed=is_signed)
 
 
 def build(setup: Setup) -> Writer:

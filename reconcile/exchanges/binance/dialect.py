@@ -1,0 +1,72 @@
+"""How requests to Binance look, what they cost, and what their answers prove. Pure.
+
+Everything counts against one weight per IP address and minute (Binance docs, USD-M, General Info); every answer says in
+``X-MBX-USED-WEIGHT-1M`` how much of it is used, and that is believed more than the weights here.
+"""
+
+from collections.abc import Mapping
+
+from reconcile.exchanges.answers import Row, read_answer, write_answer
+from reconcile.exchanges.base import Yes
+from reconcile.exchanges.binance import codes
+from reconcile.exchanges.binance.signing import public, signed
+from reconcile.exchanges.limits import Charge, CountedBy, Limit
+from reconcile.exchanges.transport import Charges, Params, Setup
+from reconcile.exchanges.wire import HttpRequest, HttpResponse
+
+READ_WINDOW_MS = 5_000
+"""``recvWindow`` of reads; that of writes is the traits' ``validity_ms``."""
+WEIGHT = Limit(name="Binance request weight", counted_by=CountedBy.IP, capacity=2400, window_ms=60_000, reserve=60)
+"""The reserve is room for one look that settles doubt: ledger with funding, positions, balance."""
+
+
+def weight_of(weight: int) -> Charges:
+    """The charge of a request with that weight."""
+    return (Charge(limit=WEIGHT, cost=weight),)
+
+
+class BinanceDialect:
+    """How requests to Binance look; pure."""
+
+    time_path = "/fapi/v1/time"
+    time_charges = weight_of(1)
+
+    def __init__(self, setup: Setup) -> None:
+        self._url = setup.url
+        self._credentials = setup.credentials
+
+    def get(self, path: str, params: Params, *, signed_at_ms: int | None) -> HttpRequest:
+        """See ``transport.Dialect``."""
+        if signed_at_ms is None:
+            return public(self._url, path, params)
+        return self.signed("GET", path, params, signed_at_ms=signed_at_ms, valid_ms=READ_WINDOW_MS)
+
+    def signed(self, method: str, path: str, params: Params, *, signed_at_ms: int, valid_ms: int) -> HttpRequest:
+        """Any signed request."""
+        return signed(
+            method,
+            self._url,
+            path,
+            params,
+            credentials=self._credentials,
+            signed_at_ms=signed_at_ms,
+            valid_ms=valid_ms,
+        )
+
+    def read(self, what: str, response: HttpResponse, *, now_ms: int | None) -> object:
+        """See ``transport.Dialect``."""
+        return read_answer(what, response, codes.READ, now_ms=now_ms)
+
+    def served_ms(self, payload: object) -> int:
+        """See ``transport.Dialect``."""
+        return Row("asking Binance for its time", payload).whole("serverTime")
+
+    def used(self, headers: Mapping[str, str]) -> Mapping[Limit, int]:
+        """The used weight of this minute; the testnet has sent -1."""
+        text = headers.get("x-mbx-used-weight-1m", "")
+        return {WEIGHT: int(text)} if text.isdecimal() and len(text) < 9 else {}
+
+
+def classify(call: str, response: HttpResponse, *, now_ms: int | None = None) -> Yes:
+    """What the answer to a write (``codes.MARGIN`` or ``codes.TYPE``) proves; raises Refused or InDoubt."""
+    return write_answer(f"calling {call}", response, codes.WRITE[call], now_ms=now_ms)
