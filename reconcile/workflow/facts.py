@@ -13,7 +13,7 @@ from reconcile.money import minus, plain
 from reconcile.observer import Observer
 from reconcile.plan import AccountPlan, PlanError, SavedPlan, StepResult
 from reconcile.policy import limit_for
-from reconcile.render.json import policy as policy_document
+from reconcile.render.json import policy_document
 from reconcile.reservation import Reservation
 from reconcile.workflow.account import Selection, grace_ms
 from reconcile.workflow.world import Connection, World
