@@ -181,6 +181,13 @@ class Row:
             case _:
                 raise _odd(self._what, f"field {key!r} is neither true nor false")
 
+    def texts(self, key: str) -> list[str]:
+        """A list of strings."""
+        value = self._value.get(key)
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise _odd(self._what, f"field {key!r} is not a list of texts")
+        return value
+
     def rows(self, key: str) -> "list[Row]":
         """A list of objects."""
         return rows(self._what, self._value.get(key))

@@ -1,0 +1,1 @@
+"""Bitget v2, classic futures: USDT-, COIN- and USDC-FUTURES."""

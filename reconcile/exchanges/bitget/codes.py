@@ -5,9 +5,9 @@ our decision wherever the words do not exclude it: timeouts, system errors, tran
 the only way to tell is to read afterwards (expired in the engine, lost against a concurrent operation): looking is
 what doubt does.
 
-Two rows need more than the number. ``40808`` is a rejected parameter when its text names one, and a failure inside a
-release window otherwise (``two_faced``). Rows marked unified are from the unified account's tables, as classic paths
-seem to share them; a code of which we only know the meaning under ``/api/v3`` is doubt.
+One row needs more than the number: ``40808`` is a rejected parameter when its text names one, and a failure inside a
+release window otherwise (``names_a_parameter``). Rows marked unified are from the unified account's tables, as
+classic paths seem to share them; a code of which we only know the meaning under ``/api/v3`` is doubt.
 """
 
 import re
@@ -287,12 +287,12 @@ CODES: tuple[Code, ...] = (
 )
 
 
-def two_faced(code: str, message: str) -> bool:
-    """Whether this is the rejected parameter of ``40808``, and not its failure inside a release window."""
-    return code == TWO_FACED and _NAMES_A_PARAMETER.search(message) is not None
+def names_a_parameter(message: str) -> bool:
+    """Whether the text of a ``40808`` is about a parameter, and not about a failure inside a release window."""
+    return _NAMES_A_PARAMETER.search(message) is not None
 
 
 REJECTED_PARAMETER = Code(
     code=TWO_FACED, meaning="a parameter did not pass its check", proves=CodeClass.REQUEST, source=CHANGES
 )
-"""The other face of ``40808``; ``two_faced`` tells when."""
+"""The other face of ``40808``."""

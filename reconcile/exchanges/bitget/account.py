@@ -1,0 +1,208 @@
+"""From Bitget's rows to the model: positions, accounts, contracts, tiers.
+
+Sources: Bitget API doc (Get All Positions, Get Account List, Get Single Account, Get Contract Config, Get Position
+Tier). Rows name long or short in one-way mode too; there a short is a net position of negative size. Numbers come as
+strings or as JSON numbers, and fields that have nothing to say as "", null or not at all.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from reconcile.errors import ReadFailed
+from reconcile.exchanges.answers import Row
+from reconcile.exchanges.bitget.risk import OFFSET_SINCE_MS, InverseRisk, LinearRisk, Tier, tier_offset
+from reconcile.model import Address, MarginType, Position, PositionMode, Side
+from reconcile.money import ZERO
+
+COIN = "COIN-FUTURES"
+WIRE_TYPES = {MarginType.ISOLATED: "isolated", MarginType.CROSSED: "crossed"}
+_TYPES = {text: kind for kind, text in WIRE_TYPES.items()}
+_MODES = {"one_way_mode": PositionMode.ONE_WAY, "hedge_mode": PositionMode.HEDGE}
+_SIDES = {"long": Side.LONG, "short": Side.SHORT}
+
+BitgetRisk = LinearRisk | InverseRisk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contract:
+    """One contract: its margin asset and the fee of closing at the market."""
+
+    symbol: str
+    asset: str
+    taker_fee: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SymbolMode:
+    """What ``account/account`` says of one symbol, flat or not."""
+
+    margin_type: MarginType
+    position_mode: PositionMode
+    union: bool
+
+
+def contracts(found: Iterable[Row]) -> dict[str, Contract]:
+    """The contracts of one product by symbol."""
+    return {row.text("symbol"): _contract(row) for row in found}
+
+
+def _contract(row: Row) -> Contract:
+    coins = row.texts("supportMarginCoins")
+    if not coins:
+        raise ReadFailed(f"reading contracts: {row.text('symbol')} names no margin coin", again=False)
+    own = [coin for coin in (row.text("quoteCoin"), row.text("baseCoin")) if coin in coins]
+    return Contract(
+        symbol=row.text("symbol"), asset=own[0] if own else coins[0], taker_fee=row.optional("takerFeeRate") or ZERO
+    )
+
+
+def available(found: Iterable[Row]) -> dict[str, Decimal]:
+    """Free balance by margin coin: what Bitget says isolated positions may take, where it says so."""
+    free: dict[str, Decimal] = {}
+    for row in found:
+        isolated = row.optional("isolatedMaxAvailable")
+        free[row.text("marginCoin")] = row.number("available") if isolated is None else isolated
+    return free
+
+
+def is_union(found: Iterable[Row]) -> bool:
+    """Whether any row says that the account is in multi-asset mode, which is crossed only."""
+    return any(row.has("assetMode") and row.text("assetMode") == "union" for row in found)
+
+
+def symbol_mode(row: Row) -> SymbolMode:
+    """One answer of ``account/account``."""
+    return SymbolMode(margin_type=margin_type(row), position_mode=position_mode(row), union=is_union([row]))
+
+
+def margin_type(row: Row) -> MarginType:
+    """The margin type of a row; raises ReadFailed for a word that Bitget does not document."""
+    found = _TYPES.get(row.text("marginMode"))
+    if found is None:
+        raise ReadFailed(f"reading the account: margin mode {row.text('marginMode')!r} is not known", again=False)
+    return found
+
+
+def position_mode(row: Row) -> PositionMode:
+    """The position mode of a row; raises ReadFailed for a word that Bitget does not document."""
+    found = _MODES.get(row.text("posMode"))
+    if found is None:
+        raise ReadFailed(f"reading the account: position mode {row.text('posMode')!r} is not known", again=False)
+    return found
+
+
+def tiers(found: Iterable[Row]) -> list[Tier]:
+    """The tiers of one symbol, rising."""
+    ladder = [Tier(start=row.number("startUnit"), rate=row.number("keepMarginRate")) for row in found]
+    return sorted(ladder, key=lambda tier: tier.start)
+
+
+def opened(found: Iterable[Row]) -> dict[Address, Row]:
+    """The rows that hold something, by address; whether size-zero rows are ever listed is not documented."""
+    kept: dict[Address, Row] = {}
+    for row in found:
+        if row.number("total") == 0:
+            continue
+        address = _address(row)
+        if address in kept:
+            raise ReadFailed(f"reading positions: {address} is listed twice", again=True)
+        kept[address] = row
+    return kept
+
+
+def _address(row: Row) -> Address:
+    side = _SIDES.get(row.text("holdSide"))
+    if side is None:
+        raise ReadFailed(f"reading positions: side {row.text('holdSide')!r} is not known", again=False)
+    one_way = position_mode(row) is PositionMode.ONE_WAY
+    return Address(row.text("symbol"), Side.NET if one_way else side)
+
+
+def hold_side(position: Position) -> str:
+    """The ``holdSide`` that Bitget knows a position by; in one-way mode its sign tells."""
+    match position.address.side:
+        case Side.LONG | Side.SHORT:
+            return position.address.side.value
+        case Side.NET:
+            return "long" if position.size > 0 else "short"
+
+
+def position(address: Address, row: Row, found_risk: BitgetRisk | None, *, product: str) -> Position:
+    """One open position; its notional is in the margin asset."""
+    kind, total = margin_type(row), row.number("total")
+    short = row.text("holdSide") == "short"
+    return Position(
+        address=address,
+        asset=row.text("marginCoin"),
+        margin_type=kind,
+        isolated_margin=row.number("marginSize") if kind is MarginType.ISOLATED else ZERO,
+        size=-total if short and address.side is Side.NET else total,
+        mark_price=row.optional("markPrice"),
+        liquidation_price=shown_price(row),
+        notional=_notional(row, found_risk, product=product),
+        auto_add=row.has("autoMargin") and row.text("autoMargin") == "on",
+        identity=row.text("cTime"),
+        risk=found_risk,
+    )
+
+
+def shown_price(row: Row) -> Decimal | None:
+    """The liquidation price of a row; zero and below mean that there is none."""
+    price = row.optional("liquidationPrice")
+    return price if price is not None and price > 0 else None
+
+
+def needs_tiers(row: Row, *, product: str) -> bool:
+    """Whether an isolated linear row shows no price to take the tiers' offset from, and has one."""
+    isolated = margin_type(row) is MarginType.ISOLATED
+    return isolated and product != COIN and shown_price(row) is None and row.whole("cTime") >= OFFSET_SINCE_MS
+
+
+def risk(
+    row: Row, contract: Contract | None, ladder: Sequence[Tier], *, product: str
+) -> LinearRisk | InverseRisk | None:
+    """What the margin of an open isolated position is worth; None where the rows do not tell."""
+    entry, leverage = row.optional("openPriceAvg"), row.optional("leverage")
+    maintenance, shown = row.optional("keepMarginRate"), shown_price(row)
+    if contract is None or margin_type(row) is not MarginType.ISOLATED or not entry or not leverage:
+        return None
+    if maintenance is None:
+        return None
+    long, size = row.text("holdSide") == "long", row.number("total")
+    margin, profit = row.number("marginSize"), row.optional("unrealizedPL") or ZERO
+    rate = maintenance + contract.taker_fee
+    if product == COIN:
+        inverse = InverseRisk(
+            long=long, value=size * entry, entry=entry, leverage=leverage, margin=margin, profit=profit, rate=rate
+        )
+        return inverse if shown is None else inverse.fitted(shown)
+    linear = LinearRisk(
+        long=long,
+        size=size,
+        entry=entry,
+        leverage=leverage,
+        margin=margin,
+        profit=profit,
+        rate=rate,
+        offset=tier_offset(ladder, maintenance),
+    )
+    return linear if shown is None else linear.fitted(shown)
+
+
+def _notional(row: Row, found_risk: BitgetRisk | None, *, product: str) -> Decimal:
+    """The value at the mark price in the margin asset; a coin-margined size is taken as coins where no price tells."""
+    mark, size = row.optional("markPrice"), row.number("total")
+    if isinstance(found_risk, InverseRisk) and mark:
+        return found_risk.value / mark
+    if product == COIN:
+        return size
+    return size * mark if mark else ZERO
+
+
+def common_mode(found: Iterable[PositionMode]) -> PositionMode | None:
+    """The one position mode that all rows agree on, None without rows; raises ReadFailed when they do not agree."""
+    modes = set(found)
+    if len(modes) > 1:
+        raise ReadFailed("reading the account: its rows show two position modes; try again", again=True)
+    return next(iter(modes), None)

@@ -1,0 +1,147 @@
+"""How Bitget is spoken to: paths, limits, envelope, signed requests.
+
+Sources: Bitget API doc (common, signature, the pages of the calls) and its error-code list. Refusals come with HTTP 400
+and with 200 alike, so the body's code counts. A code of the gateway or of an older API is a number or missing: such a
+body is not what is documented, and a write that gets one is in doubt.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from urllib.parse import urlencode
+
+from reconcile.errors import ReadFailed
+from reconcile.exchanges.answers import Manners, Row, Said, read_answer, retry_after_header_ms, table
+from reconcile.exchanges.bitget import signing
+from reconcile.exchanges.bitget.codes import CODES, GENERATION, REJECTED_PARAMETER, TWO_FACED, names_a_parameter
+from reconcile.exchanges.limits import Charge, CountedBy, Limit
+from reconcile.exchanges.transport import Charges, Params, Setup
+from reconcile.exchanges.wire import HttpRequest, HttpResponse
+
+TIME = "/api/v2/public/time"
+POSITIONS = "/api/v2/mix/position/all-position"
+ACCOUNTS = "/api/v2/mix/account/accounts"
+ACCOUNT = "/api/v2/mix/account/account"
+BILLS = "/api/v2/mix/account/bill"
+CONTRACTS = "/api/v2/mix/market/contracts"
+TIERS = "/api/v2/mix/market/query-position-lever"
+ORDERS = "/api/v2/mix/order/orders-pending"
+PLAN_ORDERS = "/api/v2/mix/order/orders-plan-pending"
+SET_MARGIN = "/api/v2/mix/account/set-margin"
+SET_MARGIN_MODE = "/api/v2/mix/account/set-margin-mode"
+
+_OVERALL = Charge(limit=Limit(name="Bitget requests", counted_by=CountedBy.IP, capacity=6_000, window_ms=60_000))
+
+
+def _limit(name: str, by: CountedBy, capacity: int, reserve: int = 0) -> Charges:
+    limit = Limit(name=f"Bitget {name}", counted_by=by, capacity=capacity, window_ms=1_000, reserve=reserve)
+    return (Charge(limit=limit), _OVERALL)
+
+
+CHARGES: Mapping[str, Charges] = MappingProxyType(
+    {
+        TIME: _limit(TIME, CountedBy.IP, 20, reserve=2),
+        POSITIONS: _limit(POSITIONS, CountedBy.UID, 5, reserve=2),
+        ACCOUNTS: _limit(ACCOUNTS, CountedBy.UID, 10, reserve=2),
+        ACCOUNT: _limit(ACCOUNT, CountedBy.UID, 10),
+        BILLS: _limit(BILLS, CountedBy.UID, 10, reserve=5),
+        CONTRACTS: _limit(CONTRACTS, CountedBy.IP, 20),
+        TIERS: _limit(TIERS, CountedBy.IP, 10),
+        ORDERS: _limit(ORDERS, CountedBy.UID, 10),
+        PLAN_ORDERS: _limit(PLAN_ORDERS, CountedBy.UID, 10),
+    }
+)
+"""What one read of a path costs; a limit for plan orders is printed nowhere, so it is taken as that of orders."""
+WRITE_CHARGES = _limit("margin writes", CountedBy.UID, 5)
+"""What one write costs: each of the two has 5 per second; they share them here, as a turn is taken for either."""
+
+
+def envelope(_status: int, value: object) -> Said | None:
+    """``{"code", "msg", "data"}``; the code is a text, and ``00000`` is success."""
+    if not isinstance(value, dict):
+        return None
+    code, message = value.get("code"), value.get("msg")
+    if not isinstance(code, str) or not code:
+        return None
+    text = message if isinstance(message, str) else ""
+    if code == "00000":
+        return Said(success=True, code=code, message=text, payload=value["data"]) if "data" in value else None
+    return Said(success=False, code=_face(code, text), message=text)
+
+
+def _face(code: str, message: str) -> str:
+    return f"{code}/parameter" if code == TWO_FACED and names_a_parameter(message) else code
+
+
+def _writing(fits: Callable[[object], bool]) -> Manners:
+    def read(status: int, value: object) -> Said | None:
+        said = envelope(status, value)
+        return None if said is not None and said.success and not fits(said.payload) else said
+
+    return replace(READING, envelope=read)
+
+
+READING = Manners(
+    title="Bitget",
+    envelope=envelope,
+    codes={**table(CODES, None), f"{TWO_FACED}/parameter": REJECTED_PARAMETER},
+    retry_after_ms=lambda headers, _message, _now_ms: retry_after_header_ms(headers),
+)
+WRITING: Mapping[str, Manners] = MappingProxyType(
+    {
+        SET_MARGIN: _writing(lambda data: data is None or isinstance(data, str)),
+        SET_MARGIN_MODE: _writing(lambda data: isinstance(data, dict)),
+    }
+)
+"""What the answers to our two writes look like: a success of the first has an empty text as its data."""
+
+
+class BitgetDialect:
+    """What the transport must know of Bitget."""
+
+    time_path = TIME
+    time_charges = CHARGES[TIME]
+
+    def __init__(self, setup: Setup) -> None:
+        self._url = setup.url
+        self._credentials = setup.credentials
+        self._demo = signing.DEMO if setup.demo else {}
+
+    def get(self, path: str, params: Params, *, signed_at_ms: int | None) -> HttpRequest:
+        """A read, its query in order of the keys; public reads carry no credential."""
+        target = f"{path}?{urlencode(sorted(params.items()))}" if params else path
+        return self._request("GET", target, b"", signed_at_ms)
+
+    def post(self, path: str, body: Mapping[str, str], *, signed_at_ms: int) -> HttpRequest:
+        """A signed write."""
+        return self._request("POST", path, json.dumps(body, separators=(",", ":")).encode(), signed_at_ms)
+
+    def _request(self, method: str, target: str, body: bytes, signed_at_ms: int | None) -> HttpRequest:
+        signed: Mapping[str, str] = {}
+        if signed_at_ms is not None:
+            signed = signing.headers(self._credentials, method=method, target=target, body=body, moment_ms=signed_at_ms)
+        return HttpRequest(method=method, url=self._url + target, headers={**signed, **self._demo}, body=body)
+
+    def read(self, what: str, response: HttpResponse, *, now_ms: int | None) -> object:
+        """The payload; raises ReadFailed."""
+        try:
+            return read_answer(what, response, READING, now_ms=now_ms)
+        except ReadFailed as error:
+            if error.code not in GENERATION:
+                raise
+            raise ReadFailed(
+                f"{what}: this is a unified account, and only classic Bitget accounts are managed ({error.code}); "
+                "use a classic account or sub-account",
+                again=False,
+                code=error.code,
+                kind=error.kind,
+            ) from error
+
+    def served_ms(self, payload: object) -> int:
+        """The time in the answer of ``time_path``."""
+        return Row(f"reading {TIME}", payload).whole("serverTime")
+
+    def used(self, headers: Mapping[str, str]) -> Mapping[Limit, int]:  # noqa: ARG002  (whether it is sent is not known)
+        """Nothing: no document says for sure what is used."""
+        return {}
