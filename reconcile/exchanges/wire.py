@@ -5,6 +5,7 @@ to a ``requests`` transport adapter with all of its retries off. Errors say what
 """
 
 import asyncio
+import re
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -13,12 +14,13 @@ from typing import Protocol
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
-from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
 
 from reconcile.errors import InDoubt, NotSent
 
 _BROKEN = (requests.exceptions.RequestException, HTTPError, HTTPException, OSError, ValueError)
 """What may come out of ``requests`` and the libraries below it once a connection stood; some of it is not wrapped."""
+_QUERY = re.compile(r"\?\S*")
 CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 10
 
@@ -99,16 +101,26 @@ class RequestsWire:
                 body=response.content,
             )
         except requests.exceptions.ConnectTimeout as error:
-            raise NotSent(f"{request.method}: the connection timed out before anything was sent") from error
+            problem = f"{request.method}: the connection timed out before anything was sent"
+            raise NotSent(problem) from _bare(error)
         except requests.exceptions.ConnectionError as error:
-            if _never_connected(error):
-                raise NotSent(f"{request.method}: no connection could be made") from error
-            raise InDoubt(f"{request.method}: the connection broke ({type(error).__name__})") from error
+            reason = _never_connected(error)
+            if reason is not None:
+                raise NotSent(f"{request.method}: no connection could be made: {reason}") from _bare(error)
+            raise InDoubt(f"{request.method}: the connection broke ({type(error).__name__})") from _bare(error)
         except _BROKEN as error:
-            raise InDoubt(f"{request.method}: no complete answer ({type(error).__name__})") from error
+            raise InDoubt(f"{request.method}: no complete answer ({type(error).__name__})") from _bare(error)
 
 
-def _never_connected(error: requests.exceptions.ConnectionError) -> bool:
-    """Name lookup and refused connections only; urllib3 reports both as NewConnectionError."""
+def _never_connected(error: requests.exceptions.ConnectionError) -> str | None:
+    """Why there was no connection at all: name lookup or refused, which urllib3 reports as NewConnectionError."""
     cause = error.args[0] if error.args else None
-    return isinstance(getattr(cause, "reason", cause), NewConnectionError)
+    reason = getattr(cause, "reason", cause)
+    if isinstance(reason, NameResolutionError):
+        return "the host's name is not known"
+    return "refused, or no route to the host" if isinstance(reason, NewConnectionError) else None
+
+
+def _bare(error: Exception) -> Exception:
+    """The cause to chain: its type and words without the query, which is signed."""
+    return OSError(f"{type(error).__name__}: {_QUERY.sub('?…', str(error))}")
