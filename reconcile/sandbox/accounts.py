@@ -2,7 +2,7 @@
 
 Operations take the time at which they happen, change the account or raise ``Denied`` and change nothing, and end with
 the invariants: money is conserved (what the account holds is what came in), ``wallet - cross`` equals the sum of the
-isolated margins, and no wallet is negative. A broken invariant raises ``BooksBroken``: it is a bug here, and no test may
+isolated margins, and no wallet is negative. A broken invariant raises ``BooksBroken``: a bug here, and no test may
 go on over it.
 
 ``effects`` is the oracle's journal: every change of margin, in order, with who did it and by which request.

@@ -1,0 +1,106 @@
+"""What goes in and out of a simulated exchange: one request, one answer, and how old the data in an answer may be.
+
+A dialect is a function from request to answer. It knows nothing of sockets, delays or losses; those are the venue's.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Protocol
+
+from reconcile.money import plain
+from reconcile.sandbox.accounts import Books
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request as it reached the exchange; header names in lower case, ``query`` exactly as sent.
+
+    ``serial`` numbers the requests of a venue and ``delivery`` counts the arrivals of one request, both from 1.
+    """
+
+    method: str
+    path: str
+    query: str = field(default="", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+    serial: int = 0
+    delivery: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the exchange sends back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lag:
+    """How far behind a replica is when it answers a read, each kind of data by itself; milliseconds.
+
+    ``empty`` makes it answer a read of positions with none at all.
+    """
+
+    positions_ms: int = 0
+    balances_ms: int = 0
+    ledger_ms: int = 0
+    empty: bool = False
+
+
+FRESH = Lag()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """One account as a dialect serves it: its credentials, its books, and what its key may do."""
+
+    key: str = field(repr=False)
+    secret: str = field(repr=False)
+    passphrase: str = field(default="", repr=False)
+    books: Books = field(repr=False)
+    can_trade: bool = True
+
+
+class Answering(Protocol):
+    """Whatever answers requests: a dialect, or one that is kept in a store."""
+
+    def handle(self, request: Request, now_ms: int, lag: Lag = FRESH) -> Answer:
+        """Answer a request that arrives at ``now_ms`` by the exchange's clock. Never raises for what a client sends."""
+        ...
+
+
+class Dialect(Answering, Protocol):
+    """One exchange's paths, shapes, signatures and codes over the account rules."""
+
+    exchange: str
+
+    def serve(self, account: Account) -> None:
+        """Serve an account from now on, in place of one with the same key."""
+        ...
+
+
+_NUMBER = re.compile(r'"#(-?[0-9.]+)#"')
+
+
+def dumps(value: object) -> bytes:
+    """JSON without spaces; a Decimal becomes a JSON number in plain notation, exactly."""
+    marks: list[str] = []
+
+    def number(amount: object) -> str:
+        if not isinstance(amount, Decimal):
+            raise TypeError(f"{type(amount).__name__} has no place in an answer")
+        marks.append("#")
+        return f"#{plain(amount)}#"
+
+    text = json.dumps(value, separators=(",", ":"), default=number)
+    return (_NUMBER.sub(r"\1", text) if marks else text).encode()
+
+
+def answer(status: int, value: object, headers: Mapping[str, str] | None = None) -> Answer:
+    """An answer with a JSON body."""
+    return Answer(status=status, headers={"content-type": "application/json", **(headers or {})}, body=dumps(value))

@@ -1,0 +1,66 @@
+"""The exchanges that the sandbox can be: one row each, so that a new dialect is one module and one row."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from reconcile.errors import InputError
+from reconcile.sandbox import binance
+from reconcile.sandbox.accounts import Books
+from reconcile.sandbox.binance_gate import BinanceSwitches
+from reconcile.sandbox.binance_rules import BinanceRules
+from reconcile.sandbox.demo import seed_binance
+from reconcile.sandbox.faults import REPLIES
+from reconcile.sandbox.http import Account, Answer, Dialect
+from reconcile.sandbox.rules import Rules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulated:
+    """One exchange: how to make its dialect over accounts, its rules, its demo account and its odd answers.
+
+    ``validity_ms`` is how late a write of the program's can arrive and still count.
+    """
+
+    name: str
+    rules: Rules
+    switches: type[Any]
+    dialect: Callable[[Iterable[Account], Any], Dialect]
+    seed: Callable[[Books, int], None]
+    replies: Mapping[str, Answer]
+    validity_ms: int
+
+    def switched(self, values: Mapping[str, object]) -> Any:
+        """The switches with some set otherwise; raises InputError for a name or type that does not fit."""
+        known = {field.name: field for field in fields(self.switches)}
+        for name, value in values.items():
+            if name not in known:
+                raise InputError(f"setting a switch of {self.name}: {name!r} is not one; expected {', '.join(known)}")
+            kind = type(known[name].default)
+            if kind is not type(None) and value is not None and type(value) is not kind:
+                raise InputError(f"setting the switch {name}: {value!r} does not fit; expected a {kind.__name__}")
+        return self.switches(**values)
+
+
+def _binance(accounts: Iterable[Account], switches: BinanceSwitches) -> Dialect:
+    return binance.Binance(accounts, switches=switches)
+
+
+SIMULATED: Mapping[str, Simulated] = {
+    "binance": Simulated(
+        name="binance",
+        rules=BinanceRules(),
+        switches=BinanceSwitches,
+        dialect=_binance,
+        seed=seed_binance,
+        replies={**REPLIES, **binance.REPLIES},
+        validity_ms=binance.VALIDITY_MS,
+    ),
+}
+
+
+def simulated(exchange: str) -> Simulated:
+    """The exchange of that name; raises InputError."""
+    if exchange not in SIMULATED:
+        raise InputError(f"opening the sandbox: {exchange!r} is not simulated; expected {', '.join(SIMULATED)}")
+    return SIMULATED[exchange]
