@@ -121,7 +121,7 @@ def _host(parts: SplitResult) -> str:
         try:
             return ipaddress.IPv6Address(host).compressed
         except ValueError as error:
-            raise ValueError("has a malformed IPv6 address; expected one like [::1]") from error
+            raise ValueError("is not a well-formed URL; expected https://host:port") from error
     if not _HOST.fullmatch(host) or len(host) > 253:
         raise ValueError("has a malformed host name; expected one like api.example.com")
     return host

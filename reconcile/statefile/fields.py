@@ -16,7 +16,7 @@ from reconcile.statefile import scalars
 VERSION = 1
 NAME_PATTERN = r"[a-z][a-z0-9-]{0,62}"
 PREFIX_PATTERN = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
-SYMBOL_PATTERN = r"[^\s.:,;=/\\*?!\[\]{}\"'#]{1,64}"
+SYMBOL_PATTERN = r"""[^\s.:,;=/\\*?!\[\]{}"'#]{1,64}"""
 EXCHANGES = tuple(TRAITS)
 PRODUCTS = tuple(product for traits in TRAITS.values() for product in traits.products)
 
@@ -92,39 +92,46 @@ def _words(*words: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "enum": list(words)})
 
 
-Amount = Annotated[Decimal, PlainValidator(scalars.amount), _any(_NUMBER, _NUMERAL)]
-Step = Annotated[Decimal, PlainValidator(scalars.positive), _any({"type": "number", "exclusiveMinimum": 0}, _NUMERAL)]
+# None is only ever the default of a key that is left out: the checks never see it, TOML cannot write it
+Amount = Annotated[Decimal | None, PlainValidator(scalars.amount), _any(_NUMBER, _NUMERAL)]
+Step = Annotated[
+    Decimal | None, PlainValidator(scalars.positive), _any({"type": "number", "exclusiveMinimum": 0}, _NUMERAL)
+]
 Count = Annotated[
-    int,
+    int | None,
     PlainValidator(scalars.count),
     _any({"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]+$"}),
 ]
 Flag = Annotated[bool, PlainValidator(_flag), WithJsonSchema({"type": "boolean"})]
 Share = Annotated[Percent, PlainValidator(scalars.percent), WithJsonSchema(_PERCENT)]
-ByAsset = Annotated[Limit, PlainValidator(scalars.limit), _any(_NUMBER, _NUMERAL, _TABLE)]
+ByAsset = Annotated[Limit | None, PlainValidator(scalars.limit), _any(_NUMBER, _NUMERAL, _TABLE)]
 ShareOrByAsset = Annotated[
     Percent | Limit, PlainValidator(scalars.share_or_limit), _any(_NUMBER, _NUMERAL, _PERCENT, _TABLE)
 ]
-OwnTolerance = Annotated[Percent | Decimal, PlainValidator(scalars.share_or_amount), _any(_NUMBER, _NUMERAL, _PERCENT)]
+OwnTolerance = Annotated[
+    Percent | Decimal | None, PlainValidator(scalars.share_or_amount), _any(_NUMBER, _NUMERAL, _PERCENT)
+]
 SharedTolerance = Annotated[
     Percent | Limit, PlainValidator(scalars.shared_tolerance), _any(_NUMBER, _NUMERAL, _PERCENT, _TABLE)
 ]
-MarginTypeName = Annotated[str, PlainValidator(_one_of(tuple(MarginType))), _words(*MarginType)]
+MarginTypeName = Annotated[str | None, PlainValidator(_one_of(tuple(MarginType))), _words(*MarginType)]
 ModeName = Annotated[str, PlainValidator(_one_of(tuple(PositionMode))), _words(*PositionMode)]
 UnmanagedName = Annotated[str, PlainValidator(_one_of(tuple(Unmanaged))), _words(*Unmanaged)]
 ExchangeName = Annotated[str, PlainValidator(_one_of(EXCHANGES)), _words(*EXCHANGES)]
-ProductName = Annotated[str, PlainValidator(_one_of(PRODUCTS)), _words(*PRODUCTS)]
+ProductName = Annotated[str | None, PlainValidator(_one_of(PRODUCTS)), _words(*PRODUCTS)]
 AccountName = Annotated[
     str, PlainValidator(_account_name), WithJsonSchema({"type": "string", "pattern": f"^{NAME_PATTERN}$"})
 ]
-Prefix = Annotated[str, PlainValidator(_prefix), WithJsonSchema({"type": "string", "pattern": f"^{PREFIX_PATTERN}$"})]
+Prefix = Annotated[
+    str | None, PlainValidator(_prefix), WithJsonSchema({"type": "string", "pattern": f"^{PREFIX_PATTERN}$"})
+]
 EndpointName = Annotated[
     str,
     PlainValidator(_endpoint),
     _any({"type": "string", "enum": list(endpoints.NAMED)}, {"type": "string", "pattern": "^https?://[^?#@\\s]+$"}),
 ]
 Grace = Annotated[
-    int,
+    int | None,
     PlainValidator(scalars.grace_ms),
     _any({"type": "number", "exclusiveMinimum": 0, "maximum": 3600}, {"type": "string", "pattern": "^[0-9.]+[smh]?$"}),
 ]

@@ -94,10 +94,10 @@ def policy(limits: Limits) -> Policy:
 def _targets(checked: StateFile, book: Book) -> tuple[Target, ...]:
     """The declared positions, in the order of the file."""
     targets = [
-        _target(Address(symbol, side), declared, checked.defaults, book)
+        _target(Address(symbol, side), getattr(sides, side.value), checked.defaults, book)
         for symbol, sides in checked.positions.items()
         for side in Side
-        if (declared := getattr(sides, side.value)) is not None
+        if side.value in sides.model_fields_set
     ]
     return tuple(sorted(targets, key=lambda target: target.line or 0))
 

@@ -49,9 +49,10 @@ def shown(value: object) -> str:
 
 def hint(word: str, known: tuple[str, ...]) -> str:
     """``did you mean x? expected a, b or c``, without the question where nothing is close."""
-    close = get_close_matches(word.lower(), known, n=1, cutoff=0.6)
+    spelled = {name.lower(): name for name in known}
+    close = get_close_matches(word.lower(), spelled, n=1, cutoff=0.6)
     expected = f"expected {either(known)}"
-    return f"did you mean {close[0]}? {expected}" if close else expected
+    return f"did you mean {spelled[close[0]]}? {expected}" if close else expected
 
 
 def either(words: tuple[str, ...]) -> str:
@@ -85,7 +86,7 @@ def number(value: object, expected: str, *, written: object = None) -> Decimal:
     return exact or exact.copy_abs()  # no minus zero
 
 
-def amount(value: object, expected: str = "expected an amount, 0 or more", *, written: object = None) -> Decimal:
+def amount(value: object, *, expected: str = "expected an amount, 0 or more", written: object = None) -> Decimal:
     """A number that is not negative."""
     exact = number(value, expected, written=written)
     if exact < 0:
@@ -96,7 +97,7 @@ def amount(value: object, expected: str = "expected an amount, 0 or more", *, wr
 def positive(value: object) -> Decimal:
     """A number above zero."""
     expected = "expected an amount above 0"
-    exact = amount(value, expected)
+    exact = amount(value, expected=expected)
     if exact == 0:
         raise ValueError(f"{shown(value)} is zero; {expected}")
     return exact
@@ -105,7 +106,7 @@ def positive(value: object) -> Decimal:
 def count(value: object) -> int:
     """A whole number that is not negative."""
     expected = "expected a whole number, 0 or more"
-    exact = amount(value, expected)
+    exact = amount(value, expected=expected)
     if exact != exact.to_integral_value():
         raise ValueError(f"{shown(value)} is not whole; {expected}")
     return int(exact)
@@ -116,17 +117,17 @@ def is_percent(value: object) -> bool:
     return isinstance(value, str) and value.rstrip().endswith("%")
 
 
-def percent(value: object, expected: str = 'expected a percentage such as "5%"') -> Percent:
+def percent(value: object, *, expected: str = 'expected a percentage such as "5%"') -> Percent:
     """A share that is not negative, from a string with a percent sign; 5 means 5 %."""
     if not isinstance(value, str) or not is_percent(value):
         raise ValueError(f"{shown(value)} is not a percentage; {expected}")
-    return Percent(value=amount(value.rstrip().removesuffix("%"), expected, written=value))
+    return Percent(value=amount(value.rstrip().removesuffix("%"), expected=expected, written=value))
 
 
 def limit(value: object) -> Limit:
     """An amount, or a table of amounts by asset."""
     expected = "expected an amount, or a table by asset such as {USDT = 5000}"
-    return _by_asset(value) if isinstance(value, dict) else amount(value, expected)
+    return _by_asset(value) if isinstance(value, dict) else amount(value, expected=expected)
 
 
 def share_or_limit(value: object) -> Percent | Limit:
@@ -134,15 +135,15 @@ def share_or_limit(value: object) -> Percent | Limit:
     expected = 'expected an amount, a percentage such as "100%", or a table by asset such as {USDT = 5000}'
     if isinstance(value, dict):
         return _by_asset(value)
-    return percent(value, expected) if is_percent(value) else amount(value, expected)
+    return percent(value, expected=expected) if is_percent(value) else amount(value, expected=expected)
 
 
 def share_or_amount(value: object) -> Percent | Decimal:
     """A tolerance: a share of at most 100 %, or an amount."""
     expected = 'expected an amount, 0 or more, or a percentage from "0%" to "100%"'
     if not is_percent(value):
-        return amount(value, expected)
-    share = percent(value, expected)
+        return amount(value, expected=expected)
+    share = percent(value, expected=expected)
     if share.value > 100:
         raise ValueError(f"{shown(value)} is more than the whole; {expected}")
     return share
@@ -173,7 +174,7 @@ def grace_ms(value: object) -> int:
         except ValueError as error:
             raise ValueError(f"{shown(value)} is not a duration; {expected}") from error
     else:
-        seconds = amount(value, expected)
+        seconds = amount(value, expected=expected)
         milliseconds = int((min(seconds, Decimal(_LONGEST_MS)) * 1_000).to_integral_value(ROUND_CEILING))
     if not 0 < milliseconds <= _UNITS_MS["h"]:
         raise ValueError(f"{shown(value)} is out of range; {expected}")

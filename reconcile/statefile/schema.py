@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic.json_schema import GenerateJsonSchema, SkipJsonSchema
+from pydantic.json_schema import GenerateJsonSchema
 
 from reconcile.exchanges.traits import TRAITS
 from reconcile.model import Percent, PositionMode, Side
@@ -63,23 +63,23 @@ class Account(_Table):
         description="live, testnet, sandbox (built in, no keys) or a URL (plain http only to loopback).",
         examples=["live", "sandbox", "http://127.0.0.1:8080"],
     )
-    product: ProductName | SkipJsonSchema[None] = Field(
+    product: ProductName = Field(
         default=None,
         description="bitget only: the product line; USDT-FUTURES where left out.",
         examples=["USDT-FUTURES"],
     )
-    credentials: Prefix | SkipJsonSchema[None] = Field(
+    credentials: Prefix = Field(
         default=None,
         description="Prefix of the secrets' variables (MAIN for MAIN_API_KEY); default: name in upper case, - as _. "
         "Never a secret itself.",
         examples=["MAIN"],
     )
-    amount_step: Step | SkipJsonSchema[None] = Field(
+    amount_step: Step = Field(
         default=None,
         description="Smallest amount of a margin call, where the exchange turns out to differ from what is assumed.",
         examples=["0.0001"],
     )
-    grace: Grace | SkipJsonSchema[None] = Field(
+    grace: Grace = Field(
         default=None,
         description="How long effects, reads and ledger rows may lag at the exchange: a duration or seconds.",
         examples=["5s", 5],
@@ -89,7 +89,7 @@ class Account(_Table):
 class Defaults(_Table):
     """For every position that does not say it itself."""
 
-    margin_type: MarginTypeName | SkipJsonSchema[None] = Field(
+    margin_type: MarginTypeName = Field(
         default=None, description="The margin type of positions that name none.", examples=["isolated"]
     )
     tolerance: SharedTolerance = Field(
@@ -117,23 +117,23 @@ class Limits(_Table):
         "or a table by margin asset; 100% where left out.",
         examples=["100%", 20000],
     )
-    max_add: ByAsset | SkipJsonSchema[None] = Field(
+    max_add: ByAsset = Field(
         default=None, description="The most that one run may add to one position.", examples=[5000]
     )
-    max_total_add: ByAsset | SkipJsonSchema[None] = Field(
+    max_total_add: ByAsset = Field(
         default=None,
         description="The most that one run may add to the account, per margin asset; more refuses the whole account.",
         examples=[20000, {"USDT": 20000, "BTC": "0.5"}],
     )
-    max_total_reduce: ByAsset | SkipJsonSchema[None] = Field(
+    max_total_reduce: ByAsset = Field(
         default=None,
         description="The most that one run may take out of the account, per margin asset; more refuses the account.",
         examples=[10000],
     )
-    max_changes: Count | SkipJsonSchema[None] = Field(
+    max_changes: Count = Field(
         default=None, description="The most changes that one run may make; more refuses the account.", examples=[50]
     )
-    min_available: ByAsset | SkipJsonSchema[None] = Field(
+    min_available: ByAsset = Field(
         default=None, description="The free balance that additions must leave, per margin asset.", examples=[500]
     )
     unmanaged: UnmanagedName = Field(
@@ -148,20 +148,23 @@ class Declared(_Table):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "not": {"required": ["isolated_margin"], "properties": {"margin_type": {"const": "crossed"}}},
+            "not": {
+                "required": ["isolated_margin", "margin_type"],
+                "properties": {"margin_type": {"const": "crossed"}},
+            },
         }
     )
 
-    margin_type: MarginTypeName | SkipJsonSchema[None] = Field(
+    margin_type: MarginTypeName = Field(
         default=None, description="isolated or crossed; isolated_margin implies isolated.", examples=["isolated"]
     )
-    isolated_margin: Amount | SkipJsonSchema[None] = Field(
+    isolated_margin: Amount = Field(
         default=None,
         description="The margin allocated to the position, without unrealised profit, in its margin asset; left out: "
         "the margin is left alone.",
         examples=[1500, "900.50"],
     )
-    tolerance: OwnTolerance | SkipJsonSchema[None] = Field(
+    tolerance: OwnTolerance = Field(
         default=None,
         description="How far live may be from isolated_margin: a percentage of it or an amount.",
         examples=["0.5%", 1],
@@ -171,11 +174,13 @@ class Declared(_Table):
 class Sides(_Table):
     """The declared sides of one symbol: long and short in hedge mode, net in one-way mode."""
 
+    # a side that the file does not name has its default here, and is not in model_fields_set
+
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
-    long: Declared | SkipJsonSchema[None] = Field(default=None, description="The long position (hedge mode).")
-    short: Declared | SkipJsonSchema[None] = Field(default=None, description="The short position (hedge mode).")
-    net: Declared | SkipJsonSchema[None] = Field(default=None, description="The one position (one-way mode).")
+    long: Declared = Field(default=Declared(), description="The long position (hedge mode).")
+    short: Declared = Field(default=Declared(), description="The short position (hedge mode).")
+    net: Declared = Field(default=Declared(), description="The one position (one-way mode).")
 
 
 def _only(mode: PositionMode) -> dict[str, Any]:
@@ -214,6 +219,7 @@ class StateFile(_Table):
         default={},
         description="The declared positions: by the exchange's own instrument id, then by side.",
         examples=[{"BTCUSDT": {"long": {"isolated_margin": 1500}}}],
+        json_schema_extra={"additionalProperties": False},
     )
 
 
