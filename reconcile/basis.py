@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from reconcile.exchanges.base import Reader, lane_of, open_addresses
 from reconcile.journal.state import JournalState
 from reconcile.model import Address, DesiredAccount, MarginType, ObservedAccount, Target
+from reconcile.money import minus
 from reconcile.witness import stale_basis
 
 LEDGER_SLACK_MS = 1_000
@@ -101,4 +102,6 @@ def _differs(target: Target, look: ObservedAccount) -> bool:
     if position.margin_type is not target.margin_type:
         return True
     margin = target.isolated_margin
-    return margin is not None and abs(position.isolated_margin - margin) > target.tolerance.amount(margin)
+    return margin is not None and abs(minus(position.isolated_margin, margin)) > target.tolerance.amount(
+        margin, position.asset
+    )

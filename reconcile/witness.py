@@ -232,3 +232,12 @@ def _our_row(rows: Sequence[LedgerRow], move: Effect, amount: Decimal) -> Ledger
         ),
         None,
     )
+
+
+def without_ours(rows: Sequence[LedgerRow], move: Effect) -> list[LedgerRow]:
+    """The rows since a step of ours was signed, less the one that is its own."""
+    newer = [row for row in rows if row.time_ms >= move.signed_ms - CLOCK_AHEAD_MS]
+    if move.before is None or move.after is None:
+        return newer
+    ours = _our_row(newer, move, minus(move.after, move.before))
+    return [row for row in newer if row is not ours]
