@@ -506,7 +506,7 @@ def test_the_examples_fit_the_schema_and_load(path: Path) -> None:
 # word for (and Python's "$", which lets a newline pass where that of JSON Schema does not)
 _BEYOND_SCHEMA = (
     "expected one type", "in the clear", "finite", "date or time", "not valid TOML", "30 digits", "more than the whole",
-    "neither a type", "name of an asset", '"2h"', "main\\n",
+    "neither a type", "name of an asset", '"2h"', '"1.5h"', "main\\n",
 )  # fmt: skip
 
 
