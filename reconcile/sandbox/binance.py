@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reconcile.sandbox import binance_reads as reads
+from reconcile.sandbox import binance_balances as balances
+from reconcile.sandbox import binance_history as history
+from reconcile.sandbox import binance_positions as positions
 from reconcile.sandbox.binance_gate import (
     BinanceSwitches,
     Call,
@@ -23,6 +25,7 @@ from reconcile.sandbox.binance_gate import (
     missing,
     read_params,
 )
+from reconcile.sandbox.binance_shapes import SIDES
 from reconcile.sandbox.http import FRESH, Account, Answer, Lag, Request, answer
 from reconcile.sandbox.values import CROSSED, HEDGE, By, Denied, Refusal
 
@@ -66,7 +69,7 @@ def _move_margin(call: Call) -> object:
 
 def _side(call: Call, *, adding: bool) -> str:
     side = call.text("positionSide") or "BOTH"
-    if side not in reads.SIDES:
+    if side not in SIDES:
         raise Fail(400, -4060, "Invalid position side.")
     hedge = call.books.position_mode == HEDGE
     if hedge and side == "BOTH":
@@ -74,7 +77,7 @@ def _side(call: Call, *, adding: bool) -> str:
     if not hedge and side != "BOTH":
         code = call.switches.wrong_side_code
         raise Fail(400, code, "Order's position side does not match user's setting.")
-    return reads.SIDES[side]
+    return SIDES[side]
 
 
 def _refused(why: Refusal, *, adding: bool) -> Fail:
@@ -122,21 +125,21 @@ def _change_type(call: Call) -> object:
 ROUTES: Mapping[tuple[str, str], Route] = {
     ("POST", "/fapi/v1/positionMargin"): Route(answers=_move_margin, weight=1),
     ("POST", "/fapi/v1/marginType"): Route(answers=_change_type, weight=1),
-    ("GET", "/fapi/v1/positionMargin/history"): Route(answers=reads.margin_history, weight=1),
-    ("GET", "/fapi/v1/income"): Route(answers=reads.income, weight=30),
-    ("GET", "/fapi/v2/positionRisk"): Route(answers=reads.position_risk_v2, v2="/fapi/v3/positionRisk"),
-    ("GET", "/fapi/v3/positionRisk"): Route(answers=reads.position_risk_v3),
-    ("GET", "/fapi/v1/symbolConfig"): Route(answers=reads.symbol_config),
-    ("GET", "/fapi/v1/accountConfig"): Route(answers=reads.account_config),
-    ("GET", "/fapi/v1/positionSide/dual"): Route(answers=reads.position_mode, weight=30),
-    ("GET", "/fapi/v1/multiAssetsMargin"): Route(answers=reads.multi_assets, weight=30),
-    ("GET", "/fapi/v2/balance"): Route(answers=reads.balance, v2="/fapi/v3/balance"),
-    ("GET", "/fapi/v3/balance"): Route(answers=reads.balance),
-    ("GET", "/fapi/v2/account"): Route(answers=reads.account_v2, v2="/fapi/v3/account"),
-    ("GET", "/fapi/v3/account"): Route(answers=reads.account_v3),
-    ("GET", "/fapi/v1/leverageBracket"): Route(answers=reads.leverage_bracket, weight=1),
-    ("GET", "/fapi/v1/openOrders"): Route(answers=reads.open_orders, weight=1, heavy=40),
-    ("GET", "/fapi/v1/openAlgoOrders"): Route(answers=reads.open_algo_orders, weight=1, heavy=40),
+    ("GET", "/fapi/v1/positionMargin/history"): Route(answers=history.margin_history, weight=1),
+    ("GET", "/fapi/v1/income"): Route(answers=history.income, weight=30),
+    ("GET", "/fapi/v2/positionRisk"): Route(answers=positions.position_risk_v2, v2="/fapi/v3/positionRisk"),
+    ("GET", "/fapi/v3/positionRisk"): Route(answers=positions.position_risk_v3),
+    ("GET", "/fapi/v1/symbolConfig"): Route(answers=positions.symbol_config),
+    ("GET", "/fapi/v1/accountConfig"): Route(answers=positions.account_config),
+    ("GET", "/fapi/v1/positionSide/dual"): Route(answers=positions.position_mode, weight=30),
+    ("GET", "/fapi/v1/multiAssetsMargin"): Route(answers=positions.multi_assets, weight=30),
+    ("GET", "/fapi/v2/balance"): Route(answers=balances.balance, v2="/fapi/v3/balance"),
+    ("GET", "/fapi/v3/balance"): Route(answers=balances.balance),
+    ("GET", "/fapi/v2/account"): Route(answers=balances.account_v2, v2="/fapi/v3/account"),
+    ("GET", "/fapi/v3/account"): Route(answers=balances.account_v3),
+    ("GET", "/fapi/v1/leverageBracket"): Route(answers=positions.leverage_bracket, weight=1),
+    ("GET", "/fapi/v1/openOrders"): Route(answers=positions.open_orders, weight=1, heavy=40),
+    ("GET", "/fapi/v1/openAlgoOrders"): Route(answers=positions.open_algo_orders, weight=1, heavy=40),
 }
 
 
@@ -237,29 +240,3 @@ class Binance:
         rates = [{**limit, "limit": self.switches.weight_limit or 2400}]
         info = {"timezone": "UTC", "serverTime": now_ms, "rateLimits": rates, "exchangeFilters": []}
         return {**info, "assets": assets, "symbols": symbols}
-
-
-def _error(status: int, value: dict[str, object]) -> Answer:
-    return answer(status, value)
-
-
-_UNKNOWN = "Unknown error, please check your request or try again later."
-REPLIES: Mapping[str, Answer] = {
-    "503_unknown": _error(503, {"timestamp": 1767225602000, "path": "/fapi/v1/positionMargin", "msg": _UNKNOWN}),
-    "503_unavailable": _error(503, {"msg": "Service Unavailable."}),
-    "503_internal": _error(
-        503, {"code": -1001, "msg": "Internal error; unable to process your request. Please try again."}
-    ),
-    "503_overload": _error(503, {"code": -1008, "msg": "Server is currently overloaded with other requests."}),
-    "unknown_processing": _error(
-        400, {"code": -1000, "msg": "An unknown error occurred while processing the request."}
-    ),
-    "unexpected_response": _error(400, {"code": -1006, "msg": "An unexpected response was received from the bus."}),
-    "backend_timeout": _error(408, {"code": -1007, "msg": "Timeout waiting for response from backend server."}),
-    "undocumented_code": _error(400, {"code": -9999, "msg": "Something new."}),
-    "code_zero": _error(451, {"code": 0, "msg": "Service unavailable from a restricted location."}),
-    "success_without_amount": _error(200, {"code": 200, "msg": "Successfully modify position margin."}),
-    "code_as_text": _error(200, {"code": "200", "msg": "success"}),
-}
-"""Odd answers of this exchange, beside those of any gateway in ``faults.REPLIES``; none of them is a proven refusal but
-``503_overload``'s like, which a client must doubt because of its HTTP status."""

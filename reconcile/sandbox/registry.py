@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from reconcile.errors import InputError
-from reconcile.sandbox import binance
+from reconcile.sandbox import binance, binance_replies
 from reconcile.sandbox.accounts import Books
 from reconcile.sandbox.binance_gate import BinanceSwitches
 from reconcile.sandbox.binance_rules import BinanceRules
@@ -53,7 +53,7 @@ SIMULATED: Mapping[str, Simulated] = {
         switches=BinanceSwitches,
         dialect=_binance,
         seed=seed_binance,
-        replies={**REPLIES, **binance.REPLIES},
+        replies={**REPLIES, **binance_replies.REPLIES},
         validity_ms=binance.VALIDITY_MS,
     ),
 }

@@ -1,11 +1,12 @@
 """Faults drawn from a seed, swarm-style: each seed has its own mix, so that rare combinations are reached.
 
 Everything stays within what the program assumes of an exchange: reads and ledger rows lag no more than the grace, and
-writes arrive at any time up to just past the end of their validity, where the exchange itself refuses them.
+writes arrive at any time up to just past the end of their validity, where the exchange itself refuses them. At most one
+read of positions is answered with none.
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reconcile.sandbox.faults import NEVER_LEFT, NO_FAULT, Ending, Fault
@@ -13,6 +14,8 @@ from reconcile.sandbox.http import Answer, Lag, Request
 
 WRITE_KINDS = ("lost", "never", "late", "twice", "reply", "reply_without", "connect", "cut", "timeout", "tls")
 READ_KINDS = ("stale", "ledger", "empty", "reply", "connect", "timeout", "cut")
+BELIEVABLE = frozenset({"list_200"})
+"""Replies that a reader cannot tell from a true one: an empty history would be a lie, not a fault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +36,9 @@ class Swarm:
         self._rate = dice.choice((0.05, 0.2, 0.5, 0.8))
         self._writes = dice.sample(WRITE_KINDS, dice.randint(1, len(WRITE_KINDS)))
         self._reads = dice.sample(READ_KINDS, dice.randint(1, len(READ_KINDS)))
+        self._emptied = False
         self._names = dice.sample(sorted(replies), dice.randint(1, len(replies)))
+        self._read_names = sorted(set(self._names) - BELIEVABLE) or sorted(set(replies) - BELIEVABLE)
 
     def pick(self, request: Request) -> Fault:
         """A fault, or none."""
@@ -58,9 +63,9 @@ class Swarm:
             case "twice":
                 fault = Fault(arrives_ms=(0, late), ending=dice.choice((Ending.TRUE, Ending.LOST, Ending.TIMEOUT)))
             case "reply":
-                fault = Fault(reply=self._reply())
+                fault = Fault(reply=self._reply(self._names))
             case "reply_without":
-                fault = Fault(arrives_ms=(), reply=self._reply())
+                fault = Fault(arrives_ms=(), reply=self._reply(self._names))
             case "connect":
                 fault = Fault(arrives_ms=(), ending=dice.choice(sorted(NEVER_LEFT)))
             case _:
@@ -77,15 +82,17 @@ class Swarm:
                 fault = Fault(lag=Lag(positions_ms=behind, balances_ms=dice.choice((0, behind))))
             case "ledger":
                 fault = Fault(lag=Lag(ledger_ms=dice.randint(1, grace)))
+            case "empty" if not self._emptied:
+                self._emptied, fault = True, Fault(lag=Lag(empty=True))
             case "empty":
-                fault = Fault(lag=Lag(empty=True))
+                fault = NO_FAULT
             case "reply":
-                fault = Fault(reply=self._reply())
+                fault = Fault(reply=self._reply(self._read_names))
             case "connect":
                 fault = Fault(arrives_ms=(), ending=dice.choice(sorted(NEVER_LEFT)))
             case _:
                 fault = Fault(ending=Ending(kind))
         return fault
 
-    def _reply(self) -> Answer:
-        return self._replies[self._dice.choice(self._names)]
+    def _reply(self, names: Sequence[str]) -> Answer:
+        return self._replies[self._dice.choice(names)]
