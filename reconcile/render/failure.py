@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from reconcile.errors import Problem
 from reconcile.render import github as annotations
-from reconcile.render import json, markdown as page
+from reconcile.render import json
+from reconcile.render import markdown as page
 
 
 def json_document(messages: Sequence[str], problems: Sequence[Problem], *, code: int) -> str:

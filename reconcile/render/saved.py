@@ -86,7 +86,7 @@ def _plan(model: PlanModel) -> Plan:
 def _account(model: AccountPlanModel) -> AccountPlan:
     entries = tuple(_entry(entry) for entry in model.entries)
     ids = [step.step_id for entry in entries for step in entry.steps]
-    if sorted(ids) != sorted(model.order) or len(set(ids)) != len(ids):
+    if len(set(ids)) != len(ids) or (model.order and sorted(ids) != sorted(model.order)):
         raise ValueError(f"the steps of account {model.account} and their order do not agree")
     return AccountPlan(
         desired=_desired(model, entries),

@@ -70,6 +70,8 @@ def _account(account: AccountPlan, *, color: bool, titles: Mapping[str, str]) ->
     head = f"{describe(account, titles)}  ({clean(account.desired.path)})"
     lines = [_paint(head, "1", color=color)]
     lines += _errors(account.errors, color=color)
+    if account.errors and account.entries:
+        lines.append(_paint("  ! refused as a whole: nothing of this account is sent", _COLOURS["!"], color=color))
     lines += entries(account.entries, color=color)
     if account.observed is not None and account.observed_wall_ms is not None:
         lines.append(f"  free balance: {_balances(account)}; read at {rfc3339(account.observed_wall_ms)}")

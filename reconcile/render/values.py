@@ -55,8 +55,8 @@ def price(value: Decimal | None) -> str:
 
 
 def percent(share: Decimal | None) -> str:
-    """A share (0.05) as a percentage with one decimal (``5.0%``); ``?`` where it is not known."""
-    return "?" if share is None else f"{(share * 100).quantize(Decimal('0.1'))}%"
+    """A share (0.05) as a percentage with one decimal (``5.0%``); ``none`` where there is none."""
+    return "none" if share is None else f"{(share * 100).quantize(Decimal('0.1'))}%"
 
 
 def aligned(texts: Sequence[str]) -> list[str]:

@@ -1,0 +1,91 @@
+"""The command line: parse, make one call, print, exit. Each command is a module of its own, loaded when asked for.
+
+To add a command, write ``reconcile/cli/<module>.py`` with a click command and give it a row in ``COMMANDS``. Nothing
+but click is imported here, so that ``reconcile --help`` costs no more than click itself.
+"""
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+from reconcile.cli.common import CONTEXT, Common, Session
+
+EPILOG = """\b
+Exit codes:
+    0  in sync, or applied and verified (plan, drift: the command worked)
+    1  error: nothing could be decided
+    2  only with --detailed-exitcode: changes are pending, or drifted
+    3  short of the declared state: refused, blocked, stale or not started
+    4  refused before anything was sent: policy, stale plan, lock, not confirmed
+    5  an outcome is unknown; its address is held until it is settled
+   64  the command line is wrong
+  130  interrupted; what was in flight is settled or journalled
+
+\b
+Examples:
+  reconcile validate states/
+  reconcile plan states/main.toml
+  reconcile apply states/main.toml
+  reconcile plan states/ --out plan.json --format markdown=plan.md
+  reconcile apply plan.json --reason "weekly review"
+
+Every option has an environment variable (RECONCILE_HOME, RECONCILE_FORMAT, RECONCILE_APPLY_LOCK_TIMEOUT, ...) except
+--auto-approve, --override and --as: those must be typed."""
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "validate": ("validate", "Check state files; needs no network and no keys."),
+    "plan": ("plan", "Read the account and show the difference; sends nothing."),
+    "apply": ("apply", "Make it so: plan, ask, send each step once, verify."),
+    "status": ("status", "Show unsettled steps and who holds the lock."),
+    "resolve": ("resolve", "Say what happened to a step nobody can tell."),
+    "schema": ("schema", "Print the JSON Schema of the state file."),
+    "sandbox": ("sandbox", "Run and change the simulated exchange."),
+}
+"""Name: (module in this package that has it under the same name, its summary in ``--help``)."""
+
+
+class Root(Common, click.Group):
+    """The program: loads its commands when asked, and turns every error into its exit code."""
+
+    is_root = True
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The commands in the order in which a person meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """The command, loaded; None when there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _ = COMMANDS[cmd_name]
+        command = getattr(import_module(f"reconcile.cli.{module}"), module)
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """The list of commands, without loading any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run, and exit with the code of the contract whatever happens."""
+        session = Session()
+        extra.setdefault("prog_name", "reconcile")
+        try:
+            extra.update(standalone_mode=False, obj=session)
+            code = super().main(*args, **extra)
+        except BaseException as error:  # noqa: BLE001 - the one place where errors become exit codes
+            from reconcile.cli.fail import report  # noqa: PLC0415 - only a failure pays for it
+
+            code = report(error, session)
+        session.close()
+        raise SystemExit(code if isinstance(code, int) else 0)
+
+
+@click.group(cls=Root, context_settings=CONTEXT, epilog=EPILOG, no_args_is_help=True)
+def main() -> None:
+    """Margin state as code: declare it in TOML, plan, apply, never twice.
+
+    A state file says, per symbol and side, which margin type a futures position has and how much isolated margin stands
+    behind it. 'plan' shows the difference to the live account, 'apply' makes it so.
+    """

@@ -1,0 +1,181 @@
+"""``reconcile apply``: make live as declared, from state files or from a reviewed plan; asks first."""
+
+import select
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import click
+
+from reconcile import endpoints
+from reconcile.cli import accounts as files
+from reconcile.cli.common import Session, command, override, parallelism, pass_session, paths, target
+from reconcile.cli.files import read_if_plan
+from reconcile.cli.running import conduct
+from reconcile.errors import Declined, InputError, Interrupted, UsageError
+from reconcile.exchanges.traits import TRAITS
+from reconcile.model import DesiredAccount
+from reconcile.plan import Plan, Result, SavedPlan
+from reconcile.planner import worst
+from reconcile.render import github, json, markdown, text
+from reconcile.workflow import applying
+from reconcile.workflow.world import World
+
+_LOOK_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What is to be applied: accounts with the overrides that were typed, or those of a reviewed plan."""
+
+    accounts: Sequence[DesiredAccount]
+    overrides: dict[str, dict[str, str]]
+    saved: SavedPlan | None
+
+
+@command("apply", formats=("text", "json", "markdown", "github"))
+@paths
+@click.option("--auto-approve", is_flag=True, allow_from_autoenv=False, help="Do not ask.")
+@click.option("--reason", metavar="TEXT", help="Why, for the journal; required with --override.")
+@override
+@target
+@click.option(
+    "--lock-timeout",
+    metavar="SECONDS",
+    type=click.IntRange(0, 86_400),
+    default=60,
+    show_default=True,
+    help="How long to wait for an account that another run holds.",
+)
+@click.option(
+    "--if-locked",
+    type=click.Choice(["wait", "skip"]),
+    default="wait",
+    show_default=True,
+    help="Whether to wait for a held account at all.",
+)
+@parallelism
+@click.option("--digest", metavar="DIGEST", help="Only with a PLAN: it must be the plan with this digest.")
+@pass_session
+def apply(
+    session: Session,
+    *,
+    paths: tuple[str, ...],
+    auto_approve: bool,
+    reason: str | None,
+    override: tuple[str, ...],
+    target: tuple[str, ...],
+    lock_timeout: int,
+    if_locked: str,
+    parallelism: int,
+    digest: str | None,
+) -> int:
+    """Make live as declared: plan, ask, send each step once, verify.
+
+    PATH... are state files or folders; or one PLAN that 'reconcile plan --out' saved, which is applied as a ceiling.
+    Asks once and only 'yes' goes on; with nothing to send it does not ask. Running it again is always safe: it looks
+    first and sends only what is still missing. Ctrl-C starts nothing new and settles what is in flight.
+
+    \b
+    Exit codes: 0 applied and verified, or already in sync, 1 error, 3 short of the declared state,
+                4 refused before anything was sent, 5 an outcome is unknown and held, 130 interrupted.
+    Examples:   reconcile apply states/main.toml
+                reconcile apply states/ --auto-approve --format json=result.json
+                reconcile apply plan.json --digest sha256:... --reason "weekly review"
+                reconcile apply states/main.toml --override max_add=9000 --reason "approved by risk"
+    """
+    work = _work(paths, override=override, target=target, digest=digest)
+    reason = files.required_reason(reason, override)
+    if not auto_approve and not sys.stdin.isatty():
+        raise UsageError("apply: there is no terminal to ask at; add --auto-approve, or run it at a terminal")
+    session.check_files()
+    commit = work.saved.plan.git_commit if work.saved else files.git_commit(paths)
+    ended = conduct(
+        session,
+        lambda world: applying.apply(
+            world,
+            work.accounts,
+            targets=target,
+            overrides=work.overrides,
+            reason=reason,
+            git_commit=commit,
+            confirm=None if auto_approve else _question(session, world),
+            saved=work.saved,
+        ),
+        sends=True,
+        parallelism=parallelism,
+        lock_timeout_ms=0 if if_locked == "skip" else lock_timeout * 1000,
+        doing=f"applying {files.counted(work.accounts)}",
+    )
+    return worst([_show(session, ended), ended.exit_code])
+
+
+def _work(paths: tuple[str, ...], *, override: tuple[str, ...], target: tuple[str, ...], digest: str | None) -> Work:
+    plans = [plan for plan in map(read_if_plan, paths) if plan is not None]
+    if not plans:
+        if digest is not None:
+            raise UsageError("--digest: only a saved plan has one; name the plan, or leave it out")
+        accounts, overrides = files.load(paths, globs=target, overrides=override)
+        return Work(accounts=accounts, overrides=overrides, saved=None)
+    if len(paths) > 1:
+        raise UsageError("apply: a saved plan is applied by itself; name nothing beside it")
+    if override or target:
+        raise UsageError("apply: a saved plan carries its own overrides and targets; leave out --override and --target")
+    saved = json.loads_plan(plans[0])
+    if digest is not None and digest != saved.digest:
+        raise Declined(
+            "digest", f"applying the plan: its digest is {saved.digest}, not the reviewed one; review it again"
+        )
+    accounts = tuple(account.desired for account in saved.plan.accounts)
+    for account in accounts:
+        _check_place(account)
+    return Work(accounts=accounts, overrides={}, saved=saved)
+
+
+def _check_place(account: DesiredAccount) -> None:
+    """A saved plan is outside data: what a state file's reader would refuse is refused here too."""
+    doing = f"reading the saved plan: account {account.name}"
+    if account.exchange not in TRAITS:
+        raise InputError(f"{doing}: exchange {account.exchange!r} is not known; expected one of {', '.join(TRAITS)}")
+    try:
+        endpoints.normal(account.endpoint)
+    except ValueError as error:
+        raise InputError(f"{doing}: the endpoint {error}") from error
+
+
+def _question(session: Session, world: World) -> Callable[[Plan], bool]:
+    """Show the plan, ask, and wait on this thread for the answer; raises Interrupted when asked to stop meanwhile."""
+
+    def confirm(plan: Plan) -> bool:
+        visible = session.stdout_format == "text"
+        if visible:
+            shown = text.plan(plan, color=session.color_on(sys.stdout), titles=files.TITLES)
+            session.say(shown)
+        if not visible or not sys.stdout.isatty():
+            session.ask(text.plan(plan, color=session.color_on(sys.stderr), titles=files.TITLES))
+        session.ask(text.question(plan, titles=files.TITLES))
+        return _answer(world.stop.is_set).strip() == "yes"
+
+    return confirm
+
+
+def _answer(stopped: Callable[[], bool]) -> str:
+    """One line from stdin, empty at its end; looks up now and then whether somebody wants to stop."""
+    while threading.main_thread().is_alive():
+        if stopped():
+            raise Interrupted("interrupted at the question; nothing was sent")
+        if select.select([sys.stdin], [], [], _LOOK_SECONDS)[0]:
+            return sys.stdin.readline()
+    return ""
+
+
+def _show(session: Session, ended: Result) -> int:
+    return session.emit(
+        {
+            "text": lambda: text.result(ended, color=session.color_on(sys.stdout), titles=files.TITLES),
+            "json": lambda: json.dumps(json.result(ended)),
+            "markdown": lambda: markdown.result(ended, titles=files.TITLES),
+            "github": lambda: github.result(ended),
+        }
+    )

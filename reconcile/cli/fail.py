@@ -1,0 +1,112 @@
+"""Every error of every command becomes its message and its exit code here, and nowhere else.
+
+Expected errors (``reconcile.errors``) speak for themselves and never come with a traceback. An unexpected one is a bug
+of ours: it shows its type and place, and with ``-v`` the traceback, without local variables. Secrets are taken out.
+"""
+
+import re
+import traceback
+from pathlib import Path
+from typing import assert_never
+
+import click
+
+from reconcile.cli.common import Session
+from reconcile.errors import (
+    Declined,
+    InDoubt,
+    Interrupted,
+    Problem,
+    ReconcileError,
+    StateFileErrors,
+    UsageError,
+)
+
+USAGE = 64
+_SIGNED = re.compile(
+    r"(?i)\b(signature|sign|api[-_]?key|passphrase|access-sign|access-key|x-mbx-apikey)(\W{1,4})[^\s&'\",)]+"
+)
+_PASSWORD = re.compile(r"(\w://[^\s:/@]*):[^\s/@]*@")
+
+
+def report(error: BaseException, session: Session) -> int:
+    """Say what went wrong, in every format asked for, and return the exit code."""
+    match error:
+        case SystemExit() | click.exceptions.Exit():
+            code = error.code if isinstance(error, SystemExit) else error.exit_code
+            return code if isinstance(code, int) else 1
+        case click.UsageError() | UsageError():
+            return _usage(error, session)
+        case KeyboardInterrupt() | click.Abort() | Interrupted():
+            return _say(session, [str(error) or "interrupted; nothing was sent by this command"], 130)
+        case ReconcileError() | click.ClickException():
+            return _expected(error, session)
+        case _:
+            return _unexpected(error, session)
+
+
+def _expected(error: ReconcileError | click.ClickException, session: Session) -> int:
+    match error:
+        case StateFileErrors():
+            return _say(session, [str(problem) for problem in error.problems], 1, error.problems)
+        case Declined():
+            return _say(session, [str(error)], 4)
+        case InDoubt():
+            return _say(session, [str(error)], 5)
+        case ReconcileError():
+            return _say(session, [str(error)], 1)
+        case click.ClickException():
+            return _say(session, [error.format_message()], 1)
+        case _:
+            assert_never(error)
+
+
+def _usage(error: click.UsageError | UsageError, session: Session) -> int:
+    message = error.format_message() if isinstance(error, click.UsageError) else str(error)
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is not None and not isinstance(error, click.exceptions.NoArgsIsHelpError):
+        session.ask(f"{context.get_usage()}\nTry '{context.command_path} --help' for help.\n\n")
+    session.warn(redacted(message, session))
+    return USAGE
+
+
+def _say(session: Session, messages: list[str], code: int, problems: tuple[Problem, ...] = ()) -> int:
+    """The messages on stderr for a person, and the document of every other format that was asked for."""
+    safe = [redacted(message, session) for message in messages]
+    session.warn("\n".join(safe))
+    if session.shown or all(sink.name == "text" for sink in session.sinks):
+        return code
+    from reconcile.render import failure  # noqa: PLC0415 - a failure in text alone does not pay for it
+
+    def no_text() -> str:
+        return ""
+
+    session.emit(
+        {
+            "text": no_text,
+            "csv": no_text,
+            "json": lambda: failure.json_document(safe, problems, code=code),
+            "markdown": lambda: failure.markdown(safe),
+            "github": lambda: failure.github(safe, problems),
+        }
+    )
+    return code
+
+
+def _unexpected(error: BaseException, session: Session) -> int:
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "reconcile" in Path(frame.filename).parts] or list(frames)
+    place = f" at {Path(ours[-1].filename).name}:{ours[-1].lineno} in {ours[-1].name}" if ours else ""
+    lines = [f"unexpected {type(error).__name__}{place}: {error}", "this is a bug; please report it"]
+    if session.verbose:
+        lines += "".join(traceback.TracebackException.from_exception(error, capture_locals=False).format()).splitlines()
+    else:
+        lines[-1] += " with what -v says (no secrets are in it)"
+    return _say(session, lines, 1)
+
+
+def redacted(text: str, session: Session) -> str:
+    """The text without any secret that this invocation read, and without what looks like a signature or a password."""
+    for secret in sorted(session.secrets, key=len, reverse=True):
+        text = text.replace(secret, "[secret]")
+    return _PASSWORD.sub(r"\1:[secret]@", _SIGNED.sub(r"\1\2[secret]", text))

@@ -1,0 +1,105 @@
+"""``reconcile plan``: read the accounts and show the difference. Sends nothing: its wire cannot."""
+
+import sys
+from collections.abc import Callable, Mapping
+
+import click
+
+from reconcile.cli import accounts as files
+from reconcile.cli.common import (
+    DURATION,
+    Session,
+    command,
+    detailed,
+    override,
+    parallelism,
+    pass_session,
+    paths,
+    target,
+)
+from reconcile.cli.running import conduct
+from reconcile.plan import AccountPlan, Plan, Status
+from reconcile.planner import worst
+from reconcile.render import github, json, markdown, text
+from reconcile.workflow import planning
+
+
+@command("plan", formats=("text", "json", "markdown", "github"))
+@paths
+@click.option("--out", metavar="FILE", help="Save the plan for 'reconcile apply FILE'.")
+@detailed
+@target
+@click.option("--expires", type=DURATION, default="1h", show_default=True, help="How long a saved plan may be applied.")
+@override
+@parallelism
+@pass_session
+def plan(
+    session: Session,
+    *,
+    paths: tuple[str, ...],
+    out: str | None,
+    detailed_exitcode: bool,
+    target: tuple[str, ...],
+    expires: int,
+    override: tuple[str, ...],
+    parallelism: int,
+) -> int:
+    """Read the account and show the difference; sends nothing.
+
+    PATH is a state file or a folder. One line per address: what stands, what is declared, the difference, and what it
+    does to the liquidation price. Signs: + add, - take out, ~ margin type, ! blocked, ? held by an unsettled step,
+    . waiting for a position, * unmanaged, = in sync.
+
+    \b
+    Exit codes: 0 the command worked, 1 an account could not be read. With --detailed-exitcode also
+                2 changes are pending, 3 something is blocked and nothing is to be sent,
+                4 an account-wide limit refuses it, 5 an address is held.
+    Examples:   reconcile plan states/main.toml
+                reconcile plan states/ --target 'main:BTC*' --detailed-exitcode
+                reconcile plan states/ --out plan.json --format markdown=comment.md
+    """
+    session.check_files(out)
+    accounts, overrides = files.load(paths, globs=target, overrides=override)
+    commit = files.git_commit(paths)
+    made = conduct(
+        session,
+        lambda world: planning.plan(
+            world, accounts, targets=target, overrides=overrides, expires_ms=expires, git_commit=commit
+        ),
+        sends=False,
+        parallelism=parallelism,
+        doing=f"reading {files.counted(accounts)}",
+    )
+    document = json.plan(made) if out or session.has("json", "markdown") else {}
+    written = session.emit(views(session, made, document))
+    if out:
+        written = max(written, session.save(out, json.dumps(document)))
+    return worst([written, exit_code(made, detailed=detailed_exitcode)])
+
+
+def views(session: Session, made: Plan, document: json.Document) -> Mapping[str, Callable[[], str]]:
+    """The plan in each format; ``document`` is its JSON where that is needed."""
+    return {
+        "text": lambda: text.plan(made, color=session.color_on(sys.stdout), titles=files.TITLES),
+        "json": lambda: json.dumps(document),
+        "markdown": lambda: markdown.plan(made, titles=files.TITLES, digest=document["digest"]),
+        "github": lambda: github.plan(made),
+    }
+
+
+def exit_code(made: Plan, *, detailed: bool) -> int:
+    """What a plan exits with: whether it could be made, and with ``detailed`` what is in it."""
+    if detailed:
+        return worst(_fate(account) for account in made.accounts)
+    return worst(1 for account in made.accounts if account.exit_code == 1)
+
+
+def _fate(account: AccountPlan) -> int:
+    if account.exit_code:
+        return account.exit_code
+    found = {entry.status for entry in account.entries}
+    if Status.HELD in found:
+        return 5
+    if Status.CHANGE in found:
+        return 2
+    return 3 if Status.BLOCKED in found else 0

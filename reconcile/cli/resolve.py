@@ -1,0 +1,63 @@
+"""``reconcile resolve``: a person's word about a step whose outcome nobody can tell."""
+
+import click
+
+from reconcile.cli.common import Session, command, pass_session
+from reconcile.cli.running import conduct
+from reconcile.errors import UsageError
+from reconcile.render import json
+from reconcile.render.values import clean
+from reconcile.workflow import status as workflow
+
+FORMAT = "reconcile.resolve/1"
+
+
+@command("resolve", formats=("text", "json"))
+@click.argument("address", metavar="[ACCOUNT:]ADDRESS")
+@click.option(
+    "--as",
+    "outcome",
+    type=click.Choice(["applied", "not-applied"]),
+    required=True,
+    allow_from_autoenv=False,
+    help="What you know to have happened on the exchange.",
+)
+@click.option("--reason", metavar="TEXT", required=True, help="How you know it; for the journal.")
+@pass_session
+def resolve(session: Session, *, address: str, outcome: str, reason: str) -> int:
+    """Say what happened to a step nobody can tell.
+
+    The step is found in the journals of this home. Refused until its request can no longer take effect. Nothing is
+    sent to the account.
+
+    \b
+    Exit codes: 0 recorded, 1 error, 4 refused (too early, or locked).
+    Example:    reconcile resolve main:BTCUSDT.long --as applied --reason "seen in the exchange's history"
+    """
+    if not reason.strip():
+        raise UsageError("--reason: it is empty; say how you know what happened")
+    session.check_files()
+    done = conduct(
+        session,
+        lambda world: workflow.resolve(world, address=address, applied=outcome == "applied", reason=reason.strip()),
+        sends=False,
+        doing="resolving",
+    )
+    where = done.item.intent.address
+    return session.emit(
+        {
+            "text": lambda: (
+                clean(f"{done.account}: {where} is resolved as {outcome}; the next plan shows what remains") + "\n"
+            ),
+            "json": lambda: json.dumps(
+                {
+                    "format": FORMAT,
+                    "account": done.account,
+                    "address": str(where),
+                    "as": outcome,
+                    "reason": reason.strip(),
+                    "journal_head": done.journal_head,
+                }
+            ),
+        }
+    )

@@ -1,0 +1,36 @@
+"""``reconcile schema``: the JSON Schema of the state file, or of a JSON document that this program writes."""
+
+import json
+
+import click
+
+from reconcile import statefile
+from reconcile.cli.common import Session, command, pass_session
+from reconcile.render import schemas
+
+
+@command("schema", formats=("text", "json"))
+@click.option(
+    "--of",
+    type=click.Choice(["state", *schemas.MODELS]),
+    default="state",
+    show_default=True,
+    help="The state file, or a document that --format json writes.",
+)
+@pass_session
+def schema(session: Session, of: str) -> int:
+    """Print the JSON Schema of the state file.
+
+    TOML editors check and complete state files with it; '--of' has those of the JSON documents.
+
+    \b
+    Exit codes: 0.
+    Example:    reconcile schema > state.schema.json
+    """
+    session.check_files()
+    document = statefile.schema() if of == "state" else schemas.schema(of)
+
+    def shown() -> str:
+        return json.dumps(document, indent=2) + "\n"
+
+    return session.emit({"text": shown, "json": shown})

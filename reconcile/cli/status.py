@@ -1,0 +1,40 @@
+"""``reconcile status``: what is unsettled and who holds the lock. Reads only."""
+
+from reconcile.cli import accounts as files
+from reconcile.cli.common import Session, command, pass_session, paths
+from reconcile.cli.running import conduct
+from reconcile.planner import worst
+from reconcile.render import json
+from reconcile.render import status as render
+from reconcile.workflow import status as workflow
+
+
+@command("status", formats=("text", "json", "markdown"))
+@paths
+@pass_session
+def status(session: Session, paths: tuple[str, ...]) -> int:
+    """Show unsettled steps and who holds the lock.
+
+    An unsettled step is one whose outcome nobody knows yet. The next apply looks again by itself; what stays unknown a
+    person settles with 'reconcile resolve'.
+
+    \b
+    Exit codes: 0 every account could be told, 1 one could not.
+    Example:    reconcile status states/
+    """
+    session.check_files()
+    accounts, _ = files.load(paths)
+    found = conduct(
+        session,
+        lambda world: workflow.status(world, accounts),
+        sends=False,
+        doing=f"asking after {files.counted(accounts)}",
+    )
+    written = session.emit(
+        {
+            "text": lambda: render.text(found),
+            "json": lambda: json.dumps(render.document(found)),
+            "markdown": lambda: render.markdown(found),
+        }
+    )
+    return worst([written, *(account.exit_code for account in found)])

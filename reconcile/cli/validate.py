@@ -1,0 +1,58 @@
+"""``reconcile validate``: read state files and say everything that is wrong with them. No network, no keys."""
+
+import json
+from pathlib import Path
+
+from reconcile import statefile
+from reconcile.cli.common import Session, command, pass_session, paths
+from reconcile.model import DesiredAccount
+
+FORMAT = "reconcile.validate/1"
+
+
+@command("validate", formats=("text", "json", "markdown", "github"))
+@paths
+@pass_session
+def validate(session: Session, paths: tuple[str, ...]) -> int:
+    """Check state files; needs no network and no keys.
+
+    PATH is a state file or a folder, read with its subfolders (*.toml, hidden ones excepted). Every problem of every
+    file is reported in one go, as file:line: key: what is wrong; what is expected.
+
+    \b
+    Exit codes: 0 all good, 1 something is wrong.
+    Example:    reconcile validate states/ --format github
+    """
+    session.check_files()
+    accounts = statefile.load([Path(path) for path in paths])
+    return session.emit(
+        {
+            "text": lambda: _text(accounts),
+            "json": lambda: _json(accounts),
+            "markdown": lambda: f"### Margin state files\n\n{len(accounts)} checked, nothing is wrong.\n",
+            "github": lambda: "",
+        }
+    )
+
+
+def _text(accounts: tuple[DesiredAccount, ...]) -> str:
+    count = sum(len(account.targets) for account in accounts)
+    files = "file" if len(accounts) == 1 else "files"
+    return f"{len(accounts)} state {files}, {count} declared: nothing is wrong\n"
+
+
+def _json(accounts: tuple[DesiredAccount, ...]) -> str:
+    listed = [
+        {
+            "account": account.name,
+            "exchange": account.exchange,
+            "endpoint": account.endpoint,
+            "state_file": account.path,
+            "state_sha256": account.sha256,
+            "declared": len(account.targets),
+            "exit_code": 0,
+            "errors": [],
+        }
+        for account in accounts
+    ]
+    return json.dumps({"format": FORMAT, "exit_code": 0, "accounts": listed, "errors": []}, indent=1) + "\n"

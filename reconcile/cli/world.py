@@ -1,0 +1,212 @@
+"""The real world for one invocation: clock, journal store, HTTP with its threads, credentials, sandbox servers.
+
+Everything a use case may touch is made here and closed here. HTTP honours what people expect of ``requests``
+(``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE``, the proxy variables) and nothing else: no netrc, no cookies. Loopback never
+goes through a proxy.
+"""
+
+import asyncio
+import getpass
+import os
+import random
+import socket
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import BaseAdapter
+from requests.utils import get_environ_proxies
+
+from reconcile import __version__, endpoints, secrets
+from reconcile.cli.common import Session
+from reconcile.clock import Clock
+from reconcile.errors import InputError
+from reconcile.exchanges import registry
+from reconcile.exchanges.base import Credentials
+from reconcile.exchanges.limits import Limits
+from reconcile.exchanges.traits import TRAITS, Traits
+from reconcile.exchanges.wire import RequestsWire, http_adapter
+from reconcile.journal.base import Store
+from reconcile.journal.disk import SystemDisk
+from reconcile.journal.files import FileStore
+from reconcile.journal.identity import identity
+from reconcile.model import DesiredAccount
+from reconcile.workflow.world import Connection, World
+
+ACTOR_VARIABLES = ("RECONCILE_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "CI_COMMIT_AUTHOR", "BUILD_USER")
+"""Who is responsible, the first that is set; CI systems set theirs."""
+
+_URGENT = 4
+"""Threads beyond the parallelism, so that looks need not wait for calls that hang."""
+
+
+def home_of(session: Session, env: Mapping[str, str]) -> Path:
+    """``--home`` (or its variable), else ``reconcile`` in the user's state folder; raises InputError."""
+    if session.home:
+        return Path(session.home).expanduser().absolute()
+    state = env.get("XDG_STATE_HOME", "")
+    if state and Path(state).is_absolute():
+        return Path(state) / "reconcile"
+    try:
+        return Path.home() / ".local" / "state" / "reconcile"
+    except RuntimeError as error:
+        raise InputError("finding the home: this user has no home folder; name one with --home") from error
+
+
+def actor_of(env: Mapping[str, str]) -> str:
+    """Who is responsible: as the environment says, else user@host."""
+    for name in ACTOR_VARIABLES:
+        if env.get(name, "").strip():
+            return env[name].strip()
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # no such user here, as in a bare container
+        user = f"uid{os.getuid()}"
+    return f"{user}@{socket.gethostname()}"
+
+
+def store_of(session: Session, home: Path, clock: Clock) -> Store:
+    """Where journals and locks are: the home, or what ``--journal`` names; raises InputError."""
+    if session.journal:
+        scheme = session.journal.partition("://")[0]
+        raise InputError(f"opening the journal: {scheme!r} is not a kind of journal known here; leave out --journal")
+    return FileStore(home, SystemDisk(), clock)
+
+
+class Outside:
+    """A context manager that makes one ``World`` and closes what it opened."""
+
+    def __init__(self, session: Session, clock: Clock, *, parallelism: int) -> None:
+        self._session = session
+        self._clock = clock
+        self._parallelism = parallelism
+        self._env = os.environ
+        self._home = home_of(session, self._env)
+        self._dice = random.SystemRandom()
+        self._limits = Limits(clock)
+        self._opened = ExitStack()
+        self._wire: RequestsWire | None = None
+        self._sandboxes: dict[str, tuple[str, Credentials]] = {}
+
+    def world(self, *, progress: Callable[[str], None], stop: asyncio.Event, lock_timeout_ms: int) -> World:
+        """The world; raises InputError."""
+        return World(
+            env=self._env,
+            home=self._home,
+            clock=self._clock,
+            store=store_of(self._session, self._home, self._clock),
+            dice=self._dice,
+            connect=self.connect,
+            progress=progress,
+            stop=stop,
+            host=socket.gethostname(),
+            actor=actor_of(self._env),
+            version=__version__,
+            parallelism=self._parallelism,
+            lock_timeout_ms=lock_timeout_ms,
+        )
+
+    def connect(self, account: DesiredAccount, read_only: bool) -> Connection:  # noqa: FBT001 - the world's signature
+        """A way to one account: endpoint, credentials, adapter. Sends nothing yet; raises InputError."""
+        endpoint = endpoints.resolve(account, self._env)
+        url, credentials = endpoint.url, secrets.load(account, self._env)
+        if url is None:
+            url, credentials = self._sandbox(account)
+        self._session.secrets.update(filter(None, (credentials.key, credentials.secret, credentials.passphrase)))
+        writer = registry.connect(
+            account.exchange,
+            wire=self._http(),
+            credentials=credentials,
+            clock=self._clock,
+            url=url,
+            demo=endpoint.demo,
+            product=account.product,
+            limits=self._limits,
+            dice=self._dice,
+            traits=_traits(account),
+            read_only=read_only,
+        )
+
+        def identify(uid: str | None) -> str:
+            return identity(
+                exchange=account.exchange,
+                endpoint_kind=endpoint.kind,
+                product=account.product,
+                uid=uid,
+                api_key=credentials.key,
+                account_name=account.name,
+            )
+
+        return Connection(writer=writer, identify=identify, cold_fence=not endpoint.loopback)
+
+    def _http(self) -> RequestsWire:
+        """The one wire of this invocation: connections are shared and kept."""
+        if self._wire is None:
+            count = self._parallelism + _URGENT
+            threads = ThreadPoolExecutor(count, thread_name_prefix="http")
+            self._opened.callback(threads.shutdown, wait=False, cancel_futures=True)
+            bundle = self._env.get("REQUESTS_CA_BUNDLE") or self._env.get("CURL_CA_BUNDLE") or True
+            if isinstance(bundle, str) and not Path(bundle).exists():
+                raise InputError(f"preparing HTTPS: the CA bundle {bundle} does not exist; mend REQUESTS_CA_BUNDLE")
+            self._wire = RequestsWire(_Proxied(http_adapter(count)), threads=threads, verify=bundle)
+        return self._wire
+
+    def _sandbox(self, account: DesiredAccount) -> tuple[str, Credentials]:
+        """The account's own server inside this process, begun when first asked for."""
+        if account.name not in self._sandboxes:
+            from reconcile.sandbox.server import SandboxServer  # noqa: PLC0415 - only sandbox accounts pay for it
+            from reconcile.sandbox.store import Store as SandboxStore  # noqa: PLC0415 - as above
+            from reconcile.sandbox.store import StoredDialect  # noqa: PLC0415 - as above
+            from reconcile.sandbox.venue import Venue  # noqa: PLC0415 - as above
+
+            dialect = StoredDialect(SandboxStore(self._home), account.name, account.exchange)
+            server = self._opened.enter_context(SandboxServer(Venue(dialect=dialect)))
+            keys = dialect.credentials
+            self._sandboxes[account.name] = (
+                server.url,
+                Credentials(key=keys.key, secret=keys.secret, passphrase=keys.passphrase),
+            )
+        return self._sandboxes[account.name]
+
+    def __enter__(self) -> Self:
+        """Nothing is opened before it is needed."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close what was opened, the last first."""
+        self._opened.close()
+
+
+def _traits(account: DesiredAccount) -> Traits:
+    """The exchange's nature, with what the state file says otherwise."""
+    traits = TRAITS[account.exchange]
+    if account.amount_step is not None:
+        traits = replace(traits, stable_step=account.amount_step, coin_step=account.amount_step)
+    return traits if account.grace_ms is None else replace(traits, grace_ms=account.grace_ms)
+
+
+class _Proxied(BaseAdapter):
+    """Another adapter, told which proxy the environment names for each host; asked once for each host."""
+
+    def __init__(self, inner: BaseAdapter) -> None:
+        super().__init__()
+        self._inner = inner
+        self._proxies: dict[str, Mapping[str, str]] = {}
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **settings: Any) -> requests.Response:
+        """One request, once."""
+        parts = urlsplit(request.url or "")
+        place = f"{parts.scheme}://{parts.netloc}"
+        if place not in self._proxies:
+            local = endpoints.is_loopback(parts.hostname or "")
+            self._proxies[place] = {} if local else get_environ_proxies(place)
+        return self._inner.send(request, *args, **{**settings, "proxies": self._proxies[place]})
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._inner.close()
