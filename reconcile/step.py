@@ -340,6 +340,9 @@ class StepRun:
         reason = self._context.halted()
         if reason is not None:
             raise self._skip(f"not started: {reason}")
+        earlier = self._context.journal.state.unsettled.get(self._lane)
+        if earlier is not None:
+            raise self._skip(f"not started: the step before it on {self._lane} is {earlier.known or 'unsettled'}")
 
     def _turn(self, event: Event) -> None:
         self._state = advance(self._state, event)
