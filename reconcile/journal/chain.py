@@ -63,7 +63,7 @@ def fold(
     for line, offset in verified(lines, position, name=name):
         found = found or position.head == pinned
         kind_at = offset + _KIND_AFTER
-        if line[kind_at : line.find(b'"', kind_at)] in _UNFOLDED:
+        if position.line > 1 and line[kind_at : line.find(b'"', kind_at)] in _UNFOLDED:
             state.records += 1
             continue
         value = _parsed(line, position, name)
@@ -75,7 +75,7 @@ def fold(
         else:
             state.add(record, at=value["at"])
         if position.line == 1 and not isinstance(record, Header):
-            raise ChainBroken(f"reading {name}: line 1 is no journal header; restore the file from a backup", line=1)
+            raise _bad(1, name, "it is not the header of a journal")
     state.head = position.head
     if not found:
         message = f"reading {name}: no line has the pinned hash {pinned}; its end was cut off or replaced"

@@ -196,7 +196,10 @@ _READERS: Mapping[str, Callable[[Mapping[str, Any]], Record | Header]] = {
     Intent.kind: _intent,
     Outcome.kind: _outcome,
     RunStarted.kind: lambda value: RunStarted(
-        host=value["host"], command=value["command"], details=value.get("details", {})
+        host=value["host"],
+        command=value["command"],
+        cold_until_ms=value.get("cold_until_ms"),
+        details=value.get("details", {}),
     ),
     RunFinished.kind: lambda value: RunFinished(details=value.get("details", {})),
     PlanUsed.kind: lambda value: PlanUsed(plan_id=value["plan_id"], digest=value["digest"]),

@@ -85,11 +85,16 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted:
-    """A run of apply, settle or resolve holds the lock from here on. ``details`` is for auditors (who, why, what)."""
+    """A run of apply, settle or resolve holds the lock from here on. ``details`` is for auditors (who, why, what).
+
+    ``cold_until_ms`` is the exchange time before which a request that this journal has not seen may still take effect;
+    None where nobody else can have sent one.
+    """
 
     kind: ClassVar[str] = "run_started"
     host: str
     command: str
+    cold_until_ms: int | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -171,3 +176,4 @@ class Effect:
     size: Decimal | None
     identity: str | None
     claim: str | None
+    asset: str | None = None

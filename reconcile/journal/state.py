@@ -29,8 +29,12 @@ class JournalState:
         """How many there are, the journal's own header not counted; 0 in a journal that is new."""
         self.head = "0" * 64
         """The hash of the last line: pins the whole journal. 64 zeros where there is none."""
+        self.last_run: RunStarted | None = None
+        """The last run, with what it said about the account."""
         self.last_host: str | None = None
         """The host of the last run; None where there was none: nobody knows what was sent before."""
+        self.cold_until_ms: int | None = None
+        """The cold fence of the last run: an exchange time, None where it needed none."""
         self.used_plans: set[str] = set()
         self.claims: set[str] = set()
         self.unsettled: dict[str, Unsettled] = {}
@@ -53,7 +57,9 @@ class JournalState:
         self.records += 1
         match record:
             case RunStarted():
+                self.last_run = record
                 self.last_host = record.host
+                self.cold_until_ms = record.cold_until_ms
             case PlanUsed():
                 self.used_plans.add(record.plan_id)
             case Intent():
@@ -114,6 +120,7 @@ class JournalState:
             size=intent.size,
             identity=intent.identity,
             claim=outcome.claim,
+            asset=intent.asset,
         )
         self.effects[intent.lane] = effect
         if margin:

@@ -1,0 +1,193 @@
+"""Records as lines."""
+
+import json
+from dataclasses import MISSING, fields
+from decimal import Decimal
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconcile.journal.codec import (
+    FORMAT,
+    GENESIS,
+    MAX_LINE,
+    Header,
+    Opaque,
+    decode,
+    encode,
+    is_sealed,
+    parse_line,
+    rfc3339,
+    seal,
+)
+from reconcile.journal.records import (
+    Intent,
+    Known,
+    Noted,
+    Outcome,
+    PlanUsed,
+    Record,
+    Repaired,
+    Resolved,
+    RunFinished,
+    RunStarted,
+)
+from tests.journal.making import intent
+
+EVERY_KIND: tuple[Record | Header, ...] = (
+    Header(format=FORMAT, identity="okx-live-7"),
+    intent(1),
+    Outcome(
+        intent_id="i", known=Known.APPLIED, effect_ms=5, after="6", evidence="row", claim="9", code="0", message="好"
+    ),
+    Outcome(intent_id="i", known=Known.NOT_SENT, effect_ms=None),
+    RunStarted(
+        host="alpha",
+        command="apply",
+        cold_until_ms=9,
+        details={"actor": "ana", "overrides": {"max_add": "7"}, "dirty": None},
+    ),
+    RunFinished(details={"exit_code": 0, "steps": ["a", "b"]}),
+    PlanUsed(plan_id="p", digest="sha256:00"),
+    Resolved(intent_id="i", applied=False, reason="saw it", actor="ana", effect_ms=8),
+    Repaired(file="x.torn", size=12),
+    Noted(what="refused", details={"key": "frozen"}),
+)
+
+
+def line_of(record: Record | Header, seq: int = 7) -> bytes:
+    return encode(record, seq=seq, prev=GENESIS, at=rfc3339(0), run="run-1")
+
+
+@pytest.mark.parametrize("record", EVERY_KIND, ids=lambda record: record.kind)
+def test_a_record_of_every_kind_comes_back_as_it_was(record: Record | Header) -> None:
+    assert decode(parse_line(line_of(record))) == record
+
+
+def test_the_records_above_leave_no_field_of_any_kind_at_its_default() -> None:
+    covered = {
+        (record.kind, each.name)
+        for record in EVERY_KIND
+        for each in fields(record)
+        if each.default is MISSING or getattr(record, each.name) != each.default
+    }
+
+    assert covered == {(kind.kind, each.name) for kind in (*get_args(Record), Header) for each in fields(kind)}
+
+
+@pytest.mark.parametrize("record", EVERY_KIND, ids=lambda record: record.kind)
+def test_a_line_begins_with_its_place_in_the_chain_and_ends_sealed(record: Record | Header) -> None:
+    line = line_of(record)
+
+    assert line.startswith(b'{"seq":7,"prev":"' + b"0" * 64 + b'","at":"1970-01-01T00:00:00.000Z","kind":"')
+    assert line.endswith(b'"}\n')
+    assert line.count(b"\n") == 1
+    assert is_sealed(line)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.text(st.characters()),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+        max_leaves=8,
+    )
+)
+def test_any_details_come_back_on_one_line(value: Any) -> None:
+    line = line_of(Noted(what="any", details={"value": value}))
+
+    assert line.count(b"\n") == 1
+    assert decode(parse_line(line)) == Noted(what="any", details={"value": value})
+
+
+def test_the_same_details_in_another_order_are_the_same_line() -> None:
+    assert line_of(Noted(what="x", details={"a": 1, "b": {"d": 2, "c": 3}})) == line_of(
+        Noted(what="x", details={"b": {"c": 3, "d": 2}, "a": 1})
+    )
+
+
+def test_half_a_surrogate_pair_in_a_message_can_be_journalled() -> None:
+    record = Outcome(intent_id="i", known=Known.REFUSED, effect_ms=None, message="\ud800")
+
+    assert decode(parse_line(line_of(record))) == record
+
+
+def test_amounts_are_plain_text_whatever_their_exponent() -> None:
+    line = line_of(Noted(what="x", details={"small": Decimal("1E-8"), "large": Decimal("1E+3")}))
+
+    assert json.loads(line)["details"] == {"large": "1000", "small": "0.00000001"}
+
+
+def test_a_number_without_an_exact_form_is_refused() -> None:
+    with pytest.raises(TypeError, match="no exact form"):
+        line_of(Noted(what="x", details={"ratio": 0.1}))
+
+
+def test_a_record_that_is_too_long_is_refused() -> None:
+    with pytest.raises(ValueError, match="at most"):
+        line_of(Noted(what="x" * MAX_LINE))
+
+
+def test_fields_of_a_newer_version_are_ignored() -> None:
+    value = {**parse_line(line_of(intent(1))), "shiny": {"new": 1}}
+
+    assert decode(value) == intent(1)
+
+
+def test_a_kind_of_a_newer_version_is_read_as_it_stands() -> None:
+    line = seal(b'{"seq":2,"prev":"x","at":"y","kind":"teleported","run":"r","to":"mars","share":0.5}')
+
+    assert decode(parse_line(line)) == Opaque(name="teleported", fields={"to": "mars", "share": Decimal("0.5")})
+
+
+BAD_RECORDS: dict[str, dict[str, Any]] = {
+    "a missing field": {"lane": None},
+    "an address that is none": {"address": "BTCUSDT"},
+    "an amount that is none": {"amount": "much"},
+    "an amount of another type": {"amount": 5},
+}
+
+
+@pytest.mark.parametrize("change", BAD_RECORDS.values(), ids=BAD_RECORDS)
+def test_a_known_kind_with_a_bad_field_is_an_error(change: dict[str, Any]) -> None:
+    value = {**parse_line(line_of(intent(1))), **change}
+    if change == {"lane": None}:
+        del value["lane"]
+
+    with pytest.raises(ValueError, match=r"usable|address|decimal"):
+        decode(value)
+
+
+@pytest.mark.parametrize("line", [b"[]\n", b"nonsense\n", b"\xff\n", b"\n"])
+def test_what_is_not_a_json_object_is_no_line(line: bytes) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        parse_line(line)
+
+
+VERSIONS = {"reconcile.journal/1": 1, "reconcile.journal/2": 2, "reconcile.journal/x": 2, "other/1": 2, "": 2}
+
+
+@pytest.mark.parametrize(("text", "version"), VERSIONS.items())
+def test_a_format_that_is_not_ours_counts_as_newer(text: str, version: int) -> None:
+    assert Header(format=text, identity="x").version == version
+
+
+TIMES = {0: "1970-01-01T00:00:00.000Z", 1_700_000_000_123: "2023-11-14T22:13:20.123Z"}
+
+
+@pytest.mark.parametrize(("wall_ms", "text"), TIMES.items())
+def test_times_are_written_in_utc_with_milliseconds(wall_ms: int, text: str) -> None:
+    assert rfc3339(wall_ms) == text
+
+
+def test_an_intents_fields_stand_in_the_line_under_their_own_names() -> None:
+    value = parse_line(line_of(intent(1)))
+
+    assert {name: value[name] for name in ("address", "amount", "size", "cursor")} == {
+        "address": "SYM1.long",
+        "amount": "300.5",
+        "size": "0.25",
+        "cursor": None,
+    }
+    assert isinstance(decode(value), Intent)
