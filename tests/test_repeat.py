@@ -3,10 +3,10 @@
 import random
 
 import pytest
-from exchanges.fakes import VirtualClock, run
 
 from reconcile import repeat
 from reconcile.errors import InDoubt, NotSent, ReadFailed, RefusalKind, Refused
+from tests.exchanges.fakes import VirtualClock, run
 
 
 class Failing:

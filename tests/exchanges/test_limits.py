@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exchanges.fakes import VirtualClock, run
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.limits import PATIENCE_MS, CountedBy, Limit, Limits, Slot, is_settling, settling
+from tests.exchanges.fakes import VirtualClock, run
 
 OKX = Limit(name="okx", counted_by=CountedBy.UID, capacity=20, window_ms=2_000)
 BITGET = Limit(name="bitget", counted_by=CountedBy.UID, capacity=5, window_ms=1_000)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchanges.fakes import SERVED_MS
 from reconcile.exchanges.served import RESYNC_AFTER_MS, ExchangeTime, Sample
+from tests.exchanges.fakes import SERVED_MS
 
 
 class HandClock:

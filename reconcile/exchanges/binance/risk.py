@@ -48,17 +48,15 @@ class BinanceRisk:
     tiers: tuple[Tier, ...]
 
     def liquidation_price(self, margin: Decimal) -> Decimal | None:
-        """The mark price at which this margin is used up; None where no price above zero does that."""
-        fallback: Decimal | None = None
-        for index, tier in enumerate(self.tiers):
-            price = _DIVISION.divide(
-                margin + tier.deduction - self.sign * self.size * self.entry, self.size * (tier.rate - self.sign)
-            )
-            if index == 0 or price * self.size >= tier.floor:
-                fallback = price
-            if self._is_in(index, price * self.size):
-                return price if price > 0 else None
-        return fallback if fallback is not None and fallback > 0 else None
+        """The mark price at which this margin is used up; None where no price above zero does that.
+
+        Where tiers do not join, so that none holds the price that it gives, the earliest liquidation counts.
+        """
+        prices = [self._price(margin, tier) for tier in self.tiers]
+        earliest = max(prices) if self.sign > 0 else min(prices)
+        held = (price for index, price in enumerate(prices) if self._is_in(index, price * self.size))
+        price = next(held, earliest)
+        return price if price > 0 else None
 
     def removable(self) -> Decimal:
         """The most that can be taken out at the present mark price."""
@@ -68,6 +66,10 @@ class BinanceRisk:
         profit = self.sign * self.size * (self.mark - self.entry)
         above_initial = self.wallet + profit - _DIVISION.divide(notional, self.leverage)
         return max(ZERO, min(above_maintenance, above_initial))
+
+    def _price(self, margin: Decimal, tier: Tier) -> Decimal:
+        left = margin + tier.deduction - self.sign * self.size * self.entry
+        return _DIVISION.divide(left, self.size * (tier.rate - self.sign))
 
     def _is_in(self, index: int, notional: Decimal) -> bool:
         last = index + 1 == len(self.tiers)
