@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from reconcile.cli.common import CONTEXT, Common, Session
+from reconcile.cli.common import CONTEXT, Common
+from reconcile.cli.session import Session
 
 EPILOG = """\b
 Exit codes:

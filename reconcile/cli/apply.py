@@ -10,9 +10,10 @@ import click
 
 from reconcile import endpoints
 from reconcile.cli import accounts as files
-from reconcile.cli.common import Session, command, override, parallelism, pass_session, paths, target
+from reconcile.cli.common import command, override, parallelism, pass_session, paths, target
 from reconcile.cli.files import read_if_plan
 from reconcile.cli.running import conduct
+from reconcile.cli.session import Session
 from reconcile.errors import Declined, InputError, Interrupted, UsageError
 from reconcile.exchanges.traits import TRAITS
 from reconcile.model import DesiredAccount

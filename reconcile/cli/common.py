@@ -1,27 +1,24 @@
-"""What all commands share: the common options before or after the command, and where output goes.
+"""What all commands share: the common options, before or after the command, and the options that several have.
 
 An option that was typed wins over its environment variable, and what stands after the command over what stands before
-it. Exactly one format goes to stdout (text where nobody chose another); any number go to files. Nothing but click is
-imported at the top: every command starts here.
+it. Nothing but click is imported at the top: every command starts here.
 """
 
-import os
 import re
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
 from reconcile import __version__
+from reconcile.cli.session import FORMATS, Session, Sink
 
 CONTEXT: dict[str, Any] = {
     "help_option_names": ["-h", "--help"],
     "auto_envvar_prefix": "RECONCILE",
     "max_content_width": 100,
 }
-FORMATS = ("text", "json", "markdown", "github", "csv")
 _F = TypeVar("_F", bound=Callable[..., Any])
 _UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
@@ -30,14 +27,6 @@ if TYPE_CHECKING:
     _ParamType = click.ParamType[Any]  # generic for type checkers and newer clicks only
 else:
     _ParamType = click.ParamType
-
-
-class Sink:
-    """One ``--format NAME[=FILE]``; ``file`` None is stdout."""
-
-    def __init__(self, name: str, file: str | None) -> None:
-        self.name = name
-        self.file = file
 
 
 class FormatType(_ParamType):
@@ -134,139 +123,6 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
     if value and not ctx.resilient_parsing:
         click.echo(f"reconcile {__version__}")
         ctx.exit()
-
-
-class Session:
-    """One invocation: its common options, and its output."""
-
-    def __init__(self) -> None:
-        self.sinks: list[Sink] = []
-        self._preset: list[Sink] = []
-        self.home: str | None = None
-        self.journal: str | None = None
-        self.verbose = False
-        self.no_color = False
-        self.secrets: set[str] = set()
-        """Every secret this invocation has read; ``fail`` takes them out of what it prints."""
-        self.shown = False
-        """Whether stdout has its document."""
-
-    def take(self, values: Mapping[str, Any], *, preset: bool) -> None:
-        """Take in the common options of one level; a deeper level replaces what it names itself.
-
-        With ``preset`` the formats come from the environment: they hold where none is typed.
-        """
-        if preset:
-            self._preset = list(values["common_format"])
-        else:
-            self.sinks = self.sinks + list(values["common_format"])
-        self.home = values["common_home"] or self.home
-        self.journal = values["common_journal"] or self.journal
-        self.verbose = self.verbose or bool(values["common_verbose"])
-        self.no_color = self.no_color or bool(values["common_no_color"])
-
-    def check_sinks(self, formats: Sequence[str]) -> None:
-        """Raise click.UsageError unless this command has each format and no two of them share a place."""
-        if not self.sinks:
-            self.sinks = [sink for sink in self._preset if sink.name in formats]
-        places: set[str | None] = set()
-        for sink in self.sinks:
-            if sink.name not in formats:
-                raise click.UsageError(f"--format {sink.name}: this command has {', '.join(formats)}")
-            place = None if sink.file is None else os.path.realpath(sink.file)
-            if place in places:
-                where = "stdout" if sink.file is None else sink.file
-                raise click.UsageError(f"--format {sink.name}: another format goes to {where} already; name a file")
-            places.add(place)
-
-    @property
-    def outputs(self) -> list[Sink]:
-        """Where a document goes: what was asked for, and text on stdout where nothing else goes there."""
-        if any(sink.file is None for sink in self.sinks):
-            return self.sinks
-        return [Sink("text", None), *self.sinks]
-
-    @property
-    def stdout_format(self) -> str:
-        """The one format that goes to stdout."""
-        return next(sink.name for sink in self.outputs if sink.file is None)
-
-    def color_on(self, stream: TextIO) -> bool:
-        """Whether colour is wanted on that stream."""
-        wanted = not self.no_color and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-        return wanted and stream.isatty()
-
-    def check_files(self, *more: str | None) -> None:
-        """Raise InputError now if a file that is to be written at the end has no folder to be in."""
-        for file in [*(sink.file for sink in self.sinks), *more]:
-            folder = os.path.dirname(os.path.realpath(file)) if file else ""  # noqa: PTH120 - no pathlib on the way to --help
-            if file and (not os.path.isdir(folder) or os.path.isdir(file)):  # noqa: PTH112 - as above
-                from reconcile.errors import InputError  # noqa: PLC0415 - only a failure pays for it
-
-                raise InputError(f"writing {file}: it cannot be a file there; name a file in an existing folder")
-
-    def emit(self, views: Mapping[str, Callable[[], str]]) -> int:
-        """Write the document in every format asked for; 1 where a file could not be written, else 0."""
-        code = 0
-        for sink in self.outputs:
-            text = views[sink.name]()
-            if sink.file is None:
-                self.shown = True
-                self.say(text)
-            else:
-                code = max(code, self.save(sink.file, text))
-        return code
-
-    def has(self, *names: str) -> bool:
-        """Whether one of these formats goes anywhere."""
-        return any(sink.name in names for sink in self.outputs)
-
-    def save(self, file: str, text: str) -> int:
-        """Write a file; 1 and a message where it cannot be written, else 0."""
-        from reconcile.cli.files import write  # noqa: PLC0415 - only output into files pays for it
-        from reconcile.errors import InputError  # noqa: PLC0415 - as above
-
-        try:
-            write(file, text)
-        except InputError as error:
-            self.warn(str(error))
-            return 1
-        return 0
-
-    def say(self, text: str) -> None:
-        """Text on stdout. A reader that went away is no reason to stop: what is under way must be finished."""
-        _write(sys.stdout, text)
-
-    def warn(self, text: str) -> None:
-        """Lines for a person on stderr, led by the program's name, without control characters."""
-        from reconcile.render.values import clean  # noqa: PLC0415 - help and version never get here
-
-        _write(sys.stderr, "".join(f"reconcile: {clean(line)}\n" for line in text.splitlines()))
-
-    def ask(self, text: str) -> None:
-        """Text on stderr as it is."""
-        _write(sys.stderr, text)
-
-    def close(self) -> None:
-        """Flush, and keep the interpreter's own flush at the end from complaining about a reader that went away."""
-        _write(sys.stdout, "")
-
-
-def _write(stream: TextIO, text: str) -> None:
-    try:
-        try:
-            stream.write(text)
-        except UnicodeEncodeError:
-            encoding = stream.encoding or "ascii"
-            stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-        stream.flush()
-    except (BrokenPipeError, ValueError):  # ValueError: closed
-        try:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stream.fileno())
-            os.close(nowhere)
-        except (OSError, ValueError):
-            return
 
 
 class Common:

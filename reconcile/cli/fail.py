@@ -11,7 +11,7 @@ from typing import assert_never
 
 import click
 
-from reconcile.cli.common import Session
+from reconcile.cli.session import Session
 from reconcile.errors import (
     Declined,
     InDoubt,

@@ -8,7 +8,6 @@ import click
 from reconcile.cli import accounts as files
 from reconcile.cli.common import (
     DURATION,
-    Session,
     command,
     detailed,
     override,
@@ -18,6 +17,7 @@ from reconcile.cli.common import (
     target,
 )
 from reconcile.cli.running import conduct
+from reconcile.cli.session import Session
 from reconcile.plan import AccountPlan, Plan, Status
 from reconcile.planner import worst
 from reconcile.render import github, json, markdown, text

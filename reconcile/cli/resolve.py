@@ -2,8 +2,9 @@
 
 import click
 
-from reconcile.cli.common import Session, command, pass_session
+from reconcile.cli.common import command, pass_session
 from reconcile.cli.running import conduct
+from reconcile.cli.session import Session
 from reconcile.errors import UsageError
 from reconcile.render import json
 from reconcile.render.values import clean

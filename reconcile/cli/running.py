@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from types import FrameType
 from typing import Any, TypeVar
 
-from reconcile.cli.common import Session
+from reconcile.cli.session import Session
 from reconcile.cli.world import Outside
 from reconcile.clock import Clock, SystemClock
 from reconcile.errors import Interrupted

@@ -5,7 +5,8 @@ import json
 import click
 
 from reconcile import statefile
-from reconcile.cli.common import Session, command, pass_session
+from reconcile.cli.common import command, pass_session
+from reconcile.cli.session import Session
 from reconcile.render import schemas
 
 

@@ -1,8 +1,9 @@
 """``reconcile status``: what is unsettled and who holds the lock. Reads only."""
 
 from reconcile.cli import accounts as files
-from reconcile.cli.common import Session, command, pass_session, paths
+from reconcile.cli.common import command, pass_session, paths
 from reconcile.cli.running import conduct
+from reconcile.cli.session import Session
 from reconcile.planner import worst
 from reconcile.render import json
 from reconcile.render import status as render

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 from reconcile import statefile
-from reconcile.cli.common import Session, command, pass_session, paths
+from reconcile.cli.common import command, pass_session, paths
+from reconcile.cli.session import Session
 from reconcile.model import DesiredAccount
 
 FORMAT = "reconcile.validate/1"

@@ -23,7 +23,7 @@ from requests.adapters import BaseAdapter
 from requests.utils import get_environ_proxies
 
 from reconcile import __version__, endpoints, secrets
-from reconcile.cli.common import Session
+from reconcile.cli.session import Session
 from reconcile.clock import Clock
 from reconcile.errors import InputError
 from reconcile.exchanges import registry
