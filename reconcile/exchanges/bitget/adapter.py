@@ -92,8 +92,6 @@ class Bitget:
     async def account_uid(self) -> None:
         """Bitget documents none on classic paths."""
 
-    # Reading the account.
-
     async def observe(
         self, declared: Mapping[str, MarginType], *, reuse: ObservedAccount | None = None
     ) -> ObservedAccount:
@@ -187,8 +185,6 @@ class Bitget:
         found_risk = risk(row, contract, self._tiers.get(address.symbol, []), product=self._product)
         return position(address, row, found_risk, product=self._product)
 
-    # Reading the ledger.
-
     async def ledger(self, symbol: str, *, since_ms: int) -> LedgerRead:
         """See ``Reader.ledger``; one query per kind of business, as bills of trades may be very many."""
         await self._transport.synced()
@@ -230,8 +226,6 @@ class Bitget:
         """The newest bill of the product, whatever its business; paging shows that bill ids only grow."""
         found = await self._bills({}, 1)
         return str(max(row.whole("billId") for row in found)) if found else None
-
-    # Writing.
 
     def turn(self) -> AbstractAsyncContextManager[None]:
         """See ``Writer.turn``."""

@@ -80,8 +80,6 @@ class Okx:
         """The user id of this (sub-)account."""
         return _config(await self._read(CONFIG)).uid
 
-    # Reading the account.
-
     async def observe(
         self, declared: Mapping[str, MarginType], *, reuse: ObservedAccount | None = None
     ) -> ObservedAccount:
@@ -151,8 +149,6 @@ class Okx:
     def _ladder(self, instrument: Instrument | None) -> list[Tier]:
         return [] if instrument is None else self._tiers.get((instrument.kind, instrument.family), [])
 
-    # Reading the ledger.
-
     async def ledger(self, symbol: str, *, since_ms: int) -> LedgerRead:
         """See ``Reader.ledger``; beyond a week, the archive is read as well."""
         await self._transport.synced()
@@ -190,8 +186,6 @@ class Okx:
         """The newest margin transfer of the account; bill ids only grow."""
         found = await self._read(BILLS, {"type": ledger.TRANSFER, "limit": "1"})
         return str(max(row.whole("billId") for row in found)) if found else None
-
-    # Writing.
 
     def turn(self) -> AbstractAsyncContextManager[None]:
         """See ``Writer.turn``."""
