@@ -147,7 +147,11 @@ def _freeing(missing: Decimal, reductions: Sequence[MoveMargin]) -> list[MoveMar
 
 def worst(codes: Iterable[int]) -> int:
     """The most serious of several exit codes, 0 of none; raises ValueError for a code that no account can end with."""
-    return SEVERITY[min((SEVERITY.index(code) for code in codes), default=len(SEVERITY) - 1)]
+    found = set(codes)
+    strange = sorted(found.difference(SEVERITY))
+    if strange:
+        raise ValueError(f"weighing exit codes: {strange[0]} is not one that an account ends with; this is a bug")
+    return next((code for code in SEVERITY if code in found), 0)
 
 
 def account_exit_code(plan: AccountPlan, *, detailed: bool) -> int:

@@ -208,7 +208,7 @@ def stale_basis(
     same = last_move.identity is None or position.identity == last_move.identity
     if not same or position.size != last_move.size:
         return False
-    newer = [row for row in rows if row.time_ms >= last_move.signed_ms - CLOCK_AHEAD_MS]
+    newer = _since(rows, last_move)
     ours = _our_row(newer, last_move, minus(after, before))
     amount = minus(after, before) if ours is None else ours.change
     explained, _ = _explained([row for row in newer if row is not ours], last_move.address, shared=shared)
@@ -216,6 +216,10 @@ def stale_basis(
     if abs(minus(observed, plus(plus(before, amount), explained))) <= quarter:
         return False
     return observed <= plus(before, quarter) if amount > 0 else observed >= minus(before, quarter)
+
+
+def _since(rows: Sequence[LedgerRow], move: Effect) -> list[LedgerRow]:
+    return [row for row in rows if row.time_ms >= move.signed_ms - CLOCK_AHEAD_MS]
 
 
 def _our_row(rows: Sequence[LedgerRow], move: Effect, amount: Decimal) -> LedgerRow | None:
@@ -236,7 +240,7 @@ def _our_row(rows: Sequence[LedgerRow], move: Effect, amount: Decimal) -> Ledger
 
 def without_ours(rows: Sequence[LedgerRow], move: Effect) -> list[LedgerRow]:
     """The rows since a step of ours was signed, less the one that is its own."""
-    newer = [row for row in rows if row.time_ms >= move.signed_ms - CLOCK_AHEAD_MS]
+    newer = _since(rows, move)
     if move.before is None or move.after is None:
         return newer
     ours = _our_row(newer, move, minus(move.after, move.before))
