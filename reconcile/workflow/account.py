@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from reconcile import planner, statefile
 from reconcile.basis import sound_look
-from reconcile.errors import Declined, InputError, JournalError, ReadFailed, ReconcileError
+from reconcile.errors import Declined, InputError, Interrupted, JournalError, ReadFailed, ReconcileError
 from reconcile.exchanges.base import Writer, lane_of
 from reconcile.journal.records import Known
 from reconcile.journal.state import JournalState
@@ -120,5 +120,7 @@ def as_error(error: ReconcileError) -> tuple[PlanError, int]:
             return PlanError(key="exchange", message=str(error)), 1
         case JournalError():
             return PlanError(key="journal", message=str(error)), 1
+        case Interrupted():
+            return PlanError(key="interrupted", message=str(error)), 130
         case _:
             return PlanError(key="error", message=str(error)), 1

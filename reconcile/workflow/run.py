@@ -1,10 +1,8 @@
 """One account's run of apply under its lock: settle, look, plan, send, verify, and what is known at the end."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from hashlib import sha256
-from pathlib import Path
 
 from reconcile import planner
 from reconcile.basis import declared_types
@@ -22,14 +20,15 @@ from reconcile.plan import (
     MoveMargin,
     OutcomeKind,
     PlanError,
-    SavedPlan,
     SetMarginType,
     Status,
     Step,
     StepResult,
 )
+from reconcile.together import until
 from reconcile.workflow.account import as_error, failed_plan, grace_ms, held_addresses, identify, plan_account
 from reconcile.workflow.facts import RunFacts, make_context, run_finished, run_started
+from reconcile.workflow.reviewed import account_of, check_account, check_mode, check_usable, state_file_agrees
 from reconcile.workflow.world import Connection, World
 
 NOT_IN_PLACE = {Status.CHANGE, Status.BLOCKED, Status.WAITING, Status.HELD}
@@ -42,7 +41,7 @@ class AccountRun:
         self._world = world
         self._desired = desired
         self._facts = facts
-        self._saved = _saved_account(facts.saved, desired.name)
+        self._saved = account_of(facts.saved, desired.name)
         self._connection: Connection | None = None
         self._journal: Journal | None = None
         self._context: Context | None = None
@@ -53,25 +52,29 @@ class AccountRun:
 
     async def connect(self) -> None:
         """Check what can be checked without the lock, reach the exchange and learn whose account it is."""
+        await until(self._world.stop, self._connect(), doing=f"starting {self._desired.name}")
+
+    async def _connect(self) -> None:
         reason = self._world.frozen(self._desired.name)
         if reason is not None:
             raise Declined("frozen", f"starting {self._desired.name}: {reason}; remove the freeze to go on")
         self._connection = self._world.connect(self._desired, False)  # noqa: FBT003 - not read only
         self.identity = await identify(self._connection)
-        if self._saved is not None and self._saved.identity not in {None, self.identity}:
-            raise Declined("account", "applying the plan: it was made for another exchange account; make a new plan")
+        if self._saved is not None:
+            check_account(self._saved, self.identity)
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Take the lock for the life of ``stack`` and settle what earlier runs left open."""
         world, connection = self._world, self._the_connection
-        journal = await stack.enter_async_context(
-            world.store.open(
-                self.identity,
-                run_id=self._facts.run_id,
-                holder={"host": world.host, "actor": world.actor, "command": self._facts.command},
-                timeout_ms=world.lock_timeout_ms,
-            )
+        lock = world.store.open(
+            self.identity,
+            run_id=self._facts.run_id,
+            holder={"host": world.host, "actor": world.actor, "command": self._facts.command},
+            timeout_ms=world.lock_timeout_ms,
+            on_wait=self._waits_for,
         )
+        doing = f"taking the lock of {self._desired.name}"
+        journal = await until(world.stop, stack.enter_async_context(lock), doing=doing)
         self._journal = journal
         cold_until_ms = self._cold_until(journal, connection)
         await journal.append(run_started(world, self._desired, self._facts, cold_until_ms), durable=False)
@@ -79,7 +82,13 @@ class AccountRun:
         await Executor(self._context, parallelism=world.parallelism).settle_earlier()
 
     async def prepare(self) -> AccountPlan:
-        """What is to be done: the reviewed plan if it still holds, else a new one. Raises Declined, ReadFailed."""
+        """What is to be done: the reviewed plan if it still holds, else a new one.
+
+        Raises Declined, ReadFailed, Interrupted.
+        """
+        return await until(self._world.stop, self._prepare(), doing=f"planning {self._desired.name}")
+
+    async def _prepare(self) -> AccountPlan:
         context = self._the_context
         if self._saved is not None:
             self._plan = await self._reviewed(self._saved)
@@ -121,36 +130,18 @@ class AccountRun:
     async def _reviewed(self, saved: AccountPlan) -> AccountPlan:
         """The reviewed plan with a fresh look, once every reason to refuse it has been asked."""
         plan = self._facts.saved
-        journal = self._the_context.journal
         if plan is None:
             raise RuntimeError("a reviewed account without its plan")
-        if plan.plan.plan_id in journal.state.used_plans:
-            raise Declined("used", f"applying plan {plan.plan.plan_id}: it was used before; make a new plan")
-        if self._world.clock.wall_ms() > plan.plan.expires_ms:
-            raise Declined("expired", f"applying plan {plan.plan.plan_id}: it has expired; make a new plan")
-        self._check_state_file(saved.desired)
+        check_usable(plan, used=self._the_context.journal.state.used_plans, now_ms=self._world.clock.wall_ms())
+        self._state_file_checked = state_file_agrees(saved.desired)
+        if not self._state_file_checked:
+            where = saved.desired.path
+            self._world.progress(f"{self._desired.name}: {where} is not here; applying the plan without comparing it")
         if saved.errors:
             return saved
         look = await self._the_connection.writer.observe(declared_types(saved.desired))
-        if look.position_mode is not saved.desired.position_mode:
-            raise Declined(
-                "position_mode",
-                f"applying the plan: the account is in {look.position_mode} mode, the plan was made for "
-                f"{saved.desired.position_mode}; make a new plan",
-            )
+        check_mode(saved.desired, look)
         return replace(saved, identity=self.identity, observed=look, observed_wall_ms=self._world.clock.wall_ms())
-
-    def _check_state_file(self, desired: DesiredAccount) -> None:
-        try:
-            content = Path(desired.path).read_bytes()
-        except OSError:
-            self._state_file_checked = False
-            self._world.progress(f"{desired.name}: {desired.path} is not here; applying the plan without comparing it")
-            return
-        if sha256(content).hexdigest() != desired.sha256:
-            raise Declined(
-                "stale", f"applying the plan: {desired.path} is not what the plan was made from; make a new plan"
-            )
 
     async def _before_first_call(self, steps: Sequence[Step]) -> None:
         """The cold fence where it applies, a look that is young, and no step stale; then the plan is used up."""
@@ -184,6 +175,8 @@ class AccountRun:
         context = self._the_context
         errors: tuple[PlanError, ...] = ()
         final = plan
+        if self._saved is not None and plan.observed is not None:
+            final = self._as_seen(plan, plan.observed)
         try:
             if self._results:
                 sent = max((effect.effect_ms for effect in context.journal.state.effects.values()), default=0)
@@ -258,6 +251,10 @@ class AccountRun:
 
     # What the run is made of.
 
+    def _waits_for(self, holder: Mapping[str, str]) -> None:
+        who = ", ".join(f"{key} {value}" for key, value in holder.items()) or "a process that has not given its name"
+        self._world.progress(f"{self._desired.name}: waiting for the lock, held by {who}")
+
     def _cold_until(self, journal: Journal, connection: Connection) -> int | None:
         """The exchange time before which a request that this journal has not seen could still take effect."""
         state = journal.state
@@ -282,12 +279,6 @@ class AccountRun:
         if self._context is None:
             raise RuntimeError("an account run was used before it was opened")
         return self._context
-
-
-def _saved_account(saved: SavedPlan | None, name: str) -> AccountPlan | None:
-    if saved is None:
-        return None
-    return next(account for account in saved.plan.accounts if account.desired.name == name)
 
 
 def _unfinished(entries: Sequence[Entry]) -> tuple[Entry, ...]:
