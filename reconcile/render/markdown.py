@@ -30,7 +30,7 @@ LIMIT = 65_536
 """The most characters that a comment may have on the forges we know."""
 
 _RESERVE = 2_000  # for what closes a cut document
-_MEANING = re.compile(r"[&<>|`*_~\[\](){}\\!#@$^]|://|(?<=www)\.", re.IGNORECASE)
+_MEANING = re.compile(r"[&<>|`*_~\[\]\\#@$^]|://|(?<=www)\.", re.IGNORECASE)
 _BREAK = "\u200b"  # no width; keeps '@name', '#12', 'https://' and 'www.host' from becoming something else
 _ENTRY_HEAD = "| | Address | Now | Declared | Change | Liquidation | |\n|-|-|-:|-:|-:|-|-|"
 _MARKS = {Status.CHANGE: "🔁", Status.BLOCKED: "⛔", Status.HELD: "❓", Status.WAITING: "⏳", Status.UNMANAGED: "👀"}
@@ -75,6 +75,8 @@ def plan(plan: Plan, *, titles: Mapping[str, str] = NO_TITLES, limit: int = LIMI
 def _plan_account(page: "_Page", account: AccountPlan, titles: Mapping[str, str]) -> None:
     page.add("", f"**{quote(describe(account, titles))}** ({code(account.desired.path)})", "")
     _errors(page, account.errors)
+    if account.errors and account.entries:
+        page.add("**Refused as a whole: nothing of this account is sent.**", "")
     quiet = [entry for entry in account.entries if entry.status is Status.IN_SYNC]
     loud = by_attention(entry for entry in account.entries if entry.status is not Status.IN_SYNC)
     page.table(_ENTRY_HEAD, map(_entry, loud))

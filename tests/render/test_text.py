@@ -1,0 +1,159 @@
+"""Text for people: true last lines, no control characters, colour that only repeats."""
+
+import re
+import unicodedata
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconcile.model import Address, Side
+from reconcile.plan import OutcomeKind, Plan, PlanError, Result, Status
+from reconcile.render import github, markdown, text
+from reconcile.render.conclusion import conclusion
+from tests.render.making import (
+    account,
+    account_result,
+    entry,
+    every_entry,
+    every_outcome,
+    every_result,
+    plan,
+    position,
+    result,
+    step_result,
+    target,
+)
+
+ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@pytest.mark.parametrize(
+    "show",
+    [
+        lambda color: text.plan(plan(), color=color),
+        lambda color: text.result(every_result(), color=color),
+    ],
+)
+def test_colour_adds_nothing_but_escapes(show: Callable[[bool], str]) -> None:
+    assert ESCAPES.sub("", show(True)) == show(False)  # noqa: FBT003 - the case's own parameter
+    assert ESCAPES.search(show(True))  # noqa: FBT003 - as above
+
+
+def hostile(words: str) -> Plan:
+    """A plan in which everything that others write says the same."""
+    address = Address(words, Side.LONG)
+    item = entry(
+        "X.long",
+        Status.BLOCKED,
+        declared=target("X.long", "5"),
+        live=position("X.long", "4"),
+        blocked_by=words,
+        reason=words,
+        asset=words,
+    )
+    named = type(item)(**{**{name: getattr(item, name) for name in item.__slots__}, "address": address})
+    return plan(account([named], errors=[PlanError(key=words, message=words)], exit_code=4), overrides={words: words})
+
+
+def hostile_result(words: str) -> Result:
+    """The same for a result."""
+    steps = [step_result("s", "X.long", OutcomeKind.REFUSED, before=words, after=words, evidence=words, detail=words)]
+    return result(account_result(steps, exit_code=3, errors=[PlanError(key=words, message=words)]), exit_code=3)
+
+
+@given(st.text(min_size=1))
+def test_nothing_that_others_wrote_gets_a_control_character_into_any_output(words: str) -> None:
+    made, ended = hostile(words), hostile_result(words)
+    shown = [
+        text.plan(made, color=False),
+        text.question(made),
+        text.result(ended, color=False),
+        markdown.plan(made),
+        markdown.result(ended),
+        github.plan(made),
+        github.result(ended),
+    ]
+    for output in shown:
+        strange = {char for char in output if unicodedata.category(char)[0] == "C" or char in "\u2028\u2029"}
+        assert strange <= {"\n", "\u200b"}
+
+
+@given(st.text(min_size=1))
+def test_nothing_that_others_wrote_adds_a_line_to_the_text(words: str) -> None:
+    assert text.plan(hostile(words), color=False).count("\n") == text.plan(hostile("x"), color=False).count("\n")
+
+
+APPLIED = step_result("s1", "A.long", OutcomeKind.APPLIED, amount="1")
+WAITING = [item for item in every_entry() if item.status is Status.WAITING]
+LAST_LINES: dict[str, tuple[Result, str]] = {
+    "in sync": (
+        result(account_result([], exit_code=0), exit_code=0),
+        "IN SYNC: nothing had to be sent, and nothing was.",
+    ),
+    "done": (
+        result(account_result([APPLIED], exit_code=0), exit_code=0),
+        "DONE: 1 step applied and verified; live is as declared.",
+    ),
+    "done but for a position": (
+        result(account_result([APPLIED], exit_code=0, remaining=WAITING), exit_code=0),
+        "DONE: 1 step applied and verified; live is as declared. 1 target waiting for a position.",
+    ),
+    "error before anything": (
+        result(account_result([], exit_code=1), exit_code=1),
+        "FAILED: nothing was sent (3 steps planned). The error above says what to mend.",
+    ),
+    "error half way": (
+        result(account_result([APPLIED], exit_code=1), exit_code=1),
+        "FAILED: 1 of 3 steps applied, 2 not started. The error above says what to mend.",
+    ),
+    "refused": (
+        result(account_result([], exit_code=4), exit_code=4),
+        "REFUSED: nothing was sent (3 steps planned). The reason is above.",
+    ),
+    "short": (
+        result(account_result([APPLIED, every_outcome()[3]], exit_code=3), exit_code=3),
+        "INCOMPLETE: 1 of 3 steps applied, 1 refused by the exchange (nothing changed), 1 not started.",
+    ),
+    "unknown": (
+        result(account_result([every_outcome()[1]], exit_code=5), exit_code=5),
+        "UNKNOWN: 0 of 3 steps applied, 1 UNKNOWN, 2 not started. Held, nothing more is sent for: main:BTCUSDT.long.",
+    ),
+    "interrupted": (
+        result(account_result([APPLIED], exit_code=130), exit_code=130),
+        "INTERRUPTED: 1 of 3 steps applied, 2 not started. Running apply again is safe",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LAST_LINES)
+def test_the_last_line_says_what_was_and_was_not_done(case: str) -> None:
+    ended, expected = LAST_LINES[case]
+    last = text.result(ended, color=False).splitlines()[-1]
+    assert last == conclusion(ended)
+    assert last.startswith(expected)
+
+
+def test_every_address_has_its_line() -> None:
+    shown = text.plan(plan(account(every_entry())), color=False).splitlines()
+    for item in every_entry():
+        assert sum(f" {item.address} " in line for line in shown) == 1
+
+
+def test_a_blocked_and_a_waiting_line_say_why() -> None:
+    shown = text.plan(plan(), color=False)
+    assert "blocked by max_margin: 90000 USDT would be over" in shown
+    assert "waiting: no open position" in shown
+
+
+def test_an_account_refused_as_a_whole_says_that_nothing_of_it_is_sent() -> None:
+    refused = account(errors=[PlanError(key="max_changes", message="3 changes, at most 2")], exit_code=4)
+    assert "refused as a whole: nothing of this account is sent" in text.plan(plan(refused), color=False)
+
+
+def test_the_question_names_only_accounts_that_something_is_sent_to() -> None:
+    quiet = account([item for item in every_entry() if item.status is Status.IN_SYNC], name="quiet")
+    shown = text.question(plan(account(), quiet))
+    assert "main: binance, live, hedge: 3 calls" in shown
+    assert "quiet" not in shown

@@ -1,0 +1,69 @@
+"""Safe text, times, aligned amounts, sums."""
+
+import unicodedata
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconcile.render.values import aligned, clean, percent, price, rfc3339, signed, summary_line, unix_ms
+from tests.render.making import account, every_entry, plan
+
+
+@given(st.text())
+def test_cleaned_text_is_one_line_without_control_format_or_surrogate_characters(text: str) -> None:
+    shown = clean(text)
+    assert all(unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} for char in shown)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("BTCUSDT.long", "BTCUSDT.long"),
+        ("a → b", "a → b"),
+        ("\x1b[31mred\x1b[0m", "\\x1b[31mred\\x1b[0m"),
+        ("two\nlines\r", "two\\x0alines\\x0d"),
+        ("\u202eevil", "\\u202eevil"),
+        ("\u200b", "\\u200b"),
+        ("\U000e0041", "\\U000e0041"),
+    ],
+)
+def test_what_could_deceive_a_terminal_is_shown_as_its_escape(text: str, shown: str) -> None:
+    assert clean(text) == shown
+
+
+@given(st.integers(0, 253_402_300_799_999))
+def test_a_time_survives_rfc_3339(moment_ms: int) -> None:
+    assert unix_ms(rfc3339(moment_ms)) == moment_ms
+
+
+@pytest.mark.parametrize("text", ["2026-01-01T00:00:00", "2026-01-01", "yesterday", ""])
+def test_a_time_without_zone_is_no_time(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        unix_ms(text)
+
+
+@given(st.lists(st.one_of(st.decimals(allow_nan=False, allow_infinity=False, places=3), st.sampled_from(["", "none"]))))
+def test_aligned_cells_are_equally_wide_and_their_points_stand_under_each_other(cells: list[object]) -> None:
+    texts = [format(cell, "f") if isinstance(cell, Decimal) else str(cell) for cell in cells]
+    shown = aligned(texts)
+    assert [cell.strip() for cell in shown] == texts
+    assert len({len(cell) for cell in shown}) <= 1
+    assert len({cell.index(".") for cell in shown if "." in cell}) <= 1
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"), [("300", "+300"), ("-14.20", "-14.2"), ("0", "0"), ("-0.0", "0"), ("1E+3", "+1000")]
+)
+def test_a_difference_shows_its_sign(amount: str, shown: str) -> None:
+    assert signed(Decimal(amount)) == shown
+
+
+def test_a_missing_price_and_distance_are_named() -> None:
+    assert (price(None), percent(None)) == ("none", "none")
+    assert (price(Decimal("48012.345678")), percent(Decimal("0.0397"))) == ("48012.346", "4.0%")
+
+
+def test_the_summary_adds_up_by_asset_and_leaves_out_what_there_is_none_of() -> None:
+    assert summary_line(plan(account(every_entry()[:2]))) == "2 to change (+300 USDT, -100.25 USDT)"
