@@ -152,7 +152,7 @@ def test_what_only_the_exchange_can_refuse_blocks_nothing(config: dict[str, str]
     assert observe(answers={CONFIG: data(config_row(**config))}).account_block is None
 
 
-def test_the_first_look_takes_five_requests_and_a_later_one_two() -> None:
+def test_the_first_look_takes_four_requests_and_a_later_one_two() -> None:
     desk = Desk({POSITIONS: data(position_row(liqPx="3000"))})
 
     async def looks() -> None:

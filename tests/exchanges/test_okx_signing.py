@@ -1,5 +1,7 @@
 """Signatures against vectors that were made by hand from the rule, and what a request carries."""
 
+import pytest
+
 from reconcile.exchanges.base import Credentials
 from reconcile.exchanges.okx.signing import headers, signature, timestamp
 from reconcile.model import MarginType
@@ -45,13 +47,12 @@ def test_a_public_read_carries_no_credential() -> None:
     assert not [name for name in desk.asked(INSTRUMENTS)[0].headers if name.startswith("OK-ACCESS")]
 
 
-def test_every_request_of_a_demo_account_says_so_and_none_of_a_live_one() -> None:
-    for demo in (True, False):
-        desk = Desk(demo=demo)
-        run(lambda desk=desk: desk.okx.observe({"ETH-USDT-SWAP": MarginType.ISOLATED}))
-        call = desk.okx.prepare(move(), move().amount, held(), signed_at_ms=MOMENT_MS)
-        told = {request.headers.get("x-simulated-trading") for request in [*desk.requests(), call.request]}
-        assert told == ({"1"} if demo else {None})
+@pytest.mark.parametrize(("demo", "told"), [(True, "1"), (False, None)])
+def test_every_request_of_a_demo_account_says_so_and_none_of_a_live_one(*, demo: bool, told: str | None) -> None:
+    desk = Desk(demo=demo)
+    run(lambda: desk.okx.observe({"ETH-USDT-SWAP": MarginType.ISOLATED}))
+    call = desk.okx.prepare(move(), move().amount, held(), signed_at_ms=MOMENT_MS)
+    assert {request.headers.get("x-simulated-trading") for request in [*desk.requests(), call.request]} == {told}
 
 
 def test_a_read_is_signed_for_the_time_that_the_exchange_served() -> None:
