@@ -144,12 +144,7 @@ def test_a_query_never_hides_the_margin_rows() -> None:
     assert {(params["productType"], params["limit"]) for params in asked} == {("USDT-FUTURES", "100")}
 
 
-def test_the_newest_bill_of_the_product_is_the_cursor() -> None:
-    desk = Desk({BILLS: data({"bills": [bill_row(41, symbol="BTCUSDT", businessType="open_long")], "endId": "41"})})
-    assert run(lambda: desk.bitget.newest_row("ETHUSDT")) == "41"
-    assert params_of(desk.asked(BILLS)[0]) == {"limit": "1", "productType": "USDT-FUTURES"}
-
-
-def test_without_a_bill_there_is_no_cursor() -> None:
+def test_the_signed_time_is_the_cursor() -> None:
     desk = Desk()
-    assert run(lambda: desk.bitget.newest_row("ETHUSDT")) is None
+    run(lambda: desk.bitget.newest_row("ETHUSDT"))
+    assert desk.requests() == []

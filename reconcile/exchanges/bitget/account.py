@@ -142,7 +142,7 @@ def position(address: Address, row: Row, found_risk: BitgetRisk | None, *, produ
         liquidation_price=shown_price(row),
         notional=_notional(row, found_risk, product=product),
         auto_add=row.has("autoMargin") and row.text("autoMargin") == "on",
-        identity=row.text("cTime"),
+        identity=str(row.whole("cTime")),
         risk=found_risk,
     )
 

@@ -206,7 +206,7 @@ class Bitget:
         found: dict[str, LedgerRow] = {}
         below: int | None = None
         for _ in range(ledger.MOST_PAGES):
-            page = await self._bills({**query, **({} if below is None else {"idLessThan": str(below)})}, ledger.PAGE)
+            page = await self._bills(query if below is None else {**query, "idLessThan": str(below)})
             if not page:
                 return found
             oldest = min(row.whole("billId") for row in page)
@@ -217,15 +217,13 @@ class Bitget:
             found.update({row.row_id: row for row in moved if row is not None})
         raise ReadFailed(f"reading {BILLS}: more than {ledger.MOST_PAGES} pages; narrow the time", again=False)
 
-    async def _bills(self, query: Params, limit: int) -> list[Row]:
-        payload = await self._read(BILLS, self._of_product(**query, limit=str(limit)))
+    async def _bills(self, query: Params) -> list[Row]:
+        payload = await self._read(BILLS, self._of_product(**query, limit=str(ledger.PAGE)))
         answer = Row(f"reading {BILLS}", payload)
         return answer.rows("bills") if answer.has("bills") else []
 
-    async def newest_row(self, symbol: str) -> str | None:  # noqa: ARG002  (one read tells it for the whole account)
-        """The newest bill of the product, whatever its business; paging shows that bill ids only grow."""
-        found = await self._bills({}, 1)
-        return str(max(row.whole("billId") for row in found)) if found else None
+    async def newest_row(self, symbol: str) -> None:
+        """No one request tells it: a query picks one kind of business. The signed time is the cursor."""
 
     def turn(self) -> AbstractAsyncContextManager[None]:
         """See ``Writer.turn``."""

@@ -34,7 +34,7 @@ def movement(row: Row) -> LedgerRow | None:
     cause, sign = found
     amount = row.number("amount")
     return LedgerRow(
-        row_id=row.text("billId"),
+        row_id=str(row.whole("billId")),
         symbol=row.text("symbol"),
         side=None,
         asset=row.text("coin"),

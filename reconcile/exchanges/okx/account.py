@@ -204,7 +204,7 @@ def position(found: Open, instrument: Instrument | None, found_risk: IsolatedRis
         mark_price=mark,
         liquidation_price=row.optional("liqPx"),
         notional=_notional(abs(size), mark, instrument),
-        identity=f"{row.text('posId')}@{row.text('cTime')}",
+        identity=f"{row.text('posId')}@{row.whole('cTime')}",
         risk=found_risk,
     )
 

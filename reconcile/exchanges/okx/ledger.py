@@ -38,7 +38,7 @@ def movement(row: Row) -> LedgerRow | None:
     if change == 0:
         return None
     return LedgerRow(
-        row_id=row.text("billId"),
+        row_id=str(row.whole("billId")),
         symbol=row.text("instId"),
         side=None,
         asset=row.text("ccy"),
