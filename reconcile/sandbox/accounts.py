@@ -311,7 +311,7 @@ class Books:
         """Open a position, or add to it, at ``price`` (None: at the mark).
 
         ``size`` is unsigned for long and short, signed for net. An isolated position is given ``margin`` from the free
-        balance, by default its size over the leverage. ``margin_type`` None takes the symbol's.
+        balance, by default its value over the leverage. ``margin_type`` None takes the symbol's.
         """
         market, setting = self._market(symbol), self.settings[symbol]
         self._side(side)
@@ -323,9 +323,9 @@ class Books:
         at, old = price or market.mark, self.positions.get((symbol, side, kind))
         if old is not None and (old.size > 0) != (size > 0):
             raise Denied(Refusal.SIDE, "close what is open the other way first")
-        given = ZERO
-        if kind == ISOLATED:
-            given = self._cut(market.notional(size, at) / setting.leverage) if margin is None else margin
+        given = self._cut(market.notional(size, at) / setting.leverage) if margin is None else margin
+        if kind == CROSSED:
+            given = ZERO
         if given < 0 or given > self.cross[market.asset]:
             raise Denied(Refusal.FUNDS, f"{self.cross[market.asset]} {market.asset} is not allocated")
         self._tick(now_ms)
@@ -378,9 +378,13 @@ class Books:
         return self._again(position, -position.size, now_ms, by)
 
     def _again(self, position: Position, size: Decimal, now_ms: int, by: By) -> Position:
-        kind = position.margin_type
-        self.close_position(position.symbol, position.side, now_ms=now_ms, margin_type=kind, by=by)
-        return self.open_position(position.symbol, position.side, size, now_ms=now_ms, margin_type=kind, by=by)
+        """Close and open anew, with the initial margin or what free money there is; it cannot end half done."""
+        symbol, side, kind = position.key
+        market = self.markets[symbol]
+        self.close_position(symbol, side, now_ms=now_ms, margin_type=kind, by=by)
+        wanted = self._cut(market.notional(size, market.mark) / self.settings[symbol].leverage)
+        margin = min(wanted, self.cross[market.asset])
+        return self.open_position(symbol, side, size, now_ms=now_ms, margin=margin, margin_type=kind, by=by)
 
     # ---- inside --------------------------------------------------------------------------------------------------
 

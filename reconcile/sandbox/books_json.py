@@ -25,7 +25,7 @@ def _dump(value: Value) -> dict[str, object]:
 
 
 def _load(kind: type[Value], data: Mapping[str, Any]) -> Value:
-    given = {
+    given: dict[str, Any] = {
         field.name: Decimal(data[field.name]) if field.type is Decimal else data[field.name]
         for field in fields(kind)
         if field.name in data

@@ -16,7 +16,7 @@ from typing import Self, cast
 from urllib.parse import urlsplit
 
 from reconcile.clock import Clock, SystemClock
-from reconcile.errors import InputError
+from reconcile.errors import InputError, ReconcileError
 from reconcile.sandbox.faults import Ending
 from reconcile.sandbox.http import Answer, Request
 from reconcile.sandbox.venue import Delivery, Venue
@@ -51,7 +51,12 @@ class _Handler(BaseHTTPRequestHandler):
             headers={name.lower(): value for name, value in self.headers.items()},
             body=self.rfile.read(length) if length else b"",
         )
-        self._end(server.owner.pass_on(request))
+        try:
+            delivery = server.owner.pass_on(request)
+        except ReconcileError as error:
+            self._write(Answer(status=500, headers={"content-type": "text/plain"}, body=str(error).encode()))
+            return
+        self._end(delivery)
 
     do_GET = do_POST = do_PUT = do_DELETE = _exchange  # noqa: N815 - the library's names
 

@@ -1,0 +1,1 @@
+"""The simulated exchange, tested by its books."""
