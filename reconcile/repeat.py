@@ -8,11 +8,14 @@ dice that are passed in, so a simulation repeats exactly and without real time. 
 
 import random
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, retry_if_exception_type, stop_after_attempt
 
 from reconcile.clock import Clock
 from reconcile.errors import ReadFailed
+
+T = TypeVar("T")
 
 READ_ATTEMPTS = 4
 """How often one read is tried."""
@@ -41,6 +44,23 @@ def reads(clock: Clock, dice: random.Random) -> AsyncRetrying:
         sleep=_sleep(clock),
         reraise=True,
     )
+
+
+async def read(clock: Clock, dice: random.Random, work: Callable[[], Awaitable[T]]) -> T:
+    """Do what ``reads`` does; what succeeds at once, as nearly every read does, is spared the machinery."""
+    try:
+        return await work()
+    except ReadFailed as error:
+        if not _may_pass(error):
+            raise
+        failed = [error]
+
+    async def again() -> T:
+        if failed:
+            raise failed.pop()
+        return await work()
+
+    return await reads(clock, dice)(again)
 
 
 def steps(clock: Clock, dice: random.Random, *, attempts: int = STEP_ATTEMPTS) -> AsyncRetrying:

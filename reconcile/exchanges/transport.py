@@ -96,11 +96,11 @@ class Transport:
 
     async def get(self, path: str, params: Params, charges: Charges, *, signed: bool = True) -> object:
         """The payload of a read, repeated while that may help; raises ReadFailed."""
-        return await repeat.reads(self._clock, self._dice)(self._get, path, params, charges, signed=signed)
+        return await repeat.read(self._clock, self._dice, lambda: self._get(path, params, charges, signed=signed))
 
     async def sync_time(self) -> int:
         """Ask for the exchange's time now, take it in and return it; raises ReadFailed."""
-        return await repeat.reads(self._clock, self._dice)(self._sync)
+        return await repeat.read(self._clock, self._dice, self._sync)
 
     async def synced(self) -> None:
         """Ask for the exchange's time if it is due; many callers share one question."""
