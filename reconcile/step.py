@@ -16,6 +16,8 @@ from reconcile.context import MAX_READ_AGE_MS, Context
 from reconcile.diff import InSync, Send, Stale, fresh_move
 from reconcile.errors import InDoubt, Interrupted, JournalError, NotSent, ReadFailed, RefusalKind, Refused
 from reconcile.exchanges.base import Yes
+from reconcile.exchanges.marking import MOST_STEPS, distinctive
+from reconcile.exchanges.traits import Scope
 from reconcile.journal.records import Intent, Known, Outcome
 from reconcile.lifecycle import Event, State, advance
 from reconcile.model import ObservedAccount, Position
@@ -174,12 +176,20 @@ class StepRun:
                 pass
         if position is None:
             raise self._stale("the position is gone")
+        amount = self._marked(amount, step)
         breach = policy.recheck(self._context.desired.policy, step, amount, position, step.asset)
         if breach is not None:
             raise self._skip(f"policy no longer permits it: {breach}")
         before = position.isolated_margin
         after = before + amount if step.action == "add_margin" else before - amount
         return _Decision(amount=amount, before=plain(before), wanted=plain(after), position=position, look=look)
+
+    def _marked(self, amount: Decimal, step: MoveMargin) -> Decimal:
+        """Where the ledger names no side: the amount with a last digit of our own, if the tolerance has room for it."""
+        size = self._context.amount_step(step.asset)
+        if self._context.writer.traits.lane is not Scope.SYMBOL or step.tolerance < MOST_STEPS * size:
+            return amount
+        return distinctive(amount, size, seed=f"{step.step_id} {self._context.new_id()}")
 
     # Journal and reserve.
 
