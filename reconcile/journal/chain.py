@@ -12,10 +12,11 @@ from typing import Any
 
 from reconcile.errors import ChainBroken, JournalError
 from reconcile.journal.codec import GENESIS, VERSION, Header, Opaque, decode, is_sealed, parse_line
-from reconcile.journal.records import Noted, Repaired, RunFinished
+from reconcile.journal.records import Noted, Repaired
 from reconcile.journal.state import JournalState
 
-_UNFOLDED = frozenset(kind.kind.encode() for kind in (RunFinished, Repaired, Noted))
+_UNFOLDED = frozenset(kind.kind.encode() for kind in (Repaired, Noted))
+"""Kinds that ``JournalState`` only counts: their lines are proven but not taken apart."""
 _KIND_AFTER = len('"at":"2026-01-01T00:00:00.000Z","kind":"')
 
 

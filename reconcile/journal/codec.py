@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, ClassVar
 from zlib import crc32
 
@@ -102,9 +103,10 @@ def is_sealed(line: bytes) -> bool:
 
 def parse_line(line: bytes) -> Mapping[str, Any]:
     """A line as the object that it is; numbers with a fraction are Decimals. Raises ValueError when it is not one."""
-    value = _DECODER.decode(line.decode("utf-8"))
-    if not isinstance(value, dict):
-        raise ValueError("a journal line is a JSON object")  # noqa: TRY004 - one error for all malformed lines
+    text = line.decode("utf-8")
+    value, end = _DECODER.raw_decode(text)
+    if not isinstance(value, dict) or text[end:] != "\n":
+        raise ValueError("a journal line is a JSON object")
     return value
 
 
@@ -149,12 +151,18 @@ def _amount(text: str | None) -> Decimal | None:
     return None if text is None else parse(text)
 
 
+@lru_cache(maxsize=4096)
+def _address(text: str) -> Address:
+    """An account has few addresses and a long journal names each of them often."""
+    return Address.parse(text)
+
+
 def _intent(value: Mapping[str, Any]) -> Intent:
     return Intent(
         intent_id=value["intent_id"],
         step_id=value["step_id"],
         lane=value["lane"],
-        address=Address.parse(value["address"]),
+        address=_address(value["address"]),
         action=value["action"],
         asset=value["asset"],
         amount=_amount(value["amount"]),

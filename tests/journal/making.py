@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
+from reconcile.journal.base import Store
 from reconcile.journal.chain import line_hash
 from reconcile.journal.codec import FORMAT, GENESIS, Header, encode, rfc3339
 from reconcile.journal.disk import Disk
@@ -46,6 +47,11 @@ class VirtualClock:
 async def inline(work: Callable[[], T]) -> T:
     """Run what blocks in place."""
     return work()
+
+
+def as_store(store: FileStore) -> Store:
+    """The same, as the rest of the program sees it."""
+    return store
 
 
 def store_on(disk: Disk, clock: VirtualClock | None = None) -> FileStore:

@@ -159,7 +159,7 @@ def test_a_known_kind_with_a_bad_field_is_an_error(change: dict[str, Any]) -> No
         decode(value)
 
 
-@pytest.mark.parametrize("line", [b"[]\n", b"nonsense\n", b"\xff\n", b"\n"])
+@pytest.mark.parametrize("line", [b"[]\n", b"nonsense\n", b"\xff\n", b"\n", b"{}", b"{} {}\n"])
 def test_what_is_not_a_json_object_is_no_line(line: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
         parse_line(line)

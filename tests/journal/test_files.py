@@ -6,15 +6,15 @@ import json
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import pytest
 
 from reconcile.errors import ChainBroken, Declined, JournalError, LockLost
 from reconcile.journal.chain import line_hash
-from reconcile.journal.codec import MAX_LINE
+from reconcile.journal.codec import GENESIS, MAX_LINE, Header, encode, rfc3339
 from reconcile.journal.files import FileStore
-from reconcile.journal.records import Known, Noted, PlanUsed, RunStarted
+from reconcile.journal.records import Known, Noted, PlanUsed, Record, Repaired, Resolved, RunFinished, RunStarted
 from reconcile.journal.writer import FileJournal
 from tests.journal.making import (
     ACCOUNT,
@@ -23,6 +23,7 @@ from tests.journal.making import (
     JOURNAL,
     LOCK,
     VirtualClock,
+    as_store,
     chained,
     inline,
     intent,
@@ -108,18 +109,52 @@ def test_what_one_run_wrote_the_next_one_knows() -> None:
     assert (state.last_host, state.used_plans, list(state.unsettled)) == ("alpha", {"p"}, ["SYM1.long"])
 
 
+def every_kind() -> list[Record]:
+    """Records of every kind, each of which may change what a journal adds up to."""
+    found = {
+        "declared": {"SYM50.long": "7"},
+        "live": {"SYM50.long": {"isolated_margin": "7.5"}},
+        "live_at_ms": 5_000,
+        "out_of_place": [],
+    }
+    return [
+        RunStarted(host="alpha", command="apply", cold_until_ms=9_000),
+        PlanUsed(plan_id="p", digest="d"),
+        *steps(20),
+        outcome(30, Known.APPLIED, effect_ms=3_000, claim="row 1"),
+        intent(31),
+        outcome(31, Known.UNKNOWN, effect_ms=4_000),
+        intent(32),
+        Resolved(intent_id="intent-32", applied=True, reason="looked", actor="ana", effect_ms=6_000),
+        Repaired(file="torn", size=3),
+        Noted(what="refused"),
+        RunFinished(details=found),
+    ]
+
+
 def test_the_folded_state_is_the_appended_one() -> None:
     disk = SimulatedDisk(1)
 
     async def many(journal: FileJournal) -> Any:
-        for record in steps(20):
+        for record in every_kind():
             await journal.append(record, durable=False)
         return journal.state
 
+    assert {type(record) for record in every_kind()} == set(get_args(Record))
     written = hold(store_on(disk.process("a")), many)
     read = store_on(disk.process("b")).read(ACCOUNT)
 
     assert vars(written) == vars(read)
+
+
+def test_a_file_store_is_all_that_the_program_asks_of_a_store() -> None:
+    store = as_store(store_on(SimulatedDisk(1).process("a")))
+
+    async def go() -> str:
+        async with store.open(ACCOUNT, run_id="r", holder=HOLDER, timeout_ms=0) as journal:
+            return journal.head
+
+    assert asyncio.run(go()) == store.read(ACCOUNT).head
 
 
 def test_each_line_names_the_run_it_was_written_in() -> None:
@@ -144,6 +179,7 @@ def test_an_intent_for_a_lane_in_doubt_is_refused_and_the_journal_goes_on() -> N
 
     hold(store_on(disk.process("a")), twice)
 
+    assert disk.open_handles == 0
     assert kinds(disk) == ["journal", "intent", "outcome", "intent"]
 
 
@@ -229,6 +265,20 @@ def test_a_broken_chain_is_not_opened_and_the_lock_is_free_again() -> None:
     assert disk.content(JOURNAL) == b"".join([*lines[:2], *lines[3:]])
 
 
+def test_a_journal_of_a_newer_version_is_read_and_not_opened() -> None:
+    disk = SimulatedDisk(1)
+    newer = Header(format="reconcile.journal/2", identity=ACCOUNT)
+    content = encode(newer, seq=1, prev=GENESIS, at=rfc3339(0), run="run-1")
+    disk.replace(JOURNAL, content)
+    store = store_on(disk.process("a"))
+
+    with pytest.raises(JournalError, match="a newer reconcile wrote it"):
+        hold(store, _state)
+
+    assert store.read(ACCOUNT).head == line_hash(content)
+    assert disk.content(JOURNAL) == content
+
+
 def test_a_line_without_an_end_is_a_break_and_is_not_held_in_memory() -> None:
     disk = SimulatedDisk(1)
     disk.replace(JOURNAL, b"".join(chained(steps(2))) + b"x" * (4 * MAX_LINE))
@@ -243,6 +293,22 @@ def test_lines_across_the_chunks_of_a_reader_are_whole() -> None:
     disk.replace(JOURNAL, b"".join(lines))
 
     assert store_on(disk.process("a")).read(ACCOUNT).head == line_hash(lines[-1])
+
+
+def test_a_file_that_shrinks_while_it_is_read_ends_where_it_ends() -> None:
+    disk = SimulatedDisk(1)
+    lines = chained([Noted(what="x" * 300_000) for _ in range(9)])
+    disk.replace(JOURNAL, b"".join(lines))
+    reads = iter([False, True])
+
+    def shrink(process: str, asked: str, _path: Path) -> None:
+        if (process, asked) == ("reader", "read") and next(reads, False):
+            scribbler = disk.process("scribbler")
+            scribbler.truncate(scribbler.open_append(JOURNAL), 700_000)
+
+    disk.before = shrink
+
+    assert store_on(disk.process("reader")).read(ACCOUNT).head == line_hash(lines[3])
 
 
 # An unfinished last line.
@@ -260,6 +326,18 @@ def test_a_writer_moves_an_unfinished_line_aside_and_says_so(whole: int, torn: b
     last = list(store_on(disk.process("a")).lines(ACCOUNT))[-1]
     assert (last["kind"], last["size"], last["seq"]) == ("repaired", len(torn), max(whole, 1) + 1)
     assert disk.content(JOURNAL.with_name(last["file"])) == torn
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_an_unfinished_line_is_safe_in_its_own_file_before_it_is_cut_off(seed: int) -> None:
+    disk = SimulatedDisk(seed)
+    disk.replace(JOURNAL, b"".join(chained(steps(3))) + b"torn")
+
+    asyncio.run(write(store_on(disk.process("a")), 1))
+    disk.power_loss()
+
+    (repaired,) = [line for line in store_on(disk.process("a")).lines(ACCOUNT) if line["kind"] == "repaired"]
+    assert disk.content(JOURNAL.with_name(repaired["file"])) == b"torn"
 
 
 def test_a_repaired_journal_is_not_repaired_again() -> None:
@@ -402,6 +480,7 @@ def test_being_cancelled_while_a_journal_is_opened_frees_the_lock() -> None:
     asyncio.run(go())
 
     assert store.holder(ACCOUNT) is None
+    assert disk.open_handles == 0
 
 
 # The lock.
@@ -478,6 +557,47 @@ def test_locks_of_two_accounts_are_two_locks() -> None:
             return second.identity
 
     assert hold(store, other) == "okx-live-1"
+
+
+def test_a_lock_file_that_is_replaced_while_it_is_opened_is_opened_anew() -> None:
+    disk = SimulatedDisk(1)
+    replacements = [b"new", b"newer"]
+
+    def replace(process: str, asked: str, path: Path) -> None:
+        if (process, asked, path) == ("a", "lock", LOCK) and replacements:
+            disk.replace(LOCK, replacements.pop())
+
+    disk.before = replace
+
+    async def look(journal: FileJournal) -> Any:
+        journal.check()
+        return store_on(disk.process("b")).holder(ACCOUNT)
+
+    assert hold(store_on(disk.process("a")), look) == HOLDER
+
+
+def test_a_lock_file_that_is_replaced_whenever_it_is_opened_is_not_ours() -> None:
+    disk = SimulatedDisk(1)
+    disk.before = lambda _process, asked, _path: disk.replace(LOCK, b"") if asked == "lock" else None
+
+    with pytest.raises(Declined):
+        hold(store_on(disk.process("a")), _state)
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b"\xff"])
+def test_a_holder_that_has_not_given_its_name_is_a_holder_all_the_same(text: bytes) -> None:
+    disk = SimulatedDisk(1)
+
+    async def wipe(journal: FileJournal) -> Any:
+        process = disk.process("scribbler")
+        handle = process.open_append(LOCK)
+        process.truncate(handle, 0)
+        process.write(handle, text)
+        with pytest.raises(Declined, match="a process that has not given its name"):
+            await write(store_on(disk.process("b")))
+        return store_on(disk.process("b")).holder(ACCOUNT)
+
+    assert hold(store_on(disk.process("a")), wipe) == {}
 
 
 LOSSES: dict[str, Callable[[SimulatedDisk], None]] = {

@@ -247,6 +247,16 @@ def test_a_claim_is_forgotten_once_no_ledger_reaches_back_to_it() -> None:
     assert folded(claims).claims == {"day 40", "day 119", "day 120", "day 121", "day 160"}
 
 
+def test_a_claim_without_a_time_is_never_forgotten() -> None:
+    claims: list[Record] = [
+        outcome(1, Known.UNKNOWN, claim="timeless"),
+        outcome(2, Known.APPLIED, effect_ms=DAY_MS, claim="early"),
+        outcome(3, Known.APPLIED, effect_ms=900 * DAY_MS, claim="late"),
+    ]
+
+    assert folded(claims).claims == {"timeless", "late"}
+
+
 def test_used_plans_are_remembered() -> None:
     assert folded([PlanUsed(plan_id="p1", digest="d"), PlanUsed(plan_id="p2", digest="d")]).used_plans == {"p1", "p2"}
 

@@ -90,6 +90,11 @@ class SimulatedDisk:
         for file in {id(file): file for file in self._names.values()}.values():
             self._lose_content(file)
 
+    @property
+    def open_handles(self) -> int:
+        """How many handles are out."""
+        return len(self._handles)
+
     def content(self, path: Path) -> bytes:
         """What a reader sees in a file now; FileNotFoundError where there is none."""
         return bytes(self.named(path).content)
@@ -100,6 +105,10 @@ class SimulatedDisk:
         file.content, file.flushed = bytearray(content), bytearray(content)
         self._folders.add(path.parent)
         self._names[path] = self._flushed_names[path] = file
+
+    def paths(self) -> list[Path]:
+        """All names there are."""
+        return list(self._names)
 
     def remove(self, path: Path) -> None:
         """Remove a name, safe at once: what a person does."""
