@@ -1,9 +1,10 @@
 """Why live is not what we last left: the exchange's ledger since then, summed by cause. Pure.
 
 What the ledger cannot be read for, or names no side for while both sides of a symbol hold a position, stays unexplained
-rather than guessed.
+rather than guessed. A row that is our own step of an unsettled outcome is neither: it is called ``unsettled``.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,10 +13,15 @@ from reconcile.journal.records import Effect
 from reconcile.journal.state import JournalState
 from reconcile.ledger import Cause, LedgerRow
 from reconcile.model import Address
-from reconcile.money import ZERO, minus, parse, total
-from reconcile.witness import CLOCK_AHEAD_MS, without_ours
+from reconcile.money import ZERO, minus, parse, plus, total
+from reconcile.witness import CLOCK_AHEAD_MS, match_rows, without_ours
 
 UNEXPLAINED = "unexplained"
+UNSETTLED = "unsettled"
+ORDER = (Cause.FUNDING, Cause.FILL, Cause.MANUAL, Cause.AUTO, Cause.OTHER, UNSETTLED, UNEXPLAINED)
+"""Causes in the order in which they are told."""
+CONTAINED_MS = 60_000
+"""How long after our step a row may be part of the margin that was seen after it, and so of the baseline."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +38,7 @@ class Baseline:
     """What we last left at an address.
 
     ``since_ms`` is the exchange time from which the ledger counts, ``move`` our own step, to be left out of it; None
-    where a person resolved it.
+    where a person resolved it, or a run found it in place.
     """
 
     expected: Decimal
@@ -41,11 +47,15 @@ class Baseline:
 
 
 def baseline(state: JournalState, address: Address, lane: str) -> Baseline | None:
-    """The margin after our last applied step, None where there never was one."""
-    applied = state.applied.get(str(address))
+    """The margin that an apply last left in place: by our last step, or because it was so already. None for never."""
+    place = str(address)
+    standing = state.standing.get(place)
+    if standing is not None:
+        return Baseline(expected=standing.margin, since_ms=standing.since_ms, move=None)
+    applied = state.applied.get(place)
     if applied is None:
         return None
-    move = state.moves.get(str(address))
+    move = state.moves.get(place)
     if move is not None and move.after is not None:
         return Baseline(expected=move.after, since_ms=move.signed_ms - CLOCK_AHEAD_MS, move=move)
     effect = state.effects.get(lane)
@@ -53,12 +63,31 @@ def baseline(state: JournalState, address: Address, lane: str) -> Baseline | Non
     return Baseline(expected=parse(applied[0]), since_ms=since_ms, move=None)
 
 
-def attribute(
-    rows: Sequence[LedgerRow], found: Baseline, address: Address, drift: Decimal, *, shared: bool
-) -> tuple[Share, ...]:
-    """The causes of a drift (observed minus expected), largest first; what the rows leave open is ``unexplained``.
+def unsettled_rows(
+    state: JournalState, rows: Sequence[LedgerRow], address: Address, lane: str, *, step_size: Decimal
+) -> frozenset[str]:
+    """The ids of ledger rows that may be our own step at this address whose outcome is still open."""
+    item = state.unsettled.get(lane)
+    if item is None or item.intent.amount is None or item.intent.address != address:
+        return frozenset()
+    matching = match_rows(rows, item.intent, claims=state.claims, step_size=step_size)
+    return frozenset(row.row_id for row in matching)
 
-    ``shared``: the symbol has positions on both sides, so rows without a side explain nothing.
+
+def attribute(
+    rows: Sequence[LedgerRow],
+    found: Baseline,
+    address: Address,
+    drift: Decimal,
+    *,
+    shared: bool,
+    unsettled: frozenset[str] = frozenset(),
+) -> tuple[Share, ...]:
+    """The causes of a drift (observed minus expected) in ``ORDER``; what the rows (oldest first) leave open is
+    ``unexplained``.
+
+    ``shared``: the symbol has positions on both sides, so rows without a side explain nothing. ``unsettled`` are the
+    rows of a step of ours that has no outcome yet.
     """
     newer = [row for row in rows if row.time_ms >= found.since_ms]
     others = newer if found.move is None else without_ours(newer, found.move)
@@ -67,13 +96,27 @@ def attribute(
         for row in others
         if row.symbol == address.symbol and (row.side == address.side or (row.side is None and not shared))
     ]
-    shares = []
-    for cause in Cause:
-        ours = [row for row in counted if row.cause is cause]
-        amount = total(row.change for row in ours)
-        if amount != 0:
-            shares.append(Share(cause=str(cause), amount=amount, at_ms=ours[-1].time_ms))
-    rest = minus(drift, total(share.amount for share in shares))
+    sums: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    last: dict[str, int] = {}
+    for row in counted[_contained(counted, found, drift) :]:
+        cause = UNSETTLED if row.row_id in unsettled else str(row.cause)
+        sums[cause] = plus(sums[cause], row.change)
+        last[cause] = row.time_ms
+    rest = minus(drift, total(sums.values()))
+    shares = [Share(cause=cause, amount=amount, at_ms=last[cause]) for cause, amount in sums.items() if amount != ZERO]
     if rest != ZERO:
         shares.append(Share(cause=UNEXPLAINED, amount=rest))
-    return tuple(sorted(shares, key=lambda share: -abs(share.amount)))
+    return tuple(sorted(shares, key=lambda share: ORDER.index(share.cause)))
+
+
+def _contained(rows: Sequence[LedgerRow], found: Baseline, drift: Decimal) -> int:
+    """How many of the oldest rows the baseline already contains: 0, unless leaving them out explains the drift whole.
+
+    The margin after a step is read a moment after it, so what happened in between is in it.
+    """
+    for count, row in enumerate(rows):
+        if total(other.change for other in rows[count:]) == drift:
+            return count
+        if row.time_ms > found.since_ms + CONTAINED_MS:
+            return 0
+    return len(rows) if drift == 0 else 0

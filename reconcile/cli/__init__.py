@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "validate": ("validate", "Check state files; needs no network and no keys."),
     "plan": ("plan", "Read the account and show the difference; sends nothing."),
     "apply": ("apply", "Make it so: plan, ask, send each step once, verify."),
+    "drift": ("drift", "Show what moved since the last apply, and why."),
     "status": ("status", "Show unsettled steps and who holds the lock."),
     "resolve": ("resolve", "Say what happened to a step nobody can tell."),
     "schema": ("schema", "Print the JSON Schema of the state file."),
@@ -79,8 +80,9 @@ class Root(Common, click.Group):
             from reconcile.cli.fail import report  # noqa: PLC0415 - only a failure pays for it
 
             code = report(error, session)
-        session.close()
-        raise SystemExit(code if isinstance(code, int) else 0)
+        code = code if isinstance(code, int) else 0
+        session.close(code)
+        raise SystemExit(code)
 
 
 @click.group(cls=Root, context_settings=CONTEXT, epilog=EPILOG, no_args_is_help=True)

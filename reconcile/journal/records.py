@@ -177,3 +177,11 @@ class Effect:
     identity: str | None
     claim: str | None
     asset: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """An isolated margin that a run found in place without moving it, seen at the exchange time ``since_ms``."""
+
+    margin: Decimal
+    since_ms: int

@@ -8,7 +8,9 @@ from reconcile.journal.records import (
     PlanUsed,
     Record,
     Resolved,
+    RunFinished,
     RunStarted,
+    Standing,
     Unsettled,
 )
 from reconcile.money import parse
@@ -45,6 +47,10 @@ class JournalState:
         """The last step that moved margin, by address: what a new look must have seen."""
         self.applied: dict[str, tuple[str, str]] = {}
         """By address: the isolated margin after our last applied step, and when (RFC 3339)."""
+        self.standing: dict[str, Standing] = {}
+        """By address: the margin that a run found in place without moving it; newer than ``applied`` where both are."""
+        self._declared: dict[str, str] = {}
+        """By address: the declared margin that the last run which found it in place went by."""
         self._lanes: dict[str, str] = {}
         """The lane by unsettled intent id."""
         self._replaced: dict[str, Effect | None] = {}
@@ -68,6 +74,8 @@ class JournalState:
                 self._outcome(record, at)
             case Resolved():
                 self._resolved(record, at)
+            case RunFinished():
+                self._finished(record)
             case _:
                 pass
 
@@ -97,7 +105,7 @@ class JournalState:
         if outcome.effect_ms is not None:
             self._effect(intent, outcome, outcome.effect_ms)
         if outcome.known is Known.APPLIED and intent.amount is not None:
-            self.applied[str(intent.address)] = (outcome.after or intent.wanted, at)
+            self._applied(intent, outcome.after or intent.wanted, at)
         if outcome.known.settles:
             self._forget(intent)
         else:
@@ -134,7 +142,7 @@ class JournalState:
         if not record.applied:
             self._take_back(intent)
         elif intent.amount is not None:
-            self.applied[str(intent.address)] = (intent.wanted, at)
+            self._applied(intent, intent.wanted, at)
         self._forget(intent)
         self.effects[intent.lane] = Effect(
             address=intent.address,
@@ -146,6 +154,30 @@ class JournalState:
             identity=intent.identity,
             claim=None,
         )
+
+    def _applied(self, intent: Intent, margin: str, at: str) -> None:
+        address = str(intent.address)
+        self.applied[address] = (margin, at)
+        self.standing.pop(address, None)
+        self._declared.pop(address, None)
+
+    def _finished(self, record: RunFinished) -> None:
+        """What was in place at a run's end stands from then on, unless our last step or an earlier run says so already.
+
+        Only a newly declared margin that was found in place moves on what later runs compare with: funding must add up.
+        """
+        details = record.details
+        if "out_of_place" not in details or details["live_at_ms"] is None:
+            return
+        for address, margin in details["declared"].items():
+            seen = details["live"].get(address)
+            if seen is None or address in details["out_of_place"] or self._declared.get(address) == margin:
+                continue
+            if address in self._declared or address not in self.applied:
+                self.standing[address] = Standing(
+                    margin=parse(seen["isolated_margin"]), since_ms=int(details["live_at_ms"])
+                )
+            self._declared[address] = margin
 
     def _latest(self, lane: str, effect_ms: int) -> int:
         earlier = self.effects.get(lane)

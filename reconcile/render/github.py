@@ -15,12 +15,12 @@ _SHOWN = (Status.BLOCKED, Status.HELD)
 
 def problems(listed: Iterable[Problem]) -> str:
     """What is wrong in state files."""
-    return "".join(_command(item.file, item.line, item.key or "state file", item.message) for item in listed)
+    return "".join(annotation(item.file, item.line, item.key or "state file", item.message) for item in listed)
 
 
 def failure(messages: Iterable[str]) -> str:
     """Errors that belong to no line of a file."""
-    return "".join(_command(None, None, "reconcile", message) for message in messages)
+    return "".join(annotation(None, None, "reconcile", message) for message in messages)
 
 
 def plan(plan: Plan) -> str:
@@ -43,30 +43,33 @@ def result(result: Result) -> str:
                 notes = "; ".join(note for note in (step.evidence, step.detail) if note)
                 message = f"{step.action} {step.outcome.value}: {notes}"
                 where = str(step.address)
-                parts.append(_command(account.plan.desired.path, lines.get(where), where, message))
+                parts.append(annotation(account.plan.desired.path, lines.get(where), where, message))
         parts += [_entry(account.plan, entry) for entry in account.remaining if entry.status in _SHOWN]
     return "".join(parts)
 
 
 def _entry(account: AccountPlan, entry: Entry) -> str:
     line = None if entry.target is None else entry.target.line
-    return _command(account.desired.path, line, str(entry.address), why(entry))
+    return annotation(account.desired.path, line, str(entry.address), why(entry))
 
 
 def _errors(account: AccountPlan, errors: Iterable[PlanError]) -> str:
     lines = account.desired.lines
     return "".join(
-        _command(account.desired.path, lines.get(f"policy.{error.key}", lines.get(error.key)), error.key, error.message)
+        annotation(
+            account.desired.path, lines.get(f"policy.{error.key}", lines.get(error.key)), error.key, error.message
+        )
         for error in errors
     )
 
 
-def _command(file: str | None, line: int | None, title: str, message: str) -> str:
+def annotation(file: str | None, line: int | None, title: str, message: str, *, level: str = "error") -> str:
+    """One annotation; ``level`` is ``error``, ``warning`` or ``notice``. ``file`` None is for what has no place."""
     properties = [] if file is None else [f"file={_property(file)}"]
     if line is not None:
         properties.append(f"line={line}")
     properties.append(f"title={_property(clean(title))}")
-    return f"::error {','.join(properties)}::{_data(message)}\n"
+    return f"::{level} {','.join(properties)}::{_data(message)}\n"
 
 
 def _data(text: str) -> str:

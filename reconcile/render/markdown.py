@@ -65,14 +65,14 @@ def plan(plan: Plan, *, titles: Mapping[str, str] = NO_TITLES, limit: int = LIMI
     if plan.overrides:
         shown = ", ".join(code(f"{key}={value}") for key, value in plan.overrides.items())
         tail.insert(0, f"**Overridden for this run:** {shown}\n")
-    page = _Page(limit - sum(len(line) + 1 for line in tail))
+    page = Page(limit - sum(len(line) + 1 for line in tail))
     page.add(f"### Margin plan: {quote(summary_line(plan))}")
     for account in plan.accounts:
         _plan_account(page, account, titles)
     return page.finish(tail)
 
 
-def _plan_account(page: "_Page", account: AccountPlan, titles: Mapping[str, str]) -> None:
+def _plan_account(page: "Page", account: AccountPlan, titles: Mapping[str, str]) -> None:
     page.add("", f"**{quote(describe(account, titles))}** ({code(account.desired.path)})", "")
     _errors(page, account.errors)
     if account.errors and account.entries:
@@ -105,7 +105,7 @@ def result(result: Result, *, titles: Mapping[str, str] = NO_TITLES, limit: int 
     """How one apply ended, led by its verdict; the journals' heads can be pinned from here."""
     by = f"<sub>run {code(result.run_id)} · plan {code(result.plan_id)} · by {quote(result.actor)}"
     tail = [f"{by} · {rfc3339(result.finished_ms)} · exit {result.exit_code}</sub>"]
-    page = _Page(limit - len(tail[0]))
+    page = Page(limit - len(tail[0]))
     page.add("### Margin apply", "", quote(conclusion(result)))
     if result.reason:
         page.add("", f"Reason: {quote(result.reason[:1000])}")
@@ -114,7 +114,7 @@ def result(result: Result, *, titles: Mapping[str, str] = NO_TITLES, limit: int 
     return page.finish(tail)
 
 
-def _result_account(page: "_Page", account: AccountResult, titles: Mapping[str, str]) -> None:
+def _result_account(page: "Page", account: AccountResult, titles: Mapping[str, str]) -> None:
     page.add("", f"**{quote(describe(account.plan, titles))}** (exit {account.exit_code})", "")
     _errors(page, account.errors)
     assets = {str(entry.address): entry.asset or "" for entry in account.plan.entries}
@@ -134,7 +134,7 @@ def _step(step: StepResult, asset: str) -> str:
     return f"| {' | '.join([*cells[:2], *map(quote, cells[2:4]), cells[4], quote(notes)])} |"
 
 
-def _errors(page: "_Page", errors: Sequence[PlanError]) -> None:
+def _errors(page: "Page", errors: Sequence[PlanError]) -> None:
     for error in errors:
         page.add(f"> ❌ {code(error.key)}: {quote(error.message[:2000])}", ">")
     if errors:
@@ -143,17 +143,18 @@ def _errors(page: "_Page", errors: Sequence[PlanError]) -> None:
 
 def failure(messages: Sequence[str]) -> str:
     """What stopped a command before it had anything else to show."""
-    page = _Page(LIMIT)
+    page = Page(LIMIT)
     page.add("### Margin: nothing could be decided", "")
     for message in messages:
         page.add(f"- {quote(message[:2000])}")
     return page.finish([])
 
 
-class _Page:
+class Page:
     """Lines up to a limit; what comes after it is counted instead of kept."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int = LIMIT) -> None:
+        """``limit`` is in characters."""
         self._lines: list[str] = []
         self._left = limit - _RESERVE
         self._cut = 0

@@ -250,7 +250,51 @@ class StatusModel(_Model):
     accounts: tuple[AccountStatusModel, ...]
 
 
-MODELS: dict[str, type[BaseModel]] = {"plan": PlanModel, "result": ResultModel, "status": StatusModel}
+class CauseModel(_Model):
+    """What one cause did; ``at`` is when it last did, where that says something."""
+
+    cause: str
+    amount: Amount
+    at: Time | None = None
+
+
+class DriftEntryModel(_Model):
+    """One address; ``drift`` is observed minus expected, and what its causes add up to."""
+
+    address: str
+    asset: str
+    baseline: Literal["applied", "declared"]
+    expected: Amount
+    observed: Amount
+    drift: Amount
+    tolerance: Amount
+    beyond_tolerance: bool
+    causes: tuple[CauseModel, ...]
+
+
+class AccountDriftModel(_Model):
+    """One account of a drift."""
+
+    account: str
+    exit_code: ExitCode
+    errors: tuple[ErrorModel, ...]
+    observed_at: Time | None
+    entries: tuple[DriftEntryModel, ...]
+
+
+class DriftModel(_Model):
+    """``reconcile.drift/1``."""
+
+    format: Literal["reconcile.drift/1"]
+    accounts: tuple[AccountDriftModel, ...]
+
+
+MODELS: dict[str, type[BaseModel]] = {
+    "plan": PlanModel,
+    "result": ResultModel,
+    "drift": DriftModel,
+    "status": StatusModel,
+}
 """The documents that have a published schema, by the name ``reconcile schema --of`` knows them by."""
 
 

@@ -91,10 +91,24 @@ def run_finished(
             "errors": [error.message for error in errors],
             "outcomes": {result.step_id: str(result.outcome) for result in results},
             "declared": declared,
+            "out_of_place": [] if look is None else _out_of_place(plan.desired, look),
             "live": live,
             "live_at_ms": None if look is None else look.sent_at_ms,
         }
     )
+
+
+def _out_of_place(desired: DesiredAccount, look: ObservedAccount) -> list[str]:
+    """The declared margins that live was not within the tolerance of."""
+    found = []
+    for target in desired.targets:
+        position = look.positions.get(target.address)
+        if target.isolated_margin is None or position is None or not position.is_open:
+            continue
+        gap = abs(minus(position.isolated_margin, target.isolated_margin))
+        if gap > target.tolerance.amount(target.isolated_margin, position.asset):
+            found.append(str(target.address))
+    return found
 
 
 def make_context(

@@ -9,6 +9,7 @@ from reconcile.model import DesiredAccount
 from reconcile.plan import AccountPlan, Plan
 from reconcile.together import together
 from reconcile.workflow.account import Selection, failed_plan, identify, plan_account
+from reconcile.workflow.explaining import with_reasons
 from reconcile.workflow.world import World
 
 ACCOUNTS_AT_ONCE = 64
@@ -62,8 +63,9 @@ async def _plan_one(world: World, desired: DesiredAccount, *, plan_id: str, sele
         connection = world.connect(desired, True)  # noqa: FBT003 - read only
         identity = await identify(connection)
         state = world.store.read(identity)
-        return await plan_account(
+        made = await plan_account(
             world, desired, connection, state, identity=identity, plan_id=plan_id, selection=selection
         )
+        return await with_reasons(connection.writer, state, made)
     except ReconcileError as error:
         return failed_plan(desired, error)

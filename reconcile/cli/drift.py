@@ -1,0 +1,50 @@
+"""``reconcile drift``: what moved since the last apply, and why. Sends nothing: its wire cannot."""
+
+import click
+
+from reconcile.cli import accounts as files
+from reconcile.cli.common import command, parallelism, pass_session, paths
+from reconcile.cli.running import conduct
+from reconcile.cli.session import Session
+from reconcile.planner import worst
+from reconcile.render import drift as render
+from reconcile.render import json
+from reconcile.workflow import drift as workflow
+
+
+@command("drift", formats=("text", "json", "markdown", "github"))
+@paths
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when an account drifted beyond its tolerance.")
+@parallelism
+@pass_session
+def drift(session: Session, *, paths: tuple[str, ...], detailed_exitcode: bool, parallelism: int) -> int:
+    """Show what moved since the last apply, and why; sends nothing.
+
+    Each declared position is compared with what was last applied, whatever the file says by now; where nothing ever
+    was, with what is declared. The causes are those of the exchange's own ledger: funding, fills, manual (a person or
+    another program), automatic, and unexplained for what it does not tell.
+
+    \b
+    Exit codes: 0 the command worked, 1 an account could not be read.
+                With --detailed-exitcode also 2 an account drifted beyond its tolerance.
+    Example:    reconcile drift states/ --detailed-exitcode --format github
+    """
+    session.check_files()
+    accounts, _ = files.load(paths)
+    found = conduct(
+        session,
+        lambda world: workflow.drift(world, accounts),
+        sends=False,
+        parallelism=parallelism,
+        doing=f"reading {files.counted(accounts)}",
+    )
+    written = session.emit(
+        {
+            "text": lambda: render.text(found),
+            "json": lambda: json.dumps(render.document(found)),
+            "markdown": lambda: render.markdown(found),
+            "github": lambda: render.github(found),
+        }
+    )
+    drifted = [2 for account in found if detailed_exitcode and account.has_drifted]
+    return worst([written, *drifted, *(account.exit_code for account in found)])

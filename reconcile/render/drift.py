@@ -1,0 +1,228 @@
+"""Drift as text, JSON, Markdown and annotations; and the same words as the reason of a change in a plan.
+
+A line reads ``BTCUSDT.long −14.20 USDT: funding −4.20, manual −10.00 at 09:14``; times of day are UTC. The shapes below
+are what this module needs; the conduct layer's values have them.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Protocol
+
+from reconcile.model import Address
+from reconcile.money import plain
+from reconcile.plan import PlanError
+from reconcile.render import json
+from reconcile.render.github import annotation
+from reconcile.render.markdown import Page, code, quote
+from reconcile.render.values import clean, rfc3339
+
+DRIFT_FORMAT = "reconcile.drift/1"
+_UNTIMED = {"funding", "unexplained"}
+"""Causes that come in many rows, or in none: a time would say nothing."""
+
+
+class Share(Protocol):
+    """What one cause did: a signed amount, and the exchange time of its last row (None for no row)."""
+
+    @property
+    def cause(self) -> str: ...
+    @property
+    def amount(self) -> Decimal: ...
+    @property
+    def at_ms(self) -> int | None: ...
+
+
+class Entry(Protocol):
+    """One address, compared with what was last applied."""
+
+    @property
+    def address(self) -> Address: ...
+    @property
+    def asset(self) -> str: ...
+    @property
+    def baseline(self) -> str: ...
+    @property
+    def expected(self) -> Decimal: ...
+    @property
+    def observed(self) -> Decimal: ...
+    @property
+    def drift(self) -> Decimal: ...
+    @property
+    def tolerance(self) -> Decimal: ...
+    @property
+    def is_beyond(self) -> bool: ...
+    @property
+    def causes(self) -> Sequence[Share]: ...
+    @property
+    def line(self) -> int | None: ...
+
+
+class Account(Protocol):
+    """One account's drift."""
+
+    @property
+    def account(self) -> str: ...
+    @property
+    def state_file(self) -> str: ...
+    @property
+    def observed_wall_ms(self) -> int | None: ...
+    @property
+    def entries(self) -> Sequence[Entry]: ...
+    @property
+    def errors(self) -> Sequence[PlanError]: ...
+    @property
+    def exit_code(self) -> int: ...
+
+
+def moved(drift: Decimal, causes: Sequence[Share], *, now_ms: int | None) -> str:
+    """``−14.20: funding −4.20, manual −10.00 at 09:14``; a cause of another day than ``now_ms`` has its date."""
+    shown = ", ".join(_share(share, now_ms) for share in causes)
+    return f"{_signed(drift)}: {shown}" if shown else _signed(drift)
+
+
+def redeclared(before: Decimal, after: Decimal) -> str:
+    """``declared 1200 → 1500``."""
+    return f"declared {plain(before)} → {plain(after)}"
+
+
+def _share(share: Share, now_ms: int | None) -> str:
+    text = f"{share.cause} {_signed(share.amount)}"
+    if share.at_ms is None or share.cause in _UNTIMED:
+        return text
+    at = rfc3339(share.at_ms)
+    day = "" if now_ms is not None and rfc3339(now_ms)[:10] == at[:10] else f"{at[:10]} "
+    return f"{text} at {day}{at[11:16]}"
+
+
+def _signed(amount: Decimal) -> str:
+    """With its sign (a minus as long as a plus) and two places at least."""
+    text = plain(abs(amount))
+    places = len(text.partition(".")[2])
+    if places < 2:
+        text = f"{abs(amount):.2f}"
+    sign = "" if amount == 0 else "+" if amount > 0 else "−"
+    return f"{sign}{text}"
+
+
+def document(accounts: Sequence[Account]) -> json.Document:
+    """``reconcile.drift/1``."""
+    return {
+        "format": DRIFT_FORMAT,
+        "accounts": [
+            {
+                "account": account.account,
+                "exit_code": account.exit_code,
+                "errors": json.errors(account.errors),
+                "observed_at": None if account.observed_wall_ms is None else rfc3339(account.observed_wall_ms),
+                "entries": [_document(entry) for entry in account.entries],
+            }
+            for account in accounts
+        ],
+    }
+
+
+def _document(entry: Entry) -> json.Document:
+    return {
+        "address": str(entry.address),
+        "asset": entry.asset,
+        "baseline": entry.baseline,
+        "expected": plain(entry.expected),
+        "observed": plain(entry.observed),
+        "drift": plain(entry.drift),
+        "tolerance": plain(entry.tolerance),
+        "beyond_tolerance": entry.is_beyond,
+        "causes": [_cause(share) for share in entry.causes],
+    }
+
+
+def _cause(share: Share) -> json.Document:
+    found: json.Document = {"cause": share.cause, "amount": plain(share.amount)}
+    if share.at_ms is not None and share.cause not in _UNTIMED:
+        found["at"] = rfc3339(share.at_ms)
+    return found
+
+
+def text(accounts: Sequence[Account]) -> str:
+    """For a person: one line per address that moved, what is beyond its tolerance first; the last line sums up."""
+    lines = [line for account in accounts for line in _account(account)]
+    return "\n".join([*lines, summary(accounts)]) + "\n"
+
+
+def _account(account: Account) -> list[str]:
+    lines = [clean(account.account)]
+    lines += [clean(f"  ! {error.key}: {error.message}") for error in account.errors]
+    for entry in _by_attention(account.entries):
+        inside = "" if entry.is_beyond else f"  (within the tolerance of {plain(entry.tolerance)})"
+        never = "" if entry.baseline == "applied" else "  (never applied: compared with what is declared)"
+        lines.append(f"  {_line(entry, account.observed_wall_ms)}{inside}{never}")
+    quiet = sum(1 for entry in account.entries if entry.drift == 0)
+    if quiet:
+        lines.append(f"  {quiet} not moved")
+    return lines
+
+
+def _line(entry: Entry, now_ms: int | None) -> str:
+    """``BTCUSDT.long −14.20 USDT: funding −4.20, manual −10.00 at 09:14``."""
+    amount, colon, causes = moved(entry.drift, entry.causes, now_ms=now_ms).partition(":")
+    return clean(f"{entry.address} {amount} {entry.asset}{colon}{causes}")
+
+
+def _by_attention(entries: Sequence[Entry]) -> list[Entry]:
+    return sorted((entry for entry in entries if entry.drift != 0), key=lambda entry: not entry.is_beyond)
+
+
+def summary(accounts: Sequence[Account]) -> str:
+    """One line: how many drifted, how many did not."""
+    entries = [entry for account in accounts for entry in account.entries]
+    beyond = sum(1 for entry in entries if entry.is_beyond)
+    failed = sum(1 for account in accounts if account.errors)
+    parts = [f"{beyond} drifted beyond tolerance" if beyond else "no drift beyond tolerance"]
+    parts.append(f"{len(entries)} compared")
+    if failed:
+        parts.append(f"{failed} account{'s' if failed > 1 else ''} could not be read")
+    return f"Drift: {', '.join(parts)} (times are UTC)."
+
+
+def markdown(accounts: Sequence[Account]) -> str:
+    """A table per account of what moved, under one line that sums up."""
+    page = Page()
+    page.add(f"### {quote(summary(accounts))}")
+    for account in accounts:
+        page.add("", f"**{quote(account.account)}** ({code(account.state_file)})", "")
+        for error in account.errors:
+            page.add(f"> ❌ {code(error.key)}: {quote(error.message[:2000])}", ">")
+        if account.errors:
+            page.add("")
+        rows = [_row(entry, account.observed_wall_ms) for entry in _by_attention(account.entries)]
+        page.table("| | Address | Expected | Observed | Drift | Causes |\n|-|-|-:|-:|-:|-|", rows)
+        quiet = sum(1 for entry in account.entries if entry.drift == 0)
+        if quiet:
+            page.add("", f"{quiet} not moved.")
+    return page.finish([])
+
+
+def _row(entry: Entry, now_ms: int | None) -> str:
+    amount, _, causes = moved(entry.drift, entry.causes, now_ms=now_ms).partition(":")
+    mark = "⚠️" if entry.is_beyond else ""
+    never = "" if entry.baseline == "applied" else " (never applied: compared with what is declared)"
+    cells = [mark, code(str(entry.address)), plain(entry.expected), plain(entry.observed)]
+    return f"| {' | '.join(cells)} | **{quote(amount)}** {quote(entry.asset)} | {quote(causes.strip() + never)} |"
+
+
+def github(accounts: Sequence[Account]) -> str:
+    """A warning on the line of every position that drifted beyond its tolerance, an error where nothing was read."""
+    parts = []
+    for account in accounts:
+        parts += [annotation(account.state_file, None, error.key, error.message) for error in account.errors]
+        parts += [
+            annotation(
+                account.state_file,
+                entry.line,
+                str(entry.address),
+                f"drifted {moved(entry.drift, entry.causes, now_ms=account.observed_wall_ms)}",
+                level="warning",
+            )
+            for entry in account.entries
+            if entry.is_beyond
+        ]
+    return "".join(parts)
