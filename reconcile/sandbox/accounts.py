@@ -53,6 +53,7 @@ class Books:
         "inflow",
         "keep_ms",
         "markets",
+        "modes",
         "multi_assets",
         "now_ms",
         "position_mode",
@@ -71,6 +72,7 @@ class Books:
         self.position_mode = position_mode
         self.rules = rules
         self.keep_ms = keep_ms
+        self.modes: dict[str, str] = {}
         self.multi_assets = False
         self.now_ms = 0
         self.revision = 0
@@ -95,6 +97,7 @@ class Books:
             time_ms=self.now_ms,
             position_mode=self.position_mode,
             multi_assets=self.multi_assets,
+            modes=self.modes,
             wallet=self.wallet,
             cross=self.cross,
             markets=self.markets,
@@ -130,6 +133,10 @@ class Books:
         """How much of it may be taken out now."""
         position = self.positions.get((symbol, side, ISOLATED))
         return ZERO if position is None else self._cut(self.rules.removable(self.markets[symbol], position))
+
+    def mode_of(self, symbol: str) -> str:
+        """The position mode a symbol is traded in."""
+        return self.modes.get(self.rules.scope(self._market(symbol)), self.position_mode)
 
     def open_on(self, symbol: str) -> list[Position]:
         """The open positions of a symbol."""
@@ -191,14 +198,19 @@ class Books:
         self.multi_assets = on
         self._done(None)
 
-    def set_position_mode(self, mode: str, *, now_ms: int) -> None:
-        """Hedge or one-way; only while nothing is open."""
+    def set_position_mode(self, mode: str, *, now_ms: int, scope: str | None = None) -> None:
+        """Hedge or one-way, everywhere or in one scope; only while nothing is open there."""
         self._tick(now_ms)
         if mode not in {HEDGE, ONE_WAY}:
             raise Denied(Refusal.SIDE, f"{mode!r} is neither {HEDGE} nor {ONE_WAY}")
-        if self.positions:
+        held = [self.rules.scope(self.markets[position.symbol]) for position in self.positions.values()]
+        if scope in held or (scope is None and held):
             raise Denied(Refusal.OPEN_POSITION, "a position is open")
-        self.position_mode = mode
+        if scope is None:
+            self.position_mode = mode
+            self.modes.clear()
+        else:
+            self.modes[scope] = mode
         self._done(None)
 
     # ---- margin --------------------------------------------------------------------------------------------------
@@ -206,7 +218,7 @@ class Books:
     def move_margin(self, symbol: str, side: str, amount: Decimal, *, now_ms: int, by: By) -> Position:
         """Move free balance into an isolated position (amount > 0) or out of it (< 0); returns what it became."""
         market = self._market(symbol)
-        self._side(side)
+        self._side(symbol, side)
         if amount == 0 or not amount.is_finite():
             raise Denied(Refusal.AMOUNT)
         position = self.positions.get((symbol, side, ISOLATED))
@@ -261,21 +273,38 @@ class Books:
         )
         self._done(None)
 
-    def set_leverage(self, symbol: str, leverage: Decimal, *, now_ms: int, by: By = EXCHANGE) -> None:
-        """Change the leverage of a symbol and of what is open on it; what that pulls in is the dialect's rule."""
+    def set_leverage(
+        self,
+        symbol: str,
+        leverage: Decimal,
+        *,
+        now_ms: int,
+        by: By = EXCHANGE,
+        side: str | None = None,
+        margin_type: str | None = None,
+    ) -> None:
+        """Change the leverage of a symbol and of what is open on it; what that pulls in is the dialect's rule.
+
+        With a side or a type, of the open positions only those that fit change.
+        """
         market = self._market(symbol)
         if leverage < 1:
             raise Denied(Refusal.AMOUNT, "leverage is at least 1")
+        touched = [
+            position
+            for position in self.open_on(symbol)
+            if side in {None, position.side} and margin_type in {None, position.margin_type}
+        ]
         pulls = [
             (position.key, self._cut(self.rules.top_up(market, position, leverage)))
-            for position in self.open_on(symbol)
+            for position in touched
             if position.margin_type == ISOLATED
         ]
         if sum((pull for _, pull in pulls), ZERO) > self.rules.addable(self.view(), market.asset):
             raise Denied(Refusal.FUNDS)
         self._tick(now_ms)
         self.settings[symbol] = replace(self.settings[symbol], leverage=leverage)
-        for position in self.open_on(symbol):
+        for position in touched:
             self.positions[position.key] = replace(position, leverage=leverage, updated_ms=self.now_ms)
         for key, pull in pulls:
             if pull > 0:
@@ -314,7 +343,7 @@ class Books:
         balance, by default its value over the leverage. ``margin_type`` None takes the symbol's.
         """
         market, setting = self._market(symbol), self.settings[symbol]
-        self._side(side)
+        self._side(symbol, side)
         if size == 0 or (side != "net" and size < 0):
             raise Denied(Refusal.AMOUNT, "the size must be positive for long and short, and not zero")
         kind = margin_type or setting.margin_type
@@ -461,9 +490,10 @@ class Books:
             raise Denied(Refusal.NO_POSITION)
         return position
 
-    def _side(self, side: str) -> None:
-        if side not in (("long", "short") if self.position_mode == HEDGE else ("net",)):
-            raise Denied(Refusal.SIDE, f"{side!r} does not exist in {self.position_mode} mode")
+    def _side(self, symbol: str, side: str) -> None:
+        mode = self.mode_of(symbol)
+        if side not in (("long", "short") if mode == HEDGE else ("net",)):
+            raise Denied(Refusal.SIDE, f"{side!r} does not exist in {mode} mode")
 
     def _cut(self, amount: Decimal) -> Decimal:
         return amount.quantize(self.rules.amount_step, rounding=ROUND_DOWN)
@@ -486,6 +516,7 @@ class Books:
         self._past.append(
             replace(
                 live,
+                modes=dict(live.modes),
                 wallet=dict(live.wallet),
                 cross=dict(live.cross),
                 markets=dict(live.markets),

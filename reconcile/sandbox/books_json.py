@@ -46,6 +46,7 @@ def dump_books(books: Books) -> dict[str, Any]:
     return {
         "uid": books.uid,
         "position_mode": books.position_mode,
+        "modes": dict(books.modes),
         "multi_assets": books.multi_assets,
         "now_ms": books.now_ms,
         "wallet": _amounts(books.wallet),
@@ -64,6 +65,7 @@ def load_books(data: Mapping[str, Any], rules: Rules, *, keep_ms: int = 0) -> Bo
     """The books of a dump, their invariants checked; KeyError, TypeError or ValueError for what is not one."""
     books = Books(uid=data["uid"], position_mode=data["position_mode"], rules=rules, keep_ms=keep_ms)
     books.multi_assets = bool(data["multi_assets"])
+    books.modes.update(data.get("modes", {}))
     for name, purse in (("wallet", books.wallet), ("cross", books.cross), ("inflow", books.inflow)):
         purse.update({asset: Decimal(amount) for asset, amount in data[name].items()})
     for row in data["markets"]:

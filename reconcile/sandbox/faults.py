@@ -173,6 +173,7 @@ class FaultPlan:
 
 _RULE_KEYS = {"method", "path", "contains", "nth", "chance"}
 _LAG_KEYS = {"positions_ms", "balances_ms", "ledger_ms", "empty"}
+_ENDINGS = {ending.value for ending in Ending}
 _FAULT_KEYS = {"arrives_ms", "answer", "answer_ms", "status", "body"}
 
 
@@ -191,7 +192,7 @@ def _rule(row: Mapping[str, Any], replies: Mapping[str, Answer]) -> Rule:
 
 def _fault(row: Mapping[str, Any], replies: Mapping[str, Answer]) -> Fault:
     name = row.get("answer", "true")
-    if name in Ending:
+    if name in _ENDINGS:
         ending, reply = Ending(name), None
     elif name in replies:
         ending, reply = Ending.TRUE, replies[name]

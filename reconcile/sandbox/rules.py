@@ -19,6 +19,10 @@ class Rules:
     amount_step = Decimal("0.00000001")
     """What the exchange rounds its own margin bookings to."""
 
+    def scope(self, market: Market) -> str:  # noqa: ARG002 - for dialects
+        """What the position mode belongs to: one per account, unless an exchange divides its accounts."""
+        return ""
+
     def initial_margin(self, market: Market, position: Position) -> Decimal:
         """What must stay behind an isolated position."""
         return market.notional(position.size, position.entry) / position.leverage

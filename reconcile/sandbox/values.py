@@ -213,11 +213,15 @@ HUMAN = By(actor="human")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """An account as it was at one moment; never write to the mappings."""
+    """An account as it was at one moment; never write to the mappings.
+
+    ``modes`` are the position modes of the scopes (see ``Rules.scope``) that differ from ``position_mode``.
+    """
 
     time_ms: int
     position_mode: str
     multi_assets: bool
+    modes: Mapping[str, str] = field(default_factory=dict)
     wallet: Mapping[str, Decimal] = field(repr=False)
     cross: Mapping[str, Decimal] = field(repr=False)
     markets: Mapping[str, Market] = field(repr=False)
