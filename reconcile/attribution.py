@@ -1,13 +1,15 @@
 """Why live is not what we last left: the exchange's ledger since then, summed by cause. Pure.
 
-What the ledger cannot be read for, or names no side for while both sides of a symbol hold a position, stays unexplained
-rather than guessed. A row that is our own step of an unsettled outcome is neither: it is called ``unsettled``.
+What the ledger cannot be read for stays unexplained rather than guessed; so do rows without a side while both sides of
+a symbol hold a position, unless they and the others explain the drift to the last digit. A row that is our own step of
+an unsettled outcome is called ``unsettled``.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import combinations
 
 from reconcile.journal.records import Effect
 from reconcile.journal.state import JournalState
@@ -20,6 +22,8 @@ UNEXPLAINED = "unexplained"
 UNSETTLED = "unsettled"
 ORDER = (Cause.FUNDING, Cause.FILL, Cause.MANUAL, Cause.AUTO, Cause.OTHER, UNSETTLED, UNEXPLAINED)
 """Causes in the order in which they are told."""
+MOST_UNNAMED = 12
+"""Among how many rows without a side those are looked for that explain a drift."""
 CONTAINED_MS = 60_000
 """How long after our step a row may be part of the margin that was seen after it, and so of the baseline."""
 
@@ -86,19 +90,14 @@ def attribute(
     """The causes of a drift (observed minus expected) in ``ORDER``; what the rows (oldest first) leave open is
     ``unexplained``.
 
-    ``shared``: the symbol has positions on both sides, so rows without a side explain nothing. ``unsettled`` are the
+    ``shared``: the symbol has positions on both sides, so a row without a side may be either's. ``unsettled`` are the
     rows of a step of ours that has no outcome yet.
     """
-    newer = [row for row in rows if row.time_ms >= found.since_ms]
-    others = newer if found.move is None else without_ours(newer, found.move)
-    counted = [
-        row
-        for row in others
-        if row.symbol == address.symbol and (row.side == address.side or (row.side is None and not shared))
-    ]
+    mine = [row for row in _since(rows, found) if row.symbol == address.symbol and row.side in {None, address.side}]
+    counted = _counted(mine, found, drift, shared=shared)
     sums: dict[str, Decimal] = defaultdict(lambda: ZERO)
     last: dict[str, int] = {}
-    for row in counted[_contained(counted, found, drift) :]:
+    for row in counted:
         cause = UNSETTLED if row.row_id in unsettled else str(row.cause)
         sums[cause] = plus(sums[cause], row.change)
         last[cause] = row.time_ms
@@ -109,14 +108,50 @@ def attribute(
     return tuple(sorted(shares, key=lambda share: ORDER.index(share.cause)))
 
 
-def _contained(rows: Sequence[LedgerRow], found: Baseline, drift: Decimal) -> int:
-    """How many of the oldest rows the baseline already contains: 0, unless leaving them out explains the drift whole.
+def _since(rows: Sequence[LedgerRow], found: Baseline) -> list[LedgerRow]:
+    """The rows since the baseline, our own step and what came before it left out."""
+    newer = [row for row in rows if row.time_ms >= found.since_ms]
+    if found.move is None:
+        return newer
+    others = without_ours(newer, found.move)
+    kept = {row.row_id for row in others}
+    ours = next((row for row in newer if row.row_id not in kept), None)
+    return [row for row in others if ours is None or row.time_ms >= ours.time_ms]
 
-    The margin after a step is read a moment after it, so what happened in between is in it.
+
+def _counted(rows: Sequence[LedgerRow], found: Baseline, drift: Decimal, *, shared: bool) -> list[LedgerRow]:
+    """The rows that belong to the drift.
+
+    The margin after a step is read a moment after it, so the first rows may be in the baseline already; and a row
+    without a side may be the other side's. Either is decided only by rows that explain the drift whole, to the last
+    digit; where none do, all rows count that name the side (or all, where there is no other side).
     """
-    for count, row in enumerate(rows):
-        if total(other.change for other in rows[count:]) == drift:
-            return count
-        if row.time_ms > found.since_ms + CONTAINED_MS:
-            return 0
-    return len(rows) if drift == 0 else 0
+    for count in range(len(rows) + 1):
+        if count and rows[count - 1].time_ms > found.since_ms + CONTAINED_MS:
+            break
+        named = [row for row in rows[count:] if row.side is not None or not shared]
+        unnamed = [row for row in rows[count:] if row.side is None and shared]
+        chosen = _summing(unnamed, minus(drift, total(row.change for row in named)))
+        if chosen is not None:
+            return sorted([*named, *chosen], key=lambda row: row.time_ms)
+    return [row for row in rows if row.side is not None or not shared]
+
+
+def _summing(rows: Sequence[LedgerRow], amount: Decimal) -> Sequence[LedgerRow] | None:
+    """Some of the rows that add up to an amount: None where none do or there are too many to try."""
+    if amount == 0:
+        return ()
+    for chosen in (rows, [row for row in rows if row.change < 0], [row for row in rows if row.change > 0]):
+        if chosen and total(row.change for row in chosen) == amount:
+            return chosen
+    if len(rows) > MOST_UNNAMED:
+        return None
+    return next(
+        (
+            chosen
+            for size in range(1, len(rows))
+            for chosen in combinations(rows, size)
+            if total(row.change for row in chosen) == amount
+        ),
+        None,
+    )
