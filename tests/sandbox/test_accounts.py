@@ -23,8 +23,8 @@ from reconcile.sandbox.values import (
 )
 from tests.sandbox.making import NOW, D, demo_books
 
-SYMBOLS = ("BTCUSDT", "ETHUSDT", "ADAUSDT", "SOLUSDT", "XRPUSDT")
-amounts = st.decimals(min_value=D("-4000"), max_value=D("4000"), places=8)
+SYMBOLS = ("BTCUSDT", "BTCUSDT", "BTCUSDT", "ETHUSDT", "ADAUSDT", "SOLUSDT", "XRPUSDT")
+amounts = st.decimals(min_value=D("-300"), max_value=D("900"), places=8)
 sizes = st.decimals(min_value=D("0.001"), max_value=D("5"), places=3)
 
 
@@ -54,7 +54,8 @@ operations = st.lists(
     st.builds(
         operation, st.sampled_from(KINDS), st.sampled_from(SYMBOLS), st.sampled_from(["long", "short"]), amounts, sizes
     ),
-    max_size=25,
+    min_size=10,
+    max_size=40,
 )
 
 
