@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("plan", "Read the account and show the difference; sends nothing."),
     "apply": ("apply", "Make it so: plan, ask, send each step once, verify."),
     "drift": ("drift", "Show what moved since the last apply, and why."),
+    "import": ("import_", "Write a state file from the live account."),
     "status": ("status", "Show unsettled steps and who holds the lock."),
     "resolve": ("resolve", "Say what happened to a step nobody can tell."),
     "schema": ("schema", "Print the JSON Schema of the state file."),

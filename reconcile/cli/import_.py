@@ -1,0 +1,121 @@
+"""``reconcile import``: write the state file of a live account. Sends nothing: its wire cannot."""
+
+import re
+from pathlib import Path
+
+import click
+
+from reconcile import endpoints
+from reconcile.cli.accounts import TITLES
+from reconcile.cli.common import command, pass_session
+from reconcile.cli.running import conduct
+from reconcile.cli.session import Session
+from reconcile.errors import InputError, UsageError
+from reconcile.exchanges.traits import TRAITS
+from reconcile.model import DesiredAccount, Policy, PositionMode
+from reconcile.render import importing as render
+from reconcile.statefile.fields import NAME_PATTERN, PREFIX_PATTERN
+from reconcile.workflow import importing as workflow
+
+
+@command("import", formats=("text",))
+@click.option("--exchange", type=click.Choice(list(TRAITS)), required=True, help="Where the account is.")
+@click.option(
+    "--endpoint", metavar="ENDPOINT", default="live", show_default=True, help="live, testnet, sandbox or a URL."
+)
+@click.option("--product", metavar="PRODUCT", help="Bitget only: USDT-FUTURES (default), COIN-FUTURES, USDC-FUTURES.")
+@click.option("--credentials", metavar="PREFIX", help="Prefix of the secrets' names; default: the name in upper case.")
+@click.option("--name", default="main", show_default=True, help="What the account is called from now on.")
+@click.option("--out", metavar="FILE", help="Where to write; never over a file that is there. Default: stdout.")
+@click.option("--crossed", is_flag=True, help="Declare crossed positions as well.")
+@pass_session
+def import_(
+    session: Session,
+    *,
+    exchange: str,
+    endpoint: str,
+    product: str | None,
+    credentials: str | None,
+    name: str,
+    out: str | None,
+    crossed: bool,
+) -> int:
+    """Write a state file from the live account; planning it shows no changes.
+
+    Declares every open isolated position with the margin it has, ordered by symbol. Sends nothing.
+
+    \b
+    Exit codes: 0 written, 1 error (the account could not be read, or FILE is there already).
+    Example:    reconcile import --exchange okx --name desk-7 --out states/desk-7.toml
+    """
+    account = _account(exchange, endpoint, product, credentials, name)
+    session.check_files(out)
+    if out is not None and Path(out).exists():
+        raise InputError(f"writing {out}: it is there already; name another file, or move it away first")
+    found = conduct(
+        session,
+        lambda world: workflow.import_account(world, account, crossed=crossed),
+        sends=False,
+        doing=f"reading account {name}",
+    )
+    text = render.state_file(
+        found.desired,
+        tolerance=workflow.TOLERANCE,
+        title=f"the {TITLES[exchange]} account {name} ({account.endpoint})",
+        observed_wall_ms=found.observed_wall_ms,
+        notes=found.notes,
+    )
+    if out is None:
+        return session.emit({"text": lambda: text})
+    _create(out, text)
+    count = len(found.desired.targets)
+    for note in found.notes:
+        session.warn(note)
+    return session.emit({"text": lambda: f"{out}: {count} position{'' if count == 1 else 's'} declared\n"})
+
+
+def _account(exchange: str, endpoint: str, product: str | None, credentials: str | None, name: str) -> DesiredAccount:
+    """The account that the options name, without targets; its mode is not known yet. Raises UsageError."""
+    products = TRAITS[exchange].products
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise UsageError(f"--name {name}: not an account's name; expected a-z first, then a-z, 0-9 or -")
+    if product is not None and product not in products:
+        raise UsageError(f"--product {product}: {exchange} has {', '.join(products) or 'no products'}")
+    prefix = name.upper().replace("-", "_") if credentials is None else credentials
+    if not re.fullmatch(PREFIX_PATTERN, prefix):
+        raise UsageError("--credentials: not the prefix of a variable's name such as MAIN (for MAIN_API_KEY)")
+    try:
+        place = endpoints.normal(endpoint)
+    except ValueError as error:
+        raise UsageError(f"--endpoint: it {error}") from error
+    return DesiredAccount(
+        name=name,
+        exchange=exchange,
+        position_mode=PositionMode.HEDGE,
+        endpoint=place,
+        product=product or (products[0] if products else None),
+        credentials=prefix,
+        targets=(),
+        policy=Policy(),
+        amount_step=None,
+        grace_ms=None,
+        path="",
+        sha256="",
+    )
+
+
+def _create(file: str, text: str) -> None:
+    """A file that was not there before; nothing is left of one that cannot be written whole."""
+    path = Path(file)
+    try:
+        with path.open("x", encoding="utf-8", newline="\n") as handle:
+            try:
+                handle.write(text)
+                handle.flush()
+            except BaseException:
+                path.unlink()
+                raise
+    except FileExistsError as error:
+        raise InputError(f"writing {file}: it is there already; name another file, or move it away first") from error
+    except OSError as error:
+        raise InputError(f"writing {file}: {error.strerror}; name a file that can be written") from error

@@ -1,0 +1,65 @@
+"""An account as the text of its state file: a header for people, then tables in the order of symbol and side."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import tomli_w
+
+from reconcile.model import DesiredAccount, Percent, Target
+from reconcile.money import plain
+from reconcile.render.values import clean, rfc3339
+
+_HEADER = """\
+# The margin state of {title}, as it was at {at}.
+#
+#   reconcile plan  THIS FILE     shows no changes until something moves or somebody edits it
+#   reconcile apply THIS FILE     makes the account as it says; asks first
+#
+# Written by 'reconcile import'. Isolated margins are the amounts allocated to each position, in its margin asset and
+# without unrealised profit. Without 'allow_reduce = true' under [policy], margin is only ever added.
+"""
+
+
+def state_file(
+    desired: DesiredAccount, *, tolerance: Percent, title: str, observed_wall_ms: int, notes: Sequence[str]
+) -> str:
+    """The file; ``title`` names exchange and endpoint for people, ``notes`` say what is not in it."""
+    lines = [_HEADER.format(title=clean(title), at=rfc3339(observed_wall_ms))]
+    if notes:
+        lines += ["#\n", *(f"# {clean(note)}\n" for note in notes)]
+    return "".join(lines) + "\n" + tomli_w.dumps(_document(desired, tolerance))
+
+
+def _document(desired: DesiredAccount, tolerance: Percent) -> dict[str, Any]:
+    account = {
+        "name": desired.name,
+        "exchange": desired.exchange,
+        "position_mode": desired.position_mode.value,
+        "endpoint": desired.endpoint,
+        "product": desired.product,
+        "credentials": desired.credentials,
+    }
+    document: dict[str, Any] = {
+        "version": 1,
+        "account": {key: value for key, value in account.items() if value is not None},
+        "defaults": {"tolerance": f"{plain(tolerance.value)}%"},
+    }
+    positions: dict[str, dict[str, Mapping[str, object]]] = {}
+    for target in desired.targets:
+        positions.setdefault(target.address.symbol, {})[target.address.side.value] = _position(target)
+    if positions:
+        document["positions"] = positions
+    return document
+
+
+def _position(target: Target) -> Mapping[str, object]:
+    if target.isolated_margin is None:
+        return {"margin_type": target.margin_type.value}
+    return {"isolated_margin": _number(target.isolated_margin)}
+
+
+def _number(amount: Decimal) -> int | Decimal:
+    """Exact either way: the reader takes integers and floats as they are written."""
+    text = plain(amount)
+    return Decimal(text) if "." in text else int(text)
