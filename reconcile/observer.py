@@ -8,11 +8,15 @@ import asyncio
 from collections.abc import Mapping
 
 from reconcile.clock import Clock
+from reconcile.errors import ReadFailed
 from reconcile.exchanges.base import Reader
 from reconcile.model import MarginType, ObservedAccount
 
 VERIFY_EVERY_MS = 5_000
 """While writes are still being sent, looks that only verify are taken no more often than this."""
+
+LOOKS_IN_TIME = 4
+"""How often a look is taken again because reading took longer than a look may be old."""
 
 
 class Observer:
@@ -48,17 +52,25 @@ class Observer:
         else:
             self._quiet.set()
 
-    async def look(self, *, after_ms: int, max_age_ms: int) -> ObservedAccount:
-        """A look sent later than ``after_ms`` (exchange time) that is no older than ``max_age_ms`` now.
+    async def look(self, *, after_ms: int, max_age_ms: int | None) -> ObservedAccount:
+        """A look sent later than ``after_ms`` (exchange time) that is no older than ``max_age_ms`` now (None: any age).
 
-        Waits for the moment if it has not come. Raises ReadFailed.
+        Waits for the moment if it has not come. Raises ReadFailed, also when reading takes longer than that.
         """
-        while True:
-            last = self._last
-            if last is not None and last.sent_at_ms > after_ms and self.age(last) <= max_age_ms:
-                return last
+        for _ in range(LOOKS_IN_TIME):
+            found = self._fitting(after_ms, max_age_ms)
+            if found is not None:
+                return found
             await self._until(after_ms)
             await self._take(after_ms)
+        found = self._fitting(after_ms, max_age_ms)
+        if found is None:
+            raise ReadFailed(
+                f"looking at the account: {LOOKS_IN_TIME} looks in a row took longer than {max_age_ms} ms, too long to "
+                "send anything on them; try again when the exchange or the network is faster",
+                again=True,
+            )
+        return found
 
     async def verify(self, *, after_ms: int) -> ObservedAccount:
         """A look sent later than ``after_ms``, taken when writing is over or the batch interval has passed."""
@@ -67,11 +79,17 @@ class Observer:
             return last
         if not self._quiet.is_set():
             await self._batch()
-        return await self.look(after_ms=after_ms, max_age_ms=VERIFY_EVERY_MS)
+        return await self.look(after_ms=after_ms, max_age_ms=None)
 
     def age(self, look: ObservedAccount) -> int:
         """How old a look is at most, in milliseconds."""
         return self._reader.time.latest() - look.sent_at_ms
+
+    def _fitting(self, after_ms: int, max_age_ms: int | None) -> ObservedAccount | None:
+        last = self._last
+        if last is None or last.sent_at_ms <= after_ms:
+            return None
+        return last if max_age_ms is None or self.age(last) <= max_age_ms else None
 
     async def _batch(self) -> None:
         pause = asyncio.ensure_future(self._clock.sleep(VERIFY_EVERY_MS))

@@ -7,7 +7,7 @@ Nothing here sends a write, and nothing here concludes from a read that failed. 
 from dataclasses import dataclass
 
 from reconcile.basis import BETWEEN_LOOKS_MS, LEDGER_SLACK_MS, shares_symbol
-from reconcile.context import MAX_READ_AGE_MS, Context
+from reconcile.context import Context
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.limits import settling
 from reconcile.journal.records import Intent, Known, Outcome
@@ -74,7 +74,7 @@ async def _until_two_agree(context: Context, intent: Intent, *, was: Known | Non
 
 async def _look(context: Context, intent: Intent, *, after_ms: int) -> Sight | _TypeSight:
     symbol = intent.address.symbol
-    look = await context.observer.look(after_ms=after_ms, max_age_ms=MAX_READ_AGE_MS)
+    look = await context.observer.look(after_ms=after_ms, max_age_ms=None)
     if intent.amount is None or intent.asset is None:
         state = look.symbols.get(symbol)
         return _TypeSight(live=state.margin_type if state is not None else None)

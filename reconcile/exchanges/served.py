@@ -34,21 +34,24 @@ class ExchangeTime:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._sample: Sample | None = None
+        self._doubted = False
 
     def take(self, sample: Sample) -> None:
         """Keep the sample if it is tighter than the one we have, or the one we have is old."""
         kept = self._sample
-        if kept is None or sample.round_trip <= kept.round_trip or self._age(kept) > RESYNC_AFTER_MS:
+        if kept is None or self.due or sample.round_trip <= kept.round_trip:
             self._sample = sample
+            self._doubted = False
 
     def forget(self) -> None:
-        """Drop what we know: the exchange said our timestamp is wrong."""
-        self._sample = None
+        """Doubt what we know: the exchange said our timestamp is wrong. It bounds what is under way until the next
+        answer takes its place, whatever its round trip."""
+        self._doubted = True
 
     @property
     def due(self) -> bool:
         """Whether the exchange must be asked again before its time is used."""
-        return self._sample is None or self._age(self._sample) > RESYNC_AFTER_MS
+        return self._doubted or self._sample is None or self._age(self._sample) > RESYNC_AFTER_MS
 
     def earliest(self) -> int:
         """The exchange's time now, at the earliest; use it to sign and to date our questions."""
