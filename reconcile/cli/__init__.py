@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "apply": ("apply", "Make it so: plan, ask, send each step once, verify."),
     "drift": ("drift", "Show what moved since the last apply, and why."),
     "import": ("import_", "Write a state file from the live account."),
+    "watch": ("watch", "Plan in a loop; tell what changed, apply it if asked."),
     "status": ("status", "Show unsettled steps and who holds the lock."),
     "resolve": ("resolve", "Say what happened to a step nobody can tell."),
     "schema": ("schema", "Print the JSON Schema of the state file."),

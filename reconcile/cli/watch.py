@@ -1,0 +1,141 @@
+"""``reconcile watch``: the same plan in a loop; tells changes of state, and applies them where asked to."""
+
+import json
+import re
+import socket
+from typing import Any
+
+import click
+
+from reconcile.cli import accounts as files
+from reconcile.cli.common import DURATION, command, parallelism, pass_session, paths
+from reconcile.cli.files import write
+from reconcile.cli.running import conduct
+from reconcile.cli.session import Session
+from reconcile.errors import UsageError
+from reconcile.journal.disk import SystemDisk
+from reconcile.render.metrics import Snapshot, exposition
+from reconcile.render.values import clean, rfc3339
+from reconcile.workflow.watch_lock import watch_lock
+from reconcile.workflow.watching import News, Settings, Watch
+from reconcile.workflow.world import World
+
+FORMAT = "reconcile.watch/1"
+
+
+@command("watch", formats=("text", "json"))
+@paths
+@click.option("--interval", type=DURATION, default="60s", show_default=True, help="How long from look to look.")
+@click.option("--apply", "applies", is_flag=True, allow_from_autoenv=False, help="Apply what changed, without asking.")
+@click.option("--reason", metavar="TEXT", help="Why, for the journal of what --apply does.")
+@click.option(
+    "--debounce",
+    metavar="N/M",
+    default="2/3",
+    show_default=True,
+    help="A state is believed when N of the last M looks agree.",
+)
+@click.option(
+    "--undo-limit",
+    metavar="N",
+    type=click.IntRange(1, 1000),
+    default=5,
+    show_default=True,
+    help="Leave a position alone that somebody moved back N times in a row.",
+)
+@click.option("--metrics", metavar="FILE", help="A Prometheus text file, replaced whole after each round.")
+@click.option("--heartbeat", metavar="FILE", help="A file that holds the time of the last finished round.")
+@click.option("--rounds", metavar="N", type=click.IntRange(1), help="End after N rounds; default: never.")
+@parallelism
+@pass_session
+def watch(
+    session: Session,
+    *,
+    paths: tuple[str, ...],
+    interval: int,
+    applies: bool,
+    reason: str | None,
+    debounce: str,
+    undo_limit: int,
+    metrics: str | None,
+    heartbeat: str | None,
+    rounds: int | None,
+    parallelism: int,
+) -> int:
+    """Plan in a loop, with one line per change of state; sends nothing without --apply.
+
+    State files are read anew each round. One watch per account and home. With --apply, what is believed to need a
+    change is applied under the account's lock, as 'reconcile apply' does it; what somebody keeps undoing is tried less
+    and less often, then left alone, and said so. Ends with Ctrl-C or SIGTERM; what is in flight is settled first.
+
+    \b
+    Exit codes: 0 after --rounds, 1 error at the start, 4 another watch is at it, 130 stopped.
+    Example:    reconcile watch states/ --interval 60s --metrics /var/lib/node_exporter/reconcile.prom
+    """
+    needed, of = _debounce(debounce)
+    if any(sink.file is not None for sink in session.sinks):
+        raise UsageError("watch: its lines go to stdout as they come; leave out =FILE")
+    session.check_files(metrics, heartbeat)
+    accounts, _ = files.load(paths)
+    settings = Settings(
+        interval_ms=interval,
+        apply=applies,
+        needed=needed,
+        of=of,
+        undo_limit=undo_limit,
+        reason=(reason or "").strip() or None,
+        rounds=rounds,
+    )
+
+    def publish(snapshot: Snapshot) -> None:
+        if metrics is not None:
+            write(metrics, exposition(snapshot))
+        if heartbeat is not None:
+            write(heartbeat, f"{rfc3339(snapshot.at_ms)}\n")
+
+    async def work(world: World) -> None:
+        await Watch(
+            world,
+            lambda: files.load(paths)[0],
+            settings,
+            hold=watch_lock(SystemDisk(), world.clock, world.home),
+            tell=lambda news: session.say(_line(news, as_json=session.stdout_format == "json")),
+            publish=publish,
+        ).run()
+
+    conduct(
+        session,
+        work,
+        sends=applies,
+        parallelism=parallelism,
+        doing=f"watching {files.counted(accounts)} on {socket.gethostname()}",
+    )
+    return 0
+
+
+def _debounce(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"([1-9][0-9]{0,2})/([1-9][0-9]{0,2})", text)
+    if found is None or int(found[1]) > int(found[2]):
+        raise UsageError(f"--debounce {text}: not N of M; expected one like 2/3")
+    return int(found[1]), int(found[2])
+
+
+def _line(news: News, *, as_json: bool) -> str:
+    if as_json:
+        return json.dumps(_document(news)) + "\n"
+    place = " ".join(part for part in (news.account, news.address) if part)
+    turn = "" if news.after is None else f"{news.before} → {news.after}" if news.before else news.after
+    said = ": ".join(part for part in (place, turn, news.message) if part)
+    return clean(f"{rfc3339(news.at_ms)[:19]}Z {said}") + "\n"
+
+
+def _document(news: News) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "at": rfc3339(news.at_ms),
+        "account": news.account or None,
+        "address": news.address or None,
+        "from": news.before,
+        "to": news.after,
+        "message": news.message,
+    }
