@@ -13,7 +13,7 @@ from reconcile.cli.session import Session
 from reconcile.errors import InputError, UsageError
 from reconcile.exchanges.traits import TRAITS
 from reconcile.model import DesiredAccount, Policy, PositionMode
-from reconcile.render import importing as render
+from reconcile.statefile import writing
 from reconcile.statefile.fields import NAME_PATTERN, PREFIX_PATTERN
 from reconcile.workflow import importing as workflow
 
@@ -58,7 +58,7 @@ def import_(
         sends=False,
         doing=f"reading account {name}",
     )
-    text = render.state_file(
+    text = writing.state_file(
         found.desired,
         tolerance=workflow.TOLERANCE,
         title=f"the {TITLES[exchange]} account {name} ({account.endpoint})",

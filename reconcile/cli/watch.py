@@ -17,7 +17,8 @@ from reconcile.journal.disk import SystemDisk
 from reconcile.render.metrics import Snapshot, exposition
 from reconcile.render.values import clean, rfc3339
 from reconcile.workflow.watch_lock import watch_lock
-from reconcile.workflow.watching import News, Settings, Watch
+from reconcile.workflow.watch_news import News
+from reconcile.workflow.watching import Settings, Watch
 from reconcile.workflow.world import World
 
 FORMAT = "reconcile.watch/1"

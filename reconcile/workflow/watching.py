@@ -17,11 +17,11 @@ from reconcile.model import DesiredAccount
 from reconcile.money import plain
 from reconcile.plan import AccountPlan, AccountResult, Entry, OutcomeKind, Status
 from reconcile.render.metrics import AccountSnapshot, Snapshot
-from reconcile.render.values import declared, now, step_amounts
 from reconcile.together import until
 from reconcile.undoing import Undoing
 from reconcile.workflow import applying, planning
 from reconcile.workflow.watch_lock import Hold
+from reconcile.workflow.watch_news import News, message, standing, state
 from reconcile.workflow.world import World
 
 EXPIRES_MS = 1
@@ -46,18 +46,6 @@ class Settings:
     undo_limit: int = 5
     reason: str | None = None
     rounds: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class News:
-    """One line: something changed, or was done (``after`` None). ``at_ms`` is Unix time, ``before`` None at first."""
-
-    at_ms: int
-    account: str
-    address: str
-    before: str | None = None
-    after: str | None = None
-    message: str = ""
 
 
 class Watch:
@@ -164,13 +152,13 @@ class Watch:
 
     def _see(self, account: AccountPlan, frozen: str | None) -> None:
         name = account.desired.name
-        standing, message = _standing(account, frozen)
-        self._turned((name, ""), self._states.see((name, ""), standing), message)
+        found, said = standing(account, frozen)
+        self._turned((name, ""), self._states.see((name, ""), found), said)
         if account.observed is None:
             return
         entries = {str(entry.address): entry for entry in account.entries}
         for address, entry in entries.items():
-            self._turned((name, address), self._states.see((name, address), _state(entry)), _message(entry))
+            self._turned((name, address), self._states.see((name, address), state(entry)), message(entry))
         if not account.errors:
             self._see_absent(name, set(entries))
 
@@ -225,7 +213,7 @@ class Watch:
         if times and self._undoing.gave_up(key):
             self._say(
                 key,
-                f"somebody keeps undoing us ({times} times in a row; {_message(entry)}): left alone from now on; find "
+                f"somebody keeps undoing us ({times} times in a row; {message(entry)}): left alone from now on; find "
                 "out who it is, then declare another margin or start the watch anew",
             )
         elif times:
@@ -285,31 +273,6 @@ class Watch:
             undone={key[1]: times for key in keys if (times := self._undoing.undone(key))},
             gave_up=frozenset(key[1] for key in keys if self._undoing.gave_up(key)),
         )
-
-
-def _standing(account: AccountPlan, frozen: str | None) -> tuple[str, str]:
-    """The account's own state in a word or two, and what there is to say about it."""
-    if account.errors:
-        first = account.errors[0]
-        return f"{'unreadable' if account.observed is None else 'refused'} ({first.key})", first.message
-    return ("ok", "") if frozen is None else ("frozen", frozen)
-
-
-def _state(entry: Entry) -> str:
-    return f"{entry.status.value} ({entry.blocked_by})" if entry.status is Status.BLOCKED else entry.status.value
-
-
-def _message(entry: Entry) -> str:
-    """``4455.8 → 4500 (+44.2 USDT): drifted …``."""
-    step = next(iter(entry.steps), entry.wanted)
-    if step is not None:
-        before, after, difference = step_amounts(step)
-        amount = f" ({difference} {entry.asset})" if difference else ""
-        shown = f"{before} → {after}{amount}"
-    else:
-        wanted = declared(entry)
-        shown = f"{now(entry)} → {wanted}" if wanted else now(entry)
-    return f"{shown}: {entry.reason}" if entry.reason else shown
 
 
 def _declared(entry: Entry) -> Decimal | None:
