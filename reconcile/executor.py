@@ -64,7 +64,8 @@ class Executor:
         if intent.action == "add_margin" and intent.asset is not None and intent.amount is not None:
             context.reservation.take(intent.intent_id, intent.asset, intent.amount)
         effect_ms = item.effect_ms if item.known is Known.ACCEPTED else None
-        outcome = await settle(context, intent, was=item.known, effect_ms=effect_ms)
+        was = item.known if item.said_yes else None  # what never got a yes is in doubt, however often it was looked for
+        outcome = await settle(context, intent, was=was, effect_ms=effect_ms)
         if outcome.known is Known.APPLIED:
             context.reservation.done(intent.intent_id, effect_ms=outcome.effect_ms or intent.fence_ms)
         elif outcome.known.settles:

@@ -36,7 +36,7 @@ class Was(StrEnum):
 
     DOUBT = "doubt"
     ACCEPTED = "accepted"
-    UNKNOWN = "unknown"  # an earlier run could not tell, whether it was in doubt or accepted: the stricter of both
+    UNKNOWN = "unknown"  # said yes to, and an earlier run could not tell
 
 
 class Judgement(StrEnum):

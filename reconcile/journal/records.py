@@ -158,6 +158,8 @@ class Unsettled:
     evidence: str
     since: str
     """When the intent was written, RFC 3339, local clock."""
+    said_yes: bool = False
+    """Whether the exchange said yes to it, whatever became known since."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,6 +115,7 @@ class JournalState:
                 effect_ms=outcome.effect_ms,
                 evidence=outcome.evidence,
                 since=found.since,
+                said_yes=found.said_yes or outcome.known is Known.ACCEPTED,
             )
 
     def _effect(self, intent: Intent, outcome: Outcome, effect_ms: int) -> None:

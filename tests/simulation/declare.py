@@ -1,0 +1,54 @@
+"""The state file of a schedule, as the program would read it."""
+
+from decimal import Decimal
+from functools import lru_cache
+
+from reconcile.exchanges.traits import TRAITS
+from reconcile.model import Address, DesiredAccount, MarginType, Policy, PositionMode, Side, Target, Tolerance
+from tests.simulation.schedule import Schedule
+from tests.simulation.small import symbol_of
+
+TOLERANCE = Decimal("0.01")
+_POLICY = Policy(allow_reduce=True, min_liquidation_distance=None, max_margin=None)
+
+
+def declared(schedule: Schedule) -> DesiredAccount:
+    """What the schedule declares: each aim's target, with a tolerance of one cent."""
+    return _declared(schedule.exchange, schedule.mode, _targets(schedule), schedule.grace)
+
+
+def address_of(schedule: Schedule, number: int) -> Address:
+    """The address of an aim."""
+    aim = schedule.aims[number]
+    return Address(symbol_of(schedule, aim), Side(aim.side if schedule.mode == "hedge" else "net"))
+
+
+def _targets(schedule: Schedule) -> tuple[tuple[Address, int], ...]:
+    return tuple((address_of(schedule, number), aim.target) for number, aim in enumerate(schedule.aims))
+
+
+@lru_cache(maxsize=256)
+def _declared(exchange: str, mode: str, targets: tuple[tuple[Address, int], ...], grace: int) -> DesiredAccount:
+    products = TRAITS[exchange].products
+    return DesiredAccount(
+        name="main",
+        exchange=exchange,
+        position_mode=PositionMode(mode),
+        endpoint="live",
+        product=products[0] if products else None,
+        credentials="MAIN",
+        targets=tuple(
+            Target(
+                address=address,
+                margin_type=MarginType.ISOLATED,
+                isolated_margin=Decimal(target),
+                tolerance=Tolerance(value=TOLERANCE, percent=False),
+            )
+            for address, target in targets
+        ),
+        policy=_POLICY,
+        amount_step=None,
+        grace_ms=None if grace == TRAITS[exchange].grace_ms else grace,
+        path="/states/main.toml",
+        sha256="0" * 64,
+    )

@@ -1,0 +1,289 @@
+"""Three ways through schedules: every one up to a depth, many at random, and one that failed made small.
+
+*Exhaustive*: a tree. The root has no happening; a schedule's children add one more, at every point that was reached
+after its own last happening. So each set of happenings comes once, in the order in which it is met, and what would
+never be met is not tried. *Random*: a seed decides everything, swarm-style: how many runs, which kinds of trouble this
+seed knows, and how often. *Shrinking* tries whatever is simpler as long as it still fails.
+"""
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from reconcile.exchanges.traits import TRAITS
+from tests.simulation.hits import READ_NAMES, doubtful, refusing, write_names
+from tests.simulation.oracle import Verdict, verdict
+from tests.simulation.schedule import CRASHES, DISK, TIME, WRITE, Aim, Go, Happening, Schedule
+
+GRACE_MS = 5_000
+
+
+# ---- exhaustive ------------------------------------------------------------------------------------------------------
+
+
+def alphabet(exchange: str) -> Mapping[str, tuple[tuple[str, int], ...]]:
+    """What the exhaustive search tries at each kind of point: one of each kind of trouble that differs in what is
+    known of the account, or in what the program does next; with its value."""
+    validity = TRAITS[exchange].validity_ms
+    read = (("stale", GRACE_MS), ("timeout", 0), ("kill", 0))
+    return {
+        WRITE: (
+            ("lost", 0),
+            ("never", 0),
+            ("late", validity - 100),
+            ("late", validity + 100),
+            ("late_lost", validity // 2),
+            ("odd:html_502", 0),
+            ("odd_without:html_502", 0),
+            ("cut", 0),
+            ("refused", 0),
+            ("refusal:throttle", 0),
+            ("refusal:clock", 0),
+            ("kill", 0),
+            ("kill_sent", 0),
+            ("kill_answer", 0),
+            ("power_sent", 0),
+        ),
+        "positions": (*read, ("empty", 0)),
+        "ledger": read,
+        "balance": (("stale", GRACE_MS),),
+        "time": (("timeout", 0),),
+        "line": (("kill", 0), ("power", 0), ("full", 0)),
+        "flush": (("kill", 0), ("power", 0)),
+    }
+
+
+@dataclass(slots=True)
+class Walk:
+    """How an exhaustive search went."""
+
+    schedules: int = 0
+    violations: int = 0
+
+
+def exhaustive(
+    root: Schedule, depth: int, *, judge: Callable[[Schedule], Verdict] = verdict, part: int = 0, parts: int = 1
+) -> Iterator[Verdict]:
+    """The verdict on every schedule with up to ``depth`` happenings; ``part`` of ``parts`` of the tree."""
+    names = alphabet(root.exchange)
+    first = judge(root)
+    if part == 0:
+        yield first
+    if depth == 0:
+        return
+    children = list(_children(root, first, names))
+    for child in children[part::parts]:
+        yield from _below(child, depth - 1, names, judge)
+
+
+def _below(
+    schedule: Schedule,
+    depth: int,
+    names: Mapping[str, tuple[tuple[str, int], ...]],
+    judge: Callable[[Schedule], Verdict],
+) -> Iterator[Verdict]:
+    found = judge(schedule)
+    yield found
+    if depth > 0:
+        for child in _children(schedule, found, names):
+            yield from _below(child, depth - 1, names, judge)
+
+
+def _children(
+    schedule: Schedule, found: Verdict, names: Mapping[str, tuple[tuple[str, int], ...]]
+) -> Iterator[Schedule]:
+    reached = found.simulation.reached
+    start = 0
+    if schedule.happenings:
+        last = schedule.happenings[-1]
+        start = reached.index((last.where, last.n)) + 1
+    for where, number in reached[start:]:
+        for how, value in names.get(where, ()):
+            more = Happening(where=where, n=number, how=how, value=value)
+            yield replace(schedule, happenings=(*schedule.happenings, more))
+
+
+# ---- random ----------------------------------------------------------------------------------------------------------
+
+
+def random_schedule(seed: int, exchange: str = "binance", *, outside: bool = False) -> Schedule:
+    """The schedule of a seed; with ``outside`` it may break what the program assumes."""
+    dice = random.Random(seed)
+    traits = TRAITS[exchange]
+    mode = dice.choice(("hedge", "hedge", "one-way"))
+    grace = dice.choice((GRACE_MS, GRACE_MS, 1_000))
+    runs = _runs(dice, outside=outside and dice.random() < 0.3)
+    aims = _aims(dice, mode)
+    mix = _Mix(dice, exchange, traits.validity_ms, grace, outside=outside)
+    happenings = [*mix.requests(), *mix.disk(), *mix.others(len(aims)), *mix.machines(len(runs))]
+    if outside and dice.random() < 0.3 and len(runs) > 1:
+        how = dice.choice(("lost", "rolled_back", "cut"))
+        happenings.append(Happening(where="journal", n=dice.randint(1, len(runs) - 1), how=how, value=dice.randint(1, 4)))
+    return Schedule(
+        exchange=exchange,
+        mode=mode,
+        aims=aims,
+        latency=dice.choice((0, 20, 20, 300, 2_000)),
+        flush=dice.choice((0, 0, 0, 5, 3_000, 6_000)),
+        runs=runs,
+        replicas=_replicas(dice, grace),
+        happenings=tuple(sorted(happenings)),
+        grace=grace,
+        free=dice.choice((100_000, 100_000, 700, 1_200)),
+        seed=seed,
+    )
+
+
+def _runs(dice: random.Random, *, outside: bool) -> tuple[Go, ...]:
+    count = dice.choice((1, 1, 2, 2, 3))
+    return tuple(
+        Go(
+            wait=dice.choice((0, 100, 100, 1_000, 4_000, 9_000, 70_000)),
+            beside=number > 0 and dice.random() < 0.3,
+            host=dice.choice(("one", "one", "one", "two")),
+            home=dice.randint(0, 1) if outside else 0,
+            drift=dice.choice((0, 0, -1, 1)),
+            wall=dice.choice((0, 0, -3_600_000, 86_400_000)),
+        )
+        for number in range(count)
+    )
+
+
+def _aims(dice: random.Random, mode: str) -> tuple[Aim, ...]:
+    sides = ("long", "short") if mode == "hedge" else ("net",)
+    places = [(symbol, side) for symbol in range(3) for side in sides]
+    chosen = dice.sample(places, dice.choice((1, 1, 2, 3)))
+    return tuple(
+        Aim(symbol=symbol, side=side, before=before, target=dice.choice((before + 500, before - 300, before + 1, before)))
+        for symbol, side in sorted(chosen)
+        for before in (dice.choice((1_000, 1_500)),)
+    )
+
+
+def _replicas(dice: random.Random, grace: int) -> tuple[tuple[int, int], ...]:
+    if dice.random() < 0.6:
+        return ()
+    return tuple(
+        (dice.choice((0, 0, grace, dice.randint(1, grace))), dice.choice((0, grace, dice.randint(1, grace))))
+        for _ in range(dice.randint(1, 3))
+    )
+
+
+class _Mix:
+    """What this seed knows of trouble, and how much of it."""
+
+    def __init__(self, dice: random.Random, exchange: str, validity: int, grace: int, *, outside: bool) -> None:
+        self._dice = dice
+        self._exchange = exchange
+        self._validity = validity
+        self._grace = grace
+        writes = [*write_names(exchange), *(("twice", "twice_lost") if outside else ())]
+        self._writes = dice.sample(writes, dice.randint(1, 8))
+        self._reads = dice.sample(READ_NAMES, dice.randint(1, 5))
+        self._longest = grace * (4 if outside and dice.random() < 0.3 else 1)
+        self._kinds = dice.sample((WRITE, "positions", "ledger", "balance", "time", "setup"), dice.randint(1, 6))
+
+    def requests(self) -> Iterator[Happening]:
+        """What happens to requests."""
+        dice = self._dice
+        taken: set[tuple[str, int]] = set()
+        for _ in range(dice.choice((0, 1, 2, 3, 5, 8))):
+            where = dice.choice((*self._kinds, WRITE))
+            number = dice.randint(1, 3 if where == WRITE else 8)
+            if where != WRITE and dice.random() < 0.1:
+                number = 0
+            if (where, number) in taken:
+                continue
+            taken.add((where, number))
+            yield self._write(number) if where == WRITE else self._read(where, number)
+
+    def _write(self, number: int) -> Happening:
+        dice, validity = self._dice, self._validity
+        how = dice.choice(self._writes)
+        value = 0
+        if how.startswith(("late", "twice")):
+            value = dice.choice((dice.randint(0, validity), validity - 1, validity, validity + 1, validity + 50))
+        elif how == "slow":
+            value = dice.randint(1, 12_000)
+        return Happening(where=WRITE, n=number, how=how, value=value)
+
+    def _read(self, where: str, number: int) -> Happening:
+        dice = self._dice
+        how = dice.choice(self._reads)
+        if dice.random() < 0.15:
+            how = dice.choice([f"odd:{name}" for name in doubtful(self._exchange)])
+        elif dice.random() < 0.1 and refusing(self._exchange):
+            how = f"refusal:{dice.choice(('throttle', 'clock', 'ban'))}"
+        if number == 0 and how in CRASHES:
+            how = "timeout"
+        value = 0
+        if how.startswith("stale"):
+            value = dice.choice((self._longest, dice.randint(1, self._longest)))
+        elif how == "slow":
+            value = dice.randint(1, 12_000)
+        return Happening(where=where, n=number, how=how, value=value)
+
+    def disk(self) -> Iterator[Happening]:
+        """What happens to the disk."""
+        dice = self._dice
+        if dice.random() < 0.6:
+            return
+        where = dice.choice(DISK)
+        how = dice.choice(("kill", "power", "power", "full"))
+        if where == "flush":
+            how = dice.choice(("kill", "power", "failing"))
+        yield Happening(where=where, n=dice.randint(1, 10), how=how)
+
+    def others(self, aims: int) -> Iterator[Happening]:
+        """What everybody else does."""
+        dice = self._dice
+        if dice.random() < 0.65:
+            return
+        for _ in range(dice.randint(1, 3)):
+            how = dice.choice(
+                ("human_add", "human_reduce", "human_same", "fund", "auto", "fill", "part", "close", "reopen", "flip", "crossed")
+            )
+            value = {"fund": dice.randint(-500, 500), "auto": 50}.get(how, dice.choice((1, 100, 300, 500)))
+            yield Happening(where=TIME, n=dice.randint(0, 20_000), how=how, value=value, on=dice.randrange(aims))
+
+    def machines(self, runs: int) -> Iterator[Happening]:
+        """What happens to machines and processes."""
+        dice = self._dice
+        if dice.random() < 0.6:
+            return
+        for _ in range(dice.randint(1, 2)):
+            how = dice.choice(("stop", "stop", "kill", "power", "suspend", "wall"))
+            value = {"suspend": dice.choice((1_000, 4_000, 9_000, 300_000)), "wall": 3_600_000}.get(how, 0)
+            yield Happening(where=TIME, n=dice.randint(1, 25_000), how=how, value=value, on=dice.randrange(runs))
+
+
+# ---- shrinking -------------------------------------------------------------------------------------------------------
+
+
+def shrink(failed: Schedule, *, fails: Callable[[Schedule], bool], tries: int = 400) -> Schedule:
+    """A simpler schedule that fails as well."""
+    best, left, seen = failed, tries, {failed}
+    progress = True
+    while progress and left > 0:
+        progress = False
+        for simpler in best.without():
+            if simpler in seen:
+                continue
+            seen.add(simpler)
+            left -= 1
+            if fails(simpler):
+                best, progress = simpler, True
+                break
+            if left <= 0:
+                break
+    return best
+
+
+def violates(schedule: Schedule) -> bool:
+    """Whether the oracle finds anything."""
+    return bool(verdict(schedule).violations)
+
+
+def same_kind(first: Sequence[str], second: Sequence[str]) -> bool:
+    """Whether two lists of violations begin with the same words."""
+    return bool(first and second) and first[0].split(" ")[:2] == second[0].split(" ")[:2]

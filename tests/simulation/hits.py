@@ -1,0 +1,130 @@
+"""What each name in a schedule does to a request, as the sandbox's own faults.
+
+Odd answers are the sandbox's; proven refusals, which a client may believe, are only ever given by an exchange that did
+nothing, so they are listed apart and never come with an effect.
+"""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+
+from reconcile.sandbox.faults import Ending, Fault
+from reconcile.sandbox.http import Answer, Lag
+from reconcile.sandbox.registry import simulated
+from tests.simulation.schedule import CRASHES, Happening
+
+
+
+def _refusal(status: int, code: int, headers: Mapping[str, str] | None = None) -> Answer:
+    body = json.dumps({"code": code, "msg": "refused by the schedule"}).encode()
+    return Answer(status=status, headers={"content-type": "application/json", **(headers or {})}, body=body)
+
+
+YES: Mapping[str, Answer] = {
+    "binance": Answer(
+        status=200, headers={"content-type": "application/json"}, body=b'{"code":200,"msg":"Successfully modified."}'
+    )
+}
+"""What each exchange says when it has done what was asked."""
+
+REFUSALS: Mapping[str, Mapping[str, Answer]] = {
+    "binance": {
+        "throttle": _refusal(429, -1003, {"retry-after": "1"}),
+        "ban": _refusal(418, -1003, {"retry-after": "30"}),
+        "clock": _refusal(400, -1021),
+        "funds": _refusal(400, -4050),
+        "state": _refusal(400, -4054),
+        "permission": _refusal(401, -2015),
+    }
+}
+"""Documented refusals by exchange and by what they are about."""
+
+
+@cache
+def doubtful(exchange: str) -> tuple[str, ...]:
+    """The odd answers that prove nothing."""
+    return tuple(sorted(simulated(exchange).replies))
+
+
+@cache
+def refusing(exchange: str) -> tuple[str, ...]:
+    """The documented refusals."""
+    return tuple(sorted(REFUSALS.get(exchange, {})))
+
+
+def write_names(exchange: str) -> tuple[str, ...]:
+    """Everything that can happen to a write within the assumptions."""
+    odd = doubtful(exchange)
+    return (
+        *("lost", "never", "never_tls", "never_reset", "late", "late_lost", "late_yes", "slow", "cut", "tls"),
+        *("refused", "name", "connect_timeout", "yes_without"),
+        *(f"odd:{name}" for name in odd),
+        *(f"odd_without:{name}" for name in odd),
+        *(f"refusal:{name}" for name in refusing(exchange)),
+        *CRASHES,
+    )
+
+
+READ_NAMES = ("stale", "stale_positions", "stale_ledger", "empty", "lost", "timeout", "refused", "cut", "slow", *CRASHES)
+"""What can happen to any read; odd answers come on top."""
+
+
+def write_fault(exchange: str, each: Happening) -> Fault:
+    """What a happening does to a write; raises KeyError for a name that means nothing."""
+    late = (each.value,)
+    kind, _, name = each.how.partition(":")
+    match kind:
+        case "odd":
+            return Fault(reply=simulated(exchange).replies[name])
+        case "odd_without":
+            return Fault(arrives_ms=(), reply=simulated(exchange).replies[name])
+        case "yes_without":
+            return Fault(arrives_ms=(), reply=YES[exchange])
+        case "refusal":
+            return Fault(arrives_ms=(), reply=REFUSALS[exchange][name])
+        case "late":
+            return Fault(arrives_ms=late, ending=Ending.TIMEOUT)
+        case "late_lost":
+            return Fault(arrives_ms=late, ending=Ending.LOST)
+        case "late_yes":
+            return Fault(arrives_ms=late)
+        case "twice":
+            return Fault(arrives_ms=(0, each.value))
+        case "twice_lost":
+            return Fault(arrives_ms=(0, each.value), ending=Ending.LOST)
+        case _:
+            return _BOTH[kind] if kind != "slow" else Fault(answer_ms=each.value)
+
+
+def read_fault(exchange: str, each: Happening) -> Fault:
+    """What a happening does to a read; raises KeyError for a name that means nothing."""
+    kind, _, name = each.how.partition(":")
+    match kind:
+        case "odd":
+            return Fault(arrives_ms=(), reply=simulated(exchange).replies[name])
+        case "refusal":
+            return Fault(arrives_ms=(), reply=REFUSALS[exchange][name])
+        case "stale":
+            return Fault(lag=Lag(positions_ms=each.value, balances_ms=each.value, ledger_ms=each.value))
+        case "stale_positions":
+            return Fault(lag=Lag(positions_ms=each.value, balances_ms=each.value))
+        case "stale_ledger":
+            return Fault(lag=Lag(ledger_ms=each.value))
+        case "empty":
+            return Fault(lag=Lag(empty=True))
+        case _:
+            return _BOTH[kind] if kind != "slow" else Fault(answer_ms=each.value)
+
+
+_BOTH: Mapping[str, Fault] = {
+    "lost": Fault(ending=Ending.LOST),
+    "timeout": Fault(ending=Ending.TIMEOUT),
+    "never": Fault(arrives_ms=(), ending=Ending.TIMEOUT),
+    "never_tls": Fault(arrives_ms=(), ending=Ending.TLS),
+    "never_reset": Fault(arrives_ms=(), ending=Ending.LOST),
+    "cut": Fault(ending=Ending.CUT),
+    "tls": Fault(ending=Ending.TLS),
+    "refused": Fault(arrives_ms=(), ending=Ending.REFUSED),
+    "name": Fault(arrives_ms=(), ending=Ending.NAME),
+    "connect_timeout": Fault(arrives_ms=(), ending=Ending.CONNECT_TIMEOUT),
+}

@@ -1,0 +1,213 @@
+"""What must be true of a world, judged by the sandbox's books and not by what the program says of itself.
+
+At every instant: no margin call of ours takes a margin past its target (further than others have just moved it), and
+each takes effect at most once. At the end, of what stays inside the assumptions: after at most two runs without a
+fault every target is reached and one more run sends nothing, or what is not known is reported with exit 5. The journal
+tells the truth about every intent. Outside the assumptions: each breach costs one delta at most, and the next plan
+shows it.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from reconcile.exchanges.traits import TRAITS
+from reconcile.journal.records import Known
+from reconcile.money import ZERO
+from reconcile.plan import Status
+from reconcile.sandbox.values import ISOLATED, Effect
+from tests.simulation.declare import TOLERANCE, address_of
+from tests.simulation.machine import EPOCH_MS
+from tests.simulation.schedule import LIES, TIME, Go, Schedule
+from tests.simulation.simulation import Ran, Simulation, Written
+
+FURTHER_RUNS = 2
+_WINDOW_MS = 30_000
+"""How far back a move of somebody else can excuse where ours has led: the age of a look, its lag, and its way."""
+_NOTHING = {Known.NOT_APPLIED, Known.REFUSED, Known.NOT_SENT}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One schedule's. ``violations`` is empty when all is as it must be; ``simulation`` is closed."""
+
+    schedule: Schedule
+    violations: tuple[str, ...]
+    simulation: Simulation
+
+
+def verdict(schedule: Schedule, *, watch: bool = False) -> Verdict:
+    """Play a schedule to its end and judge it."""
+    simulation = Simulation(schedule, watch=watch)
+    try:
+        simulation.play()
+        simulation.rest()
+        found = (*at_the_end(simulation), *at_every_instant(simulation), *simulation.broken)
+    finally:
+        simulation.close()
+    return Verdict(schedule=schedule, violations=tuple(dict.fromkeys(found)), simulation=simulation)
+
+
+def at_every_instant(simulation: Simulation) -> Iterator[str]:
+    """What the books' own record of every effect shows."""
+    schedule = simulation.schedule
+    yield from _crashed(simulation)
+    for asset in simulation.books.wallet:
+        simulation.books.check(asset)
+    targets = {_place(schedule, number): Decimal(aim.target) for number, aim in enumerate(schedule.aims)}
+    deltas = {_place(schedule, number): abs(Decimal(aim.target - aim.before)) for number, aim in enumerate(schedule.aims)}
+    effects = simulation.books.effects
+    for number, effect in enumerate(effects):
+        if effect.actor != "api" or effect.cause == "type":
+            continue
+        place = (effect.symbol, effect.side)
+        excuse = _others_moved(effects[:number], effect)
+        past = effect.margin - targets[place] if effect.change > 0 else targets[place] - effect.margin
+        allowed = excuse + schedule.outside * max(deltas[place], abs(effect.change))
+        if past > allowed:
+            yield (
+                f"{effect.symbol}.{effect.side}: {effect.change} by request {effect.request} led to {effect.margin}, "
+                f"{past} past the target of {targets[place]} (excused: {allowed})"
+            )
+    times = Counter(effect.request for effect in effects if effect.actor == "api")
+    doubled = any(each.how.startswith("twice") for each in schedule.happenings)
+    for request, count in times.items():
+        if count > 1 and not doubled:
+            yield f"request {request} took effect {count} times"
+
+
+def at_the_end(simulation: Simulation) -> Iterator[str]:
+    """Run on without faults, and see where that leads."""
+    schedule = simulation.schedule
+    for _ in range(FURTHER_RUNS):
+        ran = simulation.go(Go())
+        yield from _honest(simulation, ran)
+        if _exit(ran) == 0:
+            break
+    yield from _converged(simulation, ran)
+    again = simulation.go(Go())
+    yield from _honest(simulation, again)
+    if again.writes and not (schedule.others or schedule.outside):
+        yield f"a further run (run {again.number}) sent {again.writes} more"
+    yield from _truth(simulation)
+
+
+def _converged(simulation: Simulation, last: Ran) -> Iterator[str]:
+    schedule, code = simulation.schedule, _exit(last)
+    away = [text for number in range(len(schedule.aims)) if (text := _away(simulation, number)) is not None]
+    if code == 0 and away:
+        yield f"run {last.number} ended with 0, but {'; '.join(away)}"
+    if code == 0 or schedule.outside or _journal_may_be_broken(schedule):
+        return
+    if code == 5 and _unknown_may_stay(schedule):
+        return
+    if code == 3 and schedule.others and _waits_for_a_person(last):
+        return
+    if code in {3, 4} and schedule.free < sum(max(0, aim.target - aim.before) for aim in schedule.aims):
+        return
+    why = "" if last.result is None else [each.message for each in last.result.errors] or [
+        f"{step.address} {step.outcome} {step.evidence} {step.detail}" for step in last.result.steps
+    ]
+    yield f"after {FURTHER_RUNS} runs without a fault the last ended with {code}: {why}; {'; '.join(away) or 'in place'}"
+
+
+def _journal_may_be_broken(schedule: Schedule) -> bool:
+    """A flush that failed, and a power cut after it, may leave a hole in the middle: a person must see to that."""
+    return any(each.how == "failing" for each in schedule.happenings)
+
+
+def _unknown_may_stay(schedule: Schedule) -> bool:
+    return schedule.others or any(each.how in LIES for each in schedule.happenings)
+
+
+def _waits_for_a_person(ran: Ran) -> bool:
+    """Whether all that is left cannot be done by a program: a margin type while open, a look nothing explains."""
+    waiting = {Status.HELD, Status.BLOCKED, Status.WAITING}
+    return ran.result is not None and all(entry.status in waiting for entry in ran.result.remaining)
+
+
+def _away(simulation: Simulation, number: int) -> str | None:
+    """How far an aim is from its target; None when it is there, or has no isolated position any more."""
+    schedule = simulation.schedule
+    symbol, side = _place(schedule, number)
+    position = simulation.books.positions.get((symbol, side, ISOLATED))
+    target = Decimal(schedule.aims[number].target)
+    if position is None or abs(position.margin - target) <= TOLERANCE:
+        return None
+    return f"{symbol}.{side} has {position.margin} instead of {target}"
+
+
+def _honest(simulation: Simulation, ran: Ran) -> Iterator[str]:
+    """Whether a run's own word about its end is true."""
+    if ran.result is None or _exit(ran) != 0 or simulation.schedule.others or simulation.schedule.outside:
+        return
+    for number in range(len(simulation.schedule.aims)):
+        away = _away(simulation, number)
+        if away is not None:
+            yield f"run {ran.number} ended with 0, but {away}"
+
+
+def _crashed(simulation: Simulation) -> Iterator[str]:
+    for ran in simulation.ran:
+        if ran.error is not None:
+            yield f"run {ran.number} failed with {type(ran.error).__name__}: {ran.error}"
+
+
+def _truth(simulation: Simulation) -> Iterator[str]:
+    """What the journal says about each intent, against what its request did."""
+    schedule = simulation.schedule
+    if schedule.outside:
+        return
+    done = {effect.request for effect in simulation.books.effects if effect.actor == "api"}
+    calls = {(call.address, call.signed_ms): call for call in simulation.written if call.amount is not None}
+    sure = not schedule.others and not any(each.how in LIES for each in schedule.happenings)
+    for address, signed_ms, known in _known(simulation.journal()):
+        call: Written | None = calls.get((address, signed_ms))
+        happened = call is not None and call.serial in done
+        if happened and known in _NOTHING:
+            yield f"the journal says {known} of {address} signed at {signed_ms - EPOCH_MS}, but it took effect"
+        if not happened and known is Known.APPLIED and sure:
+            yield f"the journal says applied of {address} signed at {signed_ms - EPOCH_MS}, but it had no effect"
+
+
+def _known(journal: bytes) -> Iterator[tuple[str, int, Known | None]]:
+    """The last word on every margin intent: address, signed timestamp, outcome (None: none)."""
+    intents: dict[str, tuple[str, int]] = {}
+    outcomes: dict[str, Known] = {}
+    for line in journal.splitlines():
+        if b'"kind":"intent"' in line:
+            value = json.loads(line)
+            if value["amount"] is not None:
+                intents[value["intent_id"]] = (value["address"], value["signed_at_ms"])
+        elif b'"kind":"outcome"' in line:
+            value = json.loads(line)
+            outcomes[value["intent_id"]] = Known(value["known"])
+    for intent, (address, signed_ms) in intents.items():
+        yield address, signed_ms, outcomes.get(intent)
+
+
+def _others_moved(before: list[Effect], effect: Effect) -> Decimal:
+    """How far others have moved the same margin in the time that a look of ours may have missed."""
+    since = effect.time_ms - _WINDOW_MS
+    return sum(
+        (
+            abs(each.change)
+            for each in before
+            if each.actor != "api" and each.time_ms >= since and (each.symbol, each.side) == (effect.symbol, effect.side)
+        ),
+        ZERO,
+    )
+
+
+def _place(schedule: Schedule, number: int) -> tuple[str, str]:
+    address = address_of(schedule, number)
+    return (address.symbol, address.side.value)
+
+
+def _exit(ran: Ran) -> int | None:
+    return None if ran.result is None else ran.result.exit_code
+
+
+__all__ = ["FURTHER_RUNS", "TIME", "TRAITS", "Verdict", "at_every_instant", "at_the_end", "verdict"]

@@ -1,0 +1,198 @@
+"""A schedule: everything that will happen in one simulated world, as data that can be stored, compared and shrunk.
+
+A ``Happening`` is one thing that goes wrong, or that somebody else does. Where it names a kind of request or of disk
+operation, ``n`` counts those of the schedule's own runs, from 1 (0: every one of them); where it names ``time``, ``n``
+is virtual milliseconds since the start. What is never reached does nothing. After a schedule's own runs come further
+ones without any fault, which are not part of it.
+
+What a schedule holds decides what may be asked of the program: ``others`` says that somebody else moves margin too,
+``outside`` that it breaks what the program assumes, and how often (each time may cost one delta).
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+WRITE = "write"
+READS = ("positions", "balance", "ledger", "time", "setup")
+DISK = ("line", "flush", "lock")
+TIME = "time_passes"
+
+CRASHES = ("kill", "kill_sent", "kill_answer", "power", "power_sent", "power_answer")
+"""The process or the whole machine dies: before the request leaves (or the disk operation happens), while the request
+is under way, or when its answer is there."""
+
+DOUBLED = ("twice", "twice_lost")
+"""One request that takes effect twice: a network that repeats what it is given."""
+LIES = ("yes_without",)
+"""The exchange says yes and does nothing."""
+ROW_MAKERS = ("human_add", "human_reduce", "human_same")
+MOVERS = (*ROW_MAKERS, "fund", "auto", "fill", "part", "close", "reopen", "flip", "crossed")
+"""What others do: to a position's margin, or to the position."""
+MACHINE = ("stop", "kill", "power", "suspend", "wall", "lock_replaced")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Happening:
+    """``where`` it happens, at the ``n``-th such point, ``how``; ``value`` is milliseconds or an amount, ``on`` is the
+    number of the target, or of the run, that it concerns."""
+
+    where: str
+    n: int
+    how: str
+    value: int = 0
+    on: int = 0
+
+    def __str__(self) -> str:
+        detail = f" {self.value}" if self.value else ""
+        place = f"at {self.n} ms" if self.where == TIME else f"{self.where} {self.n or 'each'}"
+        return f"{place}: {self.how}{detail}" + (f" (on {self.on})" if self.on else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aim:
+    """One declared address (``side`` long, short or net) with its margin before, in whole units of its asset."""
+
+    symbol: int = 0
+    side: str = "long"
+    before: int = 1000
+    target: int = 1500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Go:
+    """One run of the program. ``wait`` is milliseconds after the run before it ended; with ``beside`` after that one
+    started. ``drift`` is in parts per thousand, ``wall`` milliseconds. Runs with another ``home`` share no journal."""
+
+    wait: int = 100
+    beside: bool = False
+    host: str = "one"
+    home: int = 0
+    drift: int = 0
+    wall: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """One world. ``replicas`` are how far behind reads are, in turn, in pairs (positions, ledger), milliseconds."""
+
+    exchange: str = "binance"
+    mode: str = "hedge"
+    aims: tuple[Aim, ...] = (Aim(),)
+    latency: int = 20
+    flush: int = 0
+    runs: tuple[Go, ...] = (Go(), Go())
+    replicas: tuple[tuple[int, int], ...] = ()
+    happenings: tuple[Happening, ...] = ()
+    grace: int = 5000
+    free: int = 100_000
+    switches: tuple[tuple[str, Any], ...] = ()
+    seed: int = 0
+
+    @property
+    def others(self) -> bool:
+        """Whether somebody else moves margin or positions."""
+        return any(each.how in MOVERS for each in self.happenings if each.where == TIME)
+
+    @property
+    def outside(self) -> int:
+        """How many times it breaks an assumption of the program; 0 when it stays inside all of them."""
+        broken = sum(1 for each in self.happenings if breaks(each, self.grace))
+        homes = len({go.home for go in self.runs}) - 1
+        late = any(lag > self.grace for pair in self.replicas for lag in pair)
+        return broken + homes + (len(self.runs) if late else 0)
+
+    def without(self) -> Iterator["Schedule"]:
+        """Schedules that are a little simpler, the boldest first."""
+        yield from self._fewer()
+        for index, each in enumerate(self.happenings):
+            for simpler in _simpler(each):
+                yield replace(self, happenings=_with(self.happenings, index, simpler))
+        for name in ("latency", "flush"):
+            if getattr(self, name) not in {0, 20}:
+                yield replace(self, **{name: 0 if name == "flush" else 20})
+        for index, go in enumerate(self.runs):
+            for name in ("drift", "wall", "beside"):
+                if getattr(go, name):
+                    plain = replace(go, **{name: False if name == "beside" else 0})
+                    yield replace(self, runs=_with(self.runs, index, plain))
+
+    def _fewer(self) -> Iterator["Schedule"]:
+        count = len(self.happenings)
+        size = count // 2
+        while size:
+            for start in range(0, count, size):
+                yield replace(self, happenings=self.happenings[:start] + self.happenings[start + size :])
+            size //= 2
+        for index in range(len(self.runs)):
+            if len(self.runs) > 1:
+                yield replace(self, runs=_lacking(self.runs, index))
+        for index in range(len(self.aims)):
+            if len(self.aims) > 1:
+                yield replace(self, aims=_lacking(self.aims, index))
+        if self.replicas:
+            yield replace(self, replicas=())
+        for index in range(len(self.switches)):
+            yield replace(self, switches=_lacking(self.switches, index))
+
+    def to_json(self) -> str:
+        """As one line; what is as usual is left out."""
+        return json.dumps(_sparse(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Schedule":
+        """Raises ValueError, TypeError or KeyError for what is no schedule."""
+        value: dict[str, Any] = json.loads(text)
+        return cls(
+            **{
+                **value,
+                "aims": tuple(Aim(**each) for each in value.get("aims", [{}])),
+                "runs": tuple(Go(**each) for each in value.get("runs", [{}, {}])),
+                "replicas": tuple((int(first), int(second)) for first, second in value.get("replicas", [])),
+                "happenings": tuple(Happening(**each) for each in value.get("happenings", [])),
+                "switches": tuple((str(name), setting) for name, setting in value.get("switches", [])),
+            }
+        )
+
+
+def breaks(each: Happening, grace: int) -> bool:
+    """Whether a happening breaks what the program assumes of exchange, network and home."""
+    if each.how in DOUBLED or each.where == "journal":
+        return True
+    if each.how in {"stale", "stale_positions", "stale_ledger"}:
+        return each.value > grace
+    return each.how == "lock_replaced"
+
+
+def _simpler(each: Happening) -> Iterator[Happening]:
+    for value in {0, each.value // 2} - {each.value}:
+        yield replace(each, value=value)
+    if each.where == TIME and each.n >= 1000 and each.n % 1000:
+        yield replace(each, n=each.n // 1000 * 1000)
+    if each.where == TIME and each.n:
+        yield replace(each, n=each.n // 2)
+    if each.where != TIME and each.n != 1:
+        yield replace(each, n=1)
+
+
+def _with(items: tuple[Any, ...], index: int, item: object) -> tuple[Any, ...]:
+    return (*items[:index], item, *items[index + 1 :])
+
+
+def _lacking(items: tuple[Any, ...], index: int) -> tuple[Any, ...]:
+    return (*items[:index], *items[index + 1 :])
+
+
+def _sparse(value: Any) -> Mapping[str, Any]:
+    usual = {each.name: each.default for each in fields(value)}
+    kept: dict[str, Any] = {}
+    for each in fields(value):
+        found = getattr(value, each.name)
+        if found == usual[each.name]:
+            continue
+        items = isinstance(found, tuple) and found and isinstance(found[0], Aim | Go | Happening)
+        kept[each.name] = [_sparse(item) for item in found] if items else found
+    if isinstance(value, Happening):
+        kept = {name: item for name, item in asdict(value).items() if name in kept or name in {"where", "n", "how"}}
+    return kept

@@ -1,0 +1,589 @@
+"""One world in which the real program is run: its time, its wire and its disk are simulated, everything else is as is.
+
+``Simulation`` plays a schedule: it starts the program as often as the schedule says, lets happen what the schedule
+says, and writes down every margin call with its moment, so that the oracle can judge. Nothing is random but what the
+schedule's seed decides. A process that is dead does nothing any more: its disk answers nothing, its wire sends
+nothing, and what it still runs is only Python unwinding.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from reconcile.errors import InDoubt, NotSent
+from reconcile.exchanges.base import Call
+from reconcile.exchanges.limits import Limits
+from reconcile.exchanges.registry import connect
+from reconcile.exchanges.traits import TRAITS
+from reconcile.exchanges.wire import HttpRequest, HttpResponse
+from reconcile.journal.files import FileStore
+from reconcile.journal.identity import identity
+from reconcile.model import DesiredAccount, Position
+from reconcile.plan import AccountResult, Plan, Step
+from reconcile.sandbox.demo import account_of
+from reconcile.sandbox.faults import NEVER_LEFT, NO_FAULT, Ending, Fault
+from reconcile.sandbox.http import Account, Request
+from reconcile.sandbox.registry import simulated
+from reconcile.sandbox.venue import Event, Sent, Venue
+from reconcile.secrets import Credentials
+from reconcile.workflow import applying, planning
+from reconcile.workflow.world import Connection, World
+from tests.simulation.declare import declared
+from tests.simulation.disk import SimulatedDisk, SimulatedProcess
+from tests.simulation.hits import read_fault, write_fault
+from tests.simulation.loop import VirtualLoop
+from tests.simulation.machine import EPOCH_MS, Killed, MachineClock
+from tests.simulation.others import act
+from tests.simulation.schedule import CRASHES, MACHINE, TIME, WRITE, Go, Happening, Schedule
+from tests.simulation.small import small_books
+
+T = TypeVar("T")
+HOME = Path("/home/reconcile")
+NAME = "main"
+URL = "https://exchange.example"
+LONGEST_MS = 3_600_000
+"""No run takes longer than an hour of virtual time; one that does is a failure."""
+CALM_LATENCY_MS = 20
+_MOVES = {"write", "truncate", "flush", "flush_folder", "rename"}
+
+
+@dataclass(slots=True, kw_only=True)
+class Written:
+    """One margin call that left (or tried to): the oracle's own record of it."""
+
+    run: int
+    home: int
+    address: str
+    action: str
+    amount: Decimal | None
+    signed_ms: int
+    sent_ms: int = 0
+    serial: int = 0
+    arrives: tuple[int, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Ran:
+    """One run of the program and how it ended; ``result`` None where it was killed or failed with ``error``."""
+
+    number: int
+    go: Go
+    calm: bool
+    started_ms: int
+    ended_ms: int = 0
+    killed: bool = False
+    result: AccountResult | None = None
+    plan: Plan | None = None
+    error: BaseException | None = None
+    writes: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class _Process:
+    run: Ran
+    disk: SimulatedProcess
+    clock: MachineClock
+    task: "asyncio.Task[None] | None" = None
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    dead: bool = False
+
+
+class Simulation:
+    """A world on its way through a schedule."""
+
+    def __init__(self, schedule: Schedule, *, watch: bool = False) -> None:
+        """``watch`` keeps a timeline, which costs time."""
+        self.schedule = schedule
+        self.loop = VirtualLoop()
+        self.loop.set_exception_handler(_quiet)
+        self.books = small_books(schedule)
+        kind = simulated(schedule.exchange)
+        self.account: Account = account_of(schedule.exchange, NAME, self.books)
+        self.venue = Venue(
+            dialect=kind.dialect([self.account], kind.switched(dict(schedule.switches))),
+            faults=self,
+            clock=_exchange_clock,
+            latency_ms=schedule.latency,
+            timeline=[] if watch else None,
+        )
+        self.desired: DesiredAccount = declared(schedule)
+        self.disks: dict[int, SimulatedDisk] = {}
+        self.ran: list[Ran] = []
+        self.written: list[Written] = []
+        self.broken: list[str] = []
+        """What the world itself noticed to be wrong, while it went on."""
+        self.reached: list[tuple[str, int]] = []
+        """Every point that a happening could have named, in order: kind and number."""
+        self.lines: list[tuple[int, str, str]] | None = [] if watch else None
+        """With ``watch``: when (ms), who, what."""
+        self.calm = False
+        self._armed = {(each.where, each.n): each for each in schedule.happenings if each.where != TIME}
+        self._counts: Counter[str] = Counter()
+        self._calls: dict[int, Written] = {}
+        self._fault: Fault = NO_FAULT
+        self._processes: list[_Process] = []
+        self._replica = 0
+        self._copies: dict[int, list[bytes]] = {}
+        for each in schedule.happenings:
+            if each.where == TIME and each.how not in MACHINE:
+                self.venue.at(each.n, self._other(each))
+
+    # ---- what the explorers call ---------------------------------------------------------------------------------
+
+    def play(self) -> "Simulation":
+        """The schedule's own runs, to their end."""
+        self._await(self._own_runs())
+        return self
+
+    def go(self, go: Go) -> Ran:
+        """One run, to its end."""
+        return self._await(self._start(go))
+
+    def look(self, go: Go) -> Ran:
+        """One run of ``plan``, to its end."""
+        return self._await(self._start(go, planning_only=True))
+
+    def arm(self, each: Happening) -> None:
+        """Add a happening; ``n`` counts from now on."""
+        if each.where == TIME:
+            self.venue.at(self.loop.now_ms() + each.n, self._other(each))
+        else:
+            self._armed[each.where, self._counts[each.where] + each.n] = each
+
+    def pass_time(self, milliseconds: int) -> None:
+        """Let nothing be done for so long."""
+        self._await(asyncio.sleep(milliseconds / 1000))
+
+    def rest(self) -> None:
+        """Let everything be over that others were to do; from then on nothing goes wrong any more."""
+        last = max((each.n for each in self.schedule.happenings if each.where == TIME), default=0)
+        self.pass_time(max(0, last - self.loop.now_ms()) + 1)
+        self.venue.advance(self.loop.now_ms())
+        self.venue.latency_ms = min(self.venue.latency_ms, CALM_LATENCY_MS)
+        self.calm = True
+
+    def close(self) -> None:
+        """Give the loop back."""
+        left = asyncio.all_tasks(self.loop)
+        for task in left:
+            task.cancel()
+        if left:
+            self.loop.run_until_complete(asyncio.wait(left))
+        self.loop.close()
+
+    def journal(self, home: int = 0) -> bytes:
+        """The journal's file as a reader sees it now; empty where there is none."""
+        disk = self.disks.get(home)
+        if disk is None:
+            return b""
+        path = next((path for path in disk.paths() if path.suffix == ".jsonl"), None)
+        return b"" if path is None else disk.content(path)
+
+    # ---- runs ----------------------------------------------------------------------------------------------------
+
+    async def _own_runs(self) -> None:
+        before: asyncio.Task[Ran] | None = None
+        started: list[asyncio.Task[Ran]] = []
+        for number, go in enumerate(self.schedule.runs):
+            if before is not None and not go.beside:
+                await before
+            self._spoil_journal(number, go)
+            task = asyncio.ensure_future(self._start(go))
+            started.append(task)
+            before = task
+            if number + 1 < len(self.schedule.runs) and self.schedule.runs[number + 1].beside:
+                await asyncio.sleep(0)
+        for task in started:
+            await task
+
+    async def _start(self, go: Go, *, planning_only: bool = False) -> Ran:
+        await asyncio.sleep(go.wait / 1000)
+        number = len(self.ran)
+        ran = Ran(number=number, go=go, calm=self.calm, started_ms=self.loop.now_ms())
+        self.ran.append(ran)
+        clock = MachineClock(self.loop, drift=go.drift, wall_error_ms=go.wall)
+        process = _Process(ran, self._disk(go.home).process(str(number)), clock)
+        self._processes.append(process)
+        self._say(number, f"starts on host {go.host}")
+        work = self._plan(process) if planning_only else self._apply(process)
+        process.task = asyncio.ensure_future(work)
+        timers = [] if self.calm else self._timers(process)
+        done, _ = await asyncio.wait([process.task], timeout=LONGEST_MS / 1000)
+        for timer in timers:
+            timer.cancel()
+        self._ended(process, over=bool(done))
+        return ran
+
+    def _ended(self, process: _Process, *, over: bool) -> None:
+        ran, task = process.run, process.task
+        ran.ended_ms = self.loop.now_ms()
+        ran.killed = process.dead
+        if not over:
+            self.broken.append(f"run {ran.number} took longer than {LONGEST_MS} ms")
+        elif task is not None and not process.dead:
+            ran.error = None if task.cancelled() else task.exception()
+        self._processes.remove(process)
+        if not process.dead:
+            self._disk_of(process).kill(process.disk)
+        how = "is dead" if ran.killed else f"ends with {ran.error or (ran.result.exit_code if ran.result else 'a plan')}"
+        self._say(ran.number, how)
+
+    async def _apply(self, process: _Process) -> None:
+        world = self._world(process)
+        result = await applying.apply(world, [self.desired], reason=None, git_commit=None, confirm=None)
+        process.run.result = result.accounts[0]
+
+    async def _plan(self, process: _Process) -> None:
+        process.run.plan = await planning.plan(
+            self._world(process), [self.desired], targets=(), overrides={}, expires_ms=1, git_commit=None
+        )
+
+    def _world(self, process: _Process) -> World:
+        dice = random.Random(self.schedule.seed * 1_000 + process.run.number)
+        limits = Limits(process.clock)
+        secrets = Credentials(
+            key=self.account.key, secret=self.account.secret, passphrase=self.account.passphrase or None
+        )
+        wire = _Wire(self, process)
+
+        def connected(desired: DesiredAccount, read_only: bool) -> Connection:  # noqa: FBT001 - as World has it
+            writer = connect(
+                desired.exchange,
+                wire=wire,
+                credentials=secrets,
+                clock=process.clock,
+                url=URL,
+                demo=False,
+                product=desired.product,
+                limits=limits,
+                dice=dice,
+                read_only=read_only,
+            )
+            prepare = writer.prepare
+
+            def spy(step: Step, amount: Decimal | None, position: Position | None, *, signed_at_ms: int) -> Call:
+                call = prepare(step, amount, position, signed_at_ms=signed_at_ms)
+                self._calls[id(call.request)] = Written(
+                    run=process.run.number,
+                    home=process.run.go.home,
+                    address=str(step.address),
+                    action=step.action,
+                    amount=amount,
+                    signed_ms=signed_at_ms,
+                )
+                return call
+
+            writer.prepare = spy  # type: ignore[method-assign]
+            return Connection(writer=writer, identify=self._identify, cold_fence=True)
+
+        return World(
+            env={},
+            home=HOME,
+            clock=process.clock,
+            store=FileStore(HOME, process.disk, process.clock, run_blocking=self._blocking),
+            dice=dice,
+            connect=connected,
+            progress=self._progress(process),
+            stop=process.stop,
+            host=process.run.go.host,
+            actor="simulation",
+            version="0",
+            parallelism=4,
+            lock_timeout_ms=600_000,
+        )
+
+    def _identify(self, uid: str | None) -> str:
+        return identity(
+            exchange=self.schedule.exchange,
+            endpoint_kind="live",
+            product=self.desired.product,
+            uid=uid,
+            api_key=self.account.key,
+        )
+
+    async def _blocking(self, work: Callable[[], T]) -> T:
+        if self.schedule.flush and not self.calm:
+            await asyncio.sleep(self.schedule.flush / 1000)
+        return work()
+
+    # ---- what happens --------------------------------------------------------------------------------------------
+
+    def happening(self, where: str) -> Happening | None:
+        """Count a point that was reached; what the schedule has for it."""
+        if self.calm:
+            return None
+        number = self._counts[where] = self._counts[where] + 1
+        self.reached.append((where, number))
+        return self._armed.get((where, number)) or self._armed.get((where, 0))
+
+    def pick(self, request: Request) -> Fault:  # noqa: ARG002 - the venue asks through the protocol of its faults
+        """The fault of the request that is being sent right now."""
+        return self._fault
+
+    def die(self, process: _Process, *, power: bool) -> None:
+        """The process ends here, or all of its machine."""
+        disk = self.disks[process.run.go.home]
+        victims = [each for each in self._processes if each is process or (power and self._disk_of(each) is disk)]
+        for victim in victims:
+            victim.dead = True
+            self._say(victim.run.number, "loses power" if power else "is killed")
+            disk.kill(victim.disk)
+        if power:
+            disk.power_loss()
+        for victim in victims:
+            if victim.task is not None:
+                victim.task.cancel()
+
+    def _timers(self, process: _Process) -> list[asyncio.TimerHandle]:
+        """What the schedule does to this run's process at a moment."""
+        now = self.loop.now_ms()
+        wanted = [
+            each
+            for each in self.schedule.happenings
+            if each.where == TIME and each.how in MACHINE and each.on == process.run.number and each.n >= now
+        ]
+        return [self.loop.call_later((each.n - now) / 1000, self._machine, process, each) for each in wanted]
+
+    def _machine(self, process: _Process, each: Happening) -> None:
+        if process.dead:
+            return
+        match each.how:
+            case "stop":
+                self._say(process.run.number, "is asked to stop")
+                process.stop.set()
+            case "suspend":
+                self._say(process.run.number, f"is suspended for {each.value} ms")
+                process.clock.suspended_until_ms = self.loop.now_ms() + each.value
+            case "wall":
+                process.clock.wall_error_ms += each.value
+            case "lock_replaced":
+                disk = self.disks[process.run.go.home]
+                for path in [path for path in disk.paths() if path.suffix == ".lock"]:
+                    disk.remove(path)
+            case _:
+                self.die(process, power=each.how == "power")
+
+    def _other(self, each: Happening) -> Callable[[int], None]:
+        def happen(exchange_ms: int) -> None:
+            act(self.books, self.schedule, each, exchange_ms)
+            self._say(None, f"{each.how} {each.value or ''}")
+
+        return happen
+
+    def _disk(self, home: int) -> SimulatedDisk:
+        if home not in self.disks:
+            disk = SimulatedDisk(self.schedule.seed + home)
+            disk.before = self._before_disk
+            self.disks[home] = disk
+        return self.disks[home]
+
+    def _disk_of(self, process: _Process) -> SimulatedDisk:
+        return self.disks[process.run.go.home]
+
+    def _before_disk(self, name: str, operation: str, path: Path) -> None:
+        if self.calm or operation not in _MOVES:
+            return
+        is_flush = operation in {"flush", "flush_folder"}
+        where = "lock" if path.suffix == ".lock" else "flush" if is_flush else "line"
+        each = self.happening(where)
+        if each is None:
+            return
+        process = next(each for each in self._processes if str(each.run.number) == name)
+        disk = self._disk_of(process)
+        self._say(process.run.number, f"{operation} {path.name}: {each.how}")
+        match each.how:
+            case "full":
+                raise OSError(28, "no space left on device")
+            case "failing":
+                disk.failing_flushes = 1 if operation == "flush" else 0
+            case _:
+                self.die(process, power=each.how.startswith("power"))
+                raise Killed
+
+    def _spoil_journal(self, number: int, go: Go) -> None:
+        """What happens to the journal's file between two runs: lost, put back as it was, or cut."""
+        disk = self.disks.get(go.home)
+        if disk is None:
+            return
+        path = next((path for path in disk.paths() if path.suffix == ".jsonl"), None)
+        if path is None:
+            return
+        copies = self._copies.setdefault(go.home, [])
+        copies.append(disk.content(path))
+        for each in self.schedule.happenings:
+            if each.where != "journal" or each.n != number:
+                continue
+            self._say(None, f"the journal is {each.how}")
+            if each.how == "lost":
+                disk.remove(path)
+            elif each.how == "rolled_back":
+                disk.replace(path, copies[0])
+            else:
+                lines = copies[-1].splitlines(keepends=True)
+                disk.replace(path, b"".join(lines[: max(1, len(lines) - max(1, each.value))]))
+
+    # ---- sending -------------------------------------------------------------------------------------------------
+
+    def submit(self, process: _Process, request: HttpRequest, where: str, each: Happening | None) -> Sent:
+        """Hand a request to the venue, with what the schedule has for it, and note a margin call."""
+        now = self.loop.now_ms()
+        self._fault = self._fault_of(where, each)
+        self.venue.advance(now)
+        parts = urlsplit(request.url)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        sent = self.venue.send(
+            Request(method=request.method, path=parts.path, query=parts.query, headers=headers, body=request.body), now
+        )
+        if where == WRITE:
+            self._note(process, request, sent)
+        return sent
+
+    def _fault_of(self, where: str, each: Happening | None) -> Fault:
+        if each is not None and each.how not in CRASHES:
+            faults = write_fault if where == WRITE else read_fault
+            return faults(self.schedule.exchange, each)
+        replicas = self.schedule.replicas
+        if where == WRITE or not replicas or self.calm:
+            return NO_FAULT
+        self._replica += 1
+        positions, ledger = replicas[(self._replica - 1) % len(replicas)]
+        behind = positions if where != "ledger" else ledger
+        name = "stale_positions" if where != "ledger" else "stale_ledger"
+        return read_fault(self.schedule.exchange, Happening(where=where, n=0, how=name, value=behind))
+
+    def _note(self, process: _Process, request: HttpRequest, sent: Sent) -> None:
+        process.run.writes += 1
+        call = self._calls.pop(id(request), None)
+        if call is None:
+            self.broken.append(f"run {process.run.number} sent a write that nobody prepared")
+            return
+        call.sent_ms, call.serial, call.arrives = self.loop.now_ms(), sent.request.serial, sent.arrives
+        self._check_alone(call)
+        self.written.append(call)
+
+    def _check_alone(self, call: Written) -> None:
+        """Nothing that was sent on this lane before may still take effect."""
+        traits = TRAITS[self.schedule.exchange]
+        now = self.loop.now_ms()
+        for earlier in self.written:
+            same = call.address == earlier.address
+            if traits.lane.value == "symbol":
+                same = call.address.rpartition(".")[0] == earlier.address.rpartition(".")[0]
+            if not same or earlier.home != call.home or earlier.amount is None:
+                continue
+            end = earlier.signed_ms + traits.validity_ms - EPOCH_MS
+            if any(now < moment <= end for moment in earlier.arrives):
+                self.broken.append(f"two margin calls under way on {call.address}: requests {earlier.serial}, {call.serial}")
+
+    # ---- watching ------------------------------------------------------------------------------------------------
+
+    def note(self, process: _Process, text: str) -> None:
+        """A line of the timeline, from a process."""
+        self._say(process.run.number, text)
+
+    def _progress(self, process: _Process) -> Callable[[str], None]:
+        return lambda line: self._say(process.run.number, f"says: {line}")
+
+    def _say(self, run: int | None, text: str) -> None:
+        if self.lines is not None:
+            self.lines.append((self.loop.now_ms(), "others" if run is None else f"run {run}", text))
+
+    def events(self) -> list[Event]:
+        """What the venue saw, with ``watch``."""
+        return self.venue.timeline or []
+
+    def _await(self, work: Any) -> Any:
+        return self.loop.run_until_complete(work)
+
+
+class _Wire:
+    """The wire of one process."""
+
+    def __init__(self, simulation: Simulation, process: _Process) -> None:
+        self._simulation = simulation
+        self._process = process
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        """See ``Wire.send``."""
+        simulation, process = self._simulation, self._process
+        self._live()
+        where = point_of(request)
+        each = simulation.happening(where)
+        crash = each.how if each is not None and each.how in CRASHES else ""
+        if crash in {"kill", "power"}:
+            self._die(crash)
+        await process.clock.awake()
+        sent = simulation.submit(process, request, where, each)
+        if crash.endswith("_sent"):
+            self._die(crash)
+        while (missing := sent.at_ms - simulation.loop.now_ms()) > 0:
+            await asyncio.sleep(missing / 1000)
+        simulation.venue.advance(simulation.loop.now_ms())
+        await process.clock.awake()
+        self._live()
+        if crash:
+            self._die(crash)
+        return self._answer(sent)
+
+    def _answer(self, sent: Sent) -> HttpResponse:
+        delivery = sent.delivery()
+        if self._simulation.lines is not None:
+            self._simulation.note(self._process, f"gets {_shown(sent)}")
+        if delivery.trouble is None and delivery.answer is not None:
+            answer = delivery.answer
+            return HttpResponse(status=answer.status, headers=dict(answer.headers), body=answer.body)
+        if delivery.trouble in NEVER_LEFT:
+            raise NotSent(f"{sent.request.method}: no connection ({delivery.trouble})")
+        raise InDoubt(f"{sent.request.method}: no whole answer ({delivery.trouble or Ending.TIMEOUT})")
+
+    def _live(self) -> None:
+        if self._process.dead:
+            raise Killed
+
+    def _die(self, crash: str) -> None:
+        self._simulation.die(self._process, power=crash.startswith("power"))
+        raise Killed
+
+
+def _shown(sent: Sent) -> str:
+    delivery = sent.delivery()
+    answer = "" if delivery.answer is None else f"{delivery.answer.status} {delivery.answer.body[:400]!r}"
+    return f"{sent.request.method} {sent.request.path}: {delivery.trouble or ''} {answer}"
+
+
+_POINTS = {
+    "position": "positions",
+    "positions": "positions",
+    "positionRisk": "positions",
+    "all-position": "positions",
+    "balance": "balance",
+    "accounts": "balance",
+    "history": "ledger",
+    "income": "ledger",
+    "bills": "ledger",
+    "bills-archive": "ledger",
+    "bill": "ledger",
+    "time": "time",
+}
+
+
+def point_of(request: HttpRequest) -> str:
+    """What kind of request it is, in the words of schedules."""
+    if request.method != "GET":
+        return WRITE
+    path = request.url.partition("?")[0]
+    return _POINTS.get(path.rpartition("/")[2], "setup")
+
+
+def _exchange_clock(now_ms: int) -> int:
+    return EPOCH_MS + now_ms
+
+
+def _quiet(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What the dead leave behind is nobody's business."""
