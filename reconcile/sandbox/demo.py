@@ -71,10 +71,10 @@ def seed_binance(books: Books, now_ms: int) -> None:
     for symbol, side, size, entry, margin in _POSITIONS:
         given = None if margin is None else Decimal(margin)
         books.open_position(symbol, side, Decimal(size), now_ms=now_ms, price=Decimal(entry), margin=given)
-    _free(books, "USDT", AVAILABLE, now_ms)
+    leave_free(books, "USDT", AVAILABLE, now_ms)
 
 
-def _free(books: Books, asset: str, wanted: Decimal, now_ms: int) -> None:
+def leave_free(books: Books, asset: str, wanted: Decimal, now_ms: int) -> None:
     """Bring in what makes the free balance exactly what is wanted."""
     room = Decimal(10) ** 6
     books.deposit(asset, room, now_ms=now_ms)

@@ -5,7 +5,20 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from reconcile.errors import InputError
-from reconcile.sandbox import binance, binance_replies
+from reconcile.sandbox import (
+    binance,
+    binance_replies,
+    bitget,
+    bitget_demo,
+    bitget_gate,
+    bitget_replies,
+    bitget_rules,
+    okx,
+    okx_demo,
+    okx_gate,
+    okx_replies,
+    okx_rules,
+)
 from reconcile.sandbox.accounts import Books
 from reconcile.sandbox.binance_gate import BinanceSwitches
 from reconcile.sandbox.binance_rules import BinanceRules
@@ -46,6 +59,14 @@ def _binance(accounts: Iterable[Account], switches: BinanceSwitches) -> Dialect:
     return binance.Binance(accounts, switches=switches)
 
 
+def _okx(accounts: Iterable[Account], switches: okx_gate.OkxSwitches) -> Dialect:
+    return okx.Okx(accounts, switches=switches)
+
+
+def _bitget(accounts: Iterable[Account], switches: bitget_gate.BitgetSwitches) -> Dialect:
+    return bitget.Bitget(accounts, switches=switches)
+
+
 SIMULATED: Mapping[str, Simulated] = {
     "binance": Simulated(
         name="binance",
@@ -55,6 +76,24 @@ SIMULATED: Mapping[str, Simulated] = {
         seed=seed_binance,
         replies={**REPLIES, **binance_replies.REPLIES},
         validity_ms=binance.VALIDITY_MS,
+    ),
+    "okx": Simulated(
+        name="okx",
+        rules=okx_rules.OkxRules(),
+        switches=okx_gate.OkxSwitches,
+        dialect=_okx,
+        seed=okx_demo.seed_okx,
+        replies={**REPLIES, **okx_replies.REPLIES},
+        validity_ms=okx_gate.VALIDITY_MS,
+    ),
+    "bitget": Simulated(
+        name="bitget",
+        rules=bitget_rules.BitgetRules(),
+        switches=bitget_gate.BitgetSwitches,
+        dialect=_bitget,
+        seed=bitget_demo.seed_bitget,
+        replies={**REPLIES, **bitget_replies.REPLIES},
+        validity_ms=bitget_gate.VALIDITY_MS,
     ),
 }
 

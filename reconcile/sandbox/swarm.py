@@ -14,7 +14,7 @@ from reconcile.sandbox.http import Answer, Lag, Request
 
 WRITE_KINDS = ("lost", "never", "late", "twice", "reply", "reply_without", "connect", "cut", "timeout", "tls")
 READ_KINDS = ("stale", "ledger", "empty", "reply", "connect", "timeout", "cut")
-BELIEVABLE = frozenset({"list_200"})
+BELIEVABLE = frozenset({"list_200", "empty_data"})
 """Replies that a reader cannot tell from a true one: an empty history would be a lie, not a fault."""
 
 
