@@ -27,7 +27,7 @@ from reconcile.plan import (
 )
 from reconcile.together import until
 from reconcile.workflow.account import as_error, failed_plan, grace_ms, held_addresses, identify, plan_account
-from reconcile.workflow.facts import RunFacts, make_context, run_finished, run_started
+from reconcile.workflow.facts import RunFacts, make_context, run_finished, run_started, seen_from
 from reconcile.workflow.reviewed import account_of, check_account, check_mode, check_usable, state_file_agrees
 from reconcile.workflow.world import Connection, World
 
@@ -77,7 +77,7 @@ class AccountRun:
         journal = await until(world.stop, stack.enter_async_context(lock), doing=doing)
         self._journal = journal
         cold_until_ms = self._cold_until(journal, connection)
-        await journal.append(run_started(world, self._desired, self._facts, cold_until_ms), durable=False)
+        await journal.append(run_started(world, self._desired, self._facts, journal, cold_until_ms), durable=False)
         self._context = make_context(world, self._desired, connection, journal, halted=self._halted)
         await Executor(self._context, parallelism=world.parallelism).settle_earlier()
 
@@ -176,12 +176,12 @@ class AccountRun:
         errors: tuple[PlanError, ...] = ()
         final = plan
         if self._saved is not None and plan.observed is not None:
-            final = self._as_seen(plan, plan.observed)
+            final, errors = self._as_seen(plan, plan.observed)
         try:
             if self._results:
                 sent = max((effect.effect_ms for effect in context.journal.state.effects.values()), default=0)
                 look = await context.observer.verify(after_ms=min(sent, context.writer.time.earliest()))
-                final = self._as_seen(plan, look)
+                final, errors = self._as_seen(plan, look)
         except ReadFailed as error:
             errors = (PlanError(key="verify", message=f"looking at the end: {error}"),)
         remaining = _unfinished(final.entries)
@@ -189,9 +189,10 @@ class AccountRun:
         code = self._exit_code(converged=converged)
         return await self._end(final, exit_code=code, errors=errors, remaining=remaining, converged=converged)
 
-    def _as_seen(self, plan: AccountPlan, look: ObservedAccount) -> AccountPlan:
+    def _as_seen(self, plan: AccountPlan, look: ObservedAccount) -> tuple[AccountPlan, tuple[PlanError, ...]]:
+        """The plan with its entries as this look shows them, and what makes the look say nothing at all about them."""
         context = self._the_context
-        entries = planner.plan_account(
+        seen = planner.plan_account(
             plan.desired,
             look,
             held=held_addresses(context.journal.state, plan.desired, context.writer),
@@ -200,8 +201,8 @@ class AccountRun:
             observed_wall_ms=self._world.clock.wall_ms(),
             identity=self.identity,
             targets=self._facts.selection.addresses(plan.desired),
-        ).entries
-        return replace(plan, entries=entries)
+        )
+        return replace(plan, entries=seen.entries), seen.errors if not seen.entries else ()
 
     def _exit_code(self, *, converged: bool) -> int:
         unsettled = self._the_context.journal.state.unsettled.values()
@@ -260,7 +261,7 @@ class AccountRun:
         state = journal.state
         if not connection.cold_fence:
             return None
-        if state.last_host == self._world.host:
+        if seen_from(journal, self._world.host):
             return state.cold_until_ms
         writer = connection.writer
         return writer.time.latest() + writer.traits.validity_ms + grace_ms(self._desired, writer)
