@@ -50,7 +50,7 @@ def shown(value: object) -> str:
 def hint(word: str, known: tuple[str, ...]) -> str:
     """``did you mean x? expected a, b or c``, without the question where nothing is close."""
     spelled = {name.lower(): name for name in known}
-    close = get_close_matches(word.lower(), spelled, n=1, cutoff=0.6)
+    close = get_close_matches(word.lower(), spelled, n=1)
     expected = f"expected {either(known)}"
     return f"did you mean {spelled[close[0]]}? {expected}" if close else expected
 
