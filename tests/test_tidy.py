@@ -1,0 +1,233 @@
+"""The rules of the house that a linter does not know: who may import whom, where floats and clocks may be.
+
+The layers are those of docs/design.md. ``clock.py`` is the one place that asks the machine for the time; the pure core
+imports nothing that could do input or output; money is Decimal from the file to the wire and back.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "reconcile"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Module:
+    """One module of the package, parsed."""
+
+    name: str
+    """Without the leading ``reconcile.``; empty for the package itself."""
+    path: Path
+    tree: ast.Module
+
+    def __str__(self) -> str:
+        return self.name or "reconcile"
+
+
+def parsed(path: Path) -> Module:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+    return Module(name=name, path=path, tree=ast.parse(path.read_text(encoding="utf-8")))
+
+
+MODULES = [parsed(path) for path in sorted(PACKAGE.rglob("*.py"))]
+NAMES = {module.name for module in MODULES}
+
+EVERY = pytest.mark.parametrize("module", MODULES, ids=str)
+
+
+def is_in(name: str, *families: str) -> bool:
+    """Whether a module is one of these or below one of them."""
+    return any(name == family or name.startswith(f"{family}.") for family in families)
+
+
+# Layers. A module may import its own layer and those below.
+
+WORDS = ("errors", "money", "clock", "model", "ledger", "plan", "exchanges.traits", "journal.records", "journal.state")
+CORE = ("diff", "fresh", "policy", "planner", "lifecycle", "witness", "attribution", "targets", "render")
+EDGES = ("endpoints", "statefile", "secrets", "journal", "exchanges", "repeat", "together")
+USE_CASES = ("workflow",)
+COMMAND = ("cli", "__main__")
+LAYERS = (WORDS, CORE, EDGES, (), USE_CASES, COMMAND)
+"""From the bottom; what is not named here is conduct, the layer left empty. Traits and what a journal says are data."""
+CONDUCT = LAYERS.index(())
+
+
+def layer_of(name: str) -> int:
+    return next((level for level, families in enumerate(LAYERS) if is_in(name, *families)), CONDUCT)
+
+
+def imports(module: Module) -> Iterator[str]:
+    """What a module imports, as dotted names: ``reconcile.`` stays on ours."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            for alias in node.names:
+                whole = f"{base}.{alias.name}"
+                yield whole if whole.removeprefix("reconcile.") in NAMES else base
+
+
+def ours(module: Module) -> set[str]:
+    return {name.removeprefix("reconcile.") for name in imports(module) if is_in(name, "reconcile")} - {"reconcile"}
+
+
+@EVERY
+def test_imports_go_down_only(module: Module) -> None:
+    if is_in(module.name, "sandbox") or not module.name:
+        return
+    above = {name for name in ours(module) if not is_in(name, "sandbox") and layer_of(name) > layer_of(module.name)}
+    assert above == set()
+
+
+@EVERY
+def test_the_sandbox_stands_aside(module: Module) -> None:
+    if is_in(module.name, "sandbox"):
+        assert {name for name in ours(module) if not is_in(name, "sandbox", "errors", "money", "clock")} == set()
+    elif layer_of(module.name) < CONDUCT:
+        assert {name for name in ours(module) if is_in(name, "sandbox")} == set()
+
+
+@EVERY
+def test_imports_name_the_module_and_are_never_relative(module: Module) -> None:
+    assert [node.lineno for node in ast.walk(module.tree) if isinstance(node, ast.ImportFrom) and node.level] == []
+
+
+# The pure core.
+
+SERIAL = ("render.saved", "render.schemas")
+"""Where a saved plan is read back, by pydantic; everything else of the core is plain."""
+PURE = ("errors", "money", "model", "ledger", "plan", *CORE)
+HARMLESS = {
+    "collections", "dataclasses", "datetime", "decimal", "difflib", "enum", "fnmatch", "functools", "hashlib", "html",
+    "itertools", "json", "operator", "re", "string", "textwrap", "types", "typing", "unicodedata",
+}  # fmt: skip
+
+
+@EVERY
+def test_the_core_imports_nothing_that_acts(module: Module) -> None:
+    if not is_in(module.name, *PURE):
+        return
+    harmless = HARMLESS | {"pydantic"} if is_in(module.name, *SERIAL) else HARMLESS
+    outside = {name.split(".")[0] for name in imports(module) if not is_in(name, "reconcile")}
+    assert outside - harmless == set()
+
+
+@EVERY
+def test_only_the_clock_asks_for_the_time(module: Module) -> None:
+    if module.name == "clock":
+        return
+    asked = {
+        node.attr
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Attribute) and node.attr in {"now", "utcnow", "today", "time_ns", "monotonic_ns"}
+    }
+    assert "time" not in set(imports(module))
+    assert asked == set()
+
+
+@EVERY
+def test_values_are_frozen(module: Module) -> None:
+    if not is_in(module.name, *PURE):
+        return
+    loose = [
+        node.name
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.ClassDef)
+        for mark in node.decorator_list
+        if "dataclass" in ast.unparse(mark) and "frozen=True" not in ast.unparse(mark)
+    ]
+    assert loose == []
+
+
+# Money.
+
+SECONDS = ("clock", "repeat", "exchanges.wire", "exchanges.transport", "exchanges.limits", "exchanges.served")
+"""Where seconds of a library are, and no money."""
+MONEY = (*PURE, "statefile", "journal", "exchanges", "attribution", "reservation", "sandbox.accounts")
+
+
+def floats(module: Module) -> list[int]:
+    """The lines where a float is written, named, or read out of JSON by default."""
+    return sorted(
+        node.lineno
+        for node in ast.walk(module.tree)
+        if (isinstance(node, ast.Constant) and isinstance(node.value, float))
+        or (isinstance(node, ast.Name) and node.id == "float")
+    )
+
+
+@EVERY
+def test_no_float_is_near_money(module: Module) -> None:
+    if is_in(module.name, *MONEY) and not is_in(module.name, *SECONDS):
+        assert floats(module) == []
+
+
+@EVERY
+def test_no_guard_is_an_assert_that_python_can_leave_out(module: Module) -> None:
+    assert [node.lineno for node in ast.walk(module.tree) if isinstance(node, ast.Assert)] == []
+
+
+# Reading.
+
+
+@EVERY
+def test_every_module_says_why_it_exists(module: Module) -> None:
+    if module.path.read_text(encoding="utf-8").strip():
+        assert ast.get_docstring(module.tree)
+
+
+@EVERY
+def test_a_long_module_gives_its_reason(module: Module) -> None:
+    lines = len(module.path.read_text(encoding="utf-8").splitlines())
+    reason = re.search(r"300 lines|\blong(er)?\b.*\bbecause\b", ast.get_docstring(module.tree) or "", re.IGNORECASE)
+    assert lines <= 300 or reason
+
+
+@EVERY
+def test_no_function_is_longer_than_a_page(module: Module) -> None:
+    long = [
+        f"{node.name}: {(node.end_lineno or node.lineno) - node.lineno + 1} lines"
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (node.end_lineno or 0) - node.lineno >= 70
+    ]
+    assert long == []
+
+
+@EVERY
+def test_public_names_are_documented(module: Module) -> None:
+    bare = [
+        f"{node.name} (line {node.lineno})"
+        for node in module.tree.body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        and not node.name.startswith("_")
+        and not ast.get_docstring(node)
+    ]
+    assert bare == []
+
+
+@EVERY
+def test_nothing_is_left_to_be_done(module: Module) -> None:
+    marks = re.findall(r"\b(?:TODO|FIXME|XXX|NotImplementedError)\b", module.path.read_text(encoding="utf-8"))
+    assert marks == []
+
+
+def test_the_rules_see_the_package() -> None:
+    assert {"model", "diff", "witness", "exchanges.base", "journal.records"} <= NAMES
+    assert [layer_of(name) for name in ("money", "diff", "exchanges.base", "executor", "workflow", "cli")] == [
+        *range(6)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("x = 1", []), ("x = 1.5", [1]), ("def f(x: float) -> int: ...", [1]), ("x = float('1')", [1]), ("x = '1.5'", [])],
+)
+def test_the_float_rule_finds_what_it_is_for(text: str, found: list[int]) -> None:
+    assert floats(Module(name="x", path=PACKAGE, tree=ast.parse(text))) == found
