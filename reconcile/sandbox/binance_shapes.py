@@ -23,22 +23,26 @@ def money(amount: Decimal) -> str:
 
 
 def sides_of(view: View, *, both: bool) -> tuple[str, ...]:
+    """The sides a symbol has a row for; ``both`` adds the BOTH row that some pages show in hedge mode."""
     if view.position_mode != HEDGE:
         return ("net",)
     return ("net", "long", "short") if both else ("long", "short")
 
 
 def open_position(view: View, symbol: str, side: str) -> Position | None:
+    """The position of a slot, isolated or crossed; None when it is flat."""
     return view.positions.get((symbol, side, ISOLATED)) or view.positions.get((symbol, side, CROSSED))
 
 
 def signed_size(position: Position | None) -> Decimal:
+    """positionAmt: negative for shorts, 0 for a flat slot."""
     if position is None:
         return ZERO
     return -position.size if position.side == "short" else position.size
 
 
 def markets_of(call: Call) -> list[Market]:
+    """The symbols a read answers for, in the order of its rows."""
     symbol = call.symbol()
     found = [call.view.markets[symbol]] if symbol is not None else list(call.view.markets.values())
     return found[::-1] if call.switches.rows_reversed else found
