@@ -33,6 +33,14 @@ class NeedsFunds(Exception):  # noqa: N818 - not an error: the step waits for a 
     """The free balance does not cover the addition yet, and reductions of this run are still on their way."""
 
 
+class NeedsLaterLook(Exception):  # noqa: N818 - not an error: additions that are over still count against this look
+    """The free balance must be read later than ``after_ms`` (exchange time) to have seen what was added."""
+
+    def __init__(self, after_ms: int) -> None:
+        super().__init__(after_ms)
+        self.after_ms = after_ms
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What a fresh look asks for: an amount (None for a type change) and what it was computed from."""
@@ -135,12 +143,15 @@ def intent_of(context: Context, step: Step, decision: Decision, *, cursor: str |
 
 
 def reserve(context: Context, intent: Intent, look: ObservedAccount) -> None:
-    """Take an addition out of the free balance before it is sent. Raises NeedsFunds, Left."""
+    """Take an addition out of the free balance before it is sent. Raises NeedsFunds, NeedsLaterLook, Left."""
     if intent.action != "add_margin" or intent.asset is None or intent.amount is None:
         return
     free = context.reservation.free(look.available, intent.asset, sent_at_ms=look.sent_at_ms)
     if free < intent.amount and context.reservation.awaits_reductions:
         raise NeedsFunds
+    unseen_until = context.reservation.unseen_until(intent.asset, sent_at_ms=look.sent_at_ms)
+    if free < intent.amount and unseen_until is not None:
+        raise NeedsLaterLook(unseen_until)
     if free < intent.amount:
         raise Left(
             Event.GIVEN_UP,

@@ -43,6 +43,16 @@ class Reservation:
         )
         return available.get(asset, ZERO) - taken - (self._minimum(asset) or ZERO)
 
+    def unseen_until(self, asset: str, *, sent_at_ms: int) -> int | None:
+        """The exchange time that a look must be sent later than to have seen every addition that is over; None when
+        the look sent at ``sent_at_ms`` has seen them all."""
+        ends = [
+            addition.effect_ms + self._grace_ms
+            for addition in self._additions.values()
+            if addition.asset == asset and addition.effect_ms is not None
+        ]
+        return max((end for end in ends if sent_at_ms <= end), default=None)
+
     def take(self, key: str, asset: str, amount: Decimal) -> None:
         """Reserve for the addition ``key``, from before it is sent."""
         self._additions[key] = _Addition(asset, amount)

@@ -10,10 +10,10 @@ from decimal import Decimal
 
 from reconcile.basis import BETWEEN_LOOKS_MS
 from reconcile.context import MAX_READ_AGE_MS, Context
-from reconcile.decision import Left, NeedsFunds, basis, decide, intent_of, reserve
+from reconcile.decision import Left, NeedsFunds, NeedsLaterLook, basis, decide, intent_of, reserve
 from reconcile.errors import InDoubt, Interrupted, JournalError, NotSent, ReadFailed, RefusalKind, Refused
 from reconcile.exchanges.base import Yes
-from reconcile.journal.records import Intent, Known, Outcome
+from reconcile.journal.records import Intent, Known, Noted, Outcome
 from reconcile.lifecycle import OUTCOMES, Event, State, advance
 from reconcile.model import ObservedAccount, Position
 from reconcile.money import parse, plain
@@ -75,6 +75,10 @@ class StepRun:
                 await self._context.reservation.freed()
                 self._not_before = self._context.writer.time.earliest() - 1
                 continue
+            except NeedsLaterLook as need:
+                self._not_before = need.after_ms
+                await self._context.pause(need.after_ms - self._context.writer.time.earliest())
+                continue
             attempt += 1
             if self._state is State.PLANNED:
                 continue
@@ -135,6 +139,8 @@ class StepRun:
             return str(error)
         except InDoubt as error:
             self._turn(Event.LOST)
+            told = {"intent_id": intent.intent_id, "code": error.code, "message": str(error)}
+            await self._context.journal.append(Noted(what="no_clear_answer", details=told), durable=False)
             return str(error)
         await self._accepted(intent, yes)
         return yes.note

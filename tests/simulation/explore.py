@@ -8,7 +8,7 @@ seed knows, and how often. *Shrinking* tries whatever is simpler as long as it s
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from reconcile.exchanges.traits import TRAITS
 from tests.simulation.hits import READ_NAMES, doubtful, refusing, write_names
@@ -53,12 +53,10 @@ def alphabet(exchange: str) -> Mapping[str, tuple[tuple[str, int], ...]]:
     }
 
 
-@dataclass(slots=True)
-class Walk:
-    """How an exhaustive search went."""
-
-    schedules: int = 0
-    violations: int = 0
+def roots(exchange: str) -> tuple[Schedule, ...]:
+    """Where the exhaustive search begins: one address, to add to and to take from."""
+    add = Schedule(exchange=exchange)
+    return (add, replace(add, aims=(Aim(before=1_500, target=1_200),)))
 
 
 def exhaustive(

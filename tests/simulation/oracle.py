@@ -89,7 +89,7 @@ def at_the_end(simulation: Simulation) -> Iterator[str]:
     yield from _converged(simulation, ran)
     again = simulation.go(Go())
     yield from _honest(simulation, again)
-    if again.writes and not (schedule.others or schedule.outside):
+    if again.writes and _exit(ran) == 0 and not schedule.outside:
         yield f"a further run (run {again.number}) sent {again.writes} more"
     yield from _truth(simulation)
 
@@ -105,7 +105,7 @@ def _converged(simulation: Simulation, last: Ran) -> Iterator[str]:
         return
     if code == 3 and schedule.others and _waits_for_a_person(last):
         return
-    if code in {3, 4} and schedule.free < sum(max(0, aim.target - aim.before) for aim in schedule.aims):
+    if code in {3, 4} and _lacks_funds(simulation):
         return
     why = "" if last.result is None else [each.message for each in last.result.errors] or [
         f"{step.address} {step.outcome} {step.evidence} {step.detail}" for step in last.result.steps
@@ -120,6 +120,15 @@ def _journal_may_be_broken(schedule: Schedule) -> bool:
 
 def _unknown_may_stay(schedule: Schedule) -> bool:
     return schedule.others or any(each.how in LIES for each in schedule.happenings)
+
+
+def _lacks_funds(simulation: Simulation) -> bool:
+    """Whether all additions together are more than is free: then the program may refuse, or stop half way."""
+    schedule, books = simulation.schedule, simulation.books
+    missing = ZERO
+    for number, aim in enumerate(schedule.aims):
+        missing += max(ZERO, Decimal(aim.target) - books.margin(*_place(schedule, number)))
+    return missing > sum(books.cross.values(), ZERO)
 
 
 def _waits_for_a_person(ran: Ran) -> bool:

@@ -1,0 +1,170 @@
+"""``python -m tests.simulation``: try to break the protocol, from one seed.
+
+    --seed N          the first seed of the random schedules (default: a fresh one, printed)
+    --schedules N     how many random schedules to play
+    --exhaustive N    every schedule with up to N happenings for one address
+    --outside         random schedules may break the program's assumptions too
+    --exchange X      default binance
+    --workers N       processes (default: one for each core)
+    --replay FILE     play a schedule again (a file of the corpus, or one line of JSON) and show its timeline
+
+Prints figures, and for what failed its seed, its shrunk schedule and its timeline; exit 1 then.
+"""
+
+import argparse
+import gc
+import json
+import os
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.simulation.explore import exhaustive, random_schedule, roots, same_kind, shrink
+from tests.simulation.oracle import Verdict, verdict
+from tests.simulation.schedule import Schedule
+from tests.simulation.timeline import timeline
+
+SHOWN = 5
+_COLLECT_EVERY = 300
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A part of a campaign for one worker: seeds ``first`` to ``last``, or part ``first`` of ``last`` of a tree."""
+
+    exchange: str
+    first: int
+    last: int
+    depth: int | None = None
+    outside: bool = False
+    root: Schedule | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """How a part went: how many schedules, seconds of one core, and the failures (seed or None, schedule)."""
+
+    schedules: int
+    seconds: float
+    failures: tuple[tuple[int | None, str, tuple[str, ...]], ...]
+
+
+def play(job: Job) -> Part:
+    """Play one part, in this process."""
+    gc.disable()
+    began = time.process_time()
+    count = 0
+    failures: list[tuple[int | None, str, tuple[str, ...]]] = []
+    for seed, found in _verdicts(job):
+        count += 1
+        if found.violations:
+            failures.append((seed, found.schedule.to_json(), found.violations))
+        if count % _COLLECT_EVERY == 0:
+            gc.collect()
+    gc.enable()
+    return Part(schedules=count, seconds=time.process_time() - began, failures=tuple(failures))
+
+
+def _verdicts(job: Job) -> Iterator[tuple[int | None, Verdict]]:
+    if job.depth is not None and job.root is not None:
+        for found in exhaustive(job.root, job.depth, part=job.first, parts=job.last):
+            yield None, found
+        return
+    for seed in range(job.first, job.last):
+        yield seed, verdict(random_schedule(seed, job.exchange, outside=job.outside))
+
+
+def campaign(jobs: list[Job], workers: int) -> Part:
+    """All parts, over several processes."""
+    if workers <= 1:
+        parts = [play(job) for job in jobs]
+    else:
+        with ProcessPoolExecutor(workers) as pool:
+            parts = list(pool.map(play, jobs))
+    return Part(
+        schedules=sum(part.schedules for part in parts),
+        seconds=sum(part.seconds for part in parts),
+        failures=tuple(failure for part in parts for failure in part.failures),
+    )
+
+
+def report(what: str, part: Part, wall: float) -> None:
+    """Print the figures, and the first failures shrunk."""
+    rate = part.schedules / part.seconds if part.seconds else 0
+    print(
+        f"{what}: {part.schedules} schedules, {len(part.failures)} violations, "
+        f"{rate:.0f} per second and core, {wall:.1f} s",
+        flush=True,
+    )
+    for seed, text, violations in part.failures[:SHOWN]:
+        print(f"\nFAILED{'' if seed is None else f' with seed {seed}'}: {'; '.join(violations)}")
+        print(explain(Schedule.from_json(text), violations))
+
+
+def explain(schedule: Schedule, violations: tuple[str, ...]) -> str:
+    """The shrunk schedule with its timeline."""
+    small = shrink(schedule, fails=lambda each: same_kind(verdict(each).violations, violations))
+    return timeline(verdict(small, watch=True))
+
+
+def jobs_of(options: argparse.Namespace) -> Iterator[tuple[str, list[Job]]]:
+    """What was asked for, cut into parts."""
+    if options.exhaustive is not None:
+        for root in roots(options.exchange):
+            parts = max(1, options.workers) * 8
+            yield (
+                f"{options.exchange}, every schedule to depth {options.exhaustive} of {root.to_json()}",
+                [Job(options.exchange, part, parts, options.exhaustive, root=root) for part in range(parts)],
+            )
+    if options.schedules:
+        first, last = options.seed, options.seed + options.schedules
+        yield (
+            f"{options.exchange}, random from seed {options.seed}{', outside' if options.outside else ''}",
+            [
+                Job(options.exchange, start, min(last, start + _CHUNK), outside=options.outside)
+                for start in range(first, last, _CHUNK)
+            ],
+        )
+
+
+def replay(path: str) -> int:
+    """Play one schedule again and show everything."""
+    value = json.loads(Path(path).read_text(encoding="utf-8"))
+    found = verdict(Schedule.from_json(json.dumps(value.get("schedule", value))), watch=True)
+    print(timeline(found))
+    return 1 if found.violations else 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__.splitlines()[0])
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--schedules", type=int, default=0)
+    parser.add_argument("--exhaustive", type=int, default=None, metavar="DEPTH")
+    parser.add_argument("--outside", action="store_true")
+    parser.add_argument("--exchange", default="binance")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--replay", default=None, metavar="FILE")
+    options = parser.parse_args(arguments)
+    if options.replay is not None:
+        return replay(options.replay)
+    if options.seed is None:
+        options.seed = secrets.randbelow(1 << 40)
+    if options.exhaustive is None and not options.schedules:
+        options.schedules = 2_000
+    failed = False
+    for what, jobs in jobs_of(options):
+        began = time.monotonic()
+        part = campaign(jobs, options.workers)
+        report(what, part, time.monotonic() - began)
+        failed = failed or bool(part.failures)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
