@@ -211,7 +211,7 @@ class _Mix:
         if dice.random() < 0.15:
             how = dice.choice([f"odd:{name}" for name in doubtful(self._exchange)])
         elif dice.random() < 0.1 and refusing(self._exchange):
-            how = f"refusal:{dice.choice(('throttle', 'clock', 'ban'))}"
+            how = f"refusal:{dice.choice(('throttle', 'clock'))}"
         if number == 0 and how in CRASHES:
             how = "timeout"
         value = 0

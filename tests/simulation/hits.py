@@ -15,27 +15,52 @@ from tests.simulation.schedule import CRASHES, Happening
 
 
 
-def _refusal(status: int, code: int, headers: Mapping[str, str] | None = None) -> Answer:
-    body = json.dumps({"code": code, "msg": "refused by the schedule"}).encode()
+def _answer(status: int, value: object, headers: Mapping[str, str] | None = None) -> Answer:
+    body = json.dumps(value).encode()
     return Answer(status=status, headers={"content-type": "application/json", **(headers or {})}, body=body)
 
 
+def _binance(status: int, code: int, headers: Mapping[str, str] | None = None) -> Answer:
+    return _answer(status, {"code": code, "msg": "refused by the schedule"}, headers)
+
+
+def _okx(status: int, code: str) -> Answer:
+    return _answer(status, {"code": code, "msg": "refused by the schedule", "data": []})
+
+
+def _bitget(status: int, code: str) -> Answer:
+    return _answer(status, {"code": code, "msg": "refused", "requestTime": 1_767_225_600_000, "data": None})
+
+
+_OKX_YES = {"instId": "BTC-USDT-SWAP", "posSide": "long", "amt": "500", "type": "add", "leverage": "", "ccy": "USDT"}
 YES: Mapping[str, Answer] = {
-    "binance": Answer(
-        status=200, headers={"content-type": "application/json"}, body=b'{"code":200,"msg":"Successfully modified."}'
-    )
+    "binance": _answer(200, {"code": 200, "msg": "Successfully modified."}),
+    "okx": _answer(200, {"code": "0", "msg": "", "data": [_OKX_YES]}),
+    "bitget": _answer(200, {"code": "00000", "msg": "success", "requestTime": 1_767_225_600_000, "data": ""}),
 }
 """What each exchange says when it has done what was asked."""
 
 REFUSALS: Mapping[str, Mapping[str, Answer]] = {
     "binance": {
-        "throttle": _refusal(429, -1003, {"retry-after": "1"}),
-        "ban": _refusal(418, -1003, {"retry-after": "30"}),
-        "clock": _refusal(400, -1021),
-        "funds": _refusal(400, -4050),
-        "state": _refusal(400, -4054),
-        "permission": _refusal(401, -2015),
-    }
+        "throttle": _binance(429, -1003, {"retry-after": "1"}),
+        "ban": _binance(418, -1003, {"retry-after": "30"}),
+        "clock": _binance(400, -1021),
+        "funds": _binance(400, -4050),
+        "state": _binance(400, -4054),
+        "permission": _binance(401, -2015),
+    },
+    "okx": {
+        "throttle": _okx(429, "50011"),
+        "clock": _okx(401, "50102"),
+        "state": _okx(200, "59300"),
+        "later": _okx(200, "50019"),
+    },
+    "bitget": {
+        "throttle": _bitget(429, "429"),
+        "clock": _bitget(400, "40008"),
+        "state": _bitget(400, "40802"),
+        "later": _bitget(400, "22067"),
+    },
 }
 """Documented refusals by exchange and by what they are about."""
 

@@ -185,14 +185,17 @@ def _known(journal: bytes) -> Iterator[tuple[str, int, Known | None]]:
     """The last word on every margin intent: address, signed timestamp, outcome (None: none)."""
     intents: dict[str, tuple[str, int]] = {}
     outcomes: dict[str, Known] = {}
-    for line in journal.splitlines():
-        if b'"kind":"intent"' in line:
+    for line in journal.split(b"\n")[:-1]:
+        if b'"kind":"intent"' not in line and b'"kind":"outcome"' not in line:
+            continue
+        try:
             value = json.loads(line)
-            if value["amount"] is not None:
-                intents[value["intent_id"]] = (value["address"], value["signed_at_ms"])
-        elif b'"kind":"outcome"' in line:
-            value = json.loads(line)
+        except ValueError:  # a hole that a failed flush left
+            continue
+        if value["kind"] == "outcome":
             outcomes[value["intent_id"]] = Known(value["known"])
+        elif value["amount"] is not None:
+            intents[value["intent_id"]] = (value["address"], value["signed_at_ms"])
     for intent, (address, signed_ms) in intents.items():
         yield address, signed_ms, outcomes.get(intent)
 
