@@ -1,0 +1,22 @@
+"""Every JSON document that a test gets to see is held against its published schema."""
+
+from functools import cache
+from typing import Any
+
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped,unused-ignore]
+
+from reconcile.render import schemas
+
+
+@cache
+def _validator(name: str) -> Draft202012Validator:
+    schema = schemas.schema(name)
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+
+
+def check(document: Any) -> None:
+    """Raise AssertionError unless the document is what the schema of its ``format`` says."""
+    name, _, version = document["format"].removeprefix("reconcile.").partition("/")
+    assert version == "1"
+    assert [error.message for error in _validator(name).iter_errors(document)] == []
