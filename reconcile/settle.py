@@ -17,6 +17,8 @@ from reconcile.witness import Judgement, Sight, Was, judge, judge_type, sight, s
 
 SETTLE_GRACES = 4
 """How many graces after the fence (or after the start, when that is later) looking goes on before it gives up."""
+LEAST_LOOKS = 4
+"""How many looks are tried at least, however much time a rate limit took from them."""
 LONG_AFTER_GRACES = 10
 """How many graces after the fence a complete ledger settles "none" whatever the margin says."""
 
@@ -53,18 +55,21 @@ async def _until_two_agree(context: Context, intent: Intent, *, was: Known | Non
     deadline = max(not_before, time.earliest()) + SETTLE_GRACES * context.grace_ms
     previous: Sight | _TypeSight | None = None
     trouble = "no two looks in a row gave the same answer"
+    looks = 0
     while True:
+        looks += 1
         seen: Sight | _TypeSight | None = None
         asked_ms = max(not_before, time.earliest() - 1)
         try:
             seen = await _look(context, intent, after_ms=asked_ms)
         except ReadFailed as error:
             trouble = f"a look failed: {error}"
-        late = time.earliest() > deadline
+        late = time.earliest() > deadline and looks >= LEAST_LOOKS
         if seen is not None and seen == previous:
             long_after = asked_ms > intent.fence_ms + LONG_AFTER_GRACES * context.grace_ms
             judgement = _judge(intent, seen, was, long_after=long_after, late=late)
-            if judgement is not Judgement.LOOK_AGAIN:
+            early = effect_ms is not None and asked_ms <= effect_ms + context.grace_ms
+            if judgement is not Judgement.LOOK_AGAIN and not (early and judgement is Judgement.UNKNOWN):
                 return _outcome(intent, seen, judgement, effect_ms)
         if late:
             return _undecided(intent, was, effect_ms, trouble)
