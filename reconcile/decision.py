@@ -147,14 +147,15 @@ def reserve(context: Context, intent: Intent, look: ObservedAccount) -> None:
     if intent.action != "add_margin" or intent.asset is None or intent.amount is None:
         return
     free = context.reservation.free(look.available, intent.asset, sent_at_ms=look.sent_at_ms)
-    if free < intent.amount and context.reservation.awaits_reductions:
+    if free >= intent.amount:
+        context.reservation.take(intent.intent_id, intent.asset, intent.amount)
+        return
+    if context.reservation.awaits_reductions:
         raise NeedsFunds
     unseen_until = context.reservation.unseen_until(intent.asset, sent_at_ms=look.sent_at_ms)
-    if free < intent.amount and unseen_until is not None:
+    if unseen_until is not None:
         raise NeedsLaterLook(unseen_until)
-    if free < intent.amount:
-        raise Left(
-            Event.GIVEN_UP,
-            f"not enough free balance: {plain(intent.amount)} {intent.asset} is needed, {plain(free)} may be added",
-        )
-    context.reservation.take(intent.intent_id, intent.asset, intent.amount)
+    raise Left(
+        Event.GIVEN_UP,
+        f"not enough free balance: {plain(intent.amount)} {intent.asset} is needed, {plain(free)} may be added",
+    )

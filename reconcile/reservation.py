@@ -5,11 +5,12 @@ looks sent before its effect and the grace. A reduction never counts; it shows u
 """
 
 import asyncio
+import heapq
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
-from reconcile.money import ZERO
+from reconcile.money import ZERO, minus, plus, total
 
 
 @dataclass(slots=True)
@@ -17,6 +18,19 @@ class _Addition:
     asset: str
     amount: Decimal
     effect_ms: int | None = None
+
+
+@dataclass(slots=True)
+class _Counted:
+    """The additions of one asset that count against looks sent at ``sent_ms`` and later, added up once.
+
+    ``ends`` is a heap of (when a look has surely seen it, key); one key may be in it more than once.
+    """
+
+    sent_ms: int = 0
+    amount: Decimal = ZERO
+    keys: set[str] = field(default_factory=set)
+    ends: list[tuple[int, str]] = field(default_factory=list)
 
 
 class Reservation:
@@ -27,21 +41,14 @@ class Reservation:
         self._grace_ms = grace_ms
         self._minimum = minimum
         self._additions: dict[str, _Addition] = {}
+        self._counted: dict[str, _Counted] = {}
         self._reductions: set[str] = set()
         self._freed = asyncio.Event()
 
     def free(self, available: Mapping[str, Decimal], asset: str, *, sent_at_ms: int) -> Decimal:
         """What may still be added, by a look sent at ``sent_at_ms``; negative when already too much is."""
-        taken = sum(
-            (
-                addition.amount
-                for addition in self._additions.values()
-                if addition.asset == asset
-                and (addition.effect_ms is None or sent_at_ms <= addition.effect_ms + self._grace_ms)
-            ),
-            ZERO,
-        )
-        return available.get(asset, ZERO) - taken - (self._minimum(asset) or ZERO)
+        taken = self._taken(asset, sent_at_ms)
+        return minus(minus(available.get(asset, ZERO), taken), self._minimum(asset) or ZERO)
 
     def unseen_until(self, asset: str, *, sent_at_ms: int) -> int | None:
         """The exchange time that a look must be sent later than to have seen every addition that is over; None when
@@ -55,16 +62,56 @@ class Reservation:
 
     def take(self, key: str, asset: str, amount: Decimal) -> None:
         """Reserve for the addition ``key``, from before it is sent."""
+        self.release(key)
         self._additions[key] = _Addition(asset, amount)
+        counted = self._counted.setdefault(asset, _Counted())
+        counted.keys.add(key)
+        counted.amount = plus(counted.amount, amount)
 
     def done(self, key: str, *, effect_ms: int) -> None:
         """The addition took effect no later than ``effect_ms``: looks that are late enough have seen it."""
-        if key in self._additions:
-            self._additions[key].effect_ms = effect_ms
+        addition = self._additions.get(key)
+        if addition is None:
+            return
+        addition.effect_ms = effect_ms
+        counted = self._counted[addition.asset]
+        if key not in counted.keys and self._counts(addition, counted.sent_ms):
+            counted.keys.add(key)
+            counted.amount = plus(counted.amount, addition.amount)
+        heapq.heappush(counted.ends, (effect_ms + self._grace_ms, key))
 
     def release(self, key: str) -> None:
         """The addition was proven not to have happened."""
-        self._additions.pop(key, None)
+        addition = self._additions.pop(key, None)
+        if addition is not None and key in self._counted[addition.asset].keys:
+            self._discount(key, addition)
+
+    def _taken(self, asset: str, sent_at_ms: int) -> Decimal:
+        """The additions that a look sent then may not have seen; each is added and taken off once, not every time."""
+        counted = self._counted.get(asset)
+        if counted is None:
+            return ZERO
+        if sent_at_ms < counted.sent_ms:
+            return total(
+                addition.amount
+                for addition in self._additions.values()
+                if addition.asset == asset and self._counts(addition, sent_at_ms)
+            )
+        counted.sent_ms = sent_at_ms
+        while counted.ends and counted.ends[0][0] < sent_at_ms:
+            key = heapq.heappop(counted.ends)[1]
+            addition = self._additions.get(key)
+            if addition is not None and key in counted.keys and not self._counts(addition, sent_at_ms):
+                self._discount(key, addition)
+        return counted.amount
+
+    def _counts(self, addition: _Addition, sent_at_ms: int) -> bool:
+        return addition.effect_ms is None or sent_at_ms <= addition.effect_ms + self._grace_ms
+
+    def _discount(self, key: str, addition: _Addition) -> None:
+        counted = self._counted[addition.asset]
+        counted.keys.discard(key)
+        counted.amount = minus(counted.amount, addition.amount)
 
     @property
     def awaits_reductions(self) -> bool:
