@@ -14,6 +14,7 @@ from typing import Protocol
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
 
 from reconcile.errors import InDoubt, NotSent
@@ -90,10 +91,9 @@ class RequestsWire:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._send, request)
 
     def _send(self, request: HttpRequest) -> HttpResponse:
-        prepared = requests.Request(request.method, request.url, headers=dict(request.headers), data=request.body)
         try:
             response = self._adapter.send(
-                prepared.prepare(), timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S), verify=self._verify
+                _prepared(request), timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S), verify=self._verify
             )
             return HttpResponse(
                 status=response.status_code,
@@ -110,6 +110,16 @@ class RequestsWire:
             raise InDoubt(f"{request.method}: the connection broke ({type(error).__name__})") from _bare(error)
         except _BROKEN as error:
             raise InDoubt(f"{request.method}: no complete answer ({type(error).__name__})") from _bare(error)
+
+
+def _prepared(request: HttpRequest) -> requests.PreparedRequest:
+    """As ``requests`` would prepare it, but for its search for things to change in what is signed already."""
+    prepared = requests.PreparedRequest()
+    prepared.method, prepared.url, prepared.body = request.method, request.url, request.body or None
+    prepared.headers = CaseInsensitiveDict(request.headers)
+    if request.body or request.method != "GET":
+        prepared.headers["Content-Length"] = str(len(request.body))
+    return prepared
 
 
 def _never_connected(error: requests.exceptions.ConnectionError) -> str | None:
