@@ -25,12 +25,16 @@ def parse(text: str) -> Decimal:
         raise ValueError(f"{text!r} is not a decimal number") from None
     if not value.is_finite():
         raise ValueError(f"{text!r} is not a finite number")
-    if value == 0:
+    if not value:
         return ZERO
-    exponent = value.as_tuple().exponent
-    if value.adjusted() >= _WIDEST or (isinstance(exponent, int) and exponent < -_WIDEST):
+    if (len(text) > _WIDEST or "e" in text or "E" in text) and _is_too_wide(value):
         raise ValueError(f"{text[:60]!r} has more than {_WIDEST} digits on one side of its point")
     return value
+
+
+def _is_too_wide(value: Decimal) -> bool:
+    exponent = value.as_tuple().exponent
+    return value.adjusted() >= _WIDEST or (isinstance(exponent, int) and exponent < -_WIDEST)
 
 
 def plus(first: Decimal, second: Decimal) -> Decimal:

@@ -127,6 +127,10 @@ def table(codes: tuple[Code, ...], call: str | None) -> Mapping[str, Code]:
     return general | {code.code: code for code in codes if code.call is not None and code.call == call}
 
 
+_NUMBERS = (str, int, Decimal)
+"""How exchanges print numbers, once JSON is parsed."""
+
+
 class Row:
     """One object of a read's payload, taken field by field; a field that is missing or odd is a failed read."""
 
@@ -153,7 +157,7 @@ class Row:
     def number(self, key: str) -> Decimal:
         """A decimal, printed as a string or as a JSON number."""
         value = self._value.get(key)
-        if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        if not isinstance(value, _NUMBERS) or isinstance(value, bool):
             raise _odd(self._what, f"field {key!r} is not a number")
         try:
             return parse(str(value))

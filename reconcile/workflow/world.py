@@ -1,6 +1,7 @@
 """Everything outside that a use case needs, built once for an invocation; a simulation builds its own."""
 
 import asyncio
+import os
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -58,6 +59,7 @@ class World:
         if "*" in names or account in names:
             return "frozen by RECONCILE_FROZEN"
         try:
+            os.stat(f"{self.home}/frozen/{account}")  # noqa: PTH116 - asked before every send, so by the shortest way
             text = (self.home / "frozen" / account).read_text(encoding="utf-8", errors="replace").strip()
         except FileNotFoundError:
             return None
