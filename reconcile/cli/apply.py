@@ -72,7 +72,7 @@ def apply(
     parallelism: int,
     digest: str | None,
 ) -> int:
-    """Make live as declared: plan, ask, send each step once, verify.
+    """Make it so: plan, ask, send each step once, verify.
 
     PATH... are state files or folders; or one PLAN that 'reconcile plan --out' saved, which is applied as a ceiling.
     Asks once and only 'yes' goes on; with nothing to send it does not ask. Running it again is always safe: it looks
@@ -156,7 +156,10 @@ def _question(session: Session, world: World) -> Callable[[Plan], bool]:
         if not visible or not sys.stdout.isatty():
             session.ask(text.plan(plan, color=session.color_on(sys.stderr), titles=files.TITLES))
         session.ask(text.question(plan, titles=files.TITLES))
-        return _answer(world.stop.is_set).strip() == "yes"
+        answer = _answer(world.stop.is_set)
+        if not answer.endswith("\n"):
+            session.ask("\n")
+        return answer.rstrip("\r\n") == "yes"
 
     return confirm
 

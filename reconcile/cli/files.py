@@ -2,12 +2,20 @@
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 
 from reconcile.errors import InputError
 
 MAX_PLAN_BYTES = 256 * 1024 * 1024
+
+
+def private(home: Path) -> Path:
+    """The home, made for this user alone where there is none; who writes into it says what is wrong with it."""
+    with suppress(OSError):
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return home
 
 
 def write(file: str, text: str) -> None:

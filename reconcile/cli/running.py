@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from types import FrameType
 from typing import Any, TypeVar
 
+from reconcile.cli.files import private
 from reconcile.cli.session import Session
 from reconcile.cli.world import Outside
 from reconcile.clock import Clock, SystemClock
@@ -59,6 +60,8 @@ async def _conduct(
     stopper = Stopper(sends=sends)
     with Outside(session, clock, parallelism=parallelism) as outside, stopper, progress:
         world = outside.world(progress=progress, stop=stopper.stop, lock_timeout_ms=lock_timeout_ms)
+        if sends:
+            private(world.home)
         progress(f"{doing} ...")
         task = asyncio.ensure_future(work(world))
         stopper.watch(task)
@@ -67,6 +70,7 @@ async def _conduct(
         except asyncio.CancelledError as error:
             if not stopper.asked:
                 raise
+            session.hasty = True
             raise Interrupted("interrupted; nothing was sent") from error
 
 
@@ -101,10 +105,10 @@ class Stopper:
             os._exit(130)
         self.asked = True
         _tell(_STOPPING if self._sends else _STOPPING_READ)
+        self.stop.set()  # here and now: the loop stands still while a person is asked
         self._loop.call_soon_threadsafe(self._ask)
 
     def _ask(self) -> None:
-        self.stop.set()
         if not self._sends and self._task is not None:
             self._task.cancel()
 

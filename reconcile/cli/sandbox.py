@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from reconcile.cli import sandbox_view as view
-from reconcile.cli.common import CONTEXT, Section, pass_session
-from reconcile.cli.sandbox_changes import change, change_options
+from reconcile.cli.common import Section, pass_session
+from reconcile.cli.files import private
+from reconcile.cli.sandbox_changes import change, change_options, named
 from reconcile.cli.session import Session
 from reconcile.cli.world import actor_of, home_of, store_of
 from reconcile.clock import SystemClock
@@ -33,7 +34,7 @@ _exchange = click.option(
 )
 
 
-@click.group("sandbox", cls=Section, context_settings=CONTEXT)
+@click.group("sandbox", cls=Section)
 def sandbox() -> None:
     """Run and change the simulated exchange.
 
@@ -43,7 +44,7 @@ def sandbox() -> None:
 
 
 def _store(session: Session) -> Store:
-    return Store(home_of(session, os.environ))
+    return Store(private(home_of(session, os.environ)))
 
 
 @sandbox.command("serve")
@@ -180,12 +181,13 @@ def set_(session: Session, /, *, account: str, exchange: str | None, **changes: 
     Examples:   reconcile sandbox set --margin BTCUSDT.long=-100 --mark BTCUSDT=60800
                 reconcile sandbox set demo --open XRPUSDT.long=1000 --orders SOLUSDT=1
     """
-    if not any(changes.values()):
+    wanted = named(changes)
+    if not wanted:
         raise UsageError("sandbox set: no change was named; see --help for what can be changed")
     done: list[str] = []
     try:
         with _store(session).locked(account, exchange) as kept:
-            change(kept, changes, now_ms=SystemClock().wall_ms(), done=done)
+            change(kept, wanted, now_ms=SystemClock().wall_ms(), done=done)
             shown = view.document(kept)
     except Denied as error:
         why = f"the exchange's rules say no ({error})"

@@ -167,8 +167,13 @@ def change_options(function: F) -> F:
     return function
 
 
-def change(kept: Kept, values: Mapping[str, Iterable[str]], *, now_ms: int, done: list[str]) -> None:
-    """Make all changes that were named; raises Denied or UsageError at the first that cannot be made."""
+Named = tuple[Change, str, str]
+"""A change, what stands before its = (empty where it has none), and what stands behind it."""
+
+
+def named(values: Mapping[str, Iterable[str]]) -> list[Named]:
+    """The changes that were typed, in the order in which they are made; raises UsageError."""
+    found: list[Named] = []
     for row in CHANGES:
         for text in values[row.name]:
             key, equals, value = text.partition("=")
@@ -176,4 +181,11 @@ def change(kept: Kept, values: Mapping[str, Iterable[str]], *, now_ms: int, done
                 key, value = "", text
             elif not equals or not key or not value:
                 raise UsageError(f"{row.option}: {text!r} is not {row.shape}")
-            done.append(row.apply(kept, key, value, now_ms))
+            found.append((row, key, value))
+    return found
+
+
+def change(kept: Kept, wanted: Iterable[Named], *, now_ms: int, done: list[str]) -> None:
+    """Make the changes; raises Denied or UsageError at the first that cannot be made."""
+    for row, key, value in wanted:
+        done.append(row.apply(kept, key, value, now_ms))

@@ -37,6 +37,8 @@ class Session:
         """Every secret this invocation has read; ``fail`` takes them out of what it prints."""
         self.shown = False
         """Whether stdout has its document."""
+        self.hasty = False
+        """Whether the process is to end without waiting for requests that only read."""
 
     def take(self, values: Mapping[str, Any], *, preset: bool) -> None:
         """Take in the common options of one level; a deeper level replaces what it names itself.
@@ -134,9 +136,11 @@ class Session:
         """Text on stderr as it is."""
         _write(sys.stderr, text)
 
-    def close(self) -> None:
+    def close(self, code: int) -> None:
         """Flush, and keep the interpreter's own flush at the end from complaining about a reader that went away."""
         _write(sys.stdout, "")
+        if self.hasty:
+            os._exit(code)
 
 
 def _write(stream: TextIO, text: str) -> None:
