@@ -1,0 +1,118 @@
+"""README, contract and ``--help`` say the same."""
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from reconcile.cli import COMMANDS, main
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRACT = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*|(?<![\w-])-v(?![\w-])")
+COMMON = {"--format", "--home", "--journal", "-v", "--no-color", "--version"}
+_BLOCK = re.compile(r"```(?P<kind>\w*)\n(?P<text>.*?)```", re.DOTALL)
+
+
+def section(text: str, title: str) -> str:
+    """One section of a document."""
+    return re.split(r"^## ", text.partition(f"## {title}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def command(words: list[str]) -> tuple[click.Command, list[str]]:
+    """The command that these words begin with, and the words that are left for it."""
+    found: click.Command = main
+    context = click.Context(main)
+    while isinstance(found, click.Group) and words:
+        inner = found.get_command(context, words[0])
+        assert inner is not None, f"there is no command {words[0]!r}"
+        found, words = inner, words[1:]
+    return found, words
+
+
+def options(found: click.Command) -> set[str]:
+    """The options of a command, and of every command below it."""
+    names = {name for param in found.params if isinstance(param, click.Option) for name in param.opts}
+    if isinstance(found, click.Group) and found is not main:
+        for inner in found.commands.values():
+            names |= options(inner)
+    return names | {"--help"}
+
+
+def synopses() -> dict[str, str]:
+    """What the contract's synopsis says of each command."""
+    block = _BLOCK.search(section(CONTRACT, "2. Commands"))
+    assert block is not None
+    parts = re.split(r"^reconcile (\w+)", block["text"], flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def readme_lines() -> list[str]:
+    """Every command line in the README's shell blocks."""
+    blocks = [block["text"] for block in _BLOCK.finditer(README) if block["kind"] == "sh"]
+    lines = [part.strip() for block in blocks for line in block.splitlines() for part in line.split("&&")]
+    return [line for line in lines if re.match(r"(?:\.venv/bin/)?reconcile ", line)]
+
+
+def test_the_list_of_commands_is_the_programs_own() -> None:
+    rows = re.findall(r"^\| `reconcile (\w+)` \| (.+) \|$", section(README, "Commands"), flags=re.MULTILINE)
+    assert rows == [(name, summary) for name, (_, summary) in COMMANDS.items()]
+
+
+def test_every_command_is_one_of_the_contract() -> None:
+    assert set(COMMANDS) <= set(synopses())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_of_the_contract_is_an_option_of_its_command(name: str) -> None:
+    promised = set(OPTION.findall(synopses()[name]))
+    assert promised - options(command([name])[0]) == set()
+
+
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_every_command_has_the_common_options(name: str) -> None:
+    assert COMMON - options(command([name] if name else [])[0]) == set()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_says_what_it_is_for(name: str) -> None:
+    found, _ = command([name])
+    below = found.commands.values() if isinstance(found, click.Group) else [found]
+    for each in below:
+        assert [param.name for param in each.params if isinstance(param, click.Option) and not param.help] == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_help_has_exit_codes_and_an_example(name: str) -> None:
+    found, _ = command([name])
+    for each in found.commands.values() if isinstance(found, click.Group) else [found]:
+        shown = each.help or ""
+        assert "Exit codes:" in shown
+        assert re.search(r"Examples?: ", shown)
+
+
+@pytest.mark.parametrize("line", readme_lines())
+def test_a_command_line_of_the_readme_is_understood(line: str) -> None:
+    found, words = command(shlex.split(line)[1:])
+    assert {word.partition("=")[0] for word in words if word.startswith("--")} <= options(found)
+
+
+def test_the_exit_codes_are_those_of_the_contract() -> None:
+    def rows(text: str) -> list[str]:
+        return re.findall(r"^\| \d+ \| .+$", text, flags=re.MULTILINE)
+
+    assert rows(section(README, "Exit codes")) == rows(section(CONTRACT, "3. Exit codes"))
+    assert len(rows(README)) == 8
+
+
+def test_the_exit_codes_in_help_are_those_of_the_contract() -> None:
+    shown = re.findall(r"^ +(\d+)  ", main.epilog or "", flags=re.MULTILINE)
+    assert shown == re.findall(r"^\| (\d+) \|", section(CONTRACT, "3. Exit codes"), flags=re.MULTILINE)
+
+
+def test_the_links_lead_somewhere() -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+    assert [link for link in links if not (ROOT / link).exists()] == []
