@@ -34,6 +34,10 @@ class Observer:
         self._running_since = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
+        self._verifying: asyncio.Task[ObservedAccount] | None = None
+        self._verify_after = 0
+        self.changed_ms = 0
+        """When the exchange last said yes, by its time as we know it; a look sent later than this was asked later."""
 
     @property
     def last(self) -> ObservedAccount | None:
@@ -72,14 +76,22 @@ class Observer:
             )
         return found
 
+    def changed(self) -> int:
+        """The exchange has said yes just now; returns ``changed_ms``."""
+        self.changed_ms = self._reader.time.earliest()
+        return self.changed_ms
+
     async def verify(self, *, after_ms: int) -> ObservedAccount:
-        """A look sent later than ``after_ms``, taken when writing is over or the batch interval has passed."""
-        last = self._last
-        if last is not None and last.sent_at_ms > after_ms:
-            return last
-        if not self._quiet.is_set():
-            await self._batch()
-        return await self.look(after_ms=after_ms, max_age_ms=None)
+        """A look sent later than ``after_ms``, taken when writing is over or the batch interval has passed.
+
+        All who wait share one look, as late as the latest of them needs it. Raises ReadFailed.
+        """
+        self._verify_after = max(self._verify_after, after_ms)
+        while (found := self._fitting(after_ms, None)) is None:
+            if self._verifying is None or self._verifying.done():
+                self._verifying = asyncio.ensure_future(self._verify())
+            await asyncio.shield(self._verifying)
+        return found
 
     def age(self, look: ObservedAccount) -> int:
         """How old a look is at most, in milliseconds."""
@@ -90,6 +102,11 @@ class Observer:
         if last is None or last.sent_at_ms <= after_ms:
             return None
         return last if max_age_ms is None or self.age(last) <= max_age_ms else None
+
+    async def _verify(self) -> ObservedAccount:
+        if not self._quiet.is_set():
+            await self._batch()
+        return await self.look(after_ms=self._verify_after, max_age_ms=None)
 
     async def _batch(self) -> None:
         pause = asyncio.ensure_future(self._clock.sleep(VERIFY_EVERY_MS))

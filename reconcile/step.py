@@ -42,6 +42,7 @@ class StepRun:
         self._state = State.PLANNED
         self._not_before = 0
         self._effect_ms = 0
+        self._yes_ms = 0
         self._sent_amount: Decimal | None = None
         self._position: Position | None = None
 
@@ -147,6 +148,7 @@ class StepRun:
 
     async def _accepted(self, intent: Intent, yes: Yes) -> None:
         self._turn(Event.YES)
+        self._yes_ms = self._context.observer.changed()
         effect_ms = self._context.writer.time.latest()
         self._context.reservation.done(intent.intent_id, effect_ms=effect_ms)
         self._effect_ms = effect_ms
@@ -163,7 +165,7 @@ class StepRun:
     async def _confirm(self, intent: Intent) -> StepResult:
         """After a yes: wait until the change is visible, then ask both witnesses."""
         deadline = self._effect_ms + VISIBLE_GRACES * self._context.grace_ms
-        after = self._effect_ms
+        after = self._yes_ms
         while self._context.writer.time.earliest() <= deadline:
             try:
                 look = await self._context.observer.verify(after_ms=after)

@@ -179,8 +179,7 @@ class AccountRun:
             final, errors = self._as_seen(plan, plan.observed)
         try:
             if self._results:
-                sent = max((effect.effect_ms for effect in context.journal.state.effects.values()), default=0)
-                look = await context.observer.verify(after_ms=min(sent, context.writer.time.earliest()))
+                look = await context.observer.verify(after_ms=context.observer.changed_ms)
                 final, errors = self._as_seen(plan, look)
         except ReadFailed as error:
             errors = (PlanError(key="verify", message=f"looking at the end: {error}"),)
