@@ -41,9 +41,17 @@ def conduct(
 
     Raises what it raises, and Interrupted.
     """
-    return asyncio.run(
-        _conduct(session, work, sends=sends, doing=doing, parallelism=parallelism, lock_timeout_ms=lock_timeout_ms)
-    )
+    ended: list[T] = []  # not the task's own result: asyncio prints that, all of it, to look up a signal handler
+
+    async def conducted() -> None:
+        ended.append(
+            await _conduct(
+                session, work, sends=sends, doing=doing, parallelism=parallelism, lock_timeout_ms=lock_timeout_ms
+            )
+        )
+
+    asyncio.run(conducted())
+    return ended[0]
 
 
 async def _conduct(
