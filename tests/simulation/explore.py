@@ -13,7 +13,7 @@ from dataclasses import replace
 from reconcile.exchanges.traits import TRAITS
 from tests.simulation.hits import READ_NAMES, doubtful, refusing, write_names
 from tests.simulation.oracle import Verdict, verdict
-from tests.simulation.schedule import CRASHES, DISK, TIME, WRITE, Aim, Go, Happening, Schedule
+from tests.simulation.schedule import CRASHES, DISK, MOVERS, TIME, WRITE, Aim, Go, Happening, Schedule
 
 GRACE_MS = 5_000
 
@@ -114,8 +114,10 @@ def random_schedule(seed: int, exchange: str = "binance", *, outside: bool = Fal
     aims = _aims(dice, mode)
     mix = _Mix(dice, exchange, traits.validity_ms, grace, outside=outside)
     happenings = [*mix.requests(), *mix.disk(), *mix.others(len(aims)), *mix.machines(len(runs))]
-    if outside and dice.random() < 0.3 and len(runs) > 1:
-        how = dice.choice(("lost", "rolled_back", "cut"))
+    if dice.random() < 0.05 and len(runs) > 1:
+        happenings.append(Happening(where="journal", n=dice.randint(1, len(runs) - 1), how="lost"))
+    elif outside and dice.random() < 0.3 and len(runs) > 1:
+        how = dice.choice(("rolled_back", "cut_short"))
         happenings.append(Happening(where="journal", n=dice.randint(1, len(runs) - 1), how=how, value=dice.randint(1, 4)))
     return Schedule(
         exchange=exchange,
@@ -134,12 +136,15 @@ def random_schedule(seed: int, exchange: str = "binance", *, outside: bool = Fal
 
 def _runs(dice: random.Random, *, outside: bool) -> tuple[Go, ...]:
     count = dice.choice((1, 1, 2, 2, 3))
+    homes = dice.random() < 0.15
     return tuple(
         Go(
             wait=dice.choice((0, 100, 100, 1_000, 4_000, 9_000, 70_000)),
-            beside=number > 0 and dice.random() < 0.3,
+            beside=number > 0 and dice.random() < 0.3 and (outside or not homes),
             host=dice.choice(("one", "one", "one", "two")),
-            home=dice.randint(0, 1) if outside else 0,
+            home=dice.randint(0, 1) if outside or homes else 0,
+            label=dice.choice(("main", "main", "main", "twin")),
+            command="resolve" if number > 0 and dice.random() < 0.1 else "apply",
             drift=dice.choice((0, 0, -1, 1)),
             wall=dice.choice((0, 0, -3_600_000, 86_400_000)),
         )
@@ -238,10 +243,10 @@ class _Mix:
         if dice.random() < 0.65:
             return
         for _ in range(dice.randint(1, 3)):
-            how = dice.choice(
-                ("human_add", "human_reduce", "human_same", "fund", "auto", "fill", "part", "close", "reopen", "flip", "crossed")
+            how = dice.choice(MOVERS)
+            value = {"fund": dice.randint(-500, 500), "auto": 50, "noise": dice.choice((20, 60, 120))}.get(
+                how, dice.choice((1, 100, 300, 500))
             )
-            value = {"fund": dice.randint(-500, 500), "auto": 50}.get(how, dice.choice((1, 100, 300, 500)))
             yield Happening(where=TIME, n=dice.randint(0, 20_000), how=how, value=value, on=dice.randrange(aims))
 
     def machines(self, runs: int) -> Iterator[Happening]:
@@ -250,7 +255,7 @@ class _Mix:
         if dice.random() < 0.6:
             return
         for _ in range(dice.randint(1, 2)):
-            how = dice.choice(("stop", "stop", "kill", "power", "suspend", "wall"))
+            how = dice.choice(("stop", "stop", "kill", "power", "suspend", "wall", "lock_replaced"))
             value = {"suspend": dice.choice((1_000, 4_000, 9_000, 300_000)), "wall": 3_600_000}.get(how, 0)
             yield Happening(where=TIME, n=dice.randint(1, 25_000), how=how, value=value, on=dice.randrange(runs))
 

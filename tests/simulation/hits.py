@@ -129,7 +129,7 @@ def read_fault(exchange: str, each: Happening) -> Fault:
             return Fault(arrives_ms=(), reply=simulated(exchange).replies[name])
         case "refusal":
             return Fault(arrives_ms=(), reply=REFUSALS[exchange][name])
-        case "stale":
+        case "stale" | "glitch":
             return Fault(lag=Lag(positions_ms=each.value, balances_ms=each.value, ledger_ms=each.value))
         case "stale_positions":
             return Fault(lag=Lag(positions_ms=each.value, balances_ms=each.value))

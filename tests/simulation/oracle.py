@@ -24,8 +24,8 @@ from tests.simulation.schedule import LIES, TIME, Go, Schedule
 from tests.simulation.simulation import Ran, Simulation, Written
 
 FURTHER_RUNS = 2
-_WINDOW_MS = 30_000
-"""How far back a move of somebody else can excuse where ours has led: the age of a look, its lag, and its way."""
+_LOOK_MS = 5_100
+"""How old a look may be when something is sent on it, and a little for clocks that run wrong."""
 _NOTHING = {Known.NOT_APPLIED, Known.REFUSED, Known.NOT_SENT}
 
 
@@ -63,7 +63,7 @@ def at_every_instant(simulation: Simulation) -> Iterator[str]:
         if effect.actor != "api" or effect.cause == "type":
             continue
         place = (effect.symbol, effect.side)
-        excuse = _others_moved(effects[:number], effect)
+        excuse = _others_moved(simulation, effects[:number], effect)
         past = effect.margin - targets[place] if effect.change > 0 else targets[place] - effect.margin
         allowed = excuse + schedule.outside * max(deltas[place], abs(effect.change))
         if past > allowed:
@@ -159,9 +159,15 @@ def _honest(simulation: Simulation, ran: Ran) -> Iterator[str]:
 
 
 def _crashed(simulation: Simulation) -> Iterator[str]:
+    """What must never happen to a program: an error of its own, or its guards against others who hold its lock."""
+    schedule = simulation.schedule
+    disturbed = schedule.outside or any(each.how in {"lock_replaced", "lost", "failing"} for each in schedule.happenings)
     for ran in simulation.ran:
         if ran.error is not None:
             yield f"run {ran.number} failed with {type(ran.error).__name__}: {ran.error}"
+        for error in ran.result.errors if ran.result is not None and not disturbed else ():
+            if "does not end with our last record" in error.message or "nothing is sent on a journal" in error.message:
+                yield f"run {ran.number} found its journal in other hands: {error.message}"
 
 
 def _truth(simulation: Simulation) -> Iterator[str]:
@@ -200,9 +206,10 @@ def _known(journal: bytes) -> Iterator[tuple[str, int, Known | None]]:
         yield address, signed_ms, outcomes.get(intent)
 
 
-def _others_moved(before: list[Effect], effect: Effect) -> Decimal:
-    """How far others have moved the same margin in the time that a look of ours may have missed."""
-    since = effect.time_ms - _WINDOW_MS
+def _others_moved(simulation: Simulation, before: list[Effect], effect: Effect) -> Decimal:
+    """How far others moved the same margin since the oldest moment that the look before our call can have shown."""
+    sent = next((call.sent_ms for call in simulation.written if call.serial == effect.request), 0)
+    since = EPOCH_MS + sent - _LOOK_MS - simulation.schedule.lag
     return sum(
         (
             abs(each.change)

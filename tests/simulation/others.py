@@ -9,6 +9,8 @@ from tests.simulation.schedule import Happening, Schedule
 from tests.simulation.small import SIZE, symbol_of
 
 CENT = Decimal("0.01")
+DUST = Decimal("0.00000001")
+"""Moved many times over, it fills pages of a ledger and changes nothing else."""
 
 
 def act(books: Books, schedule: Schedule, each: Happening, now_ms: int) -> None:
@@ -25,6 +27,9 @@ def act(books: Books, schedule: Schedule, each: Happening, now_ms: int) -> None:
                 books.move_margin(symbol, side, -amount, now_ms=now_ms, by=HUMAN)
             case "human_same":
                 books.move_margin(symbol, side, Decimal(aim.target - aim.before), now_ms=now_ms, by=HUMAN)
+            case "noise":
+                for _ in range(each.value):
+                    books.move_margin(symbol, side, DUST, now_ms=now_ms, by=HUMAN)
             case "fund":
                 books.fund(symbol, side, amount * CENT, now_ms=now_ms)
             case "auto":

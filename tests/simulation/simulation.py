@@ -10,13 +10,14 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from reconcile.errors import InDoubt, NotSent
+from reconcile.errors import InDoubt, NotSent, ReconcileError
 from reconcile.exchanges.base import Call
 from reconcile.exchanges.limits import Limits
 from reconcile.exchanges.registry import connect
@@ -32,9 +33,9 @@ from reconcile.sandbox.http import Account, Request
 from reconcile.sandbox.registry import simulated
 from reconcile.sandbox.venue import Event, Sent, Venue
 from reconcile.secrets import Credentials
-from reconcile.workflow import applying, planning
+from reconcile.workflow import applying, planning, status
 from reconcile.workflow.world import Connection, World
-from tests.simulation.declare import declared
+from tests.simulation.declare import address_of, declared
 from tests.simulation.disk import SimulatedDisk, SimulatedProcess
 from tests.simulation.hits import read_fault, write_fault
 from tests.simulation.loop import VirtualLoop
@@ -211,7 +212,10 @@ class Simulation:
         process = _Process(ran, self._disk(go.home).process(str(number)), clock)
         self._processes.append(process)
         self._say(number, f"starts on host {go.host}")
-        work = self._plan(process) if planning_only else self._apply(process)
+        if go.command == "resolve":
+            work = self._resolve(process)
+        else:
+            work = self._plan(process) if planning_only else self._apply(process)
         process.task = asyncio.ensure_future(work)
         timers = [] if self.calm else self._timers(process)
         done, _ = await asyncio.wait([process.task], timeout=LONGEST_MS / 1000)
@@ -236,8 +240,18 @@ class Simulation:
 
     async def _apply(self, process: _Process) -> None:
         world = self._world(process)
-        result = await applying.apply(world, [self.desired], reason=None, git_commit=None, confirm=None)
+        desired = replace(self.desired, name=process.run.go.label)
+        result = await applying.apply(world, [desired], reason=None, git_commit=None, confirm=None)
         process.run.result = result.accounts[0]
+
+    async def _resolve(self, process: _Process) -> None:
+        address = str(address_of(self.schedule, 0))
+        mine = [call.serial for call in self.written if call.address == address]
+        done = {effect.request for effect in self.books.effects}
+        with suppress(ReconcileError):
+            await status.resolve(
+                self._world(process), address=address, applied=bool(mine) and mine[-1] in done, reason="looked"
+            )
 
     async def _plan(self, process: _Process) -> None:
         process.run.plan = await planning.plan(
@@ -280,7 +294,9 @@ class Simulation:
                 return call
 
             writer.prepare = spy  # type: ignore[method-assign]
-            return Connection(writer=writer, identify=self._identify, cold_fence=True)
+            return Connection(
+                writer=writer, identify=lambda uid: self._identify(uid, process.run.go.label), cold_fence=True
+            )
 
         return World(
             env={},
@@ -298,8 +314,9 @@ class Simulation:
             lock_timeout_ms=600_000,
         )
 
-    def _identify(self, uid: str | None) -> str:
+    def _identify(self, uid: str | None, label: str) -> str:
         return identity(
+            account_name=label,
             exchange=self.schedule.exchange,
             endpoint_kind="live",
             product=self.desired.product,
