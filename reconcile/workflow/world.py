@@ -61,7 +61,7 @@ class World:
         try:
             os.stat(f"{self.home}/frozen/{account}")  # noqa: PTH116 - asked before every send, so by the shortest way
             text = (self.home / "frozen" / account).read_text(encoding="utf-8", errors="replace").strip()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # a home that is no folder is the journal's error to tell
             return None
         except OSError as error:
             return f"frozen: the freeze file cannot be read ({error.strerror})"
