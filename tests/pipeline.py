@@ -181,8 +181,12 @@ def _shell(text: str, place: Path, env: Mapping[str, str]) -> "subprocess.Comple
 
 
 def _filled(text: str, known: Mapping[str, str]) -> str:
-    """The text with its expressions replaced; raises KeyError for one that names nothing."""
-    return _EXPRESSION.sub(lambda match: known[match[1]], text)
+    """The text with its expressions replaced, an output that no step wrote by nothing; raises KeyError for others."""
+    return _EXPRESSION.sub(lambda match: known.get(match[1], "") if _is_output(match[1]) else known[match[1]], text)
+
+
+def _is_output(name: str) -> bool:
+    return name.startswith("steps.")
 
 
 def _text(values: Mapping[str, object], known: Mapping[str, str]) -> dict[str, str]:

@@ -94,7 +94,7 @@ def desk(tmp_path: Path) -> Desk:
     assert ended.code == 0, ended.err
     file = seed / "states" / "main.toml"
     file.write_text(
-        file.read_text().replace('endpoint = "sandbox"\n', 'endpoint = "sandbox"\ngrace = "0.3s"\n')
+        file.read_text().replace('endpoint = "sandbox"\n', 'endpoint = "sandbox"\ngrace = 0.3\n')
     )  # no waits
     (seed / "requirements.txt").write_text("")
     git(seed, "init", "--quiet", "--initial-branch=main")
