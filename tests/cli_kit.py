@@ -14,6 +14,7 @@ from typing import Any
 from click.testing import CliRunner
 
 from reconcile.cli import main
+from tests.documents import seen
 
 ROOT = Path(__file__).parents[1]
 SECONDS = 60
@@ -51,6 +52,7 @@ def run(home: Path, *words: str, env: Mapping[str, str] | None = None) -> Ended:
     done = CliRunner().invoke(main, list(words), env=given)
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
+    seen(done.stdout)
     return Ended(code=done.exit_code, out=done.stdout, err=done.stderr)
 
 
@@ -68,6 +70,7 @@ def process(
         check=False,
         cwd=cwd,
     )
+    seen(done.stdout)
     return Ended(code=done.returncode, out=done.stdout, err=done.stderr)
 
 

@@ -1,5 +1,6 @@
 """Every JSON document that a test gets to see is held against its published schema."""
 
+import json
 from functools import cache
 from typing import Any
 
@@ -20,3 +21,15 @@ def check(document: Any) -> None:
     name, _, version = document["format"].removeprefix("reconcile.").partition("/")
     assert version == "1"
     assert [error.message for error in _validator(name).iter_errors(document)] == []
+
+
+def seen(text: str) -> None:
+    """Check what a command printed, where it is a document (or lines of them) whose schema is published."""
+    for piece in (text, *text.splitlines()):
+        try:
+            document = json.loads(piece)
+        except ValueError:
+            continue
+        name = str(document.get("format", "")) if isinstance(document, dict) else ""
+        if name.removeprefix("reconcile.").partition("/")[0] in schemas.MODELS:
+            check(document)

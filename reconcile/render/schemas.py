@@ -290,11 +290,78 @@ class DriftModel(_Model):
     accounts: tuple[AccountDriftModel, ...]
 
 
+class ResolveModel(_Model):
+    """``reconcile.resolve/1``: a person's word about one step."""
+
+    format: Literal["reconcile.resolve/1"]
+    account: str
+    address: str
+    said: Literal["applied", "not-applied"] = Field(alias="as")
+    reason: str
+    journal_head: str
+
+
+class WatchModel(_Model):
+    """``reconcile.watch/1``: one line of a watch; a change of state where ``to`` is not null, else a deed."""
+
+    format: Literal["reconcile.watch/1"]
+    at: Time
+    account: str | None
+    address: str | None
+    before: str | None = Field(alias="from")
+    after: str | None = Field(alias="to")
+    message: str
+
+
+class CheckedModel(_Model):
+    """One state file that is right."""
+
+    account: str
+    exchange: str
+    endpoint: str
+    state_file: str
+    state_sha256: str
+    declared: int
+    exit_code: ExitCode
+    errors: tuple[()]
+
+
+class ValidateModel(_Model):
+    """``reconcile.validate/1``: every state file was right."""
+
+    format: Literal["reconcile.validate/1"]
+    exit_code: ExitCode
+    accounts: tuple[CheckedModel, ...]
+    errors: tuple[()]
+
+
+class ProblemModel(_Model):
+    """What stopped a command; ``file`` and ``line`` where it has a place."""
+
+    key: str
+    message: str
+    file: str | None
+    line: int | None
+
+
+class FailureModel(_Model):
+    """``reconcile.error/1``: no account was reached."""
+
+    format: Literal["reconcile.error/1"]
+    exit_code: ExitCode
+    accounts: tuple[()]
+    errors: tuple[ProblemModel, ...]
+
+
 MODELS: dict[str, type[BaseModel]] = {
     "plan": PlanModel,
     "result": ResultModel,
     "drift": DriftModel,
     "status": StatusModel,
+    "resolve": ResolveModel,
+    "watch": WatchModel,
+    "validate": ValidateModel,
+    "error": FailureModel,
 }
 """The documents that have a published schema, by the name ``reconcile schema --of`` knows them by."""
 
