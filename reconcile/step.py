@@ -4,15 +4,16 @@ Every turn goes through the table in ``lifecycle.py``: this module does what a s
 The order of the methods below is the protocol: look, decide, journal and flush, send once, classify, settle.
 """
 
-from asyncio import Semaphore
+import asyncio
 from collections.abc import Callable
 from decimal import Decimal
+from typing import assert_never
 
 from reconcile.basis import BETWEEN_LOOKS_MS
 from reconcile.context import MAX_READ_AGE_MS, Context
 from reconcile.decision import Left, NeedsFunds, NeedsLaterLook, basis, decide, intent_of, reserve
 from reconcile.errors import InDoubt, Interrupted, JournalError, NotSent, ReadFailed, RefusalKind, Refused
-from reconcile.exchanges.base import Yes
+from reconcile.exchanges.base import Call, Yes
 from reconcile.journal.records import Intent, Known, Noted, Outcome
 from reconcile.lifecycle import OUTCOMES, Event, State, advance
 from reconcile.model import ObservedAccount, Position
@@ -29,11 +30,22 @@ VISIBLE_GRACES = 2
 _AGAIN = {RefusalKind.THROTTLE, RefusalKind.CLOCK}
 
 
+class Slots:
+    """How many steps are at work at once: ``sending`` waits for an answer, ``ready`` looks, journals, waits to send.
+
+    Some are made ready while others are under way, so that the wire never waits for the disk.
+    """
+
+    def __init__(self, parallelism: int) -> None:
+        self.sending = asyncio.Semaphore(parallelism)
+        self.ready = asyncio.Semaphore(2 * parallelism)
+
+
 class StepRun:
     """One step on its way through the lifecycle."""
 
-    def __init__(self, context: Context, step: Step, *, slots: Semaphore, cursor: str | None) -> None:
-        """``slots`` bounds how many steps look and send at once; ``cursor`` is the ledger's newest row."""
+    def __init__(self, context: Context, step: Step, *, slots: Slots, cursor: str | None) -> None:
+        """``cursor`` is the ledger's newest row."""
         self._context = context
         self._step = step
         self._slots = slots
@@ -67,9 +79,8 @@ class StepRun:
         while attempt < ATTEMPTS:
             await self._context.pause(attempt * BETWEEN_LOOKS_MS)
             try:
-                async with self._slots, self._context.writer.turn():
-                    intent = await self._look_and_journal()
-                    detail = await self._send(intent)
+                async with self._slots.ready, self._context.writer.turn():
+                    intent, detail = await self._look_and_send()
             except ReadFailed as error:
                 raise Left(Event.GIVEN_UP, f"the account could not be read: {error}") from error
             except NeedsFunds:
@@ -95,56 +106,66 @@ class StepRun:
 
     # Look, decide, journal.
 
-    async def _look_and_journal(self) -> Intent:
-        """One intent, flushed, computed from a look that is still young when it may be sent."""
+    async def _look_and_send(self) -> tuple[Intent, str]:
+        """One intent, flushed and sent while the look it was computed from is still young."""
         context = self._context
         for _ in range(ATTEMPTS):
-            self._check_halted()
-            look = await basis(context, self._step.address, not_before=self._not_before)
-            decision = decide(context, self._step, look)
-            intent = intent_of(context, self._step, decision, cursor=self._cursor)
-            context.journal.check()
-            reserve(context, intent, look)
-            await context.journal.append(intent, durable=True)
-            self._turn(Event.INTENT_WRITTEN)
-            if context.observer.age(look) <= MAX_READ_AGE_MS and context.halted() is None:
-                self._position = decision.position
-                return intent
-            await self._proven_nothing(
-                intent, Known.NOT_SENT, "not sent: the look grew old before the intent was on disk"
-            )
+            intent, look = await self._look_and_journal()
+            call = context.writer.prepare(self._step, intent.amount, self._position, signed_at_ms=intent.signed_at_ms)
+            answer = None
+            async with self._slots.sending:
+                if context.observer.age(look) <= MAX_READ_AGE_MS and context.halted() is None:
+                    answer = await self._send(intent, call)
+            if answer is not None:
+                await asyncio.sleep(0)  # whoever waits to send is first; what the answer means can wait
+                return intent, await self._classify(intent, answer)
+            await self._proven_nothing(intent, Known.NOT_SENT, "not sent: the look grew old before its turn came")
             self._turn(Event.NOT_SENT)
         raise Left(
             Event.GIVEN_UP, "not sent: no look stayed young until its intent was on disk; is the disk very slow?"
         )
 
+    async def _look_and_journal(self) -> tuple[Intent, ObservedAccount]:
+        context = self._context
+        self._check_halted()
+        look = await basis(context, self._step.address, not_before=self._not_before)
+        decision = decide(context, self._step, look)
+        intent = intent_of(context, self._step, decision, cursor=self._cursor)
+        context.journal.check()
+        reserve(context, intent, look)
+        await context.journal.append(intent, durable=True)
+        self._turn(Event.INTENT_WRITTEN)
+        self._position = decision.position
+        return intent, look
+
     # Send once and classify.
 
-    async def _send(self, intent: Intent) -> str:
-        writer = self._context.writer
-        call = writer.prepare(self._step, intent.amount, self._position, signed_at_ms=intent.signed_at_ms)
+    async def _send(self, intent: Intent, call: Call) -> Yes | NotSent | Refused | InDoubt:
         self._turn(Event.SEND)
         self._sent_amount = intent.amount
         try:
-            yes = await writer.send(call)
-        except NotSent as error:
-            await self._proven_nothing(intent, Known.NOT_SENT, str(error))
-            self._turn(Event.NOT_SENT)
-            return str(error)
-        except Refused as error:
-            await self._proven_nothing(intent, Known.REFUSED, str(error), code=error.code)
-            if error.kind in _AGAIN:
-                self._turn(Event.REFUSED_FOR_NOW)
-                return str(error)
-            self._turn(Event.REFUSED)
-            return str(error)
-        except InDoubt as error:
-            self._turn(Event.LOST)
-            told = {"intent_id": intent.intent_id, "code": error.code, "message": str(error)}
-            await self._context.journal.append(Noted(what="no_clear_answer", details=told), durable=False)
-            return str(error)
-        await self._accepted(intent, yes)
-        return yes.note
+            return await self._context.writer.send(call)
+        except (NotSent, Refused, InDoubt) as error:
+            return error
+
+    async def _classify(self, intent: Intent, answer: Yes | NotSent | Refused | InDoubt) -> str:
+        match answer:
+            case Yes():
+                await self._accepted(intent, answer)
+                return answer.note
+            case NotSent():
+                await self._proven_nothing(intent, Known.NOT_SENT, str(answer))
+                self._turn(Event.NOT_SENT)
+            case Refused():
+                await self._proven_nothing(intent, Known.REFUSED, str(answer), code=answer.code)
+                self._turn(Event.REFUSED_FOR_NOW if answer.kind in _AGAIN else Event.REFUSED)
+            case InDoubt():
+                self._turn(Event.LOST)
+                told = {"intent_id": intent.intent_id, "code": answer.code, "message": str(answer)}
+                await self._context.journal.append(Noted(what="no_clear_answer", details=told), durable=False)
+            case _:
+                assert_never(answer)
+        return str(answer)
 
     async def _accepted(self, intent: Intent, yes: Yes) -> None:
         self._turn(Event.YES)
