@@ -131,7 +131,6 @@ class StepRun:
         look = await basis(context, self._step.address, not_before=self._not_before)
         decision = decide(context, self._step, look)
         intent = intent_of(context, self._step, decision, cursor=self._cursor)
-        context.journal.check()
         reserve(context, intent, look)
         await context.journal.append(intent, durable=True)
         self._turn(Event.INTENT_WRITTEN)

@@ -163,7 +163,7 @@ class SystemDisk:
     def stat(self, path: Path) -> FileStat | None:
         """A symbolic link is a file of its own: it is not what we opened."""
         try:
-            found = path.lstat()
+            found = os.lstat(path)
         except FileNotFoundError:
             return None
         return FileStat(device=found.st_dev, inode=found.st_ino, size=found.st_size)
