@@ -72,10 +72,19 @@ def actor_of(env: Mapping[str, str]) -> str:
 
 def store_of(session: Session, home: Path, clock: Clock) -> Store:
     """Where journals and locks are: the home, or what ``--journal`` names; raises InputError."""
-    if session.journal:
-        scheme = session.journal.partition("://")[0]
-        raise InputError(f"opening the journal: {scheme!r} is not a kind of journal known here; leave out --journal")
-    return FileStore(home, SystemDisk(), clock)
+    if not session.journal:
+        return FileStore(home, SystemDisk(), clock)
+    if not session.journal.startswith(("postgresql://", "postgres://")):
+        raise InputError(
+            "opening the journal: its URL is not of a kind known here; write postgresql://..., or leave it out"
+        )
+    try:
+        from reconcile.journal.postgres import PostgresStore, place_of  # noqa: PLC0415 - only a shared journal needs psycopg
+    except ImportError as error:
+        raise InputError(f"opening the journal: psycopg is missing ({error}); install reconcile[postgres]") from error
+    place = place_of(session.journal)
+    session.secrets.update(place.secrets)
+    return PostgresStore(place, clock)
 
 
 class Outside:

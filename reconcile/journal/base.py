@@ -38,6 +38,14 @@ class Journal(Protocol):
         """The hash of the last record: pins the whole journal."""
         ...
 
+    @property
+    def place(self) -> str | None:
+        """Where the journal has been without a gap: a run that began in the same place has left nothing unseen.
+
+        None where that is the host's own disk.
+        """
+        ...
+
 
 class Store(Protocol):
     """All journals of one home (or of one database)."""

@@ -73,6 +73,11 @@ class FileJournal:
         """The hash of the last record."""
         return self._position.head
 
+    @property
+    def place(self) -> str | None:
+        """A file is on the host's own disk."""
+        return None
+
     async def append(self, record: Record, *, durable: bool) -> None:
         """See ``base.Journal.append``."""
         if isinstance(record, Intent) and record.lane in self.state.unsettled:

@@ -1,22 +1,32 @@
 """What a run tells its journal, and the context that its steps are given."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from reconcile.basis import declared_types
 from reconcile.context import Context
+from reconcile.errors import Declined
 from reconcile.journal.base import Journal
-from reconcile.journal.records import RunFinished, RunStarted
+from reconcile.journal.records import Noted, RunFinished, RunStarted
 from reconcile.model import DesiredAccount, MarginType, ObservedAccount
 from reconcile.money import minus, plain
 from reconcile.observer import Observer
-from reconcile.plan import AccountPlan, PlanError, SavedPlan, StepResult
+from reconcile.plan import AccountPlan, PlanError, SavedPlan, Status, StepResult
 from reconcile.policy import limit_for
-from reconcile.render.json import policy_document
+from reconcile.render.json import digest as digest_of
+from reconcile.render.json import entry_document, policy_document
 from reconcile.reservation import Reservation
 from reconcile.workflow.account import Selection, grace_ms
 from reconcile.workflow.world import Connection, World
+
+DIRTY = "-dirty"
+"""Behind a commit that the state files differ from."""
+MOST_NOTED = 1_000
+"""How many entries of a plan the journal is told at most."""
+_LOUD = {Status.CHANGE.value, Status.BLOCKED.value, Status.HELD.value}
+_STEP = ("step_id", "action", "amount", "before", "after", "from", "to")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,32 +43,76 @@ class RunFacts:
     saved: SavedPlan | None
 
 
-def run_started(world: World, desired: DesiredAccount, facts: RunFacts, cold_until_ms: int | None) -> RunStarted:
+def seen_from(journal: Journal, host: str) -> bool:
+    """Whether this journal has seen everything that was sent before: its last run was here, or in the same database."""
+    last = journal.state.last_run
+    if last is None:
+        return False
+    return last.host == host if journal.place is None else last.details.get("journal_place") == journal.place
+
+
+def run_started(
+    world: World, desired: DesiredAccount, facts: RunFacts, journal: Journal, cold_until_ms: int | None
+) -> RunStarted:
     """Who runs what, on which account, why, and under which policy."""
-    return RunStarted(
-        host=world.host,
-        command=facts.command,
-        cold_until_ms=cold_until_ms,
+    details = {**_who_and_what(world, desired, facts), "journal_place": journal.place}
+    return RunStarted(host=world.host, command=facts.command, cold_until_ms=cold_until_ms, details=details)
+
+
+def refused(world: World, desired: DesiredAccount, facts: RunFacts, error: Declined) -> Noted:
+    """A run that was refused before it held the account: everything that a started run tells, and why it was not."""
+    details = _who_and_what(world, desired, facts)
+    told = {"host": world.host, "command": facts.command, "key": error.key, "message": str(error)}
+    return Noted(what="refused", details={**details, **told})
+
+
+def planned(facts: RunFacts, plan: AccountPlan) -> Noted:
+    """What was to be done: the plan's digest, and every entry that is not simply in sync (``MOST_NOTED`` of them)."""
+    entries = [entry_document(entry) for entry in plan.entries]
+    digest = facts.saved.digest if facts.saved else digest_of({"plan_id": facts.plan_id, "entries": entries})
+    kept = ("address", "status", "blocked_by", "reason", "asset")
+    loud = [
+        {
+            **{key: entry[key] for key in kept},
+            "steps": [{key: step[key] for key in _STEP if key in step} for step in entry["steps"]],
+        }
+        for entry in entries
+        if entry["status"] in _LOUD
+    ]
+    return Noted(
+        what="planned",
         details={
-            "actor": world.actor,
-            "reason": facts.reason,
-            "tool_version": world.version,
-            "git_commit": facts.git_commit,
             "plan_id": facts.plan_id,
-            "digest": facts.saved.digest if facts.saved else None,
-            "overrides": dict(facts.overrides),
-            "account": desired.name,
-            "exchange": desired.exchange,
-            "endpoint": desired.endpoint,
-            "product": desired.product,
-            "credentials": desired.credentials,
-            "position_mode": str(desired.position_mode),
-            "grace_ms": desired.grace_ms,
-            "state_file": desired.path,
-            "state_sha256": desired.sha256,
-            "policy": policy_document(desired.policy),
+            "digest": digest,
+            "counts": dict(Counter(entry["status"] for entry in entries)),
+            "entries": loud[:MOST_NOTED],
+            "errors": [error.key for error in plan.errors],
         },
     )
+
+
+def _who_and_what(world: World, desired: DesiredAccount, facts: RunFacts) -> dict[str, Any]:
+    commit = facts.git_commit
+    return {
+        "actor": world.actor,
+        "reason": facts.reason,
+        "tool_version": world.version,
+        "git_commit": None if commit is None else commit.removesuffix(DIRTY),
+        "git_dirty": None if commit is None else commit.endswith(DIRTY),
+        "plan_id": facts.plan_id,
+        "digest": facts.saved.digest if facts.saved else None,
+        "overrides": dict(facts.overrides),
+        "account": desired.name,
+        "exchange": desired.exchange,
+        "endpoint": desired.endpoint,
+        "product": desired.product,
+        "credentials": desired.credentials,
+        "position_mode": str(desired.position_mode),
+        "grace_ms": desired.grace_ms,
+        "state_file": desired.path,
+        "state_sha256": desired.sha256,
+        "policy": policy_document(desired.policy),
+    }
 
 
 def run_finished(
@@ -89,13 +143,24 @@ def run_finished(
         details={
             "exit_code": exit_code,
             "errors": [error.message for error in errors],
+            "error_keys": [error.key for error in errors],
             "outcomes": {result.step_id: str(result.outcome) for result in results},
             "declared": declared,
+            "tolerance": {} if look is None else _tolerances(plan.desired, look),
             "out_of_place": [] if look is None else _out_of_place(plan.desired, look),
             "live": live,
             "live_at_ms": None if look is None else look.sent_at_ms,
         }
     )
+
+
+def _tolerances(desired: DesiredAccount, look: ObservedAccount) -> dict[str, str]:
+    """By declared address that has a position: what live may differ by before it counts as drift."""
+    return {
+        str(target.address): plain(target.tolerance.amount(target.isolated_margin, position.asset))
+        for target in desired.targets
+        if target.isolated_margin is not None and (position := look.positions.get(target.address)) is not None
+    }
 
 
 def _out_of_place(desired: DesiredAccount, look: ObservedAccount) -> list[str]:

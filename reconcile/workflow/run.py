@@ -27,7 +27,7 @@ from reconcile.plan import (
 )
 from reconcile.together import until
 from reconcile.workflow.account import as_error, failed_plan, grace_ms, held_addresses, identify, plan_account
-from reconcile.workflow.facts import RunFacts, make_context, run_finished, run_started, seen_from
+from reconcile.workflow.facts import RunFacts, make_context, planned, refused, run_finished, run_started, seen_from
 from reconcile.workflow.reviewed import account_of, check_account, check_mode, check_usable, state_file_agrees
 from reconcile.workflow.world import Connection, World
 
@@ -104,6 +104,7 @@ class AccountRun:
             )
         if self._plan.observed is not None:
             context.observer.start_from(self._plan.observed)
+        await context.journal.append(planned(self._facts, self._plan), durable=False)
         return self._plan
 
     async def execute(self, plan: AccountPlan) -> AccountResult:
@@ -120,10 +121,26 @@ class AccountRun:
         return await self._conclude(plan)
 
     async def failed(self, error: ReconcileError) -> AccountResult:
-        """The result of an account that could not go on; noted in the journal where we hold it."""
+        """The result of an account that could not go on; noted in the journal, where it can be."""
         found, code = as_error(error)
+        if self._journal is None and isinstance(error, Declined) and error.key != "lock":
+            await self._note_refusal(error)
         plan = self._plan or failed_plan(self._desired, error)
         return await self._end(plan, exit_code=code, errors=(found,), remaining=_unfinished(plan.entries))
+
+    async def _note_refusal(self, error: Declined) -> None:
+        """A refusal from before the lock, for the auditor; that it cannot be noted is no reason to fail otherwise."""
+        world = self._world
+        try:
+            if not self.identity:
+                self.identity = await identify(world.connect(self._desired, True))  # noqa: FBT003 - read only
+            holder = {"host": world.host, "actor": world.actor, "command": self._facts.command}
+            async with world.store.open(
+                self.identity, run_id=self._facts.run_id, holder=holder, timeout_ms=0
+            ) as journal:
+                await journal.append(refused(world, self._desired, self._facts, error), durable=True)
+        except ReconcileError as failure:
+            world.progress(f"{self._desired.name}: the refusal is not in the journal: {failure}")
 
     # Before the first call.
 

@@ -13,6 +13,14 @@ from reconcile.together import together
 from reconcile.workflow.account import as_error, grace_ms, identify
 from reconcile.workflow.world import World
 
+_NO_PLAN: Mapping[str, object] = {
+    "plan_id": None,
+    "digest": None,
+    "git_commit": None,
+    "git_dirty": None,
+    "overrides": {},
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Open:
@@ -107,7 +115,8 @@ async def _say(
     world: World, journal: Journal, desired: DesiredAccount, item: Unsettled, *, applied: bool, reason: str, at_ms: int
 ) -> None:
     earlier = journal.state.last_run
-    details = {**(earlier.details if earlier else {}), "actor": world.actor, "reason": reason, "account": desired.name}
+    said = {"actor": world.actor, "reason": reason, "account": desired.name, "tool_version": world.version}
+    details = {**(earlier.details if earlier else {}), **_NO_PLAN, **said}
     started = RunStarted(
         host=journal.state.last_host or world.host,
         command="resolve",
