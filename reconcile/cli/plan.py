@@ -18,8 +18,8 @@ from reconcile.cli.common import (
 )
 from reconcile.cli.running import conduct
 from reconcile.cli.session import Session
-from reconcile.plan import AccountPlan, Plan, Status
-from reconcile.planner import worst
+from reconcile.plan import Plan
+from reconcile.planner import plan_exit_code, worst
 from reconcile.render import github, json, markdown, text
 from reconcile.workflow import planning
 
@@ -90,16 +90,5 @@ def views(session: Session, made: Plan, document: json.Document) -> Mapping[str,
 def exit_code(made: Plan, *, detailed: bool) -> int:
     """What a plan exits with: whether it could be made, and with ``detailed`` what is in it."""
     if detailed:
-        return worst(_fate(account) for account in made.accounts)
+        return plan_exit_code(made.accounts, detailed=True)
     return worst(1 for account in made.accounts if account.exit_code == 1)
-
-
-def _fate(account: AccountPlan) -> int:
-    if account.exit_code:
-        return account.exit_code
-    found = {entry.status for entry in account.entries}
-    if Status.HELD in found:
-        return 5
-    if Status.CHANGE in found:
-        return 2
-    return 3 if Status.BLOCKED in found else 0
