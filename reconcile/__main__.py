@@ -9,13 +9,13 @@ from typing import Any
 
 from reconcile import cli
 
-_GARBAGE_AFTER = 100_000
+GARBAGE_AFTER = 100_000
 """How many new objects there must be before they are looked through; a few MB at most."""
 
 
 def main() -> Any:
     """Run the command line; never returns, its exit code is the contract's."""
-    gc.set_threshold(_GARBAGE_AFTER)
+    gc.set_threshold(GARBAGE_AFTER)
     try:
         return cli.main()
     finally:

@@ -12,6 +12,7 @@ from reconcile import policy
 from reconcile.basis import BASIS_LOOKS, BETWEEN_LOOKS_MS, UNSOUND, unsound
 from reconcile.context import MAX_READ_AGE_MS, Context
 from reconcile.diff import InSync, Send, Stale, fresh_move
+from reconcile.exchanges.base import open_addresses
 from reconcile.exchanges.marking import MOST_STEPS, distinctive
 from reconcile.exchanges.traits import Scope
 from reconcile.journal.records import Intent
@@ -85,7 +86,7 @@ def _decide_type(step: SetMarginType, look: ObservedAccount) -> Decision:
     live = state.margin_type if state else None
     if live is step.after:
         raise Left(Event.IN_SYNC, f"{step.address.symbol} is {live} already")
-    if any(p.is_open for a, p in look.positions.items() if a.symbol == step.address.symbol):
+    if open_addresses(look, step.address.symbol):
         raise Left(
             Event.STALE, "stale: a position was opened since the plan; the margin type can only change while flat"
         )

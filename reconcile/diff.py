@@ -45,7 +45,10 @@ def diff(
     chosen = tuple(
         target for target in desired.targets if targets is None or target.address in targets or target.address in held
     )
-    view = _View(desired=desired, observed=observed, held=held, traits=traits, chosen=chosen)
+    first: dict[str, Address] = {}
+    for target in chosen:
+        first.setdefault(target.address.symbol, target.address)
+    view = _View(desired=desired, observed=observed, held=held, traits=traits, first=first)
     return (*(_declared(view, target) for target in chosen), *_undeclared(view))
 
 
@@ -55,14 +58,15 @@ class _View:
     observed: ObservedAccount
     held: Mapping[Address, str]
     traits: Traits
-    chosen: tuple[Target, ...]
+    first: Mapping[str, Address]
+    """The first declared address of each symbol."""
 
     def held_reason(self, address: Address, *, whole_symbol: bool) -> str | None:
         reason = self.held.get(address)
         if reason is not None or not whole_symbol:
             return reason
-        same = sorted(other for other in self.held if other.symbol == address.symbol)
-        return f"{same[0]} is held: {self.held[same[0]]}" if same else None
+        same = next((other for other in _slots(address.symbol) if other in self.held), None)
+        return f"{same} is held: {self.held[same]}" if same is not None else None
 
     def observed_type(self, address: Address, symbol: SymbolState) -> MarginType | None:
         position = self.observed.positions.get(address)
@@ -139,7 +143,7 @@ def _retype(view: _View, target: Target, before: MarginType, symbol: SymbolState
     if held is not None:
         return view.entry(target, Status.HELD, held)
     by_symbol = view.traits.margin_type_scope is Scope.SYMBOL
-    first = next(other.address for other in view.chosen if other.address.symbol == address.symbol)
+    first = view.first[address.symbol]
     step = SetMarginType(step_id=f"{address}/set_margin_type", address=address, before=before, after=target.margin_type)
     if view.observed.account_block is not None:
         return view.blocked(target, "account", view.observed.account_block, step)
@@ -161,12 +165,14 @@ def _retype(view: _View, target: Target, before: MarginType, symbol: SymbolState
 
 
 def _in_the_way(observed: ObservedAccount, address: Address, *, by_symbol: bool) -> list[str]:
-    found = [
-        position
-        for place, position in sorted(observed.positions.items())
-        if position.is_open and (place == address or (by_symbol and place.symbol == address.symbol))
-    ]
-    return [f"{position.address} ({plain(position.size)})" for position in found]
+    places = _slots(address.symbol) if by_symbol else [address]
+    found = [observed.positions[place] for place in places if place in observed.positions]
+    return [f"{position.address} ({plain(position.size)})" for position in found if position.is_open]
+
+
+def _slots(symbol: str) -> list[Address]:
+    """Every address a symbol can have, in order."""
+    return [Address(symbol, side) for side in sorted(Side)]
 
 
 def _margin(view: _View, target: Target, asset: str) -> Entry:

@@ -47,6 +47,10 @@ class Address:
     symbol: str
     side: Side
 
+    def __hash__(self) -> int:
+        """Of the symbol alone: addresses are looked up more than anything else, and a symbol has few sides."""
+        return hash(self.symbol)
+
     def __str__(self) -> str:
         return f"{self.symbol}.{self.side}"
 

@@ -91,6 +91,8 @@ def _mode_errors(desired: DesiredAccount, observed: ObservedAccount) -> tuple[Pl
 
 
 def _named(entry: Entry, plan_id: str, account: str) -> Entry:
+    if not entry.steps and entry.wanted is None:
+        return entry
     wanted = None if entry.wanted is None else _with_id(entry.wanted, plan_id, account)
     return replace(entry, steps=tuple(_with_id(step, plan_id, account) for step in entry.steps), wanted=wanted)
 
@@ -124,7 +126,8 @@ def _ordered(entries: Sequence[Entry], desired: DesiredAccount, observed: Observ
         usable = minus(observed.available.get(asset, ZERO), floor)
         missing = minus(total(move.amount for move in additions if move.asset == asset), usable)
         first += _freeing(missing, [move for move in reductions if move.asset == asset])
-    last = [move for move in reductions if move not in first]
+    sooner = {move.address for move in first}
+    last = [move for move in reductions if move.address not in sooner]
     return [*types, *first, *additions, *last]
 
 

@@ -15,7 +15,7 @@ from reconcile.exchanges.served import ExchangeTime
 from reconcile.exchanges.traits import Traits
 from reconcile.exchanges.wire import HttpRequest
 from reconcile.ledger import Cause, LedgerRead, LedgerRow
-from reconcile.model import Address, MarginType, ObservedAccount, Position
+from reconcile.model import Address, MarginType, ObservedAccount, Position, Side
 from reconcile.plan import Step
 from reconcile.secrets import Credentials
 
@@ -149,4 +149,5 @@ def lane_of(traits: Traits, address: Address) -> str:
 
 def open_addresses(account: ObservedAccount, symbol: str) -> Collection[Address]:
     """The addresses of a symbol that hold a position."""
-    return [address for address, position in account.positions.items() if address.symbol == symbol and position.is_open]
+    slots = (account.positions.get(Address(symbol, side)) for side in Side)
+    return [position.address for position in slots if position is not None and position.is_open]

@@ -20,6 +20,13 @@ _STRING = re.compile(
     re.DOTALL,
 )
 _SCALAR = re.compile(r"[^,\]}#\n]*")
+_BLANK_LINE = r"(?:[ \t]*(?:#[^\n]*)?\n)*"
+_STATEMENT = re.compile(
+    _BLANK_LINE + r"[ \t]*(?:\[(?P<table>[A-Za-z0-9_.-]+)\]"
+    r"|(?P<key>[A-Za-z0-9_-]+)[ \t]*=[ \t]*(?:\"[^\"\\\n]*\"(?!\")|[^\s\"'\[{#][^\n\"'\[{#]*))"
+    r"[ \t]*(?:#[^\n]*)?(?P<end>\n|\Z)"
+)
+"""What nearly every line of a state file is: a table or one bare key with a plain value, after any empty lines."""
 
 
 def dotted(key: Key) -> str:
@@ -42,14 +49,28 @@ class _Scanner:
 
     def run(self) -> dict[Key, int]:
         table: Key = ()
-        self._skip(_SPACE)
         while self.at < len(self.text):
-            if self.text.startswith("[", self.at):
-                table = self._header()
-            else:
-                self._pair(table)
+            plain = _STATEMENT.match(self.text, self.at)
+            if plain is not None:
+                table = self._statement(plain, table)
+                continue
             self._skip(_SPACE)
+            if self._next_is("["):
+                table = self._header()
+            elif self.at < len(self.text):
+                self._pair(table)
         return self.lines
+
+    def _statement(self, match: re.Match[str], table: Key) -> Key:
+        """A whole plain statement at once; the table that the next one is in."""
+        line = self.line + match.group().count("\n") - len(match["end"])
+        self.at, self.line = match.end(), line + len(match["end"])
+        if match["table"] is None:
+            self.lines.setdefault((*table, match["key"]), line)
+            return table
+        table = tuple(match["table"].split("."))
+        self._note(table, line)
+        return table
 
     def _skip(self, pattern: re.Pattern[str]) -> str:
         """Step over what matches here (possibly nothing) and count its lines."""

@@ -31,7 +31,7 @@ from reconcile.statefile.fields import SYMBOL_PATTERN
 from reconcile.statefile.problems import Book
 from reconcile.statefile.schema import Declared, Defaults, Limits, StateFile
 
-_ALL_SIDES = frozenset(side.value for side in Side)
+_SIDES = {side.value: side for side in Side}
 
 
 class Claim(NamedTuple):
@@ -72,7 +72,7 @@ def account(raw: dict[str, Any], book: Book, *, sha256: str) -> DesiredAccount |
         grace_ms=place.grace,
         path=book.file,
         sha256=sha256,
-        lines={lines.dotted(key): line for key, line in book.where.items()},
+        lines={lines.dotted(key): line for key, line in book.where.items() if key[0] != "positions"},
     )
 
 
@@ -94,10 +94,10 @@ def policy(limits: Limits) -> Policy:
 def _targets(checked: StateFile, book: Book) -> tuple[Target, ...]:
     """The declared positions, in the order of the file."""
     targets = [
-        _target(Address(symbol, side), getattr(sides, side.value), checked.defaults, book)
+        _target(Address(symbol, side), getattr(sides, name), checked.defaults, book)
         for symbol, sides in checked.positions.items()
-        for side in Side
-        if side.value in sides.model_fields_set
+        for name, side in _SIDES.items()
+        if name in sides.model_fields_set
     ]
     return tuple(sorted(targets, key=lambda target: target.line or 0))
 
@@ -202,7 +202,7 @@ def _check_types(said: "_Said", book: Book) -> None:
     if exchange is None or TRAITS[exchange].margin_type_scope is not Scope.SYMBOL:
         return
     first: dict[str, tuple[lines.Key, str]] = {}
-    for key, _ in said.positions():
+    for key, _ in said.positions(least=2):
         kind = said.type_of(key)
         if kind is None:
             continue
@@ -242,12 +242,13 @@ class _Said:
         value = self.table(*key[:-1]).get(key[-1], missing)
         return value if isinstance(value, str) else None
 
-    def positions(self) -> Iterator[tuple[lines.Key, object]]:
-        """Every position whose side is one, sound or not."""
-        for symbol in self.table("positions"):
-            for side, position in self.table("positions", symbol).items():
-                if side in _ALL_SIDES:
-                    yield ("positions", symbol, side), position
+    def positions(self, *, least: int = 1) -> Iterator[tuple[lines.Key, object]]:
+        """Every position whose side is one, sound or not, of the symbols with at ``least`` so many keys."""
+        for symbol, sides in self.table("positions").items():
+            if isinstance(sides, dict) and len(sides) >= least:
+                for side, position in sides.items():
+                    if side in _SIDES:
+                        yield ("positions", symbol, side), position
 
     def type_of(self, key: lines.Key) -> str | None:
         """The type a position is declared with; None where it says none that is sound."""

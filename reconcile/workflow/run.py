@@ -9,6 +9,7 @@ from reconcile.basis import declared_types
 from reconcile.context import MAX_READ_AGE_MS, Context
 from reconcile.diff import Stale, fresh_move
 from reconcile.errors import Declined, JournalError, ReadFailed, ReconcileError
+from reconcile.exchanges.base import open_addresses
 from reconcile.executor import Executor
 from reconcile.journal.base import Journal
 from reconcile.journal.records import Known, PlanUsed, RunFinished
@@ -179,7 +180,7 @@ class AccountRun:
 
     def _stale(self, step: Step, look: ObservedAccount) -> str | None:
         if isinstance(step, SetMarginType):
-            if any(p.is_open for a, p in look.positions.items() if a.symbol == step.address.symbol):
+            if open_addresses(look, step.address.symbol):
                 return f"{step.address}: a position was opened since the plan"
             return None
         target = self._the_context.targets[step.address]
