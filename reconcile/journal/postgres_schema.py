@@ -60,14 +60,23 @@ def bring_up_to_date(connection: Connection[Any]) -> None:
     """Make what is missing. Raises JournalError, and psycopg's errors where the user may not make tables."""
     if version(connection) == VERSION:
         return
-    with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_GUARD,))
-        found = version(connection)
-        if found == 0:
-            if connection.execute("SELECT to_regnamespace('reconcile')").fetchone() == (None,):
-                connection.execute("CREATE SCHEMA reconcile")
-            connection.execute("CREATE TABLE IF NOT EXISTS reconcile.version (version integer NOT NULL)")
-            connection.execute("INSERT INTO reconcile.version VALUES (0)")
-        for script in MIGRATIONS[found:]:
-            connection.execute(script.encode())
-        connection.execute("UPDATE reconcile.version SET version = %s", (VERSION,))
+    connection.execute("SELECT pg_advisory_lock(%s)", (_GUARD,))
+    try:
+        with (
+            connection.transaction()
+        ):  # begun behind the lock: one begun before it might not see what was made meanwhile
+            _migrate(connection, version(connection))
+    finally:
+        if not connection.closed:
+            connection.execute("SELECT pg_advisory_unlock(%s)", (_GUARD,))
+
+
+def _migrate(connection: Connection[Any], found: int) -> None:
+    if found == 0:
+        if connection.execute("SELECT to_regnamespace('reconcile')").fetchone() == (None,):
+            connection.execute("CREATE SCHEMA reconcile")
+        connection.execute("CREATE TABLE reconcile.version (version integer NOT NULL)")
+        connection.execute("INSERT INTO reconcile.version VALUES (0)")
+    for script in MIGRATIONS[found:]:
+        connection.execute(script.encode())
+    connection.execute("UPDATE reconcile.version SET version = %s", (VERSION,))

@@ -62,7 +62,9 @@ class Server:
             connection.execute(f"CREATE DATABASE journals OWNER {USER}")
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Stop it and remove everything."""
         self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -72,6 +74,12 @@ class Server:
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}"')
         return self.url.removesuffix("postgres") + name
+
+    def clear(self) -> None:
+        """Take away every journal of the owner's database."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute("SET client_min_messages = warning")
+            connection.execute("DROP SCHEMA IF EXISTS reconcile CASCADE")
 
     def start(self) -> None:
         """Start it and wait until it answers."""
@@ -97,14 +105,15 @@ class Server:
         while True:
             try:
                 psycopg.connect(self.url, connect_timeout=2).close()
-                return
             except psycopg.OperationalError:
                 if self._process.poll() is not None or time.monotonic() > until:
                     raise RuntimeError((self._folder / "log").read_text()) from None
                 time.sleep(0.02)
+            else:
+                return
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """End it: SIGINT cuts every connection off in good order, SIGQUIT is a crash that recovers at the next start."""
+        """End it: SIGINT cuts every connection in good order, SIGQUIT is a crash that the next start recovers from."""
         if self._process is not None:
             self._process.send_signal(how)
             self._process.wait(_SECONDS)
@@ -117,7 +126,11 @@ class Server:
 
     def _run(self, program: str, *words: str) -> None:
         subprocess.run(
-            [str(self._install / "bin" / program), *words], check=True, capture_output=True, cwd=self._folder, **self._as
+            [str(self._install / "bin" / program), *words],
+            check=True,
+            capture_output=True,
+            cwd=self._folder,
+            **self._as,
         )
 
 
