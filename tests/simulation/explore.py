@@ -40,9 +40,9 @@ def alphabet(exchange: str) -> Mapping[str, tuple[tuple[str, int], ...]]:
             ("refusal:throttle", 0),
             ("refusal:clock", 0),
             ("kill", 0),
-            ("kill_sent", 0),
+            ("kill_sent", validity - 100),
             ("kill_answer", 0),
-            ("power_sent", 0),
+            ("power_sent", validity - 100),
         ),
         "positions": (*read, ("empty", 0)),
         "ledger": read,
@@ -118,7 +118,9 @@ def random_schedule(seed: int, exchange: str = "binance", *, outside: bool = Fal
         happenings.append(Happening(where="journal", n=dice.randint(1, len(runs) - 1), how="lost"))
     elif outside and dice.random() < 0.3 and len(runs) > 1:
         how = dice.choice(("rolled_back", "cut_short"))
-        happenings.append(Happening(where="journal", n=dice.randint(1, len(runs) - 1), how=how, value=dice.randint(1, 4)))
+        happenings.append(
+            Happening(where="journal", n=dice.randint(1, len(runs) - 1), how=how, value=dice.randint(1, 4))
+        )
     return Schedule(
         exchange=exchange,
         mode=mode,
@@ -157,7 +159,12 @@ def _aims(dice: random.Random, mode: str) -> tuple[Aim, ...]:
     places = [(symbol, side) for symbol in range(3) for side in sides]
     chosen = dice.sample(places, dice.choice((1, 1, 2, 3)))
     return tuple(
-        Aim(symbol=symbol, side=side, before=before, target=dice.choice((before + 500, before - 300, before + 1, before)))
+        Aim(
+            symbol=symbol,
+            side=side,
+            before=before,
+            target=dice.choice((before + 500, before - 300, before + 1, before)),
+        )
         for symbol, side in sorted(chosen)
         for before in (dice.choice((1_000, 1_500)),)
     )
@@ -206,6 +213,8 @@ class _Mix:
         value = 0
         if how.startswith(("late", "twice")):
             value = dice.choice((dice.randint(0, validity), validity - 1, validity, validity + 1, validity + 50))
+        elif how in {"kill_sent", "power_sent"}:
+            value = dice.choice((0, validity - 100, dice.randint(0, validity)))
         elif how == "slow":
             value = dice.randint(1, 12_000)
         return Happening(where=WRITE, n=number, how=how, value=value)

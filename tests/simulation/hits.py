@@ -14,7 +14,6 @@ from reconcile.sandbox.registry import simulated
 from tests.simulation.schedule import CRASHES, Happening
 
 
-
 def _answer(status: int, value: object, headers: Mapping[str, str] | None = None) -> Answer:
     body = json.dumps(value).encode()
     return Answer(status=status, headers={"content-type": "application/json", **(headers or {})}, body=body)
@@ -90,57 +89,75 @@ def write_names(exchange: str) -> tuple[str, ...]:
     )
 
 
-READ_NAMES = ("stale", "stale_positions", "stale_ledger", "empty", "lost", "timeout", "refused", "cut", "slow", *CRASHES)
+READ_NAMES = (
+    "stale",
+    "stale_positions",
+    "stale_ledger",
+    "empty",
+    "lost",
+    "timeout",
+    "refused",
+    "cut",
+    "slow",
+    *CRASHES,
+)
 """What can happen to any read; odd answers come on top."""
 
 
 def write_fault(exchange: str, each: Happening) -> Fault:
     """What a happening does to a write; raises KeyError for a name that means nothing."""
-    late = (each.value,)
     kind, _, name = each.how.partition(":")
     match kind:
         case "odd":
-            return Fault(reply=simulated(exchange).replies[name])
+            fault = Fault(reply=simulated(exchange).replies[name])
         case "odd_without":
-            return Fault(arrives_ms=(), reply=simulated(exchange).replies[name])
+            fault = Fault(arrives_ms=(), reply=simulated(exchange).replies[name])
         case "yes_without":
-            return Fault(arrives_ms=(), reply=YES[exchange])
+            fault = Fault(arrives_ms=(), reply=YES[exchange])
         case "refusal":
-            return Fault(arrives_ms=(), reply=REFUSALS[exchange][name])
-        case "late":
-            return Fault(arrives_ms=late, ending=Ending.TIMEOUT)
-        case "late_lost":
-            return Fault(arrives_ms=late, ending=Ending.LOST)
-        case "late_yes":
-            return Fault(arrives_ms=late)
-        case "twice":
-            return Fault(arrives_ms=(0, each.value))
-        case "twice_lost":
-            return Fault(arrives_ms=(0, each.value), ending=Ending.LOST)
+            fault = Fault(arrives_ms=(), reply=REFUSALS[exchange][name])
+        case "late" | "late_lost" | "late_yes":
+            fault = Fault(arrives_ms=(each.value,), ending=_LATE[kind])
+        case "twice" | "twice_lost":
+            fault = Fault(arrives_ms=(0, each.value), ending=_LATE[kind])
+        case "slow":
+            fault = Fault(answer_ms=each.value)
         case _:
-            return _BOTH[kind] if kind != "slow" else Fault(answer_ms=each.value)
+            fault = _BOTH[kind]
+    return fault
 
 
 def read_fault(exchange: str, each: Happening) -> Fault:
     """What a happening does to a read; raises KeyError for a name that means nothing."""
     kind, _, name = each.how.partition(":")
+    behind = each.value
     match kind:
         case "odd":
-            return Fault(arrives_ms=(), reply=simulated(exchange).replies[name])
+            fault = Fault(arrives_ms=(), reply=simulated(exchange).replies[name])
         case "refusal":
-            return Fault(arrives_ms=(), reply=REFUSALS[exchange][name])
+            fault = Fault(arrives_ms=(), reply=REFUSALS[exchange][name])
         case "stale" | "glitch":
-            return Fault(lag=Lag(positions_ms=each.value, balances_ms=each.value, ledger_ms=each.value))
+            fault = Fault(lag=Lag(positions_ms=behind, balances_ms=behind, ledger_ms=behind))
         case "stale_positions":
-            return Fault(lag=Lag(positions_ms=each.value, balances_ms=each.value))
+            fault = Fault(lag=Lag(positions_ms=behind, balances_ms=behind))
         case "stale_ledger":
-            return Fault(lag=Lag(ledger_ms=each.value))
+            fault = Fault(lag=Lag(ledger_ms=behind))
         case "empty":
-            return Fault(lag=Lag(empty=True))
+            fault = Fault(lag=Lag(empty=True))
+        case "slow":
+            fault = Fault(answer_ms=behind)
         case _:
-            return _BOTH[kind] if kind != "slow" else Fault(answer_ms=each.value)
+            fault = _BOTH[kind]
+    return fault
 
 
+_LATE: Mapping[str, Ending] = {
+    "late": Ending.TIMEOUT,
+    "late_lost": Ending.LOST,
+    "late_yes": Ending.TRUE,
+    "twice": Ending.TRUE,
+    "twice_lost": Ending.LOST,
+}
 _BOTH: Mapping[str, Fault] = {
     "lost": Fault(ending=Ending.LOST),
     "timeout": Fault(ending=Ending.TIMEOUT),

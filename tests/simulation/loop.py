@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class Stuck(RuntimeError):
+class Stuck(RuntimeError):  # noqa: N818 - what is stuck says more than the word error
     """Everybody waits for something that nobody will do."""
 
 

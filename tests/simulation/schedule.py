@@ -103,7 +103,9 @@ class Schedule:
     def outside(self) -> int:
         """How many times it breaks an assumption of the program; 0 when it stays inside all of them."""
         broken = sum(1 for each in self.happenings if breaks(each, self.grace))
-        apart = sum(1 for before, go in zip(self.runs, self.runs[1:], strict=False) if go.beside and go.home != before.home)
+        apart = sum(
+            1 for before, go in zip(self.runs, self.runs[1:], strict=False) if go.beside and go.home != before.home
+        )
         late = any(min(pair) > self.grace for pair in self.replicas)
         return broken + apart + (len(self.runs) if late else 0)
 
@@ -119,13 +121,18 @@ class Schedule:
         for index, each in enumerate(self.happenings):
             for simpler in _simpler(each):
                 yield replace(self, happenings=_with(self.happenings, index, simpler))
-        for name in ("latency", "flush"):
-            if getattr(self, name) not in {0, 20}:
-                yield replace(self, **{name: 0 if name == "flush" else 20})
+        if self.latency not in {0, 20}:
+            yield replace(self, latency=20)
+        if self.flush:
+            yield replace(self, flush=0)
         for index, go in enumerate(self.runs):
-            for name in ("drift", "wall", "beside"):
-                if getattr(go, name):
-                    plain = replace(go, **{name: False if name == "beside" else 0})
+            for plain in (
+                replace(go, drift=0),
+                replace(go, wall=0),
+                replace(go, beside=False),
+                replace(go, label="main"),
+            ):
+                if plain != go:
                     yield replace(self, runs=_with(self.runs, index, plain))
 
     def _fewer(self) -> Iterator["Schedule"]:
@@ -169,8 +176,8 @@ class Schedule:
 def breaks(each: Happening, grace: int) -> bool:
     """Whether a happening breaks what the program assumes of exchange, network and home.
 
-    One of the two witnesses may be late, not both. A journal that is lost is made up for by the cold fence; one that was
-    put back or cut is not.
+    One of the two witnesses may be late, not both. A journal that is lost is made up for by the cold fence; one that
+    was put back or cut is not.
     """
     if each.how in DOUBLED or each.how in {"rolled_back", "cut_short"}:
         return True

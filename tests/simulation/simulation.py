@@ -27,9 +27,10 @@ from reconcile.journal.files import FileStore
 from reconcile.journal.identity import identity
 from reconcile.model import DesiredAccount, Position
 from reconcile.plan import AccountResult, Plan, Step
+from reconcile.sandbox import faults
 from reconcile.sandbox.demo import account_of
-from reconcile.sandbox.faults import NEVER_LEFT, NO_FAULT, Ending, Fault
-from reconcile.sandbox.http import Account, Request
+from reconcile.sandbox.faults import NO_FAULT, Ending, Fault
+from reconcile.sandbox.http import FRESH, Account, Lag, Request
 from reconcile.sandbox.registry import simulated
 from reconcile.sandbox.venue import Event, Sent, Venue
 from reconcile.secrets import Credentials
@@ -51,10 +52,11 @@ URL = "https://exchange.example"
 LONGEST_MS = 3_600_000
 """No run takes longer than an hour of virtual time; one that does is a failure."""
 CALM_LATENCY_MS = 20
+NEVER_LEFT = faults.NEVER_LEFT
 _MOVES = {"write", "truncate", "flush", "flush_folder", "rename"}
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
     """One margin call that left (or tried to): the oracle's own record of it."""
 
@@ -127,6 +129,7 @@ class Simulation:
         self._armed = {(each.where, each.n): each for each in schedule.happenings if each.where != TIME}
         self._counts: Counter[str] = Counter()
         self._calls: dict[int, Written] = {}
+        self._kept: list[Call] = []
         self._fault: Fault = NO_FAULT
         self._processes: list[_Process] = []
         self._replica = 0
@@ -139,16 +142,16 @@ class Simulation:
 
     def play(self) -> "Simulation":
         """The schedule's own runs, to their end."""
-        self._await(self._own_runs())
+        self.loop.run_until_complete(self._own_runs())
         return self
 
     def go(self, go: Go) -> Ran:
         """One run, to its end."""
-        return self._await(self._start(go))
+        return self.loop.run_until_complete(self._start(go))
 
     def look(self, go: Go) -> Ran:
         """One run of ``plan``, to its end."""
-        return self._await(self._start(go, planning_only=True))
+        return self.loop.run_until_complete(self._start(go, planning_only=True))
 
     def arm(self, each: Happening) -> None:
         """Add a happening; ``n`` counts from now on."""
@@ -159,7 +162,7 @@ class Simulation:
 
     def pass_time(self, milliseconds: int) -> None:
         """Let nothing be done for so long."""
-        self._await(asyncio.sleep(milliseconds / 1000))
+        self.loop.run_until_complete(asyncio.sleep(milliseconds / 1000))
 
     def rest(self) -> None:
         """Let everything be over that others were to do; from then on nothing goes wrong any more."""
@@ -168,6 +171,12 @@ class Simulation:
         self.venue.advance(self.loop.now_ms())
         self.venue.latency_ms = min(self.venue.latency_ms, CALM_LATENCY_MS)
         self.calm = True
+
+    def let_arrive(self) -> None:
+        """Let everything that is under way arrive."""
+        while (due := self.venue.next_due()) is not None:
+            self.pass_time(max(0, due - self.loop.now_ms()) + 1)
+            self.venue.advance(self.loop.now_ms())
 
     def close(self) -> None:
         """Give the loop back."""
@@ -235,7 +244,9 @@ class Simulation:
         self._processes.remove(process)
         if not process.dead:
             self._disk_of(process).kill(process.disk)
-        how = "is dead" if ran.killed else f"ends with {ran.error or (ran.result.exit_code if ran.result else 'a plan')}"
+        how = (
+            "is dead" if ran.killed else f"ends with {ran.error or (ran.result.exit_code if ran.result else 'a plan')}"
+        )
         self._say(ran.number, how)
 
     async def _apply(self, process: _Process) -> None:
@@ -283,6 +294,7 @@ class Simulation:
 
             def spy(step: Step, amount: Decimal | None, position: Position | None, *, signed_at_ms: int) -> Call:
                 call = prepare(step, amount, position, signed_at_ms=signed_at_ms)
+                self._kept.append(call)
                 self._calls[id(call.request)] = Written(
                     run=process.run.number,
                     home=process.run.go.home,
@@ -462,25 +474,30 @@ class Simulation:
         return sent
 
     def _fault_of(self, where: str, each: Happening | None) -> Fault:
-        if each is not None and each.how not in CRASHES:
-            faults = write_fault if where == WRITE else read_fault
-            return faults(self.schedule.exchange, each)
+        if where == WRITE:
+            if each is None:
+                return NO_FAULT
+            if each.how in CRASHES:
+                return Fault(arrives_ms=(each.value,))
+            return write_fault(self.schedule.exchange, each)
+        crashes = each is None or each.how in CRASHES
+        fault = NO_FAULT if each is None or crashes else read_fault(self.schedule.exchange, each)
+        if fault.lag is not FRESH or self.calm or not self.schedule.replicas:
+            return fault
+        return replace(fault, lag=self._replica_lag())
+
+    def _replica_lag(self) -> Lag:
+        """How far behind the replica is whose turn it is."""
         replicas = self.schedule.replicas
-        if where == WRITE or not replicas or self.calm:
-            return NO_FAULT
         self._replica += 1
         positions, ledger = replicas[(self._replica - 1) % len(replicas)]
-        behind = positions if where != "ledger" else ledger
-        name = "stale_positions" if where != "ledger" else "stale_ledger"
-        return read_fault(self.schedule.exchange, Happening(where=where, n=0, how=name, value=behind))
+        return Lag(positions_ms=positions, balances_ms=positions, ledger_ms=ledger)
 
     def _note(self, process: _Process, request: HttpRequest, sent: Sent) -> None:
         process.run.writes += 1
-        call = self._calls.pop(id(request), None)
-        if call is None:
-            self.broken.append(f"run {process.run.number} sent a write that nobody prepared")
-            return
-        call.sent_ms, call.serial, call.arrives = self.loop.now_ms(), sent.request.serial, sent.arrives
+        call = replace(
+            self._calls[id(request)], sent_ms=self.loop.now_ms(), serial=sent.request.serial, arrives=sent.arrives
+        )
         self._check_alone(call)
         self.written.append(call)
 
@@ -496,7 +513,9 @@ class Simulation:
                 continue
             end = earlier.signed_ms + traits.validity_ms - EPOCH_MS
             if any(now < moment <= end for moment in earlier.arrives):
-                self.broken.append(f"two margin calls under way on {call.address}: requests {earlier.serial}, {call.serial}")
+                self.broken.append(
+                    f"two margin calls under way on {call.address}: requests {earlier.serial}, {call.serial}"
+                )
 
     # ---- watching ------------------------------------------------------------------------------------------------
 
@@ -514,9 +533,6 @@ class Simulation:
     def events(self) -> list[Event]:
         """What the venue saw, with ``watch``."""
         return self.venue.timeline or []
-
-    def _await(self, work: Any) -> Any:
-        return self.loop.run_until_complete(work)
 
 
 class _Wire:
@@ -539,7 +555,7 @@ class _Wire:
         sent = simulation.submit(process, request, where, each)
         if crash.endswith("_sent"):
             self._die(crash)
-        while (missing := sent.at_ms - simulation.loop.now_ms()) > 0:
+        while (missing := sent.at_ms - simulation.loop.now_ms()) > 0:  # noqa: ASYNC110 - time is what is waited for
             await asyncio.sleep(missing / 1000)
         simulation.venue.advance(simulation.loop.now_ms())
         await process.clock.awake()

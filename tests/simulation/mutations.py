@@ -1,0 +1,540 @@
+"""Deliberate defects of the program, each of which the simulation must notice.
+
+A defect is a context manager that replaces one function or constant of the program while it is entered. Where the
+program guards against the same thing twice, the defect takes both guards away, and its name says so: otherwise nothing
+would go wrong, which is the point of having two. ``hunt`` plays schedules under a defect until one is violated.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+from unittest.mock import patch
+
+from reconcile.context import Context
+from reconcile.errors import InDoubt, ReadFailed
+from reconcile.exchanges import answers, transport
+from reconcile.exchanges.base import CodeClass
+from reconcile.fresh import InSync, Send
+from reconcile.journal.lock import FileLock
+from reconcile.journal.records import Intent, Known, Outcome, RunStarted
+from reconcile.journal.state import JournalState
+from reconcile.journal.writer import FileJournal
+from reconcile.model import Address
+from reconcile.observer import Observer
+from reconcile.sandbox.faults import Ending
+from reconcile.witness import Margin
+from tests.simulation.oracle import verdict
+from tests.simulation.schedule import Schedule
+
+Defect = Callable[[], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """One defect: what it is called, how it is put in, and on which exchanges it can show (empty: all)."""
+
+    name: str
+    apply: Defect
+    exchanges: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Caught:
+    """How a hunt ended: after how many schedules, by which violation; None where it was not caught."""
+
+    schedules: int
+    schedule: Schedule | None
+    violation: str | None
+
+
+def hunt(mutation: Mutation, schedules: Iterable[Schedule]) -> Caught:
+    """Play under the defect until something is violated."""
+    count = 0
+    with mutation.apply():
+        for schedule in schedules:
+            count += 1
+            found = verdict(schedule)
+            if found.violations:
+                return Caught(count, schedule, found.violations[0])
+    return Caught(count, None, None)
+
+
+@contextmanager
+def _patched(*changes: tuple[Any, str, Any]) -> Iterator[None]:
+    """Several attributes replaced."""
+    if not changes:
+        yield
+        return
+    target, name, value = changes[0]
+    with patch.object(target, name, value), _patched(*changes[1:]):
+        yield
+
+
+def _modules() -> Any:
+    """The modules whose names are replaced, imported late so that all of them exist."""
+    from reconcile import basis, decision, executor, settle, step, witness  # noqa: PLC0415
+    from reconcile.workflow import account, run  # noqa: PLC0415
+
+    @dataclass
+    class Modules:
+        basis: Any
+        decision: Any
+        executor: Any
+        settle: Any
+        step: Any
+        witness: Any
+        account: Any
+        run: Any
+
+    return Modules(basis, decision, executor, settle, step, witness, account, run)
+
+
+# ---- sending ---------------------------------------------------------------------------------------------------------
+
+
+def resend_on_timeout() -> AbstractContextManager[None]:
+    """What every client library does."""
+    send = transport.Transport.send
+
+    async def twice(self: Any, *given: Any) -> Any:
+        try:
+            return await send(self, *given)
+        except InDoubt:
+            return await send(self, *given)
+
+    return _patched((transport.Transport, "send", twice))
+
+
+def tls_is_not_sent() -> AbstractContextManager[None]:
+    """A broken channel taken for one that never stood."""
+    from tests.simulation import simulation  # noqa: PLC0415
+
+    return _patched((simulation, "NEVER_LEFT", simulation.NEVER_LEFT | {Ending.TLS}))
+
+
+def unknown_code_is_refused() -> AbstractContextManager[None]:
+    """A code nobody documented believed to be a refusal."""
+    kind = answers._kind
+    write = answers.write_answer
+
+    def believe(what: str, response: Any, manners: Any, *, now_ms: Any) -> Any:
+        class All(dict[str, Any]):
+            def get(self, key: str, default: Any = None) -> Any:
+                found = manners.codes.get(key, default)
+                known = next(iter(manners.codes.values()))
+                return found if found is not None else replace(known, code=key, proves=CodeClass.STATE)
+
+        return write(what, response, replace(manners, codes=All()), now_ms=now_ms)
+
+    changes: list[tuple[Any, str, Any]] = []
+    for name in ("binance.dialect", "okx.dialect", "bitget.dialect", "okx.adapter", "bitget.adapter"):
+        module = __import__(f"reconcile.exchanges.{name}", fromlist=["x"])
+        if hasattr(module, "write_answer"):
+            changes.append((module, "write_answer", believe))
+    return _patched(*changes, (answers, "_kind", kind))
+
+
+def intent_after_the_send() -> AbstractContextManager[None]:
+    """Written down when the answer is there."""
+    append = FileJournal.append
+    late: dict[int, Any] = {}
+
+    async def behind(self: Any, record: Any, *, durable: bool) -> None:
+        if isinstance(record, Intent):
+            late[id(self)] = record
+            return
+        waiting = late.pop(id(self), None)
+        if waiting is not None:
+            await append(self, waiting, durable=False)
+        await append(self, record, durable=durable)
+
+    return _patched((FileJournal, "append", behind))
+
+
+def no_flush() -> AbstractContextManager[None]:
+    """Nothing is ever made safe."""
+
+    async def nothing(self: Any) -> None:
+        self._flushed = self._position.line
+
+    return _patched((FileJournal, "_flush", nothing))
+
+
+# ---- fences ----------------------------------------------------------------------------------------------------------
+
+
+def no_fence() -> AbstractContextManager[None]:
+    """Looking begins at once."""
+    decision = _modules().decision
+    made = decision.intent_of
+
+    def unfenced(*given: Any, **named: Any) -> Intent:
+        intent: Intent = made(*given, **named)
+        return replace(intent, fence_ms=intent.signed_at_ms)
+
+    return _patched((_modules().step, "intent_of", unfenced), (decision, "intent_of", unfenced))
+
+
+def fence_without_validity() -> AbstractContextManager[None]:
+    """Only the grace is waited for, as if a request could not be late."""
+    decision = _modules().decision
+    made = decision.intent_of
+
+    def short(context: Context, *given: Any, **named: Any) -> Intent:
+        intent: Intent = made(context, *given, **named)
+        return replace(intent, fence_ms=intent.fence_ms - context.validity_ms)
+
+    return _patched((_modules().step, "intent_of", short), (decision, "intent_of", short))
+
+
+def fence_on_the_wall_clock() -> AbstractContextManager[None]:
+    """The end of the fence computed from the machine's own time of day."""
+    decision = _modules().decision
+    made = decision.intent_of
+
+    def local(context: Context, *given: Any, **named: Any) -> Intent:
+        intent: Intent = made(context, *given, **named)
+        return replace(intent, fence_ms=context.clock.wall_ms() + context.validity_ms + context.grace_ms)
+
+    return _patched((_modules().step, "intent_of", local), (decision, "intent_of", local))
+
+
+def fence_on_a_stored_offset() -> AbstractContextManager[None]:
+    """The exchange's time as the time of day plus an offset that was right once."""
+    from reconcile.exchanges.served import ExchangeTime  # noqa: PLC0415
+
+    take = ExchangeTime.take
+    offsets: dict[int, int] = {}
+
+    def remember(self: Any, sample: Any) -> None:
+        offsets[id(self)] = sample.served_ms - self._clock.wall_ms()
+        take(self, sample)
+
+    def now(self: Any) -> int:
+        return int(self._clock.wall_ms()) + offsets[id(self)]
+
+    async def wait(self: Any, moment_ms: int, *, why: str) -> None:
+        await self.know_exchange_time()
+        while self.writer.time.earliest() <= moment_ms:
+            await self.pause(200)
+
+    return _patched(
+        (ExchangeTime, "take", remember),
+        (ExchangeTime, "earliest", now),
+        (ExchangeTime, "latest", now),
+        (Context, "pass_exchange_time", wait),
+    )
+
+
+def no_cold_fence() -> AbstractContextManager[None]:
+    """A new journal taken for a new account."""
+    from reconcile.workflow.run import AccountRun  # noqa: PLC0415
+
+    return _patched((AccountRun, "_cold_until", lambda *_: None))
+
+
+def cold_fence_forgotten() -> AbstractContextManager[None]:
+    """The end of the cold fence not remembered by the next run on the same host."""
+    from reconcile.journal import codec  # noqa: PLC0415
+
+    read = codec._READERS[RunStarted.kind]
+
+    def forget(value: Any) -> Any:
+        started = read(value)
+        return replace(started, cold_until_ms=None) if isinstance(started, RunStarted) else started
+
+    return _patched((codec, "_READERS", {**codec._READERS, RunStarted.kind: forget}))
+
+
+def resolve_before_the_fence() -> AbstractContextManager[None]:
+    """A person's word taken while the request may still arrive."""
+    from reconcile.workflow import status  # noqa: PLC0415
+
+    return _patched((status, "grace_ms", lambda *_: -1_000_000))
+
+
+# ---- looking ---------------------------------------------------------------------------------------------------------
+
+
+def _no_second_guard() -> tuple[Any, str, Any]:
+    """No look is ever held against what our last step did."""
+    return (_modules().basis, "stale_basis", lambda *_, **__: False)
+
+
+def grace_from_the_intent() -> AbstractContextManager[None]:
+    """The grace counted from when the request was signed."""
+    effect = JournalState._effect
+
+    def early(self: Any, intent: Intent, outcome: Outcome, effect_ms: int) -> None:
+        effect(self, intent, outcome, intent.signed_at_ms)
+
+    return _patched((JournalState, "_effect", early), _no_second_guard())
+
+
+def no_grace() -> AbstractContextManager[None]:
+    """A look taken right after an effect is believed."""
+
+    async def sound(*_: Any, **__: Any) -> None:
+        return None
+
+    return _patched((_modules().basis, "unsound", sound), (_modules().decision, "unsound", sound))
+
+
+def look_dated_by_its_answer() -> AbstractContextManager[None]:
+    """A look counts as new when its answer is."""
+    from reconcile.exchanges.binance.adapter import Binance  # noqa: PLC0415
+    from reconcile.exchanges.bitget.adapter import Bitget  # noqa: PLC0415
+    from reconcile.exchanges.okx.adapter import Okx  # noqa: PLC0415
+
+    def dated(observe: Any) -> Any:
+        async def late(self: Any, declared: Any, *, reuse: Any = None) -> Any:
+            look = await observe(self, declared, reuse=reuse)
+            return replace(look, sent_at_ms=self.time.latest())
+
+        return late
+
+    return _patched(*((kind, "observe", dated(kind.observe)) for kind in (Binance, Okx, Bitget)), _no_second_guard())
+
+
+def any_look_will_do() -> AbstractContextManager[None]:
+    """The delta computed from the look that the plan was made of."""
+    look = Observer.look
+
+    async def old(self: Any, *, after_ms: int, max_age_ms: int | None) -> Any:
+        last = self.last
+        return (
+            last
+            if last is not None and max_age_ms is not None
+            else await look(self, after_ms=after_ms, max_age_ms=None)
+        )
+
+    async def sound(*_: Any, **__: Any) -> None:
+        return None
+
+    return _patched((Observer, "look", old), (Observer, "age", lambda *_: 0), (_modules().decision, "unsound", sound))
+
+
+def planned_amount() -> AbstractContextManager[None]:
+    """The plan's amount sent, whatever live is by now."""
+
+    def as_planned(target: Any, step: Any, position: Any, step_size: Any, **_: Any) -> Any:
+        return InSync() if position is None or not position.is_open else Send(amount=step.amount)
+
+    return _patched((_modules().decision, "fresh_move", as_planned), (_modules().run, "fresh_move", as_planned))
+
+
+def other_direction() -> AbstractContextManager[None]:
+    """The distance sent in the planned direction, whichever side live is on by now."""
+
+    def unsigned(target: Any, step: Any, position: Any, step_size: Any, **_: Any) -> Any:
+        if position is None or not position.is_open:
+            return InSync()
+        gap: Decimal = abs(target.isolated_margin - position.isolated_margin)
+        return Send(amount=min(gap, step.amount)) if gap > step.tolerance else InSync()
+
+    return _patched((_modules().decision, "fresh_move", unsigned), (_modules().run, "fresh_move", unsigned))
+
+
+# ---- judging ---------------------------------------------------------------------------------------------------------
+
+
+def one_look() -> AbstractContextManager[None]:
+    """The first look after the fence decides."""
+    settle = _modules().settle
+
+    async def once(context: Any, intent: Any, *, was: Any, effect_ms: Any) -> Any:
+        asked = intent.fence_ms if effect_ms is None else effect_ms
+        try:
+            seen = await settle._look(context, intent, after_ms=asked)
+        except ReadFailed:
+            return settle._undecided(intent, was, effect_ms, "a look failed")
+        judgement = settle._judge(intent, seen, was, long_after=False, late=True)
+        return settle._outcome(intent, seen, judgement, effect_ms)
+
+    return _patched((settle, "_until_two_agree", once))
+
+
+def empty_read_believed() -> AbstractContextManager[None]:
+    """A position that is not listed taken for a margin that did not move."""
+    witness = _modules().witness
+    verdict_of = witness.margin_verdict
+
+    def trusting(before: Any, after: Any, amount: Any, **named: Any) -> Margin:
+        found: Margin = Margin.NOT_MOVED if after is None else verdict_of(before, after, amount, **named)
+        return found
+
+    return _patched((witness, "margin_verdict", trusting))
+
+
+def failed_read_is_absence() -> AbstractContextManager[None]:
+    """A ledger that could not be read taken for an empty one."""
+    settle = _modules().settle
+    from reconcile.ledger import LedgerRead  # noqa: PLC0415
+
+    look = settle._look
+
+    async def blind(context: Any, intent: Any, *, after_ms: int) -> Any:
+        try:
+            return await look(context, intent, after_ms=after_ms)
+        except ReadFailed:
+            return settle.sight(
+                replace(intent, identity=None),
+                _still(intent),
+                LedgerRead(rows=(), reaches_back=True),
+                claims=(),
+                step_size=Decimal(1),
+                shared=False,
+                asked_ms=after_ms,
+            )
+
+    return _patched((settle, "_look", blind))
+
+
+def _still(intent: Intent) -> Any:
+    from reconcile.model import MarginType, Position  # noqa: PLC0415
+
+    return Position(
+        address=intent.address,
+        asset="USDT",
+        margin_type=MarginType.ISOLATED,
+        isolated_margin=Decimal(intent.before),
+        size=Decimal(1),
+    )
+
+
+def row_claimed_twice() -> AbstractContextManager[None]:
+    """Rows matched by amount and direction only: neither claimed ones nor older ones are told apart."""
+    witness = _modules().witness
+    matched = witness.match_rows
+
+    def any_row(rows: Any, intent: Intent, *, claims: Any, step_size: Any) -> Any:
+        return matched(rows, replace(intent, signed_at_ms=0, cursor=None), claims=(), step_size=step_size)
+
+    settle = _modules().settle
+    return _patched((witness, "match_rows", any_row), (settle, "LEDGER_SLACK_MS", 600_000))
+
+
+def first_page_only() -> AbstractContextManager[None]:
+    """The ledger's first page taken for all of it."""
+    from reconcile.exchanges.binance import ledger  # noqa: PLC0415
+
+    async def first(what: str, page: Any, *, start_ms: int, end_ms: int, limit: int) -> Any:
+        return answers.rows(what, await page(start_ms, end_ms))
+
+    return _patched((ledger, "read_all", first))
+
+
+def accepted_ignored() -> AbstractContextManager[None]:
+    """A yes taken for the end of it: the next run neither looks for it nor dates its looks by it."""
+    take = JournalState._outcome
+
+    def forget(self: Any, outcome: Outcome, at: str) -> None:
+        if outcome.known is Known.ACCEPTED:
+            outcome = replace(outcome, known=Known.NOT_APPLIED, effect_ms=None)
+        take(self, outcome, at)
+
+    return _patched((JournalState, "_outcome", forget))
+
+
+def restart_ignores_intents() -> AbstractContextManager[None]:
+    """What an earlier run left open is not looked for."""
+    from reconcile.executor import Executor  # noqa: PLC0415
+
+    async def nothing(self: Any) -> None:
+        for lane, item in list(self._context.journal.state.unsettled.items()):
+            del lane
+            self._context.journal.state._forget(item.intent)
+
+    return _patched((Executor, "settle_earlier", nothing))
+
+
+# ---- lanes and locks -------------------------------------------------------------------------------------------------
+
+
+def baseline_per_address() -> AbstractContextManager[None]:
+    """Steps of one symbol kept apart in everything, though its ledger names no side."""
+
+    def alone(_: Any, address: Address) -> str:
+        return str(address)
+
+    modules = _modules()
+    from reconcile import context  # noqa: PLC0415
+
+    return _patched((modules.basis, "lane_of", alone), (modules.account, "lane_of", alone), (context, "lane_of", alone))
+
+
+def two_in_flight() -> AbstractContextManager[None]:
+    """The executor runs the sides of one symbol at once."""
+    return _patched((Context, "lane", lambda _, address: str(address)))
+
+
+def lock_by_name() -> AbstractContextManager[None]:
+    """The lock belongs to the name in the file, not to the account."""
+    from tests.simulation import simulation  # noqa: PLC0415
+
+    return _patched((simulation, "identity", lambda **named: f"by-name-{named['account_name']}"))
+
+
+def lock_not_checked() -> AbstractContextManager[None]:
+    """Nobody looks whether what is held is still the lock, or whether somebody else writes the journal."""
+    return _patched((FileLock, "check", lambda _: None), (FileJournal, "_check_end", lambda _: None))
+
+
+def no_lock() -> AbstractContextManager[None]:
+    """Two runners at once."""
+    from tests.simulation.disk import SimulatedProcess  # noqa: PLC0415
+
+    return _patched((SimulatedProcess, "lock", lambda *_: True), (FileJournal, "_check_end", lambda _: None))
+
+
+def lock_released_early() -> AbstractContextManager[None]:
+    """Given back when the last request was sent, before it is seen."""
+    from reconcile.step import StepRun  # noqa: PLC0415
+
+    confirm = StepRun._confirm
+
+    async def freely(self: Any, intent: Intent) -> Any:
+        self._context.journal._lock.release()
+        return await confirm(self, intent)
+
+    return _patched((StepRun, "_confirm", freely))
+
+
+SYMBOL_LANES = ("okx", "bitget")
+
+MUTATIONS: tuple[Mutation, ...] = (
+    Mutation("resend on timeout", resend_on_timeout),
+    Mutation("no fence", no_fence),
+    Mutation("fence without the request's validity", fence_without_validity),
+    Mutation("fence on the machine's time of day", fence_on_the_wall_clock),
+    Mutation("fence on a stored offset", fence_on_a_stored_offset),
+    Mutation("no cold fence", no_cold_fence),
+    Mutation("cold fence forgotten by the next run", cold_fence_forgotten),
+    Mutation("grace counted from the intent (and no second guard)", grace_from_the_intent),
+    Mutation("no grace, no second guard", no_grace),
+    Mutation("observation dated by its answer (and no second guard)", look_dated_by_its_answer),
+    Mutation("ledger row claimed twice (rows not told apart by time either)", row_claimed_twice, ("binance",)),
+    Mutation("baseline per address where the lane is the symbol", baseline_per_address, SYMBOL_LANES),
+    Mutation("two in flight where the ledger names no side", two_in_flight, SYMBOL_LANES),
+    Mutation("resolve before the fence", resolve_before_the_fence),
+    Mutation("lock by name", lock_by_name),
+    Mutation("lock file replaced under its holder (journal's end not checked either)", lock_not_checked),
+    Mutation("no lock (journal's end not checked either)", no_lock),
+    Mutation("lock released before verification", lock_released_early),
+    Mutation("first page of the ledger only", first_page_only, ("binance",)),
+    Mutation("a TLS error taken as not sent", tls_is_not_sent),
+    Mutation("planned amount instead of the fresh delta", planned_amount),
+    Mutation("delta from the plan's look", any_look_will_do),
+    Mutation("sent in the other direction", other_direction),
+    Mutation("intent after the send", intent_after_the_send),
+    Mutation("no flush", no_flush),
+    Mutation("one look instead of two", one_look),
+    Mutation("trusting an empty read", empty_read_believed),
+    Mutation("a failed read taken as absence", failed_read_is_absence),
+    Mutation("unknown code taken as refused", unknown_code_is_refused),
+    Mutation("accepted ignored by the next run", accepted_ignored),
+    Mutation("open intents ignored by the next run", restart_ignores_intents),
+)
+"""Every defect there is; one that no schedule notices means that the simulation is too kind."""

@@ -1,0 +1,125 @@
+"""Schedules that the program passes and a defect does not, one for each defect that chance finds only seldom."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from tests.simulation.schedule import TIME, Aim, Go, Happening, Schedule
+
+GRACE = 5_000
+
+
+def _at(moment: int, how: str, value: int = 0) -> Happening:
+    return Happening(where=TIME, n=moment, how=how, value=value)
+
+
+def _hit(where: str, number: int, how: str, value: int = 0) -> Happening:
+    return Happening(where=where, n=number, how=how, value=value)
+
+
+def traps(exchange: str, validity_ms: int) -> Mapping[str, Schedule]:
+    """By what each is about. ``validity_ms`` is how long a request of that exchange's can still be accepted."""
+    late = validity_ms - 100
+    cold = validity_ms + GRACE
+    behind = ((GRACE, GRACE),)
+    both = (Aim(), Aim(side="short"))
+    found = {
+        "a late yes, and reads as far behind as can be": Schedule(
+            runs=(Go(), Go(wait=2_100)),
+            happenings=(
+                _hit("write", 1, "late_yes", min(late, 2_900)),
+                *(_hit("positions", number, "stale_positions", GRACE) for number in range(4, 9)),
+            ),
+        ),
+        "killed before a yes is seen, read slowly from a replica that is behind": Schedule(
+            runs=(Go(), Go()),
+            replicas=((0, 0),) * (2 if exchange == "okx" else 1) + ((GRACE, 0),),
+            happenings=(_hit("line", 6, "kill"), _hit("positions", 8 if exchange == "okx" else 6, "slow", 4_700)),
+        ),
+        "the same amount twice, with a reduction by hand in between": Schedule(
+            runs=(Go(), Go(wait=4_000)),
+            happenings=(
+                _hit("write", 1, "lost"),
+                _at(2 * cold + 3_000, "human_reduce", 500),
+                _hit("write", 2, "never"),
+            ),
+        ),
+        "resolved while the request is under way": Schedule(
+            runs=(Go(), Go(command="resolve"), Go()),
+            replicas=behind,
+            happenings=(_hit("write", 1, "kill_sent", late),),
+        ),
+        "our row behind pages of others, and a reduction that hides it from the margin": Schedule(
+            runs=(Go(),),
+            switches=(("history_max_limit", 50),) if exchange == "binance" else (),
+            happenings=(
+                *(_at(cold + 200 + number, "noise", 20) for number in range(6)),
+                _at(cold + 2_000, "human_reduce", 500),
+                _hit("write", 1, "late_lost", 1_500),
+            ),
+        ),
+        "one look that is wrong at both witnesses": Schedule(
+            runs=(Go(),),
+            happenings=(
+                _hit("write", 1, "lost"),
+                _hit("positions", 3, "glitch", 60_000),
+                *(_hit("ledger", number, "glitch", 60_000) for number in range(1, 3 if exchange == "binance" else 9)),
+            ),
+        ),
+        "positions that are not listed, and a ledger that is late": Schedule(
+            runs=(Go(),),
+            happenings=(
+                _hit("write", 1, "lost"),
+                *(_hit("positions", number, "empty") for number in range(3, 9)),
+                _hit("ledger", 0, "stale_ledger", 60_000),
+            ),
+        ),
+        "both sides of a symbol, the second call lost": Schedule(
+            aims=both, runs=(Go(),), happenings=(_hit("write", 2, "never"),)
+        ),
+        "another home, while the request of the first is under way": Schedule(
+            runs=(Go(), Go(home=1)), happenings=(_hit("write", 1, "kill_sent", late),)
+        ),
+        "killed in the cold fence of a second home": Schedule(
+            runs=(Go(), Go(home=1), Go(home=1)),
+            happenings=(_hit("write", 1, "kill_sent", late), Happening(where=TIME, n=cold + 1_500, how="kill", on=1)),
+        ),
+        "two files for one account": Schedule(runs=(Go(), Go(beside=True, label="twin")), replicas=behind),
+        "a runner that waits while the other verifies": Schedule(
+            runs=(Go(), Go(wait=1_000, beside=True)), replicas=behind
+        ),
+        "a clock that is behind, and a late request": Schedule(
+            runs=(Go(wall=-3_600_000),), replicas=behind, happenings=(_hit("write", 1, "late_lost", late),)
+        ),
+        "a clock that jumps ahead in the fence": Schedule(
+            runs=(Go(),),
+            replicas=behind,
+            happenings=(_hit("write", 1, "late_lost", late), _at(cold + 500, "wall", 3_600_000)),
+        ),
+        "a broken channel after the request was read": Schedule(runs=(Go(),), happenings=(_hit("write", 1, "tls"),)),
+        "a code nobody knows, with effect": Schedule(
+            runs=(Go(),), happenings=(_hit("write", 1, "odd:undocumented_code"),)
+        ),
+        "more added by hand than was missing": Schedule(runs=(Go(),), happenings=(_at(1_000, "human_add", 700),)),
+        "a ledger that cannot be read": Schedule(
+            runs=(Go(),),
+            happenings=(_hit("write", 1, "lost"), *(_hit("ledger", number, "timeout") for number in range(2, 60))),
+        ),
+        "a lock that was removed": Schedule(
+            runs=(Go(), Go(wait=2_000, beside=True)),
+            happenings=(Happening(where=TIME, n=1_000, how="lock_replaced"),),
+        ),
+        **{
+            f"power lost while the request is under way, {seed}": Schedule(
+                runs=(Go(), Go()),
+                replicas=behind,
+                happenings=(_hit("write", 1, "power_sent", late),),
+                seed=seed,
+            )
+            for seed in range(12)
+        },
+    }
+    return {name: _on(schedule, exchange) for name, schedule in found.items()}
+
+
+def _on(schedule: Schedule, exchange: str) -> Schedule:
+    return replace(schedule, exchange=exchange)
