@@ -24,6 +24,8 @@ from reconcile.sandbox.http import FRESH, Account, Answer, Lag, Request, answer
 from reconcile.sandbox.values import By, Market
 
 EXCHANGE = "bitget"
+OLD_DEMO = frozenset({"SUSDT-FUTURES", "SCOIN-FUTURES", "SUSDC-FUTURES"})
+"""Products of the former demo trading: clients still ask for their contracts, and nothing is listed there any more."""
 _MIX = "/api/v2/mix"
 
 
@@ -114,7 +116,7 @@ class Bitget:
         product = params.get("productType", "").upper()
         if not product:
             raise missing("productType")
-        if product not in PRODUCTS:
+        if product not in PRODUCTS and product not in OLD_DEMO:
             raise invalid("productType")
         symbol = params.get("symbol", "").upper() or None
         if request.path.endswith("/contracts"):

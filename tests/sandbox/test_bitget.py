@@ -426,6 +426,10 @@ def test_contract_data_is_public() -> None:
     assert json.loads(answer.body)["data"] == {"serverTime": str(NOW)}
 
 
+def test_the_former_demo_products_list_nothing() -> None:
+    assert BitgetClient().get(f"{MIX}/market/contracts", productType="SUSDT-FUTURES") == []
+
+
 @pytest.mark.parametrize(
     ("path", "params", "code"),
     [
