@@ -16,6 +16,7 @@ from reconcile.plan import OutcomeKind, Result, SavedPlan
 from reconcile.render import json
 from reconcile.sandbox.values import HUMAN
 from reconcile.sandbox.venue import Sent
+from reconcile.workflow import applying
 from tests import cli_kit
 from tests.scene import Scene, desired, play, the_error
 from tests.simulation.machine import Killed
@@ -233,6 +234,28 @@ def test_overrides_travel_in_the_plan_and_are_recorded_with_the_reason() -> None
     assert run.details["overrides"] == {"max_add": "2000"}
     assert run.details["reason"] == "reviewed"
     assert run.details["policy"]["max_add"] == "2000"
+
+
+def test_an_override_of_an_apply_is_recorded_with_its_reason_and_holds_for_that_run_only() -> None:
+    async def lifted_once(scene: Scene) -> tuple[Result, RunStarted | None, int]:
+        account = desired(max_add=Decimal(1000))
+        result = await applying.apply(
+            scene.world(),
+            [account],
+            overrides={"main": {"max_add": "2000"}},
+            reason="approved by risk",
+            git_commit=None,
+            confirm=None,
+        )
+        world = scene.world()
+        run = world.store.read(world.store.identities()[0]).last_run
+        later = await scene.apply(desired({LONG: "6000"}, max_add=Decimal(1000)))
+        return result, run, later.exit_code
+
+    (result, run, later), _ = play(lifted_once)
+    assert (result.exit_code, later) == (0, 3)
+    assert run is not None
+    assert (run.details["overrides"], run.details["reason"]) == ({"max_add": "2000"}, "approved by risk")
 
 
 def test_without_the_override_the_same_step_is_blocked() -> None:
