@@ -29,6 +29,7 @@ from reconcile.plan import (
 from reconcile.together import until
 from reconcile.workflow.account import as_error, failed_plan, grace_ms, held_addresses, identify, plan_account
 from reconcile.workflow.facts import RunFacts, make_context, planned, refused, run_finished, run_started, seen_from
+from reconcile.workflow.noting import note
 from reconcile.workflow.reviewed import account_of, check_account, check_mode, check_usable, state_file_agrees
 from reconcile.workflow.world import Connection, World
 
@@ -125,23 +126,10 @@ class AccountRun:
         """The result of an account that could not go on; noted in the journal, where it can be."""
         found, code = as_error(error)
         if self._journal is None and isinstance(error, Declined) and error.key != "lock":
-            await self._note_refusal(error)
+            record, facts = refused(self._world, self._desired, self._facts, error), self._facts
+            await note(self._world, self._desired, self.identity, record, run_id=facts.run_id, command=facts.command)
         plan = self._plan or failed_plan(self._desired, error)
         return await self._end(plan, exit_code=code, errors=(found,), remaining=_unfinished(plan.entries))
-
-    async def _note_refusal(self, error: Declined) -> None:
-        """A refusal from before the lock, for the auditor; that it cannot be noted is no reason to fail otherwise."""
-        world = self._world
-        try:
-            if not self.identity:
-                self.identity = await identify(world.connect(self._desired, True))  # noqa: FBT003 - read only
-            holder = {"host": world.host, "actor": world.actor, "command": self._facts.command}
-            async with world.store.open(
-                self.identity, run_id=self._facts.run_id, holder=holder, timeout_ms=0
-            ) as journal:
-                await journal.append(refused(world, self._desired, self._facts, error), durable=True)
-        except ReconcileError as failure:
-            world.progress(f"{self._desired.name}: the refusal is not in the journal: {failure}")
 
     # Before the first call.
 

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from reconcile.debounce import Debouncer, Turn
 from reconcile.errors import Declined, InputError, Interrupted
+from reconcile.journal.records import Noted
 from reconcile.model import DesiredAccount
 from reconcile.money import plain
 from reconcile.plan import AccountPlan, AccountResult, Entry, OutcomeKind, Status
@@ -20,6 +21,7 @@ from reconcile.render.metrics import AccountSnapshot, Snapshot
 from reconcile.together import until
 from reconcile.undoing import Undoing
 from reconcile.workflow import applying, planning
+from reconcile.workflow.noting import note
 from reconcile.workflow.watch_lock import Hold
 from reconcile.workflow.watch_news import News, message, standing, state
 from reconcile.workflow.world import World
@@ -73,6 +75,7 @@ class Watch:
         self._undoing: Undoing[Key] = Undoing(interval_ms=settings.interval_ms, limit=settings.undo_limit)
         self._steps: dict[str, Counter[str]] = {}
         self._held: set[str] = set()
+        self._decisions: list[dict[str, str]] = []
         self._rounds = 0
 
     async def run(self) -> None:
@@ -211,14 +214,28 @@ class Watch:
         times = self._undoing.changed(key, _declared(entry), now_ms)
         limit = self._settings.undo_limit
         if times and self._undoing.gave_up(key):
-            self._say(
+            self._decide(
                 key,
                 f"somebody keeps undoing us ({times} times in a row; {message(entry)}): left alone from now on; find "
                 "out who it is, then declare another margin or start the watch anew",
             )
         elif times:
             wait = -(-self._undoing.waits_ms(key, now_ms) // 1000)
-            self._say(key, f"somebody undid us ({times} of {limit} times in a row); the next try is in {wait} s")
+            self._decide(key, f"somebody undid us ({times} of {limit} times in a row); the next try is in {wait} s")
+
+    def _decide(self, key: Key, message: str) -> None:
+        self._say(key, message)
+        self._decisions.append({"address": key[1], "decision": message})
+
+    async def _journal_decisions(self, account: AccountPlan) -> None:
+        """What we decided not to do is for the auditor too; what we do, the apply journals."""
+        decisions, self._decisions = self._decisions, []
+        if not decisions or account.identity is None:
+            return
+        world, desired = self._world, account.desired
+        told = {"account": desired.name, "actor": world.actor, "reason": self._settings.reason, "host": world.host}
+        record = Noted(what="watch", details={**told, "tool_version": world.version, "decisions": decisions})
+        await note(world, desired, account.identity, record, run_id=world.new_id(), command="watch")
 
     async def _apply(self, account: AccountPlan) -> None:
         name, now_ms = account.desired.name, self._world.clock.monotonic_ms()
@@ -229,6 +246,7 @@ class Watch:
                 self._needs_change(key, entry)
                 if self._undoing.may_apply(key, _declared(entry), now_ms):
                     due.append(entry)
+        await self._journal_decisions(account)
         if not due or self._world.stop.is_set():
             return
         result = await applying.apply(
