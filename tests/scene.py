@@ -16,7 +16,7 @@ from reconcile.sandbox.registry import simulated
 from reconcile.sandbox.values import HUMAN
 from reconcile.workflow import applying, planning
 from reconcile.workflow.world import World
-from tests.simulation.loop import VirtualLoop, run
+from tests.simulation.loop import VirtualLoop
 from tests.simulation.machine import EPOCH_MS
 from tests.simulation.world import Place, Process, declared
 
@@ -24,6 +24,20 @@ T = TypeVar("T")
 HOUR_MS = 3_600_000
 TARGETS: Mapping[str, str] = {"BTCUSDT.long": "4500", "ETHUSDT.long": "1500"}
 """The demo account has 3000 behind BTCUSDT.long and 1500 behind ETHUSDT.long."""
+
+
+def finish(work: Coroutine[Any, Any, T], loop: VirtualLoop) -> T:
+    """Let it happen to its end, in virtual time; what is left over is cancelled and the loop closed."""
+    asyncio.set_event_loop(None)
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        if left:
+            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        loop.close()
 
 
 @dataclass(slots=True)
@@ -46,7 +60,7 @@ class Scene:
 
     def play(self, work: Coroutine[Any, Any, T]) -> T:
         """Let it happen, to its end; once per scene."""
-        return run(work, loop=self.loop)
+        return finish(work, self.loop)
 
     def process(self) -> Process:
         """A fresh process, as a pipeline's job is one."""

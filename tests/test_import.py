@@ -18,7 +18,8 @@ from reconcile.sandbox.values import CROSSED, HUMAN, ISOLATED
 from reconcile.statefile.writing import state_file
 from reconcile.workflow.importing import TOLERANCE, Imported, import_account
 from tests import cli_kit
-from tests.simulation.loop import VirtualLoop, run
+from tests.scene import finish
+from tests.simulation.loop import VirtualLoop
 from tests.simulation.machine import EPOCH_MS
 from tests.simulation.world import NAME, Place
 
@@ -82,7 +83,7 @@ def imported(exchange: str, books: Books, path: Path, *, crossed: bool = False) 
         found = await import_account(place.process("i").world(), asked(exchange), crossed=crossed)
         return found, await place.process("p").plan(read_back(found, path))
 
-    return run(both(), loop=loop)
+    return finish(both(), loop)
 
 
 def read_back(found: Imported, path: Path) -> DesiredAccount:
