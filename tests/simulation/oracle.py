@@ -90,10 +90,11 @@ def at_the_end(simulation: Simulation) -> Iterator[str]:
         if _exit(ran) == 0:
             break
     yield from _converged(simulation, ran)
-    again = simulation.go(Go())
-    yield from _honest(simulation, again)
-    if again.writes and _exit(ran) == 0 and not schedule.outside:
-        yield f"a further run (run {again.number}) sent {again.writes} more"
+    if ran.writes or _exit(ran) != 0:  # else this one was the further run that sends nothing
+        again = simulation.go(Go())
+        yield from _honest(simulation, again)
+        if again.writes and _exit(ran) == 0 and not schedule.outside:
+            yield f"a further run (run {again.number}) sent {again.writes} more"
     yield from _truth(simulation)
     if schedule.outside:
         yield from _reported(simulation)

@@ -154,7 +154,8 @@ class Simulation:
         return self.loop.run_until_complete(self._start(go, planning_only=True))
 
     def arm(self, each: Happening) -> None:
-        """Add a happening; ``n`` counts from now on."""
+        """Add a happening, to the schedule too; ``n`` counts from now on."""
+        self.schedule = replace(self.schedule, happenings=(*self.schedule.happenings, each))
         if each.where == TIME:
             self.venue.at(self.loop.now_ms() + each.n, self._other(each))
         else:
@@ -180,12 +181,7 @@ class Simulation:
 
     def close(self) -> None:
         """Give the loop back."""
-        left = asyncio.all_tasks(self.loop)
-        for task in left:
-            task.cancel()
-        if left:
-            self.loop.run_until_complete(asyncio.wait(left))
-        self.loop.close()
+        self.loop.end()
 
     def journal(self, home: int = 0) -> bytes:
         """The journal's file as a reader sees it now; empty where there is none."""
