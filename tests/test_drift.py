@@ -13,6 +13,7 @@ from reconcile.attribution import Share
 from reconcile.exchanges.wire import HttpRequest
 from reconcile.model import DesiredAccount
 from reconcile.render import drift as render
+from reconcile.render.markdown import LIMIT
 from reconcile.workflow import drift as workflow
 from reconcile.workflow import planning
 from reconcile.workflow.explaining import MOST_EXPLAINED
@@ -220,6 +221,13 @@ def test_the_markdown_has_a_row_for_what_moved() -> None:
     assert len(rows) == 2
     assert "| 4500 | 4485.8 | **−14.20** USDT | funding −4.20, manual −10.00 at 00:00 |" in rows[0]
     assert rows[0].startswith("| ⚠️")
+
+
+def test_a_comment_of_any_length_is_cut_with_a_word_about_it() -> None:
+    found = shown()
+    text = render.markdown([replace(found, entries=found.entries * 2000)])
+    assert len(text) <= LIMIT
+    assert "more lines do not fit into a comment" in text
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ FORMAT = "reconcile.watch/1"
 @command("watch", formats=("text", "json"))
 @paths
 @click.option("--interval", type=DURATION, default="60s", show_default=True, help="How long from look to look.")
-@click.option("--apply", "applies", is_flag=True, allow_from_autoenv=False, help="Apply what changed, without asking.")
+@click.option("--apply", "applies", is_flag=True, help="Apply what changed, without asking.")
 @click.option("--reason", metavar="TEXT", help="Why, for the journal of what --apply does.")
 @click.option(
     "--debounce",
