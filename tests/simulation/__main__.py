@@ -6,6 +6,8 @@
     --outside         random schedules may break the program's assumptions too
     --exchange X      default binance
     --workers N       processes (default: one for each core)
+    --mutations       every deliberate defect: after how many traps, and after how many random schedules (at most
+                      --schedules of them, default 2000) it is noticed
     --replay FILE     play a schedule again (a file of the corpus, or one line of JSON) and show its timeline
 
 Prints figures, and for what failed its seed, its shrunk schedule and its timeline; exit 1 then.
@@ -23,10 +25,13 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from reconcile.exchanges.traits import TRAITS
 from tests.simulation.explore import exhaustive, random_schedule, roots, same_kind, shrink
+from tests.simulation.mutations import MUTATIONS, Caught, hunt
 from tests.simulation.oracle import Verdict, verdict
 from tests.simulation.schedule import Schedule
 from tests.simulation.timeline import timeline
+from tests.simulation.traps import traps
 
 SHOWN = 5
 _COLLECT_EVERY = 300
@@ -132,6 +137,25 @@ def jobs_of(options: argparse.Namespace) -> Iterator[tuple[str, list[Job]]]:
         )
 
 
+def mutations(exchange: str, schedules: int, seed: int) -> int:
+    """Print the table of defects; 1 when one goes unnoticed."""
+    print(f"{'defect':<72} {'traps':>6} {'random':>7}")
+    survived = 0
+    for mutation in MUTATIONS:
+        if mutation.exchanges and exchange not in mutation.exchanges:
+            continue
+        trapped = hunt(mutation, traps(exchange, TRAITS[exchange].validity_ms).values())
+        by_chance = hunt(mutation, (random_schedule(seed + number, exchange) for number in range(schedules)))
+        survived += trapped.violation is None and by_chance.violation is None
+        print(f"{mutation.name:<72} {_after(trapped):>6} {_after(by_chance):>7}", flush=True)
+    print(f"{survived} survived")
+    return 1 if survived else 0
+
+
+def _after(caught: Caught) -> str:
+    return "-" if caught.violation is None else str(caught.schedules)
+
+
 def replay(path: str) -> int:
     """Play one schedule again and show everything."""
     value = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -147,6 +171,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--schedules", type=int, default=0)
     parser.add_argument("--exhaustive", type=int, default=None, metavar="DEPTH")
     parser.add_argument("--outside", action="store_true")
+    parser.add_argument("--mutations", action="store_true")
     parser.add_argument("--exchange", default="binance")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--replay", default=None, metavar="FILE")
@@ -155,6 +180,8 @@ def main(arguments: list[str] | None = None) -> int:
         return replay(options.replay)
     if options.seed is None:
         options.seed = secrets.randbelow(1 << 40)
+    if options.mutations:
+        return mutations(options.exchange, options.schedules or 2_000, options.seed)
     if options.exhaustive is None and not options.schedules:
         options.schedules = 2_000
     failed = False
