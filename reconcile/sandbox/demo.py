@@ -108,20 +108,26 @@ def account_of(exchange: str, account: str, books: Books) -> Account:
     )
 
 
+def fleet_symbol(exchange: str, number: int) -> str:
+    """What a fleet's accounts hold, spelled as the exchange spells its instruments."""
+    return f"C{number}-USDT-SWAP" if exchange == "okx" else f"C{number}USDT"
+
+
 def fleet(
     exchange: str, rules: Rules, *, accounts: int, positions: int, now_ms: int, keep_ms: int = 0
 ) -> Iterable[Account]:
-    """Many accounts, each with that many isolated long positions of 1000 USDT margin and 100000 USDT free."""
+    """Many accounts, each with that many isolated long positions of 1000 USDT margin and 100 USDT free for each, more
+    where they are few. Their symbols are ``fleet_symbol``'s, from 1."""
     for number in range(1, accounts + 1):
         name = f"fleet-{number}"
         books = Books(uid=uid_of(name), position_mode=HEDGE, rules=rules, keep_ms=keep_ms)
         for index in range(1, positions + 1):
-            symbol = f"C{index}USDT"
+            symbol = fleet_symbol(exchange, index)
             market = Market(
                 symbol=symbol, asset="USDT", mark=Decimal(100), tiers=_MIDDLE, base=f"C{index}", quote="USDT"
             )
             books.add_market(market, setting=Setting(margin_type=ISOLATED, leverage=LEVERAGE))
-        books.deposit("USDT", Decimal(100_000 + 1000 * positions), now_ms=now_ms)
+        books.deposit("USDT", Decimal(max(100_000, 100 * positions) + 1000 * positions), now_ms=now_ms)
         for index in range(1, positions + 1):
-            books.open_position(f"C{index}USDT", "long", Decimal(50), now_ms=now_ms, margin=Decimal(1000))
+            books.open_position(fleet_symbol(exchange, index), "long", Decimal(50), now_ms=now_ms, margin=Decimal(1000))
         yield account_of(exchange, name, books)

@@ -1,0 +1,1 @@
+"""What people use today, each as the script that is usually written with it."""

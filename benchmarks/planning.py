@@ -1,0 +1,41 @@
+"""Planning offline: N targets of one file against N positions that are known, beside octoDNS planning as many records.
+
+    python -m benchmarks.planning
+
+Both parse, validate, compare, order and render as Markdown, each in a process of its own that times just that; one in
+ten is to change. What is live is in memory on both sides.
+"""
+
+from benchmarks.running import Row, Run, in_turns, python, ratio, table
+
+TURNS = {1_000: 5, 10_000: 3, 50_000: 1}
+
+
+def ours(count: int) -> Run:
+    """``plan_offline``."""
+    return _timed("-m", "benchmarks.plan_offline", str(count))
+
+
+def octodns(count: int) -> Run:
+    """octoDNS."""
+    return _timed("benchmarks/peers/octodns_plan.py", str(count))
+
+
+def _timed(*words: str) -> Run:
+    run = python(*words)
+    return Run(wall=float(run.output.split()[-1]), cpu=run.cpu, mib=run.mib)
+
+
+def rows() -> list[Row]:
+    """A row for each number of targets."""
+    found = []
+    for count, turns in TURNS.items():
+        runs = in_turns(turns, octodns=lambda count=count: octodns(count), ours=lambda count=count: ours(count))
+        found.append(
+            ratio(f"plan {count:,} targets of one file", "octoDNS ÷ ours", runs["octodns"], runs["ours"], least=10)
+        )
+    return found
+
+
+if __name__ == "__main__":
+    print(table(rows()))

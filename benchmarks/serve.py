@@ -1,0 +1,79 @@
+"""The simulated exchange in a process of its own, with as many accounts and positions as a benchmark asks for.
+
+Books are in memory; everything else is what ``reconcile sandbox serve`` runs. Prints one line of JSON (url, and each
+account's key, secret and passphrase), serves until its stdin ends, and prints what it has seen as another: requests by
+method, how many were throttled, and how long it was from the first write to the last, in milliseconds.
+"""
+
+import argparse
+import json
+import sys
+from collections import Counter
+
+from reconcile.clock import SystemClock
+from reconcile.sandbox.demo import fleet
+from reconcile.sandbox.http import FRESH, Answer, Answering, Lag, Request
+from reconcile.sandbox.registry import simulated
+from reconcile.sandbox.server import SandboxServer
+from reconcile.sandbox.venue import Venue
+
+
+class Counting:
+    """A dialect, and what it was asked."""
+
+    def __init__(self, inner: Answering) -> None:
+        self._inner = inner
+        self._methods: Counter[str] = Counter()
+        self._throttled = 0
+        self._writes: list[int] = []
+
+    def handle(self, request: Request, now_ms: int, lag: Lag = FRESH) -> Answer:
+        """Pass the request on, and count it."""
+        answer = self._inner.handle(request, now_ms, lag)
+        self._methods[request.method] += 1
+        self._throttled += answer.status in {418, 429} or b'"50011"' in answer.body
+        if request.method != "GET":
+            self._writes.append(now_ms)
+        return answer
+
+    def seen(self) -> dict[str, object]:
+        """What there was so far."""
+        span = self._writes[-1] - self._writes[0] if self._writes else 0
+        return {"requests": self._methods, "throttled": self._throttled, "writing_ms": span}
+
+
+def main() -> None:
+    """Serve until nobody listens any more."""
+    options = _options()
+    row = simulated(options.exchange)
+    accounts = list(
+        fleet(
+            options.exchange,
+            row.rules,
+            accounts=options.accounts,
+            positions=options.positions,
+            now_ms=SystemClock().wall_ms(),
+        )
+    )
+    dialect = Counting(row.dialect(accounts, row.switched(json.loads(options.switches))))
+    with SandboxServer(Venue(dialect=dialect, latency_ms=options.latency)) as server:
+        keys = [
+            {"key": account.key, "secret": account.secret, "passphrase": account.passphrase} for account in accounts
+        ]
+        print(json.dumps({"url": server.url, "accounts": keys}), flush=True)
+        sys.stdin.read()
+    print(json.dumps(dialect.seen()), flush=True)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--exchange", default="binance")
+    parser.add_argument("--accounts", type=int, default=1)
+    parser.add_argument("--positions", type=int, default=10)
+    parser.add_argument("--latency", type=int, default=0, help="a whole round trip, milliseconds")
+    parser.add_argument("--switches", default="{}", help="the exchange's switches that are set otherwise, as JSON")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
