@@ -20,7 +20,7 @@ _PRICE_DIGITS = Context(prec=8)
 
 def clean(text: str) -> str:
     """The text on one line without control, format or surrogate characters; each is shown as its escape."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
     return "".join(_escaped(char) if unicodedata.category(char) in _UNSAFE else char for char in text)
 

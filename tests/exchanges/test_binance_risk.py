@@ -117,4 +117,4 @@ def test_brackets_are_read_in_both_shapes_as_they_are_printed(payload: object) -
 
 def test_brackets_that_cannot_be_are_a_failed_read() -> None:
     with pytest.raises(ReadFailed, match="between 0 and 1"):
-        tiers_by_symbol("reading", [{"symbol": "X", "brackets": [{**BRACKET, "maintMarginRatio": 1}]}])
+        tiers_by_symbol("reading", [{"symbol": "X", "brackets": [{**BRACKET, "maintMarginRatio": 1}]}])["X"]

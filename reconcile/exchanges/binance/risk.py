@@ -16,6 +16,7 @@ no document says whether the printed bounds have it in them. Where it does matte
 demand more, so both results err to the safe side.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Context, Decimal
 
@@ -77,9 +78,31 @@ class BinanceRisk:
         return starts and (last or notional < self.tiers[index + 1].floor)
 
 
-def tiers_by_symbol(what: str, payload: object) -> dict[str, tuple[Tier, ...]]:
-    """The answer of leverageBracket: a list over symbols, or one object; raises ReadFailed."""
-    return {row.text("symbol"): _tiers(row) for row in rows(what, [payload] if isinstance(payload, dict) else payload)}
+class _Brackets(Mapping[str, tuple[Tier, ...]]):
+    """The tiers of every symbol, each read when it is first asked for: an account uses a few of hundreds."""
+
+    def __init__(self, listed: Mapping[str, Row]) -> None:
+        self._listed = listed
+        self._read: dict[str, tuple[Tier, ...]] = {}
+
+    def __getitem__(self, symbol: str) -> tuple[Tier, ...]:
+        found = self._read.get(symbol)
+        if found is None:
+            found = self._read[symbol] = _tiers(self._listed[symbol])
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._listed)
+
+    def __len__(self) -> int:
+        return len(self._listed)
+
+
+def tiers_by_symbol(what: str, payload: object) -> Mapping[str, tuple[Tier, ...]]:
+    """The answer of leverageBracket: a list over symbols, or one object; raises ReadFailed, also when one is read."""
+    return _Brackets(
+        {row.text("symbol"): row for row in rows(what, [payload] if isinstance(payload, dict) else payload)}
+    )
 
 
 def _tiers(row: Row) -> tuple[Tier, ...]:
