@@ -9,21 +9,18 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import combinations
 
 from reconcile.journal.records import Effect
 from reconcile.journal.state import JournalState
 from reconcile.ledger import Cause, LedgerRow
 from reconcile.model import Address
 from reconcile.money import ZERO, minus, parse, plus, total
-from reconcile.witness import CLOCK_AHEAD_MS, match_rows, without_ours
+from reconcile.witness import CLOCK_AHEAD_MS, match_rows, summing, without_ours
 
 UNEXPLAINED = "unexplained"
 UNSETTLED = "unsettled"
 ORDER = (Cause.FUNDING, Cause.FILL, Cause.MANUAL, Cause.AUTO, Cause.OTHER, UNSETTLED, UNEXPLAINED)
 """Causes in the order in which they are told."""
-MOST_UNNAMED = 12
-"""Among how many rows without a side those are looked for that explain a drift."""
 CONTAINED_MS = 60_000
 """How long after our step a row may be part of the margin that was seen after it, and so of the baseline."""
 
@@ -131,27 +128,7 @@ def _counted(rows: Sequence[LedgerRow], found: Baseline, drift: Decimal, *, shar
             break
         named = [row for row in rows[count:] if row.side is not None or not shared]
         unnamed = [row for row in rows[count:] if row.side is None and shared]
-        chosen = _summing(unnamed, minus(drift, total(row.change for row in named)))
+        chosen = summing(unnamed, minus(drift, total(row.change for row in named)))
         if chosen is not None:
             return sorted([*named, *chosen], key=lambda row: row.time_ms)
     return [row for row in rows if row.side is not None or not shared]
-
-
-def _summing(rows: Sequence[LedgerRow], amount: Decimal) -> Sequence[LedgerRow] | None:
-    """Some of the rows that add up to an amount: None where none do or there are too many to try."""
-    if amount == 0:
-        return ()
-    for chosen in (rows, [row for row in rows if row.change < 0], [row for row in rows if row.change > 0]):
-        if chosen and total(row.change for row in chosen) == amount:
-            return chosen
-    if len(rows) > MOST_UNNAMED:
-        return None
-    return next(
-        (
-            chosen
-            for size in range(1, len(rows))
-            for chosen in combinations(rows, size)
-            if total(row.change for row in chosen) == amount
-        ),
-        None,
-    )

@@ -15,6 +15,8 @@ from reconcile.witness import stale_basis
 
 LEDGER_SLACK_MS = 1_000
 """An exchange accepts timestamps up to a second ahead of its clock, so a row of ours may be that much older."""
+LONG_AFTER_GRACES = 10
+"""How many graces after an effect no read can be from before it any more, however slow."""
 BASIS_LOOKS = 6
 """How many looks are taken in wait for reads that have seen our last effect."""
 BETWEEN_LOOKS_MS = 1_000
@@ -41,7 +43,11 @@ async def unsound(
         return None
     ledger = await reader.ledger(address.symbol, since_ms=move.signed_ms - LEDGER_SLACK_MS)
     if not ledger.reaches_back or not stale_basis(
-        position, move, ledger.rows, shared=shares_symbol(look, address.symbol)
+        position,
+        move,
+        ledger.rows,
+        shared=shares_symbol(look, address.symbol),
+        long_after=look.sent_at_ms > move.effect_ms + LONG_AFTER_GRACES * grace_ms,
     ):
         return None
     return reader.time.earliest() - 1

@@ -6,7 +6,7 @@ Nothing here sends a write, and nothing here concludes from a read that failed. 
 
 from dataclasses import dataclass
 
-from reconcile.basis import BETWEEN_LOOKS_MS, LEDGER_SLACK_MS, shares_symbol
+from reconcile.basis import BETWEEN_LOOKS_MS, LEDGER_SLACK_MS, LONG_AFTER_GRACES, shares_symbol
 from reconcile.context import Context
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.limits import settling
@@ -19,8 +19,6 @@ SETTLE_GRACES = 4
 """How many graces after the fence (or after the start, when that is later) looking goes on before it gives up."""
 LEAST_LOOKS = 4
 """How many looks are tried at least, however much time a rate limit took from them."""
-LONG_AFTER_GRACES = 10
-"""How many graces after the fence a complete ledger settles "none" whatever the margin says."""
 
 _WAS = {None: Was.DOUBT, Known.ACCEPTED: Was.ACCEPTED, Known.UNKNOWN: Was.UNKNOWN}
 

@@ -13,12 +13,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from itertools import combinations
 
 from reconcile.journal.records import Effect, Intent
 from reconcile.ledger import Cause, LedgerRead, LedgerRow
 from reconcile.model import Address, MarginType, Position
 from reconcile.money import ZERO, minus, parse, plus, total
 
+MOST_UNNAMED = 12
+"""Among how many rows without a side those are looked for that explain a difference."""
 CLOCK_AHEAD_MS = 1_000
 """How far a signed timestamp can be ahead of the exchange's clock at the moment it is accepted."""
 
@@ -194,13 +197,19 @@ def judge_type(intent: Intent, live: MarginType | None) -> Judgement:
 
 
 def stale_basis(
-    position: Position | None, last_move: Effect, rows: Sequence[LedgerRow], *, shared: bool = False
+    position: Position | None,
+    last_move: Effect,
+    rows: Sequence[LedgerRow],
+    *,
+    shared: bool = False,
+    long_after: bool = False,
 ) -> bool:
     """Whether an observation still shows the margin from before our last step, and no ledger row explains it.
 
     Such a reading is no basis for sending. A position of another size or identity is another matter, and so is an
     effect that moved no margin. ``rows`` are the ledger's since that step was signed (empty: not asked yet); ``shared``
-    as for ``sight``: then rows without a side explain nothing.
+    as for ``sight``: then rows without a side explain it only to the last digit, and a call's only ``long_after`` our
+    step, since it may as well be the other side's.
     """
     before, after = last_move.before, last_move.after
     if position is None or before is None or after is None:
@@ -213,7 +222,19 @@ def stale_basis(
     amount = minus(after, before) if ours is None else ours.change
     explained, _ = _explained([row for row in newer if row is not ours], last_move.address, shared=shared)
     observed, quarter = position.isolated_margin, abs(amount) / 4
-    if abs(minus(observed, plus(plus(before, amount), explained))) <= quarter:
+    missing = minus(observed, plus(plus(before, amount), explained))
+    if abs(missing) <= quarter:
+        return False
+    unnamed = [
+        row
+        for row in newer
+        if shared
+        and row.side is None
+        and row is not ours
+        and _may_be_of(row, last_move.address)
+        and (long_after or row.cause is not Cause.MANUAL)
+    ]
+    if summing(unnamed, missing) is not None:
         return False
     return observed <= plus(before, quarter) if amount > 0 else observed >= minus(before, quarter)
 
@@ -245,3 +266,23 @@ def without_ours(rows: Sequence[LedgerRow], move: Effect) -> list[LedgerRow]:
         return newer
     ours = _our_row(newer, move, minus(move.after, move.before))
     return [row for row in newer if row is not ours]
+
+
+def summing(rows: Sequence[LedgerRow], amount: Decimal) -> Sequence[LedgerRow] | None:
+    """Some of the rows that add up to an amount: None where none do or there are too many to try."""
+    if amount == 0:
+        return ()
+    for chosen in (rows, [row for row in rows if row.change < 0], [row for row in rows if row.change > 0]):
+        if chosen and total(row.change for row in chosen) == amount:
+            return chosen
+    if len(rows) > MOST_UNNAMED:
+        return None
+    return next(
+        (
+            chosen
+            for size in range(1, len(rows))
+            for chosen in combinations(rows, size)
+            if total(row.change for row in chosen) == amount
+        ),
+        None,
+    )

@@ -10,6 +10,7 @@ from reconcile.journal.records import Effect, Intent
 from reconcile.ledger import Cause, LedgerRead, LedgerRow
 from reconcile.model import MarginType, Position
 from reconcile.witness import (
+    MOST_UNNAMED,
     Judgement,
     Margin,
     Sight,
@@ -21,6 +22,7 @@ from reconcile.witness import (
     sight,
     signed_amount,
     stale_basis,
+    summing,
     without_ours,
 )
 from tests.desk import CROSSED, FENCE_MS, ISOLATED, SIGNED_MS, D, at, intent, position, row
@@ -114,6 +116,35 @@ def test_another_position_or_a_row_of_either_side_tells_nothing() -> None:
 
 
 AMOUNTS = st.decimals(min_value=Decimal("0.01"), max_value=Decimal(10**6), places=8)
+
+
+UNNAMED_CASES = [
+    # name, cause, change, long after, stale
+    ("funding, to the last digit", Cause.FUNDING, "-300", False, False),
+    ("funding, not to the last digit", Cause.FUNDING, "-299", False, True),
+    ("a call, soon", Cause.MANUAL, "-300", False, True),
+    ("a call, long after", Cause.MANUAL, "-300", True, False),
+    ("a call of another amount, long after", Cause.MANUAL, "-299", True, True),
+]
+
+
+@pytest.mark.parametrize(
+    ("cause", "change", "long_after", "stale"), [c[1:] for c in UNNAMED_CASES], ids=[c[0] for c in UNNAMED_CASES]
+)
+def test_a_row_that_may_be_the_other_sides_explains_only_to_the_last_digit(
+    *, cause: Cause, change: str, long_after: bool, stale: bool
+) -> None:
+    rows = (row(change, "h1", side=None, cause=cause),)
+    assert stale_basis(position(PLACE, "1200"), effect(), rows, shared=True, long_after=long_after) is stale
+
+
+def test_what_adds_up_is_found_among_a_few_rows_and_not_among_many() -> None:
+    few = tuple(row(str(change), f"r{change}", side=None) for change in (-1, 2, -4, 8))
+    many = tuple(row(str(number), f"r{number}", side=None) for number in range(1, MOST_UNNAMED + 2))
+    assert [r.row_id for r in summing(few, Decimal(4)) or ()] == ["r-4", "r8"]
+    assert summing(few, Decimal(0)) == ()
+    assert summing(few, Decimal(100)) is None
+    assert summing(many, Decimal(3)) is None
 
 
 @given(before=AMOUNTS, amount=AMOUNTS, adding=st.booleans())
