@@ -4,10 +4,11 @@ from decimal import Decimal
 
 import pytest
 
-from reconcile.attribution import MOST_UNNAMED, Baseline, Share, attribute, baseline, unsettled_rows
+from reconcile.attribution import Baseline, Share, attribute, baseline, unsettled_rows
 from reconcile.journal.records import Effect, Known, Outcome, RunFinished
 from reconcile.journal.state import JournalState
 from reconcile.ledger import Cause, LedgerRow
+from reconcile.witness import MOST_UNNAMED
 from tests.desk import FENCE_MS, SIGNED_MS, D, at, intent, row
 
 LONG = at("BTCUSDT.long")
