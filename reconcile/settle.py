@@ -12,8 +12,8 @@ from reconcile.errors import ReadFailed
 from reconcile.exchanges.limits import settling
 from reconcile.journal.records import Intent, Known, Outcome
 from reconcile.model import MarginType
-from reconcile.money import parse, plain, plus
-from reconcile.witness import Judgement, Sight, Was, judge, judge_type, sight, signed_amount
+from reconcile.money import plain
+from reconcile.witness import Judgement, Margin, Sight, Was, judge, judge_type, sight
 
 SETTLE_GRACES = 4
 """How many graces after the fence (or after the start, when that is later) looking goes on before it gives up."""
@@ -109,7 +109,8 @@ def _outcome(intent: Intent, seen: Sight | _TypeSight, judgement: Judgement, eff
             known = Known.APPLIED
             if isinstance(seen, Sight):
                 claim = seen.rows[0] if seen.rows else None
-                after = plain(plus(parse(intent.before), signed_amount(intent)) if seen.live is None else seen.live)
+                shows = seen.margin is Margin.MOVED and seen.live is not None  # else the margin may be behind
+                after = plain(seen.live) if shows and seen.live is not None else intent.wanted
         case Judgement.NOT_APPLIED:
             return Outcome(intent_id=intent.intent_id, known=Known.NOT_APPLIED, effect_ms=None, evidence=evidence)
         case Judgement.RELEASED:

@@ -35,6 +35,8 @@ class JournalState:
         """The last run, with what it said about the account."""
         self.last_host: str | None = None
         """The host of the last run; None where there was none: nobody knows what was sent before."""
+        self.names: set[str] = set()
+        """What state files called the account, over all runs."""
         self.cold_until_ms: int | None = None
         """The cold fence of the last run: an exchange time, None where it needed none."""
         self.used_plans: set[str] = set()
@@ -65,6 +67,7 @@ class JournalState:
             case RunStarted():
                 self.last_run = record
                 self.last_host = record.host
+                self.names.add(str(record.details.get("account", "")))
                 self.cold_until_ms = record.cold_until_ms
             case PlanUsed():
                 self.used_plans.add(record.plan_id)
@@ -125,7 +128,7 @@ class JournalState:
             effect_ms=self._latest(intent.lane, effect_ms),
             signed_ms=intent.signed_at_ms,
             before=parse(intent.before) if margin else None,
-            after=parse(outcome.after or intent.wanted) if margin else None,
+            after=parse(intent.wanted) if margin else None,  # what was seen may be behind, or hold others' moves
             size=intent.size,
             identity=intent.identity,
             claim=outcome.claim,

@@ -126,7 +126,7 @@ def random_schedule(seed: int, exchange: str = "binance", *, outside: bool = Fal
         mode=mode,
         aims=aims,
         latency=dice.choice((0, 20, 20, 300, 2_000)),
-        flush=dice.choice((0, 0, 0, 5, 3_000, 6_000)),
+        flush=dice.choice((0, 0, 0, 0, 0, 0, 5, 5, 3_000, 6_000)),
         runs=runs,
         replicas=_replicas(dice, grace),
         happenings=tuple(sorted(happenings)),
@@ -171,10 +171,16 @@ def _aims(dice: random.Random, mode: str) -> tuple[Aim, ...]:
 
 
 def _replicas(dice: random.Random, grace: int) -> tuple[tuple[int, int], ...]:
+    """How far behind replicas are; now and then one of the two witnesses is later than the grace, never both."""
     if dice.random() < 0.6:
         return ()
+    late = grace * dice.choice((2, 4, 30))
+    positions, ledger = dice.choice(((grace, grace), (grace, grace), (grace, grace), (grace, late), (late, grace)))
     return tuple(
-        (dice.choice((0, 0, grace, dice.randint(1, grace))), dice.choice((0, grace, dice.randint(1, grace))))
+        (
+            dice.choice((0, 0, positions, dice.randint(1, positions))),
+            dice.choice((0, ledger, dice.randint(1, ledger))),
+        )
         for _ in range(dice.randint(1, 3))
     )
 

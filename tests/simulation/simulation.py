@@ -69,6 +69,7 @@ class Written:
     sent_ms: int = 0
     serial: int = 0
     arrives: tuple[int, ...] = ()
+    answered: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -492,7 +493,11 @@ class Simulation:
     def _note(self, process: _Process, request: HttpRequest, sent: Sent) -> None:
         process.run.writes += 1
         call = replace(
-            self._calls[id(request)], sent_ms=self.loop.now_ms(), serial=sent.request.serial, arrives=sent.arrives
+            self._calls[id(request)],
+            sent_ms=self.loop.now_ms(),
+            serial=sent.request.serial,
+            arrives=sent.arrives,
+            answered=sent.ending is Ending.TRUE and sent.fault.reply is None,
         )
         self._check_alone(call)
         self.written.append(call)
@@ -508,7 +513,8 @@ class Simulation:
             if not same or earlier.home != call.home or earlier.amount is None:
                 continue
             end = earlier.signed_ms + traits.validity_ms - EPOCH_MS
-            if any(now < moment <= end for moment in earlier.arrives):
+            known = earlier.arrives[:1] if earlier.answered else earlier.arrives  # nobody tells of a repetition
+            if any(now < moment <= end for moment in known):
                 self.broken.append(
                     f"two margin calls under way on {call.address}: requests {earlier.serial}, {call.serial}"
                 )
