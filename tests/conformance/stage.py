@@ -34,7 +34,8 @@ from reconcile.sandbox.venue import Sent, Venue
 from reconcile.secrets import Credentials
 from reconcile.workflow import applying, planning
 from reconcile.workflow.world import Connection, World
-from tests.simulation.loop import VirtualLoop, run
+from tests.scene import finish
+from tests.simulation.loop import VirtualLoop
 from tests.simulation.machine import EPOCH_MS
 from tests.simulation.world import NAME, Place
 
@@ -227,7 +228,7 @@ class Virtual:
 
     def play(self, work: Coroutine[Any, Any, T]) -> T:
         """See ``Stage``."""
-        return run(work, loop=self.loop)
+        return finish(work, self.loop)
 
     def _world(self) -> World:
         self._processes += 1
