@@ -48,7 +48,7 @@ def is_in(name: str, *families: str) -> bool:
 
 # Layers. A module may import its own layer and those below.
 
-WORDS = ("errors", "money", "clock", "model", "ledger", "plan", "exchanges.traits", "journal.records", "journal.state")
+WORDS = ("errors", "money", "clock", "model", "ledger", "plan", "exchanges.traits", "journal.records", "journal.state", "audit.history")
 CORE = ("diff", "fresh", "policy", "planner", "lifecycle", "witness", "attribution", "targets", "render")
 EDGES = ("endpoints", "statefile", "secrets", "journal", "exchanges", "repeat", "together")
 USE_CASES = ("workflow",)
@@ -105,7 +105,7 @@ SERIAL = ("render.saved", "render.schemas")
 """Where a saved plan is read back, by pydantic; everything else of the core is plain."""
 PURE = ("errors", "money", "model", "ledger", "plan", *CORE)
 HARMLESS = {
-    "collections", "dataclasses", "datetime", "decimal", "difflib", "enum", "fnmatch", "functools", "hashlib", "html",
+    "collections", "csv", "dataclasses", "datetime", "decimal", "difflib", "enum", "fnmatch", "functools", "hashlib", "html",
     "itertools", "json", "operator", "re", "string", "textwrap", "types", "typing", "unicodedata",
 }  # fmt: skip
 

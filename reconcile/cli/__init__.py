@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "watch": ("watch", "Plan in a loop; tell what changed, apply it if asked."),
     "status": ("status", "Show unsettled steps and who holds the lock."),
     "resolve": ("resolve", "Say what happened to a step nobody can tell."),
+    "audit": ("audit", "Show who moved what, when and why; prove the journals."),
     "schema": ("schema", "Print the JSON Schema of the state file."),
     "sandbox": ("sandbox", "Run and change the simulated exchange."),
 }

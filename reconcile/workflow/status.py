@@ -143,7 +143,7 @@ def _find(world: World, text: str) -> tuple[str, DesiredAccount, Address]:
         state = world.store.read(identity)
         if state.last_run is None or not any(i.intent.address == wanted for i in state.unsettled.values()):
             continue
-        desired = _account_of(state.last_run)
+        desired = account_of(state.last_run)
         if name in {"", desired.name}:
             found.append((identity, desired))
     if not found:
@@ -156,7 +156,7 @@ def _find(world: World, text: str) -> tuple[str, DesiredAccount, Address]:
     return (*found[0], wanted)
 
 
-def _account_of(run: RunStarted) -> DesiredAccount:
+def account_of(run: RunStarted) -> DesiredAccount:
     """As much of the account as its last run told the journal; enough to ask its exchange for the time."""
     details = run.details
     return DesiredAccount(

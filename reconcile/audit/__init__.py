@@ -1,0 +1,1 @@
+"""Reading journals as an auditor: runs, movements, what the account was, and whether the chain holds."""

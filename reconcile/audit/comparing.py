@@ -1,0 +1,79 @@
+"""What an account was after one run and after another, and every movement in between. Reads journals only."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from reconcile.audit.history import AddressChange, Comparison, Movement, Run
+from reconcile.audit.log import find_runs
+from reconcile.audit.movements import Tracker, margins
+from reconcile.audit.reading import runs
+from reconcile.errors import InputError
+from reconcile.journal.base import Store
+
+
+def compare(store: Store, start: str, end: str) -> list[Comparison]:
+    """Every account that both runs had in work. Raises InputError where there is none, ChainBroken or JournalError."""
+    first = {run.identity: run for run in find_runs(store, start)}
+    last = {run.identity: run for run in find_runs(store, end)}
+    both = [identity for identity in first if identity in last]
+    if not both:
+        raise InputError(f"comparing run {start} with {end}: they have no account in common; see 'reconcile audit log'")
+    found = []
+    for identity in both:
+        early, late = sorted((first[identity], last[identity]), key=lambda run: run.first_line)
+        if early is not first[identity]:
+            raise InputError(
+                f"comparing run {start} with {end}: {start} is the later one; name them the other way round"
+            )
+        between = between_runs(store, identity, early, late)
+        found.append(_compared(early, late, between))
+    return found
+
+
+def between_runs(store: Store, identity: str, early: Run, late: Run | None) -> list[Run]:
+    """The runs after ``early``, up to ``late`` and with it; to the journal's end where that is None."""
+    return [
+        run
+        for run in runs(store.lines(identity), identity=identity)
+        if run.first_line > early.first_line and (late is None or run.first_line <= late.first_line)
+    ]
+
+
+def _compared(early: Run, late: Run, between: Sequence[Run]) -> Comparison:
+    before, after = margins(early), margins(late)
+    tracker = Tracker(before)
+    movements = [movement for run in between for movement in tracker.take(run)]
+    unseen = [run for run in (early, late) if run.live is None]
+    return Comparison(
+        account=late.account,
+        identity=late.identity,
+        start=early.run_id,
+        end=late.run_id,
+        start_at=early.finished_at or early.started_at,
+        end_at=late.finished_at or late.started_at,
+        addresses=changes(before, after, movements, assets_of(early, late)),
+        problem="; ".join(f"run {run.run_id} ended without a look, so only its own steps are known" for run in unseen),
+    )
+
+
+def assets_of(*several: Run) -> dict[str, str]:
+    """The margin asset of each address, as far as these runs told."""
+    return {place: each.asset for run in several for place, each in (run.live or {}).items()}
+
+
+def changes(
+    before: Mapping[str, Decimal],
+    after: Mapping[str, Decimal],
+    movements: Sequence[Movement],
+    assets: Mapping[str, str],
+) -> tuple[AddressChange, ...]:
+    """One line for each address there was or is."""
+    places = sorted({*before, *after, *(movement.address for movement in movements)})
+    found = []
+    for place in places:
+        own = tuple(movement for movement in movements if movement.address == place)
+        asset = assets.get(place) or next((each.asset for each in own if each.asset), "")
+        found.append(
+            AddressChange(address=place, asset=asset, before=before.get(place), after=after.get(place), movements=own)
+        )
+    return tuple(found)

@@ -1,0 +1,298 @@
+"""What a journal tells an auditor, as values: runs with their steps, movements, and the state an account was left in.
+
+Amounts stay in the notation of the journal (exact decimals as text) where they are only shown, and are Decimals where
+they are counted with. Times are RFC 3339 of the runner's clock (``at``) or milliseconds of the exchange's (``…_ms``).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from reconcile.money import minus, parse
+
+IN_FLIGHT = "in_flight"
+"""The outcome of a step that has none: a run is sending it now, or was cut off before it knew."""
+CUT_OFF = "cut_off"
+"""The outcome of a run that never wrote its end: it was killed, or is still at work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepTaken:
+    """One request that was to be sent, and what is known about it by the end of the run that ``settled_by`` names.
+
+    ``at`` is the runner's clock, ``signed_at_ms`` the exchange's, inside the request; ``answer`` is the exchange's own
+    code and message. ``amount`` None: a change of the margin type, and ``before`` and ``after`` are types.
+    """
+
+    intent_id: str
+    step_id: str
+    run_id: str
+    line: int
+    at: str
+    address: str
+    action: str
+    asset: str | None
+    amount: str | None
+    before: str
+    wanted: str
+    signed_at_ms: int
+    fence_ms: int
+    outcome: str = IN_FLIGHT
+    answer: str = ""
+    after: str | None = None
+    evidence: str = ""
+    ledger_row: str | None = None
+    effect_ms: int | None = None
+    ended_at: str | None = None
+    settled_by: str | None = None
+
+    @property
+    def change(self) -> Decimal | None:
+        """How it changes isolated margin: positive adds; None for a type change."""
+        if self.amount is None:
+            return None
+        amount = parse(self.amount)
+        return -amount if self.action == "reduce_margin" else amount
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether margin is known to have moved by it."""
+        return self.outcome in {"applied", "accepted"} and self.amount is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Something else that was journalled: a plan, an unclear answer, a decision of watch."""
+
+    at: str
+    what: str
+    details: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Margin:
+    """An open isolated position as a run saw it last; prices are None where the exchange gave none."""
+
+    isolated_margin: Decimal
+    asset: str
+    mark_price: Decimal | None = None
+    liquidation_price: Decimal | None = None
+
+    @property
+    def liquidation_distance(self) -> Decimal | None:
+        """How far the liquidation price is from the mark price, as a share of it; None where one is not known."""
+        if not self.mark_price or self.liquidation_price is None:
+            return None
+        return abs(minus(self.mark_price, self.liquidation_price)) / self.mark_price
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run on one account, from its first record to its last.
+
+    ``facts`` is what the run said of itself (actor, reason, tool version, commit, state file and hash, plan, policy);
+    ``settled`` are steps of earlier runs whose outcome this one learnt. ``refused`` is the key of the rule that refused
+    it, None where nothing did. ``live`` is what the account was at its end, None where it did not look; ``at_ms`` the
+    exchange time of that look. ``head`` is the hash of its last record where the next record names it, else empty.
+    """
+
+    identity: str
+    run_id: str
+    command: str
+    started_at: str
+    first_line: int
+    last_line: int = 0
+    finished_at: str | None = None
+    exit_code: int | None = None
+    refused: str | None = None
+    errors: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    steps: tuple[StepTaken, ...] = ()
+    settled: tuple[StepTaken, ...] = ()
+    resolved: tuple[Mapping[str, Any], ...] = ()
+    notes: tuple[Note, ...] = ()
+    declared: Mapping[str, Decimal] = field(default_factory=dict)
+    tolerance: Mapping[str, Decimal] = field(default_factory=dict)
+    live: Mapping[str, Margin] | None = None
+    live_at_ms: int | None = None
+
+    @property
+    def account(self) -> str:
+        """The name in the state file, else the journal's identity."""
+        return str(self.facts.get("account") or self.identity)
+
+    @property
+    def actor(self) -> str:
+        """Who was responsible; empty where it is not known."""
+        return str(self.facts.get("actor") or "")
+
+    @property
+    def reason(self) -> str:
+        """Why, in the actor's words; empty where none was given."""
+        return str(self.facts.get("reason") or "")
+
+    @property
+    def outcome(self) -> str:
+        """How the run as a whole ended: ``refused``, ``cut_off``, ``error``, ``interrupted`` or ``done``."""
+        if self.refused is not None:
+            return "refused"
+        if self.exit_code is None:
+            return CUT_OFF
+        return {1: "error", 4: "refused", 130: "interrupted"}.get(self.exit_code, "done")
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        """Every address that it did something about."""
+        return frozenset(step.address for step in (*self.steps, *self.settled))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogRow:
+    """One line of the log: a step, a step settled later, a person's word, or a run that sent nothing."""
+
+    at: str
+    account: str
+    identity: str
+    run_id: str
+    actor: str
+    command: str
+    what: str
+    outcome: str
+    address: str = ""
+    amount: str = ""
+    asset: str = ""
+    before: str = ""
+    after: str = ""
+    detail: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Movement:
+    """One change of isolated margin. ``cause`` is ``reconcile`` for ours, the ledger's word, or ``outside``.
+
+    ``change`` is None for a step whose outcome nobody knows. ``at_ms`` is exchange time, None where only the runner's
+    clock told (``at``).
+    """
+
+    at: str
+    at_ms: int | None
+    address: str
+    asset: str
+    cause: str
+    change: Decimal | None
+    before: str = ""
+    after: str = ""
+    run_id: str = ""
+    actor: str = ""
+    outcome: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressChange:
+    """One address between two moments: margin before and after (None: no isolated position) and every movement."""
+
+    address: str
+    asset: str
+    before: Decimal | None
+    after: Decimal | None
+    movements: tuple[Movement, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What one account was at two moments; ``end`` is a run's id or ``live``. ``problem`` says what is missing."""
+
+    account: str
+    identity: str
+    start: str
+    end: str
+    start_at: str
+    end_at: str
+    addresses: tuple[AddressChange, ...]
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Whether one journal's chain holds. ``bad_line`` is the first bad line, None when it holds or is not known."""
+
+    identity: str
+    account: str
+    is_good: bool
+    records: int
+    head: str
+    pinned: str | None = None
+    bad_line: int | None = None
+    message: str = ""
+
+
+# What the report shows.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """An isolated margin as it was seen, by the runner's clock; what is not known is None."""
+
+    at_ms: int
+    margin: Decimal
+    declared: Decimal | None = None
+    distance: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """Something worth a sign in the picture: ``kind`` is ``applied``, ``drift`` or ``unclear``."""
+
+    at_ms: int
+    kind: str
+    margin: Decimal
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressPicture:
+    """One address over the period."""
+
+    address: str
+    asset: str
+    points: tuple[Point, ...]
+    marks: tuple[Mark, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenItem:
+    """One step whose outcome is not known, as it stands now."""
+
+    address: str
+    what: str
+    outcome: str
+    since: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountPicture:
+    """One account over the period; ``idle`` are the runs that were refused, failed or cut off before they sent."""
+
+    account: str
+    identity: str
+    place: str
+    verdict: Verdict
+    runs: int
+    addresses: tuple[AddressPicture, ...]
+    movements: tuple[Movement, ...]
+    idle: tuple[LogRow, ...]
+    unresolved: tuple[OpenItem, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A period of some accounts; ``since_ms`` None is from the beginning. Times are Unix milliseconds."""
+
+    accounts: tuple[AccountPicture, ...]
+    since_ms: int | None
+    until_ms: int
+    made_ms: int

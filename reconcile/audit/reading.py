@@ -1,0 +1,211 @@
+"""From a journal's records to runs: one pass, in memory that grows with a run and with what is unsettled.
+
+A journal is written under a lock, so its runs stand one after the other. A step whose outcome a later run learns is
+told twice: as that run left it, and, under ``settled``, as the later one found it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from reconcile.audit.history import IN_FLIGHT, Margin, Note, Run, StepTaken
+from reconcile.money import parse
+
+_OPEN = {IN_FLIGHT, "accepted", "unknown"}
+
+
+def runs(records: Iterable[Mapping[str, Any]], *, identity: str) -> Iterator[Run]:
+    """The runs of one journal, oldest first."""
+    reader = _Reader(identity)
+    for record in records:
+        ended = reader.take(record)
+        if ended is not None:
+            yield ended
+    last = reader.end()
+    if last is not None:
+        yield last
+
+
+class _Reader:
+    """The run that is being read, and the steps of earlier ones that are still open."""
+
+    def __init__(self, identity: str) -> None:
+        self._identity = identity
+        self._run: Run | None = None
+        self._steps: dict[str, StepTaken] = {}
+        self._settled: dict[str, StepTaken] = {}
+        self._notes: list[Note] = []
+        self._resolved: list[Mapping[str, Any]] = []
+        self._open: dict[str, StepTaken] = {}
+
+    def take(self, record: Mapping[str, Any]) -> Run | None:
+        """Take in one record; the run before it, where this one begins another."""
+        ended = None
+        kind, run_id = record["kind"], str(record["run"])
+        if kind in {"journal", "repaired"}:
+            return None
+        if self._run is None or self._run.run_id != run_id:
+            ended = self.end()
+            self._run = Run(
+                identity=self._identity,
+                run_id=run_id,
+                command="",
+                started_at=record["at"],
+                first_line=record["seq"],
+            )
+        self._run = replace(self._run, last_line=record["seq"])
+        self._add(kind, record)
+        return ended
+
+    def end(self) -> Run | None:
+        """The run that was being read, whole."""
+        run, self._run = self._run, None
+        if run is None:
+            return None
+        run = replace(
+            run,
+            steps=tuple(self._steps.values()),
+            settled=tuple(self._settled.values()),
+            notes=tuple(self._notes),
+            resolved=tuple(self._resolved),
+        )
+        for step in (*self._steps.values(), *self._settled.values()):
+            self._open.pop(step.intent_id, None)
+            if step.outcome in _OPEN:
+                self._open[step.intent_id] = step
+        self._steps, self._settled, self._notes, self._resolved = {}, {}, [], []
+        return run
+
+    def _add(self, kind: str, record: Mapping[str, Any]) -> None:
+        match kind:
+            case "run_started":
+                self._started(record)
+            case "intent":
+                self._steps[record["intent_id"]] = _step(record)
+            case "outcome":
+                self._outcome(record)
+            case "resolved":
+                self._word(record)
+            case "run_finished":
+                self._finished(record)
+            case "noted":
+                self._noted(record)
+            case _:
+                details = {key: value for key, value in record.items() if key not in {"seq", "prev", "crc", "run"}}
+                self._notes.append(Note(at=record["at"], what=kind, details=details))
+
+    def _started(self, record: Mapping[str, Any]) -> None:
+        facts = {**record.get("details", {}), "host": record["host"], "cold_until_ms": record.get("cold_until_ms")}
+        self._run = replace(self._the_run, command=record["command"], facts=facts)
+
+    def _outcome(self, record: Mapping[str, Any]) -> None:
+        intent_id = record["intent_id"]
+        steps = self._steps if intent_id in self._steps else self._settled
+        step = steps.get(intent_id) or self._open.get(intent_id)
+        if step is None:
+            return
+        answer = " ".join(part for part in (record.get("code") or "", record.get("message") or "") if part)
+        steps[intent_id] = replace(
+            step,
+            outcome=record["known"],
+            answer=answer or step.answer,
+            after=record.get("after") or step.after,
+            evidence=record.get("evidence") or step.evidence,
+            ledger_row=record.get("claim") or step.ledger_row,
+            effect_ms=record["effect_ms"],
+            ended_at=record["at"],
+            settled_by=self._the_run.run_id,
+        )
+
+    def _word(self, record: Mapping[str, Any]) -> None:
+        step = self._open.get(record["intent_id"])
+        self._resolved.append({key: record[key] for key in ("intent_id", "applied", "reason", "actor", "effect_ms")})
+        if step is not None:
+            self._settled[step.intent_id] = replace(
+                step,
+                outcome="applied" if record["applied"] else "not_applied",
+                after=step.wanted if record["applied"] else step.before,
+                evidence=f"{record['actor']} said so: {record['reason']}",
+                effect_ms=record["effect_ms"],
+                ended_at=record["at"],
+                settled_by=self._the_run.run_id,
+            )
+
+    def _finished(self, record: Mapping[str, Any]) -> None:
+        details = record.get("details", {})
+        code = details.get("exit_code")
+        keys = details.get("error_keys") or ["policy"]
+        seen = details.get("live_at_ms") is not None
+        self._run = replace(
+            self._the_run,
+            finished_at=record["at"],
+            exit_code=code,
+            refused=str(keys[0]) if code == 4 else None,
+            errors=tuple(details.get("errors", ())),
+            declared=_amounts(details.get("declared", {})),
+            tolerance=_amounts(details.get("tolerance", {})),
+            live={place: _margin(each) for place, each in details.get("live", {}).items()} if seen else None,
+            live_at_ms=details.get("live_at_ms"),
+        )
+
+    def _noted(self, record: Mapping[str, Any]) -> None:
+        what, details = record["what"], record.get("details", {})
+        if what == "refused":
+            told = {"exit_code": 4, "refused": details["key"], "errors": (details["message"],)}
+            self._run = replace(
+                self._the_run,
+                command=details["command"],
+                facts={key: value for key, value in details.items() if key not in {"key", "message", "command"}},
+                finished_at=record["at"],
+                **told,
+            )
+            return
+        if what == "watch":
+            facts = {key: value for key, value in details.items() if key != "decisions"}
+            self._run = replace(self._the_run, command="watch", facts=facts, finished_at=record["at"], exit_code=0)
+        if what == "no_clear_answer" and details.get("intent_id") in self._steps:
+            answer = " ".join(part for part in (details.get("code") or "", details.get("message") or "") if part)
+            self._steps[details["intent_id"]] = replace(self._steps[details["intent_id"]], answer=answer)
+        self._notes.append(Note(at=record["at"], what=what, details=details))
+
+    @property
+    def _the_run(self) -> Run:
+        if self._run is None:
+            raise RuntimeError("a record was read before its run")
+        return self._run
+
+
+def _step(record: Mapping[str, Any]) -> StepTaken:
+    return StepTaken(
+        intent_id=record["intent_id"],
+        step_id=record["step_id"],
+        run_id=record["run"],
+        line=record["seq"],
+        at=record["at"],
+        address=record["address"],
+        action=record["action"],
+        asset=record["asset"],
+        amount=record["amount"],
+        before=record["before"],
+        wanted=record["wanted"],
+        signed_at_ms=record["signed_at_ms"],
+        fence_ms=record["fence_ms"],
+    )
+
+
+def _amounts(values: Mapping[str, str]) -> Mapping[str, Decimal]:
+    return {place: parse(value) for place, value in values.items()}
+
+
+def _margin(seen: Mapping[str, Any]) -> Margin:
+    def price(name: str) -> Decimal | None:
+        value = seen.get(name)
+        return None if value is None else parse(value)
+
+    return Margin(
+        isolated_margin=parse(seen["isolated_margin"]),
+        asset=seen["asset"],
+        mark_price=price("mark_price"),
+        liquidation_price=price("liquidation_price"),
+    )

@@ -1,0 +1,188 @@
+"""Gathers what the report shows of a period: points and marks for the pictures, movements, what is open, the chain.
+
+Everything comes from the journal. A broken chain is no reason to show nothing: what stands before the break is shown,
+with the verdict.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+
+from reconcile.audit.history import (
+    AccountPicture,
+    AddressPicture,
+    LogRow,
+    Mark,
+    Movement,
+    OpenItem,
+    Point,
+    Report,
+    Run,
+    StepTaken,
+    Verdict,
+)
+from reconcile.audit.log import Filter, no_such_account, rows
+from reconcile.audit.movements import OUTSIDE, Tracker
+from reconcile.audit.reading import runs
+from reconcile.audit.verifying import heads
+from reconcile.errors import ChainBroken
+from reconcile.journal.base import Store
+from reconcile.money import ZERO, parse, plain
+from reconcile.render.values import signed, unix_ms
+
+MOST_POINTS = 400
+"""How many points one picture has at most; what is between them is thinned out, never a mark."""
+_TOLERANCE = Decimal("0.005")
+"""What counts as drift where a run did not say what it tolerates: the default of a state file."""
+_IDLE = {"error", "interrupted", "cut_off"}
+_OPEN = {"in_flight", "accepted", "unknown"}
+
+
+def report(store: Store, wanted: Filter, *, now_ms: int) -> Report:
+    """The report on the wanted accounts and period. Raises InputError for an unknown account, and JournalError."""
+    accounts = []
+    for verdict in heads(store):
+        picture = _Picture(wanted, verdict)
+        for run in _runs(store, verdict.identity):
+            picture.take(run)
+        if wanted.account is None or wanted.account in {*picture.names, verdict.identity}:
+            accounts.append(picture.finish())
+    if not accounts and wanted.account is not None:
+        raise no_such_account(wanted.account)
+    until_ms = now_ms if wanted.until_ms is None else wanted.until_ms
+    return Report(accounts=tuple(accounts), since_ms=wanted.since_ms, until_ms=until_ms, made_ms=now_ms)
+
+
+def _runs(store: Store, identity: str) -> Iterator[Run]:
+    try:
+        yield from runs(store.lines(identity), identity=identity)
+    except ChainBroken:
+        return  # the verdict says so
+
+
+class _Picture:
+    """One account, run by run."""
+
+    def __init__(self, wanted: Filter, verdict: Verdict) -> None:
+        self.names: set[str] = set()
+        self._wanted = wanted
+        self._verdict = verdict
+        self._tracker = Tracker()
+        self._points: dict[str, list[Point]] = defaultdict(list)
+        self._marks: dict[str, list[Mark]] = defaultdict(list)
+        self._assets: dict[str, str] = {}
+        self._movements: list[Movement] = []
+        self._idle: list[LogRow] = []
+        self._open: dict[str, StepTaken] = {}
+        self._runs = 0
+        self._last: Run | None = None
+
+    def take(self, run: Run) -> None:
+        """Take in the next run; one from before the period only leaves behind where it ended."""
+        self.names.add(run.account)
+        self._last = run
+        movements = self._tracker.take(run)
+        for step in (*run.settled, *run.steps):
+            self._open.pop(step.intent_id, None)
+            if step.outcome in _OPEN:
+                self._open[step.intent_id] = step
+        self._see(run)
+        if not self._wanted.has_time(run.finished_at or run.started_at):
+            return
+        self._runs += 1
+        self._movements += movements
+        for movement in movements:
+            self._mark(run, movement)
+        self._idle += [row for row in rows(run) if row.outcome in _IDLE or row.outcome.startswith("refused:")]
+
+    def finish(self) -> AccountPicture:
+        """The account's picture."""
+        facts = {} if self._last is None else self._last.facts
+        place = (facts.get(name) for name in ("exchange", "endpoint", "product"))
+        name = self._last.account if self._last is not None else self._verdict.account
+        return AccountPicture(
+            account=name,
+            identity=self._verdict.identity,
+            place=", ".join(str(part) for part in place if part),
+            verdict=replace(self._verdict, account=name),
+            runs=self._runs,
+            addresses=tuple(self._address(place) for place in sorted(self._points)),
+            movements=tuple(sorted(self._movements, key=lambda each: each.at)),
+            idle=tuple(self._idle),
+            unresolved=tuple(_open_item(step) for step in self._open.values()),
+        )
+
+    def _see(self, run: Run) -> None:
+        """The margins that a run saw, before and after its steps and at its end."""
+        for step in run.steps:
+            if step.amount is not None:
+                self._assets[step.address] = step.asset or ""
+                declared = run.declared.get(step.address)
+                self._point(step.address, step.at, parse(step.before), declared)
+                if step.has_moved:
+                    self._point(step.address, step.ended_at or step.at, parse(step.after or step.wanted), declared)
+        for place, margin in (run.live or {}).items():
+            self._assets[place] = margin.asset
+            at = run.finished_at or run.started_at
+            self._point(place, at, margin.isolated_margin, run.declared.get(place), margin.liquidation_distance)
+
+    def _point(
+        self, place: str, at: str, margin: Decimal, declared: Decimal | None, distance: Decimal | None = None
+    ) -> None:
+        point = Point(at_ms=unix_ms(at), margin=margin, declared=declared, distance=distance)
+        since_ms, known = self._wanted.since_ms, self._points[place]
+        if since_ms is not None and point.at_ms < since_ms:
+            known[:] = [replace(point, at_ms=since_ms)]  # where the period finds it
+        elif self._wanted.until_ms is None or point.at_ms < self._wanted.until_ms:
+            known.append(point)
+
+    def _mark(self, run: Run, movement: Movement) -> None:
+        change, place = movement.change, movement.address
+        margin = self._tracker.known.get(place, ZERO)
+        if change is None:
+            kind, text = "unclear", f"{movement.outcome}: nobody knows whether it moved"
+        elif movement.cause == OUTSIDE:
+            if abs(change) <= _tolerated(run, place):
+                return
+            kind, text = (
+                "drift",
+                f"{signed(change)} {movement.asset} from outside, {movement.before} → {movement.after}",
+            )
+            margin = parse(movement.after)
+        elif change != ZERO:
+            kind, text = "applied", f"{signed(change)} {movement.asset} {movement.outcome}, run {movement.run_id}"
+            margin = parse(movement.after)
+        else:
+            return
+        self._marks[place].append(Mark(at_ms=unix_ms(movement.at), kind=kind, margin=margin, text=text))
+
+    def _address(self, place: str) -> AddressPicture:
+        points = sorted(self._points[place], key=lambda point: point.at_ms)
+        every = -(-len(points) // MOST_POINTS)
+        return AddressPicture(
+            address=place,
+            asset=self._assets.get(place, ""),
+            points=(*points[:-1:every], *points[-1:]) if points else (),
+            marks=tuple(self._marks[place]),
+        )
+
+
+def _tolerated(run: Run, place: str) -> Decimal:
+    declared = run.declared.get(place)
+    if place in run.tolerance:
+        return run.tolerance[place]
+    return ZERO if declared is None else declared * _TOLERANCE
+
+
+def _open_item(step: StepTaken) -> OpenItem:
+    change = step.change
+    return OpenItem(
+        address=step.address,
+        what=f"{step.action} {plain(abs(change))} {step.asset}"
+        if change is not None
+        else f"{step.action} {step.wanted}",
+        outcome=step.outcome,
+        since=step.at,
+        evidence=step.evidence or step.answer,
+    )

@@ -1,0 +1,69 @@
+"""Whether the chains of journals hold, and their heads: text, JSON and Markdown."""
+
+from collections.abc import Sequence
+
+from reconcile.audit.history import Verdict
+from reconcile.render.json import Document
+from reconcile.render.markdown import Page, code, quote
+from reconcile.render.values import clean
+
+FORMAT = "reconcile.audit.verify/1"
+
+
+def document(verdicts: Sequence[Verdict]) -> Document:
+    """``reconcile.audit.verify/1``."""
+    return {
+        "format": FORMAT,
+        "good": all(verdict.is_good for verdict in verdicts),
+        "journals": [
+            {
+                "account": verdict.account,
+                "identity": verdict.identity,
+                "good": verdict.is_good,
+                "records": verdict.records,
+                "head": verdict.head or None,
+                "pinned": verdict.pinned,
+                "bad_line": verdict.bad_line,
+                "message": verdict.message,
+            }
+            for verdict in verdicts
+        ],
+    }
+
+
+def text(verdicts: Sequence[Verdict]) -> str:
+    """One line per journal; the last line is the verdict."""
+    lines = []
+    for each in verdicts:
+        if each.is_good:
+            pinned = ", holds the pinned head" if each.pinned else ""
+            lines.append(f"good    {each.account} ({each.identity}): {each.records} records{pinned}, head {each.head}")
+        else:
+            lines.append(f"BROKEN  {each.account} ({each.identity}): {each.message}")
+    bad = sum(1 for each in verdicts if not each.is_good)
+    last = (
+        f"{bad} of {len(verdicts)} journals cannot be trusted."
+        if bad
+        else f"{len(verdicts)} journals, every chain good."
+    )
+    return "\n".join(map(clean, [*lines, last if verdicts else "There are no journals here."])) + "\n"
+
+
+def markdown(verdicts: Sequence[Verdict]) -> str:
+    """A table."""
+    page = Page()
+    page.add("### Margin journals", "")
+    page.table(
+        "| | Account | Journal | Records | Head | |\n|-|-|-|-:|-|-|",
+        (
+            f"| {'✅' if each.is_good else '❌'} | {code(each.account)} | {code(each.identity)} | {each.records} "
+            f"| {code(each.head) if each.head else ''} | {quote(each.message)} |"
+            for each in verdicts
+        ),
+    )
+    return page.finish([])
+
+
+def head_text(verdicts: Sequence[Verdict]) -> str:
+    """``ACCOUNT=HASH`` lines, as ``audit verify --head`` takes them."""
+    return "".join(f"{clean(each.account)}={each.head}\n" for each in verdicts if each.is_good)

@@ -1,0 +1,79 @@
+"""The audit log as text, JSON, Markdown and CSV.
+
+Reasons and exchange messages were written by others: ``clean``, ``quote`` and ``csv_cell`` keep them text.
+"""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import fields
+
+from reconcile.audit.history import LogRow
+from reconcile.render.json import Document
+from reconcile.render.markdown import Page, code, quote
+from reconcile.render.values import clean
+
+FORMAT = "reconcile.audit.log/1"
+_COLUMNS = tuple(field.name for field in fields(LogRow))
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_NUMBERS = frozenset({"amount", "before", "after"})
+
+
+def document(rows: Sequence[LogRow]) -> Document:
+    """``reconcile.audit.log/1``: one object per row."""
+    return {"format": FORMAT, "rows": [{name: getattr(row, name) for name in _COLUMNS} for row in rows]}
+
+
+def as_csv(rows: Sequence[LogRow]) -> str:
+    """A header and one line per row; text that a spreadsheet would run as a formula is led by an apostrophe."""
+    out = _Text()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for row in rows:
+        writer.writerow([csv_cell(getattr(row, name), is_number=name in _NUMBERS) for name in _COLUMNS])
+    return "".join(out)
+
+
+class _Text(list[str]):
+    def write(self, text: str) -> int:
+        """Keep it; what the csv module asks of a file."""
+        self.append(text)
+        return len(text)
+
+
+def csv_cell(text: str, *, is_number: bool = False) -> str:
+    """One cell without control characters and without a formula."""
+    shown = clean(text)
+    return f"'{shown}" if shown.startswith(_FORMULA) and not is_number else shown
+
+
+def text(rows: Sequence[LogRow]) -> str:
+    """One line per row; the last line counts them."""
+    return "\n".join([*map(_log_line, rows), f"{len(rows)} row{'' if len(rows) == 1 else 's'}."]) + "\n"
+
+
+def _log_line(row: LogRow) -> str:
+    amount = f" {row.amount} {row.asset}".rstrip() if row.amount else ""
+    change = f" {row.before} → {row.after or '?'}" if row.before else ""
+    notes = "; ".join(part for part in (row.detail, f"reason: {row.reason}" if row.reason else "") if part)
+    who = f"{row.account} {row.address}".strip()
+    by = f"[{row.what}, run {row.run_id}, {row.actor or 'nobody named'}]"
+    line = f"{row.at}  {row.outcome:<12} {who}{amount}{change}  {by}"
+    return clean(f"{line}  {notes}" if notes else line)
+
+
+def markdown(rows: Sequence[LogRow]) -> str:
+    """A table."""
+    page = Page()
+    page.add(f"### Margin log: {len(rows)} row{'' if len(rows) == 1 else 's'}", "")
+    page.table(
+        "| Time | Outcome | Account | Address | Amount | Before | After | By | Run | |\n|-|-|-|-|-:|-:|-:|-|-|-|",
+        map(_log_row, rows),
+    )
+    return page.finish([])
+
+
+def _log_row(row: LogRow) -> str:
+    notes = "; ".join(part for part in (row.detail, row.reason) if part)
+    cells = [quote(row.at), f"**{quote(row.outcome)}**", code(row.account), code(row.address) if row.address else ""]
+    cells += [quote(f"{row.amount} {row.asset}".strip()), quote(row.before), quote(row.after), quote(row.actor)]
+    return f"| {' | '.join([*cells, code(row.run_id), quote(notes)])} |"
