@@ -77,17 +77,22 @@ def sight(
     step_size: Decimal,
     shared: bool,
     asked_ms: int,
+    unsure_since_ms: int | None = None,
 ) -> Sight:
     """What one look shows about a margin intent.
 
+    Rows from ``unsure_since_ms`` (None: none) until the intent was signed may or may not be in the margin it was
+    computed from, because that look had its age and its lag; rows since then are not.
     ``claims`` are rows that other outcomes own. ``shared`` says that the symbol has positions on both sides, so that a
     row without a side may belong to either. Raises ValueError for an intent that moves no margin.
     """
     amount = signed_amount(intent)
     matching = match_rows(ledger.rows, intent, claims=claims, step_size=step_size)
     ours = {row.row_id for row in matching}
-    others = [row for row in _newer(ledger.rows, intent) if row.row_id not in ours]
-    explained, unnamed = _explained(others, intent.address, shared=shared)
+    others = [row for row in ledger.rows if row.row_id not in ours]
+    since = [row for row in others if row.time_ms >= intent.signed_at_ms]
+    explained, unnamed = _explained(since, intent.address, shared=shared)
+    unnamed = plus(unnamed, _unsure(others, intent, unsure_since_ms))
     is_open = position is not None and position.is_open and position.margin_type is MarginType.ISOLATED
     live = position.isolated_margin if position is not None and is_open else None
     identity = position.identity if position is not None else None
@@ -148,6 +153,17 @@ def _explained(rows: Sequence[LedgerRow], address: Address, *, shared: bool) -> 
     return certain, uncertain
 
 
+def _unsure(rows: Sequence[LedgerRow], intent: Intent, since_ms: int | None) -> Decimal:
+    """How much, without a sign, moved too shortly before the intent to know whether its margin before has it."""
+    if since_ms is None:
+        return ZERO
+    return total(
+        abs(row.change)
+        for row in rows
+        if since_ms <= row.time_ms < intent.signed_at_ms and _may_be_of(row, intent.address)
+    )
+
+
 def margin_verdict(
     before: Decimal,
     after: Decimal | None,
@@ -160,7 +176,7 @@ def margin_verdict(
     """Whether isolated margin moved by a signed ``amount`` from ``before`` to ``after`` (None: no such position now).
 
     ``explained`` is what other ledger rows account for; ``reopened`` that it is another position by now; ``ambiguous``
-    that rows of a quarter of the amount or more may belong to it or to the other side.
+    that rows of a quarter of the amount or more may belong to it or to the other side, or be in ``before`` already.
     """
     if after is None or reopened or ambiguous:
         return Margin.CANNOT_TELL

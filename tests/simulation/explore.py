@@ -174,7 +174,7 @@ def _replicas(dice: random.Random, grace: int) -> tuple[tuple[int, int], ...]:
     """How far behind replicas are; now and then one of the two witnesses is later than the grace, never both."""
     if dice.random() < 0.6:
         return ()
-    late = grace * dice.choice((2, 4, 30))
+    late = grace * dice.choice((2, 4, 8))
     positions, ledger = dice.choice(((grace, grace), (grace, grace), (grace, grace), (grace, late), (late, grace)))
     return tuple(
         (

@@ -123,6 +123,8 @@ def _converged(simulation: Simulation, last: Ran) -> Iterator[str]:
         return
     if code == 5 and _unknown_may_stay(schedule):
         return
+    if schedule.others and schedule.lag > schedule.grace:
+        return
     if code == 3 and schedule.others and _waits_for_a_person(last):
         return
     if code in {3, 4} and _lacks_funds(simulation):
@@ -203,7 +205,10 @@ def _truth(simulation: Simulation) -> Iterator[str]:
         return
     done = {effect.request for effect in simulation.books.effects if effect.actor == "api"}
     calls = {(call.address, call.signed_ms): call for call in simulation.written if call.amount is not None}
+    twins = Counter((call.address, call.signed_ms) for call in simulation.written)
     for address, signed_ms, amount, known in _known(simulation.journal()):
+        if twins[address, signed_ms] > 1:
+            continue
         call: Written | None = calls.get((address, signed_ms))
         happened = call is not None and call.serial in done
         if happened and known in _NOTHING:

@@ -107,7 +107,14 @@ class Schedule:
             1 for before, go in zip(self.runs, self.runs[1:], strict=False) if go.beside and go.home != before.home
         )
         late = any(min(pair) > self.grace for pair in self.replicas)
-        return broken + apart + (len(self.runs) if late else 0)
+        blind = self._forgets and self.lag > self.grace
+        return broken + apart + (len(self.runs) if late or blind else 0)
+
+    @property
+    def _forgets(self) -> bool:
+        """Whether a run may know nothing of what was sent before, so that only reads can tell."""
+        lost = any(each.where == "journal" and each.how == "lost" for each in self.happenings)
+        return lost or len({go.home for go in self.runs}) > 1
 
     @property
     def lag(self) -> int:
