@@ -27,6 +27,8 @@ from reconcile.sandbox.values import BooksBroken
 FORMAT = "reconcile.sandbox/1"
 KEEP_MS = 60_000
 """How far back stale reads can reach."""
+OPENED_AGO_MS = 3_600_000
+"""A new account's demo positions were opened this long ago, so that no run takes that for something of its own time."""
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,99}")
 
 
@@ -107,7 +109,7 @@ class Store:
 
     def _new(self, account: str, exchange: str) -> Kept:
         row = simulated(exchange)
-        books = new_books(account, row.rules, row.seed, now_ms=self.now_ms(), keep_ms=KEEP_MS)
+        books = new_books(account, row.rules, row.seed, now_ms=self.now_ms() - OPENED_AGO_MS, keep_ms=KEEP_MS)
         return Kept(name=account, exchange=exchange, books=books)
 
     def _load(self, account: str) -> Kept:

@@ -35,6 +35,12 @@ def test_an_account_begins_with_the_demo_and_stays(tmp_path: Path) -> None:
     assert margin(Store(tmp_path, now_ms=clock), "demo") == D(3050)
 
 
+def test_the_demo_was_opened_long_before_the_first_run(tmp_path: Path) -> None:
+    with Store(tmp_path, now_ms=clock).locked("demo") as kept:
+        newest = max(row.time_ms for row in kept.books.rows_as_of(NOW))
+    assert newest == NOW - 3_600_000
+
+
 def test_files_are_private(tmp_path: Path) -> None:
     move(Store(tmp_path, now_ms=clock), "demo", 50)
     modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "sandbox").iterdir()}
