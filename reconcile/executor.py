@@ -38,9 +38,10 @@ class Executor:
         """Run the steps; results come in the order of the steps."""
         lanes: dict[str, list[Step]] = {}
         for step in steps:
-            lanes.setdefault(self._context.lane(step.address), []).append(step)
-            if isinstance(step, MoveMargin) and step.action == "reduce_margin":
-                self._context.reservation.expect(step.step_id)
+            before = lanes.setdefault(self._context.lane(step.address), [])
+            if _frees(step) and all(_frees(earlier) for earlier in before):
+                self._context.reservation.expect(step.step_id)  # what comes behind an addition may wait for it
+            before.append(step)
         if not lanes:
             return ()
         cursor = await self._context.writer.newest_row(steps[0].address.symbol)
@@ -54,6 +55,8 @@ class Executor:
         self, steps: Sequence[Step], cursor: str | None, sending: "_Sending", results: dict[str, StepResult]
     ) -> None:
         for step in steps:
+            if _frees(step):
+                self._context.reservation.expect(step.step_id)
             run = StepRun(self._context, step, slots=self._slots, cursor=cursor)
             results[step.step_id] = await run.run(sending.once())
             self._context.reservation.over(step.step_id)
@@ -75,6 +78,11 @@ class Executor:
         context.progress(
             f"{context.desired.name}: {intent.address}: earlier {what}: {outcome.known} ({outcome.evidence})"
         )
+
+
+def _frees(step: Step) -> bool:
+    """Whether a step brings free balance that additions may wait for."""
+    return isinstance(step, MoveMargin) and step.action == "reduce_margin"
 
 
 def _is_news(item: Unsettled, outcome: Outcome) -> bool:
