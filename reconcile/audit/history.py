@@ -172,8 +172,9 @@ class LogRow:
 class Movement:
     """One change of isolated margin. ``cause`` is ``reconcile`` for ours, the ledger's word, or ``outside``.
 
-    ``change`` is None for a step whose outcome nobody knows. ``at_ms`` is exchange time, None where only the runner's
-    clock told (``at``).
+    ``outcome`` is the step's; for what was not ours ``seen``, ``drift`` where it is more than the run tolerated, or
+    ``ledger``. ``change`` is None for a step whose outcome nobody knows. ``at_ms`` is exchange time, None where only
+    the runner's clock (``at``) told.
     """
 
     at: str
@@ -188,6 +189,7 @@ class Movement:
     actor: str = ""
     outcome: str = ""
     detail: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,8 @@ from reconcile.money import ZERO, minus, parse, plain, plus
 
 OURS = "reconcile"
 OUTSIDE = "outside"
+TOLERANCE = Decimal("0.005")
+"""What counts as drift where a run did not say what it tolerates: the default of a state file."""
 
 
 class _When(NamedTuple):
@@ -70,17 +72,18 @@ class Tracker:
             self._assets[place] = run.live[place].asset
         if earlier is None or earlier == margin:
             return
+        change = minus(margin, earlier)
         yield Movement(
             at=when.at,
             at_ms=when.at_ms,
             address=place,
             asset=self._assets.get(place, ""),
             cause=OUTSIDE,
-            change=minus(margin, earlier),
+            change=change,
             before=plain(earlier),
             after=plain(margin),
             run_id=run.run_id,
-            outcome="seen",
+            outcome="drift" if abs(change) > _tolerated(run, place) else "seen",
             detail=reasons(run).get(place, ""),
         )
 
@@ -101,7 +104,15 @@ def _movement(run: Run, step: StepTaken) -> Movement:
         actor=run.actor,
         outcome=step.outcome,
         detail=detail,
+        reason=run.reason,
     )
+
+
+def _tolerated(run: Run, place: str) -> Decimal:
+    """What the run tolerated there; where it did not say so, the default of a state file."""
+    if place in run.tolerance:
+        return run.tolerance[place]
+    return run.declared.get(place, ZERO) * TOLERANCE
 
 
 def reasons(run: Run) -> Mapping[str, str]:

@@ -33,8 +33,6 @@ from reconcile.render.values import signed, unix_ms
 
 MOST_POINTS = 400
 """How many points one picture has at most; what is between them is thinned out, never a mark."""
-_TOLERANCE = Decimal("0.005")
-"""What counts as drift where a run did not say what it tolerates: the default of a state file."""
 _IDLE = {"error", "interrupted", "cut_off"}
 _OPEN = {"in_flight", "accepted", "unknown"}
 
@@ -93,7 +91,7 @@ class _Picture:
         self._runs += 1
         self._movements += movements
         for movement in movements:
-            self._mark(run, movement)
+            self._mark(movement)
         self._idle += [row for row in rows(run) if row.outcome in _IDLE or row.outcome.startswith("refused:")]
 
     def finish(self) -> AccountPicture:
@@ -137,13 +135,13 @@ class _Picture:
         elif self._wanted.until_ms is None or point.at_ms < self._wanted.until_ms:
             known.append(point)
 
-    def _mark(self, run: Run, movement: Movement) -> None:
+    def _mark(self, movement: Movement) -> None:
         change, place = movement.change, movement.address
         margin = self._tracker.known.get(place, ZERO)
         if change is None:
             kind, text = "unclear", f"{movement.outcome}: nobody knows whether it moved"
         elif movement.cause == OUTSIDE:
-            if abs(change) <= _tolerated(run, place):
+            if movement.outcome != "drift":
                 return
             kind, text = (
                 "drift",
@@ -166,13 +164,6 @@ class _Picture:
             points=(*points[:-1:every], *points[-1:]) if points else (),
             marks=tuple(self._marks[place]),
         )
-
-
-def _tolerated(run: Run, place: str) -> Decimal:
-    declared = run.declared.get(place)
-    if place in run.tolerance:
-        return run.tolerance[place]
-    return ZERO if declared is None else declared * _TOLERANCE
 
 
 def _open_item(step: StepTaken) -> OpenItem:

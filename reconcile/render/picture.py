@@ -13,7 +13,8 @@ from reconcile.audit.history import AddressPicture, Mark, Point
 from reconcile.money import ZERO, minus, plain
 from reconcile.render.values import clean, percent, price, rfc3339
 
-WIDTH, HEIGHT = 640, 170
+WIDTH, NARROW, HEIGHT = 640, 420, 170
+"""The page gives the two pictures widths in this proportion, so that both have the same scale."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 78, 12, 12, 26
 _MARK = 5
 _ROOM = Decimal("0.08")
@@ -28,8 +29,9 @@ def text(words: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Frame:
-    """Which times and values the picture spans."""
+    """Which times and values the picture spans, and how wide it is."""
 
+    width: int
     start: int
     end: int
     low: Decimal
@@ -39,7 +41,7 @@ class _Frame:
         """From the left, in pixels."""
         span = max(self.end - self.start, 1)
         inside = min(max(at_ms, self.start), self.end) - self.start
-        return _LEFT + inside * (WIDTH - _LEFT - _RIGHT) // span
+        return _LEFT + inside * (self.width - _LEFT - _RIGHT) // span
 
     def y(self, value: Decimal) -> int:
         """From the top, in pixels."""
@@ -51,7 +53,7 @@ def margin(picture: AddressPicture) -> str:
     """Isolated margin as a line, declared as a dashed one, each apply and drift marked."""
     declared = [point.declared for point in picture.points if point.declared is not None]
     values = [point.margin for point in picture.points] + declared + [mark.margin for mark in picture.marks]
-    frame = _frame(picture.points, values)
+    frame = _frame(picture.points, values, WIDTH)
     parts = [
         _axes(frame, price),
         _steps(
@@ -62,7 +64,7 @@ def margin(picture: AddressPicture) -> str:
     ]
     last = picture.points[-1]
     label = f"{picture.address}: isolated margin, last {plain(last.margin)} {picture.asset}"
-    return _svg(label, parts)
+    return _svg(label, parts, WIDTH)
 
 
 def distance(picture: AddressPicture) -> str:
@@ -70,21 +72,21 @@ def distance(picture: AddressPicture) -> str:
     seen = [(point.at_ms, point.distance) for point in picture.points if point.distance is not None]
     if not seen:
         return _NONE
-    frame = _frame(picture.points, [ZERO, *(value for _, value in seen)])
+    frame = _frame(picture.points, [ZERO, *(value for _, value in seen)], NARROW)
     label = f"{picture.address}: distance to liquidation, last {percent(seen[-1][1])}"
-    return _svg(label, [_axes(frame, percent), _steps(frame, list(seen), "distance")])
+    return _svg(label, [_axes(frame, percent), _steps(frame, list(seen), "distance")], NARROW)
 
 
-def _frame(points: Sequence[Point], values: Sequence[Decimal]) -> _Frame:
+def _frame(points: Sequence[Point], values: Sequence[Decimal], width: int) -> _Frame:
     """With room above and below; a level line stands in the middle."""
     low, high = min(values), max(values)
     room = minus(high, low) * _ROOM or abs(high) * _LEVEL or Decimal(1)
     floor = max(ZERO, minus(low, room)) if low >= 0 else minus(low, room)
-    return _Frame(start=points[0].at_ms, end=points[-1].at_ms, low=floor, high=high + room)
+    return _Frame(width=width, start=points[0].at_ms, end=points[-1].at_ms, low=floor, high=high + room)
 
 
 def _axes(frame: _Frame, shown: Callable[[Decimal], str]) -> str:
-    left, right, bottom = _LEFT, WIDTH - _RIGHT, HEIGHT - _BOTTOM
+    left, right, bottom = _LEFT, frame.width - _RIGHT, HEIGHT - _BOTTOM
     parts = []
     for value in (frame.high, (frame.high + frame.low) / 2, frame.low):
         y = frame.y(value)
@@ -124,8 +126,8 @@ def _mark(frame: _Frame, mark: Mark) -> str:
     return f"<g><title>{text(f'{rfc3339(mark.at_ms)} {mark.text}')}</title>{forms[mark.kind]}</g>"
 
 
-def _svg(label: str, parts: Sequence[str]) -> str:
+def _svg(label: str, parts: Sequence[str], width: int) -> str:
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{text(label)}">'
+        f'<svg viewBox="0 0 {width} {HEIGHT}" role="img" aria-label="{text(label)}">'
         f"<title>{text(label)}</title>{''.join(parts)}</svg>"
     )

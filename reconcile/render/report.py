@@ -15,6 +15,7 @@ from reconcile.render.values import percent, rfc3339, signed
 
 MOST_ROWS = 2_000
 """How many movements of one account the page lists; the log has them all."""
+_QUIET = ' class="seen"'
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _LEGEND = (
     '<p class="legend"><span><svg viewBox="0 0 28 12"><path class="margin" d="M1 6H27"/></svg> isolated margin</span>'
@@ -116,10 +117,11 @@ def _address(each: AddressPicture) -> str:
 def _movements(movements: Sequence[Movement]) -> str:
     shown = movements[-MOST_ROWS:]
     rows = [
-        f"<tr><td>{_time(each.at)}</td><td>{text(each.address)}</td><td>{text(each.cause)}</td>"
+        f"<tr{_QUIET if each.outcome == 'seen' else ''}><td>{_time(each.at)}</td><td>{text(each.address)}</td>"
+        f"<td>{text(each.cause)}</td>"
         f'<td class="n">{"?" if each.change is None else signed(each.change)}</td><td>{text(each.asset)}</td>'
         f'<td class="n">{text(each.before)}</td><td class="n">{text(each.after)}</td><td>{_outcome(each.outcome)}</td>'
-        f"<td>{text(each.actor)}</td><td><code>{text(each.run_id)}</code></td><td>{text(each.detail)}</td></tr>"
+        f"<td>{text(each.actor)}</td><td><code>{text(each.run_id)}</code></td><td>{_why(each)}</td></tr>"
         for each in shown
     ]
     left = len(movements) - len(shown)
@@ -127,6 +129,11 @@ def _movements(movements: Sequence[Movement]) -> str:
     names = "Time", "Address", "Cause", "Change", "Asset", "Before", "After", "Outcome", "By", "Run", "Detail"
     table = _table("movements", names, rows, numbers={"Change", "Before", "After"})
     return f"<h3>Movements</h3>{note}{table}" if rows else '<p class="none">Nothing moved in this period.</p>'
+
+
+def _why(each: Movement) -> str:
+    """The actor's reason, then what is known."""
+    return f"<q>{text(each.reason)}</q> {text(each.detail)}" if each.reason else text(each.detail)
 
 
 def _idle(rows: Sequence[LogRow]) -> str:
@@ -149,7 +156,7 @@ def _outcome(outcome: str) -> str:
 _KINDS = {
     **dict.fromkeys(("applied",), "good"),
     **dict.fromkeys(("unknown", "in_flight", "error", "cut_off"), "bad"),
-    **dict.fromkeys(("refused", "accepted", "interrupted", "released"), "warn"),
+    **dict.fromkeys(("drift", "refused", "accepted", "interrupted", "released"), "warn"),
 }
 
 

@@ -20,7 +20,7 @@ STYLE = f"""
 body {{ margin: 0; background: var(--back); color: var(--text); font: 14px/1.45 system-ui, sans-serif }}
 main {{ max-width: 1280px; margin: 0 auto; padding: 24px 20px 48px }}
 h1 {{ font-size: 24px; margin: 0 }}
-h2 {{ font-size: 19px; margin: 36px 0 6px; padding-top: 14px; border-top: 2px solid var(--line) }}
+h2 {{ font-size: 19px; margin: 36px 0 6px; break-after: avoid; padding-top: 14px; border-top: 2px solid var(--line) }}
 h2 small {{ color: var(--quiet); font-weight: 400; font-size: 14px; margin-left: 6px }}
 h3 {{ font-size: 15px; margin: 18px 0 6px }}
 header p, .legend, .none, .chain {{ color: var(--quiet); margin: 4px 0 14px }}
@@ -32,7 +32,8 @@ th, td {{ text-align: left; padding: 5px 10px 5px 0; border-bottom: 1px solid va
 th {{ color: var(--quiet); font-weight: 600; white-space: nowrap }}
 th.n, td.n {{ text-align: right; white-space: nowrap }}
 td:last-child {{ min-width: 12em; overflow-wrap: anywhere }}
-time {{ white-space: nowrap }}
+time, td code {{ white-space: nowrap }}
+tr.seen td {{ color: var(--quiet) }}
 .legend {{ display: flex; flex-wrap: wrap; gap: 4px 20px; margin-top: 16px }}
 .legend span {{ display: inline-flex; align-items: center; gap: 6px }}
 .legend svg {{ height: 12px; width: auto; flex: none }}
@@ -46,9 +47,9 @@ figure {{ margin: 12px 0; padding: 10px 14px 6px; background: var(--panel); bord
 figcaption {{ display: flex; flex-wrap: wrap; gap: 2px 14px; align-items: baseline; color: var(--quiet) }}
 figcaption h3 {{ margin: 0; color: var(--text) }}
 figcaption b {{ color: var(--text) }}
-.pictures {{ display: grid; grid-template-columns: 3fr 2fr; gap: 8px 20px; align-items: end }}
+.pictures {{ display: grid; grid-template-columns: 640fr 420fr; gap: 8px 20px; align-items: end }}
 .pictures svg {{ width: 100%; height: auto; display: block }}
-@media (max-width: 760px) {{ .pictures {{ grid-template-columns: 1fr }} }}
+@media screen and (max-width: 760px) {{ .pictures {{ grid-template-columns: 1fr }} }}
 svg path, svg line, svg circle {{ vector-effect: non-scaling-stroke }}
 .grid {{ stroke: var(--line); stroke-width: 1 }}
 .scale {{ fill: var(--quiet); font-size: 12px }}
