@@ -12,10 +12,10 @@ from decimal import Decimal
 
 from reconcile.journal.records import Effect
 from reconcile.journal.state import JournalState
-from reconcile.ledger import Cause, LedgerRow
+from reconcile.ledger import Cause, LedgerRow, summing
 from reconcile.model import Address
 from reconcile.money import ZERO, minus, parse, plus, total
-from reconcile.witness import CLOCK_AHEAD_MS, match_rows, summing, without_ours
+from reconcile.witness import CLOCK_AHEAD_MS, match_rows, without_ours
 
 UNEXPLAINED = "unexplained"
 UNSETTLED = "unsettled"

@@ -3,9 +3,16 @@
 It stands apart from the adapters so that the pure core can judge ledgers without importing anything that does I/O.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from itertools import combinations
+
+from reconcile.money import total
+
+MOST_SUMMED = 12
+"""Among how many rows those are looked for that add up to an amount."""
 
 
 class Cause(StrEnum):
@@ -41,3 +48,23 @@ class LedgerRead:
 
     rows: tuple[LedgerRow, ...]
     reaches_back: bool
+
+
+def summing(rows: Sequence[LedgerRow], amount: Decimal) -> Sequence[LedgerRow] | None:
+    """Some of the rows that add up to an amount: None where none do or there are too many to try."""
+    if amount == 0:
+        return ()
+    for chosen in (rows, [row for row in rows if row.change < 0], [row for row in rows if row.change > 0]):
+        if chosen and total(row.change for row in chosen) == amount:
+            return chosen
+    if len(rows) > MOST_SUMMED:
+        return None
+    return next(
+        (
+            chosen
+            for size in range(1, len(rows))
+            for chosen in combinations(rows, size)
+            if total(row.change for row in chosen) == amount
+        ),
+        None,
+    )

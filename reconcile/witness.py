@@ -13,15 +13,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from itertools import combinations
 
 from reconcile.journal.records import Effect, Intent
-from reconcile.ledger import Cause, LedgerRead, LedgerRow
+from reconcile.ledger import Cause, LedgerRead, LedgerRow, summing
 from reconcile.model import Address, MarginType, Position
 from reconcile.money import ZERO, minus, parse, plus, total
 
-MOST_UNNAMED = 12
-"""Among how many rows without a side those are looked for that explain a difference."""
 CLOCK_AHEAD_MS = 1_000
 """How far a signed timestamp can be ahead of the exchange's clock at the moment it is accepted."""
 
@@ -282,23 +279,3 @@ def without_ours(rows: Sequence[LedgerRow], move: Effect) -> list[LedgerRow]:
         return newer
     ours = _our_row(newer, move, minus(move.after, move.before))
     return [row for row in newer if row is not ours]
-
-
-def summing(rows: Sequence[LedgerRow], amount: Decimal) -> Sequence[LedgerRow] | None:
-    """Some of the rows that add up to an amount: None where none do or there are too many to try."""
-    if amount == 0:
-        return ()
-    for chosen in (rows, [row for row in rows if row.change < 0], [row for row in rows if row.change > 0]):
-        if chosen and total(row.change for row in chosen) == amount:
-            return chosen
-    if len(rows) > MOST_UNNAMED:
-        return None
-    return next(
-        (
-            chosen
-            for size in range(1, len(rows))
-            for chosen in combinations(rows, size)
-            if total(row.change for row in chosen) == amount
-        ),
-        None,
-    )

@@ -7,8 +7,7 @@ import pytest
 from reconcile.attribution import Baseline, Share, attribute, baseline, unsettled_rows
 from reconcile.journal.records import Effect, Known, Outcome, RunFinished
 from reconcile.journal.state import JournalState
-from reconcile.ledger import Cause, LedgerRow
-from reconcile.witness import MOST_UNNAMED
+from reconcile.ledger import MOST_SUMMED, Cause, LedgerRow
 from tests.desk import FENCE_MS, SIGNED_MS, D, at, intent, row
 
 LONG = at("BTCUSDT.long")
@@ -144,7 +143,7 @@ def test_causes_always_add_up_to_the_drift() -> None:
 
 
 def test_too_many_rows_without_a_side_are_not_tried() -> None:
-    rows = [row("1", f"r{n}", time_ms=LATER_MS, side=None) for n in range(MOST_UNNAMED + 1)]
+    rows = [row("1", f"r{n}", time_ms=LATER_MS, side=None) for n in range(MOST_SUMMED + 1)]
     assert told(attribute(rows, moved(), LONG, D(3), shared=True)) == [("unexplained", "3")]
 
 

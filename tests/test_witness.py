@@ -10,7 +10,6 @@ from reconcile.journal.records import Effect, Intent
 from reconcile.ledger import Cause, LedgerRead, LedgerRow
 from reconcile.model import MarginType, Position
 from reconcile.witness import (
-    MOST_UNNAMED,
     Judgement,
     Margin,
     Sight,
@@ -22,7 +21,6 @@ from reconcile.witness import (
     sight,
     signed_amount,
     stale_basis,
-    summing,
     without_ours,
 )
 from tests.desk import CROSSED, FENCE_MS, ISOLATED, SIGNED_MS, D, at, intent, position, row
@@ -136,15 +134,6 @@ def test_a_row_that_may_be_the_other_sides_explains_only_to_the_last_digit(
 ) -> None:
     rows = (row(change, "h1", side=None, cause=cause),)
     assert stale_basis(position(PLACE, "1200"), effect(), rows, shared=True, long_after=long_after) is stale
-
-
-def test_what_adds_up_is_found_among_a_few_rows_and_not_among_many() -> None:
-    few = tuple(row(str(change), f"r{change}", side=None) for change in (-1, 2, -4, 8))
-    many = tuple(row(str(number), f"r{number}", side=None) for number in range(1, MOST_UNNAMED + 2))
-    assert [r.row_id for r in summing(few, Decimal(4)) or ()] == ["r-4", "r8"]
-    assert summing(few, Decimal(0)) == ()
-    assert summing(few, Decimal(100)) is None
-    assert summing(many, Decimal(3)) is None
 
 
 @given(before=AMOUNTS, amount=AMOUNTS, adding=st.booleans())

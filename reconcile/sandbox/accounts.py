@@ -155,18 +155,19 @@ class Books:
 
     def deposit(self, asset: str, amount: Decimal, *, now_ms: int) -> None:
         """Money comes in (or out, when negative)."""
-        self._tick(now_ms)
         if self.cross.get(asset, ZERO) + amount < 0:
             raise Denied(Refusal.FUNDS, f"{asset}: only {self.cross.get(asset, ZERO)} is not allocated")
+        self._tick(now_ms)
         self._pay(asset, amount)
         self._done(asset)
 
     def set_mark(self, symbol: str, price: Decimal, *, now_ms: int) -> None:
         """The mark price moves."""
-        self._tick(now_ms)
+        market = self._market(symbol)
         if price <= 0:
             raise Denied(Refusal.AMOUNT, "a price must be positive")
-        self.markets[symbol] = replace(self._market(symbol), mark=price)
+        self._tick(now_ms)
+        self.markets[symbol] = replace(market, mark=price)
         self._done(None)
 
     def set_orders(
@@ -192,20 +193,20 @@ class Books:
 
     def set_multi_assets(self, *, on: bool, now_ms: int) -> None:
         """Share all assets as collateral; refused while anything is isolated."""
-        self._tick(now_ms)
         if on and any(position.margin_type == ISOLATED for position in self.positions.values()):
             raise Denied(Refusal.OPEN_POSITION, "an isolated position is open")
+        self._tick(now_ms)
         self.multi_assets = on
         self._done(None)
 
     def set_position_mode(self, mode: str, *, now_ms: int, scope: str | None = None) -> None:
         """Hedge or one-way, everywhere or in one scope; only while nothing is open there."""
-        self._tick(now_ms)
         if mode not in {HEDGE, ONE_WAY}:
             raise Denied(Refusal.SIDE, f"{mode!r} is neither {HEDGE} nor {ONE_WAY}")
         held = [self.rules.scope(self.markets[position.symbol]) for position in self.positions.values()]
         if scope in held or (scope is None and held):
             raise Denied(Refusal.OPEN_POSITION, "a position is open")
+        self._tick(now_ms)
         if scope is None:
             self.position_mode = mode
             self.modes.clear()

@@ -97,7 +97,10 @@ EFFECTS: dict[str, tuple[list[Record], tuple[int, str | None] | None]] = {
     "refused": ([FIRST, outcome(1, Known.REFUSED)], None),
     "not applied": ([FIRST, outcome(1, Known.NOT_APPLIED)], None),
     "accepted": ([FIRST, outcome(1, Known.ACCEPTED, effect_ms=2_000)], (2_000, "1500.5")),
-    "applied as seen": ([FIRST, outcome(1, Known.APPLIED, effect_ms=2_000, after="1500")], (2_000, "1500")),
+    "applied, and seen with others' moves": (
+        [FIRST, outcome(1, Known.APPLIED, effect_ms=2_000, after="1500")],
+        (2_000, "1500.5"),
+    ),
     "unknown after the fence": ([FIRST, outcome(1, Known.UNKNOWN, effect_ms=9_000)], (9_000, None)),
     "a type change": ([TYPE_CHANGE, outcome(1, Known.APPLIED, effect_ms=2_000)], (2_000, None)),
     "an effect that is dated before an earlier one": (
@@ -107,7 +110,7 @@ EFFECTS: dict[str, tuple[list[Record], tuple[int, str | None] | None]] = {
             replace(intent(2), lane=LANE, address=FIRST.address),
             outcome(2, Known.APPLIED, effect_ms=2_000, after="1801"),
         ],
-        (9_000, "1801"),
+        (9_000, "1500.5"),
     ),
     "resolved as applied": ([FIRST, resolved(applied=True)], (20_000, None)),
     "resolved as not applied": ([FIRST, resolved(applied=False)], (20_000, None)),
