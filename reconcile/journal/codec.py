@@ -37,7 +37,7 @@ from reconcile.money import parse, plain
 FORMAT = "reconcile.journal/1"
 VERSION = 1
 GENESIS = "0" * 64
-MAX_LINE = 1 << 20
+MAX_LINE = 1 << 25
 """No line is longer (bytes, newline included): what bounds a reader's memory."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
