@@ -6,7 +6,7 @@ Arithmetic runs in one context wide enough that no amount an exchange can print 
 
 from collections.abc import Iterable
 from decimal import Context, Decimal, InvalidOperation
-from functools import reduce
+from functools import lru_cache, reduce
 
 ZERO = Decimal(0)
 _EXACT = Context(prec=90)
@@ -14,8 +14,9 @@ _WIDEST = 40
 """No amount or price has more digits than this on either side of its point; what has is refused when it is read."""
 
 
+@lru_cache(maxsize=8192)
 def parse(text: str) -> Decimal:
-    """The exact value of a decimal literal.
+    """The exact value of a decimal literal; most of an account's numbers are the same in its next look.
 
     Raises ValueError for anything else: NaN, infinities, and numbers so long that arithmetic would have to round them.
     """
