@@ -9,6 +9,7 @@ script, which reads the positions and then adds one after the other. Every run h
 import json
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from benchmarks.running import Row, Run, in_turns, python, ratio, table
@@ -69,10 +70,10 @@ def rows() -> list[Row]:
     """Two rows for each number of changes."""
     found = []
     for count, turns in TURNS.items():
-        runs = in_turns(turns, ours=lambda count=count: ours(count), bare=lambda count=count: bare(count))
+        runs = in_turns(turns, ours=partial(ours, count), bare=partial(bare, count))
         work = f"apply {count} changes, {LATENCY_MS} ms away, {PARALLELISM} at once"
         found.append(ratio(work, "÷ a bare pooled-requests script", runs["ours"], runs["bare"], most=LIMITS[count]))
-        scripts = in_turns(1, ccxt=lambda count=count: ccxt(count))
+        scripts = in_turns(1, ccxt=partial(ccxt, count))
         found.append(ratio(work, "the usual ccxt script ÷ ours", scripts["ccxt"], runs["ours"][:1], least=8))
     return found
 

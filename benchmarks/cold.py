@@ -1,6 +1,6 @@
 """Cold start: what the three commands that people type most cost beside what their libraries cost by themselves.
 
-    python -m benchmarks.cold
+python -m benchmarks.cold
 """
 
 import tempfile

@@ -45,7 +45,7 @@ def rows() -> list[Row]:
             low=ratios[0],
             high=ratios[-1],
             reached=ratios[0] <= 1.3,
-            detail=f"{min(run.wall for run in runs):.2f} s ÷ {floor:.2f} s, {requests / ACCOUNTS:g} requests an account "
+            detail=f"{min(run.wall for run in runs):.2f} s ÷ {floor:.2f} s, {requests / ACCOUNTS:g} requests each "
             f"(CPU {cpu:.2f} s)",
         ),
         Row(

@@ -59,7 +59,7 @@ def observed(count: int) -> ObservedAccount:
 def main(count: int) -> float:
     """Plan, and return the seconds."""
     with tempfile.TemporaryDirectory() as folder:
-        nowhere = Served(exchange="binance", url="http://127.0.0.1:1", accounts=[], pid=0)
+        nowhere = Served(exchange="binance", url="http://127.0.0.1:1", accounts=[])
         margins = ["1100" if number % 10 == 9 else "1000" for number in range(count)]
         path = declare(Path(folder) / "state.toml", nowhere, margins=margins)
         live = observed(count)

@@ -6,6 +6,8 @@ Both parse, validate, compare, order and render as Markdown, each in a process o
 ten is to change. What is live is in memory on both sides.
 """
 
+from functools import partial
+
 from benchmarks.running import Row, Run, in_turns, python, ratio, table
 
 TURNS = {1_000: 5, 10_000: 3, 50_000: 1}
@@ -30,7 +32,7 @@ def rows() -> list[Row]:
     """A row for each number of targets."""
     found = []
     for count, turns in TURNS.items():
-        runs = in_turns(turns, octodns=lambda count=count: octodns(count), ours=lambda count=count: ours(count))
+        runs = in_turns(turns, octodns=partial(octodns, count), ours=partial(ours, count))
         found.append(
             ratio(f"plan {count:,} targets of one file", "octoDNS ÷ ours", runs["octodns"], runs["ours"], least=10)
         )

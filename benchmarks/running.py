@@ -75,7 +75,7 @@ def in_turns(times: int, **competitors: Callable[[], Run]) -> dict[str, list[Run
 def ratio(
     work: str, measure: str, upper: Sequence[Run], lower: Sequence[Run], *, most: float = 0, least: float = 0
 ) -> Row:
-    """A row from two lists of runs, turn by turn, by their wall time. ``most`` or ``least`` is what is to be reached."""
+    """A row from two lists of runs, turn by turn, by wall time. ``most`` or ``least`` is what is to be reached."""
     one, other = statistics.median(run.wall for run in upper), statistics.median(run.wall for run in lower)
     cpu = [statistics.median(run.cpu for run in runs) for runs in (upper, lower)]
     value = one / other

@@ -2,7 +2,8 @@
 
 Books are in memory; everything else is what ``reconcile sandbox serve`` runs. Prints one line of JSON (url, and each
 account's key, secret and passphrase), serves until its stdin ends, and prints what it has seen as another: requests by
-method, how many were throttled, and how long it was from the first write to the last, in milliseconds.
+method, how many were throttled, how long it was from the first write to the last (milliseconds), and the margin of each
+account's first position.
 """
 
 import argparse
@@ -10,12 +11,17 @@ import json
 import sys
 from collections import Counter
 
+from benchmarks.trouble import FirstWrites
 from reconcile.clock import SystemClock
-from reconcile.sandbox.demo import fleet
+from reconcile.sandbox.demo import fleet, fleet_symbol
+from reconcile.sandbox.faults import NoFaults
 from reconcile.sandbox.http import FRESH, Answer, Answering, Lag, Request
 from reconcile.sandbox.registry import simulated
 from reconcile.sandbox.server import SandboxServer
 from reconcile.sandbox.venue import Venue
+
+OPENED_BEFORE_MS = 3_600_000
+"""The positions are an hour old: their opening is not among the movements that settle a doubt."""
 
 
 class Counting:
@@ -52,17 +58,21 @@ def main() -> None:
             row.rules,
             accounts=options.accounts,
             positions=options.positions,
-            now_ms=SystemClock().wall_ms(),
+            now_ms=SystemClock().wall_ms() - OPENED_BEFORE_MS,
+            keep_ms=60_000 if options.trouble else 0,
         )
     )
     dialect = Counting(row.dialect(accounts, row.switched(json.loads(options.switches))))
-    with SandboxServer(Venue(dialect=dialect, latency_ms=options.latency)) as server:
+    faults = FirstWrites([account.key for account in accounts]) if options.trouble else NoFaults()
+    with SandboxServer(Venue(dialect=dialect, latency_ms=options.latency, faults=faults)) as server:
         keys = [
             {"key": account.key, "secret": account.secret, "passphrase": account.passphrase} for account in accounts
         ]
         print(json.dumps({"url": server.url, "accounts": keys}), flush=True)
         sys.stdin.read()
-    print(json.dumps(dialect.seen()), flush=True)
+    symbol = fleet_symbol(options.exchange, 1)
+    margins = [str(account.books.margin(symbol, "long")) for account in accounts]
+    print(json.dumps({**dialect.seen(), "margins": margins}), flush=True)
 
 
 def _options() -> argparse.Namespace:
@@ -72,6 +82,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--positions", type=int, default=10)
     parser.add_argument("--latency", type=int, default=0, help="a whole round trip, milliseconds")
     parser.add_argument("--switches", default="{}", help="the exchange's switches that are set otherwise, as JSON")
+    parser.add_argument("--trouble", action="store_true", help="let the first write of each account go wrong")
     return parser.parse_args()
 
 

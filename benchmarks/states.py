@@ -24,7 +24,7 @@ class Served:
     exchange: str
     url: str
     accounts: Sequence[Mapping[str, str]]
-    pid: int
+    process: "subprocess.Popen[bytes] | None" = None
     seen: Mapping[str, Any] = field(default_factory=dict)
 
     def environment(self) -> dict[str, str]:
@@ -36,9 +36,21 @@ class Served:
             found[f"FLEET_{number}_PASSPHRASE"] = keys["passphrase"]
         return found
 
+    def finish(self) -> None:
+        """Stop serving; ``seen`` is set after it."""
+        process = self.process
+        if process is not None and process.stdin is not None and process.stdout is not None and not self.seen:
+            process.stdin.close()
+            self.seen = json.loads(process.stdout.readline())
+
     def cpu_seconds(self) -> float:
         """User and system time that the exchange's process has used so far."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        fields = (
+            Path(f"/proc/{self.process.pid if self.process else 'self'}/stat")
+            .read_text(encoding="ascii")
+            .rpartition(")")[2]
+            .split()
+        )
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
@@ -50,21 +62,22 @@ def served(
     positions: int = 10,
     latency_ms: int = 0,
     switches: Mapping[str, object] | None = None,
+    trouble: bool = False,
 ) -> Iterator[Served]:
     """A simulated exchange in its own process for as long as the block lasts; ``switches`` None: it counts nothing."""
     chosen = UNLIMITED if switches is None else switches
     words = [sys.executable, "-m", "benchmarks.serve", "--exchange", exchange, "--switches", json.dumps(chosen)]
     words += ["--accounts", str(accounts), "--positions", str(positions), "--latency", str(latency_ms)]
+    words += ["--trouble"] if trouble else []
     with subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        if process.stdin is None or process.stdout is None:
-            raise RuntimeError("the pipes were asked for")
+        if process.stdout is None:
+            raise RuntimeError("the pipe was asked for")
         facts = json.loads(process.stdout.readline())
-        running = Served(exchange=exchange, url=facts["url"], accounts=facts["accounts"], pid=process.pid)
+        running = Served(exchange=exchange, url=facts["url"], accounts=facts["accounts"], process=process)
         try:
             yield running
         finally:
-            process.stdin.close()
-            running.seen = json.loads(process.stdout.readline())
+            running.finish()
 
 
 def declare(path: Path, exchange: Served, *, account: int = 1, margins: Sequence[str]) -> Path:

@@ -15,7 +15,9 @@ url, key, secret, targets = sys.argv[1:]
 exchange = ccxt.binanceusdm({"apiKey": key, "secret": secret})
 for name, place in exchange.urls["api"].items():
     if isinstance(place, str) and "fapi" in name:
-        exchange.urls["api"][name] = url + "/" + place.partition("/fapi/")[1].strip("/") + "/" + place.rpartition("/")[2]
+        exchange.urls["api"][name] = (
+            url + "/" + place.partition("/fapi/")[1].strip("/") + "/" + place.rpartition("/")[2]
+        )
 
 with open(targets) as file:
     wanted = json.load(file)

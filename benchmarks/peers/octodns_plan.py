@@ -45,9 +45,7 @@ class Memory(BaseProvider):
 count = int(sys.argv[1])
 with tempfile.TemporaryDirectory() as folder:
     names = [f"c{number:06}" for number in range(count)]
-    text = "".join(
-        f"{name}:\n  ttl: 300\n  type: A\n  value: 10.0.{i % 10 // 9}.1\n" for i, name in enumerate(names)
-    )
+    text = "".join(f"{name}:\n  ttl: 300\n  type: A\n  value: 10.0.{i % 10 // 9}.1\n" for i, name in enumerate(names))
     (Path(folder) / f"{NAME}yaml").write_text("---\n" + text)
     live = Zone(NAME, [])
     target = Memory([Record.new(live, name, {"type": "A", "ttl": 300, "value": "10.0.0.1"}) for name in names])

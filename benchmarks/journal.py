@@ -1,0 +1,156 @@
+"""What a journal of a million records costs to write, open, verify and read, in files and in PostgreSQL.
+
+    python -m benchmarks.journal [RECORDS] [--postgres]
+
+Each figure is of a process of its own: records a second, and the most memory it held (which must not grow with the
+journal). The journal is one account's: runs of ten steps over twenty addresses, as applies write it, flushed as applies
+flush it (every intent before it would be sent, here ten at a time).
+"""
+
+import asyncio
+import json
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from decimal import Decimal
+from pathlib import Path
+
+from benchmarks.running import python
+from reconcile.audit.log import Filter, log
+from reconcile.audit.verifying import verify
+from reconcile.clock import SystemClock
+from reconcile.journal.base import Store
+from reconcile.journal.disk import SystemDisk
+from reconcile.journal.files import FileStore
+from reconcile.journal.records import Intent, Known, Noted, Outcome, Record, RunFinished, RunStarted
+from reconcile.model import Address, Side
+
+ACCOUNT = "binance-live-bench"
+STEPS = 10
+ADDRESSES = [Address(f"SYM{number}USDT", Side.LONG) for number in range(20)]
+_FACTS = {
+    "account": "bench",
+    "actor": "pipeline",
+    "state_sha256": "ab" * 32,
+    "git_commit": "cd" * 20,
+    "policy": {"max_total_add": "20000", "min_available": "500", "min_liquidation_distance": "5%"},
+}
+
+
+def one_run(number: int) -> Iterator[list[Record]]:
+    """The records of one run, in the batches that are flushed together."""
+    yield [RunStarted(host="runner", command="apply", details=_FACTS), Noted(what="planned", details={"plan_id": "p"})]
+    now_ms = 1_790_000_000_000 + number * 60_000
+    addresses = [ADDRESSES[(number * STEPS + each) % len(ADDRESSES)] for each in range(STEPS)]
+    intents: list[Record] = [_intent(number, address, now_ms) for address in addresses]
+    yield intents
+    yield [_outcome(number, address, Known.ACCEPTED, now_ms) for address in addresses]
+    yield [_outcome(number, address, Known.APPLIED, now_ms) for address in addresses]
+    live = {str(address): {"isolated_margin": "1500", "asset": "USDT"} for address in ADDRESSES}
+    yield [RunFinished(details={"exit_code": 0, "live": live, "live_at_ms": now_ms, "errors": []})]
+
+
+def _intent(number: int, address: Address, now_ms: int) -> Intent:
+    return Intent(
+        intent_id=f"{number}-{address}",
+        step_id=f"s{number}",
+        lane=str(address),
+        address=address,
+        action="add_margin",
+        asset="USDT",
+        amount=Decimal("12.5"),
+        before="1487.5",
+        wanted="1500",
+        size=Decimal("0.25"),
+        identity=None,
+        cursor=None,
+        signed_at_ms=now_ms,
+        fence_ms=now_ms + 8_000,
+    )
+
+
+def _outcome(number: int, address: Address, known: Known, now_ms: int) -> Outcome:
+    after, evidence = ("1500", "1487.5 → 1500 seen") if known is Known.APPLIED else (None, "")
+    return Outcome(
+        intent_id=f"{number}-{address}", known=known, effect_ms=now_ms + 90, after=after, evidence=evidence, code="200"
+    )
+
+
+async def write(store: Store, records: int) -> int:
+    """Append that many records (to the next whole run); how many."""
+    count, number = 0, 0
+    async with store.open(ACCOUNT, run_id="bench", holder={}, timeout_ms=0) as journal:
+        while count < records:
+            for batch in one_run(number):
+                await asyncio.gather(*(journal.append(record, durable=isinstance(record, Intent)) for record in batch))
+                count += len(batch)
+            number += 1
+    return count
+
+
+async def append_once(store: Store) -> int:
+    """Open the journal, as every apply does, and append one durable record."""
+    async with store.open(ACCOUNT, run_id="one", holder={}, timeout_ms=0) as journal:
+        await journal.append(Noted(what="one"), durable=True)
+        return int(journal.state.records)
+
+
+def measured(what: str, place: str, records: int) -> None:
+    """One figure, in this process: its work, records a second, and the most memory held."""
+    store = _store(place)
+    began = time.perf_counter()
+    count = {
+        "write": lambda: asyncio.run(write(store, records)),
+        "open and append": lambda: asyncio.run(append_once(store)),
+        "verify": lambda: sum(verdict.records if verdict.is_good else 0 for verdict in verify(store, {})),
+        "log of one address": lambda: _logged(store, records),
+    }[what]()
+    seconds = time.perf_counter() - began
+    mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"work": what, "records": count, "seconds": seconds, "mib": mib}))
+
+
+def _logged(store: Store, records: int) -> int:
+    log(store, Filter(address=str(ADDRESSES[0]), outcomes=frozenset({"unknown"})))
+    return records
+
+
+def _store(place: str) -> Store:
+    if place.startswith("postgresql://"):
+        from reconcile.journal.postgres import PostgresStore, place_of  # noqa: PLC0415 - only where it is measured
+
+        return PostgresStore(place_of(place), SystemClock())
+    return FileStore(Path(place), SystemDisk(), SystemClock())
+
+
+def main() -> None:
+    """Every figure, for files and where asked for PostgreSQL, with a journal of a hundredth beside it."""
+    words = [word for word in sys.argv[1:] if not word.startswith("--")]
+    records = int(words[0]) if words else 1_000_000
+    print("| store | work | records | seconds | records/s | peak MiB |\n|-|-|-:|-:|-:|-:|")
+    with ExitStack() as opened:
+        for count in (records // 100, records):
+            places = {"files": opened.enter_context(tempfile.TemporaryDirectory())}
+            if "--postgres" in sys.argv:
+                from tests.journal.postgres_server import Server  # noqa: PLC0415 - only where it is measured
+
+                places["PostgreSQL"] = opened.enter_context(Server()).url
+            for name, place in places.items():
+                for what in ("write", "open and append", "verify", "log of one address"):
+                    found = json.loads(python("-m", "benchmarks.journal", "--measure", what, place, str(count)).output)
+                    speed = found["records"] / found["seconds"]
+                    print(
+                        f"| {name} | {what} | {found['records']:,} | {found['seconds']:.2f} | {speed:,.0f} "
+                        f"| {found['mib']:.0f} |",
+                        flush=True,
+                    )
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--measure"]:
+        measured(sys.argv[2], sys.argv[3], int(sys.argv[4]))
+    else:
+        main()
