@@ -159,8 +159,8 @@ def _totals(moves: Sequence[MoveMargin], action: str, key: str, limit: Limit | N
         if most is not None and value > most:
             verb = "add" if action == "add_margin" else "take out"
             message = (
-                f"limits of one run: {len(steps)} steps would {verb} {plain(value)} {asset}, over {key} {plain(most)}; "
-                "split the change, raise the limit, or override it for one run"
+                f"limits of one run: {len(steps)} step{'s' if len(steps) > 1 else ''} would {verb} {plain(value)} "
+                f"{asset}, over {key} {plain(most)}; split the change, raise the limit, or override it for one run"
             )
             errors.append(PlanError(key=key, asset=asset, limit=plain(most), value=plain(value), message=message))
     return errors

@@ -63,7 +63,7 @@ def load(account: DesiredAccount, env: Mapping[str, str]) -> Credentials:
             f"{missing[0]}_FILE and so on, or put files of these names in the folder {FOLDER_VARIABLE}"
         )
     if problems:
-        raise InputError("\n".join(f"{doing}: {problem}" for problem in problems))
+        raise InputError(f"{doing}: {'; '.join(problems)}")
     values = [found[name] for name in wanted]
     return Credentials(key=values[0], secret=values[1], passphrase=values[2] if len(values) > 2 else None)
 

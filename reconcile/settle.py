@@ -68,7 +68,7 @@ async def _until_two_agree(context: Context, intent: Intent, *, was: Known | Non
             judgement = _judge(intent, seen, was, long_after=long_after, late=late)
             early = effect_ms is not None and asked_ms <= effect_ms + context.grace_ms
             if judgement is not Judgement.LOOK_AGAIN and not (early and judgement is Judgement.UNKNOWN):
-                return _outcome(intent, seen, judgement, effect_ms)
+                return _outcome(intent, seen, judgement, was, effect_ms)
         if late:
             return _undecided(intent, was, effect_ms, trouble)
         previous = seen
@@ -112,7 +112,9 @@ def _judge(intent: Intent, seen: Sight | _TypeSight, was: Known | None, *, long_
     return judge(seen, was=_WAS[was], long_after=long_after, deadline_passed=late)
 
 
-def _outcome(intent: Intent, seen: Sight | _TypeSight, judgement: Judgement, effect_ms: int | None) -> Outcome:
+def _outcome(
+    intent: Intent, seen: Sight | _TypeSight, judgement: Judgement, was: Known | None, effect_ms: int | None
+) -> Outcome:
     effect = intent.fence_ms if effect_ms is None else effect_ms
     after = str(seen.live) if isinstance(seen, _TypeSight) else None
     claim = None
@@ -130,6 +132,7 @@ def _outcome(intent: Intent, seen: Sight | _TypeSight, judgement: Judgement, eff
             known = Known.RELEASED
         case Judgement.UNKNOWN | Judgement.LOOK_AGAIN:
             known = Known.UNKNOWN
+            evidence = f"the exchange said yes, but {evidence}" if was is Known.ACCEPTED else evidence
     return Outcome(
         intent_id=intent.intent_id, known=known, effect_ms=effect, after=after, evidence=evidence, claim=claim
     )

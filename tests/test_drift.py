@@ -289,3 +289,10 @@ def test_an_account_that_cannot_be_read_is_listed_with_its_error(tmp_path: Path)
     check(ended.json)
     assert ended.code == 1
     assert ended.json["accounts"][0]["errors"][0]["key"] == "input"
+
+
+def test_the_last_line_does_not_call_an_account_that_cannot_be_read_free_of_drift(tmp_path: Path) -> None:
+    file = tmp_path / "main.toml"
+    file.write_text('version = 1\n[account]\nname = "main"\nexchange = "binance"\nposition_mode = "hedge"\n')
+    ended = cli_kit.run(tmp_path, "drift", str(file))
+    assert ended.out.splitlines()[-1] == "Drift: 1 account could not be read (times are UTC)."

@@ -23,6 +23,7 @@ from requests.adapters import BaseAdapter
 from requests.utils import get_environ_proxies
 
 from reconcile import __version__, endpoints, secrets
+from reconcile.cli.files import private
 from reconcile.cli.session import Session
 from reconcile.clock import Clock
 from reconcile.errors import InputError
@@ -173,7 +174,7 @@ class Outside:
             from reconcile.sandbox.store import StoredDialect  # noqa: PLC0415 - as above
             from reconcile.sandbox.venue import Venue  # noqa: PLC0415 - as above
 
-            dialect = StoredDialect(SandboxStore(self._home), account.name, account.exchange)
+            dialect = StoredDialect(SandboxStore(private(self._home)), account.name, account.exchange)
             server = self._opened.enter_context(SandboxServer(Venue(dialect=dialect)))
             keys = dialect.credentials
             self._sandboxes[account.name] = (

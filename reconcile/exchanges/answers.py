@@ -26,7 +26,7 @@ _AGAIN = {CodeClass.THROTTLE, CodeClass.CLOCK, CodeClass.LATER, CodeClass.DOUBT}
 _ADVICE = {
     CodeClass.PERMISSION: "check the API key, its permissions and its list of IP addresses",
     CodeClass.THROTTLE: "wait, or stop other programs on this key or address",
-    CodeClass.CLOCK: "the exchange's time is asked for again",
+    CodeClass.CLOCK: "its time was asked for again without effect; try again later",
     CodeClass.REQUEST: "check the endpoint and the symbols, or report this as a bug",
     CodeClass.LATER: "try again later",
     CodeClass.DOUBT: "try again later",

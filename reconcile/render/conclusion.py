@@ -16,15 +16,24 @@ def conclusion(result: Result) -> str:
         case 0:
             return _good(result, outcomes)
         case 1:
-            return f"FAILED: {done} The error above says what to mend. {_AGAIN}."
+            return f"FAILED{_whose(result)}: {done} The error above says what to mend. {_AGAIN}."
         case 4:
-            return f"REFUSED: {done} The reason is above."
+            return f"REFUSED{_whose(result)}: {done} The reason is above."
         case 5:
             return f"UNKNOWN: {done} {_held(result)}"
         case 130:
             return f"INTERRUPTED: {done} {_AGAIN}."
         case _:
-            return f"INCOMPLETE: {done} The reasons are above. {_AGAIN}."
+            return f"INCOMPLETE{_whose(result)}: {done} The reasons are above. {_AGAIN}."
+
+
+def _whose(result: Result) -> str:
+    """Which of several accounts the verdict is about; empty where there is one."""
+    if len(result.accounts) == 1:
+        return ""
+    names = [account.plan.desired.name for account in result.accounts if account.exit_code == result.exit_code]
+    shown = clean(", ".join(names[:5])) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return f" for {shown} ({len(names)} of {len(result.accounts)} accounts); in all"
 
 
 def _good(result: Result, outcomes: Counter[OutcomeKind]) -> str:

@@ -176,10 +176,10 @@ def summary(accounts: Sequence[Account]) -> str:
     entries = [entry for account in accounts for entry in account.entries]
     beyond = sum(1 for entry in entries if entry.is_beyond)
     failed = sum(1 for account in accounts if account.errors)
-    parts = [f"{beyond} drifted beyond tolerance" if beyond else "no drift beyond tolerance"]
-    parts.append(f"{len(entries)} compared")
-    if failed:
-        parts.append(f"{failed} account{'s' if failed > 1 else ''} could not be read")
+    parts = [f"{failed} account{'s' if failed > 1 else ''} could not be read"] if failed else []
+    if entries or not failed:
+        parts.append(f"{beyond} drifted beyond tolerance" if beyond else "no drift beyond tolerance")
+        parts.append(f"{len(entries)} compared")
     return f"Drift: {', '.join(parts)} (times are UTC)."
 
 

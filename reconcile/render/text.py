@@ -149,7 +149,8 @@ def result(result: Result, *, color: bool, titles: Mapping[str, str] = NO_TITLES
         lines += _errors(account.errors, color=color)
         lines += [_step(step, assets.get(str(step.address), ""), color=color) for step in account.steps]
         if account.remaining:
-            lines.append("  not where it should be:")
+            stale = any(error.key == "stale" for error in account.errors)
+            lines.append("  as it was planned, and no longer is:" if stale else "  not where it should be:")
             lines += ["  " + line for line in entries(account.remaining, color=color)]
         lines += _checks(account)
         blocks.append("\n".join(lines))

@@ -3,13 +3,22 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from reconcile import planner, statefile
+from reconcile import planner, secrets, statefile
 from reconcile.basis import sound_look
-from reconcile.errors import Declined, InputError, Interrupted, JournalError, ReadFailed, ReconcileError
+from reconcile.errors import (
+    Declined,
+    InputError,
+    Interrupted,
+    JournalError,
+    ReadFailed,
+    ReconcileError,
+    RefusalKind,
+)
 from reconcile.exchanges.base import Writer, lane_of
 from reconcile.journal.records import Known
 from reconcile.journal.state import JournalState
 from reconcile.model import Address, DesiredAccount
+from reconcile.money import plain
 from reconcile.plan import AccountPlan, PlanError
 from reconcile.targets import matches
 from reconcile.workflow.world import Connection, World
@@ -50,7 +59,8 @@ def held_addresses(state: JournalState, desired: DesiredAccount, writer: Writer)
         if item is None:
             continue
         intent = item.intent
-        what = f"{intent.action} {intent.amount if intent.amount is not None else intent.wanted} of {intent.address}"
+        moved = plain(intent.amount) if intent.amount is not None else intent.wanted
+        what = f"{intent.action} {moved} of {intent.address}"
         known = "has no outcome yet" if item.known is None else f"is {item.known}"
         advice = (
             "see reconcile status, and reconcile resolve"
@@ -100,14 +110,14 @@ async def plan_account(
 
 def failed_plan(desired: DesiredAccount, error: ReconcileError) -> AccountPlan:
     """The plan of an account that could not be planned."""
-    plan_error, code = as_error(error)
+    plan_error, code = as_error(error, desired)
     return AccountPlan(
         desired=desired, identity=None, observed=None, observed_wall_ms=None, errors=(plan_error,), exit_code=code
     )
 
 
-def as_error(error: ReconcileError) -> tuple[PlanError, int]:
-    """An account's failure as its error and exit code."""
+def as_error(error: ReconcileError, desired: DesiredAccount | None = None) -> tuple[PlanError, int]:
+    """An account's failure as its error and exit code; where its key is refused, with the variables that hold it."""
     match error:
         case Declined():
             found = PlanError(
@@ -117,7 +127,9 @@ def as_error(error: ReconcileError) -> tuple[PlanError, int]:
         case InputError():
             return PlanError(key="input", message=str(error)), 1
         case ReadFailed():
-            return PlanError(key="exchange", message=str(error)), 1
+            keys = secrets.names(desired) if desired is not None and error.kind is RefusalKind.PERMISSION else ()
+            where = f" (this account's are {', '.join(keys)})" if keys else ""
+            return PlanError(key="exchange", message=f"{error}{where}"), 1
         case JournalError():
             return PlanError(key="journal", message=str(error)), 1
         case Interrupted():

@@ -61,5 +61,5 @@ async def _drift_one(world: World, desired: DesiredAccount) -> AccountDrift:
             entries=tuple(entry for entry in found if entry is not None),
         )
     except ReconcileError as error:
-        failure, code = as_error(error)
+        failure, code = as_error(error, desired)
         return AccountDrift(account=desired.name, state_file=desired.path, errors=(failure,), exit_code=code)

@@ -124,7 +124,7 @@ class AccountRun:
 
     async def failed(self, error: ReconcileError) -> AccountResult:
         """The result of an account that could not go on; noted in the journal, where it can be."""
-        found, code = as_error(error)
+        found, code = as_error(error, self._desired)
         if self._journal is None and isinstance(error, Declined) and error.key != "lock":
             record, facts = refused(self._world, self._desired, self._facts, error), self._facts
             await note(self._world, self._desired, self.identity, record, run_id=facts.run_id, command=facts.command)

@@ -75,7 +75,7 @@ async def _status_one(world: World, desired: DesiredAccount) -> AccountStatus:
             frozen=frozen,
         )
     except ReconcileError as error:
-        found, code = as_error(error)
+        found, code = as_error(error, desired)
         return AccountStatus(account=desired.name, frozen=frozen, errors=(found,), exit_code=code)
 
 

@@ -108,6 +108,14 @@ LAST_LINES: dict[str, tuple[Result, str]] = {
         result(account_result([APPLIED], exit_code=1), exit_code=1),
         "FAILED: 1 of 3 steps applied, 2 not started. The error above says what to mend.",
     ),
+    "error on one of several": (
+        result(account_result([APPLIED], exit_code=0), account_result([], exit_code=1), exit_code=1),
+        "FAILED for main (1 of 2 accounts); in all: 1 of 6 steps applied, 5 not started. The error above says",
+    ),
+    "refused, one of several": (
+        result(account_result([APPLIED], exit_code=0), account_result([], exit_code=4), exit_code=4),
+        "REFUSED for main (1 of 2 accounts); in all: 1 of 6 steps applied, 5 not started. The reason is above.",
+    ),
     "refused": (
         result(account_result([], exit_code=4), exit_code=4),
         "REFUSED: nothing was sent (3 steps planned). The reason is above.",
@@ -133,6 +141,14 @@ def test_the_last_line_says_what_was_and_was_not_done(case: str) -> None:
     last = text.result(ended, color=False).splitlines()[-1]
     assert last == conclusion(ended)
     assert last.startswith(expected)
+
+
+def test_a_stale_plan_is_not_shown_as_what_live_lacks() -> None:
+    stale = PlanError(key="stale", message="margin moved since the plan")
+    ended = result(account_result([], exit_code=4, remaining=WAITING, errors=[stale]), exit_code=4)
+    shown = text.result(ended, color=False)
+    assert "as it was planned, and no longer is:" in shown
+    assert "not where it should be" not in shown
 
 
 def test_every_address_has_its_line() -> None:
