@@ -116,8 +116,8 @@ def fleet_symbol(exchange: str, number: int) -> str:
 def fleet(
     exchange: str, rules: Rules, *, accounts: int, positions: int, now_ms: int, keep_ms: int = 0
 ) -> Iterable[Account]:
-    """Many accounts, each with that many isolated long positions of 1000 USDT margin and 100 USDT free for each, more
-    where they are few. Their symbols are ``fleet_symbol``'s, from 1."""
+    """Many accounts, each with that many isolated long positions of 1000 USDT margin and as much free, but at least
+    100000 USDT. Their symbols are ``fleet_symbol``'s, from 1."""
     for number in range(1, accounts + 1):
         name = f"fleet-{number}"
         books = Books(uid=uid_of(name), position_mode=HEDGE, rules=rules, keep_ms=keep_ms)
@@ -127,7 +127,7 @@ def fleet(
                 symbol=symbol, asset="USDT", mark=Decimal(100), tiers=_MIDDLE, base=f"C{index}", quote="USDT"
             )
             books.add_market(market, setting=Setting(margin_type=ISOLATED, leverage=LEVERAGE))
-        books.deposit("USDT", Decimal(max(100_000, 100 * positions) + 1000 * positions), now_ms=now_ms)
+        books.deposit("USDT", Decimal(max(100_000, 1000 * positions) + 1000 * positions), now_ms=now_ms)
         for index in range(1, positions + 1):
             books.open_position(fleet_symbol(exchange, index), "long", Decimal(50), now_ms=now_ms, margin=Decimal(1000))
         yield account_of(exchange, name, books)
