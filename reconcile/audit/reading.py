@@ -45,7 +45,8 @@ class _Reader:
         kind, run_id = record["kind"], str(record["run"])
         if kind in {"journal", "repaired"}:
             return None
-        if self._run is None or self._run.run_id != run_id:
+        begins = kind == "run_started" and self._run is not None and self._run.command != ""
+        if self._run is None or self._run.run_id != run_id or begins:
             ended = self.end()
             self._run = Run(
                 identity=self._identity,
