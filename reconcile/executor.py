@@ -4,6 +4,7 @@ Lanes start in the plan's order, as many at a time as asked for; within a lane o
 only while a step looks and sends: a fence or a slow answer in one lane holds up no other.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 from reconcile.context import Context
@@ -17,10 +18,10 @@ from reconcile.together import together
 class Executor:
     """The conduct of one account's steps under its lock."""
 
-    def __init__(self, context: Context, *, parallelism: int) -> None:
-        """``parallelism`` is how many steps may look and send at once, at least 1."""
+    def __init__(self, context: Context, *, parallelism: int, sending: asyncio.Semaphore | None = None) -> None:
+        """``parallelism`` is how many steps may look and send at once, at least 1; ``sending`` as for ``Slots``."""
         self._context = context
-        self._slots = Slots(parallelism)
+        self._slots = Slots(parallelism, sending)
 
     async def settle_earlier(self) -> None:
         """Lead every intent that earlier runs left open out of doubt, all lanes at once, and journal what is known.

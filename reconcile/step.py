@@ -33,11 +33,12 @@ _AGAIN = {RefusalKind.THROTTLE, RefusalKind.CLOCK}
 class Slots:
     """How many steps are at work at once: ``sending`` waits for an answer, ``ready`` looks, journals, waits to send.
 
-    Some are made ready while others are under way, so that the wire never waits for the disk.
+    Some are made ready while others are under way, so that the wire never waits for the disk. ``sending`` is shared by
+    all accounts (None: this one is alone), as the wire is: what has its turn there leaves at once, on a young look.
     """
 
-    def __init__(self, parallelism: int) -> None:
-        self.sending = asyncio.Semaphore(parallelism)
+    def __init__(self, parallelism: int, sending: asyncio.Semaphore | None = None) -> None:
+        self.sending = sending or asyncio.Semaphore(parallelism)
         self.ready = asyncio.Semaphore(2 * parallelism)
 
 

@@ -43,7 +43,7 @@ ACTOR_VARIABLES = ("RECONCILE_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "CI_C
 """Who is responsible, the first that is set; CI systems set theirs."""
 
 _URGENT = 4
-"""Threads beyond the parallelism, so that looks need not wait for calls that hang."""
+"""Threads for reads beyond the parallelism, so that looks need not wait for those that hang."""
 
 
 def home_of(session: Session, env: Mapping[str, str]) -> Path:
@@ -159,11 +159,15 @@ class Outside:
         if self._wire is None:
             count = self._parallelism + _URGENT
             threads = ThreadPoolExecutor(count, thread_name_prefix="http")
-            self._opened.callback(threads.shutdown, wait=False, cancel_futures=True)
+            writers = ThreadPoolExecutor(self._parallelism, thread_name_prefix="http-write")
+            for pool in (threads, writers):
+                self._opened.callback(pool.shutdown, wait=False, cancel_futures=True)
             bundle = self._env.get("REQUESTS_CA_BUNDLE") or self._env.get("CURL_CA_BUNDLE") or True
             if isinstance(bundle, str) and not Path(bundle).exists():
                 raise InputError(f"preparing HTTPS: the CA bundle {bundle} does not exist; mend REQUESTS_CA_BUNDLE")
-            self._wire = RequestsWire(_Proxied(http_adapter(count)), threads=threads, verify=bundle)
+            self._wire = RequestsWire(
+                _Proxied(http_adapter(count + self._parallelism)), threads=threads, writers=writers, verify=bundle
+            )
         return self._wire
 
     def _sandbox(self, account: DesiredAccount) -> tuple[str, Credentials]:

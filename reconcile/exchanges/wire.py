@@ -78,17 +78,27 @@ def http_adapter(connections: int) -> HTTPAdapter:
 class RequestsWire:
     """The wire over a ``requests`` transport adapter, real or in-process, run on an executor's threads."""
 
-    def __init__(self, adapter: BaseAdapter, *, threads: Executor | None, verify: bool | str = True) -> None:
-        """``threads`` None sends in the calling thread, for an in-process adapter."""
+    def __init__(
+        self,
+        adapter: BaseAdapter,
+        *,
+        threads: Executor | None,
+        writers: Executor | None = None,
+        verify: bool | str = True,
+    ) -> None:
+        """``threads`` None sends in the calling thread, for an in-process adapter. ``writers`` are threads for writes
+        alone, so that none grows old behind reads (None: they share)."""
         self._adapter = adapter
         self._threads = threads
+        self._writers = writers or threads
         self._verify = verify
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         """See ``Wire.send``."""
-        if self._threads is None:
+        threads = self._threads if request.method == "GET" else self._writers
+        if threads is None:
             return self._send(request)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._send, request)
+        return await asyncio.get_running_loop().run_in_executor(threads, self._send, request)
 
     def _send(self, request: HttpRequest) -> HttpResponse:
         try:

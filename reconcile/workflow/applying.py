@@ -53,6 +53,7 @@ async def apply(
         overrides=saved.plan.overrides if saved else flat_overrides(overrides, accounts),
         selection=selection,
         saved=saved,
+        sending=asyncio.Semaphore(world.parallelism),
     )
     started_ms = world.clock.wall_ms()
     runs = [AccountRun(world, selection.of(account), facts) for account in accounts]

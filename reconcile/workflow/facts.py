@@ -1,5 +1,6 @@
 """What a run tells its journal, and the context that its steps are given."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +32,8 @@ _STEP = ("step_id", "action", "amount", "before", "after", "from", "to")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
-    """What all accounts of one invocation share. ``saved`` is the reviewed plan being applied, None otherwise."""
+    """What all accounts of one invocation share. ``saved`` is the reviewed plan being applied, None otherwise;
+    ``sending`` are the places for writes on the one wire."""
 
     run_id: str
     plan_id: str
@@ -41,6 +43,7 @@ class RunFacts:
     overrides: Mapping[str, str]
     selection: Selection
     saved: SavedPlan | None
+    sending: asyncio.Semaphore | None = None
 
 
 def seen_from(journal: Journal, host: str) -> bool:

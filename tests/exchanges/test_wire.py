@@ -243,3 +243,30 @@ def test_a_read_only_wire_lets_no_write_through() -> None:
 
 def test_a_request_shows_no_header_when_it_is_printed() -> None:
     assert "very-secret" not in repr(HttpRequest(method="GET", url="http://h", headers={"X-KEY": "very-secret"}))
+
+
+def test_a_write_does_not_wait_behind_reads() -> None:
+    class Hanging(BaseAdapter):
+        """Lets no read end before a write has come."""
+
+        written = threading.Event()
+
+        def send(self, request: requests.PreparedRequest, *_: object, **__: object) -> requests.Response:
+            if request.method == "GET" and not self.written.wait(5):
+                raise TimeoutError
+            self.written.set()
+            response = requests.Response()
+            response.status_code = 200
+            response._content = b"{}"
+            return response
+
+        def close(self) -> None:
+            """Nothing is open."""
+
+    async def main() -> list[HttpResponse]:
+        with ThreadPoolExecutor(max_workers=1) as reads, ThreadPoolExecutor(max_workers=1) as writes:
+            wire = RequestsWire(Hanging(), threads=reads, writers=writes)
+            asked = [HttpRequest(method=method, url="http://h/p") for method in ("GET", "GET", "POST")]
+            return await asyncio.gather(*map(wire.send, asked))
+
+    assert [response.status for response in asyncio.run(main())] == [200, 200, 200]
