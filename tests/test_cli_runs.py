@@ -222,7 +222,7 @@ def until(moved: Mapping[str, Decimal], home: Path) -> None:
 
 
 def test_the_first_signal_starts_nothing_new_and_the_next_run_finishes(tmp_path: Path) -> None:
-    with served(tmp_path, "--latency", "2000") as (state, keys):
+    with served(tmp_path, "--latency", "1000") as (state, keys):
         words = ["apply", str(state), "--auto-approve", "--parallelism", "1", "--format", "json"]
         with started(tmp_path, *words, env=keys) as child:
             until(BEFORE, tmp_path)
