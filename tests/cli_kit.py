@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from reconcile.cli import main
 from tests.documents import seen
+from tests.produced import note
 
 ROOT = Path(__file__).parents[1]
 SECONDS = 60
@@ -53,6 +54,7 @@ def run(home: Path, *words: str, env: Mapping[str, str] | None = None) -> Ended:
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     seen(done.stdout)
+    note(words, done.stdout, done.stderr)
     return Ended(code=done.exit_code, out=done.stdout, err=done.stderr)
 
 
@@ -71,6 +73,7 @@ def process(
         cwd=cwd,
     )
     seen(done.stdout)
+    note(words, done.stdout, done.stderr)
     return Ended(code=done.returncode, out=done.stdout, err=done.stderr)
 
 
@@ -103,4 +106,5 @@ def at_terminal(home: Path, *words: str, typed: bytes, env: Mapping[str, str] | 
         child.kill()
     code = child.wait(SECONDS)
     os.close(ours)
+    note(words, shown.decode(errors="replace"))
     return Ended(code=code, out=shown.decode().replace("\r\n", "\n"), err="")
