@@ -1,9 +1,11 @@
 """A saved plan is used once, for its own account, and is a ceiling: never larger, never the other way."""
 
 import json as plain_json
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -296,6 +298,64 @@ def test_a_plan_that_was_edited_is_refused() -> None:
 
     with pytest.raises(Declined, match="changed after it was saved"):
         play(planned)
+
+
+def forged(change: Callable[[dict[str, Any]], object]) -> str:
+    """A saved plan with a change in its first account, and a digest that fits."""
+
+    async def planned(scene: Scene) -> dict[str, Any]:
+        return plain_json.loads(json.dumps(json.plan(await scene.plan(desired()))))  # type: ignore[no-any-return]
+
+    document, _ = play(planned)
+    change(document["accounts"][0])
+    document["accounts"] += document["accounts"][0].pop("twice", [])
+    return plain_json.dumps({**document, "digest": json.digest(document)})
+
+
+FORGERIES: Mapping[str, Callable[[dict[str, Any]], object]] = {
+    "a step of what is not declared": lambda account: account["entries"][0].update(desired=None),
+    "a step of a margin that is not declared": lambda account: account["entries"][0]["desired"].update(
+        isolated_margin=None
+    ),
+    "a step without its asset": lambda account: account["entries"][0].update(asset=None),
+    "a negative margin": lambda account: account["entries"][0]["desired"].update(isolated_margin="-1"),
+    "a negative tolerance": lambda account: account["entries"][0]["desired"].update(tolerance="-1"),
+    "a side that the mode does not have": lambda account: account["entries"][0].update(address="BTCUSDT.net"),
+    "one address twice": lambda account: account["entries"][1].update(address="BTCUSDT.long"),
+    "one account twice": lambda account: account.update(twice=[plain_json.loads(plain_json.dumps(account))]),
+    "another type than declared": lambda account: account["entries"][0]["desired"].update(margin_type="crossed"),
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_a_plan_that_declares_nothing_for_its_steps_is_no_plan_whatever_its_digest(forgery: str) -> None:
+    text = forged(FORGERIES[forgery])
+    with pytest.raises(InputError, match="make a new plan"):
+        json.loads_plan(text)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"account": "../demo"},
+        {"credentials": "../MAIN"},
+        {"grace_ms": 0},
+        {"grace_ms": -5000},
+        {"amount_step": "0"},
+        {"amount_step": "-1"},
+        {"product": "SPOT"},
+        {"state_file": "a\0b"},
+    ],
+    ids=str,
+)
+def test_a_plan_for_what_no_state_file_can_say_is_refused_whatever_its_digest(
+    tmp_path: Path, plan_file: Path, change: dict[str, Any]
+) -> None:
+    document = plain_json.loads(plan_file.read_text())
+    document["accounts"][0] |= change
+    plan_file.write_text(plain_json.dumps({**document, "digest": json.digest(document)}))
+    ended = cli_kit.run(tmp_path, "apply", str(plan_file), "--auto-approve")
+    assert (ended.code, "reading the saved plan" in ended.err) == (1, True)
 
 
 @pytest.fixture

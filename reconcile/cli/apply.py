@@ -1,5 +1,6 @@
 """``reconcile apply``: make live as declared, from state files or from a reviewed plan; asks first."""
 
+import re
 import select
 import sys
 import threading
@@ -20,10 +21,12 @@ from reconcile.model import DesiredAccount
 from reconcile.plan import Plan, Result, SavedPlan
 from reconcile.planner import worst
 from reconcile.render import github, json, markdown, text
+from reconcile.statefile.fields import NAME_PATTERN, PREFIX_PATTERN
 from reconcile.workflow import applying
 from reconcile.workflow.world import World
 
 _LOOK_SECONDS = 0.2
+LONGEST_GRACE_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +142,17 @@ def _check_place(account: DesiredAccount) -> None:
     doing = f"reading the saved plan: account {account.name}"
     if account.exchange not in TRAITS:
         raise InputError(f"{doing}: exchange {account.exchange!r} is not known; expected one of {', '.join(TRAITS)}")
+    checks = {
+        "name": re.fullmatch(NAME_PATTERN, account.name),
+        "prefix of its secrets": re.fullmatch(PREFIX_PATTERN, account.credentials),
+        "product": account.product in {None, *TRAITS[account.exchange].products},
+        "grace": account.grace_ms is None or 0 < account.grace_ms <= LONGEST_GRACE_MS,
+        "amount step": account.amount_step is None or account.amount_step > 0,
+        "state file": "\0" not in account.path,
+    }
+    for what, is_good in checks.items():
+        if not is_good:
+            raise InputError(f"{doing}: no state file can have its {what}; make a new plan")
     try:
         endpoints.normal(account.endpoint)
     except ValueError as error:

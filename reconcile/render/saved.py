@@ -19,6 +19,7 @@ from reconcile.model import (
     Percent,
     Policy,
     Position,
+    PositionMode,
     Target,
     Tolerance,
 )
@@ -72,6 +73,9 @@ def _document(text: str) -> dict[str, Any]:
 
 
 def _plan(model: PlanModel) -> Plan:
+    names = [account.account for account in model.accounts]
+    if len(set(names)) != len(names):
+        raise ValueError("an account is in it twice")
     return Plan(
         plan_id=model.plan_id,
         tool_version=model.tool_version,
@@ -88,6 +92,10 @@ def _account(model: AccountPlanModel) -> AccountPlan:
     ids = [step.step_id for entry in entries for step in entry.steps]
     if len(set(ids)) != len(ids) or (model.order and sorted(ids) != sorted(model.order)):
         raise ValueError(f"the steps of account {model.account} and their order do not agree")
+    if len({entry.address for entry in entries}) != len(entries):
+        raise ValueError(f"account {model.account} has an address twice")
+    for entry in entries:
+        _check_entry(entry, model.position_mode)
     return AccountPlan(
         desired=_desired(model, entries),
         identity=model.identity,
@@ -101,6 +109,27 @@ def _account(model: AccountPlanModel) -> AccountPlan:
         ),
         exit_code=model.exit_code,
     )
+
+
+def _check_entry(entry: Entry, mode: PositionMode) -> None:
+    """Raise ValueError for what no state file declares, and for steps to somewhere else than what is declared."""
+    target = entry.target
+    if target is None:
+        if entry.steps:
+            raise ValueError(f"{entry.address} has steps and is not declared")
+        return
+    margin = target.isolated_margin
+    if target.address.side not in mode.sides:
+        raise ValueError(f"{entry.address} is no place of an account in {mode} mode")
+    if target.tolerance.value < 0 or (margin is not None and margin < 0):
+        raise ValueError(f"{entry.address} declares less than nothing")
+    for step in entry.steps:
+        if isinstance(step, SetMarginType):
+            fits = step.after is target.margin_type
+        else:
+            fits = bool(entry.asset) and margin is not None and target.margin_type is MarginType.ISOLATED
+        if not fits:
+            raise ValueError(f"{entry.address}: {step.action} does not lead to what is declared")
 
 
 def _desired(model: AccountPlanModel, entries: tuple[Entry, ...]) -> DesiredAccount:
