@@ -139,9 +139,16 @@ class PostgresJournal:
 class PostgresStore:
     """Fulfils ``base.Store`` with one database."""
 
-    def __init__(self, place: Place, clock: Clock, run_blocking: RunBlocking | None = None) -> None:
+    def __init__(
+        self,
+        place: Place,
+        clock: Clock,
+        run_blocking: RunBlocking | None = None,
+        connect: Callable[[Place], Session] = Session,
+    ) -> None:
         """``run_blocking`` runs what waits for the database; threads of its own by default."""
         self._place = place
+        self._connect = connect
         self._clock = clock
         self._run_blocking = run_blocking or Threads()
         self._guard = threading.Lock()
@@ -244,7 +251,7 @@ class PostgresStore:
         """The process's session; a new one where there is none, or where the last one was lost."""
         with self._guard:
             if self._session is None or self._session.is_lost:
-                self._session = Session(self._place)
+                self._session = self._connect(self._place)
             self._users[self._session] = self._users.get(self._session, 0) + 1
             return self._session
 
