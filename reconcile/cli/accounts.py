@@ -1,6 +1,6 @@
 """What every command over state files does first: read them all, and what was typed about them."""
 
-import subprocess
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shutil import which
@@ -14,6 +14,7 @@ TITLES: Mapping[str, str] = {name: traits.title for name, traits in TRAITS.items
 """What people call each exchange."""
 
 _GIT_SECONDS = 5
+_COMMIT = "# branch.oid "
 
 
 def load(
@@ -55,14 +56,22 @@ def git_commit(paths: Sequence[str]) -> str | None:
         return None
     first = Path(paths[0]).resolve()
     folder = first if first.is_dir() else first.parent
-    commit = _git(git, folder, "rev-parse", "--verify", "HEAD")
-    if not commit:
+    if "GIT_DIR" not in os.environ and not any((above / ".git").exists() for above in (folder, *folder.parents)):
+        return None  # asking git itself takes longer than all the rest of a small plan
+    commit, changed = None, False
+    files = (str(Path(path).resolve()) for path in paths)
+    for line in _git(git, folder, "status", "--porcelain=v2", "--branch", "--", *files).splitlines():
+        if line.startswith(_COMMIT):
+            commit = line.removeprefix(_COMMIT)
+        changed = changed or not line.startswith("#")
+    if commit is None or not commit.isalnum():  # "(initial)" before the first commit
         return None
-    changed = _git(git, folder, "status", "--porcelain", "--", *(str(Path(path).resolve()) for path in paths))
     return f"{commit}-dirty" if changed else commit
 
 
 def _git(git: str, folder: Path, *words: str) -> str:
+    import subprocess  # noqa: PLC0415 - only inside a repository
+
     try:
         done = subprocess.run(  # noqa: S603 - a fixed program with paths behind '--'
             [git, "-C", str(folder), *words], capture_output=True, text=True, timeout=_GIT_SECONDS, check=False

@@ -9,7 +9,6 @@ from reconcile.model import DesiredAccount
 from reconcile.plan import AccountPlan, Plan
 from reconcile.together import together
 from reconcile.workflow.account import Selection, failed_plan, identify, plan_account
-from reconcile.workflow.explaining import with_reasons
 from reconcile.workflow.world import World
 
 ACCOUNTS_AT_ONCE = 64
@@ -66,6 +65,10 @@ async def _plan_one(world: World, desired: DesiredAccount, *, plan_id: str, sele
         made = await plan_account(
             world, desired, connection, state, identity=identity, plan_id=plan_id, selection=selection
         )
+        if not state.records:
+            return made
+        from reconcile.workflow.explaining import with_reasons  # noqa: PLC0415 - only what was applied has moved since
+
         return await with_reasons(connection.writer, state, made)
     except ReconcileError as error:
         return failed_plan(desired, error)
