@@ -34,7 +34,8 @@ class Observer:
         self._running_since = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
-        self._verifying: asyncio.Task[ObservedAccount] | None = None
+        self._news = asyncio.Event()
+        self._verifying: asyncio.Task[None] | None = None
         self._verify_after = 0
         self.changed_ms = 0
         """When the exchange last said yes, by its time as we know it; a look sent later than this was asked later."""
@@ -48,6 +49,8 @@ class Observer:
         """Take in a look that was taken elsewhere."""
         if self._last is None or look.sent_at_ms > self._last.sent_at_ms:
             self._last = look
+            self._news.set()
+            self._news = asyncio.Event()
 
     def writing(self, *, busy: bool) -> None:
         """Say whether writes are still to be sent; verification is batched while they are."""
@@ -103,19 +106,23 @@ class Observer:
             return None
         return last if max_age_ms is None or self.age(last) <= max_age_ms else None
 
-    async def _verify(self) -> ObservedAccount:
-        if not self._quiet.is_set():
-            await self._batch()
-        return await self.look(after_ms=self._verify_after, max_age_ms=None)
+    async def _verify(self) -> None:
+        """One look for all who wait; none where somebody else's comes first, which may show some of them enough."""
+        if self._quiet.is_set() or not await self._batch():
+            await self.look(after_ms=self._verify_after, max_age_ms=None)
 
-    async def _batch(self) -> None:
+    async def _batch(self) -> bool:
+        """Wait for the interval, the end of writing, or a look that somebody else has taken; whether it was that."""
         pause = asyncio.ensure_future(self._clock.sleep(VERIFY_EVERY_MS))
         quiet = asyncio.ensure_future(self._quiet.wait())
+        news = asyncio.ensure_future(self._news.wait())
         try:
-            await asyncio.wait({pause, quiet}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({pause, quiet, news}, return_when=asyncio.FIRST_COMPLETED)
+            return news.done() and not quiet.done()
         finally:
             pause.cancel()
             quiet.cancel()
+            news.cancel()
 
     async def _until(self, after_ms: int) -> None:
         while True:
