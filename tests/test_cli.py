@@ -334,6 +334,7 @@ def test_the_traceback_of_an_unexpected_error_has_no_secret_and_no_locals(capsys
         ("postgresql://me:pw@host/db", "postgresql://me:[secret]@host/db"),
         ("X-MBX-APIKEY: abcdef", "X-MBX-APIKEY: [secret]"),
         ("a=1&signature=ff00&b=2", "a=1&signature=[secret]&b=2"),
+        ("account.api_key: unknown key; expected name", "account.api_key: unknown key; expected name"),
         ("nothing here", "nothing here"),
     ],
 )

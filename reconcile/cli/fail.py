@@ -24,7 +24,8 @@ from reconcile.errors import (
 
 USAGE = 64
 _SIGNED = re.compile(
-    r"(?i)\b(signature|sign|api[-_]?key|passphrase|access-sign|access-key|x-mbx-apikey)(\W{1,4})[^\s&'\",)]+"
+    r"(?i)\b(signature|sign|api[-_]?key|passphrase|access-sign|access-key|x-mbx-apikey)(\W{1,4})(?!unknown key\b)"
+    r"[^\s&'\",)]+"
 )
 _PASSWORD = re.compile(r"(\w://[^\s:/@]*):[^\s/@]*@")
 
