@@ -76,7 +76,6 @@ class Context:
             if missing > 1_000 and not said:
                 self.progress(f"{self.desired.name}: waiting {-(-missing // 1000)} s: {why}")
                 said = True
-            if missing >= 0:
-                await self.pause(missing + 1)
+            await self.pause(max(missing + 1, 0))
             if await self.writer.sync_time() > moment_ms:
                 return

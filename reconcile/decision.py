@@ -90,6 +90,8 @@ def _decide_type(step: SetMarginType, look: ObservedAccount) -> Decision:
         raise Left(
             Event.STALE, "stale: a position was opened since the plan; the margin type can only change while flat"
         )
+    if state is None or state.open_orders is not False:
+        raise Left(Event.STALE, "stale: orders were opened since the plan; the margin type can only change without any")
     return Decision(amount=None, before=str(live), wanted=str(step.after), position=None, look=look)
 
 

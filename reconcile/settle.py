@@ -57,7 +57,8 @@ async def _until_two_agree(context: Context, intent: Intent, *, was: Known | Non
     while True:
         looks += 1
         seen: Sight | _TypeSight | None = None
-        asked_ms = max(not_before, time.earliest() - 1)
+        before = context.observer.last if previous is not None else None
+        asked_ms = max(not_before, time.earliest() - 1, before.sent_at_ms if before is not None else 0)
         try:
             seen = await _look(context, intent, after_ms=asked_ms)
         except ReadFailed as error:

@@ -129,6 +129,7 @@ class StepRun:
     async def _look_and_journal(self) -> tuple[Intent, ObservedAccount]:
         context = self._context
         self._check_halted()
+        await context.know_exchange_time()  # a refusal of our timestamp left it in doubt
         look = await basis(context, self._step.address, not_before=self._not_before)
         decision = decide(context, self._step, look)
         intent = intent_of(context, self._step, decision, cursor=self._cursor)
