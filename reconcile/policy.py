@@ -187,9 +187,9 @@ def _available(moves: Sequence[MoveMargin], least: Limit | None, available: Mapp
         left = minus(plus(free, out), added)
         if left < floor:
             message = (
-                f"free balance: {len(steps)} additions of {plain(added)} {asset} would leave {plain(left)} of "
-                f"{plain(free)} free and {plain(out)} taken out, under min_available {plain(floor)}; declare less, "
-                "or fund the account"
+                f"free balance: {len(steps)} addition{'s' if len(steps) > 1 else ''} of {plain(added)} {asset} "
+                f"would leave {plain(left)} of {plain(free)} free and {plain(out)} taken out, under min_available "
+                f"{plain(floor)}; declare less, or fund the account"
             )
             errors.append(
                 PlanError(key="min_available", asset=asset, limit=plain(floor), value=plain(left), message=message)

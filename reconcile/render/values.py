@@ -168,6 +168,10 @@ def by_attention(entries: Iterable[Entry]) -> list[Entry]:
     return sorted(entries, key=lambda entry: order[entry.status])
 
 
+_REFUSED = 4
+"""The exit code of an account of which nothing is sent, whatever its entries say."""
+
+
 def summary_line(plan: Plan) -> str:
     """One line: ``2 to change (+300 USDT, -150 USDT), 1 blocked, 3 in sync``; statuses with no entry are left out."""
     summary = summarize(plan.accounts)
@@ -177,9 +181,11 @@ def summary_line(plan: Plan) -> str:
         if count or status is Status.CHANGE:
             amounts = f" ({summary.amounts})" if status is Status.CHANGE and summary.amounts else ""
             parts.append(f"{count} {words}{amounts}")
-    failed = sum(1 for account in plan.accounts if account.errors)
-    if failed:
-        parts.append(f"{failed} account{'s' if failed > 1 else ''} with errors")
+    troubled = [account.exit_code for account in plan.accounts if account.errors]
+    refused = troubled.count(_REFUSED)
+    for count, words in ((refused, "refused as a whole"), (len(troubled) - refused, "with errors")):
+        if count:
+            parts.append(f"{count} account{'s' if count > 1 else ''} {words}")
     return clean(", ".join(parts))
 
 
