@@ -53,6 +53,17 @@ def test_only_yes_goes_on(typed: bytes, code: int, left: Mapping[str, Decimal], 
     assert "Traceback" not in ended.out
 
 
+def test_ctrl_c_at_the_question_still_lists_every_account(tmp_path: Path) -> None:
+    words = ["apply", DEMO, "states/demo-okx.toml", "--format", f"json={tmp_path / 'result.json'}"]
+    ended = at_terminal(tmp_path, *words, typed=b"\x03")
+    document = json.loads((tmp_path / "result.json").read_text())
+    assert ended.code == document["exit_code"] == 130
+    assert [account["account"] for account in document["accounts"]] == ["demo", "demo-okx"]
+    assert {error["key"] for account in document["accounts"] for error in account["errors"]} == {"interrupted"}
+    assert books(tmp_path) == BEFORE
+    assert "INTERRUPTED: nothing was sent" in ended.out
+
+
 def test_with_nothing_to_send_it_does_not_ask(tmp_path: Path) -> None:
     run(tmp_path, "apply", DEMO, "--auto-approve")
     ended = at_terminal(tmp_path, "apply", DEMO, typed=b"never asked")

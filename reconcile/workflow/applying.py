@@ -11,7 +11,7 @@ from typing import Any
 
 from reconcile import planner
 from reconcile import targets as target_globs
-from reconcile.errors import Declined, ReconcileError
+from reconcile.errors import Declined, Interrupted, ReconcileError
 from reconcile.model import DesiredAccount
 from reconcile.plan import AccountPlan, AccountResult, Plan, Result, SavedPlan
 from reconcile.together import together
@@ -118,12 +118,22 @@ async def _asking(
             await attempt(run, run.open(stack))
         await together(attempt(run, prepare(run)) for run in going_on())
         shown = tuple(plans[run] if run in plans else results[run].plan for run in runs)
-        if any(plan.steps for plan in plans.values()) and not confirm(_plan(world, facts, shown, started_ms)):
-            declined = Declined("not_confirmed", "asking before the first call: not confirmed; nothing was sent")
-            for run in going_on():
-                results[run] = await run.failed(declined)
+        if any(plan.steps for plan in plans.values()):
+            refused = _refused(confirm, _plan(world, facts, shown, started_ms))
+            if refused is not None:
+                results.update({run: await run.failed(refused) for run in going_on()})
         await together(attempt(run, execute(run)) for run in going_on())
     return [results[run] for run in runs]
+
+
+def _refused(confirm: Confirm, plan: Plan) -> Declined | Interrupted | None:
+    """Why the answer is not yes; None for a yes."""
+    try:
+        if confirm(plan):
+            return None
+    except Interrupted as error:
+        return error
+    return Declined("not_confirmed", "asking before the first call: not confirmed; nothing was sent")
 
 
 def _plan(world: World, facts: RunFacts, accounts: tuple[AccountPlan, ...], created_ms: int) -> Plan:
