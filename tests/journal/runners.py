@@ -36,6 +36,8 @@ from tests.journal.postgres_server import Server
 ROOT = Path(__file__).parents[2]
 EXCHANGE = "binance"
 TARGETS = (1_500, 1_250, 1_900, 1_300, 1_700)
+UNLIMITED = {"weight_limit": None, "weight_header_lost": True}
+"""All runners share one address, whose weight they would wait for most of the time."""
 LONGEST_S = 300
 _DEFAULTS = {"processes": 8, "accounts": 40, "positions": 2, "rounds": 4, "kills": 30, "restarts": 2, "seed": 1}
 _HOUR_MS = 3_600_000
@@ -73,7 +75,7 @@ class Runners:
         self._accounts = list(fleet(EXCHANGE, kind.rules, accounts=accounts, positions=positions, now_ms=now_ms))
         for account in self._accounts:
             account.books.effects.clear()
-        dialect = kind.dialect(self._accounts, kind.switched({}))
+        dialect = kind.dialect(self._accounts, kind.switched(dict(UNLIMITED)))
         self._exchange = SandboxServer(Venue(dialect=dialect, faults=_faults(seed), latency_ms=60))
         self._figures = Figures()
         self._turn = threading.Lock()

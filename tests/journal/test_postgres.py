@@ -567,3 +567,23 @@ def test_without_the_extra_the_rest_of_the_program_imports_no_psycopg() -> None:
     done = subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT)
 
     assert done.returncode == 0
+
+
+def test_a_runner_needs_no_more_than_to_read_and_to_add(url: str) -> None:
+    asyncio.run(write(another(url), 0))
+    sql(
+        url,
+        "DROP USER IF EXISTS runner",
+        "CREATE USER runner",
+        "GRANT USAGE ON SCHEMA reconcile TO runner",
+        "GRANT SELECT ON ALL TABLES IN SCHEMA reconcile TO runner",
+        "GRANT INSERT ON reconcile.journal, reconcile.record, reconcile.holder TO runner",
+        "GRANT UPDATE ON reconcile.holder TO runner",
+    )
+    runner = another(url.replace("//postgres@", "//runner@"))
+
+    asyncio.run(write(runner, 3))
+
+    assert runner.read(ACCOUNT).records == 3
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        sql(url.replace("//postgres@", "//runner@"), "ALTER TABLE reconcile.record DISABLE TRIGGER append_only")
