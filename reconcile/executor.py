@@ -4,24 +4,24 @@ Lanes start in the plan's order, as many at a time as asked for; within a lane o
 only while a step looks and sends: a fence or a slow answer in one lane holds up no other.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 
 from reconcile.context import Context
 from reconcile.journal.records import Known, Outcome, Unsettled
+from reconcile.places import Places, Slots
 from reconcile.plan import MoveMargin, Step, StepResult
 from reconcile.settle import settle
-from reconcile.step import Slots, StepRun
+from reconcile.step import StepRun
 from reconcile.together import together
 
 
 class Executor:
     """The conduct of one account's steps under its lock."""
 
-    def __init__(self, context: Context, *, parallelism: int, sending: asyncio.Semaphore | None = None) -> None:
-        """``parallelism`` is how many steps may look and send at once, at least 1; ``sending`` as for ``Slots``."""
+    def __init__(self, context: Context, *, parallelism: int, places: Places | None = None) -> None:
+        """``parallelism`` is how many steps may look and send at once, at least 1; ``places`` as for ``Slots``."""
         self._context = context
-        self._slots = Slots(parallelism, sending)
+        self._slots = Slots(parallelism, places)
 
     async def settle_earlier(self) -> None:
         """Lead every intent that earlier runs left open out of doubt, all lanes at once, and journal what is known.

@@ -18,6 +18,7 @@ from reconcile.journal.records import Intent, Known, Noted, Outcome
 from reconcile.lifecycle import OUTCOMES, Event, State, advance
 from reconcile.model import ObservedAccount, Position
 from reconcile.money import parse, plain
+from reconcile.places import Slots
 from reconcile.plan import Step, StepResult
 from reconcile.settle import settle
 from reconcile.witness import Margin, margin_verdict, signed_amount
@@ -28,18 +29,6 @@ VISIBLE_GRACES = 2
 """How many graces after a yes the new margin is waited for before the ledger is asked."""
 
 _AGAIN = {RefusalKind.THROTTLE, RefusalKind.CLOCK}
-
-
-class Slots:
-    """How many steps are at work at once: ``sending`` waits for an answer, ``ready`` looks, journals, waits to send.
-
-    Some are made ready while others are under way, so that the wire never waits for the disk. ``sending`` is shared by
-    all accounts (None: this one is alone), as the wire is: what has its turn there leaves at once, on a young look.
-    """
-
-    def __init__(self, parallelism: int, sending: asyncio.Semaphore | None = None) -> None:
-        self.sending = sending or asyncio.Semaphore(parallelism)
-        self.ready = asyncio.Semaphore(2 * parallelism)
 
 
 class StepRun:
@@ -81,7 +70,9 @@ class StepRun:
             await self._context.pause(attempt * BETWEEN_LOOKS_MS)
             try:
                 async with self._slots.ready, self._context.writer.turn():
-                    intent, detail = await self._look_and_send()
+                    await self._sound_look()
+                    async with self._slots.places.next:
+                        intent, detail = await self._look_and_send()
             except ReadFailed as error:
                 raise Left(Event.GIVEN_UP, f"the account could not be read: {error}") from error
             except NeedsFunds:
@@ -114,7 +105,7 @@ class StepRun:
             intent, look = await self._look_and_journal()
             call = context.writer.prepare(self._step, intent.amount, self._position, signed_at_ms=intent.signed_at_ms)
             answer = None
-            async with self._slots.sending:
+            async with self._slots.places.sending:
                 if context.observer.age(look) <= MAX_READ_AGE_MS and context.halted() is None:
                     answer = await self._send(intent, call)
             if answer is not None:
@@ -126,11 +117,15 @@ class StepRun:
             Event.GIVEN_UP, "not sent: no look stayed young until its intent was on disk; is the disk very slow?"
         )
 
+    async def _sound_look(self) -> ObservedAccount:
+        """The look to compute from; asked for first without a place, since it may be long until there can be one."""
+        self._check_halted()
+        await self._context.know_exchange_time()  # a refusal of our timestamp left it in doubt
+        return await basis(self._context, self._step.address, not_before=self._not_before)
+
     async def _look_and_journal(self) -> tuple[Intent, ObservedAccount]:
         context = self._context
-        self._check_halted()
-        await context.know_exchange_time()  # a refusal of our timestamp left it in doubt
-        look = await basis(context, self._step.address, not_before=self._not_before)
+        look = await self._sound_look()
         decision = decide(context, self._step, look)
         intent = intent_of(context, self._step, decision, cursor=self._cursor)
         reserve(context, intent, look)

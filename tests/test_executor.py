@@ -13,7 +13,7 @@ from reconcile.exchanges.served import ExchangeTime
 from reconcile.exchanges.wire import HttpRequest
 from reconcile.model import Address, MarginType, Policy, Target, Tolerance
 from reconcile.plan import OutcomeKind, Result
-from reconcile.sandbox.demo import new_books
+from reconcile.sandbox.demo import fleet, fleet_symbol, new_books
 from reconcile.sandbox.faults import Ending, Fault, Scripted
 from reconcile.sandbox.http import Answer
 from reconcile.sandbox.registry import simulated
@@ -154,3 +154,24 @@ def test_doubt_ends_on_two_looks_though_the_time_we_know_goes_back_between_them(
     play(lambda scene: scene.apply(desired({"BTCUSDT.long": "3500"}), process), scene)
     between = asked[asked.index("write") + 1 :]
     assert between[: between.index("write")].count(POSITIONS) >= 2
+
+
+def test_many_accounts_on_a_slow_wire_all_come_to_their_end() -> None:
+    loop, kind = VirtualLoop(), simulated("okx")
+    found = fleet("okx", kind.rules, accounts=12, positions=3, now_ms=EPOCH_MS - HOUR_MS)
+    places = [
+        Place(exchange="okx", books=account.books, loop=loop, seed=1, cold_fence=False, latency_ms=1000)
+        for account in found
+    ]
+    worlds = {f"fleet-{number}": place.process().world() for number, place in enumerate(places)}
+    targets = {f"{fleet_symbol('okx', number)}.long": "1010" for number in range(1, 4)}
+    world = replace(
+        worlds["fleet-0"],
+        parallelism=1,
+        connect=lambda desired, read_only: replace(
+            worlds[desired.name].connect(desired, read_only), identify=lambda _: desired.name
+        ),
+    )
+    accounts = [replace(declared("okx", targets, policy=POLICY), name=name) for name in worlds]
+    work = applying.apply(world, accounts, reason=None, git_commit=None, confirm=None)
+    assert finish(work, loop).exit_code == 0

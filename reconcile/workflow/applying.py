@@ -13,6 +13,7 @@ from reconcile import planner
 from reconcile import targets as target_globs
 from reconcile.errors import Declined, Interrupted, ReconcileError
 from reconcile.model import DesiredAccount
+from reconcile.places import Places
 from reconcile.plan import AccountPlan, AccountResult, Plan, Result, SavedPlan
 from reconcile.together import together
 from reconcile.workflow.account import Selection
@@ -53,7 +54,7 @@ async def apply(
         overrides=saved.plan.overrides if saved else flat_overrides(overrides, accounts),
         selection=selection,
         saved=saved,
-        sending=asyncio.Semaphore(world.parallelism),
+        places=Places(world.parallelism),
     )
     started_ms = world.clock.wall_ms()
     runs = [AccountRun(world, selection.of(account), facts) for account in accounts]

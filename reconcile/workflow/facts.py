@@ -1,6 +1,5 @@
 """What a run tells its journal, and the context that its steps are given."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from reconcile.journal.records import Noted, RunFinished, RunStarted
 from reconcile.model import DesiredAccount, MarginType, ObservedAccount
 from reconcile.money import minus, plain
 from reconcile.observer import Observer
+from reconcile.places import Places
 from reconcile.plan import AccountPlan, PlanError, SavedPlan, Status, StepResult
 from reconcile.policy import limit_for
 from reconcile.render.json import digest as digest_of
@@ -33,7 +33,7 @@ _STEP = ("step_id", "action", "amount", "before", "after", "from", "to")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
     """What all accounts of one invocation share. ``saved`` is the reviewed plan being applied, None otherwise;
-    ``sending`` are the places for writes on the one wire."""
+    ``places`` are those on the one wire."""
 
     run_id: str
     plan_id: str
@@ -43,7 +43,7 @@ class RunFacts:
     overrides: Mapping[str, str]
     selection: Selection
     saved: SavedPlan | None
-    sending: asyncio.Semaphore | None = None
+    places: Places | None = None
 
 
 def seen_from(journal: Journal, host: str) -> bool:

@@ -118,7 +118,7 @@ class AccountRun:
         steps = plan.steps
         if steps:
             await self._before_first_call(steps)
-            executor = Executor(self._the_context, parallelism=self._world.parallelism, sending=self._facts.sending)
+            executor = Executor(self._the_context, parallelism=self._world.parallelism, places=self._facts.places)
             self._results = await executor.run(steps)
         return await self._conclude(plan)
 
