@@ -68,8 +68,7 @@ class _View:
         same = next((other for other in _slots(address.symbol) if other in self.held), None)
         return f"{same} is held: {self.held[same]}" if same is not None else None
 
-    def observed_type(self, address: Address, symbol: SymbolState) -> MarginType | None:
-        position = self.observed.positions.get(address)
+    def observed_type(self, position: Position | None, symbol: SymbolState) -> MarginType | None:
         if position is not None and position.is_open:
             return position.margin_type
         if self.traits.margin_type_scope is not Scope.SYMBOL:
@@ -94,7 +93,7 @@ class _View:
             asset=symbol.asset if symbol else None,
             target=target,
             observed=position,
-            observed_type=self.observed_type(target.address, symbol) if symbol else None,
+            observed_type=self.observed_type(position, symbol) if symbol else None,
             blocked_by=blocked_by,
             reason=reason,
             steps=steps,
@@ -118,12 +117,13 @@ def _declared(view: _View, target: Target) -> Entry:
     refused = _account_refuses(view, target)
     if refused is not None:
         return refused
-    observed_type = view.observed_type(address, symbol)
+    position = view.observed.positions.get(address)
+    observed_type = view.observed_type(position, symbol)
     if observed_type is None:
         return view.entry(target, Status.WAITING, f"no open position; {target.margin_type} is expected when one opens")
     if observed_type is not target.margin_type:
         return _retype(view, target, observed_type, symbol)
-    return _margin(view, target, symbol.asset)
+    return _margin(view, target, position, symbol.asset)
 
 
 def _account_refuses(view: _View, target: Target) -> Entry | None:
@@ -175,8 +175,7 @@ def _slots(symbol: str) -> list[Address]:
     return [Address(symbol, side) for side in sorted(Side)]
 
 
-def _margin(view: _View, target: Target, asset: str) -> Entry:
-    position = view.observed.positions.get(target.address)
+def _margin(view: _View, target: Target, position: Position | None, asset: str) -> Entry:
     if target.isolated_margin is None:
         return view.entry(target, Status.IN_SYNC)
     if position is None or not position.is_open:

@@ -29,9 +29,10 @@ from reconcile.model import (
 from reconcile.statefile import lines, scalars
 from reconcile.statefile.fields import SYMBOL_PATTERN
 from reconcile.statefile.problems import Book
-from reconcile.statefile.schema import Declared, Defaults, Limits, StateFile
+from reconcile.statefile.schema import Declared, Limits, StateFile
 
 _SIDES = {side.value: side for side in Side}
+_TYPES = {kind.value: kind for kind in MarginType}
 
 
 class Claim(NamedTuple):
@@ -93,8 +94,9 @@ def policy(limits: Limits) -> Policy:
 
 def _targets(checked: StateFile, book: Book) -> tuple[Target, ...]:
     """The declared positions, in the order of the file."""
+    shared = _tolerance(checked.defaults.tolerance, shared=True)
     targets = [
-        _target(Address(symbol, side), getattr(sides, name), checked.defaults, book)
+        _target(Address(symbol, side), getattr(sides, name), checked.defaults.margin_type, shared, book)
         for symbol, sides in checked.positions.items()
         for name, side in _SIDES.items()
         if name in sides.model_fields_set
@@ -102,17 +104,17 @@ def _targets(checked: StateFile, book: Book) -> tuple[Target, ...]:
     return tuple(sorted(targets, key=lambda target: target.line or 0))
 
 
-def _target(address: Address, declared: Declared, defaults: Defaults, book: Book) -> Target:
-    implied = MarginType.ISOLATED if declared.isolated_margin is not None else defaults.margin_type
+def _target(address: Address, declared: Declared, default_type: str | None, shared: Tolerance, book: Book) -> Target:
+    implied = MarginType.ISOLATED if declared.isolated_margin is not None else default_type
     kind = declared.margin_type or implied
     if kind is None:
         raise ValueError(f"{address} has neither a type nor an amount, and was not checked for it")
     own = declared.tolerance
     return Target(
         address=address,
-        margin_type=MarginType(kind),
+        margin_type=_TYPES[kind],
         isolated_margin=declared.isolated_margin,
-        tolerance=_tolerance(defaults.tolerance, shared=True) if own is None else _tolerance(own, shared=False),
+        tolerance=shared if own is None else _tolerance(own, shared=False),
         line=book.line(("positions", address.symbol, address.side.value)),
     )
 
