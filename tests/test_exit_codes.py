@@ -167,7 +167,7 @@ async def not_started(scene: Scene) -> int:
     result = await applying.apply(world, [account], reason=None, git_commit=None, confirm=None)
     steps = {step.outcome.value: step.detail for step in result.accounts[0].steps}
     assert steps.keys() == {"applied", "skipped"}
-    assert "not started: frozen by RECONCILE_FROZEN" in steps["skipped"]
+    assert "not started: frozen: by RECONCILE_FROZEN" in steps["skipped"]
     assert len(scene.moved_by_calls()) == 1
     return result.exit_code
 

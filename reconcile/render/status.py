@@ -145,7 +145,7 @@ def text(accounts: Sequence[Standing]) -> str:
 def _account(account: Standing) -> list[str]:
     lines = [clean(f"{account.account}: {_lock(account.lock)}")]
     if account.frozen is not None:
-        lines.append(clean(f"  ! {account.frozen}; every apply of this account is refused"))
+        lines.append(clean(f"  ! frozen: {account.frozen}; every apply of this account is refused"))
     lines += [clean(f"  ! {error.key}: {error.message}") for error in account.errors]
     for step in account.unsettled:
         evidence = f"; {step.item.evidence}" if step.item.evidence else ""

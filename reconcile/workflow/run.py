@@ -59,7 +59,7 @@ class AccountRun:
     async def _connect(self) -> None:
         reason = self._world.frozen(self._desired.name)
         if reason is not None:
-            raise Declined("frozen", f"starting {self._desired.name}: {reason}; remove the freeze to go on")
+            raise Declined("frozen", f"starting {self._desired.name}: frozen: {reason}; remove the freeze to go on")
         self._connection = self._world.connect(self._desired, False)  # noqa: FBT003 - not read only
         self.identity = await identify(self._connection)
         if self._saved is not None:
@@ -272,7 +272,10 @@ class AccountRun:
         return writer.time.latest() + writer.traits.validity_ms + grace_ms(self._desired, writer)
 
     def _halted(self) -> str | None:
-        return "asked to stop" if self._world.stop.is_set() else self._world.frozen(self._desired.name)
+        if self._world.stop.is_set():
+            return "asked to stop"
+        reason = self._world.frozen(self._desired.name)
+        return None if reason is None else f"frozen: {reason}"
 
     @property
     def _the_connection(self) -> Connection:

@@ -57,12 +57,12 @@ class World:
         """Why applies of this account are refused, None when they are not; looked at anew each time."""
         names = [name.strip() for name in self.env.get("RECONCILE_FROZEN", "").split(",")]
         if "*" in names or account in names:
-            return "frozen by RECONCILE_FROZEN"
+            return "by RECONCILE_FROZEN"
         try:
             os.stat(f"{self.home}/frozen/{account}")  # noqa: PTH116 - asked before every send, so by the shortest way
             text = (self.home / "frozen" / account).read_text(encoding="utf-8", errors="replace").strip()
         except (FileNotFoundError, NotADirectoryError):  # a home that is no folder is the journal's error to tell
             return None
         except OSError as error:
-            return f"frozen: the freeze file cannot be read ({error.strerror})"
-        return f"frozen: {text.splitlines()[0] if text else 'no reason given'}"
+            return f"the freeze file cannot be read ({error.strerror})"
+        return text.splitlines()[0] if text else "no reason given"

@@ -64,7 +64,7 @@ class Standing:
 
 STANDINGS = (
     Standing(unsettled=(Step(item=Item(intent=Intent())), Step(item=Item(intent=Intent(amount=None), known=None)))),
-    Standing(account="b", lock={"host": "h", "pid": "7"}, frozen="frozen: incident", errors=(REFUSED,), exit_code=1),
+    Standing(account="b", lock={"host": "h", "pid": "7"}, frozen="incident", errors=(REFUSED,), exit_code=1),
 )
 
 DOCUMENTS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
