@@ -22,7 +22,7 @@ from reconcile.money import minus, plain, plus
 from reconcile.plan import MoveMargin, SetMarginType, Step
 
 
-class Left(Exception):  # noqa: N818 - not an error: the step is left alone, by an event of its life
+class Left(Exception):
     """Nothing is sent for this step; ``event`` is IN_SYNC, STALE or GIVEN_UP and the message says why."""
 
     def __init__(self, event: Event, detail: str) -> None:
@@ -30,11 +30,11 @@ class Left(Exception):  # noqa: N818 - not an error: the step is left alone, by 
         self.event = event
 
 
-class NeedsFunds(Exception):  # noqa: N818 - not an error: the step waits for a reduction without holding a slot
+class NeedsFunds(Exception):
     """The free balance does not cover the addition yet, and reductions of this run are still on their way."""
 
 
-class NeedsLaterLook(Exception):  # noqa: N818 - not an error: additions that are over still count against this look
+class NeedsLaterLook(Exception):
     """The free balance must be read later than ``after_ms`` (exchange time) to have seen what was added."""
 
     def __init__(self, after_ms: int) -> None:

@@ -35,8 +35,8 @@ class SetMarginType:
 class MoveMargin:
     """Relative: never repeated. ``amount`` > 0 in ``asset``; the plan is a ceiling for it.
 
-    ``before`` and ``after`` are the isolated margin; ``tolerance`` is the target's, in the asset. Liquidation prices are
-    None where there is none or it cannot be computed; distances are shares of the mark price (0.05 is 5 %).
+    ``before`` and ``after`` are the isolated margin; ``tolerance`` is the target's, in the asset. Liquidation prices
+    are None where there is none or it cannot be computed; distances are shares of the mark price (0.05 is 5 %).
     """
 
     step_id: str

@@ -27,7 +27,7 @@ FIRST_PAUSE_MS = 200
 LONGEST_PAUSE_MS = 5_000
 
 
-class TryAgain(Exception):  # noqa: N818  (a signal to the loop around it, never an error of the program)
+class TryAgain(Exception):
     """Raised inside ``steps`` or ``polls`` to ask for one more round; ``after_ms`` is the least to wait."""
 
     def __init__(self, *, after_ms: int = 0) -> None:

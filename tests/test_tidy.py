@@ -48,7 +48,18 @@ def is_in(name: str, *families: str) -> bool:
 
 # Layers. A module may import its own layer and those below.
 
-WORDS = ("errors", "money", "clock", "model", "ledger", "plan", "exchanges.traits", "journal.records", "journal.state", "audit.history")
+WORDS = (
+    "errors",
+    "money",
+    "clock",
+    "model",
+    "ledger",
+    "plan",
+    "exchanges.traits",
+    "journal.records",
+    "journal.state",
+    "audit.history",
+)
 CORE = ("diff", "fresh", "policy", "planner", "lifecycle", "witness", "attribution", "targets", "render")
 EDGES = ("endpoints", "statefile", "secrets", "journal", "exchanges", "repeat", "together")
 USE_CASES = ("workflow",)
@@ -105,8 +116,8 @@ SERIAL = ("render.saved", "render.schemas")
 """Where a saved plan is read back, by pydantic; everything else of the core is plain."""
 PURE = ("errors", "money", "model", "ledger", "plan", *CORE)
 HARMLESS = {
-    "collections", "csv", "dataclasses", "datetime", "decimal", "difflib", "enum", "fnmatch", "functools", "hashlib", "html",
-    "itertools", "json", "operator", "re", "string", "textwrap", "types", "typing", "unicodedata",
+    "collections", "csv", "dataclasses", "datetime", "decimal", "difflib", "enum", "fnmatch", "functools", "hashlib",
+    "html", "itertools", "json", "operator", "re", "string", "textwrap", "types", "typing", "unicodedata",
 }  # fmt: skip
 
 

@@ -21,7 +21,7 @@ AHEAD_MS = 1_000
 """A timestamp may be less than this far ahead of the exchange's clock."""
 
 
-class Fail(Exception):  # noqa: N818 - it is an answer, not an accident
+class Fail(Exception):
     """An error answer: HTTP status, code and message."""
 
     def __init__(self, status: int, code: int, message: str) -> None:

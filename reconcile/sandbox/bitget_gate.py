@@ -26,7 +26,7 @@ MINUTE_MS = 60_000
 RULES = BitgetRules()
 
 
-class Fail(Exception):  # noqa: N818 - it is an answer, not an accident
+class Fail(Exception):
     """An error answer: code and message; ``status`` None is the usual one of a business error."""
 
     def __init__(self, code: str, message: str, *, status: int | None = None) -> None:

@@ -24,7 +24,7 @@ VALIDITY_MS = 30_000
 """How far a request's timestamp may be from the exchange's clock."""
 
 
-class Fail(Exception):  # noqa: N818 - it is an answer, not an accident
+class Fail(Exception):
     """An error answer: HTTP status, code, message, and whether it has a ``data``."""
 
     def __init__(self, status: int, code: str, message: str, *, bare: bool = False) -> None:

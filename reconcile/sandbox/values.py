@@ -38,7 +38,7 @@ class Refusal(StrEnum):
     NEGATIVE = "negative"  # it would leave a wallet below zero
 
 
-class Denied(Exception):  # noqa: N818 - it is an answer, not an accident
+class Denied(Exception):
     """The account rules said no, and nothing changed; ``why`` is one of a closed set."""
 
     def __init__(self, why: Refusal, detail: str = "") -> None:
@@ -46,7 +46,7 @@ class Denied(Exception):  # noqa: N818 - it is an answer, not an accident
         self.why = why
 
 
-class BooksBroken(RuntimeError):  # noqa: N818 - what is broken says more than the word error
+class BooksBroken(RuntimeError):
     """An invariant of the sandbox's own books does not hold: a bug of the sandbox, never a refusal."""
 
 

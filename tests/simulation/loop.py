@@ -8,7 +8,7 @@ from asyncio import base_events
 from typing import Any
 
 
-class Stuck(RuntimeError):  # noqa: N818 - what is stuck says more than the word error
+class Stuck(RuntimeError):
     """Everybody waits for something that nobody will do."""
 
 
