@@ -115,8 +115,10 @@ def applied(desired: DesiredAccount, *, positions: int, home: Path) -> tuple[Res
     without those of the exchange."""
     audit, Books.check = Books.check, _unaudited  # type: ignore[method-assign]
     try:
-        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-            return runner.run(_applied(desired, positions, home))
+        loop = VirtualLoop()  # without asyncio's runner, which prints the result to look up a signal handler
+        found = loop.run_until_complete(_applied(desired, positions, home))
+        loop.close()
+        return found
     finally:
         Books.check = audit  # type: ignore[method-assign]
 

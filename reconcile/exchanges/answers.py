@@ -177,9 +177,10 @@ class Row:
 
     def flag(self, key: str) -> bool:
         """A truth value, printed as ``true`` or as the string ``"true"``."""
-        match self._value.get(key):
-            case bool(value):
-                return value
+        value = self._value.get(key)
+        if value is True or value is False:
+            return value
+        match value:
             case str(text) if text.lower() in {"true", "false"}:
                 return text.lower() == "true"
             case _:

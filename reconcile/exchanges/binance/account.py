@@ -13,6 +13,7 @@ exchangeInfo, whose answer has megabytes on the live exchange.
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.answers import Row
@@ -38,14 +39,16 @@ class Config:
     leverage: Decimal
     auto_add: bool
 
-    @classmethod
-    def of(cls, row: Row) -> "Config":
+    @staticmethod
+    def of(row: Row) -> "Config":
         """From a row of positionRisk version 2 or of symbolConfig; raises ReadFailed."""
-        return cls(
-            margin_type=margin_type(row.text("marginType")),
-            leverage=row.number("leverage"),
-            auto_add=row.flag("isAutoAddMargin"),
-        )
+        return _config(row.text("marginType"), row.number("leverage"), row.flag("isAutoAddMargin"))
+
+
+@lru_cache(maxsize=1024)
+def _config(kind: str, leverage: Decimal, auto_add: bool) -> Config:  # noqa: FBT001 - a cache knows no keywords
+    """One for all symbols that are alike; an account has few kinds of them."""
+    return Config(margin_type=margin_type(kind), leverage=leverage, auto_add=auto_add)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
