@@ -41,11 +41,8 @@ def text(verdicts: Sequence[Verdict]) -> str:
         else:
             lines.append(f"BROKEN  {each.account} ({each.identity}): {each.message}")
     bad = sum(1 for each in verdicts if not each.is_good)
-    last = (
-        f"{bad} of {len(verdicts)} journals cannot be trusted."
-        if bad
-        else f"{len(verdicts)} journals, every chain good."
-    )
+    counted = f"{len(verdicts)} journal{'' if len(verdicts) == 1 else 's'}"
+    last = f"{bad} of {counted} cannot be trusted." if bad else f"{counted}, every chain good."
     return "\n".join(map(clean, [*lines, last if verdicts else "There are no journals here."])) + "\n"
 
 
