@@ -169,6 +169,35 @@ def look(
     )
 
 
+UNSURE_CASES = [
+    # name, when the row is from, since when rows are unsure, what the margin says
+    ("before the look could have missed it", SIGNED_MS - 7_000, SIGNED_MS - 6_000, Margin.MOVED),
+    ("when the look may have missed it", SIGNED_MS - 500, SIGNED_MS - 6_000, Margin.CANNOT_TELL),
+    ("when no look can have missed it", SIGNED_MS - 500, None, Margin.MOVED),
+]
+
+
+@pytest.mark.parametrize(
+    ("time_ms", "since_ms", "margin"), [case[1:] for case in UNSURE_CASES], ids=[case[0] for case in UNSURE_CASES]
+)
+def test_what_moved_just_before_the_intent_may_be_in_its_margin_or_not(
+    time_ms: int, since_ms: int | None, margin: Margin
+) -> None:
+    earlier = row("-120", "f1", cause=Cause.FUNDING, time_ms=time_ms)
+    seen = sight(
+        intent(),
+        position(PLACE, "1500"),
+        LedgerRead(rows=(earlier, row()), reaches_back=True),
+        claims=(),
+        step_size=STEP,
+        shared=False,
+        asked_ms=FENCE_MS + 1,
+        unsure_since_ms=since_ms,
+    )
+
+    assert (seen.rows, seen.margin) == (("r1",), margin)
+
+
 FUNDING = row("-120", "f1", cause=Cause.FUNDING)
 UNNAMED = row("-120", "f1", cause=Cause.FUNDING, side=None)
 SMALL = row("-74", "f1", cause=Cause.FUNDING, side=None)
