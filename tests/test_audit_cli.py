@@ -101,7 +101,7 @@ def test_two_runs_are_compared_from_the_journal(applied: tuple[Path, list[str]])
 
     assert (address["address"], address["before"], address["after"]) == ("BTCUSDT.long", "3300", "3600")
     assert [(each["cause"], each["change"]) for each in address["movements"]] == [
-        ("outside", "-50"),
+        ("manual", "-50"),
         ("reconcile", "350"),
     ]
 

@@ -1,15 +1,17 @@
 """How isolated margin went from run to run: our own steps, and what the next look found to have moved besides.
 
 What happened outside is seen only when a run looks, so its time is that of the look. Before, every change, and after
-always add up: what no step of ours explains is told as ``outside``.
+always add up: what no step of ours explains is told by the causes that the run read in the exchange's ledger and noted,
+and as ``outside`` where it noted none.
 """
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from reconcile.audit.history import Movement, Run, StepTaken
-from reconcile.money import ZERO, minus, parse, plain, plus
+from reconcile.money import ZERO, minus, parse, plain, plus, total
+from reconcile.render.values import rfc3339
 
 OURS = "reconcile"
 OUTSIDE = "outside"
@@ -32,9 +34,12 @@ class Tracker:
         self.known: dict[str, Decimal] = dict(start or {})
         self._counted: set[str] = set()
         self._assets: dict[str, str] = {}
+        self._noted: dict[str, Mapping[str, Any]] = {}
+        """What the run noted of movements since the run before it, by address, as far as it is not told yet."""
 
     def take(self, run: Run) -> list[Movement]:
         """Every movement that this run made or found, in order."""
+        self._noted = dict(run.moved_since)
         found = [movement for step in run.settled for movement in self._settled(run, step)]
         for step in run.steps:
             found += self._step(run, step)
@@ -72,20 +77,31 @@ class Tracker:
             self._assets[place] = run.live[place].asset
         if earlier is None or earlier == margin:
             return
-        change = minus(margin, earlier)
-        yield Movement(
-            at=when.at,
-            at_ms=when.at_ms,
-            address=place,
-            asset=self._assets.get(place, ""),
-            cause=OUTSIDE,
-            change=change,
-            before=plain(earlier),
-            after=plain(margin),
-            run_id=run.run_id,
-            outcome="drift" if abs(change) > _tolerated(run, place) else "seen",
-            detail=reasons(run).get(place, ""),
-        )
+        drifts = abs(minus(margin, earlier)) > _tolerated(run, place)
+        for cause, change, at_ms in self._causes(place, earlier, margin):
+            yield Movement(
+                at=when.at if at_ms is None else rfc3339(at_ms),
+                at_ms=when.at_ms if at_ms is None else at_ms,
+                address=place,
+                asset=self._assets.get(place, ""),
+                cause=cause,
+                change=change,
+                before=plain(earlier),
+                after=plain(plus(earlier, change)),
+                run_id=run.run_id,
+                outcome="drift" if drifts else "seen",
+                detail=reasons(run).get(place, ""),
+            )
+            earlier = plus(earlier, change)
+
+    def _causes(self, place: str, earlier: Decimal, margin: Decimal) -> list[tuple[str, Decimal, int | None]]:
+        """What a change is made of: the causes that the run noted, where they begin at what is known, and the rest."""
+        noted = self._noted.pop(place, None)
+        found: list[tuple[str, Decimal, int | None]] = []
+        if noted is not None and parse(noted["from"]) == earlier:
+            found = [(each["cause"], parse(each["amount"]), each["at_ms"]) for each in noted["causes"]]
+        rest = minus(minus(margin, earlier), total(change for _, change, _ in found))
+        return found if rest == ZERO else [*found, (OUTSIDE, rest, None)]
 
 
 def _movement(run: Run, step: StepTaken) -> Movement:

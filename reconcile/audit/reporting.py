@@ -23,7 +23,7 @@ from reconcile.audit.history import (
     Verdict,
 )
 from reconcile.audit.log import Filter, no_such_account, rows
-from reconcile.audit.movements import OUTSIDE, Tracker
+from reconcile.audit.movements import OURS, OUTSIDE, Tracker
 from reconcile.audit.reading import runs
 from reconcile.audit.verifying import heads
 from reconcile.errors import ChainBroken
@@ -140,13 +140,11 @@ class _Picture:
         margin = self._tracker.known.get(place, ZERO)
         if change is None:
             kind, text = "unclear", f"{movement.outcome}: nobody knows whether it moved"
-        elif movement.cause == OUTSIDE:
+        elif movement.cause != OURS:
             if movement.outcome != "drift":
                 return
-            kind, text = (
-                "drift",
-                f"{signed(change)} {movement.asset} from outside, {movement.before} → {movement.after}",
-            )
+            cause = "from outside" if movement.cause == OUTSIDE else movement.cause
+            kind, text = "drift", f"{signed(change)} {movement.asset} {cause}, {movement.before} → {movement.after}"
             margin = parse(movement.after)
         elif change != ZERO:
             kind, text = "applied", f"{signed(change)} {movement.asset} {movement.outcome}, run {movement.run_id}"

@@ -1,5 +1,8 @@
 """What a journal adds up to: what is unsettled, what last happened on each lane, which rows and plans are used up."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from reconcile.journal.records import (
     Effect,
     Intent,
@@ -51,6 +54,14 @@ class JournalState:
         """By address: the isolated margin after our last applied step, and when (RFC 3339)."""
         self.standing: dict[str, Standing] = {}
         """By address: the margin that a run found in place without moving it; newer than ``applied`` where both are."""
+        self.live: Mapping[str, Mapping[str, Any]] = {}
+        """By address: what was live at the end of the last run that looked, as its last record has it."""
+        self.live_at_ms: int | None = None
+        """The exchange time of that look; None where no run has looked."""
+        self.moved_later: dict[str, tuple[str, int] | None] = {}
+        """By address, where our steps moved since ``live``: the margin and when; None where that is not sure."""
+        self._earlier: frozenset[str] = frozenset()
+        """The intents that were unsettled when the run began."""
         self._declared: dict[str, str] = {}
         """By address: the declared margin that the last run which found it in place went by."""
         self._lanes: dict[str, str] = {}
@@ -69,6 +80,7 @@ class JournalState:
                 self.last_host = record.host
                 self.names.add(str(record.details.get("account", "")))
                 self.cold_until_ms = record.cold_until_ms
+                self._earlier = frozenset(self._lanes)
             case PlanUsed():
                 self.used_plans.add(record.plan_id)
             case Intent():
@@ -105,6 +117,7 @@ class JournalState:
             self._replaced.setdefault(intent.intent_id, self.moves.get(str(intent.address)))
         else:
             self._take_back(intent)
+        self._moved_later(found, outcome)
         if outcome.effect_ms is not None:
             self._effect(intent, outcome, outcome.effect_ms)
         if outcome.known is Known.APPLIED and intent.amount is not None:
@@ -120,6 +133,15 @@ class JournalState:
                 since=found.since,
                 said_yes=found.said_yes or outcome.known is Known.ACCEPTED,
             )
+
+    def _moved_later(self, found: Unsettled, outcome: Outcome) -> None:
+        """Note what a step left, unless an earlier run sent it: nobody knows whether the last look had seen it."""
+        intent = found.intent
+        place, moved = str(intent.address), outcome.known.moved
+        if intent.amount is None or not (moved or (found.known is not None and found.known.moved)):
+            return
+        is_known = moved and intent.intent_id not in self._earlier and outcome.effect_ms is not None
+        self.moved_later[place] = (outcome.after or intent.wanted, outcome.effect_ms or 0) if is_known else None
 
     def _effect(self, intent: Intent, outcome: Outcome, effect_ms: int) -> None:
         margin = outcome.known.moved and intent.amount is not None
@@ -143,6 +165,7 @@ class JournalState:
         if found is None:
             return
         intent = found.intent
+        self.moved_later[str(intent.address)] = None
         if not record.applied:
             self._take_back(intent)
         elif intent.amount is not None:
@@ -171,6 +194,11 @@ class JournalState:
         Only a newly declared margin that was found in place moves on what later runs compare with: funding must add up.
         """
         details = record.details
+        live_at_ms = details.get("live_at_ms")
+        if live_at_ms is not None:
+            self.live, self.live_at_ms = details.get("live", {}), live_at_ms
+            for place in [place for place, left in self.moved_later.items() if left is None or left[1] < live_at_ms]:
+                del self.moved_later[place]
         if "out_of_place" not in details or details["live_at_ms"] is None:
             return
         for address, margin in details["declared"].items():

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from reconcile.audit.history import Run, StepTaken
-from reconcile.money import plain
+from reconcile.money import parse, plain
 from reconcile.render.json import Document
 from reconcile.render.markdown import Page, code, quote
 from reconcile.render.values import clean, rfc3339, signed
@@ -109,6 +109,7 @@ def _run_lines(run: Run) -> Iterable[str]:
         yield f"  ! {error}"
     for note in run.notes:
         yield f"  {note.what} {note.at}: {_note(note.details)}"
+    yield from (f"    {place} {_causes(moved)}" for place, moved in run.moved_since.items())
     for step in run.settled:
         yield from _step_lines(step, f"settled, from run {step.run_id}")
     for step in run.steps:
@@ -143,6 +144,13 @@ def _note(details: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {_word(value)}" for key, value in details.items() if not isinstance(value, list | dict))
 
 
+def _causes(moved: Mapping[str, Any]) -> str:
+    return f"{moved['from']} → {moved['to']}: " + ", ".join(
+        f"{each['cause']} {signed(parse(each['amount']))}" + (f" at {rfc3339(each['at_ms'])}" if each["at_ms"] else "")
+        for each in moved["causes"]
+    )
+
+
 def _word(value: object) -> str:
     return _WORDS.get(str(value), str(value))
 
@@ -161,6 +169,8 @@ def markdown(runs: Sequence[Run]) -> str:
         page.table("| | |\n|-|-|", facts)
         for error in run.errors:
             page.add(f"> ❌ {quote(error)}", "")
+        for place, moved in run.moved_since.items():
+            page.add(f"- {code(place)} since the run before: {quote(_causes(moved))}")
         page.add("")
         steps = [_step_row(step) for step in (*run.settled, *run.steps)]
         page.table(

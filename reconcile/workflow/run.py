@@ -29,6 +29,7 @@ from reconcile.plan import (
 from reconcile.together import until
 from reconcile.workflow.account import as_error, failed_plan, grace_ms, held_addresses, identify, plan_account
 from reconcile.workflow.facts import RunFacts, make_context, planned, refused, run_finished, run_started, seen_from
+from reconcile.workflow.moved_since import MovedSince
 from reconcile.workflow.noting import note
 from reconcile.workflow.reviewed import account_of, check_account, check_mode, check_usable, state_file_agrees
 from reconcile.workflow.world import Connection, World
@@ -48,6 +49,7 @@ class AccountRun:
         self._journal: Journal | None = None
         self._context: Context | None = None
         self._plan: AccountPlan | None = None
+        self._moved_since: MovedSince | None = None
         self._results: tuple[StepResult, ...] = ()
         self._state_file_checked = True
         self.identity = ""
@@ -106,6 +108,7 @@ class AccountRun:
             )
         if self._plan.observed is not None:
             context.observer.start_from(self._plan.observed)
+            self._moved_since = MovedSince(context, self._plan.observed)
         await context.journal.append(planned(self._facts, self._plan), durable=False)
         return self._plan
 
@@ -234,6 +237,8 @@ class AccountRun:
         head = None
         if self._journal is not None:
             try:
+                if self._moved_since is not None:
+                    await self._moved_since.tell(self._world.stop)
                 await self._journal.append(self._finished(plan, exit_code, errors), durable=True)
                 head = self._journal.head
             except JournalError as error:
