@@ -219,16 +219,17 @@ def stale_basis(
 ) -> bool:
     """Whether an observation still shows the margin from before our last step, and no ledger row explains it.
 
-    Such a reading is no basis for sending. A position of another size or identity is another matter, and so is an
-    effect that moved no margin. ``rows`` are the ledger's since that step was signed (empty: not asked yet); ``shared``
-    as for ``sight``: then rows without a side explain it only to the last digit, and a call's only ``long_after`` our
-    step, since it may as well be the other side's.
+    Such a reading is no basis for sending. A position of another size or identity may be from before our step as well:
+    it is another matter only ``long_after`` it, and so is, at once, an effect that moved no margin. ``rows`` are the
+    ledger's since that step was signed (empty: not asked yet); ``shared`` as for ``sight``: then rows without a side
+    explain it only to the last digit, and a call's only long after, since it may as well be the other side's.
     """
     before, after = last_move.before, last_move.after
     if position is None or before is None or after is None:
         return False
     same = last_move.identity is None or position.identity == last_move.identity
-    if not same or position.size != last_move.size:
+    changed = not same or position.size != last_move.size
+    if changed and long_after:
         return False
     newer = _since(rows, last_move)
     ours = _our_row(newer, last_move, minus(after, before))
@@ -249,6 +250,8 @@ def stale_basis(
     ]
     if summing(unnamed, missing) is not None:
         return False
+    if changed:
+        return True
     return observed <= plus(before, quarter) if amount > 0 else observed >= minus(before, quarter)
 
 

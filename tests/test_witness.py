@@ -116,6 +116,14 @@ def test_another_position_or_a_row_of_either_side_tells_nothing() -> None:
 AMOUNTS = st.decimals(min_value=Decimal("0.01"), max_value=Decimal(10**6), places=8)
 
 
+CHANGED = [position(PLACE, "1200", size="2"), position(PLACE, "700", identity="p2")]
+
+
+@pytest.mark.parametrize("found", CHANGED, ids=["another size", "another position"])
+def test_what_has_changed_is_another_matter_long_after_our_step(found: Position) -> None:
+    assert stale_basis(found, effect(identity="p1"), (), long_after=True) is False
+
+
 UNNAMED_CASES = [
     # name, cause, change, long after, stale
     ("funding, to the last digit", Cause.FUNDING, "-300", False, False),
@@ -372,8 +380,11 @@ STALE_CASES = [
     ("reduction from before", position(PLACE, "1200"), effect("1200", "900"), (), False, True),
     ("reduction, a quarter of it", position(PLACE, "1125"), effect("1200", "900"), (), False, True),
     ("reduction, more than a quarter", position(PLACE, "1124.9"), effect("1200", "900"), (), False, False),
-    ("another size", position(PLACE, "1200", size="2"), effect(), (), False, False),
-    ("another position", position(PLACE, "1200", identity="p2"), effect(identity="p1"), (), False, False),
+    ("another size", position(PLACE, "1200", size="2"), effect(), (), False, True),
+    ("another size, and our step shows", position(PLACE, "1500", size="2"), effect(), (), False, False),
+    ("another size, by a fill", position(PLACE, "1600", size="2"), effect(),
+     (row(), row("100", "f1", cause=Cause.FILL)), False, False),
+    ("another position", position(PLACE, "1200", identity="p2"), effect(identity="p1"), (), False, True),
     ("the same position", position(PLACE, "1200", identity="p1"), effect(identity="p1"), (), False, True),
     ("no position", None, effect(), (), False, False),
     ("no margin step", position(PLACE, "1200"), effect(None, None), (), False, False),

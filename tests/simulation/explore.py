@@ -139,12 +139,15 @@ def random_schedule(seed: int, exchange: str = "binance", *, outside: bool = Fal
 def _runs(dice: random.Random, *, outside: bool) -> tuple[Go, ...]:
     count = dice.choice((1, 1, 2, 2, 3))
     homes = dice.random() < 0.15
+    moves = dice.randint(
+        1, count
+    )  # a home that was left is not come back to: it would not know what was sent meanwhile
     return tuple(
         Go(
             wait=dice.choice((0, 100, 100, 1_000, 4_000, 9_000, 70_000)),
             beside=number > 0 and dice.random() < 0.3 and (outside or not homes),
             host=dice.choice(("one", "one", "one", "two")),
-            home=dice.randint(0, 1) if outside or homes else 0,
+            home=dice.randint(0, 1) if outside else int(homes and number >= moves),
             label=dice.choice(("main", "main", "main", "twin")),
             command="resolve" if number > 0 and dice.random() < 0.1 else "apply",
             drift=dice.choice((0, 0, -1, 1)),

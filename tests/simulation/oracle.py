@@ -211,7 +211,7 @@ def _truth(simulation: Simulation) -> Iterator[str]:
             continue
         call: Written | None = calls.get((address, signed_ms))
         happened = call is not None and call.serial in done
-        if happened and known in _NOTHING:
+        if happened and known in _NOTHING and not _may_look_undone(simulation, amount):
             yield f"the journal says {known} of {address} signed at {signed_ms - EPOCH_MS}, but it took effect"
         if not happened and known is Known.APPLIED and not _may_look_applied(simulation, amount):
             yield f"the journal says applied of {address} signed at {signed_ms - EPOCH_MS}, but it had no effect"
@@ -224,6 +224,14 @@ def _may_look_applied(simulation: Simulation, amount: Decimal) -> bool:
         return True
     moved = [effect.change for effect in simulation.books.effects if effect.actor != "api"]
     return any(abs(change - amount) <= abs(amount) / 4 for change in (*moved, sum(moved, ZERO)))
+
+
+def _may_look_undone(simulation: Simulation, amount: Decimal) -> bool:
+    """Whether somebody took away what we added, or the other way round, while the ledger was later than the grace."""
+    schedule = simulation.schedule
+    moved = [effect.change for effect in simulation.books.effects if effect.actor != "api"]
+    undone = any(abs(change + amount) <= abs(amount) / 2 for change in (*moved, sum(moved, ZERO)))
+    return undone and any(ledger > schedule.grace for _, ledger in schedule.replicas)
 
 
 def _known(journal: bytes) -> Iterator[tuple[str, int, Decimal, Known | None]]:
