@@ -145,7 +145,9 @@ def _journal_may_be_broken(schedule: Schedule) -> bool:
 
 
 def _unknown_may_stay(schedule: Schedule) -> bool:
-    return schedule.others or any(each.how in LIES for each in schedule.happenings)
+    """Whether what looks like ours may be somebody else's: a person's, or that of a run with another journal."""
+    elsewhere = len({go.home for go in schedule.runs}) > 1
+    return elsewhere or schedule.others or any(each.how in LIES for each in schedule.happenings)
 
 
 def _lacks_funds(simulation: Simulation) -> bool:
