@@ -77,7 +77,7 @@ class Tolerance:
 
     def amount(self, declared: Decimal, asset: str | None = None) -> Decimal:
         """The tolerance in the margin asset; ``asset`` picks from a table, and what it leaves out gets ``value``."""
-        if isinstance(self.shared, Mapping) and asset is not None:
+        if self.shared is not None and asset is not None and isinstance(self.shared, Mapping):
             return self.shared.get(asset, self.value)
         return declared * self.value / 100 if self.percent else self.value
 

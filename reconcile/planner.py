@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 
 from reconcile import policy
 from reconcile.diff import diff
@@ -48,23 +49,25 @@ def plan_account(
     if wrong:
         codes = [4 if error.key == "position_mode" else 1 for error in wrong]
         return replace(made, errors=wrong, exit_code=worst(codes))
-    entries = diff(desired, observed, held=held, traits=traits, targets=targets)
+    ids = partial(_step_id, plan_id, desired.name)
+    entries = diff(desired, observed, held=held, traits=traits, targets=targets, step_id=ids)
     checked = policy.check(entries, desired.policy, observed)
-    named = tuple(_named(entry, plan_id, desired.name) for entry in checked.entries)
-    after = _available_after(observed.available, _moves(named))
+    entries = checked.entries
+    after = _available_after(observed.available, _moves(entries))
     if checked.errors:
-        return replace(made, entries=named, available_after=after, errors=checked.errors, exit_code=4)
-    order = tuple(step.step_id for step in _ordered(named, desired, observed))
-    return replace(made, entries=named, order=order, available_after=after)
+        return replace(made, entries=entries, available_after=after, errors=checked.errors, exit_code=4)
+    order = tuple(step.step_id for step in _ordered(entries, desired, observed))
+    return replace(made, entries=entries, order=order, available_after=after)
 
 
 def _input_errors(desired: DesiredAccount, observed: ObservedAccount) -> tuple[PlanError, ...]:
     known = observed.symbols
     declared = list(dict.fromkeys(target.address.symbol for target in desired.targets))
-    names = sorted({*known, *(address.symbol for address in observed.positions)})
+    unknown = [symbol for symbol in declared if symbol not in known]
+    names = sorted({*known, *(address.symbol for address in observed.positions)}) if unknown else []
     assets = {known[symbol].asset for symbol in declared if symbol in known}
     return (
-        *(_unknown_symbol(desired, symbol, names) for symbol in declared if symbol not in known),
+        *(_unknown_symbol(desired, symbol, names) for symbol in unknown),
         *policy.amount_errors(desired.policy, desired.targets, assets),
     )
 
@@ -90,16 +93,9 @@ def _mode_errors(desired: DesiredAccount, observed: ObservedAccount) -> tuple[Pl
     )
 
 
-def _named(entry: Entry, plan_id: str, account: str) -> Entry:
-    if not entry.steps and entry.wanted is None:
-        return entry
-    wanted = None if entry.wanted is None else _with_id(entry.wanted, plan_id, account)
-    return replace(entry, steps=tuple(_with_id(step, plan_id, account) for step in entry.steps), wanted=wanted)
-
-
-def _with_id(step: Step, plan_id: str, account: str) -> Step:
-    text = "\n".join((plan_id, account, str(step.address), step.action))
-    return replace(step, step_id=hashlib.sha256(text.encode()).hexdigest()[:16])
+def _step_id(plan_id: str, account: str, address: Address, action: str) -> str:
+    text = "\n".join((plan_id, account, str(address), action))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _moves(entries: Iterable[Entry]) -> list[MoveMargin]:

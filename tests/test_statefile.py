@@ -8,6 +8,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import jsonschema  # type: ignore[import-untyped]  # no stubs among the test tools
 import pytest
@@ -28,7 +29,8 @@ from reconcile.model import (
     Tolerance,
     Unmanaged,
 )
-from reconcile.statefile import lines, scalars
+from reconcile.statefile import lines, plain, resolve, scalars
+from reconcile.statefile.problems import Book
 from reconcile.statefile.schema import StateFile
 
 STATES = Path(__file__).parent.parent / "states"
@@ -222,6 +224,48 @@ def test_every_notation_of_toml_is_read_as_it_is_written(write: Write, written: 
 
 
 # ---- errors
+
+
+_SYMBOLS = ["A", "B-C", '"币USDT"', '"a b"', "D_1"]
+_SAID = [
+    *["isolated_margin = 1000", 'isolated_margin = "900.50"', "isolated_margin = 1e5", "isolated_margin = -0.0"],
+    *["isolated_margin = -1", "isolated_margin = true", 'isolated_margin = "x"', "isolated_margin = nan"],
+    *[f"isolated_margin = {'1' * 40}", "isolated_margin = {}", 'margin_type = "isolated"', "odd = 1", ""],
+    *['isolated_margin = 5, margin_type = "crossed"', "isolated_margin = 5, tolerance = 1"],
+]
+
+
+@given(
+    positions=st.dictionaries(
+        st.sampled_from(_SYMBOLS),
+        st.dictionaries(st.sampled_from(["long", "short", "net", "odd"]), st.sampled_from(_SAID), max_size=2),
+    ),
+    tables=st.booleans(),
+    mode=st.sampled_from(["hedge", "one-way", "odd"]),
+    exchange=st.sampled_from(["binance", "okx"]),
+    defaults=st.sampled_from(["", 'margin_type = "crossed"', "tolerance = 5"]),
+)
+def test_a_position_as_it_is_usually_written_is_judged_like_any_other(
+    positions: dict[str, dict[str, str]], *, tables: bool, mode: str, exchange: str, defaults: str
+) -> None:
+    text = HEAD.replace("hedge", mode).replace("binance", exchange) + f"[defaults]\n{defaults}\n"
+    if tables:
+        for symbol, sides in positions.items():
+            for side, said in sides.items():
+                text += f"[positions.{symbol}.{side}]\n" + "".join(f"{line}\n" for line in said.split(", "))
+    else:
+        inner = (
+            f"{symbol} = {{{', '.join(f'{side} = {{{said}}}' for side, said in sides.items())}}}"
+            for symbol, sides in positions.items()
+        )
+        text = f"positions = {{{', '.join(inner)}}}\n{text}"
+    ways: list[Callable[[dict[str, Any]], Any]] = [plain.parted, lambda raw: ([], raw)]
+    found = []
+    for parted in ways:
+        book = Book("x", lines.outline(text), whole=lambda: lines.of(text))
+        with patch.object(resolve, "parted", parted):
+            found.append((resolve.account(tomllib.loads(text, parse_float=Decimal), book, sha256=""), book.found))
+    assert found[0] == found[1]
 
 
 def _golden() -> list[tuple[str, str]]:
@@ -485,6 +529,23 @@ def _keys(value: object, path: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
 def test_the_scanner_finds_exactly_the_keys_that_the_parser_does(fillers: list[str]) -> None:
     text = "".join(filler.format(n=number) + "\n" for number, filler in enumerate(fillers))
     assert set(lines.of(text)) == _keys(tomllib.loads(text))
+
+
+_USUAL = [
+    "[positions.P{n}.long]\nisolated_margin = {n}",
+    '[positions.P{n}.short]\nisolated_margin = "1.5"\ntolerance = "1%"\n',
+    "[positions.P{n}.net] # why\nisolated_margin = 2",
+    "[positions.P{n}]\nlong.isolated_margin = 3",
+    "[positions.P{n}.long]\n\nisolated_margin = 4",
+]
+
+
+@given(fillers=st.lists(st.sampled_from([*_USUAL, *_USUAL, *_FILLERS]), max_size=12), end=st.sampled_from(["", "\n"]))
+def test_an_outline_has_the_line_of_every_table_and_of_every_key_elsewhere(fillers: list[str], end: str) -> None:
+    text = "\n".join(filler.format(n=number) for number, filler in enumerate(fillers)) + end
+    whole, outline = lines.of(text), lines.outline(text)
+    assert outline == {key: line for key, line in whole.items() if key in outline}
+    assert all(key[0] == "positions" and len(key) == 4 for key in whole.keys() - outline.keys())
 
 
 # ---- schema

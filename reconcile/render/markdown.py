@@ -6,7 +6,8 @@ size limit; what does not fit is cut after a whole row, with a line that says ho
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from reconcile.money import plain
 from reconcile.plan import AccountPlan, AccountResult, Entry, Plan, PlanError, Result, Status, StepResult
@@ -26,6 +27,8 @@ from reconcile.render.values import (
     why,
 )
 
+_T = TypeVar("_T")
+
 LIMIT = 65_536
 """The most characters that a comment may have on the forges we know."""
 
@@ -38,7 +41,7 @@ _MARKS = {Status.CHANGE: "🔁", Status.BLOCKED: "⛔", Status.HELD: "❓", Stat
 
 def quote(text: str) -> str:
     """Somebody else's text as inert Markdown on one line."""
-    return _MEANING.sub(_inert, clean(text))
+    return text if text.isalnum() else _MEANING.sub(_inert, clean(text))
 
 
 def _inert(match: re.Match[str]) -> str:
@@ -79,9 +82,9 @@ def _plan_account(page: "Page", account: AccountPlan, titles: Mapping[str, str])
         page.add("**Refused as a whole: nothing of this account is sent.**", "")
     quiet = [entry for entry in account.entries if entry.status is Status.IN_SYNC]
     loud = by_attention(entry for entry in account.entries if entry.status is not Status.IN_SYNC)
-    page.table(_ENTRY_HEAD, map(_entry, loud))
+    page.rows(_ENTRY_HEAD, loud, _entry)
     if quiet:
-        page.details(f"{len(quiet)} in sync", "| Address | Isolated margin |\n|-|-:|", map(_quiet, quiet))
+        page.details(f"{len(quiet)} in sync", "| Address | Isolated margin |\n|-|-:|", quiet, _quiet)
 
 
 def _entry(entry: Entry) -> str:
@@ -118,12 +121,14 @@ def _result_account(page: "Page", account: AccountResult, titles: Mapping[str, s
     page.add("", f"**{quote(describe(account.plan, titles))}** (exit {account.exit_code})", "")
     _errors(page, account.errors)
     assets = {str(entry.address): entry.asset or "" for entry in account.plan.entries}
-    steps = (_step(step, assets.get(str(step.address), "")) for step in account.steps)
-    page.table("| Outcome | Address | Before | After | Sent | Evidence |\n|-|-|-:|-:|-:|-|", steps)
+    head = "| Outcome | Address | Before | After | Sent | Evidence |\n|-|-|-:|-:|-:|-|"
+    page.rows(head, account.steps, lambda step: _step(step, assets.get(str(step.address), "")))
     if account.remaining:
-        page.details(f"{len(account.remaining)} not where it should be", _ENTRY_HEAD, map(_entry, account.remaining))
+        page.details(f"{len(account.remaining)} not where it should be", _ENTRY_HEAD, account.remaining, _entry)
     if account.journal_head:
         page.add("", f"<sub>journal head {code(account.journal_head)}</sub>")
+    if account.notes_head:
+        page.add("", f"<sub>noted beside the journal, head {code(account.notes_head)}</sub>")
 
 
 def _step(step: StepResult, asset: str) -> str:
@@ -161,7 +166,7 @@ class Page:
 
     def add(self, *lines: str) -> None:
         """Keep these lines together, or count them as cut."""
-        size = sum(len(line) + 1 for line in lines)
+        size = sum(map(len, lines)) + len(lines)
         if self._cut or size > self._left:
             self._cut += sum(1 for line in lines if line)
             return
@@ -170,18 +175,25 @@ class Page:
 
     def table(self, head: str, rows: Iterable[str]) -> None:
         """A table, whole rows only; nothing when there are no rows."""
-        listed = list(rows)
-        if listed:
-            self.add(head)
-            for row in listed:
-                self.add(row)
+        self.rows(head, list(rows), str)
 
-    def details(self, summary: str, head: str, rows: Iterable[str]) -> None:
+    def rows(self, head: str, rows: Sequence[_T], shown: Callable[[_T], str]) -> None:
+        """A table of what ``shown`` makes of each row; of what is cut it is not even asked."""
+        if not rows:
+            return
+        self.add(head)
+        for number, row in enumerate(rows):
+            if self._cut:
+                self._cut += len(rows) - number
+                return
+            self.add(shown(row))
+
+    def details(self, summary: str, head: str, rows: Sequence[_T], shown: Callable[[_T], str]) -> None:
         """A collapsed table; closed again even where the limit cuts it."""
         opening = len(self._lines)
         self.add("", f"<details><summary>{summary}</summary>", "")
         opened = len(self._lines) > opening
-        self.table(head, rows)
+        self.rows(head, rows, shown)
         if opened:
             self._lines += ["", "</details>"]
 

@@ -84,7 +84,7 @@ def _read(path: Path, problems: list[Problem], claims: list[Claim]) -> DesiredAc
     if parsed is None:
         return None
     text, raw = parsed
-    book = Book(str(path), lines.of(text))
+    book = Book(str(path), lines.outline(text), whole=lambda: lines.of(text))
     account = resolve.account(raw, book, sha256=hashlib.sha256(content).hexdigest())
     claims.append(resolve.claim(raw, book))
     problems += sorted(book.found, key=lambda problem: problem.line or 0)

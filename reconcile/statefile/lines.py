@@ -27,6 +27,11 @@ _STATEMENT = re.compile(
     r"[ \t]*(?:#[^\n]*)?(?P<end>\n|\Z)"
 )
 """What nearly every line of a state file is: a table or one bare key with a plain value, after any empty lines."""
+_POSITIONS = re.compile(
+    r"(?>\[positions\.[A-Za-z0-9_-]+\.[a-z]+\]\n"
+    r"(?>[a-z_]+ = (?>[0-9]+(?>\.[0-9]+)?|\"[^\"\\\n]+\")\n)*+\n?+)++"
+)
+"""Any number of positions as they are usually written, at once; groups that give nothing back, so time is linear."""
 
 
 def dotted(key: Key) -> str:
@@ -36,12 +41,18 @@ def dotted(key: Key) -> str:
 
 def of(text: str) -> dict[Key, int]:
     """The 1-based line of each key and table in a valid TOML text; the first one where a table is named repeatedly."""
-    return _Scanner(text.replace("\r\n", "\n")).run()
+    return _Scanner(text.replace("\r\n", "\n"), outline=False).run()
+
+
+def outline(text: str) -> dict[Key, int]:
+    """As ``of``, but for the keys inside positions that are written as usual: enough until there is a problem."""
+    return _Scanner(text.replace("\r\n", "\n"), outline=True).run()
 
 
 class _Scanner:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, outline: bool) -> None:
         self.text = text
+        self.outline = outline
         self.at = 0
         self.line = 1
         self.lines: dict[Key, int] = {}
@@ -50,6 +61,10 @@ class _Scanner:
     def run(self) -> dict[Key, int]:
         table: Key = ()
         while self.at < len(self.text):
+            positions = _POSITIONS.match(self.text, self.at) if self.outline else None
+            if positions is not None:
+                table = self._positions(positions)
+                continue
             plain = _STATEMENT.match(self.text, self.at)
             if plain is not None:
                 table = self._statement(plain, table)
@@ -60,6 +75,19 @@ class _Scanner:
             elif self.at < len(self.text):
                 self._pair(table)
         return self.lines
+
+    def _positions(self, match: re.Match[str]) -> Key:
+        """The tables of a run of usual positions; the last of them, which the next statement is in."""
+        key: Key = ()
+        for line, text in enumerate(match.group().split("\n"), start=self.line):
+            if text[:1] == "[":
+                key = tuple(text[1:-1].split("."))
+                self.lines.setdefault(key[:2], line)
+                self.lines.setdefault(key, line)
+        self.lines.setdefault(key[:1], self.line)
+        self.line += match.group().count("\n")
+        self.at = match.end()
+        return key
 
     def _statement(self, match: re.Match[str], table: Key) -> Key:
         """A whole plain statement at once; the table that the next one is in."""

@@ -1,6 +1,6 @@
 """What pydantic found wrong, in the words of the state file: ``file:line: key: what is wrong; what is expected``."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -17,14 +17,20 @@ _SIDE_DEPTH = 2  # positions.SYMBOL
 class Book:
     """The problems of one file, with the lines of its keys."""
 
-    def __init__(self, file: str, where: Mapping[Key, int]) -> None:
+    def __init__(
+        self, file: str, where: Mapping[Key, int], *, whole: Callable[[], Mapping[Key, int]] | None = None
+    ) -> None:
+        """``where`` may be an outline, if ``whole`` tells the lines of all keys; it is asked at the first problem."""
         self.file = file
         self.where = where
+        self._whole = whole
         self.found: list[Problem] = []
         self.around: set[Key] = set()
 
     def add(self, key: Key, message: str) -> None:
         """Note a problem with a key; one that is not there points at the nearest table around it."""
+        if self._whole is not None:
+            self.where, self._whole = self._whole(), None
         self.around.update(key[:length] for length in range(len(key) + 1))
         self.found.append(Problem(file=self.file, line=self.line(key), key=lines.dotted(key), message=message))
 

@@ -4,9 +4,9 @@ Checks look at whatever part of a broken file is sound, so that all its problems
 an answer would only follow from a problem already named.
 """
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -27,12 +27,13 @@ from reconcile.model import (
     Unmanaged,
 )
 from reconcile.statefile import lines, scalars
-from reconcile.statefile.fields import SYMBOL_PATTERN
+from reconcile.statefile.plain import is_instrument, parted
 from reconcile.statefile.problems import Book
 from reconcile.statefile.schema import Declared, Limits, StateFile
 
 _SIDES = {side.value: side for side in Side}
 _TYPES = {kind.value: kind for kind in MarginType}
+_LINE = attrgetter("line")
 
 
 class Claim(NamedTuple):
@@ -47,6 +48,8 @@ class Claim(NamedTuple):
 
 def account(raw: dict[str, Any], book: Book, *, sha256: str) -> DesiredAccount | None:
     """The account that one file declares; None when ``book`` got a problem."""
+    whole = raw
+    plain, raw = parted(raw)
     try:
         checked = StateFile.model_validate(raw)
     except ValidationError as error:
@@ -67,7 +70,7 @@ def account(raw: dict[str, Any], book: Book, *, sha256: str) -> DesiredAccount |
         endpoint=place.endpoint,
         product=place.product or _product(place.exchange),
         credentials=place.credentials or _prefix(place.name),
-        targets=_targets(checked, book),
+        targets=_targets(plain, checked, book, tuple(whole.get("positions", ()))),
         policy=policy(checked.policy),
         amount_step=place.amount_step,
         grace_ms=place.grace,
@@ -92,16 +95,31 @@ def policy(limits: Limits) -> Policy:
     )
 
 
-def _targets(checked: StateFile, book: Book) -> tuple[Target, ...]:
+def _targets(
+    plain: Iterable[tuple[Address, Decimal]], checked: StateFile, book: Book, symbols: tuple[str, ...]
+) -> tuple[Target, ...]:
     """The declared positions, in the order of the file."""
     shared = _tolerance(checked.defaults.tolerance, shared=True)
     targets = [
+        Target(
+            address=address,
+            margin_type=MarginType.ISOLATED,
+            isolated_margin=amount,
+            tolerance=shared,
+            line=book.line(("positions", address.symbol, address.side.value)),
+        )
+        for address, amount in plain
+    ]
+    others = [
         _target(Address(symbol, side), getattr(sides, name), checked.defaults.margin_type, shared, book)
         for symbol, sides in checked.positions.items()
         for name, side in _SIDES.items()
         if name in sides.model_fields_set
     ]
-    return tuple(sorted(targets, key=lambda target: target.line or 0))
+    if targets and others:  # which may be on one line
+        place = {symbol: number for number, symbol in enumerate(symbols)}
+        targets = sorted([*targets, *others], key=lambda target: place[target.address.symbol])
+    return tuple(sorted(targets or others, key=_LINE))
 
 
 def _target(address: Address, declared: Declared, default_type: str | None, shared: Tolerance, book: Book) -> Target:
@@ -174,7 +192,7 @@ def _check_symbols(said: "_Said", book: Book) -> None:
     """Each symbol is something an exchange could call an instrument, and names a side."""
     for symbol, sides in said.table("positions").items():
         key = ("positions", symbol)
-        if not re.fullmatch(SYMBOL_PATTERN, symbol) or not symbol.isprintable():
+        if not is_instrument(symbol):
             book.add(key, "not the id of an instrument; expected the exchange's own such as BTCUSDT or BTC-USDT-SWAP")
         elif sides == {}:
             book.add(key, f"names no side; expected [positions.{symbol}.{said.sides[0]}] or the like")

@@ -18,6 +18,7 @@ _NOT_FINITE = frozenset({"nan", "inf", "infinity"})
 _UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _LONGEST_MS = 3_650 * _UNITS_MS["d"]
 _MAX_DIGITS = 30  # on either side of the point: more than any exchange prints, and short enough to print in full
+_PLAIN = 10**_MAX_DIGITS
 _SHOWN = 40
 
 
@@ -65,6 +66,8 @@ def number(value: object, expected: str, *, written: object = None) -> Decimal:
 
     ``written`` is what a message repeats where the value is only a part of it.
     """
+    if type(value) is int and -_PLAIN < value < _PLAIN:  # what nearly every amount is; not bool
+        return Decimal(value)
     told = shown(value if written is None else written)
     out_of_range = f"{told} has more than {_MAX_DIGITS} digits before or after the point; {expected}"
     match value:
