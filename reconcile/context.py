@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from reconcile.clock import Clock
-from reconcile.errors import Interrupted
 from reconcile.exchanges.base import Writer, lane_of
 from reconcile.journal.base import Journal
 from reconcile.model import Address, DesiredAccount, Target
 from reconcile.observer import Observer
 from reconcile.reservation import Reservation
+from reconcile.together import Stop, until
 
 MAX_READ_AGE_MS = 5_000
 """An observation older than this is no basis for sending."""
+_OPEN = "the journal holds what is open, and the next run settles it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,7 @@ class Context:
     new_id: Callable[[], str]
     progress: Callable[[str], None]
     halted: Callable[[], str | None]
-    interrupted: Callable[[], bool]
+    stop: Stop
     grace_ms: int
     validity_ms: int
     targets: Mapping[Address, Target]
@@ -48,15 +49,9 @@ class Context:
         return self.desired.amount_step or self.writer.traits.amount_step(asset)
 
     async def pause(self, milliseconds: int) -> None:
-        """Wait in slices of a second, so that a request to stop is heard; raises Interrupted."""
-        until = self.clock.monotonic_ms() + milliseconds
-        while True:
-            if self.interrupted():
-                raise Interrupted("waiting: asked to stop; the journal holds what is open, and the next run settles it")
-            left = until - self.clock.monotonic_ms()
-            if left <= 0:
-                return
-            await self.clock.sleep(min(left, 1_000))
+        """Wait; raises Interrupted at once when asked to stop."""
+        if milliseconds > 0 or self.stop.is_set():
+            await until(self.stop, self.clock.sleep(milliseconds), doing="waiting", leaves=_OPEN)
 
     async def know_exchange_time(self) -> None:
         """Ask the exchange for its time if what we have is too old; raises ReadFailed."""

@@ -1,8 +1,8 @@
-"""Running things side by side so that when one fails none is left behind: the rest is cancelled and waited for."""
+"""Running things side by side so that when one fails none is left behind, and breaking off what may be broken off."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from reconcile.errors import Interrupted
@@ -21,24 +21,78 @@ async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     return [task.result() for task in tasks]
 
 
-async def until(stop: asyncio.Event, work: Coroutine[Any, Any, T], *, doing: str) -> T:
+class Stop(asyncio.Event):
+    """A request to stop, set once; may be set by a signal handler."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: set[Callable[[], None]] = set()
+
+    def set(self) -> None:
+        """Ask whoever can be broken off to end."""
+        super().set()
+        for tell in tuple(self._told):
+            tell()
+
+    @contextmanager
+    def telling(self, tell: Callable[[], None]) -> Iterator[None]:
+        """While it is entered, ``tell`` is called when the request comes; it must not do more than pass it on."""
+        self._told.add(tell)
+        try:
+            yield
+        finally:
+            self._told.discard(tell)
+
+
+async def until(stop: Stop, work: Coroutine[Any, Any, T], *, doing: str, leaves: str = "nothing was sent") -> T:
     """The result of work that may be dropped at any moment; raises Interrupted once ``stop`` is set.
 
-    Only for what sends nothing and writes nothing: waiting for a lock, reading.
+    ``doing`` and what that ``leaves`` are for a person. Only for what sends nothing and writes nothing: waiting, waiting
+    for a lock, reading. The work runs in the caller's own task, which is cancelled as ``asyncio.timeout`` does it.
     """
     if stop.is_set():
         work.close()
-        raise Interrupted(f"{doing}: asked to stop; nothing was sent")
-    task = asyncio.ensure_future(work)
-    stopped = asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            return task.result()
-    finally:
-        stopped.cancel()
-        if not task.done():
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-    raise Interrupted(f"{doing}: asked to stop; nothing was sent")
+        raise Interrupted(f"{doing}: asked to stop; {leaves}")
+    request = _Cancellation()
+    with stop.telling(request.ask_for):
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if request.is_all:
+                raise Interrupted(f"{doing}: asked to stop; {leaves}") from None
+            raise
+        finally:
+            request.over()
+
+
+class _Cancellation:
+    """One request to cancel the current task, that can be told from everybody else's and taken back."""
+
+    def __init__(self) -> None:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("work that a stop may break off runs in a task")
+        self._task = task
+        self._loop = asyncio.get_running_loop()
+        self._before = task.cancelling()
+        self._made = self._over = False
+
+    def ask_for(self) -> None:
+        """Make it as soon as the loop runs."""
+        self._loop.call_soon(self._make)
+
+    @property
+    def is_all(self) -> bool:
+        """Whether nobody else has asked to cancel the task."""
+        return self._made and self._task.cancelling() == self._before + 1
+
+    def over(self) -> None:
+        """Take it back, or never make it."""
+        self._over = True
+        if self._made:
+            self._task.uncancel()
+
+    def _make(self) -> None:
+        if not self._over and not self._made:
+            self._made = True
+            self._task.cancel()

@@ -203,7 +203,7 @@ def _later(scene: Scene, confirm: Callable[[Plan], bool]) -> Callable[[Plan], bo
 
     def answered(plan: Plan) -> bool:
         said = confirm(plan)
-        scene.loop._virtual += 60
+        scene.loop.stand_still(60_000)
         return said
 
     return answered

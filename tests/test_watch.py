@@ -19,6 +19,7 @@ from reconcile.journal.disk import SystemDisk
 from reconcile.model import DesiredAccount
 from reconcile.render.metrics import Snapshot, exposition
 from reconcile.sandbox.faults import Ending, Fault, Scripted
+from reconcile.together import Stop
 from reconcile.workflow.watch_lock import watch_lock
 from reconcile.workflow.watch_news import News
 from reconcile.workflow.watching import Settings, Watch
@@ -46,7 +47,7 @@ class Vigil:
         self.snapshots: list[Snapshot] = []
         self.between: dict[int, Callable[[], None]] = {}
         self.before: Callable[[HttpRequest], None] | None = None
-        self.stop = asyncio.Event()
+        self.stop = Stop()
         self._loads = 0
 
     def load(self) -> Sequence[DesiredAccount]:

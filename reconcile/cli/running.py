@@ -16,6 +16,7 @@ from reconcile.cli.session import Session
 from reconcile.cli.world import Outside
 from reconcile.clock import Clock, SystemClock
 from reconcile.errors import Interrupted
+from reconcile.together import Stop
 from reconcile.workflow.world import World
 
 T = TypeVar("T")
@@ -86,7 +87,7 @@ class Stopper:
     """What signals do while it is entered; the handlers from before come back after it."""
 
     def __init__(self, *, sends: bool) -> None:
-        self.stop = asyncio.Event()
+        self.stop = Stop()
         self.asked = False
         self._sends = sends
         self._task: asyncio.Future[Any] | None = None

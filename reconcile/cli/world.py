@@ -5,7 +5,6 @@ Everything a use case may touch is made here and closed here. HTTP honours what 
 goes through a proxy.
 """
 
-import asyncio
 import getpass
 import os
 import random
@@ -37,6 +36,7 @@ from reconcile.journal.disk import SystemDisk
 from reconcile.journal.files import FileStore
 from reconcile.journal.identity import identity
 from reconcile.model import DesiredAccount
+from reconcile.together import Stop
 from reconcile.workflow.world import Connection, World
 
 ACTOR_VARIABLES = ("RECONCILE_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "CI_COMMIT_AUTHOR", "BUILD_USER")
@@ -103,7 +103,7 @@ class Outside:
         self._wire: RequestsWire | None = None
         self._sandboxes: dict[str, tuple[str, Credentials]] = {}
 
-    def world(self, *, progress: Callable[[str], None], stop: asyncio.Event, lock_timeout_ms: int) -> World:
+    def world(self, *, progress: Callable[[str], None], stop: Stop, lock_timeout_ms: int) -> World:
         """The world; raises InputError."""
         return World(
             env=self._env,

@@ -87,7 +87,7 @@ class Venue:
     def send(self, request: Request, now_ms: int, *, timeout_ms: int = READ_TIMEOUT_MS) -> Sent:
         """A request leaves its sender now; nothing has arrived yet, not even at once."""
         self._serial += 1
-        request = replace(request, serial=self._serial)
+        request = _numbered(request, self._serial, delivery=1)
         fault = self.faults.pick(request)
         up = self.latency_ms // 2
         arrives = () if fault.ending in NEVER_LEFT else tuple(now_ms + up + delay for delay in fault.arrives_ms)
@@ -142,7 +142,7 @@ class Venue:
 
     def _arrival(self, sent: Sent, number: int) -> Callable[[int], None]:
         def arrive(exchange_ms: int) -> None:
-            request = replace(sent.request, delivery=number)
+            request = sent.request if number == 1 else _numbered(sent.request, sent.request.serial, delivery=number)
             answer = self.dialect.handle(request, exchange_ms, sent.fault.lag)
             if number == 1:
                 sent.answer = answer
@@ -152,6 +152,19 @@ class Venue:
                 self.timeline.append(Event(at_ms=moment, what="arrived", serial=request.serial, detail=detail))
 
         return arrive
+
+
+def _numbered(request: Request, serial: int, *, delivery: int) -> Request:
+    """Spelt out, since it is done for each request of millions and ``replace`` takes three times as long."""
+    return Request(
+        method=request.method,
+        path=request.path,
+        query=request.query,
+        headers=request.headers,
+        body=request.body,
+        serial=serial,
+        delivery=delivery,
+    )
 
 
 def _line(request: Request, fault: Fault) -> str:

@@ -205,7 +205,7 @@ def make_context(
         new_id=world.new_id,
         progress=world.progress,
         halted=halted,
-        interrupted=world.stop.is_set,
+        stop=world.stop,
         grace_ms=grace,
         validity_ms=writer.traits.validity_ms,
         targets={target.address: target for target in desired.targets},

@@ -5,7 +5,6 @@ what the journal last recorded; why, the exchange's ledger says, which is read w
 waits for it. What it was not asked, or could not say, the auditor is told as moved from outside.
 """
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -23,7 +22,7 @@ from reconcile.journal.state import JournalState
 from reconcile.ledger import LedgerRow
 from reconcile.model import Address, DesiredAccount, MarginType, ObservedAccount, Target
 from reconcile.money import ZERO, minus, parse, plain
-from reconcile.together import until
+from reconcile.together import Stop, until
 from reconcile.witness import CLOCK_AHEAD_MS
 from reconcile.workflow.explaining import MOST_EXPLAINED
 
@@ -49,7 +48,7 @@ class MovedSince:
         self._look = look
         self._moved = tuple(_moved(context.journal.state, context.desired, look))
 
-    async def tell(self, stop: asyncio.Event) -> None:
+    async def tell(self, stop: Stop) -> None:
         """Journal the causes as far as the ledger names them; nothing where nothing moved. Raises JournalError."""
         if not self._moved:
             return

@@ -1,6 +1,5 @@
 """Everything outside that a use case needs, built once for an invocation; a simulation builds its own."""
 
-import asyncio
 import os
 import random
 from collections.abc import Callable, Mapping
@@ -11,6 +10,7 @@ from reconcile.clock import Clock
 from reconcile.exchanges.base import Writer
 from reconcile.journal.base import Store
 from reconcile.model import DesiredAccount
+from reconcile.together import Stop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class World:
 
     ``progress`` takes one line for a person; ``stop`` is set when the run is asked to end; ``host`` names this machine
     for the journal and ``actor`` who is responsible. ``parallelism`` bounds the writes of one account and the accounts
-    in work at once. ``version`` is the tool's.
+    in work at once. ``version`` is the tool's. ``warn`` takes a line that must be shown (None: as ``progress``).
     """
 
     env: Mapping[str, str]
@@ -42,16 +42,21 @@ class World:
     dice: random.Random
     connect: Callable[[DesiredAccount, bool], Connection]
     progress: Callable[[str], None]
-    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    stop: Stop = field(default_factory=Stop)
     host: str
     actor: str
     version: str
+    warn: Callable[[str], None] | None = None
     parallelism: int = 10
     lock_timeout_ms: int = 60_000
 
     def new_id(self) -> str:
         """A fresh id, 16 hex digits."""
         return f"{self.dice.getrandbits(64):016x}"
+
+    def alarm(self, line: str) -> None:
+        """Say something that a person must not miss, however short the run is."""
+        (self.warn or self.progress)(line)
 
     def frozen(self, account: str) -> str | None:
         """Why applies of this account are refused, None when they are not; looked at anew each time."""

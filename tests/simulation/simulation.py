@@ -34,6 +34,7 @@ from reconcile.sandbox.http import FRESH, Account, Lag, Request
 from reconcile.sandbox.registry import simulated
 from reconcile.sandbox.venue import Event, Sent, Venue
 from reconcile.secrets import Credentials
+from reconcile.together import Stop
 from reconcile.workflow import applying, planning, status
 from reconcile.workflow.world import Connection, World
 from tests.simulation.declare import address_of, declared
@@ -94,7 +95,7 @@ class _Process:
     disk: SimulatedProcess
     clock: MachineClock
     task: "asyncio.Task[None] | None" = None
-    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    stop: Stop = field(default_factory=Stop)
     dead: bool = False
 
 

@@ -29,6 +29,7 @@ from reconcile.sandbox.http import Request
 from reconcile.sandbox.registry import simulated
 from reconcile.sandbox.venue import Sent, Venue
 from reconcile.secrets import Credentials
+from reconcile.together import Stop
 from reconcile.workflow import applying, planning
 from reconcile.workflow.world import Connection, World
 from tests.simulation.disk import SimulatedDisk, SimulatedProcess
@@ -139,7 +140,7 @@ class Process:
     before: Callable[[HttpRequest], None] | None = None
     after: Callable[[HttpRequest, Sent], None] | None = None
     disk: SimulatedProcess = field(init=False)
-    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    stop: Stop = field(default_factory=Stop)
 
     def __post_init__(self) -> None:
         self.disk = self.place.disk.process(self.name)
