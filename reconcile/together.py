@@ -47,8 +47,8 @@ class Stop(asyncio.Event):
 async def until(stop: Stop, work: Coroutine[Any, Any, T], *, doing: str, leaves: str = "nothing was sent") -> T:
     """The result of work that may be dropped at any moment; raises Interrupted once ``stop`` is set.
 
-    ``doing`` and what that ``leaves`` are for a person. Only for what sends nothing and writes nothing: waiting, waiting
-    for a lock, reading. The work runs in the caller's own task, which is cancelled as ``asyncio.timeout`` does it.
+    ``doing`` and what that ``leaves`` are for a person. Only for what sends nothing and writes nothing: waiting, for
+    a lock as well, and reading. The work runs in the caller's own task, cancelled as ``asyncio.timeout`` does it.
     """
     if stop.is_set():
         work.close()

@@ -87,6 +87,8 @@ class Ran:
     plan: Plan | None = None
     error: BaseException | None = None
     writes: int = 0
+    troubles: int = 0
+    """How many happenings hit it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -174,6 +176,17 @@ class Simulation:
         self.venue.advance(self.loop.now_ms())
         self.venue.latency_ms = min(self.venue.latency_ms, CALM_LATENCY_MS)
         self.calm = True
+
+    def undisturbed(self) -> Ran | None:
+        """The last of the schedule's own runs, if it was as one after them is: nothing happened while it ran, or was
+        still to happen or to arrive when it began. None where that is not sure."""
+        ran, go = self.ran[-1], self.schedule.runs[-1]
+        alone = ran.go is go and (go.home, go.command, go.beside) == (0, "apply", False)
+        if not alone or self.schedule.replicas or ran.killed or ran.troubles:
+            return None
+        moments = [each.n for each in self.schedule.happenings if each.where == TIME]
+        moments += [moment for call in self.written for moment in call.arrives if call.run != ran.number]
+        return ran if max(moments, default=-1) < ran.started_ms else None
 
     def let_arrive(self) -> None:
         """Let everything that is under way arrive."""
@@ -347,7 +360,11 @@ class Simulation:
             return None
         number = self._counts[where] = self._counts[where] + 1
         self.reached.append((where, number))
-        return self._armed.get((where, number)) or self._armed.get((where, 0))
+        each = self._armed.get((where, number)) or self._armed.get((where, 0))
+        if each is not None:
+            for process in self._processes:
+                process.run.troubles += 1
+        return each
 
     def pick(self, request: Request) -> Fault:  # noqa: ARG002 - the venue asks through the protocol of its faults
         """The fault of the request that is being sent right now."""
