@@ -162,7 +162,11 @@ class StepResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountResult:
-    """How one account ended. ``plan`` is what was to be done, ``remaining`` what is still not where it should be."""
+    """How one account ended. ``plan`` is what was to be done, ``remaining`` what is still not where it should be.
+
+    ``journal_head`` pins the account's journal; ``notes_head`` the notes beside it, where the run never held the
+    journal.
+    """
 
     plan: AccountPlan
     exit_code: int
@@ -170,6 +174,7 @@ class AccountResult:
     converged: bool = False
     state_file_checked: bool = True
     journal_head: str | None = None
+    notes_head: str | None = None
     requests: Mapping[str, int] = field(default_factory=dict)
     steps: tuple[StepResult, ...] = ()
     remaining: tuple[Entry, ...] = ()

@@ -119,10 +119,11 @@ def test_a_run_is_compared_with_live_by_the_exchanges_ledger(applied: tuple[Path
 
 
 def test_a_head_that_was_shown_can_be_verified(applied: tuple[Path, list[str]]) -> None:
-    head = audit(applied, "head").out.strip()
+    head, notes = audit(applied, "head").out.split()
 
     assert re.fullmatch("demo=[0-9a-f]{64}", head)
-    assert audit(applied, "verify", "--head", head).code == 0
+    assert re.fullmatch("binance-sandbox-demo_notes=[0-9a-f]{64}", notes)
+    assert audit(applied, "verify", "--head", head, "--head", notes).code == 0
     assert audit(applied, "verify", "--head", f"demo={'0' * 63}1").code == 1
     assert audit(applied, "verify", "--head", f"nobody={'0' * 63}1", "--format", "json").json["good"] is False
     assert audit(applied, "head", "--account", "nobody").code == 1
@@ -168,7 +169,7 @@ def test_the_page_is_written(applied: tuple[Path, list[str]], tmp_path: Path) ->
 
     done = audit(applied, "report", "--html", str(page), "--since", "2d", "--format", "json")
 
-    assert (done.code, done.json["accounts"]) == (0, ["demo"])
+    assert (done.code, done.json["accounts"]) == (0, ["demo", "demo (notes)"])
     assert "weekly review" in page.read_text()
 
 

@@ -9,12 +9,13 @@ from reconcile.audit.movements import Tracker, margins
 from reconcile.audit.reading import runs
 from reconcile.errors import InputError
 from reconcile.journal.base import Store
+from reconcile.journal.identity import is_notes
 
 
 def compare(store: Store, start: str, end: str) -> list[Comparison]:
     """Every account that both runs had in work. Raises InputError where there is none, ChainBroken or JournalError."""
-    first = {run.identity: run for run in find_runs(store, start)}
-    last = {run.identity: run for run in find_runs(store, end)}
+    first = {run.identity: run for run in held_runs(store, start)}
+    last = {run.identity: run for run in held_runs(store, end)}
     both = [identity for identity in first if identity in last]
     if not both:
         raise InputError(f"comparing run {start} with {end}: they have no account in common; see 'reconcile audit log'")
@@ -27,6 +28,14 @@ def compare(store: Store, start: str, end: str) -> list[Comparison]:
             )
         between = between_runs(store, identity, early, late)
         found.append(_compared(early, late, between))
+    return found
+
+
+def held_runs(store: Store, run_id: str) -> list[Run]:
+    """What one run did on the accounts that it held; raises InputError where it held none."""
+    found = [run for run in find_runs(store, run_id) if not is_notes(run.identity)]
+    if not found:
+        raise InputError(f"comparing run {run_id}: it never held an account, so it knows no margin; name another run")
     return found
 
 

@@ -8,6 +8,7 @@ from reconcile.audit.history import LogRow, Run, StepTaken
 from reconcile.audit.reading import runs
 from reconcile.errors import InputError
 from reconcile.journal.base import Store
+from reconcile.journal.identity import owner_of
 from reconcile.render.values import signed, unix_ms
 
 
@@ -28,7 +29,7 @@ class Filter:
 
     def has_run(self, run: Run) -> bool:
         """Whether a run can have rows that are wanted."""
-        if self.account is not None and self.account not in {run.account, run.identity}:
+        if self.account is not None and self.account not in {run.account, owner_of(run.identity)}:
             return False
         return self.actor is None or fnmatchcase(run.actor, self.actor)
 
@@ -57,7 +58,7 @@ def selected(store: Store, wanted: Filter) -> Iterator[Run]:
     known = wanted.account is None
     for identity in store.identities():
         for run in runs(store.lines(identity), identity=identity):
-            known = known or wanted.account in {run.account, identity}
+            known = known or wanted.account in {run.account, owner_of(identity)}
             if wanted.has_run(run):
                 yield run
     if not known:
@@ -91,7 +92,8 @@ def rows(run: Run) -> Iterator[LogRow]:
     for note in run.notes:
         if note.what == "watch":
             for each in note.details.get("decisions", ()):
-                yield _plain_row(run, "watch", "decided", at=note.at, detail=each["decision"], address=each["address"])
+                outcome, address = each.get("outcome", "decided"), each["address"]
+                yield _plain_row(run, "watch", outcome, at=note.at, detail=each["decision"], address=address)
     if not run.addresses and not any(note.what == "watch" for note in run.notes):
         outcome = run.refused and f"refused:{run.refused}"
         yield _plain_row(

@@ -12,6 +12,7 @@ from typing import Any
 from reconcile.audit.history import IN_FLIGHT, Margin, Note, Run, StepTaken
 from reconcile.money import parse
 
+_NO_FACTS = {"key", "message", "command", "exit_code"}
 _OPEN = {IN_FLIGHT, "accepted", "unknown"}
 
 
@@ -153,11 +154,16 @@ class _Reader:
     def _noted(self, record: Mapping[str, Any]) -> None:
         what, details = record["what"], record.get("details", {})
         if what == "refused":
-            told = {"exit_code": 4, "refused": details["key"], "errors": (details["message"],)}
+            code = details.get("exit_code", 4)
+            told = {
+                "exit_code": code,
+                "refused": details["key"] if code == 4 else None,
+                "errors": (details["message"],),
+            }
             self._run = replace(
                 self._the_run,
                 command=details["command"],
-                facts={key: value for key, value in details.items() if key not in {"key", "message", "command"}},
+                facts={key: value for key, value in details.items() if key not in _NO_FACTS},
                 finished_at=record["at"],
                 **told,
             )

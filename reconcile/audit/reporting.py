@@ -28,6 +28,7 @@ from reconcile.audit.reading import runs
 from reconcile.audit.verifying import heads
 from reconcile.errors import ChainBroken
 from reconcile.journal.base import Store
+from reconcile.journal.identity import is_notes, owner_of
 from reconcile.money import ZERO, parse, plain
 from reconcile.render.values import signed, unix_ms
 
@@ -44,7 +45,7 @@ def report(store: Store, wanted: Filter, *, now_ms: int) -> Report:
         picture = _Picture(wanted, verdict)
         for run in _runs(store, verdict.identity):
             picture.take(run)
-        if wanted.account is None or wanted.account in {*picture.names, verdict.identity}:
+        if wanted.account is None or wanted.account in {*picture.names, owner_of(verdict.identity)}:
             accounts.append(picture.finish())
     if not accounts and wanted.account is not None:
         raise no_such_account(wanted.account)
@@ -98,7 +99,8 @@ class _Picture:
         """The account's picture."""
         facts = {} if self._last is None else self._last.facts
         place = (facts.get(name) for name in ("exchange", "endpoint", "product"))
-        name = self._last.account if self._last is not None else self._verdict.account
+        name = self._last.account if self._last is not None else owner_of(self._verdict.account)
+        name = f"{name} (notes)" if is_notes(self._verdict.identity) else name
         return AccountPicture(
             account=name,
             identity=self._verdict.identity,

@@ -1,38 +1,58 @@
-"""Whether journals hold: chains proven from the first line, in bounded memory, and against heads pinned outside."""
+"""Whether journals hold: chains proven from the first line, in bounded memory, and against heads pinned outside.
+
+The notes beside a journal are chains like any other; what they were when the journal's last run began is pinned by it.
+"""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from reconcile.audit.history import Verdict
 from reconcile.errors import ChainBroken, JournalError
 from reconcile.journal.base import Store
+from reconcile.journal.identity import is_notes, notes_of
 from reconcile.journal.state import JournalState
 
 
 def verify(store: Store, pins: Mapping[str, str]) -> list[Verdict]:
-    """A verdict on every journal there is, and on every pin that none of them answers.
+    """A verdict on every chain there is, and on every pin that none of them answers.
 
-    ``pins`` are heads seen earlier, by account name or journal identity. Raises JournalError where journals cannot even
-    be listed.
+    ``pins`` are heads seen earlier, by account name or journal identity. A journal's last run pins the notes beside it.
+    Raises JournalError where journals cannot even be listed.
     """
-    verdicts, answered = [], set()
-    for identity in store.identities():
-        verdict, names = _verify(store, identity, pins)
-        answered |= names
-        verdicts.append(verdict)
+    verdicts: list[Verdict] = []
+    answered: set[str] = set()
+    anchors: dict[str, str] = {}
+    listed = store.identities()
+    for identity in (name for name in listed if not is_notes(name)):
+        found = _verify(store, identity, pins)
+        verdicts.append(found.verdict)
+        answered |= found.names
+        anchors |= found.anchors
+    for identity in (name for name in listed if is_notes(name)):
+        found = _verify(store, identity, pins)
+        answered |= found.names
+        anchor = anchors.pop(identity, None)
+        if anchor is not None and found.verdict.is_good:
+            found = _verify(store, identity, {identity: anchor})
+            found = replace(found, verdict=replace(found.verdict, pinned=pins.get(identity)))
+        verdicts.append(found.verdict)
     missing = [
-        Verdict(
-            identity=account,
-            account=account,
-            is_good=False,
-            records=0,
-            head="",
-            pinned=head,
-            message=f"no journal here is of {account}: it is missing, or was cut before its first run",
-        )
-        for account, head in pins.items()
-        if account not in answered
+        *(_missing(account, head) for account, head in pins.items() if account not in answered),
+        *(_missing(account, head) for account, head in anchors.items() if account not in pins),
     ]
     return verdicts + missing
+
+
+def _missing(account: str, head: str) -> Verdict:
+    return Verdict(
+        identity=account,
+        account=account,
+        is_good=False,
+        records=0,
+        head="",
+        pinned=head,
+        message=f"no journal here is of {account}: it is missing, or was cut before its first run",
+    )
 
 
 def heads(store: Store) -> list[Verdict]:
@@ -40,13 +60,34 @@ def heads(store: Store) -> list[Verdict]:
     return verify(store, {})
 
 
-def _verify(store: Store, identity: str, pins: Mapping[str, str]) -> tuple[Verdict, set[str]]:
-    """The verdict, and by which names the journal answers."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """One chain: by which names it answers, and which heads it pins of others."""
+
+    verdict: Verdict
+    names: set[str]
+    anchors: Mapping[str, str]
+
+
+def _verify(store: Store, identity: str, pins: Mapping[str, str]) -> _Found:
     try:
         state = store.read(identity)
     except JournalError as error:
-        return _bad(identity, error, pins.get(identity)), {identity}
+        return _Found(verdict=_bad(identity, error, pins.get(identity)), names={identity}, anchors={})
     names = {identity, *state.names}
+    anchor = None if state.last_run is None else state.last_run.details.get("notes_head")
+    found = _Found(
+        verdict=Verdict(
+            identity=identity,
+            account=_name(state, identity),
+            is_good=True,
+            records=state.records,
+            head=state.head,
+            pinned=next((pins[name] for name in sorted(names) if name in pins), None),
+        ),
+        names=names,
+        anchors={} if anchor is None else {notes_of(identity): anchor},
+    )
     for name in sorted(names & set(pins)):
         pinned = pins[name]
         if pinned == state.head:
@@ -54,17 +95,8 @@ def _verify(store: Store, identity: str, pins: Mapping[str, str]) -> tuple[Verdi
         try:
             store.read(identity, pinned=pinned)
         except JournalError as error:
-            return _bad(identity, error, pinned, state), names
-    used = next((pins[name] for name in sorted(names) if name in pins), None)
-    verdict = Verdict(
-        identity=identity,
-        account=_name(state, identity),
-        is_good=True,
-        records=state.records,
-        head=state.head,
-        pinned=used,
-    )
-    return verdict, names
+            return replace(found, verdict=_bad(identity, error, pinned, state))
+    return found
 
 
 def _bad(identity: str, error: JournalError, pinned: str | None, state: JournalState | None = None) -> Verdict:

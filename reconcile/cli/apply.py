@@ -15,6 +15,7 @@ from reconcile.cli.common import command, override, parallelism, pass_session, p
 from reconcile.cli.files import read_if_plan
 from reconcile.cli.running import conduct
 from reconcile.cli.session import Session
+from reconcile.cli.unread import note_unread
 from reconcile.errors import Declined, InputError, Interrupted, UsageError
 from reconcile.exchanges.traits import TRAITS
 from reconcile.model import DesiredAccount
@@ -89,7 +90,11 @@ def apply(
                 reconcile apply plan.json --digest sha256:... --reason "weekly review"
                 reconcile apply states/main.toml --override max_add=9000 --reason "approved by risk"
     """
-    work = _work(paths, override=override, target=target, digest=digest)
+    try:
+        work = _work(paths, override=override, target=target, digest=digest)
+    except (Declined, InputError) as error:
+        note_unread(session, error, paths=paths, asked=digest, reason=reason)
+        raise
     reason = files.required_reason(reason, override)
     if not auto_approve and not sys.stdin.isatty():
         raise UsageError("apply: there is no terminal to ask at; add --auto-approve, or run it at a terminal")

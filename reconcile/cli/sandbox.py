@@ -18,7 +18,7 @@ from reconcile.cli.world import actor_of, home_of, store_of
 from reconcile.clock import SystemClock
 from reconcile.errors import InputError, UsageError
 from reconcile.exchanges.traits import TRAITS
-from reconcile.journal.identity import identity
+from reconcile.journal.identity import identity, notes_of
 from reconcile.sandbox.faults import FaultPlan, Faults, NoFaults
 from reconcile.sandbox.registry import SIMULATED, simulated
 from reconcile.sandbox.server import SandboxServer
@@ -160,9 +160,10 @@ async def _retire(session: Session, home: Path, account: str) -> list[str]:
     for traits in TRAITS.values():
         for product in traits.products or (None,):
             name = identity(exchange=traits.name, endpoint_kind="sandbox", product=product, account_name=account)
-            kept_as = await journals.retire(name, holder=holder) if name in there else None
-            kept += [kept_as] if kept_as is not None else []
-    return kept
+            for each in {name, notes_of(name)} & there:
+                kept_as = await journals.retire(each, holder=holder)
+                kept += [kept_as] if kept_as is not None else []
+    return sorted(kept)
 
 
 @sandbox.command("set")

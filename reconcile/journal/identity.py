@@ -10,6 +10,11 @@ from collections.abc import Mapping
 from hashlib import sha256
 from urllib.parse import urlsplit
 
+NOBODY = "unattributed"
+"""Stands for an account where nobody can tell which one was meant."""
+
+_NOTES = "_notes"
+"""An account's own name never holds an underscore."""
 _DOMAIN = "reconcile.identity/1"
 _SAFE = re.compile(r"[a-z0-9][a-z0-9.-]*")
 _PORTS = {"https": 443, "http": 80}
@@ -38,6 +43,21 @@ def identity(
         account = "key-" + _fingerprint("key", exchange, endpoint_kind, _needed(api_key, "uid or api_key"))
     place = _safe(endpoint_kind, "endpoint", exchange, "")
     return "-".join(part for part in (exchange, place, (product or "").lower(), account) if part)
+
+
+def notes_of(account: str) -> str:
+    """The name of the chain beside an account's journal, for what happens while somebody else holds that."""
+    return account + _NOTES
+
+
+def owner_of(name: str) -> str:
+    """The account whose journal, or notes beside it, are called so."""
+    return name.removesuffix(_NOTES)
+
+
+def is_notes(name: str) -> bool:
+    """Whether it is the chain beside a journal."""
+    return name.endswith(_NOTES)
 
 
 def endpoint_kind(endpoint: str, *, own: Mapping[str, str]) -> str:

@@ -206,6 +206,7 @@ def _account_result(account: AccountResult) -> Document:
         "converged": account.converged,
         "state_file_checked": account.state_file_checked,
         "journal_head": account.journal_head,
+        "notes_head": account.notes_head,
         "requests": dict(account.requests),
         "steps": [_step_result(step) for step in account.steps],
         "remaining": [entry_document(entry) for entry in account.remaining],

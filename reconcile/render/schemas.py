@@ -199,6 +199,7 @@ class AccountResultModel(_Model):
     converged: bool
     state_file_checked: bool
     journal_head: str | None
+    notes_head: str | None
     requests: dict[str, int]
     steps: tuple[StepResultModel, ...]
     remaining: tuple[EntryModel, ...]

@@ -176,6 +176,8 @@ def _checks(account: AccountResult) -> list[str]:
         lines.append(clean(f"  the state file {account.plan.desired.path} is not here, so it was not compared"))
     if account.journal_head:
         lines.append(clean(f"  journal head {account.journal_head}"))
+    if account.notes_head:
+        lines.append(clean(f"  noted beside the journal, head {account.notes_head}"))
     return lines
 
 

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from reconcile.audit.comparing import assets_of, between_runs, changes
+from reconcile.audit.comparing import assets_of, between_runs, changes, held_runs
 from reconcile.audit.history import Comparison, Movement, Run, StepTaken
-from reconcile.audit.log import find_runs
 from reconcile.audit.movements import OURS, margins
 from reconcile.basis import shares_symbol
 from reconcile.diff import amount_step
@@ -27,7 +26,7 @@ UNEXPLAINED = "unexplained"
 
 async def compare_with_live(world: World, start: str) -> list[Comparison]:
     """Every account of a run, then and now. Raises InputError, ReadFailed, ChainBroken or JournalError."""
-    early = find_runs(world.store, start)
+    early = held_runs(world.store, start)
     return list(await together(_compare_one(world, run) for run in early))
 
 

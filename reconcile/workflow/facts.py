@@ -7,7 +7,7 @@ from typing import Any
 
 from reconcile.basis import declared_types
 from reconcile.context import Context
-from reconcile.errors import Declined
+from reconcile.errors import ReconcileError
 from reconcile.journal.base import Journal
 from reconcile.journal.records import Noted, RunFinished, RunStarted
 from reconcile.model import DesiredAccount, MarginType, ObservedAccount
@@ -20,6 +20,7 @@ from reconcile.render.json import digest as digest_of
 from reconcile.render.json import entry_document, policy_document
 from reconcile.reservation import Reservation
 from reconcile.workflow.account import Selection, grace_ms
+from reconcile.workflow.noting import head_of, note, refusal, whose
 from reconcile.workflow.world import Connection, World
 
 DIRTY = "-dirty"
@@ -54,19 +55,38 @@ def seen_from(journal: Journal, host: str) -> bool:
     return last.host == host if journal.place is None else last.details.get("journal_place") == journal.place
 
 
+def cold_until(world: World, desired: DesiredAccount, journal: Journal, connection: Connection) -> int | None:
+    """The exchange time before which a request that this journal has not seen could still take effect; None: none."""
+    if not connection.cold_fence:
+        return None
+    if seen_from(journal, world.host):
+        return journal.state.cold_until_ms
+    writer = connection.writer
+    return writer.time.latest() + writer.traits.validity_ms + grace_ms(desired, writer)
+
+
 def run_started(
     world: World, desired: DesiredAccount, facts: RunFacts, journal: Journal, cold_until_ms: int | None
 ) -> RunStarted:
-    """Who runs what, on which account, why, and under which policy."""
-    details = {**_who_and_what(world, desired, facts), "journal_place": journal.place}
+    """Who runs what, on which account, why, and under which policy; and where the notes beside the journal stand."""
+    details = {
+        **_who_and_what(world, desired, facts),
+        "journal_place": journal.place,
+        "notes_head": head_of(world, journal.identity),
+    }
     return RunStarted(host=world.host, command=facts.command, cold_until_ms=cold_until_ms, details=details)
 
 
-def refused(world: World, desired: DesiredAccount, facts: RunFacts, error: Declined) -> Noted:
-    """A run that was refused before it held the account: everything that a started run tells, and why it was not."""
-    details = _who_and_what(world, desired, facts)
-    told = {"host": world.host, "command": facts.command, "key": error.key, "message": str(error)}
-    return Noted(what="refused", details={**details, **told})
+async def note_refused(
+    world: World, desired: DesiredAccount, facts: RunFacts, identity: str, error: ReconcileError
+) -> str | None:
+    """Note a run that ended before it held the account: everything that a started run tells, and why it was not.
+
+    ``identity`` is the journal's, empty where it was not known yet. Returns the head of the notes, None without one.
+    """
+    account = identity or await whose(world, desired, error)
+    record = refusal(world, error, command=facts.command, details=_who_and_what(world, desired, facts))
+    return await note(world, account, record, name=desired.name, run_id=facts.run_id, command=facts.command)
 
 
 def planned(facts: RunFacts, plan: AccountPlan) -> Noted:

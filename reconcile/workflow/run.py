@@ -27,10 +27,17 @@ from reconcile.plan import (
     StepResult,
 )
 from reconcile.together import until
-from reconcile.workflow.account import as_error, failed_plan, grace_ms, held_addresses, identify, plan_account
-from reconcile.workflow.facts import RunFacts, make_context, planned, refused, run_finished, run_started, seen_from
+from reconcile.workflow.account import as_error, failed_plan, held_addresses, identify, plan_account
+from reconcile.workflow.facts import (
+    RunFacts,
+    cold_until,
+    make_context,
+    note_refused,
+    planned,
+    run_finished,
+    run_started,
+)
 from reconcile.workflow.moved_since import MovedSince
-from reconcile.workflow.noting import note
 from reconcile.workflow.reviewed import account_of, check_account, check_mode, check_usable, state_file_agrees
 from reconcile.workflow.world import Connection, World
 
@@ -80,7 +87,7 @@ class AccountRun:
         doing = f"taking the lock of {self._desired.name}"
         journal = await until(world.stop, stack.enter_async_context(lock), doing=doing)
         self._journal = journal
-        cold_until_ms = self._cold_until(journal, connection)
+        cold_until_ms = cold_until(world, self._desired, journal, connection)
         await journal.append(run_started(world, self._desired, self._facts, journal, cold_until_ms), durable=False)
         self._context = make_context(world, self._desired, connection, journal, halted=self._halted)
         await Executor(self._context, parallelism=world.parallelism).settle_earlier()
@@ -126,13 +133,14 @@ class AccountRun:
         return await self._conclude(plan)
 
     async def failed(self, error: ReconcileError) -> AccountResult:
-        """The result of an account that could not go on; noted in the journal, where it can be."""
+        """The result of an account that could not go on; noted beside the journal where it never held that."""
         found, code = as_error(error, self._desired)
-        if self._journal is None and isinstance(error, Declined) and error.key != "lock":
-            record, facts = refused(self._world, self._desired, self._facts, error), self._facts
-            await note(self._world, self._desired, self.identity, record, run_id=facts.run_id, command=facts.command)
+        notes_head = None
+        if self._journal is None:
+            notes_head = await note_refused(self._world, self._desired, self._facts, self.identity, error)
         plan = self._plan or failed_plan(self._desired, error)
-        return await self._end(plan, exit_code=code, errors=(found,), remaining=_unfinished(plan.entries))
+        ended = await self._end(plan, exit_code=code, errors=(found,), remaining=_unfinished(plan.entries))
+        return replace(ended, notes_head=notes_head)
 
     # Before the first call.
 
@@ -265,16 +273,6 @@ class AccountRun:
     def _waits_for(self, holder: Mapping[str, str]) -> None:
         who = ", ".join(f"{key} {value}" for key, value in holder.items()) or "a process that has not given its name"
         self._world.progress(f"{self._desired.name}: waiting for the lock, held by {who}")
-
-    def _cold_until(self, journal: Journal, connection: Connection) -> int | None:
-        """The exchange time before which a request that this journal has not seen could still take effect."""
-        state = journal.state
-        if not connection.cold_fence:
-            return None
-        if seen_from(journal, self._world.host):
-            return state.cold_until_ms
-        writer = connection.writer
-        return writer.time.latest() + writer.traits.validity_ms + grace_ms(self._desired, writer)
 
     def _halted(self) -> str | None:
         if self._world.stop.is_set():

@@ -11,6 +11,7 @@ from reconcile.model import Address, DesiredAccount, Policy, PositionMode
 from reconcile.plan import PlanError
 from reconcile.together import together
 from reconcile.workflow.account import as_error, grace_ms, identify
+from reconcile.workflow.noting import note, refusal
 from reconcile.workflow.world import World
 
 _NO_PLAN: Mapping[str, object] = {
@@ -84,9 +85,29 @@ async def resolve(world: World, *, address: str, applied: bool, reason: str) -> 
 
     The account is found in the journals, where the step is. Raises UsageError when the address means nothing or more
     than one account, InputError when nothing is unsettled there, Declined (key ``fence``) before fence and grace have
-    passed, and what connecting, reading and locking raise.
+    passed, and what connecting, reading and locking raise. What ends it after the step was found is noted.
     """
     identity, desired, wanted = _find(world, address)
+    try:
+        return await _resolve(world, identity, desired, wanted, applied=applied, reason=reason)
+    except ReconcileError as error:
+        details = {
+            **dict.fromkeys(_NO_PLAN),
+            "account": desired.name,
+            "actor": world.actor,
+            "reason": reason,
+            "tool_version": world.version,
+            "address": str(wanted),
+            "as": "applied" if applied else "not-applied",
+        }
+        record = refusal(world, error, command="resolve", details=details)
+        await note(world, identity, record, name=desired.name, command="resolve")
+        raise
+
+
+async def _resolve(
+    world: World, identity: str, desired: DesiredAccount, wanted: Address, *, applied: bool, reason: str
+) -> Resolution:
     connection = world.connect(desired, True)  # noqa: FBT003 - the exchange is only asked for its time
     async with AsyncExitStack() as stack:
         journal = await stack.enter_async_context(

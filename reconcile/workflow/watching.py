@@ -11,9 +11,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from decimal import Decimal
 
-from reconcile.debounce import Debouncer, Turn
+from reconcile.debounce import Debouncer
 from reconcile.errors import Declined, InputError, Interrupted
-from reconcile.journal.records import Noted
 from reconcile.model import DesiredAccount
 from reconcile.money import plain
 from reconcile.plan import AccountPlan, AccountResult, Entry, OutcomeKind, Status
@@ -21,9 +20,9 @@ from reconcile.render.metrics import AccountSnapshot, Snapshot
 from reconcile.together import until
 from reconcile.undoing import Undoing
 from reconcile.workflow import applying, planning
-from reconcile.workflow.noting import note
 from reconcile.workflow.watch_lock import Hold
 from reconcile.workflow.watch_news import News, message, standing, state
+from reconcile.workflow.watch_notes import WatchNotes
 from reconcile.workflow.world import World
 
 EXPIRES_MS = 1
@@ -75,7 +74,7 @@ class Watch:
         self._undoing: Undoing[Key] = Undoing(interval_ms=settings.interval_ms, limit=settings.undo_limit)
         self._steps: dict[str, Counter[str]] = {}
         self._held: set[str] = set()
-        self._decisions: list[dict[str, str]] = []
+        self._notes = WatchNotes(world, needed=settings.needed, reason=settings.reason, applies=settings.apply)
         self._rounds = 0
 
     async def run(self) -> None:
@@ -108,6 +107,7 @@ class Watch:
         self._rounds += 1
         if mine:
             await self._look(mine)
+        await self._notes.write()
 
     async def _is_ours(self, account: DesiredAccount, locks: AsyncExitStack) -> bool:
         """Hold what is watched. The name is made without asking the exchange: a watch begins beside a dead one too."""
@@ -115,12 +115,15 @@ class Watch:
             identity = self._world.connect(account, True).identify(None)  # noqa: FBT003 - read only
         except InputError:
             return True  # the plan will say what is wrong
+        self._notes.knows(account.name, identity, state_file=account.path, sha256=account.sha256)
         if identity not in self._held:
             holder = {"host": self._world.host, "actor": self._world.actor, "command": "watch", "account": account.name}
             try:
                 await locks.enter_async_context(self._hold(identity, holder))
             except Declined as error:
                 if not self._rounds:
+                    self._notes.add((account.name, ""), str(error))
+                    await self._notes.write()
                     raise
                 self._file_state(f"account {account.name}", str(error))
                 return False
@@ -154,25 +157,24 @@ class Watch:
     # What is seen.
 
     def _see(self, account: AccountPlan, frozen: str | None) -> None:
-        name = account.desired.name
+        name, desired = account.desired.name, account.desired
+        if account.identity is not None:
+            self._notes.knows(name, account.identity, state_file=desired.path, sha256=desired.sha256)
         found, said = standing(account, frozen)
-        self._turned((name, ""), self._states.see((name, ""), found), said)
+        self._turned((name, ""), found, said)
         if account.observed is None:
             return
         entries = {str(entry.address): entry for entry in account.entries}
         for address, entry in entries.items():
-            self._turned((name, address), self._states.see((name, address), state(entry)), message(entry))
+            self._turned((name, address), state(entry), message(entry))
         if not account.errors:
             self._see_absent(name, set(entries))
 
     def _see_absent(self, name: str, present: set[str]) -> None:
         for key in self._states.known():
-            if key[0] == name and key[1] and key[1] not in present:
-                turn = self._states.see(key, "absent")
-                self._turned(key, turn, "")
-                if turn is not None:
-                    self._states.forget(key)
-                    self._undoing.forget(key)
+            if key[0] == name and key[1] and key[1] not in present and self._turned(key, "absent", ""):
+                self._states.forget(key)
+                self._undoing.forget(key)
 
     def _forget_others(self, names: set[str]) -> None:
         for key in self._states.known():
@@ -180,12 +182,17 @@ class Watch:
                 self._states.forget(key)
                 self._undoing.forget(key)
                 if not key[1]:
-                    self._say(key, "no state file declares this account any more; it is not watched")
+                    self._decide(key, "no state file declares this account any more; it is not watched")
 
-    def _turned(self, key: Key, turn: Turn | None, message: str) -> None:
-        """Tell a change of state; that all is well from the start is no news."""
-        if turn is None or (turn.before is None and turn.after in {"ok", Status.IN_SYNC, Status.UNMANAGED}):
-            return
+    def _turned(self, key: Key, found: str, message: str) -> bool:
+        """Tell a change of state, and whether there was one; that all is well from the start is no news."""
+        turn = self._states.see(key, found)
+        if turn is None:
+            self._notes.looked(key, found, self._states.held(key), message)
+            return False
+        if turn.before is None and turn.after in {"ok", Status.IN_SYNC, Status.UNMANAGED}:
+            return True
+        self._notes.believed(key, turn.before, turn.after, message)
         self._tell_news(
             News(
                 at_ms=self._world.clock.wall_ms(),
@@ -196,11 +203,12 @@ class Watch:
                 message=message,
             )
         )
+        return True
 
     def _file_state(self, what: str, problem: str) -> None:
         turn = self._files.see(what, problem)
         if turn is not None and (turn.before is not None or problem):
-            self._say(("", ""), f"{what}: {problem or 'good again'}")
+            self._decide(("", ""), f"{what}: {problem or 'good again'}")
 
     def _say(self, key: Key, message: str) -> None:
         news = News(at_ms=self._world.clock.wall_ms(), account=key[0], address=key[1], message=message)
@@ -225,17 +233,7 @@ class Watch:
 
     def _decide(self, key: Key, message: str) -> None:
         self._say(key, message)
-        self._decisions.append({"address": key[1], "decision": message})
-
-    async def _journal_decisions(self, account: AccountPlan) -> None:
-        """What we decided not to do is for the auditor too; what we do, the apply journals."""
-        decisions, self._decisions = self._decisions, []
-        if not decisions or account.identity is None:
-            return
-        world, desired = self._world, account.desired
-        told = {"account": desired.name, "actor": world.actor, "reason": self._settings.reason, "host": world.host}
-        record = Noted(what="watch", details={**told, "tool_version": world.version, "decisions": decisions})
-        await note(world, desired, account.identity, record, run_id=world.new_id(), command="watch")
+        self._notes.add(key, message)
 
     async def _apply(self, account: AccountPlan) -> None:
         name, now_ms = account.desired.name, self._world.clock.monotonic_ms()
@@ -246,7 +244,7 @@ class Watch:
                 self._needs_change(key, entry)
                 if self._undoing.may_apply(key, _declared(entry), now_ms):
                     due.append(entry)
-        await self._journal_decisions(account)
+        await self._notes.write()
         if not due or self._world.stop.is_set():
             return
         result = await applying.apply(

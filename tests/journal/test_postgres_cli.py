@@ -1,7 +1,10 @@
 """Two homes, one database: the whole program on a shared journal."""
 
+import asyncio
 from pathlib import Path
 
+from reconcile.clock import SystemClock
+from reconcile.journal.postgres import PostgresStore, place_of
 from tests.cli_kit import run
 from tests.journal.postgres_server import PASSWORD, Server
 from tests.test_audit_cli import ALICE, declare
@@ -42,3 +45,24 @@ def test_no_word_of_the_program_holds_the_password(server: Server, tmp_path: Pat
     assert [ended.code for ended in said] == [0, 0, 0, 1]
     assert PASSWORD not in words
     assert "s3cret" not in words
+
+
+def test_a_run_that_finds_the_account_held_is_on_record_for_every_runner(server: Server, tmp_path: Path) -> None:
+    server.clear()
+    shared = {**ALICE, "RECONCILE_JOURNAL": server.url}
+    state = str(declare(tmp_path, 3300))
+    run(tmp_path, "apply", state, "--auto-approve", env=shared)
+    store = PostgresStore(place_of(server.url), SystemClock())
+
+    async def locked_out() -> int:
+        async with store.open("binance-sandbox-demo", run_id="x", holder={"host": "another"}, timeout_ms=0):
+            words = ("apply", state, "--auto-approve", "--if-locked", "skip")
+            return (await asyncio.to_thread(run, tmp_path, *words, env=shared)).code
+
+    code = asyncio.run(locked_out())
+    again = run(tmp_path, "apply", state, "--auto-approve", "--format", "json", env=shared)
+
+    (row,) = run(tmp_path, "audit", "log", "--outcome", "refused:lock", "--format", "json", env=shared).json["rows"]
+    chains = run(tmp_path, "audit", "verify", "--format", "json", env=shared).json
+    assert (code, row["account"], row["actor"], "host another" in row["detail"]) == (4, "demo", "alice", True)
+    assert (again.code, chains["good"], len(chains["journals"])) == (0, True, 2)

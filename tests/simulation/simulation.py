@@ -24,7 +24,7 @@ from reconcile.exchanges.registry import connect
 from reconcile.exchanges.traits import TRAITS
 from reconcile.exchanges.wire import HttpRequest, HttpResponse
 from reconcile.journal.files import FileStore
-from reconcile.journal.identity import identity
+from reconcile.journal.identity import identity, is_notes
 from reconcile.model import DesiredAccount, Position
 from reconcile.plan import AccountResult, Plan, Step
 from reconcile.sandbox import faults
@@ -203,7 +203,7 @@ class Simulation:
         disk = self.disks.get(home)
         if disk is None:
             return b""
-        path = next((path for path in disk.paths() if path.suffix == ".jsonl"), None)
+        path = next((path for path in disk.paths() if path.suffix == ".jsonl" and not is_notes(path.stem)), None)
         return b"" if path is None else disk.content(path)
 
     # ---- runs ----------------------------------------------------------------------------------------------------
@@ -455,7 +455,7 @@ class Simulation:
         disk = self.disks.get(go.home)
         if disk is None:
             return
-        path = next((path for path in disk.paths() if path.suffix == ".jsonl"), None)
+        path = next((path for path in disk.paths() if path.suffix == ".jsonl" and not is_notes(path.stem)), None)
         if path is None:
             return
         copies = self._copies.setdefault(go.home, [])
