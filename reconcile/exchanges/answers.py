@@ -57,9 +57,16 @@ class Manners:
     retry_after_ms: Callable[[Mapping[str, str], str, int | None], int | None]
 
 
-def read_answer(what: str, response: HttpResponse, manners: Manners, *, now_ms: int | None) -> object:
-    """The payload of a read; ``what`` begins every message. Raises ReadFailed."""
-    value = _json(response.body)
+def read_answer(
+    what: str,
+    response: HttpResponse,
+    manners: Manners,
+    *,
+    now_ms: int | None,
+    parse_body: Callable[[bytes], object | None] | None = None,
+) -> object:
+    """The payload of a read; ``what`` begins every message. Raises ReadFailed. ``parse_body`` does as ``parsed``."""
+    value = (parse_body or parsed)(response.body)
     said = None if value is None else manners.envelope(response.status, value)
     if said is not None and said.success and 200 <= response.status < 300:
         return said.payload
@@ -81,7 +88,7 @@ def read_answer(what: str, response: HttpResponse, manners: Manners, *, now_ms: 
 def write_answer(what: str, response: HttpResponse, manners: Manners, *, now_ms: int | None) -> Yes:
     """The yes of a write; raises Refused or InDoubt, never anything else."""
     status = response.status
-    value = _json(response.body)
+    value = parsed(response.body)
     said = manners.envelope(status, value) if isinstance(value, dict) else None
     told = None if said is None else said.code
     if status < 200 or 300 <= status < 400 or status == 408 or status >= 500:
@@ -200,16 +207,21 @@ class Row:
 
 def rows(what: str, value: object) -> list[Row]:
     """A payload that is a list of objects; raises ReadFailed when it is not."""
+    return [Row(what, item) for item in listed(what, value)]
+
+
+def listed(what: str, value: object) -> list[object]:
+    """A payload that is a list of anything; raises ReadFailed when it is not."""
     if not isinstance(value, list):
         raise _odd(what, "a list was expected")
-    return [Row(what, item) for item in value]
+    return value
 
 
 def _odd(what: str, problem: str) -> ReadFailed:
     return ReadFailed(f"{what}: the answer is not what the exchange documents: {problem}", again=False)
 
 
-def _json(body: bytes) -> object | None:
+def parsed(body: bytes) -> object | None:
     """The parsed body with exact decimals; None when it is not JSON (or only ``null``)."""
     try:
         value: object = json.loads(body, parse_float=Decimal, parse_constant=_no_constant)

@@ -10,7 +10,7 @@ the rows of version 3 name it. Where two assets fit or none does, ``asset_of`` s
 exchangeInfo, whose answer has megabytes on the live exchange.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -18,7 +18,7 @@ from functools import lru_cache
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.answers import Row
 from reconcile.exchanges.binance.risk import BinanceRisk, Tier
-from reconcile.model import Address, MarginType, Position, PositionMode, Side
+from reconcile.model import Address, MarginType, Position, Side
 from reconcile.money import ZERO
 
 SIDES = {"BOTH": Side.NET, "LONG": Side.LONG, "SHORT": Side.SHORT}
@@ -92,20 +92,21 @@ class Slot:
         )
 
 
-def kept(
-    table: Collection[Row], configs: Mapping[str, Config] | None, mode: PositionMode, declared: Collection[str]
-) -> Iterator[Slot]:
-    """The slots to keep of positionRisk. ``configs`` None: the rows carry them (version 2)."""
-    for row in table:
-        symbol = row.text("symbol")
-        side = SIDES.get(row.text("positionSide"))
-        if side is None or side not in mode.sides:
-            continue
-        if symbol in declared or row.number("positionAmt") != 0 or row.number("isolatedWallet") != 0:
-            config = Config.of(row) if configs is None else configs.get(symbol)
-            if config is None:
-                raise ReadFailed(f"reading the positions: symbolConfig does not list {symbol}; try again", again=True)
-            yield Slot(address=Address(symbol, side), row=row, config=config)
+def slot_of(
+    row: Row, configs: Mapping[str, Config] | None, sides: Collection[Side], declared: Collection[str]
+) -> Slot | None:
+    """One row's slot of positionRisk; None where it is not kept. ``sides`` are those of the account's mode; ``configs``
+    None: the rows carry them (version 2)."""
+    symbol = row.text("symbol")
+    side = SIDES.get(row.text("positionSide"))
+    if side is None or side not in sides:
+        return None
+    if symbol not in declared and row.number("positionAmt") == 0 and row.number("isolatedWallet") == 0:
+        return None
+    config = Config.of(row) if configs is None else configs.get(symbol)
+    if config is None:
+        raise ReadFailed(f"reading the positions: symbolConfig does not list {symbol}; try again", again=True)
+    return Slot(address=Address(symbol, side), row=row, config=config)
 
 
 def margin_type(text: str) -> MarginType:

@@ -7,9 +7,9 @@ of their own) are read for declared flat symbols whose type must change, and for
 this exchange, and its ledger no cursor: the signed time is the cursor.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import replace
 from decimal import Decimal
 from typing import assert_never
 
@@ -17,8 +17,9 @@ from reconcile.errors import ReadFailed
 from reconcile.exchanges.answers import Row, rows
 from reconcile.exchanges.base import Call, Cause, LedgerRead, LedgerRow, Writer, Yes
 from reconcile.exchanges.binance import codes, ledger
-from reconcile.exchanges.binance.account import WIRE_SIDES, WIRE_TYPES, Config, Slot, asset_of, kept
-from reconcile.exchanges.binance.dialect import BinanceDialect, classify, weight_of
+from reconcile.exchanges.binance.account import WIRE_SIDES, WIRE_TYPES, Config, asset_of, slot_of
+from reconcile.exchanges.binance.dialect import POSITIONS, BinanceDialect, classify, weight_of
+from reconcile.exchanges.binance.looks import Fixed, Listing, Seen, position, to_change
 from reconcile.exchanges.binance.risk import Tier, tiers_by_symbol
 from reconcile.exchanges.transport import Params, Setup, Transport, at_once
 from reconcile.model import Address, MarginType, ObservedAccount, Position, PositionMode, SymbolState
@@ -30,24 +31,6 @@ _EDGE_MS = 60_000
 """How far inside the ledger's reach a read begins, so that it is not refused for a second."""
 _AHEAD_MS = 1_000
 """How far ahead of the exchange's clock a row may be dated, and still be read."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Fixed:
-    """What does not change within a run. ``block`` is a reason why nothing can be managed."""
-
-    mode: PositionMode
-    multi_assets: bool
-    block: str | None
-    tiers: Mapping[str, tuple[Tier, ...]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Listing:
-    """positionRisk in either version. ``configs`` None: each row carries its own (version 2)."""
-
-    rows: list[Row]
-    configs: Mapping[str, Config] | None
 
 
 class Binance:
@@ -63,6 +46,7 @@ class Binance:
         self._version_2 = True
         self._tiers: Mapping[str, tuple[Tier, ...]] | None = None
         self._assets: dict[str, str] = {}
+        self._seen: Seen | None = None
 
     async def sync_time(self) -> int:
         """See ``base.Reader``."""
@@ -78,11 +62,12 @@ class Binance:
         await self._transport.synced()
         sent_at = self.time.earliest()
         fixed, listing, available = await self._together(reuse)
-        slots = list(kept(listing.rows, listing.configs, fixed.mode, declared))
-        configs = listing.configs or {slot.address.symbol: slot.config for slot in slots}
-        known = {symbol: configs[symbol] for symbol in declared if symbol in configs}
-        assets = await self._assets_of({slot.address.symbol: slot.row for slot in slots}, known, available)
-        orders = await self._orders_of(_to_change(declared, known, slots))
+        seen = None if reuse is None or self._seen is None else self._seen.again(listing, fixed, declared, self._assets)
+        if seen is None:
+            seen = await self._read_anew(listing, fixed, declared, available)
+        self._seen = None if reuse is None else seen
+        orders = await self._orders_of(seen.to_change)
+        symbols = {symbol: replace(seen.symbols[symbol], open_orders=has) for symbol, has in orders.items()}
         return ObservedAccount(
             sent_at_ms=sent_at,
             position_mode=fixed.mode,
@@ -90,19 +75,8 @@ class Binance:
             multi_assets=fixed.multi_assets,
             account_block=fixed.block,
             available=available,
-            positions={
-                slot.address: slot.position(assets[slot.address.symbol], fixed.tiers.get(slot.address.symbol, ()))
-                for slot in slots
-            },
-            symbols={
-                symbol: SymbolState(
-                    symbol=symbol,
-                    asset=assets[symbol],
-                    margin_type=config.margin_type,
-                    open_orders=orders.get(symbol),
-                )
-                for symbol, config in known.items()
-            },
+            positions=seen.positions,
+            symbols={**seen.symbols, **symbols} if symbols else seen.symbols,
         )
 
     async def ledger(self, symbol: str, *, since_ms: int) -> LedgerRead:
@@ -151,7 +125,29 @@ class Binance:
             call, lambda response, now_ms: classify(name, response, now_ms=now_ms), weight_of(1)
         )
 
-    async def _together(self, reuse: ObservedAccount | None) -> tuple[_Fixed, _Listing, dict[str, Decimal]]:
+    async def _read_anew(
+        self, listing: Listing, fixed: Fixed, declared: Mapping[str, MarginType], available: Mapping[str, Decimal]
+    ) -> Seen:
+        """Every row of a listing."""
+        slots = [slot_of(row, listing.configs, fixed.mode.sides, declared) for row in listing.rows]
+        found = [slot for slot in slots if slot is not None]
+        configs = listing.configs or {slot.address.symbol: slot.config for slot in found}
+        known = {symbol: configs[symbol] for symbol in declared if symbol in configs}
+        assets = await self._assets_of({slot.address.symbol: slot.row for slot in found}, known, available)
+        return Seen(
+            listing=listing,
+            fixed=fixed,
+            declared=declared,
+            slots=slots,
+            positions={slot.address: position(slot, assets, fixed) for slot in found},
+            symbols={
+                symbol: SymbolState(symbol=symbol, asset=assets[symbol], margin_type=config.margin_type)
+                for symbol, config in known.items()
+            },
+            to_change=to_change(declared, known, found),
+        )
+
+    async def _together(self, reuse: ObservedAccount | None) -> tuple[Fixed, Listing, dict[str, Decimal]]:
         """The reads of one look, all under way at once."""
         async with at_once() as group:
             listing = group.create_task(self._listing())
@@ -163,7 +159,7 @@ class Binance:
             self._tiers = tiers_by_symbol("reading /fapi/v1/leverageBracket", brackets.result())
             fixed = _fixed(Row("reading /fapi/v1/accountConfig", config.result()), self._tiers)
         else:
-            fixed = _Fixed(
+            fixed = Fixed(
                 mode=reuse.position_mode,
                 multi_assets=reuse.multi_assets,
                 block=reuse.account_block,
@@ -171,21 +167,22 @@ class Binance:
             )
         return fixed, listing.result(), available.result()
 
-    async def _listing(self) -> _Listing:
+    async def _listing(self) -> Listing:
         if self._version_2:
-            path = "/fapi/v2/positionRisk"
+            path, _ = POSITIONS
             try:
-                return _Listing(rows=rows(f"reading {path}", await self._get(path, weight=5)), configs=None)
+                return Listing.of(path, await self._get(path, weight=5))
             except ReadFailed as error:
                 if error.code != RETIRED:
                     raise
                 self._version_2 = False
-        path, configs = "/fapi/v3/positionRisk", "/fapi/v1/symbolConfig"
+        path, configs = POSITIONS[1], "/fapi/v1/symbolConfig"
         async with at_once() as group:
             positions = group.create_task(self._get(path, weight=5))
             symbols = group.create_task(self._get(configs, weight=5))
-        return _Listing(
-            rows=rows(f"reading {path}", positions.result()),
+        return Listing.of(
+            path,
+            positions.result(),
             configs={row.text("symbol"): Config.of(row) for row in rows(f"reading {configs}", symbols.result())},
         )
 
@@ -216,7 +213,7 @@ class Binance:
             raise ReadFailed(f"reading the positions: exchangeInfo does not list {min(missing)}", again=False)
         return self._assets
 
-    async def _orders_of(self, symbols: list[str]) -> dict[str, bool]:
+    async def _orders_of(self, symbols: Sequence[str]) -> dict[str, bool]:
         async with at_once() as group:
             found = {symbol: group.create_task(self._has_orders(symbol)) for symbol in symbols}
         return {symbol: task.result() for symbol, task in found.items()}
@@ -264,23 +261,13 @@ def build(setup: Setup) -> Writer:
     return Binance(setup)
 
 
-def _fixed(config: Row, tiers: Mapping[str, tuple[Tier, ...]]) -> _Fixed:
-    return _Fixed(
+def _fixed(config: Row, tiers: Mapping[str, tuple[Tier, ...]]) -> Fixed:
+    return Fixed(
         mode=PositionMode.HEDGE if config.flag("dualSidePosition") else PositionMode.ONE_WAY,
         multi_assets=config.flag("multiAssetsMargin"),
         block=None if config.flag("canTrade") else "trading is disabled for this account; see the exchange's notices",
         tiers=tiers,
     )
-
-
-def _to_change(declared: Mapping[str, MarginType], known: Mapping[str, Config], slots: list[Slot]) -> list[str]:
-    """The declared symbols that are flat and have another type than declared."""
-    busy = {slot.address.symbol for slot in slots if slot.row.number("positionAmt") != 0}
-    return [
-        symbol
-        for symbol, wanted in declared.items()
-        if symbol in known and symbol not in busy and known[symbol].margin_type is not wanted
-    ]
 
 
 def _margin_params(step: MoveMargin, amount: Decimal | None) -> dict[str, str]:

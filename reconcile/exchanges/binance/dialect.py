@@ -11,11 +11,14 @@ from reconcile.exchanges.base import Yes
 from reconcile.exchanges.binance import codes
 from reconcile.exchanges.binance.signing import public, signed
 from reconcile.exchanges.limits import Charge, CountedBy, Limit
+from reconcile.exchanges.rereading import Rereading
 from reconcile.exchanges.transport import Charges, Params, Setup
 from reconcile.exchanges.wire import HttpRequest, HttpResponse
 
 READ_WINDOW_MS = 5_000
 """``recvWindow`` of reads; that of writes is the traits' ``validity_ms``."""
+POSITIONS = ("/fapi/v2/positionRisk", "/fapi/v3/positionRisk")
+"""Every slot of an account, in either version."""
 WEIGHT = Limit(name="Binance request weight", counted_by=CountedBy.IP, capacity=2400, window_ms=60_000, reserve=60)
 """The reserve is room for one look that settles doubt: ledger with funding, positions, balance."""
 
@@ -26,7 +29,7 @@ def weight_of(weight: int) -> Charges:
 
 
 class BinanceDialect:
-    """How requests to Binance look; pure."""
+    """How requests to Binance look; pure, but that it knows the positions which it has read last."""
 
     time_path = "/fapi/v1/time"
     time_charges = weight_of(1)
@@ -34,6 +37,7 @@ class BinanceDialect:
     def __init__(self, setup: Setup) -> None:
         self._url = setup.url
         self._credentials = setup.credentials
+        self._positions = {f"reading {path}": Rereading() for path in POSITIONS}
 
     def get(self, path: str, params: Params, *, signed_at_ms: int | None) -> HttpRequest:
         """See ``transport.Dialect``."""
@@ -55,7 +59,9 @@ class BinanceDialect:
 
     def read(self, what: str, response: HttpResponse, *, now_ms: int | None) -> object:
         """See ``transport.Dialect``."""
-        return read_answer(what, response, codes.READ, now_ms=now_ms)
+        positions = self._positions.get(what)
+        parse = None if positions is None else positions.parse
+        return read_answer(what, response, codes.READ, now_ms=now_ms, parse_body=parse)
 
     def served_ms(self, payload: object) -> int:
         """See ``transport.Dialect``."""
