@@ -132,6 +132,8 @@ def random_schedule(seed: int, exchange: str = "binance", *, outside: bool = Fal
         happenings=tuple(sorted(happenings)),
         grace=grace,
         free=dice.choice((100_000, 100_000, 700, 1_200)),
+        ahead=dice.choice((0, 0, 0, 700, -1_800_000, 86_400_000)),
+        drift=dice.choice((0, 0, 0, 1, -1)),
         seed=seed,
     )
 

@@ -262,7 +262,7 @@ def _known(journal: bytes) -> Iterator[tuple[str, int, Decimal, Known | None]]:
 def _others_moved(simulation: Simulation, before: list[Effect], effect: Effect) -> Decimal:
     """How far others moved the same margin since the oldest moment that the look before our call can have shown."""
     sent = next((call.sent_ms for call in simulation.written if call.serial == effect.request), 0)
-    since = EPOCH_MS + sent - _LOOK_MS - simulation.schedule.lag
+    since = simulation.exchange_ms(sent - _LOOK_MS - simulation.schedule.lag)
     return sum(
         (
             abs(each.change)

@@ -79,7 +79,8 @@ class Go:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """One world. ``replicas`` are how far behind reads are, in turn, in pairs (positions, ledger), milliseconds."""
+    """One world. ``replicas`` are how far behind reads are, in turn, in pairs (positions, ledger), milliseconds. The
+    exchange's clock is ``ahead`` of the true one (milliseconds) and gains ``drift`` parts per thousand."""
 
     exchange: str = "binance"
     mode: str = "hedge"
@@ -92,6 +93,8 @@ class Schedule:
     grace: int = 5000
     free: int = 100_000
     switches: tuple[tuple[str, Any], ...] = ()
+    ahead: int = 0
+    drift: int = 0
     seed: int = 0
 
     @property
@@ -132,6 +135,8 @@ class Schedule:
             yield replace(self, latency=20)
         if self.flush:
             yield replace(self, flush=0)
+        if self.ahead or self.drift:
+            yield replace(self, ahead=0, drift=0)
         for index, go in enumerate(self.runs):
             for plain in (
                 replace(go, drift=0),

@@ -115,7 +115,7 @@ class Simulation:
         self.venue = Venue(
             dialect=kind.dialect([self.account], kind.switched(dict(schedule.switches))),
             faults=self,
-            clock=_exchange_clock,
+            clock=self.exchange_ms,
             latency_ms=schedule.latency,
             timeline=[] if watch else None,
         )
@@ -141,6 +141,10 @@ class Simulation:
         for each in schedule.happenings:
             if each.where == TIME and each.how not in MACHINE:
                 self.venue.at(each.n, self._other(each))
+
+    def exchange_ms(self, now_ms: int) -> int:
+        """What the exchange's clock shows at a true moment."""
+        return EPOCH_MS + self.schedule.ahead + now_ms + now_ms * self.schedule.drift // 1000
 
     # ---- what the explorers call ---------------------------------------------------------------------------------
 
@@ -530,9 +534,9 @@ class Simulation:
                 same = call.address.rpartition(".")[0] == earlier.address.rpartition(".")[0]
             if not same or earlier.home != call.home or earlier.amount is None:
                 continue
-            end = earlier.signed_ms + traits.validity_ms - EPOCH_MS
+            end = earlier.signed_ms + traits.validity_ms
             known = earlier.arrives[:1] if earlier.answered else earlier.arrives  # nobody tells of a repetition
-            if any(now < moment <= end for moment in known):
+            if any(now < moment and self.exchange_ms(moment) <= end for moment in known):
                 self.broken.append(
                     f"two margin calls under way on {call.address}: requests {earlier.serial}, {call.serial}"
                 )
@@ -632,10 +636,6 @@ def point_of(request: HttpRequest) -> str:
         return WRITE
     path = request.url.partition("?")[0]
     return _POINTS.get(path.rpartition("/")[2], "setup")
-
-
-def _exchange_clock(now_ms: int) -> int:
-    return EPOCH_MS + now_ms
 
 
 def _quiet(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
