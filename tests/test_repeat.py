@@ -75,33 +75,3 @@ def test_a_read_waits_at_least_as_long_as_the_exchange_asked() -> None:
         return clock.monotonic_ms()
 
     assert 7_000 <= run(main) <= 7_000 + repeat.LONGEST_PAUSE_MS
-
-
-def test_a_step_has_a_limited_number_of_rounds() -> None:
-    rounds = 0
-
-    async def main() -> None:
-        nonlocal rounds
-        async for attempt in repeat.steps(VirtualClock(), random.Random(1)):
-            with attempt:
-                rounds += 1
-                raise repeat.TryAgain
-
-    with pytest.raises(repeat.TryAgain):
-        run(main)
-    assert rounds == repeat.STEP_ATTEMPTS
-
-
-def test_polls_look_at_the_given_pace_until_the_deadline_has_passed() -> None:
-    clock = VirtualClock()
-    looks: list[int] = []
-
-    async def main() -> None:
-        async for attempt in repeat.polls(clock, every_ms=500, for_ms=2_000):
-            with attempt:
-                looks.append(clock.monotonic_ms())
-                raise repeat.TryAgain
-
-    with pytest.raises(repeat.TryAgain):
-        run(main)
-    assert looks == [0, 500, 1_000, 1_500, 2_000]
