@@ -24,6 +24,9 @@ _BROKEN = (requests.exceptions.RequestException, HTTPError, HTTPException, OSErr
 _QUERY = re.compile(r"\?\S*")
 CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 10
+"""The longest silence between two pieces of an answer."""
+ANSWER_TIMEOUT_S = 60
+"""The longest wait for a whole answer, however steadily it trickles in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,20 +88,26 @@ class RequestsWire:
         threads: Executor | None,
         writers: Executor | None = None,
         verify: bool | str = True,
+        longest_s: float = ANSWER_TIMEOUT_S,
     ) -> None:
         """``threads`` None sends in the calling thread, for an in-process adapter. ``writers`` are threads for writes
-        alone, so that none grows old behind reads (None: they share)."""
+        alone, so that none grows old behind reads (None: they share). ``longest_s`` bounds the wait for an answer."""
         self._adapter = adapter
         self._threads = threads
         self._writers = writers or threads
         self._verify = verify
+        self._longest_s = longest_s
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         """See ``Wire.send``."""
         threads = self._threads if request.method == "GET" else self._writers
         if threads is None:
             return self._send(request)
-        return await asyncio.get_running_loop().run_in_executor(threads, self._send, request)
+        sending = asyncio.get_running_loop().run_in_executor(threads, self._send, request)
+        try:
+            return await asyncio.wait_for(sending, self._longest_s)
+        except TimeoutError as error:
+            raise InDoubt(f"{request.method}: no complete answer within {self._longest_s:g} s") from error
 
     def _send(self, request: HttpRequest) -> HttpResponse:
         try:

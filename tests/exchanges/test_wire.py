@@ -270,3 +270,28 @@ def test_a_write_does_not_wait_behind_reads() -> None:
             return await asyncio.gather(*map(wire.send, asked))
 
     assert [response.status for response in asyncio.run(main())] == [200, 200, 200]
+
+
+def test_an_answer_that_does_not_end_is_doubt_in_the_end() -> None:
+    class Trickling(BaseAdapter):
+        """Answers when it is let go, and nobody waits for it then."""
+
+        let_go = threading.Event()
+
+        def send(self, *_: object, **__: object) -> requests.Response:
+            self.let_go.wait(5)
+            raise requests.exceptions.ReadTimeout
+
+        def close(self) -> None:
+            """Nothing is open."""
+
+    async def main() -> None:
+        with ThreadPoolExecutor(max_workers=1) as threads:
+            wire = RequestsWire(Trickling(), threads=threads, longest_s=0.01)
+            try:
+                await wire.send(HttpRequest(method="POST", url="http://h/p"))
+            finally:
+                Trickling.let_go.set()
+
+    with pytest.raises(InDoubt, match="no complete answer within"):
+        asyncio.run(main())
