@@ -8,7 +8,7 @@ import os
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import count
+from itertools import count, cycle
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from reconcile.errors import JournalError
 from reconcile.journal.postgres import PostgresStore, place_of
 from reconcile.journal.postgres_place import Place
 from reconcile.journal.postgres_session import Session, lines_of, number_of, page_of, reading
+from reconcile.sandbox.registry import SIMULATED
 from reconcile.workflow.world import World
 from tests.journal.postgres_server import Server
 from tests.simulation.explore import exhaustive, random_schedule, roots
@@ -132,7 +133,10 @@ def test_every_single_fault_at_every_point_is_survived_on_a_shared_journal(datab
 
 
 def test_fresh_random_schedules_are_survived_on_a_shared_journal(database: str) -> None:
-    verdicts = [judged(random_schedule(SEED + number), database) for number in range(SCHEDULES)]
+    verdicts = [
+        judged(random_schedule(SEED + number, exchange), database)
+        for number, exchange in zip(range(SCHEDULES), cycle(SIMULATED), strict=False)
+    ]
 
     wrong = [(found.schedule.to_json(), found.violations) for found in verdicts if found.violations]
     assert wrong == [], f"SIMULATION_SEED={SEED}"
