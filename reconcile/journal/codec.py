@@ -43,6 +43,7 @@ MAX_LINE = 1 << 25
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SEAL_LENGTH = len(',"crc":"01234567"}\n')
 _DECODER = json.JSONDecoder(parse_float=Decimal)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _ENVELOPE = frozenset({"seq", "prev", "at", "kind", "run", "crc"})
 
 
@@ -124,7 +125,7 @@ def decode(value: Mapping[str, Any]) -> Record | Header | Opaque:
 
 def _dump(value: Mapping[str, Any]) -> bytes:
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8")
+        return _ENCODER.encode(value).encode("utf-8")
     except UnicodeEncodeError:  # half a surrogate pair, from someone's message: only an escape can hold it
         return json.dumps(value, allow_nan=False, separators=(",", ":")).encode("ascii")
 

@@ -87,18 +87,19 @@ class Dialect(Answering, Protocol):
 _NUMBER = re.compile(r'"#(-?[0-9.]+)#"')
 
 
+def _marked(amount: object) -> str:
+    if not isinstance(amount, Decimal):
+        raise TypeError(f"{type(amount).__name__} has no place in an answer")
+    return f"#{plain(amount)}#"
+
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"), default=_marked)
+
+
 def dumps(value: object) -> bytes:
     """JSON without spaces; a Decimal becomes a JSON number in plain notation, exactly."""
-    marks: list[str] = []
-
-    def number(amount: object) -> str:
-        if not isinstance(amount, Decimal):
-            raise TypeError(f"{type(amount).__name__} has no place in an answer")
-        marks.append("#")
-        return f"#{plain(amount)}#"
-
-    text = json.dumps(value, separators=(",", ":"), default=number)
-    return (_NUMBER.sub(r"\1", text) if marks else text).encode()
+    text = _ENCODER.encode(value)
+    return (_NUMBER.sub(r"\1", text) if '"#' in text else text).encode()
 
 
 def answer(status: int, value: object, headers: Mapping[str, str] | None = None) -> Answer:

@@ -65,7 +65,6 @@ class VirtualLoop(base_events.BaseEventLoop):
         self._set = 0
         self._stopping = False
         self._tasks: list[asyncio.Task[Any]] = []
-        self.set_task_factory(self._task)
 
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
@@ -113,6 +112,16 @@ class VirtualLoop(base_events.BaseEventLoop):
         """See asyncio."""
         return self.call_at(self._virtual + delay, callback, *args, context=context)
 
+    def create_task(
+        self, coro: Any, *, name: object = None, context: contextvars.Context | None = None
+    ) -> "asyncio.Task[Any]":
+        """See asyncio. The task is remembered; asking asyncio for all of them costs more than running them."""
+        task: asyncio.Task[Any] = asyncio.Task(
+            coro, loop=self, name=None if name is None else str(name), context=context
+        )
+        self._tasks.append(task)
+        return task
+
     def end(self) -> None:
         """Cancel what is left over, and close."""
         left = [task for task in self._tasks if not task.done()]
@@ -147,9 +156,3 @@ class VirtualLoop(base_events.BaseEventLoop):
     def _move_to(self, moment: float) -> None:
         self._virtual = moment
         self._now_ms = round(moment * 1000)
-
-    def _task(self, loop: asyncio.AbstractEventLoop, work: Any, context: Any = None) -> "asyncio.Task[Any]":
-        """A task that is remembered; asking asyncio for all of them costs more than running them."""
-        task: asyncio.Task[Any] = asyncio.Task(work, loop=loop, context=context)
-        self._tasks.append(task)
-        return task

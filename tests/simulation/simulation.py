@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from reconcile.errors import InDoubt, NotSent, ReconcileError
 from reconcile.exchanges.base import Call
@@ -483,10 +482,10 @@ class Simulation:
         now = self.loop.now_ms()
         self._fault = self._fault_of(where, each)
         self.venue.advance(now)
-        parts = urlsplit(request.url)
+        path, _, query = request.url.removeprefix(URL).partition("?")
         headers = {name.lower(): value for name, value in request.headers.items()}
         sent = self.venue.send(
-            Request(method=request.method, path=parts.path, query=parts.query, headers=headers, body=request.body), now
+            Request(method=request.method, path=path, query=query, headers=headers, body=request.body), now
         )
         if where == WRITE:
             self._note(process, request, sent)
