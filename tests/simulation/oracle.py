@@ -17,6 +17,7 @@ from reconcile.exchanges.traits import TRAITS
 from reconcile.journal.records import Known
 from reconcile.money import ZERO
 from reconcile.plan import Status
+from reconcile.sandbox.swarm import BELIEVABLE
 from reconcile.sandbox.values import ISOLATED, Effect
 from tests.simulation.declare import TOLERANCE, address_of
 from tests.simulation.machine import EPOCH_MS
@@ -27,6 +28,8 @@ FURTHER_RUNS = 2
 _LOOK_MS = 5_100
 """How old a look may be when something is sent on it, and a little for clocks that run wrong."""
 _SHUFFLES = {"fill", "part", "close", "reopen", "flip", "crossed"}
+_BLANK = {f"odd:{name}" for name in BELIEVABLE}
+"""Odd answers that say of a ledger that it is empty."""
 _NOTHING = {Known.NOT_APPLIED, Known.REFUSED, Known.NOT_SENT}
 
 
@@ -231,8 +234,11 @@ def _may_look_applied(simulation: Simulation, amount: Decimal) -> bool:
 
 
 def _may_look_undone(simulation: Simulation, amount: Decimal) -> bool:
-    """Whether somebody took away what we added, or the other way round, while the ledger was later than the grace."""
+    """Whether the ledger never showed our row, or was later than the grace while somebody took away what we added, or
+    the other way round."""
     schedule = simulation.schedule
+    if any(each.where == "ledger" and each.n == 0 and each.how in _BLANK for each in schedule.happenings):
+        return True
     moved = [effect.change for effect in simulation.books.effects if effect.actor != "api"]
     undone = any(abs(change + amount) <= abs(amount) / 2 for change in (*moved, sum(moved, ZERO)))
     return undone and any(ledger > schedule.grace for _, ledger in schedule.replicas)
