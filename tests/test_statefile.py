@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -360,6 +361,52 @@ def test_files_of_different_accounts_go_together(write: Write, first: dict[str, 
 
 
 # ---- which files
+
+
+def _large(*positions: str) -> str:
+    return HEAD + "# long\n" * 10_000 + "".join(f"[positions.{position}\n" for position in positions)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        _large("A.long]\nisolated_margin = 1.50", 'B-1."short"]\nisolated_margin = "2"'),
+        _large("A.long]\nisolated_margin = -1", "B.odd]\n", "C.long]\nisolated_margin = 1"),
+        _large("A.long]\nisolated_margin = 1\nisolated_margin = 2"),
+        _large("A.long]\nisolated_margin = " + "9" * 5000),
+        _large("A.long]\nisolated_margin = " + "[" * 700 + "]" * 700),
+        _large("A]\nlong = {\nisolated_margin = 1\n}"),
+        _large("A.long]\nisolated_margin = 1\r"),
+    ],
+    ids=["good", "bad", "twice", "huge", "deep", "not-1.0", "control"],
+)
+@pytest.mark.parametrize("parser", [tomllib, pytest.param(None, id="installed")])
+def test_a_compiled_parser_changes_nothing_but_the_time(
+    write: Write, monkeypatch: pytest.MonkeyPatch, text: str, parser: object
+) -> None:
+    path = write(text)
+    found: list[object] = []
+    for module in (False, parser):
+        with monkeypatch.context() as patched:
+            if module is not None:
+                patched.setitem(sys.modules, "tomli", module or None)  # None: as if it were not installed
+            try:
+                found.append(statefile.load([path]))
+            except StateFileErrors as error:
+                found.append(error.problems)
+    assert found[0] == found[1]
+
+
+def test_a_parser_of_a_later_toml_is_not_used(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def loads(text: str, *, parse_float: object) -> dict[str, object]:
+        asked.append((text, parse_float))
+        return {}
+
+    monkeypatch.setitem(sys.modules, "tomli", SimpleNamespace(loads=loads))
+    assert _load(write(_large("A.long]\nisolated_margin = 1"))).targets
+    assert [text for text, _ in asked] == ["table = {\n}"]
 
 
 def test_a_folder_is_read_with_its_subfolders_and_without_hidden_ones(write: Write, tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from reconcile.errors import InputError, Problem, StateFileErrors
 from reconcile.model import DesiredAccount
-from reconcile.statefile import lines, resolve
+from reconcile.statefile import compiled, lines, resolve
 from reconcile.statefile.problems import Book
 from reconcile.statefile.resolve import Claim
 
@@ -80,26 +80,42 @@ def _read(path: Path, problems: list[Problem], claims: list[Claim]) -> DesiredAc
     if len(content) > MAX_BYTES:
         problems.append(_whole(path, f"longer than {MAX_BYTES} bytes; expected a state file"))
         return None
-    parsed = _parse(path, content, problems)
-    if parsed is None:
-        return None
-    text, raw = parsed
-    book = Book(str(path), lines.outline(text), whole=lambda: lines.of(text))
-    account = resolve.account(raw, book, sha256=hashlib.sha256(content).hexdigest())
-    claims.append(resolve.claim(raw, book))
-    problems += sorted(book.found, key=lambda problem: problem.line or 0)
-    return account
-
-
-def _parse(path: Path, content: bytes, problems: list[Problem]) -> tuple[str, dict[str, Any]] | None:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         problems.append(Problem(file=str(path), line=line, key="", message="not UTF-8; expected UTF-8 text"))
         return None
+    sha256 = hashlib.sha256(content).hexdigest()
+    found = _resolved(path, text, compiled.loads(text, _exact), sha256)
+    if found is None or found.problems:
+        found = _resolved(path, text, _parse(path, text, problems), sha256)
+    if found is None:
+        return None
+    claims.append(found.claim)
+    problems += found.problems
+    return found.account
+
+
+class _Resolved(NamedTuple):
+    account: DesiredAccount | None
+    claim: Claim
+    problems: list[Problem]
+
+
+def _resolved(path: Path, text: str, raw: dict[str, Any] | None, sha256: str) -> _Resolved | None:
+    """What a parsed file says and what is wrong with it; None where it could not be parsed."""
+    if raw is None:
+        return None
+    book = Book(str(path), lines.outline(text), whole=lambda: lines.of(text))
+    account = resolve.account(raw, book, sha256=sha256)
+    claim = resolve.claim(raw, book)
+    return _Resolved(account, claim, sorted(book.found, key=lambda problem: problem.line or 0))
+
+
+def _parse(path: Path, text: str, problems: list[Problem]) -> dict[str, Any] | None:
     try:
-        return text, tomllib.loads(text, parse_float=_exact)
+        return tomllib.loads(text, parse_float=_exact)
     except RecursionError:
         problems.append(_whole(path, "nested too deeply; expected the tables of a state file"))
     except ValueError as error:  # TOMLDecodeError is one; so is what int() says to thousands of digits
