@@ -101,10 +101,10 @@ def _unsure_since(context: Context, intent: Intent) -> int:
     """From when on a movement may be missing in the margin that an intent was computed from: the age and the lag of its
     look, but nothing that our own last effect on the lane was late enough to be seen with."""
     since = intent.signed_at_ms - MAX_READ_AGE_MS - context.grace_ms
-    effect = context.journal.state.effects.get(intent.lane)
-    if effect is not None and effect.effect_ms < intent.signed_at_ms:
-        return max(since, effect.effect_ms + 1)
-    return since
+    item = context.journal.state.find(intent.intent_id)
+    if item is None or item.later_than_ms is None or item.later_than_ms >= intent.signed_at_ms:
+        return since
+    return max(since, item.later_than_ms + 1)
 
 
 def _judge(intent: Intent, seen: Sight | _TypeSight, was: Known | None, *, long_after: bool, late: bool) -> Judgement:

@@ -160,6 +160,8 @@ class Unsettled:
     """When the intent was written, RFC 3339, local clock."""
     said_yes: bool = False
     """Whether the exchange said yes to it, whatever became known since."""
+    later_than_ms: int | None = None
+    """The exchange time of the lane's last effect before it, which its look was late enough to show; None: of none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

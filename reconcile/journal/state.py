@@ -104,7 +104,15 @@ class JournalState:
         if earlier is not None:
             self._forget(earlier.intent)
         self._lanes[intent.intent_id] = intent.lane
-        self.unsettled[intent.lane] = Unsettled(intent=intent, known=None, effect_ms=None, evidence="", since=at)
+        last = self.effects.get(intent.lane)
+        self.unsettled[intent.lane] = Unsettled(
+            intent=intent,
+            known=None,
+            effect_ms=None,
+            evidence="",
+            since=at,
+            later_than_ms=None if last is None else last.effect_ms,
+        )
 
     def _outcome(self, outcome: Outcome, at: str) -> None:
         if outcome.claim is not None:
@@ -132,6 +140,7 @@ class JournalState:
                 evidence=outcome.evidence,
                 since=found.since,
                 said_yes=found.said_yes or outcome.known is Known.ACCEPTED,
+                later_than_ms=found.later_than_ms,
             )
 
     def _moved_later(self, found: Unsettled, outcome: Outcome) -> None:
