@@ -63,8 +63,6 @@ class _View:
     step_id: Callable[[Address, str], str]
 
     def held_reason(self, address: Address, *, whole_symbol: bool) -> str | None:
-        if not self.held:
-            return None
         reason = self.held.get(address)
         if reason is not None or not whole_symbol:
             return reason
@@ -118,9 +116,10 @@ class _Place:
 
 def _declared(place: _Place) -> Entry:
     view, target = place.view, place.target
-    held = view.held_reason(target.address, whole_symbol=view.traits.lane is Scope.SYMBOL)
-    if held is not None:
-        return place.entry(Status.HELD, held)
+    if view.held:
+        held = view.held_reason(target.address, whole_symbol=view.traits.lane is Scope.SYMBOL)
+        if held is not None:
+            return place.entry(Status.HELD, held)
     if place.symbol is None:
         symbol = target.address.symbol
         return place.blocked("account", f"{symbol} is not an instrument of this account; correct the symbol")
@@ -196,14 +195,20 @@ def _margin(place: _Place, asset: str) -> Entry:
     if position.size < 0 and target.address.side is not Side.NET:
         odd = f"the exchange shows a size of {plain(position.size)} for a {target.address.side} position; look there"
         return place.blocked("account", odd)
+    if target.isolated_margin == position.isolated_margin:
+        return _in_sync(place, position)
     step_size = amount_step(view.desired, view.traits, asset)
     tolerance = target.tolerance.amount(target.isolated_margin, asset)
     delta = _delta(target.isolated_margin, position.isolated_margin, tolerance, step_size)
     if delta == 0:
-        note = "auto-add margin is on, so the exchange may add to it" if position.auto_add else ""
-        return place.entry(Status.IN_SYNC, note)
+        return _in_sync(place, position)
     step = _move(view, position, asset, delta, tolerance)
     return _movable(place, position, step, step_size)
+
+
+def _in_sync(place: _Place, position: Position) -> Entry:
+    note = "auto-add margin is on, so the exchange may add to it" if position.auto_add else ""
+    return place.entry(Status.IN_SYNC, note)
 
 
 def _movable(place: _Place, position: Position, step: MoveMargin, step_size: Decimal) -> Entry:

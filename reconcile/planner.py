@@ -62,7 +62,7 @@ def plan_account(
 
 def _input_errors(desired: DesiredAccount, observed: ObservedAccount) -> tuple[PlanError, ...]:
     known = observed.symbols
-    declared = list(dict.fromkeys(target.address.symbol for target in desired.targets))
+    declared = dict.fromkeys([target.address.symbol for target in desired.targets])
     unknown = [symbol for symbol in declared if symbol not in known]
     names = sorted({*known, *(address.symbol for address in observed.positions)}) if unknown else []
     assets = {known[symbol].asset for symbol in declared if symbol in known}

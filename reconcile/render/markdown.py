@@ -41,7 +41,9 @@ _MARKS = {Status.CHANGE: "🔁", Status.BLOCKED: "⛔", Status.HELD: "❓", Stat
 
 def quote(text: str) -> str:
     """Somebody else's text as inert Markdown on one line."""
-    return text if text.isalnum() else _MEANING.sub(_inert, clean(text))
+    if text.replace(".", "").isalnum() and "www" not in text.lower():
+        return text  # what nearly all symbols and addresses are
+    return _MEANING.sub(_inert, clean(text))
 
 
 def _inert(match: re.Match[str]) -> str:

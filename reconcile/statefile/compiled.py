@@ -10,7 +10,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-LARGE = 64 * 1024
+LARGE = 16 * 1024
 """Characters of a text for which looking for the compiled parser is worth its while."""
 _NOT_1_0 = "table = {\n}"
 

@@ -45,7 +45,7 @@ def of(text: str) -> dict[Key, int]:
 
 
 def outline(text: str) -> dict[Key, int]:
-    """As ``of``, but for the keys inside positions that are written as usual: enough until there is a problem."""
+    """As ``of``, but of positions that are written as usual only their tables: enough until there is a problem."""
     return _Scanner(text.replace("\r\n", "\n"), outline=True).run()
 
 

@@ -17,9 +17,12 @@ from reconcile.statefile.fields import SYMBOL_PATTERN
 _INSTRUMENT = re.compile(SYMBOL_PATTERN)
 _SIDES = {mode.value: {side.value: side for side in mode.sides} for mode in PositionMode}
 
+Plain = tuple[Address, str, Decimal]
+"""Where it is, its side as it is written, and its isolated margin."""
 
-def parted(raw: dict[str, Any]) -> tuple[list[tuple[Address, Decimal]], dict[str, Any]]:
-    """The plain positions of a parsed file with their amounts, and the file without them.
+
+def parted(raw: dict[str, Any]) -> tuple[list[Plain], dict[str, Any]]:
+    """The plain positions of a parsed file, and the file without them.
 
     There are none where the account's mode is not one, since nobody can tell then which sides it has.
     """
@@ -28,7 +31,7 @@ def parted(raw: dict[str, Any]) -> tuple[list[tuple[Address, Decimal]], dict[str
     sides = _SIDES.get(mode) if isinstance(mode, str) else None
     if sides is None or not isinstance(positions, dict):
         return [], raw
-    found: list[tuple[Address, Decimal]] = []
+    found: list[Plain] = []
     rest: dict[str, object] = {}
     for symbol, table in positions.items():
         plain = _plain(symbol, table, sides)
@@ -39,7 +42,7 @@ def parted(raw: dict[str, Any]) -> tuple[list[tuple[Address, Decimal]], dict[str
     return found, {**raw, "positions": rest}
 
 
-def _plain(symbol: str, table: object, sides: Mapping[str, Side]) -> tuple[Address, Decimal] | None:
+def _plain(symbol: str, table: object, sides: Mapping[str, Side]) -> Plain | None:
     if not isinstance(table, dict) or len(table) != 1 or not is_instrument(symbol):
         return None
     ((name, position),) = table.items()
@@ -47,7 +50,7 @@ def _plain(symbol: str, table: object, sides: Mapping[str, Side]) -> tuple[Addre
     if side is None or not isinstance(position, dict) or len(position) != 1 or "isolated_margin" not in position:
         return None
     try:
-        return Address(symbol, side), scalars.amount(position["isolated_margin"])
+        return Address(symbol, side), name, scalars.amount(position["isolated_margin"])
     except ValueError:
         return None
 

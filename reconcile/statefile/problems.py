@@ -36,9 +36,11 @@ class Book:
 
     def line(self, key: Key) -> int:
         """The line of a key, of the nearest table around it, or 1."""
-        while key and key not in self.where:
+        line = self.where.get(key)
+        while line is None and key:
             key = key[:-1]
-        return self.where.get(key, 1)
+            line = self.where.get(key)
+        return 1 if line is None else line
 
     def has(self, key: Key) -> bool:
         """Whether something is wrong at or below a key."""

@@ -27,7 +27,7 @@ from reconcile.model import (
     Unmanaged,
 )
 from reconcile.statefile import lines, scalars
-from reconcile.statefile.plain import is_instrument, parted
+from reconcile.statefile.plain import Plain, is_instrument, parted
 from reconcile.statefile.problems import Book
 from reconcile.statefile.schema import Declared, Limits, StateFile
 
@@ -95,9 +95,7 @@ def policy(limits: Limits) -> Policy:
     )
 
 
-def _targets(
-    plain: Iterable[tuple[Address, Decimal]], checked: StateFile, book: Book, symbols: tuple[str, ...]
-) -> tuple[Target, ...]:
+def _targets(plain: Iterable[Plain], checked: StateFile, book: Book, symbols: tuple[str, ...]) -> tuple[Target, ...]:
     """The declared positions, in the order of the file."""
     shared = _tolerance(checked.defaults.tolerance, shared=True)
     targets = [
@@ -106,9 +104,9 @@ def _targets(
             margin_type=MarginType.ISOLATED,
             isolated_margin=amount,
             tolerance=shared,
-            line=book.line(("positions", address.symbol, address.side.value)),
+            line=book.line(("positions", address.symbol, side)),
         )
-        for address, amount in plain
+        for address, side, amount in plain
     ]
     others = [
         _target(Address(symbol, side), getattr(sides, name), checked.defaults.margin_type, shared, book)
