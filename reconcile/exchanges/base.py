@@ -86,6 +86,11 @@ class Reader(Protocol):
         the end, funding included; raises ReadFailed."""
         ...
 
+    async def ledgers(self, symbols: Collection[str], *, since_ms: int) -> Mapping[str, LedgerRead]:
+        """What ``ledger`` gives, for each of these symbols, in as few requests as the exchange allows: those for the
+        whole account count once. Raises ReadFailed."""
+        ...
+
     async def newest_row(self, symbol: str) -> str | None:
         """A cursor of the ledger as it is now for the journal: the newest row's id, where one request tells it for the
         whole account and is cheap; None where it does not (the signed time is the cursor then). Raises ReadFailed."""

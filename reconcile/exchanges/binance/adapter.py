@@ -7,7 +7,7 @@ of their own) are read for declared flat symbols whose type must change, and for
 this exchange, and its ledger no cursor: the signed time is the cursor.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from decimal import Decimal
@@ -15,7 +15,7 @@ from typing import assert_never
 
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.answers import Row, rows
-from reconcile.exchanges.base import Call, Cause, LedgerRead, LedgerRow, Writer, Yes
+from reconcile.exchanges.base import Call, LedgerRead, LedgerRow, Writer, Yes
 from reconcile.exchanges.binance import codes, ledger
 from reconcile.exchanges.binance.account import WIRE_SIDES, WIRE_TYPES, Config, asset_of, slot_of
 from reconcile.exchanges.binance.dialect import POSITIONS, BinanceDialect, classify, weight_of
@@ -81,19 +81,22 @@ class Binance:
 
     async def ledger(self, symbol: str, *, since_ms: int) -> LedgerRead:
         """See ``base.Reader``. Rows older than thirty days are out of reach."""
+        return (await self.ledgers((symbol,), since_ms=since_ms))[symbol]
+
+    async def ledgers(self, symbols: Collection[str], *, since_ms: int) -> Mapping[str, LedgerRead]:
+        """See ``base.Reader``: funding (weight 30) is read once, for all symbols where there are several, and the
+        history (weight 1) for each, of which no request tells more."""
         await self._transport.synced()
         reach = self.time.latest() - self.traits.ledger_reach_ms + _EDGE_MS
         start = max(since_ms, reach)
         async with at_once() as group:
-            moving = group.create_task(self._movements(symbol, start))
-            paying = group.create_task(self._funding(symbol, start))
-        moved, paid = moving.result(), paying.result()
-        if any(row.cause is Cause.FUNDING for row in moved):
-            paid = []  # the history tells it too, with its side: count it once
-        return LedgerRead(
-            rows=tuple(sorted(moved + paid, key=lambda row: (row.time_ms, row.row_id))),
-            reaches_back=since_ms >= reach,
-        )
+            moving = {symbol: group.create_task(self._movements(symbol, start)) for symbol in symbols}
+            paying = group.create_task(self._funding(next(iter(symbols)) if len(symbols) == 1 else None, start))
+        reaches_back = since_ms >= reach
+        return {
+            symbol: LedgerRead(rows=ledger.merged(symbol, task.result(), paying.result()), reaches_back=reaches_back)
+            for symbol, task in moving.items()
+        }
 
     async def newest_row(self, symbol: str) -> None:
         """Rows have no id here; the signed time is the cursor."""
@@ -145,6 +148,7 @@ class Binance:
                 for symbol, config in known.items()
             },
             to_change=to_change(declared, known, found),
+            is_listed_once=len({slot.address for slot in found}) == len(found),
         )
 
     async def _together(self, reuse: ObservedAccount | None) -> tuple[Fixed, Listing, dict[str, Decimal]]:
@@ -237,7 +241,7 @@ class Binance:
         )
         return ledger.movements(what, table)
 
-    async def _funding(self, symbol: str, start_ms: int) -> list[LedgerRow]:
+    async def _funding(self, symbol: str | None, start_ms: int) -> list[LedgerRow]:
         path = "/fapi/v1/income"
 
         async def page(start: int, end: int) -> object:
@@ -282,5 +286,6 @@ def _margin_params(step: MoveMargin, amount: Decimal | None) -> dict[str, str]:
     }
 
 
-def _window(symbol: str, start_ms: int, end_ms: int, limit: int) -> dict[str, str]:
-    return {"symbol": symbol, "startTime": str(start_ms), "endTime": str(end_ms), "limit": str(limit)}
+def _window(symbol: str | None, start_ms: int, end_ms: int, limit: int) -> dict[str, str]:
+    of = {} if symbol is None else {"symbol": symbol}
+    return {**of, "startTime": str(start_ms), "endTime": str(end_ms), "limit": str(limit)}

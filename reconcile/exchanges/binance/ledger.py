@@ -68,6 +68,14 @@ def funding(table: list[Row]) -> list[LedgerRow]:
     ]
 
 
+def merged(symbol: str, moved: list[LedgerRow], paid: list[LedgerRow]) -> tuple[LedgerRow, ...]:
+    """A symbol's rows of both histories, oldest first; ``paid`` may hold those of other symbols as well."""
+    own = [row for row in paid if row.symbol == symbol]
+    if any(row.cause is Cause.FUNDING for row in moved):
+        own = []  # the history tells it too, with its side: count it once
+    return tuple(sorted(moved + own, key=lambda row: (row.time_ms, row.row_id)))
+
+
 def _movement(what: str, row: Row, seen: "Counter[str]") -> LedgerRow:
     symbol, side, kind = row.text("symbol"), row.text("positionSide"), row.whole("type")
     delta, time_ms, amount = row.text("deltaType"), row.whole("time"), abs(row.number("amount"))

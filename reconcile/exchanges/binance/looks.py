@@ -60,6 +60,8 @@ class Seen:
     positions: Mapping[Address, Position]
     symbols: Mapping[str, SymbolState]
     to_change: Sequence[str]
+    is_listed_once: bool
+    """Whether no two rows are of one slot."""
 
     def again(
         self, listing: Listing, fixed: Fixed, declared: Mapping[str, MarginType], assets: Mapping[str, str]
@@ -85,6 +87,7 @@ class Seen:
             positions=positions,
             symbols=self.symbols,
             to_change=self.to_change,
+            is_listed_once=True,
         )
 
     def _is_like(self, listing: Listing, fixed: Fixed, declared: Mapping[str, MarginType]) -> bool:
@@ -95,8 +98,8 @@ class Seen:
             and len(listing.values) == len(self.listing.values)
             and fixed.mode is self.fixed.mode
             and fixed.tiers is self.fixed.tiers
-            and declared == self.declared
-            and len(self.positions) == sum(slot is not None for slot in self.slots)
+            and (declared is self.declared or declared == self.declared)
+            and self.is_listed_once
         )
 
 

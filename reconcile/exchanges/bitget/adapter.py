@@ -9,7 +9,7 @@ Reads: positions and balances each time; contracts once per run; tiers only for 
 liquidation price, once per symbol and run.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
 from typing import assert_never
@@ -55,7 +55,7 @@ from reconcile.exchanges.bitget.dialect import (
 )
 from reconcile.exchanges.bitget.risk import Tier
 from reconcile.exchanges.transport import Params, Setup, Transport
-from reconcile.ledger import LedgerRead, LedgerRow
+from reconcile.ledger import LedgerRead, LedgerRow, by_symbol
 from reconcile.model import Address, MarginType, ObservedAccount, Position, PositionMode, SymbolState
 from reconcile.money import plain
 from reconcile.plan import MoveMargin, SetMarginType, Step
@@ -186,7 +186,11 @@ class Bitget:
         return position(address, row, found_risk, product=self._product)
 
     async def ledger(self, symbol: str, *, since_ms: int) -> LedgerRead:
-        """See ``Reader.ledger``; one query per kind of business, as bills of trades may be very many."""
+        """See ``Reader.ledger``; no query is by symbol."""
+        return (await self.ledgers((symbol,), since_ms=since_ms))[symbol]
+
+    async def ledgers(self, symbols: Collection[str], *, since_ms: int) -> Mapping[str, LedgerRead]:
+        """See ``Reader.ledgers``; one query per kind of business, as bills of trades may be very many."""
         await self._transport.synced()
         now = self.time.latest()
         start = max(since_ms, now - self.traits.ledger_reach_ms)
@@ -195,11 +199,8 @@ class Bitget:
             span = {"startTime": str(first), "endTime": str(last)}
             for business in ledger.TYPES:
                 found |= await self._pages({**span, "businessType": business})
-        own = (row for row in found.values() if row.symbol == symbol and row.time_ms >= since_ms)
-        return LedgerRead(
-            rows=tuple(sorted(own, key=lambda row: (row.time_ms, int(row.row_id)))),
-            reaches_back=since_ms >= now - self.traits.ledger_reach_ms,
-        )
+        reaches_back = since_ms >= now - self.traits.ledger_reach_ms
+        return by_symbol(symbols, found.values(), since_ms=since_ms, reaches_back=reaches_back)
 
     async def _pages(self, query: Params) -> dict[str, LedgerRow]:
         """Every page, newest first, until one is empty: a short page is no proof of the end."""

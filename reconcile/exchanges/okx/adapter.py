@@ -7,7 +7,7 @@ Reads: positions and balance each time; configuration and the instruments of the
 for open isolated positions that show no liquidation price, five families to a request.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
 from typing import assert_never
@@ -46,7 +46,7 @@ from reconcile.exchanges.okx.dialect import (
     OkxDialect,
 )
 from reconcile.exchanges.transport import Setup, Transport
-from reconcile.ledger import LedgerRead, LedgerRow
+from reconcile.ledger import LedgerRead, LedgerRow, by_symbol
 from reconcile.model import Address, MarginType, ObservedAccount, Position, SymbolState
 from reconcile.money import plain
 from reconcile.plan import MoveMargin, SetMarginType, Step
@@ -151,20 +151,23 @@ class Okx:
 
     async def ledger(self, symbol: str, *, since_ms: int) -> LedgerRead:
         """See ``Reader.ledger``; beyond a week, the archive is read as well."""
+        return (await self.ledgers((symbol,), since_ms=since_ms))[symbol]
+
+    async def ledgers(self, symbols: Collection[str], *, since_ms: int) -> Mapping[str, LedgerRead]:
+        """See ``Reader.ledgers``; several symbols are read as one, by leaving their names out."""
         await self._transport.synced()
         age = self.time.latest() - since_ms
-        params = {"instId": symbol, "mgnMode": "isolated", "begin": str(since_ms - 1), "limit": str(ledger.PAGE)}
-        kind = type_of(symbol)
-        if kind is not None:
-            params["instType"] = kind
+        params = {"mgnMode": "isolated", "begin": str(since_ms - 1), "limit": str(ledger.PAGE)}
+        if len(symbols) == 1:
+            (symbol,) = symbols
+            params["instId"] = symbol
+            kind = type_of(symbol)
+            if kind is not None:
+                params["instType"] = kind
         found = await self._pages(BILLS, params)
         if age > ledger.WEEK_MS - self.traits.grace_ms:
             found |= await self._pages(BILLS_ARCHIVE, params)
-        own = (row for row in found.values() if row.symbol == symbol and row.time_ms >= since_ms)
-        return LedgerRead(
-            rows=tuple(sorted(own, key=lambda row: (row.time_ms, int(row.row_id)))),
-            reaches_back=age <= self.traits.ledger_reach_ms,
-        )
+        return by_symbol(symbols, found.values(), since_ms=since_ms, reaches_back=age <= self.traits.ledger_reach_ms)
 
     async def _pages(self, path: str, params: Mapping[str, str]) -> dict[str, LedgerRow]:
         """Every page, newest first, until one is empty: a short page is no proof of the end."""
