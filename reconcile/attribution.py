@@ -92,6 +92,13 @@ def attribute(
     """
     mine = [row for row in _since(rows, found) if row.symbol == address.symbol and row.side in {None, address.side}]
     counted = _counted(mine, found, drift, shared=shared)
+    return shares_of(counted, drift, unsettled=unsettled)
+
+
+def shares_of(
+    counted: Sequence[LedgerRow], drift: Decimal, *, unsettled: frozenset[str] = frozenset()
+) -> tuple[Share, ...]:
+    """Rows summed by cause, in ``ORDER``, and what they leave open of a drift."""
     sums: dict[str, Decimal] = defaultdict(lambda: ZERO)
     last: dict[str, int] = {}
     for row in counted:
@@ -126,9 +133,21 @@ def _counted(rows: Sequence[LedgerRow], found: Baseline, drift: Decimal, *, shar
     for count in range(len(rows) + 1):
         if count and rows[count - 1].time_ms > found.since_ms + CONTAINED_MS:
             break
-        named = [row for row in rows[count:] if row.side is not None or not shared]
-        unnamed = [row for row in rows[count:] if row.side is None and shared]
-        chosen = summing(unnamed, minus(drift, total(row.change for row in named)))
+        chosen = explaining(rows[count:], drift, shared=shared)
         if chosen is not None:
-            return sorted([*named, *chosen], key=lambda row: row.time_ms)
+            return chosen
+    return certain(rows, shared=shared)
+
+
+def explaining(rows: Sequence[LedgerRow], drift: Decimal, *, shared: bool) -> list[LedgerRow] | None:
+    """Of an address's rows those that make a drift whole, oldest first: all that are certainly its, and some of those
+    that may be; None where none do."""
+    named = certain(rows, shared=shared)
+    unnamed = [row for row in rows if row.side is None and shared]
+    chosen = summing(unnamed, minus(drift, total(row.change for row in named)))
+    return None if chosen is None else sorted([*named, *chosen], key=lambda row: row.time_ms)
+
+
+def certain(rows: Sequence[LedgerRow], *, shared: bool) -> list[LedgerRow]:
+    """Of the rows that may be an address's those that certainly are."""
     return [row for row in rows if row.side is not None or not shared]

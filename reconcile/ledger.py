@@ -3,7 +3,7 @@
 It stands apart from the adapters so that the pure core can judge ledgers without importing anything that does I/O.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -48,6 +48,17 @@ class LedgerRead:
 
     rows: tuple[LedgerRow, ...]
     reaches_back: bool
+
+
+def by_symbol(
+    symbols: Collection[str], rows: Iterable[LedgerRow], *, since_ms: int, reaches_back: bool
+) -> Mapping[str, LedgerRead]:
+    """Each symbol's own rows since then, oldest first, out of rows whose ids are numbers that only grow."""
+    several = sorted((row for row in rows if row.time_ms >= since_ms), key=lambda row: (row.time_ms, int(row.row_id)))
+    return {
+        symbol: LedgerRead(rows=tuple(row for row in several if row.symbol == symbol), reaches_back=reaches_back)
+        for symbol in symbols
+    }
 
 
 def summing(rows: Sequence[LedgerRow], amount: Decimal) -> Sequence[LedgerRow] | None:

@@ -42,8 +42,9 @@ def finish(work: Coroutine[Any, Any, T], loop: VirtualLoop) -> T:
 
 @dataclass(slots=True)
 class Scene:
-    """One Binance demo account that was opened an hour ago."""
+    """One demo account, on Binance unless said otherwise, that was opened an hour ago."""
 
+    exchange: str = "binance"
     faults: Faults = field(default_factory=NoFaults)
     loop: VirtualLoop = field(default_factory=VirtualLoop)
     env: dict[str, str] = field(default_factory=dict)
@@ -51,11 +52,11 @@ class Scene:
     _processes: int = 0
 
     def __post_init__(self) -> None:
-        kind = simulated("binance")
+        kind = simulated(self.exchange)
         books = new_books("main", kind.rules, kind.seed, now_ms=EPOCH_MS - HOUR_MS, keep_ms=120_000)
         books.effects.clear()
         self.place = Place(
-            exchange="binance", books=books, loop=self.loop, seed=1, faults=self.faults, cold_fence=False
+            exchange=self.exchange, books=books, loop=self.loop, seed=1, faults=self.faults, cold_fence=False
         )
 
     def play(self, work: Coroutine[Any, Any, T]) -> T:

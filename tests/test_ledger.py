@@ -1,8 +1,9 @@
 """Rows that add up: found where they are few, given up where there would be too many ways."""
 
+from dataclasses import replace
 from decimal import Decimal
 
-from reconcile.ledger import MOST_SUMMED, Cause, LedgerRow, summing
+from reconcile.ledger import MOST_SUMMED, Cause, LedgerRow, by_symbol, summing
 
 
 def row(change: int) -> LedgerRow:
@@ -42,3 +43,20 @@ def test_too_many_rows_are_not_tried() -> None:
     many = tuple(row(number) for number in range(1, MOST_SUMMED + 2))
 
     assert summing(many, Decimal(3)) is None
+
+
+def test_rows_of_the_whole_account_are_given_to_their_symbols() -> None:
+    rows = [numbered(3, "ETHUSDT"), numbered(1, "BTCUSDT"), numbered(2, "XRPUSDT"), numbered(4, "BTCUSDT")]
+
+    found = by_symbol(("BTCUSDT", "LINKUSDT", "ETHUSDT"), rows, since_ms=2, reaches_back=True)
+
+    assert {symbol: [each.row_id for each in read.rows] for symbol, read in found.items()} == {
+        "BTCUSDT": ["4"],
+        "LINKUSDT": [],
+        "ETHUSDT": ["3"],
+    }
+    assert all(read.reaches_back for read in found.values())
+
+
+def numbered(number: int, symbol: str) -> LedgerRow:
+    return replace(row(number), row_id=str(number), symbol=symbol)

@@ -102,13 +102,13 @@ def test_the_page_shows_every_movement_that_the_journal_holds(month: Report, sho
 
 def test_the_page_shows_who_and_why(shown: Page) -> None:
     assert shown.row("+606.85", "bob", "risk asked for more", "1493.15", "2100", "applied")
-    assert shown.row("-241.37", "outside", "drift")
+    assert shown.row("-241.37", "unexplained", "drift")
 
 
 def test_each_apply_drift_and_doubt_has_its_mark(shown: Page) -> None:
     assert sorted(shown.marks) == ["applied", "applied", "applied", "drift", "unclear"]
     assert "+249.59 USDT applied, run run0008" in shown.words
-    assert "-241.37 USDT from outside, 1491.78 → 1250.41" in shown.words
+    assert "-241.37 USDT unexplained, 1491.78 → 1250.41" in shown.words
 
 
 def test_each_address_has_both_pictures_and_its_numbers(shown: Page) -> None:

@@ -5,11 +5,12 @@ from decimal import Decimal
 
 from reconcile.audit.history import AddressChange, Comparison, Movement, Run
 from reconcile.audit.log import find_runs
-from reconcile.audit.movements import Tracker, margins
+from reconcile.audit.movements import UNEXPLAINED, Tracker, margins
 from reconcile.audit.reading import runs
 from reconcile.errors import InputError
 from reconcile.journal.base import Store
 from reconcile.journal.identity import is_notes
+from reconcile.money import ZERO, minus, total
 
 
 def compare(store: Store, start: str, end: str) -> list[Comparison]:
@@ -50,8 +51,9 @@ def between_runs(store: Store, identity: str, early: Run, late: Run | None) -> l
 
 def _compared(early: Run, late: Run, between: Sequence[Run]) -> Comparison:
     before, after = margins(early), margins(late)
-    tracker = Tracker(before)
-    movements = [movement for run in between for movement in tracker.take(run)]
+    in_it = [step.intent_id for step in (*early.settled, *early.steps) if early.live is None and step.has_moved]
+    tracker = Tracker(before, counted=in_it)
+    movements = [movement for run in between for movement in tracker.take(run)] + tracker.rest()
     unseen = [run for run in (early, late) if run.live is None]
     return Comparison(
         account=late.account,
@@ -60,7 +62,7 @@ def _compared(early: Run, late: Run, between: Sequence[Run]) -> Comparison:
         end=late.run_id,
         start_at=early.finished_at or early.started_at,
         end_at=late.finished_at or late.started_at,
-        addresses=changes(before, after, movements, assets_of(early, late)),
+        addresses=changes(before, after, movements, assets_of(early, late), at=late.finished_at or late.started_at),
         problem="; ".join(f"run {run.run_id} ended without a look, so only its own steps are known" for run in unseen),
     )
 
@@ -75,14 +77,33 @@ def changes(
     after: Mapping[str, Decimal],
     movements: Sequence[Movement],
     assets: Mapping[str, str],
+    *,
+    at: str,
 ) -> tuple[AddressChange, ...]:
-    """One line for each address there was or is."""
+    """One line for each address there was or is; what is missing in its movements is ``unexplained``, at ``at``."""
     places = sorted({*before, *after, *(movement.address for movement in movements)})
     found = []
     for place in places:
-        own = tuple(movement for movement in movements if movement.address == place)
+        own = [movement for movement in movements if movement.address == place]
         asset = assets.get(place) or next((each.asset for each in own if each.asset), "")
+        change = minus(after.get(place, ZERO), before.get(place, ZERO))
+        rest = minus(change, total(each.change for each in own if each.change is not None))
+        if rest != ZERO:
+            own.append(
+                Movement(
+                    at=at,
+                    at_ms=None,
+                    address=place,
+                    asset=asset,
+                    cause=UNEXPLAINED,
+                    change=rest,
+                    outcome="seen",
+                    detail="no run between tells it",
+                )
+            )
         found.append(
-            AddressChange(address=place, asset=asset, before=before.get(place), after=after.get(place), movements=own)
+            AddressChange(
+                address=place, asset=asset, before=before.get(place), after=after.get(place), movements=tuple(own)
+            )
         )
     return tuple(found)

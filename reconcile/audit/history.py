@@ -89,13 +89,29 @@ class Margin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a run told of one address since the look that the run before it ended with; None: no isolated position.
+
+    ``ours`` are our steps that count, by intent, and ``causes`` the rest: cause, amount, and the exchange time of its
+    last ledger row (None where there is none). They add up.
+    """
+
+    before: Decimal | None
+    after: Decimal | None
+    asset: str
+    ours: tuple[tuple[str, Decimal], ...]
+    causes: tuple[tuple[str, Decimal, int | None], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One run on one account, from its first record to its last.
 
     ``facts`` is what the run said of itself (actor, reason, tool version, commit, state file and hash, plan, policy);
     ``settled`` are steps of earlier runs whose outcome this one learnt. ``refused`` is the key of the rule that refused
     it, None where nothing did. ``live`` is what the account was at its end, None where it did not look; ``at_ms`` the
-    exchange time of that look. ``head`` is the hash of its last record where the next record names it, else empty.
+    exchange time of that look. ``moved`` is what it told to have moved since the run before it, by address, None where
+    it told nothing; ``moved_problem`` what the ledger was not asked for that.
     """
 
     identity: str
@@ -117,6 +133,8 @@ class Run:
     tolerance: Mapping[str, Decimal] = field(default_factory=dict)
     live: Mapping[str, Margin] | None = None
     live_at_ms: int | None = None
+    moved: Mapping[str, Told] | None = None
+    moved_problem: str = ""
 
     @property
     def account(self) -> str:
@@ -141,11 +159,6 @@ class Run:
         if self.exit_code is None:
             return CUT_OFF
         return {1: "error", 4: "refused", 130: "interrupted"}.get(self.exit_code, "done")
-
-    @property
-    def moved_since(self) -> Mapping[str, Any]:
-        """What it found to have moved since the run before it, by address: ``from``, ``to`` and ``causes``."""
-        return next((note.details for note in self.notes if note.what == "moved_since"), {})
 
     @property
     def addresses(self) -> frozenset[str]:
@@ -176,7 +189,8 @@ class LogRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Movement:
-    """One change of isolated margin. ``cause`` is ``reconcile`` for ours, the ledger's word, or ``outside``.
+    """One change of isolated margin. ``cause`` is ``reconcile`` for ours, the ledger's word, ``opened``,
+    ``closed``, ``resized``, or ``unexplained``.
 
     ``outcome`` is the step's; for what was not ours ``seen``, ``drift`` where it is more than the run tolerated, or
     ``ledger``. ``change`` is None for a step whose outcome nobody knows. ``at_ms`` is exchange time, None where only

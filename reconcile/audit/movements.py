@@ -1,22 +1,25 @@
-"""How isolated margin went from run to run: our own steps, and what the next look found to have moved besides.
+"""How isolated margin went from run to run: our own steps, and what moved besides, by cause.
 
-What happened outside is seen only when a run looks, so its time is that of the look. Before, every change, and after
-always add up: what no step of ours explains is told by the causes that the run read in the exchange's ledger and noted,
-and as ``outside`` where it noted none.
+A run that ends with a look tells what it is made of that live is not what it was when the run before it looked last:
+which of our steps, and which causes (``workflow/movements.py``). Runs in between that did not look (killed, a resolve)
+are told with it. Where a run told nothing (the first of a journal, one that nothing came after), what its looks show
+that no step of ours explains is ``unexplained``, at the time of the look. Before, every change, and after add up.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from reconcile.audit.history import Movement, Run, StepTaken
+from reconcile.audit.history import IN_FLIGHT, Movement, Run, StepTaken, Told
 from reconcile.money import ZERO, minus, parse, plain, plus, total
 from reconcile.render.values import rfc3339
 
 OURS = "reconcile"
-OUTSIDE = "outside"
+UNEXPLAINED = "unexplained"
 TOLERANCE = Decimal("0.005")
 """What counts as drift where a run did not say what it tolerates: the default of a state file."""
+_NOBODY_KNOWS = {IN_FLIGHT, "unknown", "released"}
 
 
 class _When(NamedTuple):
@@ -29,17 +32,105 @@ class _When(NamedTuple):
 class Tracker:
     """The isolated margin of every address as far as it is known, moved along run by run."""
 
-    def __init__(self, start: Mapping[str, Decimal] | None = None) -> None:
-        """``start`` is what is known at the beginning; what is not in it has no past."""
+    def __init__(self, start: Mapping[str, Decimal] | None = None, *, counted: Iterable[str] = ()) -> None:
+        """``start`` is what is known at the beginning; what is not in it has no past. ``counted`` are the intents whose
+        steps are in it already."""
         self.known: dict[str, Decimal] = dict(start or {})
-        self._counted: set[str] = set()
+        self._counted: set[str] = set(counted)
         self._assets: dict[str, str] = {}
-        self._noted: dict[str, Mapping[str, Any]] = {}
-        """What the run noted of movements since the run before it, by address, as far as it is not told yet."""
+        self._waiting: list[Run] = []
+        """Runs without a look, until the next one with a look tells what theirs came to."""
 
     def take(self, run: Run) -> list[Movement]:
-        """Every movement that this run made or found, in order."""
-        self._noted = dict(run.moved_since)
+        """Every movement that is known by this run and was not before, in order."""
+        if run.live is None:
+            self._waiting.append(run)
+            return []
+        if run.moved is None:
+            return [*self.rest(), *self._alone(run)]
+        waited, self._waiting = self._waiting, []
+        return self._told(run, run.moved, waited)
+
+    def rest(self) -> list[Movement]:
+        """The movements of the last runs, after which none looked."""
+        waited, self._waiting = self._waiting, []
+        return [movement for run in waited for movement in self._alone(run)]
+
+    # What a run told.
+
+    def _told(self, run: Run, moved: Mapping[str, Told], waited: Sequence[Run]) -> list[Movement]:
+        live = {place: each.isolated_margin for place, each in (run.live or {}).items()}
+        self._assets |= {place: each.asset for place, each in (run.live or {}).items()}
+        self._assets |= {place: told.asset for place, told in moved.items() if told.asset}
+        steps: dict[str, dict[str, Movement]] = {}
+        for each in (*waited, run):
+            for step in (*each.settled, *each.steps):
+                self._assets[step.address] = step.asset or self._assets.get(step.address, "")
+                if step.intent_id not in self._counted:
+                    steps.setdefault(step.address, {})[step.intent_id] = _movement(each, step, counts=False)
+        found: list[Movement] = []
+        for place, told in moved.items():
+            self.known.setdefault(place, told.before or ZERO)
+        for place in sorted({*live, *self.known, *steps}):
+            ours = steps.get(place, {})
+            for intent_id, amount in moved[place].ours if place in moved else ():
+                if intent_id not in self._counted:
+                    ours[intent_id] = _counting(ours.get(intent_id), run, place, amount)
+                    self._counted.add(intent_id)
+            causes = self._causes(run, place, moved.get(place), live.get(place, ZERO), list(ours.values()))
+            found += self._in_order(place, [*ours.values(), *causes])
+            self.known[place] = live.get(place, ZERO)
+        return found
+
+    def _causes(
+        self, run: Run, place: str, told: Told | None, after: Decimal, ours: Sequence[Movement]
+    ) -> Iterator[Movement]:
+        """The causes that the run told, and what is missing to where it looked."""
+        when = _When(run.finished_at or run.started_at, run.live_at_ms)
+        causes = told.causes if told is not None else ()
+        by_us = total(each.change for each in ours if each.change is not None)
+        gap = minus(minus(after, self.known.get(place, ZERO)), by_us)
+        rest = minus(gap, total(amount for _, amount, _ in causes))
+        if place not in self.known and told is None:
+            rest = ZERO
+        drifts = abs(gap) > _tolerated(run, place)
+        open_part = total(amount for cause, amount, _ in causes if cause == UNEXPLAINED)
+        named = [each for each in causes if each[0] != UNEXPLAINED]
+        for cause, amount, at_ms in [*named, (UNEXPLAINED, plus(open_part, rest), None)]:
+            if amount != ZERO:
+                detail = run.moved_problem if cause == UNEXPLAINED else reasons(run).get(place, "")
+                moment = when if at_ms is None else _When(rfc3339(at_ms), at_ms)
+                yield self._by_others(run, place, moment, cause=cause, change=amount, drifts=drifts, detail=detail)
+
+    def _by_others(
+        self, run: Run, place: str, when: _When, *, cause: str, change: Decimal, drifts: bool, detail: str
+    ) -> Movement:
+        return Movement(
+            at=when.at,
+            at_ms=when.at_ms,
+            address=place,
+            asset=self._assets.get(place, ""),
+            cause=cause,
+            change=change,
+            run_id=run.run_id,
+            outcome="drift" if drifts else "seen",
+            detail=detail,
+        )
+
+    def _in_order(self, place: str, movements: Sequence[Movement]) -> Iterator[Movement]:
+        """By time, each with the margin around it; a step keeps the margin that its own run saw."""
+        margin = self.known.get(place)
+        for each in sorted(movements, key=lambda each: (each.at_ms is None, each.at_ms or 0)):
+            if margin is None or not each.change:
+                yield each
+                continue
+            after = plus(margin, each.change)
+            yield each if each.cause == OURS else replace(each, before=plain(margin), after=plain(after))
+            margin = after
+
+    # What a run's own looks show, where it told nothing.
+
+    def _alone(self, run: Run) -> list[Movement]:
         found = [movement for step in run.settled for movement in self._settled(run, step)]
         for step in run.steps:
             found += self._step(run, step)
@@ -77,35 +168,18 @@ class Tracker:
             self._assets[place] = run.live[place].asset
         if earlier is None or earlier == margin:
             return
-        drifts = abs(minus(margin, earlier)) > _tolerated(run, place)
-        for cause, change, at_ms in self._causes(place, earlier, margin):
-            yield Movement(
-                at=when.at if at_ms is None else rfc3339(at_ms),
-                at_ms=when.at_ms if at_ms is None else at_ms,
-                address=place,
-                asset=self._assets.get(place, ""),
-                cause=cause,
-                change=change,
-                before=plain(earlier),
-                after=plain(plus(earlier, change)),
-                run_id=run.run_id,
-                outcome="drift" if drifts else "seen",
-                detail=reasons(run).get(place, ""),
-            )
-            earlier = plus(earlier, change)
-
-    def _causes(self, place: str, earlier: Decimal, margin: Decimal) -> list[tuple[str, Decimal, int | None]]:
-        """What a change is made of: the causes that the run noted, where they begin at what is known, and the rest."""
-        noted = self._noted.pop(place, None)
-        found: list[tuple[str, Decimal, int | None]] = []
-        if noted is not None and parse(noted["from"]) == earlier:
-            found = [(each["cause"], parse(each["amount"]), each["at_ms"]) for each in noted["causes"]]
-        rest = minus(minus(margin, earlier), total(change for _, change, _ in found))
-        return found if rest == ZERO else [*found, (OUTSIDE, rest, None)]
+        change = minus(margin, earlier)
+        drifts = abs(change) > _tolerated(run, place)
+        moved = self._by_others(
+            run, place, when, cause=UNEXPLAINED, change=change, drifts=drifts, detail=reasons(run).get(place, "")
+        )
+        yield replace(moved, before=plain(earlier), after=plain(margin))
 
 
-def _movement(run: Run, step: StepTaken) -> Movement:
+def _movement(run: Run, step: StepTaken, *, counts: bool = True) -> Movement:
+    """A step; one that does not count moved nothing by now as far as looks tell, whatever its answer was."""
     moved = step.has_moved
+    unclear = step.outcome in _NOBODY_KNOWS or (not counts and step.outcome == "accepted" and moved)
     detail = "; ".join(part for part in (step.answer, step.evidence) if part)
     return Movement(
         at=step.at,
@@ -113,13 +187,33 @@ def _movement(run: Run, step: StepTaken) -> Movement:
         address=step.address,
         asset=step.asset or "",
         cause=OURS,
-        change=step.change if moved else (None if step.outcome in {"in_flight", "unknown", "released"} else ZERO),
+        change=None if unclear else step.change if moved and counts else ZERO,
         before=step.before,
         after=step.wanted if moved else (step.after or ""),
         run_id=step.run_id,
         actor=run.actor,
         outcome=step.outcome,
         detail=detail,
+        reason=run.reason,
+    )
+
+
+def _counting(step: Movement | None, run: Run, place: str, amount: Decimal) -> Movement:
+    """A step that counts; one of a run from before the first that was taken is told by the run that counts it."""
+    if step is not None:
+        return replace(step, change=amount)
+    at_ms = run.live_at_ms
+    return Movement(
+        at=run.started_at,
+        at_ms=at_ms,
+        address=place,
+        asset="",
+        cause=OURS,
+        change=amount,
+        run_id=run.run_id,
+        actor=run.actor,
+        outcome="applied",
+        detail="sent by an earlier run",
         reason=run.reason,
     )
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from reconcile.audit.history import IN_FLIGHT, Margin, Note, Run, StepTaken
+from reconcile.audit.history import IN_FLIGHT, Margin, Note, Run, StepTaken, Told
 from reconcile.money import parse
 
 _NO_FACTS = {"key", "message", "command", "exit_code"}
@@ -149,6 +149,8 @@ class _Reader:
             tolerance=_amounts(details.get("tolerance", {})),
             live={place: _margin(each) for place, each in details.get("live", {}).items()} if seen else None,
             live_at_ms=details.get("live_at_ms"),
+            moved={place: _told(each) for place, each in details["moved"].items()} if "moved" in details else None,
+            moved_problem=details.get("moved_problem", ""),
         )
 
     def _noted(self, record: Mapping[str, Any]) -> None:
@@ -215,4 +217,15 @@ def _margin(seen: Mapping[str, Any]) -> Margin:
         asset=seen["asset"],
         mark_price=price("mark_price"),
         liquidation_price=price("liquidation_price"),
+    )
+
+
+def _told(details: Mapping[str, Any]) -> Told:
+    before, after = details["from"], details["to"]
+    return Told(
+        before=None if before is None else parse(before),
+        after=None if after is None else parse(after),
+        asset=details["asset"],
+        ours=tuple((each["intent_id"], parse(each["amount"])) for each in details["ours"]),
+        causes=tuple((each["cause"], parse(each["amount"]), each["at_ms"]) for each in details["causes"]),
     )

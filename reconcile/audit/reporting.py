@@ -5,7 +5,7 @@ with the verdict.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -23,7 +23,7 @@ from reconcile.audit.history import (
     Verdict,
 )
 from reconcile.audit.log import Filter, no_such_account, rows
-from reconcile.audit.movements import OURS, OUTSIDE, Tracker
+from reconcile.audit.movements import OURS, Tracker
 from reconcile.audit.reading import runs
 from reconcile.audit.verifying import heads
 from reconcile.errors import ChainBroken
@@ -90,13 +90,12 @@ class _Picture:
         if not self._wanted.has_time(run.finished_at or run.started_at):
             return
         self._runs += 1
-        self._movements += movements
-        for movement in movements:
-            self._mark(movement)
+        self._show(movements)
         self._idle += [row for row in rows(run) if row.outcome in _IDLE or row.outcome.startswith("refused:")]
 
     def finish(self) -> AccountPicture:
         """The account's picture."""
+        self._show(self._tracker.rest())
         facts = {} if self._last is None else self._last.facts
         place = (facts.get(name) for name in ("exchange", "endpoint", "product"))
         name = self._last.account if self._last is not None else owner_of(self._verdict.account)
@@ -137,6 +136,12 @@ class _Picture:
         elif self._wanted.until_ms is None or point.at_ms < self._wanted.until_ms:
             known.append(point)
 
+    def _show(self, movements: Sequence[Movement]) -> None:
+        shown = [movement for movement in movements if self._wanted.has_time(movement.at)]
+        self._movements += shown
+        for movement in shown:
+            self._mark(movement)
+
     def _mark(self, movement: Movement) -> None:
         change, place = movement.change, movement.address
         margin = self._tracker.known.get(place, ZERO)
@@ -145,8 +150,8 @@ class _Picture:
         elif movement.cause != OURS:
             if movement.outcome != "drift":
                 return
-            cause = "from outside" if movement.cause == OUTSIDE else movement.cause
-            kind, text = "drift", f"{signed(change)} {movement.asset} {cause}, {movement.before} → {movement.after}"
+            around = f"{movement.before} → {movement.after}"
+            kind, text = "drift", f"{signed(change)} {movement.asset} {movement.cause}, {around}"
             margin = parse(movement.after)
         elif change != ZERO:
             kind, text = "applied", f"{signed(change)} {movement.asset} {movement.outcome}, run {movement.run_id}"

@@ -184,6 +184,20 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """A margin step that may have moved margin since the last look that a run ended with.
+
+    ``known`` is None without an outcome. ``is_sure`` is False where that look may have seen it already, or where only a
+    person said that it moved.
+    """
+
+    intent: Intent
+    known: Known | None = None
+    claim: str | None = None
+    is_sure: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """An isolated margin that a run found in place without moving it, seen at the exchange time ``since_ms``."""
 

@@ -1,6 +1,7 @@
 """What a journal adds up to: what is unsettled, what last happened on each lane, which rows and plans are used up."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from reconcile.journal.records import (
@@ -13,6 +14,7 @@ from reconcile.journal.records import (
     Resolved,
     RunFinished,
     RunStarted,
+    Sent,
     Standing,
     Unsettled,
 )
@@ -21,6 +23,8 @@ from reconcile.money import parse
 _DAY_MS = 86_400_000
 _CLAIM_DAYS = 120
 """How long a claimed row is remembered: longer than any exchange's ledger can be read back (90 days)."""
+MOST_SENT = 32
+"""How many steps of an address are remembered that no look at a run's end accounts for yet."""
 
 
 class JournalState:
@@ -58,10 +62,8 @@ class JournalState:
         """By address: what was live at the end of the last run that looked, as its last record has it."""
         self.live_at_ms: int | None = None
         """The exchange time of that look; None where no run has looked."""
-        self.moved_later: dict[str, tuple[str, int] | None] = {}
-        """By address, where our steps moved since ``live``: the margin and when; None where that is not sure."""
-        self._earlier: frozenset[str] = frozenset()
-        """The intents that were unsettled when the run began."""
+        self.sent: dict[str, dict[str, Sent]] = {}
+        """By address and intent: the steps that ``live`` does not account for, the last ``MOST_SENT`` of an address."""
         self._declared: dict[str, str] = {}
         """By address: the declared margin that the last run which found it in place went by."""
         self._lanes: dict[str, str] = {}
@@ -80,7 +82,6 @@ class JournalState:
                 self.last_host = record.host
                 self.names.add(str(record.details.get("account", "")))
                 self.cold_until_ms = record.cold_until_ms
-                self._earlier = frozenset(self._lanes)
             case PlanUsed():
                 self.used_plans.add(record.plan_id)
             case Intent():
@@ -104,6 +105,11 @@ class JournalState:
         if earlier is not None:
             self._forget(earlier.intent)
         self._lanes[intent.intent_id] = intent.lane
+        if intent.amount is not None:
+            sent = self.sent.setdefault(str(intent.address), {})
+            sent[intent.intent_id] = Sent(intent=intent)
+            if len(sent) > MOST_SENT:
+                del sent[next(iter(sent))]
         last = self.effects.get(intent.lane)
         self.unsettled[intent.lane] = Unsettled(
             intent=intent,
@@ -125,7 +131,7 @@ class JournalState:
             self._replaced.setdefault(intent.intent_id, self.moves.get(str(intent.address)))
         else:
             self._take_back(intent)
-        self._moved_later(found, outcome)
+        self._sent(intent, outcome)
         if outcome.effect_ms is not None:
             self._effect(intent, outcome, outcome.effect_ms)
         if outcome.known is Known.APPLIED and intent.amount is not None:
@@ -143,14 +149,15 @@ class JournalState:
                 later_than_ms=found.later_than_ms,
             )
 
-    def _moved_later(self, found: Unsettled, outcome: Outcome) -> None:
-        """Note what a step left, unless an earlier run sent it: nobody knows whether the last look had seen it."""
-        intent = found.intent
-        place, moved = str(intent.address), outcome.known.moved
-        if intent.amount is None or not (moved or (found.known is not None and found.known.moved)):
+    def _sent(self, intent: Intent, outcome: Outcome) -> None:
+        place = str(intent.address)
+        step = self.sent.get(place, {}).get(intent.intent_id)
+        if step is None:
             return
-        is_known = moved and intent.intent_id not in self._earlier and outcome.effect_ms is not None
-        self.moved_later[place] = (outcome.after or intent.wanted, outcome.effect_ms or 0) if is_known else None
+        if outcome.known in {Known.REFUSED, Known.NOT_SENT, Known.NOT_APPLIED}:
+            del self.sent[place][intent.intent_id]
+        else:
+            self.sent[place][intent.intent_id] = replace(step, known=outcome.known, claim=outcome.claim or step.claim)
 
     def _effect(self, intent: Intent, outcome: Outcome, effect_ms: int) -> None:
         margin = outcome.known.moved and intent.amount is not None
@@ -174,7 +181,9 @@ class JournalState:
         if found is None:
             return
         intent = found.intent
-        self.moved_later[str(intent.address)] = None
+        step = self.sent.get(str(intent.address), {}).pop(intent.intent_id, None)
+        if step is not None and record.applied:
+            self.sent[str(intent.address)][intent.intent_id] = replace(step, known=Known.APPLIED, is_sure=False)
         if not record.applied:
             self._take_back(intent)
         elif intent.amount is not None:
@@ -206,8 +215,7 @@ class JournalState:
         live_at_ms = details.get("live_at_ms")
         if live_at_ms is not None:
             self.live, self.live_at_ms = details.get("live", {}), live_at_ms
-            for place in [place for place, left in self.moved_later.items() if left is None or left[1] < live_at_ms]:
-                del self.moved_later[place]
+            self._accounted(details.get("moved", {}))
         if "out_of_place" not in details or details["live_at_ms"] is None:
             return
         for address, margin in details["declared"].items():
@@ -219,6 +227,19 @@ class JournalState:
                     margin=parse(seen["isolated_margin"]), since_ms=int(details["live_at_ms"])
                 )
             self._declared[address] = margin
+
+    def _accounted(self, moved: Mapping[str, Mapping[str, Any]]) -> None:
+        """Keep only what is open still and was not counted as moved by then."""
+        counted = {each["intent_id"] for told in moved.values() for each in told.get("ours", ())}
+        open_still = {
+            place: {
+                intent_id: replace(step, is_sure=False)
+                for intent_id, step in several.items()
+                if intent_id in self._lanes and intent_id not in counted
+            }
+            for place, several in self.sent.items()
+        }
+        self.sent = {place: several for place, several in open_still.items() if several}
 
     def _latest(self, lane: str, effect_ms: int) -> int:
         earlier = self.effects.get(lane)

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from reconcile.audit.history import Run, StepTaken
-from reconcile.money import parse, plain
+from reconcile.audit.history import Run, StepTaken, Told
+from reconcile.money import plain, total
 from reconcile.render.json import Document
 from reconcile.render.markdown import Page, code, quote
 from reconcile.render.values import clean, rfc3339, signed
@@ -42,10 +42,25 @@ def document(runs: Sequence[Run]) -> Document:
                 "settled": [step_document(step) for step in run.settled],
                 "notes": [{"at": note.at, "what": note.what, "details": note.details} for note in run.notes],
                 "declared": {place: plain(margin) for place, margin in run.declared.items()},
+                "moved": None if run.moved is None else {place: _told(each) for place, each in run.moved.items()},
+                "moved_problem": run.moved_problem,
                 "live": None if run.live is None else _live(run),
                 "live_at": None if run.live_at_ms is None else rfc3339(run.live_at_ms),
             }
             for run in runs
+        ],
+    }
+
+
+def _told(moved: Told) -> Document:
+    return {
+        "from": _amount(moved.before),
+        "to": _amount(moved.after),
+        "asset": moved.asset,
+        "ours": [{"intent_id": intent_id, "amount": plain(amount)} for intent_id, amount in moved.ours],
+        "causes": [
+            {"cause": cause, "amount": plain(amount), "at": None if at_ms is None else rfc3339(at_ms)}
+            for cause, amount, at_ms in moved.causes
         ],
     }
 
@@ -109,7 +124,8 @@ def _run_lines(run: Run) -> Iterable[str]:
         yield f"  ! {error}"
     for note in run.notes:
         yield f"  {note.what} {note.at}: {_note(note.details)}"
-    yield from (f"    {place} {_causes(moved)}" for place, moved in run.moved_since.items())
+    yield from (f"  {place} since the run before: {_causes(moved)}" for place, moved in (run.moved or {}).items())
+    yield from (f"  ! {problem}" for problem in [run.moved_problem] if problem)
     for step in run.settled:
         yield from _step_lines(step, f"settled, from run {step.run_id}")
     for step in run.steps:
@@ -144,11 +160,17 @@ def _note(details: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {_word(value)}" for key, value in details.items() if not isinstance(value, list | dict))
 
 
-def _causes(moved: Mapping[str, Any]) -> str:
-    return f"{moved['from']} → {moved['to']}: " + ", ".join(
-        f"{each['cause']} {signed(parse(each['amount']))}" + (f" at {rfc3339(each['at_ms'])}" if each["at_ms"] else "")
-        for each in moved["causes"]
+def _causes(moved: Told) -> str:
+    parts = [("reconcile", total(amount for _, amount in moved.ours), None)] if moved.ours else []
+    shown = ", ".join(
+        f"{cause} {signed(amount)}" + (f" at {rfc3339(at_ms)}" if at_ms else "")
+        for cause, amount, at_ms in [*parts, *moved.causes]
     )
+    return f"{_margin(moved.before)} → {_margin(moved.after)}: {shown}"
+
+
+def _margin(amount: Decimal | None) -> str:
+    return "none" if amount is None else plain(amount)
 
 
 def _word(value: object) -> str:
@@ -169,7 +191,7 @@ def markdown(runs: Sequence[Run]) -> str:
         page.table("| | |\n|-|-|", facts)
         for error in run.errors:
             page.add(f"> ❌ {quote(error)}", "")
-        for place, moved in run.moved_since.items():
+        for place, moved in (run.moved or {}).items():
             page.add(f"- {code(place)} since the run before: {quote(_causes(moved))}")
         page.add("")
         steps = [_step_row(step) for step in (*run.settled, *run.steps)]

@@ -1,17 +1,19 @@
 """``reconcile audit diff RUN live``: what moved since a run, by the exchange's own ledger. Reads only."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
+from reconcile.accounting import CLOSED, OPENED
 from reconcile.audit.comparing import assets_of, between_runs, changes, held_runs
 from reconcile.audit.history import Comparison, Movement, Run, StepTaken
-from reconcile.audit.movements import OURS, margins
+from reconcile.audit.movements import OURS, UNEXPLAINED, margins
 from reconcile.basis import shares_symbol
 from reconcile.diff import amount_step
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.base import Writer
 from reconcile.journal.records import RunStarted
-from reconcile.ledger import LedgerRow
+from reconcile.ledger import Cause, LedgerRow
 from reconcile.model import Address, DesiredAccount, MarginType, ObservedAccount
 from reconcile.money import ZERO, minus, plain
 from reconcile.render.values import rfc3339
@@ -21,7 +23,6 @@ from reconcile.workflow.status import account_of
 from reconcile.workflow.world import World
 
 LIVE = "live"
-UNEXPLAINED = "unexplained"
 
 
 async def compare_with_live(world: World, start: str) -> list[Comparison]:
@@ -48,6 +49,8 @@ async def _compare_one(world: World, early: Run) -> Comparison:
     every = sorted({*addresses, *(Address.parse(place) for place in after)}, key=str)
     steps = [step for run in (early, *between) for step in _moved(run) if run is not early or early.live is None]
     movements, problem = await _movements(_Asked(desired, writer, look, since_ms, steps), every, before, after)
+    if early.live is not None:
+        movements = [_come_or_gone(each, before, after) for each in movements]
     assets = {**assets_of(early), **{str(place): each.asset for place, each in look.positions.items()}}
     return Comparison(
         account=desired.name,
@@ -56,7 +59,7 @@ async def _compare_one(world: World, early: Run) -> Comparison:
         end=LIVE,
         start_at=early.finished_at or early.started_at,
         end_at=rfc3339(world.clock.wall_ms()),
-        addresses=changes(before, after, movements, assets),
+        addresses=changes(before, after, movements, assets, at=rfc3339(world.clock.wall_ms())),
         problem=problem,
     )
 
@@ -157,6 +160,15 @@ def _ours(step: StepTaken, row: LedgerRow | None) -> Movement:
         outcome=step.outcome,
         detail=f"{detail}; ledger row {row.row_id}" if row is not None else detail,
     )
+
+
+def _come_or_gone(movement: Movement, before: dict[str, Decimal], after: dict[str, Decimal]) -> Movement:
+    """Fills of a position that was not there then or is not now, and what nobody explains, came or went with it."""
+    is_new, is_gone = movement.address not in before, movement.address not in after
+    if movement.cause not in {UNEXPLAINED, Cause.FILL} or is_new is is_gone:
+        return movement
+    cause, what = (OPENED, "came with the position") if is_new else (CLOSED, "went with the position")
+    return replace(movement, cause=cause, detail=what if movement.cause == UNEXPLAINED else movement.detail)
 
 
 def _unexplained(place: str, rest: Decimal, at_ms: int) -> Movement:

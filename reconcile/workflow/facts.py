@@ -20,6 +20,7 @@ from reconcile.render.json import digest as digest_of
 from reconcile.render.json import entry_document, policy_document
 from reconcile.reservation import Reservation
 from reconcile.workflow.account import Selection, grace_ms
+from reconcile.workflow.movements import Moved
 from reconcile.workflow.noting import head_of, note, refusal, whose
 from reconcile.workflow.world import Connection, World
 
@@ -141,18 +142,20 @@ def _who_and_what(world: World, desired: DesiredAccount, facts: RunFacts) -> dic
 def run_finished(
     plan: AccountPlan,
     look: ObservedAccount | None,
+    told: Moved | None,
     results: Sequence[StepResult],
     *,
     exit_code: int,
     errors: Sequence[PlanError],
 ) -> RunFinished:
-    """How it ended: outcomes, what was declared, and what live was at the last look."""
+    """How it ended: outcomes, what was declared, what live was at the last look, and what had moved until then."""
     live: dict[str, Any] = {}
     for address, position in (look.positions if look is not None else {}).items():
         if position.is_open and position.margin_type is MarginType.ISOLATED:
             liquidation = position.liquidation_price
             live[str(address)] = {
                 "isolated_margin": plain(position.isolated_margin),
+                "size": plain(position.size),
                 "asset": position.asset,
                 "mark_price": None if position.mark_price is None else plain(position.mark_price),
                 "liquidation_price": None if liquidation is None else plain(liquidation),
@@ -172,6 +175,7 @@ def run_finished(
             "tolerance": {} if look is None else _tolerances(plan.desired, look),
             "out_of_place": [] if look is None else _out_of_place(plan.desired, look),
             "live": live,
+            **({} if told is None else {"moved": told.by_address, "moved_problem": told.problem}),
             "live_at_ms": None if look is None else look.sent_at_ms,
         }
     )

@@ -37,7 +37,7 @@ from reconcile.workflow.facts import (
     run_finished,
     run_started,
 )
-from reconcile.workflow.moved_since import MovedSince
+from reconcile.workflow.movements import moved
 from reconcile.workflow.reviewed import account_of, check_account, check_mode, check_usable, state_file_agrees
 from reconcile.workflow.world import Connection, World
 
@@ -56,7 +56,6 @@ class AccountRun:
         self._journal: Journal | None = None
         self._context: Context | None = None
         self._plan: AccountPlan | None = None
-        self._moved_since: MovedSince | None = None
         self._results: tuple[StepResult, ...] = ()
         self._state_file_checked = True
         self.identity = ""
@@ -115,7 +114,6 @@ class AccountRun:
             )
         if self._plan.observed is not None:
             context.observer.start_from(self._plan.observed)
-            self._moved_since = MovedSince(context, self._plan.observed)
         await context.journal.append(planned(self._facts, self._plan), durable=False)
         return self._plan
 
@@ -245,9 +243,8 @@ class AccountRun:
         head = None
         if self._journal is not None:
             try:
-                if self._moved_since is not None:
-                    await self._moved_since.tell(self._world.stop)
-                await self._journal.append(self._finished(plan, exit_code, errors), durable=True)
+                self._journal.check()
+                await self._journal.append(await self._finished(plan, exit_code, errors), durable=True)
                 head = self._journal.head
             except JournalError as error:
                 errors = (*errors, PlanError(key="journal", message=str(error)))
@@ -264,9 +261,12 @@ class AccountRun:
             remaining=remaining,
         )
 
-    def _finished(self, plan: AccountPlan, exit_code: int, errors: tuple[PlanError, ...]) -> RunFinished:
-        look = self._context.observer.last if self._context is not None else None
-        return run_finished(plan, look, self._results, exit_code=exit_code, errors=errors)
+    async def _finished(self, plan: AccountPlan, exit_code: int, errors: tuple[PlanError, ...]) -> RunFinished:
+        context = self._context
+        if context is None:
+            return run_finished(plan, None, None, self._results, exit_code=exit_code, errors=errors)
+        told = await moved(context)
+        return run_finished(plan, context.observer.last, told, self._results, exit_code=exit_code, errors=errors)
 
     # What the run is made of.
 

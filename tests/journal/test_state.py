@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from reconcile.journal.records import Effect, Known, Noted, PlanUsed, Record, Resolved, RunFinished, RunStarted
-from reconcile.journal.state import JournalState
+from reconcile.journal.state import MOST_SENT, JournalState
 from tests.journal.making import intent, outcome
 
 LANE = "SYM1.long"
@@ -278,3 +278,50 @@ def test_a_new_state_knows_no_host_and_no_record() -> None:
     state = JournalState()
 
     assert (state.last_host, state.records, state.head) == (None, 0, "0" * 64)
+
+
+def finished(**details: object) -> RunFinished:
+    return RunFinished(details={"live": {}, "live_at_ms": 9_000, **details})
+
+
+def counting(intent_id: str) -> dict[str, object]:
+    return {"moved": {"SYM1.long": {"ours": [{"intent_id": intent_id, "amount": "300.5"}]}}}
+
+
+CLAIMED = outcome(1, Known.APPLIED, effect_ms=2_000, claim="77")
+SENT: dict[str, tuple[list[Record], list[tuple[Known | None, str | None, bool]]]] = {
+    # name: (records, the steps that the last look does not account for: known, claimed row, whether it is sure)
+    "in flight": ([FIRST], [(None, None, True)]),
+    "applied": ([FIRST, CLAIMED], [(Known.APPLIED, "77", True)]),
+    "refused": ([FIRST, outcome(1, Known.REFUSED)], []),
+    "not sent": ([FIRST, outcome(1, Known.NOT_SENT)], []),
+    "not applied": ([FIRST, outcome(1, Known.NOT_APPLIED)], []),
+    "a change of the type": ([TYPE_CHANGE], []),
+    "resolved as applied": ([FIRST, resolved(applied=True)], [(Known.APPLIED, None, False)]),
+    "resolved as not applied": ([FIRST, resolved(applied=False)], []),
+    "applied before a look": ([FIRST, CLAIMED, finished()], []),
+    "open at a look": ([FIRST, finished()], [(None, None, False)]),
+    "open at a look that counted it": ([FIRST, finished(**counting("intent-1"))], []),
+    "open at a look, and applied later": ([FIRST, finished(), CLAIMED], [(Known.APPLIED, "77", False)]),
+    "a run that ended without a look": ([FIRST, CLAIMED, finished(live_at_ms=None)], [(Known.APPLIED, "77", True)]),
+    "an outcome of nothing": ([CLAIMED], []),
+}
+
+
+@pytest.mark.parametrize("name", SENT)
+def test_the_steps_that_no_look_accounts_for_are_known(name: str) -> None:
+    records, left = SENT[name]
+
+    sent = folded(records).sent.get("SYM1.long", {}).values()
+
+    assert [(each.known, each.claim, each.is_sure) for each in sent] == left
+
+
+def test_only_the_last_steps_of_an_address_are_remembered() -> None:
+    many = [
+        record
+        for number in range(MOST_SENT + 5)
+        for record in (replace(intent(number), address=FIRST.address, lane=LANE), outcome(number, Known.APPLIED))
+    ]
+
+    assert list(folded(many).sent["SYM1.long"]) == [f"intent-{number}" for number in range(5, MOST_SENT + 5)]
