@@ -383,3 +383,25 @@ def test_a_read_that_came_after_the_look_is_cut_where_the_sums_come_out() -> Non
     found = account(interval(after="1501"), rows)
 
     assert [share.amount for share in found.shares] == [D(1)]
+
+
+@pytest.mark.parametrize("exchange", ["okx", "bitget"])
+def test_any_number_of_symbols_costs_the_same_requests_where_bills_are_the_accounts(exchange: str) -> None:
+    async def act(scene: Scene) -> list[int]:
+        story, counts = Story(scene), []
+        await story.apply((), killed=False)
+        for places in ((0,), (0, 1, 2)):
+            for place in places:
+                story.happen(Event(kind="hand", place=place, amount=1))
+            await scene.pass_time(20_000)
+            process = scene.process()
+            seen: list[str] = []
+            process.before = lambda request, seen=seen: seen.append(request.url)
+            result = await scene.apply(story.desired(), process)
+            assert result.accounts[0].steps == ()
+            counts.append(sum("bill" in url for url in seen))
+        return counts
+
+    (one, three), _ = play(act, Scene(exchange=exchange))
+
+    assert 0 < three == one
