@@ -183,6 +183,8 @@ class Simulation:
     def undisturbed(self) -> Ran | None:
         """The last of the schedule's own runs, if it was as one after them is: nothing happened while it ran, or was
         still to happen or to arrive when it began. None where that is not sure."""
+        if not self.ran or not self.schedule.runs:
+            return None
         ran, go = self.ran[-1], self.schedule.runs[-1]
         alone = ran.go is go and (go.home, go.command, go.beside) == (0, "apply", False)
         if not alone or self.schedule.replicas or ran.killed or ran.troubles:
