@@ -36,6 +36,7 @@ LIBRARIES = (
     "ccxt",
     "octodns",
     "python-okx",
+    "tomli",
 )
 EXPLANATION = """\
 Every row is a ratio measured in one run, its competitors taking turns on the same machine. A value is the ratio of the

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 from reconcile.errors import InDoubt, ReadFailed, RefusalKind, Refused
 from reconcile.exchanges.base import Code, CodeClass, Yes
@@ -116,6 +117,7 @@ def write_answer(what: str, response: HttpResponse, manners: Manners, *, now_ms:
     )
 
 
+@lru_cache(maxsize=256)
 def clean(message: str) -> str:
     """An exchange's own words, fit for logs and journals: no addresses of machines, nothing that looks like a key."""
     printable = "".join(sign if sign.isprintable() else " " for sign in message)
