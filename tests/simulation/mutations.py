@@ -230,9 +230,9 @@ def fence_on_a_stored_offset() -> AbstractContextManager[None]:
 
 def no_cold_fence() -> AbstractContextManager[None]:
     """A new journal taken for a new account."""
-    from reconcile.workflow.run import AccountRun  # noqa: PLC0415
+    from reconcile.workflow import run  # noqa: PLC0415
 
-    return _patched((AccountRun, "_cold_until", lambda *_: None))
+    return _patched((run, "cold_until", lambda *_: None))
 
 
 def cold_fence_forgotten() -> AbstractContextManager[None]:
