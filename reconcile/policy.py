@@ -41,10 +41,8 @@ def check(entries: Sequence[Entry], policy: Policy, observed: ObservedAccount) -
 
 
 def _check_entry(entry: Entry, policy: Policy) -> Entry:
-    if not entry.steps or entry.observed is None:
-        return entry
-    step = next((step for step in entry.steps if isinstance(step, MoveMargin)), None)
-    if step is None:
+    step = next((step for step in entry.steps if isinstance(step, MoveMargin)), None) if entry.steps else None
+    if step is None or entry.observed is None:
         return entry
     broken = _violations(policy, step, step.amount, entry.observed)
     if not broken:

@@ -192,6 +192,7 @@ def _variants(symbol: str, side: str) -> list[dict[str, object]]:
     shown = {"isolatedWallet": "310", "notional": "3025"}
     return [
         risk_row(symbol, side),
+        risk_row(symbol, side, markPrice="2"),
         risk_row(symbol, side, marginType="cross"),
         risk_row(symbol, side, isolatedWallet="1"),
         *[risk_row(symbol, side, "0.05", markPrice=price, **shown) for price in ("60500", "60501")],
