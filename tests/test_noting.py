@@ -13,11 +13,12 @@ from reconcile.audit.history import LogRow, Run
 from reconcile.audit.log import Filter, log
 from reconcile.audit.reading import runs
 from reconcile.audit.verifying import verify
-from reconcile.errors import ChainBroken, NotSent
+from reconcile.errors import ChainBroken, InputError, NotSent
 from reconcile.exchanges.wire import HttpRequest
 from reconcile.journal.identity import NOBODY, is_notes, notes_of, owner_of
 from reconcile.plan import AccountResult, Result
 from reconcile.workflow import applying
+from reconcile.workflow.status import resolve
 from tests import test_exit_codes as codes
 from tests.cli_kit import run
 from tests.scene import Scene, desired, play
@@ -142,6 +143,41 @@ def test_the_next_run_pins_what_is_beside_the_journal(case: str) -> None:
 
     bad = [verdict.identity for verdict in verify(scene.world().store, {}) if not verdict.is_good]
     assert [is_notes(name) for name in bad] == [True]
+
+
+@pytest.mark.parametrize("case", ["cut", "gone"])
+def test_a_later_run_does_not_make_good_what_was_taken_from_the_notes(case: str) -> None:
+    async def act(scene: Scene) -> None:
+        await locked_out(scene)
+        await scene.apply(desired())
+        (path,) = (path for path in scene.place.disk.paths() if path.name.endswith("_notes.jsonl"))
+        spoilt = SPOILT[case](scene.place.disk.content(path))
+        if spoilt is None:
+            scene.place.disk.remove(path)
+        else:
+            scene.place.disk.replace(path, spoilt)
+        await locked_out_again(scene)
+        await scene.apply(replace(desired(), name="main"))
+
+    _, scene = play(act)
+
+    bad = [verdict for verdict in verify(scene.world().store, {}) if not verdict.is_good]
+    assert [is_notes(verdict.identity) for verdict in bad] == [True]
+    assert [verdict.bad_line for verdict in bad] == [1]
+
+
+def test_broken_notes_stop_no_resolve() -> None:
+    async def act(scene: Scene) -> str:
+        await locked_out(scene)
+        (path,) = (path for path in scene.place.disk.paths() if path.name.endswith("_notes.jsonl"))
+        scene.place.disk.replace(path, scene.place.disk.content(path).replace(b"refused", b"Refused"))
+        with pytest.raises(InputError) as caught:
+            await resolve(scene.world(), address="BTCUSDT.long", applied=True, reason="seen")
+        return str(caught.value)
+
+    said, _ = play(act)
+
+    assert "nothing is unsettled there" in said
 
 
 def test_notes_may_grow_after_the_run_that_pinned_them() -> None:

@@ -1,9 +1,10 @@
 """Whether journals hold: chains proven from the first line, in bounded memory, and against heads pinned outside.
 
-The notes beside a journal are chains like any other; what they were when the journal's last run began is pinned by it.
+The notes beside a journal are chains like any other; what they were whenever a run began is pinned by the journal.
 """
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reconcile.audit.history import Verdict
@@ -16,12 +17,12 @@ from reconcile.journal.state import JournalState
 def verify(store: Store, pins: Mapping[str, str]) -> list[Verdict]:
     """A verdict on every chain there is, and on every pin that none of them answers.
 
-    ``pins`` are heads seen earlier, by account name or journal identity. A journal's last run pins the notes beside it.
+    ``pins`` are heads seen earlier, by account name or journal identity. A journal's runs pin the notes beside it.
     Raises JournalError where journals cannot even be listed.
     """
     verdicts: list[Verdict] = []
     answered: set[str] = set()
-    anchors: dict[str, str] = {}
+    anchors: dict[str, Sequence[bytes]] = {}
     listed = store.identities()
     for identity in (name for name in listed if not is_notes(name)):
         found = _verify(store, identity, pins)
@@ -31,14 +32,11 @@ def verify(store: Store, pins: Mapping[str, str]) -> list[Verdict]:
     for identity in (name for name in listed if is_notes(name)):
         found = _verify(store, identity, pins)
         answered |= found.names
-        anchor = anchors.pop(identity, None)
-        if anchor is not None and found.verdict.is_good:
-            found = _verify(store, identity, {identity: anchor})
-            found = replace(found, verdict=replace(found.verdict, pinned=pins.get(identity)))
-        verdicts.append(found.verdict)
+        seen = anchors.pop(identity, ())
+        verdicts.append(_anchored(store, found.verdict, seen) if found.verdict.is_good else found.verdict)
     missing = [
         *(_missing(account, head) for account, head in pins.items() if account not in answered),
-        *(_missing(account, head) for account, head in anchors.items() if account not in pins),
+        *(_missing(account, seen[-1].hex()) for account, seen in anchors.items() if account not in pins),
     ]
     return verdicts + missing
 
@@ -66,7 +64,7 @@ class _Found:
 
     verdict: Verdict
     names: set[str]
-    anchors: Mapping[str, str]
+    anchors: Mapping[str, Sequence[bytes]]
 
 
 def _verify(store: Store, identity: str, pins: Mapping[str, str]) -> _Found:
@@ -75,7 +73,6 @@ def _verify(store: Store, identity: str, pins: Mapping[str, str]) -> _Found:
     except JournalError as error:
         return _Found(verdict=_bad(identity, error, pins.get(identity)), names={identity}, anchors={})
     names = {identity, *state.names}
-    anchor = None if state.last_run is None else state.last_run.details.get("notes_head")
     found = _Found(
         verdict=Verdict(
             identity=identity,
@@ -86,7 +83,7 @@ def _verify(store: Store, identity: str, pins: Mapping[str, str]) -> _Found:
             pinned=next((pins[name] for name in sorted(names) if name in pins), None),
         ),
         names=names,
-        anchors={} if anchor is None else {notes_of(identity): anchor},
+        anchors={notes_of(identity): state.notes_heads} if state.notes_heads else {},
     )
     for name in sorted(names & set(pins)):
         pinned = pins[name]
@@ -97,6 +94,28 @@ def _verify(store: Store, identity: str, pins: Mapping[str, str]) -> _Found:
         except JournalError as error:
             return replace(found, verdict=_bad(identity, error, pinned, state))
     return found
+
+
+def _anchored(store: Store, verdict: Verdict, seen: Sequence[bytes]) -> Verdict:
+    """Whether notes still have every line that was their last when a run of the journal began, in that order."""
+    wanted = deque(each.hex() for each in seen)
+    reached = 0
+    try:
+        for line, value in enumerate(store.lines(verdict.identity)):
+            if wanted and value["prev"] == wanted[0]:
+                wanted.popleft()
+                reached = line
+    except JournalError as error:
+        return _bad(verdict.identity, error, verdict.pinned)
+    if wanted and wanted[0] == verdict.head:
+        wanted.popleft()
+    if not wanted:
+        return verdict
+    message = (
+        f"reading {verdict.identity}: no line behind line {reached} has the hash {wanted[0]}, which was the last one "
+        "when a run of the journal began; lines were cut off or replaced"
+    )
+    return replace(verdict, is_good=False, bad_line=reached + 1, message=message)
 
 
 def _bad(identity: str, error: JournalError, pinned: str | None, state: JournalState | None = None) -> Verdict:

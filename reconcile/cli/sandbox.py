@@ -160,7 +160,7 @@ async def _retire(session: Session, home: Path, account: str) -> list[str]:
     for traits in TRAITS.values():
         for product in traits.products or (None,):
             name = identity(exchange=traits.name, endpoint_kind="sandbox", product=product, account_name=account)
-            for each in {name, notes_of(name)} & there:
+            for each in (each for each in (name, notes_of(name)) if each in there):
                 kept_as = await journals.retire(each, holder=holder)
                 kept += [kept_as] if kept_as is not None else []
     return sorted(kept)

@@ -75,6 +75,13 @@ class Store(Protocol):
         """
         ...
 
+    async def head(self, identity: str) -> str | None:
+        """The hash of the last whole line, of which alone nothing but its own form is proven; None where there is none.
+
+        It costs the same for a journal of any length. Raises JournalError.
+        """
+        ...
+
     def lines(self, identity: str) -> Iterator[Mapping[str, Any]]:
         """The records as stored, in order, verifying the chain as they are read."""
         ...

@@ -33,6 +33,13 @@ def line_hash(line: bytes) -> str:
     return sha256(line).hexdigest()
 
 
+def end_hash(line: bytes, *, name: str) -> str:
+    """The hash of a journal's last line, which is read by itself; raises ChainBroken where it is none of ours."""
+    if not is_sealed(line):
+        raise JournalError(f"reading {name}: its last line was changed")
+    return line_hash(line)
+
+
 def verified(lines: Iterable[bytes], position: Position, *, name: str) -> Iterator[tuple[bytes, int]]:
     """The lines, each proven before it is handed on, with the offset behind ``seq`` and ``prev``.
 

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from reconcile.clock import Clock
 from reconcile.errors import ChainBroken, JournalError
-from reconcile.journal.chain import fold, objects
+from reconcile.journal.chain import end_hash, fold, objects
 from reconcile.journal.codec import FORMAT, MAX_LINE, Header, rfc3339
 from reconcile.journal.disk import Disk, write_all
 from reconcile.journal.lock import FileLock, acquire, read_holder
@@ -29,6 +29,7 @@ from reconcile.journal.writer import FileJournal, RunBlocking, finish
 T = TypeVar("T")
 
 _CHUNK = 1 << 20
+_TAIL = 1 << 12
 _THREADS = 16
 _IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _ADVICE = {
@@ -101,6 +102,13 @@ class FileStore:
         path = self._path(identity)
         with _explained("reading the journal", path):
             return fold(self._whole_lines(path), identity=identity, name=str(path), pinned=pinned)[0]
+
+    async def head(self, identity: str) -> str | None:
+        """See ``base.Store.head``."""
+        path = self._path(identity)
+        with _explained("reading the journal", path):
+            line = await self._run_blocking(lambda: self._last_line(path))
+        return None if line is None else end_hash(line, name=str(path))
 
     def lines(self, identity: str) -> Iterator[Mapping[str, Any]]:
         """See ``base.Store.lines``."""
@@ -211,6 +219,23 @@ class FileStore:
             yield from self._lines_of(handle, _End(), str(path))
         finally:
             self._disk.close(handle)
+
+    def _last_line(self, path: Path) -> bytes | None:
+        """The last whole line, read from the end; None where there is none."""
+        try:
+            handle = self._disk.open_read(path)
+        except FileNotFoundError:
+            return None
+        try:
+            offset, tail = self._disk.stat_handle(handle).size, b""
+            while offset and tail.count(b"\n") < 2 and len(tail) <= 2 * MAX_LINE:  # its end, and that before
+                size = min(offset, max(_TAIL, len(tail)))
+                offset -= size
+                tail = self._disk.read(handle, offset, size) + tail
+        finally:
+            self._disk.close(handle)
+        whole = tail[: tail.rfind(b"\n") + 1]
+        return whole[whole.rfind(b"\n", 0, -1) + 1 :] or None
 
     def _lines_of(self, handle: int, end: _End, name: str) -> Iterator[bytes]:
         """The whole lines that the file has now; what a writer adds meanwhile is not looked at."""

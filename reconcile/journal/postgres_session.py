@@ -186,6 +186,17 @@ class Session:
                 return found
             return _number(self._one("INSERT INTO reconcile.journal (identity) VALUES (%s) RETURNING id", (identity,)))
 
+    def last_line(self, identity: str) -> bytes | None:
+        """The last line of an account's journal; None where there is none."""
+        with self._used("reading the journal"):
+            number = number_of(self._connection, identity)
+            if number is None:
+                return None
+            row = self._connection.execute(
+                "SELECT line FROM reconcile.record WHERE journal = %s ORDER BY seq DESC LIMIT 1", (number,), binary=True
+            ).fetchone()
+            return None if row is None else bytes(row[0])
+
     def lines(self, journal: int) -> Iterator[bytes]:
         """The journal's lines, read in the session that holds the lock; other accounts' appends go between pages."""
 

@@ -44,6 +44,8 @@ class JournalState:
         """The host of the last run; None where there was none: nobody knows what was sent before."""
         self.names: set[str] = set()
         """What state files called the account, over all runs."""
+        self.notes_heads: list[bytes] = []
+        """Where the notes beside the journal stood when runs began (SHA-256, each once), in order."""
         self.cold_until_ms: int | None = None
         """The cold fence of the last run: an exchange time, None where it needed none."""
         self.used_plans: set[str] = set()
@@ -82,6 +84,7 @@ class JournalState:
                 self.last_host = record.host
                 self.names.add(str(record.details.get("account", "")))
                 self.cold_until_ms = record.cold_until_ms
+                self._anchor(record.details.get("notes_head"))
             case PlanUsed():
                 self.used_plans.add(record.plan_id)
             case Intent():
@@ -99,6 +102,11 @@ class JournalState:
         """The unsettled intent with this id."""
         lane = self._lanes.get(intent_id)
         return None if lane is None else self.unsettled[lane]
+
+    def _anchor(self, head: object) -> None:
+        """The notes only grow, so each head that was seen is there for good, in this order."""
+        if isinstance(head, str) and (seen := _digest(head)) and seen not in self.notes_heads[-1:]:
+            self.notes_heads.append(seen)
 
     def _intent(self, intent: Intent, at: str) -> None:
         earlier = self.unsettled.get(intent.lane)
@@ -270,3 +278,10 @@ class JournalState:
                 self.claims.difference_update(self._claimed.pop(old))
             self._claimed[day] = []
         self._claimed[day].append(claim)
+
+
+def _digest(text: str) -> bytes | None:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return None

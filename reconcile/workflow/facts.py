@@ -66,14 +66,14 @@ def cold_until(world: World, desired: DesiredAccount, journal: Journal, connecti
     return writer.time.latest() + writer.traits.validity_ms + grace_ms(desired, writer)
 
 
-def run_started(
+async def run_started(
     world: World, desired: DesiredAccount, facts: RunFacts, journal: Journal, cold_until_ms: int | None
 ) -> RunStarted:
     """Who runs what, on which account, why, and under which policy; and where the notes beside the journal stand."""
     details = {
         **_who_and_what(world, desired, facts),
         "journal_place": journal.place,
-        "notes_head": head_of(world, journal.identity),
+        "notes_head": await head_of(world, journal.identity),
     }
     return RunStarted(host=world.host, command=facts.command, cold_until_ms=cold_until_ms, details=details)
 

@@ -18,7 +18,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from reconcile.errors import Declined, InputError, Interrupted, ReadFailed, ReconcileError
-from reconcile.journal.codec import GENESIS
 from reconcile.journal.identity import NOBODY, notes_of
 from reconcile.journal.records import Noted
 from reconcile.model import DesiredAccount
@@ -82,11 +81,13 @@ async def refused_unread(
     await note(world, NOBODY, record, name=command, command=command)
 
 
-def head_of(world: World, account: str) -> str | None:
-    """The head of an account's notes, for the first record of a run; None where there are none, or none to be read."""
+async def head_of(world: World, account: str) -> str | None:
+    """The head of an account's notes, for the first record of a run; None where there are none, or none to be read.
+
+    Only their last line is read, so they cost a run nothing however many they are; their chain is for the auditor.
+    """
     try:
-        head = world.store.read(notes_of(account)).head
+        return await world.store.head(notes_of(account))
     except ReconcileError as failure:
         world.alarm(f"reading the notes beside the journal: {failure}; the run goes on, 'audit verify' tells more")
         return None
-    return None if head == GENESIS else head

@@ -87,7 +87,8 @@ class AccountRun:
         journal = await until(world.stop, stack.enter_async_context(lock), doing=doing)
         self._journal = journal
         cold_until_ms = cold_until(world, self._desired, journal, connection)
-        await journal.append(run_started(world, self._desired, self._facts, journal, cold_until_ms), durable=False)
+        started = await run_started(world, self._desired, self._facts, journal, cold_until_ms)
+        await journal.append(started, durable=False)
         self._context = make_context(world, self._desired, connection, journal, halted=self._halted)
         await Executor(self._context, parallelism=world.parallelism).settle_earlier()
 

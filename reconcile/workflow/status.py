@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from reconcile.errors import Declined, InputError, ReconcileError, UsageError
 from reconcile.journal.base import Journal
+from reconcile.journal.identity import is_notes
 from reconcile.journal.records import Resolved, RunFinished, RunStarted, Unsettled
 from reconcile.model import Address, DesiredAccount, Policy, PositionMode
 from reconcile.plan import PlanError
 from reconcile.together import together
 from reconcile.workflow.account import as_error, grace_ms, identify
-from reconcile.workflow.noting import note, refusal
+from reconcile.workflow.noting import head_of, note, refusal
 from reconcile.workflow.world import World
 
 _NO_PLAN: Mapping[str, object] = {
@@ -137,7 +138,8 @@ async def _say(
 ) -> None:
     earlier = journal.state.last_run
     said = {"actor": world.actor, "reason": reason, "account": desired.name, "tool_version": world.version}
-    details = {**(earlier.details if earlier else {}), **_NO_PLAN, **said}
+    notes_head = await head_of(world, journal.identity)
+    details = {**(earlier.details if earlier else {}), **_NO_PLAN, **said, "notes_head": notes_head}
     started = RunStarted(
         host=journal.state.last_host or world.host,
         command="resolve",
@@ -160,7 +162,7 @@ def _find(world: World, text: str) -> tuple[str, DesiredAccount, Address]:
     except ValueError as error:
         raise UsageError(f"resolve {text}: {error}") from error
     found: list[tuple[str, DesiredAccount]] = []
-    for identity in world.store.identities():
+    for identity in (name for name in world.store.identities() if not is_notes(name)):
         state = world.store.read(identity)
         if state.last_run is None or not any(i.intent.address == wanted for i in state.unsettled.values()):
             continue

@@ -157,6 +157,50 @@ def test_a_file_store_is_all_that_the_program_asks_of_a_store() -> None:
     assert asyncio.run(go()) == store.read(ACCOUNT).head
 
 
+@pytest.mark.parametrize("torn", [b"", b'{"seq":', b"x" * 20_000])
+@pytest.mark.parametrize("size", [0, 10, 5_000, 100_000])
+def test_the_head_is_that_of_the_last_whole_line_whatever_its_length(size: int, torn: bytes) -> None:
+    disk = SimulatedDisk(1)
+    held = hold(store_on(disk.process("a")), lambda journal: long_line(journal, size))
+    disk.replace(JOURNAL, disk.content(JOURNAL) + torn)
+
+    assert asyncio.run(store_on(disk.process("b")).head(ACCOUNT)) == held
+
+
+async def long_line(journal: FileJournal, size: int) -> str:
+    for _ in range(2):
+        await journal.append(Noted(what="x" * size), durable=True)
+    return journal.head
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not ended"])
+def test_without_a_whole_line_there_is_no_head(content: bytes | None) -> None:
+    disk = SimulatedDisk(1)
+    if content is not None:
+        asyncio.run(write(store_on(disk.process("a")), 1))
+        disk.replace(JOURNAL, content)
+
+    assert asyncio.run(store_on(disk.process("b")).head(ACCOUNT)) is None
+
+
+def test_a_last_line_that_was_changed_is_no_head() -> None:
+    disk = SimulatedDisk(1)
+    asyncio.run(write(store_on(disk.process("a")), 1))
+    disk.replace(JOURNAL, disk.content(JOURNAL).replace(b"refused", b"Refused"))
+
+    with pytest.raises(JournalError, match="its last line was changed"):
+        asyncio.run(store_on(disk.process("b")).head(ACCOUNT))
+
+
+def test_the_head_of_a_long_journal_is_known_from_its_end() -> None:
+    disk = SimulatedDisk(1)
+    head = asyncio.run(write(store_on(disk.process("a")), *range(300))).head
+    content = disk.content(JOURNAL)
+    disk.replace(JOURNAL, b"?" * (len(content) // 2) + content[len(content) // 2 :])
+
+    assert asyncio.run(store_on(disk.process("b")).head(ACCOUNT)) == head
+
+
 def test_each_line_names_the_run_it_was_written_in() -> None:
     disk = SimulatedDisk(1)
     asyncio.run(write(store_on(disk.process("a")), 1, run_id="one"))

@@ -87,6 +87,22 @@ def test_what_is_written_is_line_for_line_what_a_file_would_hold(url: str, tmp_p
     assert list(shared.lines(ACCOUNT)) == list(file.lines(ACCOUNT))
 
 
+def test_the_head_is_that_of_the_last_record_and_none_where_there_is_none(store: PostgresStore, url: str) -> None:
+    none = asyncio.run(store.head(ACCOUNT))
+    head = asyncio.run(write(store, 10))
+
+    assert none is None
+    assert asyncio.run(another(url).head(ACCOUNT)) == head
+
+
+def test_a_last_record_that_was_forged_is_no_head(store: PostgresStore, url: str) -> None:
+    asyncio.run(write(store, 10))
+    forge(url, "UPDATE reconcile.record SET line = 'x' WHERE seq = (SELECT max(seq) FROM reconcile.record)")
+
+    with pytest.raises(JournalError, match="its last line was changed"):
+        asyncio.run(another(url).head(ACCOUNT))
+
+
 def test_a_new_database_has_no_journals_and_reading_makes_none(store: PostgresStore, url: str) -> None:
     assert (store.identities(), store.holder(ACCOUNT), list(store.lines(ACCOUNT))) == ([], None, [])
     assert (store.read(ACCOUNT).records, store.read(ACCOUNT).last_host) == (0, None)
