@@ -17,7 +17,10 @@ from reconcile.errors import ChainBroken, InputError, NotSent
 from reconcile.exchanges.wire import HttpRequest
 from reconcile.journal.identity import NOBODY, is_notes, notes_of, owner_of
 from reconcile.plan import AccountResult, Result
+from reconcile.render.audit_run import markdown, text
+from reconcile.sandbox.faults import Ending, Fault, Scripted
 from reconcile.workflow import applying
+from reconcile.workflow.noting import LONGEST_WAIT_MS
 from reconcile.workflow.status import resolve
 from tests import test_exit_codes as codes
 from tests.cli_kit import run
@@ -252,6 +255,21 @@ def test_an_exchange_that_does_not_answer_is_asked_once_and_the_note_is_the_keys
     assert owner_of(identity).startswith("binance-live-key-")
 
 
+@pytest.mark.parametrize("exchange", ["binance", "okx"])
+def test_a_note_does_not_wait_for_an_exchange_that_hangs(exchange: str) -> None:
+    async def act(scene: Scene) -> tuple[int, int]:
+        scene.env["RECONCILE_FROZEN"] = "main"
+        begun_ms = scene.world().clock.monotonic_ms()
+        result = await scene.apply(desired())
+        return result.exit_code, scene.world().clock.monotonic_ms() - begun_ms
+
+    ended, scene = play(act, Scene(exchange=exchange, faults=Scripted([Fault(ending=Ending.TIMEOUT)] * 99)))
+
+    assert ended[0] == 4
+    assert ended[1] <= LONGEST_WAIT_MS
+    assert len(beside(scene)) == 1
+
+
 # What a watch saw.
 
 
@@ -274,6 +292,19 @@ def test_a_watch_that_applies_nothing_has_on_record_what_it_saw_and_when_it_beli
     assert (second[0], second[1]) == ("saw", LONG)
     assert second[2].startswith("in_sync → change: 2950 → 3000 (+50 USDT)")
     assert scene.moved_by_calls() == [(LONG, Decimal(-50))]
+
+
+@pytest.mark.parametrize("render", [text, markdown])
+def test_the_decisions_of_a_watch_are_shown_with_its_run(render: Callable[[list[Run]], str]) -> None:
+    vigil = Vigil([desired(IN_SYNC)])
+    scene = Scene()
+    vigil.between = {2: lambda: drifts(scene)}
+    play(vigil, scene)
+
+    shown = render(beside(scene))
+
+    assert "until 2 looks agree" in shown
+    assert "→ change: 2950 → 3000" in shown
 
 
 def test_a_flicker_that_was_not_believed_is_on_record() -> None:
@@ -359,6 +390,19 @@ def test_an_account_without_credentials_is_on_record_by_its_name(tmp_path: Path)
 
     (row,) = listed(tmp_path)
     assert (ended.code, row["outcome"], row["account"], row["identity"]) == (1, "error", "demo", notes_of(NOBODY))
+
+
+def test_a_person_is_told_of_a_note_that_cannot_be_written_and_of_notes_that_cannot_be_read(tmp_path: Path) -> None:
+    state = codes.state(tmp_path)
+    run(tmp_path, "apply", state, "--auto-approve")
+    (journal,) = (tmp_path / "home" / "journal").glob("*.jsonl")
+    journal.with_name(f"{notes_of(journal.stem)}.jsonl").mkdir()
+
+    frozen = run(tmp_path, "apply", state, "--auto-approve", env={"RECONCILE_FROZEN": "demo"})
+    done = run(tmp_path, "apply", state, "--auto-approve")
+
+    assert (frozen.code, "demo: not in the journal (refused)" in frozen.err) == (4, True)
+    assert (done.code, "reading the notes beside the journal" in done.err) == (0, True)
 
 
 def test_a_wrong_command_line_is_not_on_record(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from requests.adapters import BaseAdapter
 from requests.utils import get_environ_proxies
 
 from reconcile import __version__, endpoints, secrets
+from reconcile.cli.fail import redacted
 from reconcile.cli.files import private
 from reconcile.cli.session import Session
 from reconcile.clock import Clock
@@ -113,6 +114,7 @@ class Outside:
             dice=self._dice,
             connect=self.connect,
             progress=progress,
+            warn=lambda line: self._session.warn(redacted(line, self._session)),
             stop=stop,
             host=socket.gethostname(),
             actor=actor_of(self._env),

@@ -124,6 +124,7 @@ def _run_lines(run: Run) -> Iterable[str]:
         yield f"  ! {error}"
     for note in run.notes:
         yield f"  {note.what} {note.at}: {_note(note.details)}"
+        yield from (f"    {decision}" for decision in _decisions(note.details))
     yield from (f"  {place} since the run before: {_causes(moved)}" for place, moved in (run.moved or {}).items())
     yield from (f"  ! {problem}" for problem in [run.moved_problem] if problem)
     for step in run.settled:
@@ -160,6 +161,12 @@ def _note(details: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {_word(value)}" for key, value in details.items() if not isinstance(value, list | dict))
 
 
+def _decisions(details: Mapping[str, Any]) -> Iterable[str]:
+    """What a watch saw and decided."""
+    for each in details.get("decisions", ()):
+        yield f"{each['address'] or 'account'} {each.get('outcome', 'decided')}: {each['decision']}"
+
+
 def _causes(moved: Told) -> str:
     parts = [("reconcile", total(amount for _, amount in moved.ours), None)] if moved.ours else []
     shown = ", ".join(
@@ -191,6 +198,9 @@ def markdown(runs: Sequence[Run]) -> str:
         page.table("| | |\n|-|-|", facts)
         for error in run.errors:
             page.add(f"> ❌ {quote(error)}", "")
+        for note in run.notes:
+            for decision in _decisions(note.details):
+                page.add(f"- {quote(decision)}")
         for place, moved in (run.moved or {}).items():
             page.add(f"- {code(place)} since the run before: {quote(_causes(moved))}")
         page.add("")

@@ -14,18 +14,21 @@ is for, nobody can tell, and the note goes to ``identity.NOBODY``, with the name
 Notes are for the auditor and never a reason to fail or to wait for long: where one cannot be written, that is said.
 """
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from reconcile.errors import Declined, InputError, Interrupted, ReadFailed, ReconcileError
 from reconcile.journal.identity import NOBODY, notes_of
 from reconcile.journal.records import Noted
 from reconcile.model import DesiredAccount
+from reconcile.together import until
 from reconcile.workflow.account import as_error, identify
 from reconcile.workflow.world import World
 
 LONGEST_WAIT_MS = 2_000
-"""How long a note waits for others that are just being written."""
+"""How long a note waits for others that are just being written, and for the exchange to say whose it is."""
 
 
 async def note(
@@ -57,17 +60,16 @@ def refusal(world: World, error: ReconcileError, *, command: str, details: Mappi
 async def whose(world: World, desired: DesiredAccount, error: ReconcileError) -> str:
     """Whose notes a run belongs in that ended with ``error`` before it knew.
 
-    The exchange is asked only where it was not asked in vain already, and where nobody wants to stop.
+    The exchange is asked only where it was not asked in vain already, not for long, and where nobody wants to stop.
     """
     try:
         connection = world.connect(desired, True)  # noqa: FBT003 - read only
     except InputError:
         return NOBODY
-    if not isinstance(error, ReadFailed | Interrupted) and not world.stop.is_set():
-        try:
-            return await identify(connection)
-        except ReadFailed:
-            pass
+    if not isinstance(error, ReadFailed | Interrupted):
+        with suppress(ReadFailed, Interrupted, TimeoutError):
+            async with asyncio.timeout(LONGEST_WAIT_MS / 1000):
+                return await until(world.stop, identify(connection), doing="asking whose account it is")
     return connection.identify(None)
 
 
