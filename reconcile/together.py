@@ -36,9 +36,14 @@ class Stop(asyncio.Event):
 
     @contextmanager
     def telling(self, tell: Callable[[], None]) -> Iterator[None]:
-        """While it is entered, ``tell`` is called when the request comes; it must not do more than pass it on."""
+        """While it is entered, ``tell`` is called when the request comes; it must not do more than pass it on.
+
+        It may be called twice: a signal can come between any two steps of this.
+        """
         self._told.add(tell)
         try:
+            if self.is_set():
+                tell()
             yield
         finally:
             self._told.discard(tell)
@@ -66,7 +71,11 @@ async def until(stop: Stop, work: Coroutine[Any, Any, T], *, doing: str, leaves:
 
 
 class _Cancellation:
-    """One request to cancel the current task, that can be told from everybody else's and taken back."""
+    """One request to cancel the current task, that can be told from everybody else's and taken back.
+
+    What counts are requests that come after it: of those from before, some are long over, since a task group whose work
+    fails asks for its own task's cancellation and before Python 3.13 never takes that back.
+    """
 
     def __init__(self) -> None:
         task = asyncio.current_task()
@@ -74,7 +83,7 @@ class _Cancellation:
             raise RuntimeError("work that a stop may break off runs in a task")
         self._task = task
         self._loop = asyncio.get_running_loop()
-        self._before = task.cancelling()
+        self._before = 0
         self._made = self._over = False
 
     def ask_for(self) -> None:
@@ -83,8 +92,8 @@ class _Cancellation:
 
     @property
     def is_all(self) -> bool:
-        """Whether nobody else has asked to cancel the task."""
-        return self._made and self._task.cancelling() == self._before + 1
+        """Whether nobody has asked to cancel the task since."""
+        return self._made and self._task.cancelling() <= self._before + 1
 
     def over(self) -> None:
         """Take it back, or never make it."""
@@ -95,4 +104,5 @@ class _Cancellation:
     def _make(self) -> None:
         if not self._over and not self._made:
             self._made = True
+            self._before = self._task.cancelling()
             self._task.cancel()
