@@ -30,7 +30,7 @@ from reconcile.model import (
     Tolerance,
     Unmanaged,
 )
-from reconcile.statefile import lines, plain, resolve, scalars
+from reconcile.statefile import compiled, lines, plain, resolve, scalars
 from reconcile.statefile.problems import Book
 from reconcile.statefile.schema import StateFile
 
@@ -375,10 +375,11 @@ def _large(*positions: str) -> str:
         _large("A.long]\nisolated_margin = 1\nisolated_margin = 2"),
         _large("A.long]\nisolated_margin = " + "9" * 5000),
         _large("A.long]\nisolated_margin = " + "[" * 700 + "]" * 700),
+        _large("A.long]\nisolated_margin = " + "{a = " * 360 + "1" + "}" * 360),
         _large("A]\nlong = {\nisolated_margin = 1\n}"),
         _large("A.long]\nisolated_margin = 1\r"),
     ],
-    ids=["good", "bad", "twice", "huge", "deep", "not-1.0", "control"],
+    ids=["good", "bad", "twice", "huge", "deep", "deep-tables", "not-1.0", "control"],
 )
 @pytest.mark.parametrize("parser", [tomllib, pytest.param(None, id="installed")])
 def test_a_compiled_parser_changes_nothing_but_the_time(
@@ -407,6 +408,35 @@ def test_a_parser_of_a_later_toml_is_not_used(write: Write, monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "tomli", SimpleNamespace(loads=loads))
     assert _load(write(_large("A.long]\nisolated_margin = 1"))).targets
     assert [text for text, _ in asked] == ["table = {\n}"]
+
+
+def _has_no_parse_float(text: str) -> dict[str, object]:
+    return {"text": text}
+
+
+def _is_from_before_2_0(text: str, *, parse_float: object) -> dict[str, object]:
+    if text.startswith("table"):
+        raise ValueError("a line break in an inline table")
+    return {"text": text}
+
+
+@pytest.mark.parametrize(
+    "parser",
+    [SimpleNamespace(), SimpleNamespace(loads=_has_no_parse_float), SimpleNamespace(loads=_is_from_before_2_0)],
+    ids=["half-removed", "without-exact-floats", "lenient"],
+)
+def test_an_unusable_parser_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch, parser: object) -> None:
+    monkeypatch.setitem(sys.modules, "tomli", parser)
+    assert compiled.loads(_large("A.long]\nisolated_margin = 1"), Decimal) is None
+
+
+def test_what_is_nested_too_deeply_to_find_its_lines_is_refused(write: Write) -> None:
+    refused = []
+    for depth in range(400, 500):  # at which depth the stack is full depends on the caller
+        with pytest.raises(StateFileErrors) as caught:
+            statefile.load([write(HEAD + "x = " + "[" * depth + "]" * depth)])
+        refused += [problem.message for problem in caught.value.problems]
+    assert (len(refused), {message.split(";")[0] for message in refused}) == (100, {"unknown key", "nested too deeply"})
 
 
 def test_a_folder_is_read_with_its_subfolders_and_without_hidden_ones(write: Write, tmp_path: Path) -> None:

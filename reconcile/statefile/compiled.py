@@ -2,8 +2,9 @@
 
 The standard library's parser takes half of the time of planning ten thousand targets. tomli is the same parser,
 compiled. It is believed only about a file that nothing at all is wrong with: complaints are left to the standard
-library's, so that they are the same with and without it. Versions that read more than TOML 1.0 are not used: a file
-must not be good on one machine and broken on another.
+library's, so that they are the same with and without it. Versions that read more than TOML 1.0 are not used, whether
+they are newer or have an old leniency: a file must not be good on one machine and broken on another. One that does not
+work at all is as good as none.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,10 @@ from typing import Any
 
 LARGE = 16 * 1024
 """Characters of a text for which looking for the compiled parser is worth its while."""
-_NOT_1_0 = "table = {\n}"
+_NOT_1_0 = ("table = {\n}", "[table.inner]\n[table]\ninner.key = 1")
+"""What TOML 1.1 allows, and what versions before 2.0 let pass."""
+_UNUSABLE = (ImportError, SyntaxError, AttributeError, TypeError, OSError, RuntimeError)
+"""What an installation that is old, half removed or built for something else ends with."""
 
 
 def loads(text: str, parse_float: Callable[[str], object]) -> dict[str, Any] | None:
@@ -20,12 +24,12 @@ def loads(text: str, parse_float: Callable[[str], object]) -> dict[str, Any] | N
     if len(text) < LARGE:
         return None
     try:
-        parser = import_module("tomli")
-    except ImportError:
+        read = import_module("tomli").loads
+        if any(_parsed(read, wrong, str) is not None for wrong in _NOT_1_0):
+            return None
+        return _parsed(read, text, parse_float)
+    except _UNUSABLE:
         return None
-    if _parsed(parser.loads, _NOT_1_0, str) is not None:
-        return None
-    return _parsed(parser.loads, text, parse_float)
 
 
 def _parsed(

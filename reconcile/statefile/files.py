@@ -92,14 +92,15 @@ def _read(path: Path, problems: list[Problem], claims: list[Claim]) -> DesiredAc
         found = _resolved(path, text, _parse(path, text, problems), sha256)
     if found is None:
         return None
-    claims.append(found.claim)
+    if found.claim is not None:
+        claims.append(found.claim)
     problems += found.problems
     return found.account
 
 
 class _Resolved(NamedTuple):
     account: DesiredAccount | None
-    claim: Claim
+    claim: Claim | None
     problems: list[Problem]
 
 
@@ -107,9 +108,12 @@ def _resolved(path: Path, text: str, raw: dict[str, Any] | None, sha256: str) ->
     """What a parsed file says and what is wrong with it; None where it could not be parsed."""
     if raw is None:
         return None
-    book = Book(str(path), lines.outline(text), whole=lambda: lines.of(text))
-    account = resolve.account(raw, book, sha256=sha256)
-    claim = resolve.claim(raw, book)
+    try:
+        book = Book(str(path), lines.outline(text), whole=lambda: lines.of(text))
+        account = resolve.account(raw, book, sha256=sha256)
+        claim = resolve.claim(raw, book)
+    except RecursionError:  # a parser may go deeper than the search for lines
+        return _Resolved(None, None, [_too_deep(path)])
     return _Resolved(account, claim, sorted(book.found, key=lambda problem: problem.line or 0))
 
 
@@ -117,7 +121,7 @@ def _parse(path: Path, text: str, problems: list[Problem]) -> dict[str, Any] | N
     try:
         return tomllib.loads(text, parse_float=_exact)
     except RecursionError:
-        problems.append(_whole(path, "nested too deeply; expected the tables of a state file"))
+        problems.append(_too_deep(path))
     except ValueError as error:  # TOMLDecodeError is one; so is what int() says to thousands of digits
         place = _PLACE.search(str(error))
         why = str(error)[: place.start()] if place else str(error).partition(";")[0]
@@ -155,3 +159,7 @@ def _together(claims: Sequence[Claim]) -> Iterator[Problem]:
 
 def _whole(path: Path, message: str) -> Problem:
     return Problem(file=str(path), line=None, key="", message=message)
+
+
+def _too_deep(path: Path) -> Problem:
+    return _whole(path, "nested too deeply; expected the tables of a state file")
