@@ -22,7 +22,7 @@ BASIS_LOOKS = 6
 BETWEEN_LOOKS_MS = 1_000
 
 UNSOUND = (
-    "reads still show the margin from before our last step, and the exchange's ledger does not explain it; "
+    "reads do not show the margin that our last step left, and the exchange's ledger does not explain it; "
     "nothing is sent on such a reading: run again later"
 )
 
@@ -39,7 +39,10 @@ async def unsound(
         return effect.effect_ms + grace_ms
     move = state.moves.get(str(address))
     position = look.positions.get(address)
-    if move is None or not stale_basis(position, move, ()):
+    if move is None:
+        return None
+    long_after = look.sent_at_ms > move.effect_ms + LONG_AFTER_GRACES * grace_ms
+    if not stale_basis(position, move, (), long_after=long_after):
         return None
     ledger = await reader.ledger(address.symbol, since_ms=move.signed_ms - LEDGER_SLACK_MS)
     if not ledger.reaches_back or not stale_basis(
@@ -47,7 +50,7 @@ async def unsound(
         move,
         ledger.rows,
         shared=shares_symbol(look, address.symbol),
-        long_after=look.sent_at_ms > move.effect_ms + LONG_AFTER_GRACES * grace_ms,
+        long_after=long_after,
     ):
         return None
     return reader.time.earliest() - 1

@@ -217,10 +217,12 @@ def stale_basis(
     shared: bool = False,
     long_after: bool = False,
 ) -> bool:
-    """Whether an observation still shows the margin from before our last step, and no ledger row explains it.
+    """Whether an observation may show the margin from before our last step, and no ledger row explains it.
 
-    Such a reading is no basis for sending. A position of another size or identity may be from before our step as well:
-    it is another matter only ``long_after`` it, and so is, at once, an effect that moved no margin. ``rows`` are the
+    Such a reading is no basis for sending. Until ``long_after`` our step that is any margin which our step and the rows
+    do not add up to, since others may have moved what our step was computed from; and so is a position of another size
+    or identity, which is another matter long after. From then on it is a margin at or behind the one before our step.
+    An effect that moved no margin is another matter at once. ``rows`` are the
     ledger's since that step was signed (empty: not asked yet); ``shared`` as for ``sight``: then rows without a side
     explain it only to the last digit, and a call's only long after, since it may as well be the other side's.
     """
@@ -250,7 +252,7 @@ def stale_basis(
     ]
     if summing(unnamed, missing) is not None:
         return False
-    if changed:
+    if not long_after:
         return True
     return observed <= plus(before, quarter) if amount > 0 else observed >= minus(before, quarter)
 

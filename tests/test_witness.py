@@ -374,12 +374,16 @@ STALE_CASES = [
     ("shows it", position(PLACE, "1500"), effect(), (), False, False),
     ("from before", position(PLACE, "1200"), effect(), (), False, True),
     ("a quarter of it", position(PLACE, "1275"), effect(), (), False, True),
-    ("more than a quarter of it", position(PLACE, "1275.1"), effect(), (), False, False),
+    ("some of it", position(PLACE, "1275.1"), effect(), (), False, True),
+    ("nearly all of it", position(PLACE, "1425"), effect(), (), False, False),
+    ("more than it", position(PLACE, "1575.1"), effect(), (), False, True),
+    ("more than it, explained", position(PLACE, "1600"), effect(),
+     (row(), row("100", "f1", cause=Cause.FUNDING)), False, False),
     ("less than before", position(PLACE, "900"), effect(), (), False, True),
     ("reduction shows", position(PLACE, "900"), effect("1200", "900"), (), False, False),
     ("reduction from before", position(PLACE, "1200"), effect("1200", "900"), (), False, True),
     ("reduction, a quarter of it", position(PLACE, "1125"), effect("1200", "900"), (), False, True),
-    ("reduction, more than a quarter", position(PLACE, "1124.9"), effect("1200", "900"), (), False, False),
+    ("some of a reduction", position(PLACE, "1124.9"), effect("1200", "900"), (), False, True),
     ("another size", position(PLACE, "1200", size="2"), effect(), (), False, True),
     ("another size, and our step shows", position(PLACE, "1500", size="2"), effect(), (), False, False),
     ("another size, by a fill", position(PLACE, "1600", size="2"), effect(),
@@ -417,6 +421,23 @@ def test_a_reading_from_before_our_last_step_is_no_basis(
     *, found: Position | None, last: Effect, rows: tuple[LedgerRow, ...], shared: bool, stale: bool
 ) -> None:
     assert stale_basis(found, last, rows, shared=shared) is stale
+
+
+@pytest.mark.parametrize(
+    ("margin", "last", "stale"),
+    [
+        ("1200", effect(), True),
+        ("1275", effect(), True),
+        ("1275.1", effect(), False),
+        ("1600", effect(), False),
+        ("1125", effect("1200", "900"), True),
+        ("1124.9", effect("1200", "900"), False),
+    ],
+)
+def test_long_after_our_step_only_a_margin_at_or_behind_the_one_before_it_is_no_basis(
+    *, margin: str, last: Effect, stale: bool
+) -> None:
+    assert stale_basis(position(PLACE, margin), last, (), long_after=True) is stale
 
 
 @given(before=AMOUNTS, amount=AMOUNTS, adding=st.booleans())

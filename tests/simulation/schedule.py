@@ -27,6 +27,8 @@ DOUBLED = ("twice", "twice_lost")
 """One request that takes effect twice: a network that repeats what it is given."""
 LIES = ("yes_without",)
 """The exchange says yes and does nothing."""
+FORGETS = ("rolled_back", "cut_short")
+"""What is done to a journal that it cannot notice."""
 ROW_MAKERS = ("human_add", "human_reduce", "human_same")
 MOVERS = (*ROW_MAKERS, "noise", "fund", "auto", "fill", "part", "close", "reopen", "flip", "crossed")
 """What others do: to a position's margin, or to the position."""
@@ -191,7 +193,7 @@ def breaks(each: Happening, grace: int) -> bool:
     One of the two witnesses may be late, not both. A journal that is lost is made up for by the cold fence; one that
     was put back or cut is not.
     """
-    if each.how in DOUBLED or each.how in {"rolled_back", "cut_short"}:
+    if each.how in (*DOUBLED, *FORGETS):
         return True
     return each.how in {"stale", "stale_positions"} and each.value > grace
 
