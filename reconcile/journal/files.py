@@ -19,12 +19,13 @@ from typing import Any, TypeVar
 from reconcile.clock import Clock
 from reconcile.errors import ChainBroken, JournalError
 from reconcile.journal.chain import end_hash, fold, objects
+from reconcile.journal.chained import RunBlocking, finish
 from reconcile.journal.codec import FORMAT, MAX_LINE, Header, rfc3339
 from reconcile.journal.disk import Disk, write_all
 from reconcile.journal.lock import FileLock, acquire, read_holder
 from reconcile.journal.records import Repaired
 from reconcile.journal.state import JournalState
-from reconcile.journal.writer import FileJournal, RunBlocking, finish
+from reconcile.journal.writer import FileJournal
 
 T = TypeVar("T")
 

@@ -4,10 +4,8 @@ The process's session holds the locks of all accounts it has in work and writes 
 first account is and closed when the last one is done. Lines are written in the order of the calls, those that wait
 together in one statement with one commit. After a failed write nobody can say what the database has, so the journal is
 dead. Reading takes no lock and a connection that cannot write.
-A little over 300 lines: the journal and its store share what they know of sessions.
 """
 
-import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -17,14 +15,14 @@ from typing import Any
 from reconcile.clock import Clock
 from reconcile.errors import Declined, JournalError
 from reconcile.journal.chain import Position, end_hash, fold, line_hash, objects
-from reconcile.journal.codec import FORMAT, Header, encode, rfc3339
+from reconcile.journal.chained import ChainedJournal, RunBlocking, finish
+from reconcile.journal.codec import FORMAT, Header, rfc3339
 from reconcile.journal.files import Threads
 from reconcile.journal.lock import POLL_MS
 from reconcile.journal.postgres_place import Place, place_of
 from reconcile.journal.postgres_session import Session, holder_of, lines_of, number_of, page_of, reading
-from reconcile.journal.records import Intent, Record
+from reconcile.journal.records import Record
 from reconcile.journal.state import JournalState
-from reconcile.journal.writer import RunBlocking, finish
 from reconcile.money import plain
 
 __all__ = ["PostgresJournal", "PostgresStore", "place_of"]
@@ -32,8 +30,11 @@ MOST_AT_ONCE = 1_000
 """How many records one statement writes at most."""
 
 
-class PostgresJournal:
-    """Fulfils ``base.Journal``. Made by the store, under the lock, on the session that holds it."""
+class PostgresJournal(ChainedJournal):
+    """Fulfils ``base.Journal``. Made by the store, under the lock, on the session that holds it.
+
+    The server checks lock and predecessor in the statement that writes.
+    """
 
     def __init__(
         self,
@@ -47,59 +48,29 @@ class PostgresJournal:
         state: JournalState,
         position: Position,
     ) -> None:
-        self.identity = identity
-        self.state = state
+        super().__init__(
+            clock=clock, run_blocking=run_blocking, identity=identity, run_id=run_id, state=state, position=position
+        )
         self._session = session
-        self._clock = clock
-        self._run_blocking = run_blocking
         self._number = number
-        self._run_id = run_id
-        self._position = position
         self._written = Position(line=position.line, head=position.head)
         self._waiting: list[bytes] = []
-        self._flushing: asyncio.Task[None] | None = None
-        self._dead: JournalError | None = None
-
-    @property
-    def head(self) -> str:
-        """The hash of the last record."""
-        return self._position.head
 
     @property
     def place(self) -> str:
         """The database, and since which recovery: what it has lost nobody else has seen either."""
         return self._session.incarnation
 
-    async def append(self, record: Record, *, durable: bool) -> None:
-        """See ``base.Journal.append``. The server checks lock and predecessor in the statement that writes."""
-        if isinstance(record, Intent) and record.lane in self.state.unsettled:
-            raise JournalError(
-                f"journalling a step for {record.address}: an earlier one on {record.lane} is unsettled; "
-                "nothing is sent before that one is settled"
-            )
-        self.check()
-        self.write(record)
-        line = self._position.line
-        while durable and self._written.line < line:
-            await self._flush()
-
     def check(self) -> None:
         """See ``base.Journal.check``. Asks no server: the intent that follows does, in the statement that writes it."""
         if self._dead is None and self._session.is_lost:
             self._dead = JournalError("writing the journal: the database connection was lost; run again")
-        if self._dead is not None:
-            raise type(self._dead)(str(self._dead)) from self._dead
+        self._fail_if_dead()
 
     def write(self, record: Record | Header) -> None:
         """Put one record at the end, and have it written soon."""
-        at = rfc3339(self._clock.wall_ms())
-        line = encode(record, seq=self._position.line + 1, prev=self._position.head, at=at, run=self._run_id)
-        self._waiting.append(line)
-        self._position.line += 1
-        self._position.head = line_hash(line)
-        self.state.head = self._position.head
+        super().write(record)
         if not isinstance(record, Header):
-            self.state.add(record, at=at)
             self._start()
 
     async def close(self) -> None:
@@ -110,16 +81,11 @@ class PostgresJournal:
                 break
         self._dead = self._dead or JournalError("writing the journal: it was closed")
 
-    def _start(self) -> asyncio.Task[None]:
-        if self._flushing is None:
-            self._flushing = asyncio.ensure_future(self._flush_all())
-        return self._flushing
+    def _put(self, line: bytes) -> None:
+        self._waiting.append(line)
 
-    async def _flush(self) -> None:
-        """Join the writing that goes on, or start it. Cancelling one who waits stops no writing."""
-        await asyncio.shield(self._start())
-        if self._dead is not None:
-            raise type(self._dead)(str(self._dead)) from self._dead
+    def _durable(self) -> int:
+        return self._written.line
 
     async def _flush_all(self) -> None:
         try:

@@ -157,9 +157,9 @@ def no_flush() -> AbstractContextManager[None]:
     """Nothing is ever made safe."""
 
     async def nothing(self: Any) -> None:
-        self._flushed = self._position.line
+        self._flushed, self._flushing = self._position.line, None
 
-    return _patched((FileJournal, "_flush", nothing))
+    return _patched((FileJournal, "_flush_all", nothing))
 
 
 # ---- fences ----------------------------------------------------------------------------------------------------------

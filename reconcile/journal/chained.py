@@ -1,0 +1,125 @@
+"""A journal that is held for writing, wherever its lines go: the chain, what it adds up to, and when it is dead.
+
+After a failed write or flush nobody can say what is kept, so the journal is dead: no line may follow one that may be
+partial.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Protocol, TypeVar
+
+from reconcile.clock import Clock
+from reconcile.errors import JournalError
+from reconcile.journal.chain import Position, line_hash
+from reconcile.journal.codec import Header, encode, rfc3339
+from reconcile.journal.records import Intent, Record
+from reconcile.journal.state import JournalState
+
+T = TypeVar("T")
+
+
+class RunBlocking(Protocol):
+    """Runs work that blocks: on a thread, or in place where time is simulated."""
+
+    async def __call__(self, work: Callable[[], T]) -> T:
+        """The work's result, or what it raised."""
+        ...
+
+
+class ChainedJournal(ABC):
+    """Fulfils ``base.Journal`` but for where the lines go; what is not public is for the journals below it."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        run_blocking: RunBlocking,
+        identity: str,
+        run_id: str,
+        state: JournalState,
+        position: Position,
+    ) -> None:
+        self.identity = identity
+        self.state = state
+        self._clock = clock
+        self._run_blocking = run_blocking
+        self._run_id = run_id
+        self._position = position
+        self._flushing: asyncio.Task[None] | None = None
+        self._dead: JournalError | None = None
+
+    @property
+    def head(self) -> str:
+        """The hash of the last record."""
+        return self._position.head
+
+    async def append(self, record: Record, *, durable: bool) -> None:
+        """See ``base.Journal.append``."""
+        if isinstance(record, Intent) and record.lane in self.state.unsettled:
+            raise JournalError(
+                f"journalling a step for {record.address}: an earlier one on {record.lane} is unsettled; "
+                "nothing is sent before that one is settled"
+            )
+        self.check()
+        self.write(record)
+        line = self._position.line
+        while durable and self._durable() < line:
+            await asyncio.shield(self._start())  # cancelling one who waits stops no flush
+            self._fail_if_dead()
+
+    def write(self, record: Record | Header) -> None:
+        """Put one record at the end, not yet durable. Raises JournalError; the journal is dead then."""
+        self._fail_if_dead()
+        at = rfc3339(self._clock.wall_ms())
+        line = encode(record, seq=self._position.line + 1, prev=self._position.head, at=at, run=self._run_id)
+        self._put(line)
+        self._position.line += 1
+        self._position.head = line_hash(line)
+        self.state.head = self._position.head
+        if not isinstance(record, Header):
+            self.state.add(record, at=at)
+
+    @abstractmethod
+    def check(self) -> None:
+        """See ``base.Journal.check``."""
+
+    @abstractmethod
+    def _put(self, line: bytes) -> None:
+        """Take one line. Raises JournalError; the journal is dead then."""
+
+    @abstractmethod
+    def _durable(self) -> int:
+        """The number of the last line that no failure can lose."""
+
+    @abstractmethod
+    async def _flush_all(self) -> None:
+        """Make durable what was put; what fails leaves the journal dead. One of it at a time."""
+
+    def _start(self) -> asyncio.Task[None]:
+        """The flush that goes on, or a new one."""
+        if self._flushing is None:
+            self._flushing = asyncio.ensure_future(self._flush_all())
+        return self._flushing
+
+    def _fail_if_dead(self) -> None:
+        if self._dead is not None:
+            raise type(self._dead)(str(self._dead)) from self._dead
+
+
+async def finish(work: Awaitable[T], *, undo: Callable[[T], None] | None = None) -> T:
+    """Wait for work that cannot be stopped half way, even when cancelled meanwhile; only then pass that on.
+
+    ``undo`` takes back what was done for somebody who does not want it any more.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        if not task.cancelled() and task.exception() is None and undo is not None:
+            undo(task.result())
+        raise
