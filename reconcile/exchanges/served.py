@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from reconcile.clock import Clock
 
 RESYNC_AFTER_MS = 60_000
-DRIFT_PER_MILLE = 1
-"""How far a local clock may run fast or slow against the exchange's: 1 in 1000."""
+DRIFT_PER_MILLE = 2
+"""How far a local clock may run fast or slow against the exchange's: each of them one in a thousand off, the other way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
