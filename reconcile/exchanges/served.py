@@ -11,7 +11,7 @@ from reconcile.clock import Clock
 
 RESYNC_AFTER_MS = 60_000
 DRIFT_PER_MILLE = 2
-"""How far a local clock may run fast or slow against the exchange's: each of them one in a thousand off, the other way."""
+"""How far a local clock may run fast or slow against the exchange's: either may be 1 in 1000 off, the other way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
