@@ -164,6 +164,28 @@ def test_a_broken_journal_is_named_and_nothing_is_told_from_behind_the_break(
     assert (reported.code, "✗ broken" in page.read_text()) == (1, True)
 
 
+def test_a_broken_journal_hides_no_other_and_not_what_stands_before_the_break(
+    applied: tuple[Path, list[str]], tmp_path: Path
+) -> None:
+    """The notes stay good; in the journal the second apply's step is forged."""
+    for source in (applied[0] / "home" / "journal").glob("*.jsonl"):
+        copy = tmp_path / "home" / "journal" / source.name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(source.read_bytes().replace(b'"amount":"350"', b'"amount":"3.5"'))
+    first, second, frozen = applied[1]
+
+    logged = run(tmp_path, "audit", "log", "--format", "json")
+    before, behind, other = (run(tmp_path, "audit", "show", run_id) for run_id in applied[1])
+    compared = run(tmp_path, "audit", "diff", first, second)
+
+    assert {row["run_id"] for row in logged.json["rows"]} == {first, frozen}
+    assert (logged.code, before.code, behind.code, other.code, compared.code) == (1, 1, 1, 1, 1)
+    assert "it was changed" in logged.err
+    assert (first in before.out, frozen in other.out, behind.out, compared.out) == (True, True, "", "")
+    assert "it was changed" in behind.err
+    assert "it was changed" in compared.err
+
+
 def test_the_page_is_written(applied: tuple[Path, list[str]], tmp_path: Path) -> None:
     page = tmp_path / "report.html"
 

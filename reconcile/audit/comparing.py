@@ -7,7 +7,7 @@ from reconcile.audit.history import AddressChange, Comparison, Movement, Run
 from reconcile.audit.log import find_runs
 from reconcile.audit.movements import UNEXPLAINED, Tracker, margins
 from reconcile.audit.reading import runs
-from reconcile.errors import InputError
+from reconcile.errors import ChainBroken, InputError
 from reconcile.journal.base import Store
 from reconcile.journal.identity import is_notes
 from reconcile.money import ZERO, minus, total
@@ -33,8 +33,16 @@ def compare(store: Store, start: str, end: str) -> list[Comparison]:
 
 
 def held_runs(store: Store, run_id: str) -> list[Run]:
-    """What one run did on the accounts that it held; raises InputError where it held none."""
-    found = [run for run in find_runs(store, run_id) if not is_notes(run.identity)]
+    """What one run did on the accounts that it held; raises InputError where it held none.
+
+    Another account's broken chain is no matter here, unless the run is not found before the break.
+    """
+    broken: list[ChainBroken] = []
+    try:
+        runs_found = find_runs(store, run_id, on_break=broken.append)
+    except InputError as error:
+        raise broken[0] if broken else error from error
+    found = [run for run in runs_found if not is_notes(run.identity)]
     if not found:
         raise InputError(f"comparing run {run_id}: it never held an account, so it knows no margin; name another run")
     return found

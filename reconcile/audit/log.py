@@ -1,12 +1,15 @@
-"""The log: one row per step, per step settled later, per watch decision, and per run that sent nothing."""
+"""The log: one row per step, per step settled later, per watch decision, and per run that sent nothing.
 
-from collections.abc import Iterable, Iterator
+A broken chain hides no other journal, and not what stands before the break: that is proven. Who asks is told of it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from reconcile.audit.history import LogRow, Run, StepTaken
 from reconcile.audit.reading import runs
-from reconcile.errors import InputError
+from reconcile.errors import ChainBroken, InputError
 from reconcile.journal.base import Store
 from reconcile.journal.identity import owner_of
 from reconcile.render.values import signed, unix_ms
@@ -45,24 +48,42 @@ class Filter:
         return (self.since_ms is None or moment >= self.since_ms) and (self.until_ms is None or moment < self.until_ms)
 
 
-def log(store: Store, wanted: Filter) -> list[LogRow]:
-    """The wanted rows of every journal, oldest first. Raises ChainBroken, JournalError, and InputError."""
+OnBreak = Callable[[ChainBroken], None]
+"""Told of each journal whose chain is broken."""
+
+
+def raising(error: ChainBroken) -> None:
+    """Take a broken chain for the end of everything."""
+    raise error
+
+
+def log(store: Store, wanted: Filter, *, on_break: OnBreak = raising) -> list[LogRow]:
+    """The wanted rows of every journal, oldest first. Raises JournalError, InputError, and what ``on_break`` does."""
     return sorted(
-        (row for run in selected(store, wanted) for row in rows(run) if wanted.has_row(row)),
+        (row for run in selected(store, wanted, on_break=on_break) for row in rows(run) if wanted.has_row(row)),
         key=lambda row: (row.at, row.account),
     )
 
 
-def selected(store: Store, wanted: Filter) -> Iterator[Run]:
+def selected(store: Store, wanted: Filter, *, on_break: OnBreak) -> Iterator[Run]:
     """The runs of every journal that may be wanted, journal by journal; raises InputError for an unknown account."""
     known = wanted.account is None
     for identity in store.identities():
-        for run in runs(store.lines(identity), identity=identity):
-            known = known or wanted.account in {run.account, owner_of(identity)}
+        known = known or wanted.account == owner_of(identity)
+        for run in before_a_break(store, identity, on_break=on_break):
+            known = known or wanted.account == run.account
             if wanted.has_run(run):
                 yield run
     if not known:
         raise no_such_account(wanted.account or "")
+
+
+def before_a_break(store: Store, identity: str, *, on_break: OnBreak) -> Iterator[Run]:
+    """The runs of one journal, as far as its chain is good."""
+    try:
+        yield from runs(store.lines(identity), identity=identity)
+    except ChainBroken as error:
+        on_break(error)
 
 
 def no_such_account(account: str) -> InputError:
@@ -70,9 +91,9 @@ def no_such_account(account: str) -> InputError:
     return InputError(f"looking for account {account}: no journal here is of that name; see 'reconcile audit head'")
 
 
-def find_runs(store: Store, run_id: str) -> list[Run]:
+def find_runs(store: Store, run_id: str, *, on_break: OnBreak = raising) -> list[Run]:
     """What one run did, on every account; raises InputError when there is none, or several begin with ``run_id``."""
-    found = [run for run in selected(store, Filter()) if run.run_id.startswith(run_id)]
+    found = [run for run in selected(store, Filter(), on_break=on_break) if run.run_id.startswith(run_id)]
     ids = sorted({run.run_id for run in found})
     if run_id in ids:
         return [run for run in found if run.run_id == run_id]

@@ -5,7 +5,7 @@ with the verdict.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -22,11 +22,9 @@ from reconcile.audit.history import (
     StepTaken,
     Verdict,
 )
-from reconcile.audit.log import Filter, no_such_account, rows
+from reconcile.audit.log import Filter, before_a_break, no_such_account, rows
 from reconcile.audit.movements import OURS, Tracker
-from reconcile.audit.reading import runs
 from reconcile.audit.verifying import heads
-from reconcile.errors import ChainBroken
 from reconcile.journal.base import Store
 from reconcile.journal.identity import is_notes, owner_of
 from reconcile.money import ZERO, parse, plain
@@ -43,7 +41,7 @@ def report(store: Store, wanted: Filter, *, now_ms: int) -> Report:
     accounts = []
     for verdict in heads(store):
         picture = _Picture(wanted, verdict)
-        for run in _runs(store, verdict.identity):
+        for run in before_a_break(store, verdict.identity, on_break=lambda _: None):  # the verdict says so
             picture.take(run)
         if wanted.account is None or wanted.account in {*picture.names, owner_of(verdict.identity)}:
             accounts.append(picture.finish())
@@ -51,13 +49,6 @@ def report(store: Store, wanted: Filter, *, now_ms: int) -> Report:
         raise no_such_account(wanted.account)
     until_ms = now_ms if wanted.until_ms is None else wanted.until_ms
     return Report(accounts=tuple(accounts), since_ms=wanted.since_ms, until_ms=until_ms, made_ms=now_ms)
-
-
-def _runs(store: Store, identity: str) -> Iterator[Run]:
-    try:
-        yield from runs(store.lines(identity), identity=identity)
-    except ChainBroken:
-        return  # the verdict says so
 
 
 class _Picture:

@@ -5,6 +5,7 @@ Everything but ``diff RUN live`` reads journals and nothing else: no keys, no ne
 
 import os
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -18,7 +19,7 @@ from reconcile.cli.running import conduct
 from reconcile.cli.session import Session
 from reconcile.cli.world import home_of, store_of
 from reconcile.clock import SystemClock
-from reconcile.errors import UsageError
+from reconcile.errors import ChainBroken, UsageError
 from reconcile.journal.base import Store
 from reconcile.render import audit_chain, audit_diff, audit_log, audit_run, json, report
 from reconcile.render.values import rfc3339, unix_ms
@@ -68,6 +69,13 @@ def _store(session: Session) -> Store:
     return store_of(session, home_of(session, os.environ), clock)
 
 
+def _warned(session: Session, broken: Sequence[ChainBroken]) -> int:
+    """Say which chains are broken, beside what could be shown; the exit code that this makes."""
+    for error in broken:
+        session.warn(f"{error}; what stands before that is shown")
+    return int(bool(broken))
+
+
 @audit.command("log", formats=(*FORMATS, "csv"))
 @_account
 @click.option("--address", metavar="GLOB", help="Only these addresses: SYMBOL.side with *.")
@@ -91,15 +99,16 @@ def log(
     \b
     OUTCOME is applied, accepted, refused, unknown, not_sent, not_applied, released or in_flight for a step; in_sync,
     nothing_sent, refused:KEY, error, interrupted or cut_off for a run that sent nothing; decided for a watch.
-    Exit codes: 0 shown, 1 a journal cannot be read or its chain is broken.
+    Exit codes: 0 shown, 1 a journal cannot be read or is broken (what stands before the break is shown).
     Example:    reconcile audit log --since 7d --address 'BTC*' --format csv=moves.csv
     """
     session.check_files()
     wanted = logs.Filter(
         account=account, address=address, actor=actor, since_ms=since, until_ms=until, outcomes=frozenset(outcome)
     )
-    rows = logs.log(_store(session), wanted)
-    return session.emit(
+    broken: list[ChainBroken] = []
+    rows = logs.log(_store(session), wanted, on_break=broken.append)
+    code = session.emit(
         {
             "text": lambda: audit_log.text(rows),
             "json": lambda: json.dumps(audit_log.document(rows)),
@@ -107,6 +116,7 @@ def log(
             "csv": lambda: audit_log.as_csv(rows),
         }
     )
+    return max(code, _warned(session, broken))
 
 
 @audit.command("show", formats=FORMATS)
@@ -117,18 +127,23 @@ def show(session: Session, run_id: str) -> int:
 
     \b
     RUN is a run's id, or as much of its beginning as is unique.
-    Exit codes: 0 shown, 1 there is no such run, or a journal cannot be read.
+    Exit codes: 0 shown, 1 there is no such run, or a journal cannot be read or is broken.
     Example:    reconcile audit show 5f0c
     """
     session.check_files()
-    found = logs.find_runs(_store(session), run_id)
-    return session.emit(
+    broken: list[ChainBroken] = []
+    try:
+        found = logs.find_runs(_store(session), run_id, on_break=broken.append)
+    finally:
+        code = _warned(session, broken)
+    shown = session.emit(
         {
             "text": lambda: audit_run.text(found),
             "json": lambda: json.dumps(audit_run.document(found)),
             "markdown": lambda: audit_run.markdown(found),
         }
     )
+    return max(code, shown)
 
 
 @audit.command("diff", formats=FORMATS)
