@@ -211,10 +211,11 @@ def _truth(simulation: Simulation) -> Iterator[str]:
         return
     done = {effect.request for effect in simulation.books.effects if effect.actor == "api"}
     calls = {(call.address, call.signed_ms): call for call in simulation.written if call.amount is not None}
-    twins = Counter((call.address, call.signed_ms) for call in simulation.written)
     said = [line for home in sorted(simulation.disks) for line in _known(simulation.journal(home))]
+    requests = Counter((call.address, call.signed_ms) for call in simulation.written)
+    intents = Counter((address, signed_ms) for address, signed_ms, _, _ in said)
     for address, signed_ms, amount, known in said:
-        if twins[address, signed_ms] > 1:
+        if requests[address, signed_ms] > 1 or intents[address, signed_ms] > 1:  # which of them is meant is not told
             continue
         call: Written | None = calls.get((address, signed_ms))
         happened = call is not None and call.serial in done
