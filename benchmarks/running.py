@@ -39,13 +39,18 @@ class Row:
 
 
 def python(*words: str, env: Mapping[str, str] | None = None) -> Run:
-    """Run this interpreter with these words; RuntimeError with what it said where it fails."""
+    """Run this interpreter with these words; RuntimeError with what it said where it fails.
+
+    Bytecode is kept, as it is of whatever pip has installed, whatever this machine's settings say.
+    """
+    given = {**os.environ, "PYTHONPATH": str(ROOT)} if env is None else dict(env)
+    given.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complained:
         began = time.perf_counter()
         process = subprocess.Popen(
             [sys.executable, *words],
             cwd=ROOT,
-            env=dict(env) if env is not None else {**os.environ, "PYTHONPATH": str(ROOT)},
+            env=given,
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=complained,
