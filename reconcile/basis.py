@@ -1,12 +1,13 @@
 """Whether a look may be computed from: it must be late enough, and it must show what our own last step did.
 
 A read may come from a replica that has not seen what an earlier read, or an earlier run, has seen. So a look counts
-only when it was sent later than the grace after the lane's last effect; and a margin from before our last step that no
-ledger row explains counts for nothing, however late it was read.
+only when it was sent later than the grace after the lane's last effect; and a margin that our last step and the
+ledger's rows do not add up to counts for nothing, for as long as it may be from before that step.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
 
+from reconcile.context import MAX_READ_AGE_MS
 from reconcile.exchanges.base import Reader, lane_of, open_addresses
 from reconcile.journal.state import JournalState
 from reconcile.model import Address, DesiredAccount, MarginType, ObservedAccount, Target
@@ -16,7 +17,9 @@ from reconcile.witness import stale_basis
 LEDGER_SLACK_MS = 1_000
 """An exchange accepts timestamps up to a second ahead of its clock, so a row of ours may be that much older."""
 LONG_AFTER_GRACES = 10
-"""How many graces after an effect no read can be from before it any more, however slow."""
+"""How many graces after an effect a read that is from before it would be a marvel: then it must look like one."""
+LET_GO_GRACES = 100
+"""How many graces after an effect no read is from before it any more, whatever it looks like."""
 BASIS_LOOKS = 6
 """How many looks are taken in wait for reads that have seen our last effect."""
 BETWEEN_LOOKS_MS = 1_000
@@ -32,28 +35,41 @@ async def unsound(
 ) -> int | None:
     """None when the look is sound for this address, else the exchange time that a better one must be later than.
 
-    Asks the ledger only where the look seems to miss our last step. Raises ReadFailed.
+    Asks the ledger where our last step is recent, or the look seems to miss it. Raises ReadFailed.
     """
     effect = state.effects.get(lane_of(reader.traits, address))
     if effect is not None and look.sent_at_ms <= effect.effect_ms + grace_ms:
         return effect.effect_ms + grace_ms
     move = state.moves.get(str(address))
     position = look.positions.get(address)
-    if move is None:
+    if move is None or position is None:
         return None
-    long_after = look.sent_at_ms > move.effect_ms + LONG_AFTER_GRACES * grace_ms
-    if not stale_basis(position, move, (), long_after=long_after):
+    age_ms = look.sent_at_ms - move.effect_ms
+    long_after = age_ms > LONG_AFTER_GRACES * grace_ms
+    if age_ms > LET_GO_GRACES * grace_ms or (long_after and not stale_basis(position, move, (), long_after=True)):
         return None
-    ledger = await reader.ledger(address.symbol, since_ms=move.signed_ms - LEDGER_SLACK_MS)
+    unsure_ms = unsure_since(move.signed_ms, move.later_than_ms, behind_ms=LONG_AFTER_GRACES * grace_ms)
+    ledger = await reader.ledger(address.symbol, since_ms=min(unsure_ms, move.signed_ms - LEDGER_SLACK_MS))
     if not ledger.reaches_back or not stale_basis(
         position,
         move,
         ledger.rows,
         shared=shares_symbol(look, address.symbol),
         long_after=long_after,
+        unsure_since_ms=unsure_ms,
     ):
         return None
     return reader.time.earliest() - 1
+
+
+def unsure_since(signed_ms: int, later_than_ms: int | None, *, behind_ms: int) -> int:
+    """From when on a movement may be missing in the margin that a step was computed from.
+
+    Its look had its age, and was up to ``behind_ms`` behind; but nothing is missing from before our own last effect on
+    the lane, at ``later_than_ms`` (None: there was none), which that look was late enough to show.
+    """
+    since = signed_ms - MAX_READ_AGE_MS - behind_ms
+    return since if later_than_ms is None or later_than_ms >= signed_ms else max(since, later_than_ms + 1)
 
 
 def shares_symbol(look: ObservedAccount, symbol: str) -> bool:

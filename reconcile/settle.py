@@ -6,8 +6,8 @@ Nothing here sends a write, and nothing here concludes from a read that failed. 
 
 from dataclasses import dataclass
 
-from reconcile.basis import BETWEEN_LOOKS_MS, LEDGER_SLACK_MS, LONG_AFTER_GRACES, shares_symbol
-from reconcile.context import MAX_READ_AGE_MS, Context
+from reconcile.basis import BETWEEN_LOOKS_MS, LEDGER_SLACK_MS, LONG_AFTER_GRACES, shares_symbol, unsure_since
+from reconcile.context import Context
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.limits import settling
 from reconcile.journal.records import Intent, Known, Outcome
@@ -82,7 +82,9 @@ async def _look(context: Context, intent: Intent, *, after_ms: int) -> Sight | _
     if intent.amount is None or intent.asset is None:
         state = look.symbols.get(symbol)
         return _TypeSight(live=state.margin_type if state is not None else None)
-    unsure_ms = _unsure_since(context, intent)
+    item = context.journal.state.find(intent.intent_id)
+    later_than_ms = None if item is None else item.later_than_ms
+    unsure_ms = unsure_since(intent.signed_at_ms, later_than_ms, behind_ms=context.grace_ms)
     since_ms = min(unsure_ms, intent.signed_at_ms - LEDGER_SLACK_MS)
     ledger = await context.writer.ledger(symbol, since_ms=since_ms)
     return sight(
@@ -95,16 +97,6 @@ async def _look(context: Context, intent: Intent, *, after_ms: int) -> Sight | _
         asked_ms=after_ms,
         unsure_since_ms=unsure_ms,
     )
-
-
-def _unsure_since(context: Context, intent: Intent) -> int:
-    """From when on a movement may be missing in the margin that an intent was computed from: the age and the lag of its
-    look, but nothing that our own last effect on the lane was late enough to be seen with."""
-    since = intent.signed_at_ms - MAX_READ_AGE_MS - context.grace_ms
-    item = context.journal.state.find(intent.intent_id)
-    if item is None or item.later_than_ms is None or item.later_than_ms >= intent.signed_at_ms:
-        return since
-    return max(since, item.later_than_ms + 1)
 
 
 def _judge(intent: Intent, seen: Sight | _TypeSight, was: Known | None, *, long_after: bool, late: bool) -> Judgement:

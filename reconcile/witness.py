@@ -89,7 +89,8 @@ def sight(
     others = [row for row in ledger.rows if row.row_id not in ours]
     since = [row for row in others if row.time_ms >= intent.signed_at_ms]
     explained, unnamed = _explained(since, intent.address, shared=shared)
-    unnamed = plus(unnamed, _unsure(others, intent, unsure_since_ms))
+    before = [row for row in others if row.time_ms < intent.signed_at_ms]
+    unnamed = plus(unnamed, _unsure(before, intent.address, unsure_since_ms))
     is_open = position is not None and position.is_open and position.margin_type is MarginType.ISOLATED
     live = position.isolated_margin if position is not None and is_open else None
     identity = position.identity if position is not None else None
@@ -150,15 +151,12 @@ def _explained(rows: Sequence[LedgerRow], address: Address, *, shared: bool) -> 
     return certain, uncertain
 
 
-def _unsure(rows: Sequence[LedgerRow], intent: Intent, since_ms: int | None) -> Decimal:
-    """How much, without a sign, moved too shortly before the intent to know whether its margin before has it."""
+def _unsure(rows: Sequence[LedgerRow], address: Address, since_ms: int | None) -> Decimal:
+    """How much rows from before a step, without a sign, moved too shortly before it to know whether its margin before
+    has them."""
     if since_ms is None:
         return ZERO
-    return total(
-        abs(row.change)
-        for row in rows
-        if since_ms <= row.time_ms < intent.signed_at_ms and _may_be_of(row, intent.address)
-    )
+    return total(abs(row.change) for row in rows if row.time_ms >= since_ms and _may_be_of(row, address))
 
 
 def margin_verdict(
@@ -216,31 +214,33 @@ def stale_basis(
     *,
     shared: bool = False,
     long_after: bool = False,
+    unsure_since_ms: int | None = None,
 ) -> bool:
     """Whether an observation may show the margin from before our last step, and no ledger row explains it.
 
     Such a reading is no basis for sending. Until ``long_after`` our step that is any margin which our step and the rows
-    do not add up to, since others may have moved what our step was computed from; and so is a position of another size
-    or identity, which is another matter long after. From then on it is a margin at or behind the one before our step.
-    An effect that moved no margin is another matter at once. ``rows`` are the
-    ledger's since that step was signed (empty: not asked yet); ``shared`` as for ``sight``: then rows without a side
-    explain it only to the last digit, and a call's only long after, since it may as well be the other side's.
+    do not add up to; and so is a position of another size or identity, which is another matter long after. So is every
+    reading where rows of a quarter of our step or more, from ``unsure_since_ms`` (None: none) until it was signed, may
+    be missing in the margin it was computed from: then nobody can say what is to add up. From then on it is a margin at
+    or behind the one before our step. An effect that moved no margin is another matter at once. ``rows`` are the
+    ledger's (empty: not asked yet); ``shared`` as for ``sight``: then rows without a side explain it only to the last
+    digit, and a call's only long after, since it may as well be the other side's.
     """
     before, after = last_move.before, last_move.after
     if position is None or before is None or after is None:
         return False
     same = last_move.identity is None or position.identity == last_move.identity
-    changed = not same or position.size != last_move.size
-    if changed and long_after:
+    if long_after and (not same or position.size != last_move.size):
         return False
     newer = _since(rows, last_move)
     ours = _our_row(newer, last_move, minus(after, before))
     amount = minus(after, before) if ours is None else ours.change
     explained, _ = _explained([row for row in newer if row is not ours], last_move.address, shared=shared)
     observed, quarter = position.isolated_margin, abs(amount) / 4
+    older = [row for row in rows if row is not ours and row.time_ms < last_move.signed_ms]
+    if not long_after and _unsure(older, last_move.address, unsure_since_ms) >= quarter > ZERO:
+        return True
     missing = minus(observed, plus(plus(before, amount), explained))
-    if abs(missing) <= quarter:
-        return False
     unnamed = [
         row
         for row in newer
@@ -250,7 +250,7 @@ def stale_basis(
         and _may_be_of(row, last_move.address)
         and (long_after or row.cause is not Cause.MANUAL)
     ]
-    if summing(unnamed, missing) is not None:
+    if abs(missing) <= quarter or summing(unnamed, missing) is not None:
         return False
     if not long_after:
         return True

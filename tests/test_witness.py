@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconcile.basis import unsure_since
 from reconcile.journal.records import Effect, Intent
 from reconcile.ledger import Cause, LedgerRead, LedgerRow
 from reconcile.model import MarginType, Position
@@ -438,6 +439,37 @@ def test_long_after_our_step_only_a_margin_at_or_behind_the_one_before_it_is_no_
     *, margin: str, last: Effect, stale: bool
 ) -> None:
     assert stale_basis(position(PLACE, margin), last, (), long_after=True) is stale
+
+
+def before_it(change: str, ago_ms: int, side: str | None = "long") -> LedgerRow:
+    return row(change, "h1", side=side, time_ms=SIGNED_MS - ago_ms)
+
+
+@pytest.mark.parametrize(
+    ("rows", "later_than", "stale"),
+    [
+        ((before_it("75", 20_000),), None, True),
+        ((before_it("-75", 20_000),), None, True),
+        ((before_it("75", 100),), None, True),
+        ((before_it("40", 20_000), before_it("-40", 3_000)), None, True),
+        ((before_it("75", 20_000, side=None),), None, True),
+        ((before_it("74.9", 20_000),), None, False),
+        ((before_it("75", 70_000),), None, False),
+        ((before_it("75", 20_000, side="short"),), None, False),
+        ((before_it("75", 20_000),), SIGNED_MS - 10_000, False),
+        ((before_it("75", 20_000),), SIGNED_MS - 30_000, True),
+        ((row(),), None, False),
+    ],
+)
+def test_rows_that_our_step_may_not_have_been_computed_from_leave_nothing_to_add_up(
+    *, rows: tuple[LedgerRow, ...], later_than: int | None, stale: bool
+) -> None:
+    last = effect()
+    since = unsure_since(last.signed_ms, later_than, behind_ms=50_000)
+    shown = position(PLACE, "1500")
+
+    assert stale_basis(shown, last, rows, unsure_since_ms=since) is stale
+    assert not stale_basis(shown, last, rows, unsure_since_ms=since, long_after=True)
 
 
 @given(before=AMOUNTS, amount=AMOUNTS, adding=st.booleans())

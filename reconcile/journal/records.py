@@ -170,6 +170,7 @@ class Effect:
 
     ``before`` and ``after`` are the isolated margin around our step, None where the last effect was not a margin step
     that moved margin (a resolve, a type change): then only ``effect_ms`` counts. ``signed_ms`` is when it was signed.
+    ``later_than_ms`` is the exchange time of the lane's last effect before it, which ``before`` holds; None: of none.
     """
 
     address: Address
@@ -181,6 +182,7 @@ class Effect:
     identity: str | None
     claim: str | None
     asset: str | None = None
+    later_than_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

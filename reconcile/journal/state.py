@@ -141,7 +141,7 @@ class JournalState:
             self._take_back(intent)
         self._sent(intent, outcome)
         if outcome.effect_ms is not None:
-            self._effect(intent, outcome, outcome.effect_ms)
+            self._effect(intent, outcome, outcome.effect_ms, later_than_ms=found.later_than_ms)
         if outcome.known is Known.APPLIED and intent.amount is not None:
             self._applied(intent, outcome.after or intent.wanted, at)
         if outcome.known.settles:
@@ -167,7 +167,7 @@ class JournalState:
         else:
             self.sent[place][intent.intent_id] = replace(step, known=outcome.known, claim=outcome.claim or step.claim)
 
-    def _effect(self, intent: Intent, outcome: Outcome, effect_ms: int) -> None:
+    def _effect(self, intent: Intent, outcome: Outcome, effect_ms: int, *, later_than_ms: int | None) -> None:
         margin = outcome.known.moved and intent.amount is not None
         effect = Effect(
             address=intent.address,
@@ -179,6 +179,7 @@ class JournalState:
             identity=intent.identity,
             claim=outcome.claim,
             asset=intent.asset,
+            later_than_ms=later_than_ms,
         )
         self.effects[intent.lane] = effect
         if margin:

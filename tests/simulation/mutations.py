@@ -267,8 +267,8 @@ def grace_from_the_intent() -> AbstractContextManager[None]:
     """The grace counted from when the request was signed."""
     effect = JournalState._effect
 
-    def early(self: Any, intent: Intent, outcome: Outcome, effect_ms: int) -> None:
-        effect(self, intent, outcome, intent.signed_at_ms)
+    def early(self: Any, intent: Intent, outcome: Outcome, _: int, **rest: Any) -> None:
+        effect(self, intent, outcome, intent.signed_at_ms, **rest)
 
     return _patched((JournalState, "_effect", early), _no_second_guard())
 

@@ -9,14 +9,15 @@ shows it.
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from reconcile.basis import LET_GO_GRACES, UNSOUND
 from reconcile.exchanges.traits import TRAITS
 from reconcile.journal.records import Known
 from reconcile.money import ZERO
-from reconcile.plan import Status
+from reconcile.plan import Entry, Status
 from reconcile.sandbox.swarm import BELIEVABLE
 from reconcile.sandbox.values import ISOLATED, Effect
 from tests.simulation.declare import TOLERANCE, address_of
@@ -95,6 +96,12 @@ def at_the_end(simulation: Simulation) -> Iterator[str]:
         yield from _honest(simulation, ran)
         if _exit(ran) == 0:
             break
+    if any(entry.reason.endswith(UNSOUND) for entry in _remaining(ran)):
+        simulation.pass_time((LET_GO_GRACES + 1) * schedule.grace)
+        ran = simulation.go(further)
+        yield from _honest(simulation, ran)
+        if any(entry.reason.endswith(UNSOUND) for entry in _remaining(ran)):
+            yield f"run {ran.number} still finds no reading that may be sent on"
     yield from _converged(simulation, ran)
     if ran.writes or _exit(ran) != 0:  # else this one was the further run that sends nothing
         again = simulation.go(further)
@@ -166,7 +173,11 @@ def _lacks_funds(simulation: Simulation) -> bool:
 def _waits_for_a_person(ran: Ran) -> bool:
     """Whether all that is left cannot be done by a program: a margin type while open, a look nothing explains."""
     waiting = {Status.HELD, Status.BLOCKED, Status.WAITING}
-    return ran.result is not None and all(entry.status in waiting for entry in ran.result.remaining)
+    return ran.result is not None and all(entry.status in waiting for entry in _remaining(ran))
+
+
+def _remaining(ran: Ran) -> Sequence[Entry]:
+    return () if ran.result is None else ran.result.remaining
 
 
 def _away(simulation: Simulation, number: int) -> str | None:
