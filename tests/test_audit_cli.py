@@ -175,15 +175,18 @@ def test_a_broken_journal_hides_no_other_and_not_what_stands_before_the_break(
     first, second, frozen = applied[1]
 
     logged = run(tmp_path, "audit", "log", "--format", "json")
-    before, behind, other = (run(tmp_path, "audit", "show", run_id) for run_id in applied[1])
+    named = run(tmp_path, "audit", "log", "--account", "nobody")
+    shown = [run(tmp_path, "audit", "show", run_id) for run_id in applied[1]]
     compared = run(tmp_path, "audit", "diff", first, second)
 
-    assert {row["run_id"] for row in logged.json["rows"]} == {first, frozen}
-    assert (logged.code, before.code, behind.code, other.code, compared.code) == (1, 1, 1, 1, 1)
-    assert "it was changed" in logged.err
-    assert (first in before.out, frozen in other.out, behind.out, compared.out) == (True, True, "", "")
-    assert "it was changed" in behind.err
-    assert "it was changed" in compared.err
+    rows = [(row["run_id"], row["outcome"]) for row in logged.json["rows"]]
+    assert rows == [(first, "applied"), (second, "cut_off"), (frozen, "refused:frozen")]
+    for done in (logged, named, *shown, compared):
+        assert done.code == 1
+        assert "it was changed" in done.err
+    assert [run_id in done.out for run_id, done in zip(applied[1], shown, strict=True)] == [True] * 3
+    assert "no journal here is of that name" in named.err
+    assert "350" not in compared.out
 
 
 def test_the_page_is_written(applied: tuple[Path, list[str]], tmp_path: Path) -> None:

@@ -4,19 +4,22 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from reconcile.audit.history import AddressChange, Comparison, Movement, Run
-from reconcile.audit.log import find_runs
+from reconcile.audit.log import OnBreak, before_a_break, find_runs, ignoring, raising
 from reconcile.audit.movements import UNEXPLAINED, Tracker, margins
 from reconcile.audit.reading import runs
-from reconcile.errors import ChainBroken, InputError
+from reconcile.errors import InputError
 from reconcile.journal.base import Store
 from reconcile.journal.identity import is_notes
 from reconcile.money import ZERO, minus, total
 
 
-def compare(store: Store, start: str, end: str) -> list[Comparison]:
-    """Every account that both runs had in work. Raises InputError where there is none, ChainBroken or JournalError."""
-    first = {run.identity: run for run in held_runs(store, start)}
-    last = {run.identity: run for run in held_runs(store, end)}
+def compare(store: Store, start: str, end: str, *, on_break: OnBreak = raising) -> list[Comparison]:
+    """Every account that both runs had in work. Raises InputError where there is none, or JournalError.
+
+    ``on_break`` is told of every broken journal: what it would tell of behind the break is not compared.
+    """
+    first = {run.identity: run for run in held_runs(store, start, on_break=on_break)}
+    last = {run.identity: run for run in held_runs(store, end, on_break=ignoring)}
     both = [identity for identity in first if identity in last]
     if not both:
         raise InputError(f"comparing run {start} with {end}: they have no account in common; see 'reconcile audit log'")
@@ -32,29 +35,23 @@ def compare(store: Store, start: str, end: str) -> list[Comparison]:
     return found
 
 
-def held_runs(store: Store, run_id: str) -> list[Run]:
-    """What one run did on the accounts that it held; raises InputError where it held none.
-
-    Another account's broken chain is no matter here, unless the run is not found before the break.
-    """
-    broken: list[ChainBroken] = []
-    try:
-        runs_found = find_runs(store, run_id, on_break=broken.append)
-    except InputError as error:
-        raise broken[0] if broken else error from error
-    found = [run for run in runs_found if not is_notes(run.identity)]
+def held_runs(store: Store, run_id: str, *, on_break: OnBreak = raising) -> list[Run]:
+    """What one run did on the accounts that it held; raises InputError where it held none."""
+    found = [run for run in find_runs(store, run_id, on_break=on_break) if not is_notes(run.identity)]
     if not found:
         raise InputError(f"comparing run {run_id}: it never held an account, so it knows no margin; name another run")
     return found
 
 
 def between_runs(store: Store, identity: str, early: Run, late: Run | None) -> list[Run]:
-    """The runs after ``early``, up to ``late`` and with it; to the journal's end where that is None."""
-    return [
-        run
-        for run in runs(store.lines(identity), identity=identity)
-        if run.first_line > early.first_line and (late is None or run.first_line <= late.first_line)
-    ]
+    """The runs after ``early``, up to ``late`` and with it; to the journal's end where that is None.
+
+    Raises ChainBroken where the journal is not good as far as that.
+    """
+    if late is None:
+        return [run for run in runs(store.lines(identity), identity=identity) if run.first_line > early.first_line]
+    lines = range(early.first_line + 1, late.first_line + 1)
+    return [run for run in before_a_break(store, identity, on_break=ignoring) if run.first_line in lines]
 
 
 def _compared(early: Run, late: Run, between: Sequence[Run]) -> Comparison:

@@ -57,6 +57,10 @@ def raising(error: ChainBroken) -> None:
     raise error
 
 
+def ignoring(_: ChainBroken) -> None:
+    """Leave it to whoever else is told."""
+
+
 def log(store: Store, wanted: Filter, *, on_break: OnBreak = raising) -> list[LogRow]:
     """The wanted rows of every journal, oldest first. Raises JournalError, InputError, and what ``on_break`` does."""
     return sorted(

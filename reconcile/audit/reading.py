@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from reconcile.audit.history import IN_FLIGHT, Margin, Note, Run, StepTaken, Told
+from reconcile.errors import ChainBroken
 from reconcile.money import parse
 
 _NO_FACTS = {"key", "message", "command", "exit_code"}
@@ -17,15 +18,22 @@ _OPEN = {IN_FLIGHT, "accepted", "unknown"}
 
 
 def runs(records: Iterable[Mapping[str, Any]], *, identity: str) -> Iterator[Run]:
-    """The runs of one journal, oldest first."""
+    """The runs of one journal, oldest first; of a broken one those before the break, the last as far as it is proven,
+    and then ChainBroken."""
     reader = _Reader(identity)
-    for record in records:
-        ended = reader.take(record)
-        if ended is not None:
-            yield ended
+    broken: ChainBroken | None = None
+    try:
+        for record in records:
+            ended = reader.take(record)
+            if ended is not None:
+                yield ended
+    except ChainBroken as error:
+        broken = error
     last = reader.end()
     if last is not None:
         yield last
+    if broken is not None:
+        raise broken
 
 
 class _Reader:

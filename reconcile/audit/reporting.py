@@ -22,7 +22,7 @@ from reconcile.audit.history import (
     StepTaken,
     Verdict,
 )
-from reconcile.audit.log import Filter, before_a_break, no_such_account, rows
+from reconcile.audit.log import Filter, before_a_break, ignoring, no_such_account, rows
 from reconcile.audit.movements import OURS, Tracker
 from reconcile.audit.verifying import heads
 from reconcile.journal.base import Store
@@ -41,7 +41,7 @@ def report(store: Store, wanted: Filter, *, now_ms: int) -> Report:
     accounts = []
     for verdict in heads(store):
         picture = _Picture(wanted, verdict)
-        for run in before_a_break(store, verdict.identity, on_break=lambda _: None):  # the verdict says so
+        for run in before_a_break(store, verdict.identity, on_break=ignoring):  # the verdict says so
             picture.take(run)
         if wanted.account is None or wanted.account in {*picture.names, owner_of(verdict.identity)}:
             accounts.append(picture.finish())

@@ -5,8 +5,7 @@ Everything but ``diff RUN live`` reads journals and nothing else: no keys, no ne
 
 import os
 import re
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import click
 
@@ -69,11 +68,25 @@ def _store(session: Session) -> Store:
     return store_of(session, home_of(session, os.environ), clock)
 
 
-def _warned(session: Session, broken: Sequence[ChainBroken]) -> int:
-    """Say which chains are broken, beside what could be shown; the exit code that this makes."""
-    for error in broken:
-        session.warn(f"{error}; what stands before that is shown")
-    return int(bool(broken))
+class _Breaks:
+    """Says which chains are broken once everything was read, also where reading ended in an error."""
+
+    def __init__(self, session: Session) -> None:
+        self.code = 0
+        self._session = session
+        self._found: list[ChainBroken] = []
+
+    def add(self, error: ChainBroken) -> None:
+        """One more journal."""
+        self.code = 1
+        self._found.append(error)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for error in self._found:
+            self._session.warn(f"{error}; what stands before that is shown")
 
 
 @audit.command("log", formats=(*FORMATS, "csv"))
@@ -106,8 +119,8 @@ def log(
     wanted = logs.Filter(
         account=account, address=address, actor=actor, since_ms=since, until_ms=until, outcomes=frozenset(outcome)
     )
-    broken: list[ChainBroken] = []
-    rows = logs.log(_store(session), wanted, on_break=broken.append)
+    with _Breaks(session) as breaks:
+        rows = logs.log(_store(session), wanted, on_break=breaks.add)
     code = session.emit(
         {
             "text": lambda: audit_log.text(rows),
@@ -116,7 +129,7 @@ def log(
             "csv": lambda: audit_log.as_csv(rows),
         }
     )
-    return max(code, _warned(session, broken))
+    return max(code, breaks.code)
 
 
 @audit.command("show", formats=FORMATS)
@@ -131,19 +144,16 @@ def show(session: Session, run_id: str) -> int:
     Example:    reconcile audit show 5f0c
     """
     session.check_files()
-    broken: list[ChainBroken] = []
-    try:
-        found = logs.find_runs(_store(session), run_id, on_break=broken.append)
-    finally:
-        code = _warned(session, broken)
-    shown = session.emit(
+    with _Breaks(session) as breaks:
+        found = logs.find_runs(_store(session), run_id, on_break=breaks.add)
+    code = session.emit(
         {
             "text": lambda: audit_run.text(found),
             "json": lambda: json.dumps(audit_run.document(found)),
             "markdown": lambda: audit_run.markdown(found),
         }
     )
-    return max(code, shown)
+    return max(code, breaks.code)
 
 
 @audit.command("diff", formats=FORMATS)
@@ -155,24 +165,29 @@ def diff(session: Session, start: str, end: str) -> int:
 
     \b
     Two runs are compared from the journal alone. With 'live' the exchange is read, ledger included; nothing is sent.
-    Exit codes: 0 shown, 1 there is no such run, or something could not be read.
+    Exit codes: 0 shown, 1 there is no such run, something could not be read, or a journal is broken.
     Examples:   reconcile audit diff 5f0c 91aa
                 reconcile audit diff 5f0c live
     """
     session.check_files()
-    if end == LIVE:
-        found = conduct(
-            session, lambda world: compare_with_live(world, start), sends=False, doing="reading the account"
-        )
-    else:
-        found = compare(_store(session), start, end)
-    return session.emit(
+    with _Breaks(session) as breaks:
+        if end == LIVE:
+            found = conduct(
+                session,
+                lambda world: compare_with_live(world, start, on_break=breaks.add),
+                sends=False,
+                doing="reading the account",
+            )
+        else:
+            found = compare(_store(session), start, end, on_break=breaks.add)
+    code = session.emit(
         {
             "text": lambda: audit_diff.text(found),
             "json": lambda: json.dumps(audit_diff.document(found)),
             "markdown": lambda: audit_diff.markdown(found),
         }
     )
+    return max(code, breaks.code)
 
 
 @audit.command("head", formats=FORMATS)

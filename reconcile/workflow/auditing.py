@@ -7,6 +7,7 @@ from decimal import Decimal
 from reconcile.accounting import CLOSED, OPENED
 from reconcile.audit.comparing import assets_of, between_runs, changes, held_runs
 from reconcile.audit.history import Comparison, Movement, Run, StepTaken
+from reconcile.audit.log import OnBreak, raising
 from reconcile.audit.movements import OURS, UNEXPLAINED, margins
 from reconcile.basis import shares_symbol
 from reconcile.diff import amount_step
@@ -25,9 +26,12 @@ from reconcile.workflow.world import World
 LIVE = "live"
 
 
-async def compare_with_live(world: World, start: str) -> list[Comparison]:
-    """Every account of a run, then and now. Raises InputError, ReadFailed, ChainBroken or JournalError."""
-    early = held_runs(world.store, start)
+async def compare_with_live(world: World, start: str, *, on_break: OnBreak = raising) -> list[Comparison]:
+    """Every account of a run, then and now. Raises InputError, ReadFailed, JournalError, and ChainBroken for its own.
+
+    ``on_break`` is told of every broken journal.
+    """
+    early = held_runs(world.store, start, on_break=on_break)
     return list(await together(_compare_one(world, run) for run in early))
 
 
