@@ -527,8 +527,7 @@ class Simulation:
 
     def _check_alone(self, call: Written) -> None:
         """Nothing that was sent on this lane before may still take effect, as far as the journal can know of it."""
-        if any(each.where == "journal" and each.how in FORGETS for each in self.schedule.happenings):
-            return
+        forgets = [each.n for each in self.schedule.happenings if each.where == "journal" and each.how in FORGETS]
         traits = TRAITS[self.schedule.exchange]
         now = self.loop.now_ms()
         for earlier in self.written:
@@ -536,6 +535,8 @@ class Simulation:
             if traits.lane.value == "symbol":
                 same = call.address.rpartition(".")[0] == earlier.address.rpartition(".")[0]
             if not same or earlier.home != call.home or earlier.amount is None:
+                continue
+            if any(earlier.run < number <= call.run for number in forgets):
                 continue
             end = earlier.signed_ms + traits.validity_ms
             known = earlier.arrives[:1] if earlier.answered else earlier.arrives  # nobody tells of a repetition
