@@ -171,14 +171,16 @@ def margin_verdict(
     """Whether isolated margin moved by a signed ``amount`` from ``before`` to ``after`` (None: no such position now).
 
     ``explained`` is what other ledger rows account for; ``reopened`` that it is another position by now; ``ambiguous``
-    that rows of a quarter of the amount or more may belong to it or to the other side, or be in ``before`` already.
+    that rows of a quarter of the amount or more may belong to it or to the other side, or be in ``before`` already. A
+    margin that rows explain as moved but that is where it was may as well be a reading from before all of it.
     """
     if after is None or reopened or ambiguous:
         return Margin.CANNOT_TELL
-    change = minus(minus(after, before), explained)
+    seen = minus(after, before)
+    change = minus(seen, explained)
     quarter = abs(amount) / 4
     if abs(minus(change, amount)) <= quarter:
-        return Margin.MOVED
+        return Margin.MOVED if abs(seen) > quarter else Margin.CANNOT_TELL
     return Margin.NOT_MOVED if abs(change) <= quarter else Margin.CANNOT_TELL
 
 

@@ -102,6 +102,8 @@ def test_a_row_after_the_newest_but_older_than_the_request_is_not_ours() -> None
         ("1400", "300", "-100", Margin.MOVED),
         ("1100", "300", "-100", Margin.NOT_MOVED),
         ("1500", "300", "300", Margin.NOT_MOVED),
+        ("1200", "300", "-300", Margin.CANNOT_TELL),
+        ("1210", "-300", "300", Margin.CANNOT_TELL),
     ],
 )
 def test_margin_moved_did_not_or_cannot_tell(after: str, amount: str, explained: str, says: Margin) -> None:
