@@ -7,13 +7,14 @@ ledger's rows do not add up to counts for nothing, for as long as it may be from
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from reconcile.context import MAX_READ_AGE_MS
 from reconcile.exchanges.base import Reader, lane_of, open_addresses
 from reconcile.journal.state import JournalState
 from reconcile.model import Address, DesiredAccount, MarginType, ObservedAccount, Target
 from reconcile.money import minus
 from reconcile.witness import stale_basis
 
+MAX_READ_AGE_MS = 5_000
+"""An observation older than this is no basis for sending."""
 LEDGER_SLACK_MS = 1_000
 """An exchange accepts timestamps up to a second ahead of its clock, so a row of ours may be that much older."""
 LONG_AFTER_GRACES = 10

@@ -12,8 +12,6 @@ from reconcile.observer import Observer
 from reconcile.reservation import Reservation
 from reconcile.together import Stop, until
 
-MAX_READ_AGE_MS = 5_000
-"""An observation older than this is no basis for sending."""
 _OPEN = "the journal holds what is open, and the next run settles it"
 
 

@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import assert_never
 
 from reconcile import policy
-from reconcile.basis import BASIS_LOOKS, BETWEEN_LOOKS_MS, UNSOUND, unsound
-from reconcile.context import MAX_READ_AGE_MS, Context
+from reconcile.basis import BASIS_LOOKS, BETWEEN_LOOKS_MS, MAX_READ_AGE_MS, UNSOUND, unsound
+from reconcile.context import Context
 from reconcile.diff import InSync, Send, Stale, fresh_move
 from reconcile.exchanges.base import open_addresses
 from reconcile.exchanges.marking import MOST_STEPS, distinctive

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import assert_never
 
-from reconcile.basis import BETWEEN_LOOKS_MS
-from reconcile.context import MAX_READ_AGE_MS, Context
+from reconcile.basis import BETWEEN_LOOKS_MS, MAX_READ_AGE_MS
+from reconcile.context import Context
 from reconcile.decision import Left, NeedsFunds, NeedsLaterLook, basis, decide, intent_of, reserve
 from reconcile.errors import InDoubt, Interrupted, JournalError, NotSent, ReadFailed, RefusalKind, Refused
 from reconcile.exchanges.base import Call, Yes

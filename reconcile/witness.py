@@ -223,10 +223,10 @@ def stale_basis(
     Such a reading is no basis for sending. Until ``long_after`` our step that is any margin which our step and the rows
     do not add up to; and so is a position of another size or identity, which is another matter long after. So is every
     reading where rows of a quarter of our step or more, from ``unsure_since_ms`` (None: none) until it was signed, may
-    be missing in the margin it was computed from: then nobody can say what is to add up. From then on it is a margin at
-    or behind the one before our step. An effect that moved no margin is another matter at once. ``rows`` are the
-    ledger's (empty: not asked yet); ``shared`` as for ``sight``: then rows without a side explain it only to the last
-    digit, and a call's only long after, since it may as well be the other side's.
+    be missing in the margin it was computed from: then nobody can say what is to add up. ``long_after`` none but a
+    margin at or behind the one before our step is. An effect that moved no margin is another matter at once. ``rows``
+    are the ledger's (empty: not asked yet); ``shared`` as for ``sight``: then rows without a side explain it only to
+    the last digit, and a call's only long after, since it may as well be the other side's.
     """
     before, after = last_move.before, last_move.after
     if position is None or before is None or after is None:

@@ -129,18 +129,22 @@ SPOILT: Mapping[str, Callable[[bytes], bytes | None]] = {
 }
 
 
+def spoil_notes(scene: Scene, case: str) -> None:
+    (path,) = (path for path in scene.place.disk.paths() if path.name.endswith("_notes.jsonl"))
+    spoilt = SPOILT[case](scene.place.disk.content(path))
+    if spoilt is None:
+        scene.place.disk.remove(path)
+    else:
+        scene.place.disk.replace(path, spoilt)
+
+
 @pytest.mark.parametrize("case", SPOILT)
 def test_the_next_run_pins_what_is_beside_the_journal(case: str) -> None:
     async def act(scene: Scene) -> None:
         await locked_out(scene)
         await scene.apply(desired())
         assert all(verdict.is_good for verdict in verify(scene.world().store, {}))
-        (path,) = (path for path in scene.place.disk.paths() if path.name.endswith("_notes.jsonl"))
-        spoilt = SPOILT[case](scene.place.disk.content(path))
-        if spoilt is None:
-            scene.place.disk.remove(path)
-        else:
-            scene.place.disk.replace(path, spoilt)
+        spoil_notes(scene, case)
 
     _, scene = play(act)
 
@@ -153,12 +157,7 @@ def test_a_later_run_does_not_make_good_what_was_taken_from_the_notes(case: str)
     async def act(scene: Scene) -> None:
         await locked_out(scene)
         await scene.apply(desired())
-        (path,) = (path for path in scene.place.disk.paths() if path.name.endswith("_notes.jsonl"))
-        spoilt = SPOILT[case](scene.place.disk.content(path))
-        if spoilt is None:
-            scene.place.disk.remove(path)
-        else:
-            scene.place.disk.replace(path, spoilt)
+        spoil_notes(scene, case)
         await locked_out_again(scene)
         await scene.apply(replace(desired(), name="main"))
 

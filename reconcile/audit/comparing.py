@@ -44,9 +44,9 @@ def held_runs(store: Store, run_id: str, *, on_break: OnBreak = raising) -> list
 
 
 def between_runs(store: Store, identity: str, early: Run, late: Run | None) -> list[Run]:
-    """The runs after ``early``, up to ``late`` and with it; to the journal's end where that is None.
+    """The runs after ``early``, up to ``late`` and with it.
 
-    Raises ChainBroken where the journal is not good as far as that.
+    Where ``late`` is None, to the journal's end; raises ChainBroken where that is not good.
     """
     if late is None:
         return [run for run in runs(store.lines(identity), identity=identity) if run.first_line > early.first_line]

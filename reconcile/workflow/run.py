@@ -5,8 +5,8 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from reconcile import planner
-from reconcile.basis import declared_types
-from reconcile.context import MAX_READ_AGE_MS, Context
+from reconcile.basis import MAX_READ_AGE_MS, declared_types
+from reconcile.context import Context
 from reconcile.diff import Stale, fresh_move
 from reconcile.errors import Declined, JournalError, ReadFailed, ReconcileError
 from reconcile.exchanges.base import open_addresses
