@@ -1,0 +1,17 @@
+"""Every target there is, by name."""
+
+from collections.abc import Mapping
+
+from tests.fuzz import journals, places, plans
+from tests.fuzz.harness import Target
+
+TARGETS: Mapping[str, Target] = {
+    target.name: target
+    for target in (
+        plans.RAW,
+        plans.SEALED,
+        journals.RAW,
+        journals.SEALED,
+        places.URLS,
+    )
+}
