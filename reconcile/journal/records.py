@@ -169,7 +169,8 @@ class Effect:
     """The last thing known to have happened on a lane.
 
     ``before`` and ``after`` are the isolated margin around our step, None where the last effect was not a margin step
-    that moved margin (a resolve, a type change): then only ``effect_ms`` counts. ``signed_ms`` is when it was signed.
+    that moved margin (a type change, a word that nothing happened): then only ``effect_ms`` counts. ``signed_ms`` is
+    when it was signed.
     ``later_than_ms`` is the exchange time of the lane's last effect before it, which ``before`` holds; None: of none.
     """
 

@@ -25,6 +25,7 @@ _CLAIM_DAYS = 120
 """How long a claimed row is remembered: longer than any exchange's ledger can be read back (90 days)."""
 MOST_SENT = 32
 """How many steps of an address are remembered that no look at a run's end accounts for yet."""
+_NOTHING = {Known.REFUSED, Known.NOT_SENT, Known.NOT_APPLIED}
 
 
 class JournalState:
@@ -66,6 +67,8 @@ class JournalState:
         """The exchange time of that look; None where no run has looked."""
         self.sent: dict[str, dict[str, Sent]] = {}
         """By address and intent: the steps that ``live`` does not account for, the last ``MOST_SENT`` of an address."""
+        self.calls: dict[str, list[Intent]] = {}
+        """By lane: the margin calls that may have counted, whose ledger rows are no news; the last ``MOST_SENT``."""
         self._declared: dict[str, str] = {}
         """By address: the declared margin that the last run which found it in place went by."""
         self._lanes: dict[str, str] = {}
@@ -118,6 +121,7 @@ class JournalState:
             sent[intent.intent_id] = Sent(intent=intent)
             if len(sent) > MOST_SENT:
                 del sent[next(iter(sent))]
+            self.calls[intent.lane] = [*self.calls.get(intent.lane, ())[-MOST_SENT + 1 :], intent]
         last = self.effects.get(intent.lane)
         self.unsettled[intent.lane] = Unsettled(
             intent=intent,
@@ -139,9 +143,17 @@ class JournalState:
             self._replaced.setdefault(intent.intent_id, self.moves.get(str(intent.address)))
         else:
             self._take_back(intent)
+        if outcome.known in _NOTHING:
+            self._uncall(intent)
         self._sent(intent, outcome)
         if outcome.effect_ms is not None:
-            self._effect(intent, outcome, outcome.effect_ms, later_than_ms=found.later_than_ms)
+            self._moved(
+                intent,
+                outcome.effect_ms,
+                margin=outcome.known.moved,
+                later_than_ms=found.later_than_ms,
+                claim=outcome.claim,
+            )
         if outcome.known is Known.APPLIED and intent.amount is not None:
             self._applied(intent, outcome.after or intent.wanted, at)
         if outcome.known.settles:
@@ -162,13 +174,16 @@ class JournalState:
         step = self.sent.get(place, {}).get(intent.intent_id)
         if step is None:
             return
-        if outcome.known in {Known.REFUSED, Known.NOT_SENT, Known.NOT_APPLIED}:
+        if outcome.known in _NOTHING:
             del self.sent[place][intent.intent_id]
         else:
             self.sent[place][intent.intent_id] = replace(step, known=outcome.known, claim=outcome.claim or step.claim)
 
-    def _effect(self, intent: Intent, outcome: Outcome, effect_ms: int, *, later_than_ms: int | None) -> None:
-        margin = outcome.known.moved and intent.amount is not None
+    def _moved(
+        self, intent: Intent, effect_ms: int, *, margin: bool, later_than_ms: int | None, claim: str | None = None
+    ) -> None:
+        """The intent's lane changed at ``effect_ms``; with ``margin`` by what the intent was to move."""
+        margin = margin and intent.amount is not None
         effect = Effect(
             address=intent.address,
             effect_ms=self._latest(intent.lane, effect_ms),
@@ -177,7 +192,7 @@ class JournalState:
             after=parse(intent.wanted) if margin else None,  # what was seen may be behind, or hold others' moves
             size=intent.size,
             identity=intent.identity,
-            claim=outcome.claim,
+            claim=claim,
             asset=intent.asset,
             later_than_ms=later_than_ms,
         )
@@ -189,25 +204,17 @@ class JournalState:
         found = self.find(record.intent_id)
         if found is None:
             return
-        intent = found.intent
-        step = self.sent.get(str(intent.address), {}).pop(intent.intent_id, None)
+        intent, place = found.intent, str(found.intent.address)
+        step = self.sent.get(place, {}).pop(intent.intent_id, None)
         if step is not None and record.applied:
-            self.sent[str(intent.address)][intent.intent_id] = replace(step, known=Known.APPLIED, is_sure=False)
+            self.sent[place][intent.intent_id] = replace(step, known=Known.APPLIED, is_sure=False)
         if not record.applied:
             self._take_back(intent)
+            self._uncall(intent)
         elif intent.amount is not None:
             self._applied(intent, intent.wanted, at)
         self._forget(intent)
-        self.effects[intent.lane] = Effect(
-            address=intent.address,
-            effect_ms=self._latest(intent.lane, record.effect_ms),
-            signed_ms=intent.signed_at_ms,
-            before=None,
-            after=None,
-            size=intent.size,
-            identity=intent.identity,
-            claim=None,
-        )
+        self._moved(intent, record.effect_ms, margin=record.applied, later_than_ms=found.later_than_ms)
 
     def _applied(self, intent: Intent, margin: str, at: str) -> None:
         address = str(intent.address)
@@ -249,6 +256,10 @@ class JournalState:
             for place, several in self.sent.items()
         }
         self.sent = {place: several for place, several in open_still.items() if several}
+
+    def _uncall(self, intent: Intent) -> None:
+        """A call that did nothing has no row."""
+        self.calls[intent.lane] = [each for each in self.calls.get(intent.lane, ()) if each is not intent]
 
     def _latest(self, lane: str, effect_ms: int) -> int:
         earlier = self.effects.get(lane)

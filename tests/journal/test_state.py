@@ -112,7 +112,7 @@ EFFECTS: dict[str, tuple[list[Record], tuple[int, str | None] | None]] = {
         ],
         (9_000, "1500.5"),
     ),
-    "resolved as applied": ([FIRST, resolved(applied=True)], (20_000, None)),
+    "resolved as applied": ([FIRST, resolved(applied=True)], (20_000, "1500.5")),
     "resolved as not applied": ([FIRST, resolved(applied=False)], (20_000, None)),
     "resolved with a time before the last effect": (
         [FIRST, outcome(1, Known.UNKNOWN, effect_ms=9_000), resolved(applied=False, effect_ms=8_000)],

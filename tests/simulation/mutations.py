@@ -265,12 +265,12 @@ def _no_second_guard() -> tuple[Any, str, Any]:
 
 def grace_from_the_intent() -> AbstractContextManager[None]:
     """The grace counted from when the request was signed."""
-    effect = JournalState._effect
+    moved = JournalState._moved
 
-    def early(self: Any, intent: Intent, outcome: Outcome, _: int, **rest: Any) -> None:
-        effect(self, intent, outcome, intent.signed_at_ms, **rest)
+    def early(self: Any, intent: Intent, _: int, **rest: Any) -> None:
+        moved(self, intent, intent.signed_at_ms, **rest)
 
-    return _patched((JournalState, "_effect", early), _no_second_guard())
+    return _patched((JournalState, "_moved", early), _no_second_guard())
 
 
 def no_grace() -> AbstractContextManager[None]:

@@ -273,6 +273,7 @@ class Simulation:
 
     async def _resolve(self, process: _Process) -> None:
         address = str(address_of(self.schedule, 0))
+        self.venue.advance(self.loop.now_ms())
         mine = [call.serial for call in self.written if call.address == address]
         done = {effect.request for effect in self.books.effects}
         with suppress(ReconcileError):
