@@ -23,10 +23,10 @@ from reconcile.audit.log import Filter, log
 from reconcile.audit.verifying import verify
 from reconcile.clock import SystemClock
 from reconcile.journal.base import Store
-from reconcile.journal.disk import SystemDisk
-from reconcile.journal.files import FileStore
+from reconcile.journal.file.disk import SystemDisk
+from reconcile.journal.file.store import FileStore
 from reconcile.journal.records import Intent, Known, Noted, Outcome, Record, RunFinished, RunStarted
-from reconcile.model import Address, Side
+from reconcile.model.account import Address, Side
 
 ACCOUNT = "binance-live-bench"
 STEPS = 10
@@ -120,7 +120,7 @@ def _logged(store: Store, records: int) -> int:
 
 def _store(place: str) -> Store:
     if place.startswith("postgresql://"):
-        from reconcile.journal.postgres import PostgresStore, place_of  # noqa: PLC0415 - only where it is measured
+        from reconcile.journal.postgres.store import PostgresStore, place_of  # noqa: PLC0415 - only where it is measured
 
         return PostgresStore(place_of(place), SystemClock())
     return FileStore(Path(place), SystemDisk(), SystemClock())
@@ -135,7 +135,7 @@ def main() -> None:
         for count in (records // 100, records):
             places = {"files": opened.enter_context(tempfile.TemporaryDirectory())}
             if "--postgres" in sys.argv:
-                from tests.journal.postgres_server import Server  # noqa: PLC0415 - only where it is measured
+                from tests.kit.postgres_server import Server  # noqa: PLC0415 - only where it is measured
 
                 places["PostgreSQL"] = opened.enter_context(Server()).url
             for name, place in places.items():

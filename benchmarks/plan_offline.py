@@ -14,11 +14,12 @@ from pathlib import Path
 from time import perf_counter
 
 from benchmarks.states import Served, declare
-from reconcile import planner, statefile
+from reconcile import statefile
 from reconcile.__main__ import GARBAGE_AFTER
-from reconcile.exchanges.traits import TRAITS
-from reconcile.model import Address, MarginType, ObservedAccount, Position, PositionMode, Side, SymbolState
-from reconcile.plan import Plan
+from reconcile.model.account import Address, MarginType, ObservedAccount, Position, PositionMode, Side, SymbolState
+from reconcile.model.plan import Plan
+from reconcile.model.traits import TRAITS
+from reconcile.planning import order as planner
 from reconcile.render import markdown
 
 HOUR_MS = 3_600_000

@@ -10,24 +10,24 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from reconcile.connect.secrets import Credentials
 from reconcile.errors import InDoubt
-from reconcile.exchanges.limits import Budget, Limit, Limits
+from reconcile.exchanges.http.limits import Budget, Limit, Limits
+from reconcile.exchanges.http.wire import HttpRequest, HttpResponse
 from reconcile.exchanges.registry import connect
-from reconcile.exchanges.wire import HttpRequest, HttpResponse
-from reconcile.journal.disk import SystemDisk
-from reconcile.journal.files import FileStore
-from reconcile.model import DesiredAccount
-from reconcile.plan import Result
-from reconcile.sandbox.accounts import Books
-from reconcile.sandbox.binance_rules import BinanceRules
+from reconcile.journal.file.disk import SystemDisk
+from reconcile.journal.file.store import FileStore
+from reconcile.model.account import DesiredAccount
+from reconcile.model.plan import Result
+from reconcile.sandbox.binance.rules import BinanceRules
+from reconcile.sandbox.books import Books
 from reconcile.sandbox.demo import fleet
 from reconcile.sandbox.http import Request
 from reconcile.sandbox.registry import simulated
 from reconcile.sandbox.values import View
 from reconcile.sandbox.venue import Venue
-from reconcile.secrets import Credentials
-from reconcile.workflow import applying
-from reconcile.workflow.world import Connection, World
+from reconcile.usecases import apply as applying
+from reconcile.usecases.world import Connection, World
 
 T = TypeVar("T")
 PLENTY = 10**9

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import produced
+from tests.kit import produced
 
 
 @pytest.fixture(scope="session", autouse=True)

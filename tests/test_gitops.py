@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cli_kit import ROOT, Ended, process
-from tests.documents import check
-from tests.pipeline import Job, Runner, git, workflows
+from tests.kit.cli import ROOT, Ended, process
+from tests.kit.documents import check
+from tests.kit.pipeline import Job, Runner, git, workflows
 
 DOCUMENT = ROOT / "docs" / "gitops.md"
 FILES = workflows(DOCUMENT)

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from reconcile.audit.history import AddressChange, Comparison, Movement, Run
 from reconcile.audit.log import OnBreak, before_a_break, find_runs, ignoring, raising
 from reconcile.audit.movements import UNEXPLAINED, Tracker, margins
 from reconcile.audit.reading import runs
 from reconcile.errors import InputError
 from reconcile.journal.base import Store
 from reconcile.journal.identity import is_notes
+from reconcile.model.reports import AddressChange, Comparison, Movement, Run
 from reconcile.money import ZERO, minus, total
 
 

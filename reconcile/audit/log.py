@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from reconcile.audit.history import LogRow, Run, StepTaken
 from reconcile.audit.reading import runs
 from reconcile.errors import ChainBroken, InputError
 from reconcile.journal.base import Store
 from reconcile.journal.identity import owner_of
+from reconcile.model.reports import LogRow, Run, StepTaken
 from reconcile.render.values import signed, unix_ms
 
 

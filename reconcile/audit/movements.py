@@ -11,7 +11,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple
 
-from reconcile.audit.history import IN_FLIGHT, Movement, Run, StepTaken, Told
+from reconcile.model.reports import IN_FLIGHT, Movement, Run, StepTaken, Told
 from reconcile.money import ZERO, minus, parse, plain, plus, total
 from reconcile.render.values import rfc3339
 

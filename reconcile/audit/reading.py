@@ -9,8 +9,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from reconcile.audit.history import IN_FLIGHT, Margin, Note, Run, StepTaken, Told
 from reconcile.errors import ChainBroken
+from reconcile.model.reports import IN_FLIGHT, Margin, Note, Run, StepTaken, Told
 from reconcile.money import parse
 
 _NO_FACTS = {"key", "message", "command", "exit_code"}

@@ -9,7 +9,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from reconcile.audit.history import (
+from reconcile.audit.log import Filter, before_a_break, ignoring, no_such_account, rows
+from reconcile.audit.movements import OURS, Tracker
+from reconcile.audit.verifying import heads
+from reconcile.journal.base import Store
+from reconcile.journal.identity import is_notes, owner_of
+from reconcile.model.reports import (
     AccountPicture,
     AddressPicture,
     LogRow,
@@ -22,11 +27,6 @@ from reconcile.audit.history import (
     StepTaken,
     Verdict,
 )
-from reconcile.audit.log import Filter, before_a_break, ignoring, no_such_account, rows
-from reconcile.audit.movements import OURS, Tracker
-from reconcile.audit.verifying import heads
-from reconcile.journal.base import Store
-from reconcile.journal.identity import is_notes, owner_of
 from reconcile.money import ZERO, parse, plain
 from reconcile.render.values import signed, unix_ms
 

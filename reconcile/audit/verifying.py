@@ -7,11 +7,11 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from reconcile.audit.history import Verdict
 from reconcile.errors import ChainBroken, JournalError
 from reconcile.journal.base import Store
 from reconcile.journal.identity import is_notes, notes_of
 from reconcile.journal.state import JournalState
+from reconcile.model.reports import Verdict
 
 
 def verify(store: Store, pins: Mapping[str, str]) -> list[Verdict]:

@@ -80,7 +80,7 @@ class Root(Common, click.Group):
             extra.update(standalone_mode=False, obj=session)
             code = super().main(*args, **extra)
         except BaseException as error:  # noqa: BLE001 - the one place where errors become exit codes
-            from reconcile.cli.fail import report  # noqa: PLC0415 - only a failure pays for it
+            from reconcile.cli.errors import report  # noqa: PLC0415 - only a failure pays for it
 
             code = report(error, session)
         code = code if isinstance(code, int) else 0

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shutil import which
 
-from reconcile import statefile, targets
+from reconcile import statefile
 from reconcile.errors import UsageError
-from reconcile.exchanges.traits import TRAITS
-from reconcile.model import DesiredAccount
+from reconcile.model.account import DesiredAccount
+from reconcile.model.traits import TRAITS
+from reconcile.planning import targets
 
 TITLES: Mapping[str, str] = {name: traits.title for name, traits in TRAITS.items()}
 """What people call each exchange."""

@@ -9,22 +9,22 @@ from dataclasses import dataclass
 
 import click
 
-from reconcile import endpoints
 from reconcile.cli import accounts as files
 from reconcile.cli.common import command, override, parallelism, pass_session, paths, target
 from reconcile.cli.files import read_if_plan
-from reconcile.cli.running import conduct
+from reconcile.cli.refusals import note_unread
+from reconcile.cli.runner import conduct
 from reconcile.cli.session import Session
-from reconcile.cli.unread import note_unread
+from reconcile.connect import endpoints
 from reconcile.errors import Declined, InputError, Interrupted, UsageError
-from reconcile.exchanges.traits import TRAITS
-from reconcile.model import DesiredAccount
-from reconcile.plan import Plan, Result, SavedPlan
-from reconcile.planner import worst
+from reconcile.model.account import DesiredAccount
+from reconcile.model.plan import Plan, Result, SavedPlan
+from reconcile.model.traits import TRAITS
+from reconcile.planning.order import worst
 from reconcile.render import github, json, markdown, text
 from reconcile.statefile.fields import NAME_PATTERN, PREFIX_PATTERN
-from reconcile.workflow import applying
-from reconcile.workflow.world import World
+from reconcile.usecases import apply as applying
+from reconcile.usecases.world import World
 
 _LOOK_SECONDS = 0.2
 LONGEST_GRACE_MS = 3_600_000

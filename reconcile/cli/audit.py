@@ -14,7 +14,7 @@ from reconcile.audit.comparing import compare
 from reconcile.audit.reporting import report as make_report
 from reconcile.audit.verifying import heads, verify
 from reconcile.cli.common import DurationType, Section, pass_session
-from reconcile.cli.running import conduct
+from reconcile.cli.runner import conduct
 from reconcile.cli.session import Session
 from reconcile.cli.world import home_of, store_of
 from reconcile.clock import SystemClock
@@ -22,7 +22,7 @@ from reconcile.errors import ChainBroken, UsageError
 from reconcile.journal.base import Store
 from reconcile.render import audit_chain, audit_diff, audit_log, audit_run, json, report
 from reconcile.render.values import rfc3339, unix_ms
-from reconcile.workflow.auditing import LIVE, compare_with_live
+from reconcile.usecases.audit_live import LIVE, compare_with_live
 
 FORMATS = ("text", "json", "markdown")
 _HASH = re.compile(r"[0-9a-f]{64}")

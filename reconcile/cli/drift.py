@@ -4,12 +4,12 @@ import click
 
 from reconcile.cli import accounts as files
 from reconcile.cli.common import command, parallelism, pass_session, paths
-from reconcile.cli.running import conduct
+from reconcile.cli.runner import conduct
 from reconcile.cli.session import Session
-from reconcile.planner import worst
+from reconcile.planning.order import worst
 from reconcile.render import drift as render
 from reconcile.render import json
-from reconcile.workflow import drift as workflow
+from reconcile.usecases import drift as workflow
 
 
 @command("drift", formats=("text", "json", "markdown", "github"))

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import click
 
-from reconcile import endpoints
 from reconcile.cli.accounts import TITLES
 from reconcile.cli.common import command, pass_session
-from reconcile.cli.running import conduct
+from reconcile.cli.runner import conduct
 from reconcile.cli.session import Session
+from reconcile.connect import endpoints
 from reconcile.errors import InputError, UsageError
-from reconcile.exchanges.traits import TRAITS
-from reconcile.model import DesiredAccount, Policy, PositionMode
+from reconcile.model.account import DesiredAccount, Policy, PositionMode
+from reconcile.model.traits import TRAITS
 from reconcile.statefile import writing
 from reconcile.statefile.fields import NAME_PATTERN, PREFIX_PATTERN
-from reconcile.workflow import importing as workflow
+from reconcile.usecases import import_ as workflow
 
 
 @command("import", formats=("text",))

@@ -16,12 +16,12 @@ from reconcile.cli.common import (
     paths,
     target,
 )
-from reconcile.cli.running import conduct
+from reconcile.cli.runner import conduct
 from reconcile.cli.session import Session
-from reconcile.plan import Plan
-from reconcile.planner import plan_exit_code, worst
+from reconcile.model.plan import Plan
+from reconcile.planning.order import plan_exit_code, worst
 from reconcile.render import github, json, markdown, text
-from reconcile.workflow import planning
+from reconcile.usecases import plan as planning
 
 
 @command("plan", formats=("text", "json", "markdown", "github"))

@@ -3,12 +3,12 @@
 import click
 
 from reconcile.cli.common import command, pass_session
-from reconcile.cli.running import conduct
+from reconcile.cli.runner import conduct
 from reconcile.cli.session import Session
 from reconcile.errors import UsageError
 from reconcile.render import json
 from reconcile.render.values import clean
-from reconcile.workflow import status as workflow
+from reconcile.usecases import status as workflow
 
 FORMAT = "reconcile.resolve/1"
 

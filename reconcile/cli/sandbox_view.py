@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from reconcile.money import plain
-from reconcile.sandbox.accounts import Books
+from reconcile.sandbox.books import Books
 from reconcile.sandbox.store import Kept
 
 FORMAT = "reconcile.sandbox/1"

@@ -2,12 +2,12 @@
 
 from reconcile.cli import accounts as files
 from reconcile.cli.common import command, pass_session, paths
-from reconcile.cli.running import conduct
+from reconcile.cli.runner import conduct
 from reconcile.cli.session import Session
-from reconcile.planner import worst
+from reconcile.planning.order import worst
 from reconcile.render import json
 from reconcile.render import status as render
-from reconcile.workflow import status as workflow
+from reconcile.usecases import status as workflow
 
 
 @command("status", formats=("text", "json", "markdown"))

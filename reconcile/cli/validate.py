@@ -6,7 +6,7 @@ from pathlib import Path
 from reconcile import statefile
 from reconcile.cli.common import command, pass_session, paths
 from reconcile.cli.session import Session
-from reconcile.model import DesiredAccount
+from reconcile.model.account import DesiredAccount
 
 FORMAT = "reconcile.validate/1"
 

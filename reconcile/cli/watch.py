@@ -10,16 +10,16 @@ import click
 from reconcile.cli import accounts as files
 from reconcile.cli.common import DURATION, command, parallelism, pass_session, paths
 from reconcile.cli.files import write
-from reconcile.cli.running import conduct
+from reconcile.cli.runner import conduct
 from reconcile.cli.session import Session
 from reconcile.errors import UsageError
-from reconcile.journal.disk import SystemDisk
+from reconcile.journal.file.disk import SystemDisk
 from reconcile.render.metrics import Snapshot, exposition
 from reconcile.render.values import clean, rfc3339
-from reconcile.workflow.watch_lock import watch_lock
-from reconcile.workflow.watch_news import News
-from reconcile.workflow.watching import Settings, Watch
-from reconcile.workflow.world import World
+from reconcile.usecases.watch.lock import watch_lock
+from reconcile.usecases.watch.loop import Settings, Watch
+from reconcile.usecases.watch.news import News
+from reconcile.usecases.world import World
 
 FORMAT = "reconcile.watch/1"
 

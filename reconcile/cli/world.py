@@ -21,24 +21,25 @@ import requests
 from requests.adapters import BaseAdapter
 from requests.utils import get_environ_proxies
 
-from reconcile import __version__, endpoints, secrets
-from reconcile.cli.fail import redacted
+from reconcile import __version__
+from reconcile.cli.errors import redacted
 from reconcile.cli.files import private
 from reconcile.cli.session import Session
 from reconcile.clock import Clock
+from reconcile.concurrency import Stop
+from reconcile.connect import endpoints, secrets
 from reconcile.errors import InputError
 from reconcile.exchanges import registry
 from reconcile.exchanges.base import Credentials
-from reconcile.exchanges.limits import Limits
-from reconcile.exchanges.traits import TRAITS, Traits
-from reconcile.exchanges.wire import RequestsWire, http_adapter
+from reconcile.exchanges.http.limits import Limits
+from reconcile.exchanges.http.wire import RequestsWire, http_adapter
 from reconcile.journal.base import Store
-from reconcile.journal.disk import SystemDisk
-from reconcile.journal.files import FileStore
+from reconcile.journal.file.disk import SystemDisk
+from reconcile.journal.file.store import FileStore
 from reconcile.journal.identity import identity
-from reconcile.model import DesiredAccount
-from reconcile.together import Stop
-from reconcile.workflow.world import Connection, World
+from reconcile.model.account import DesiredAccount
+from reconcile.model.traits import TRAITS, Traits
+from reconcile.usecases.world import Connection, World
 
 ACTOR_VARIABLES = ("RECONCILE_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "CI_COMMIT_AUTHOR", "BUILD_USER")
 """Who is responsible, the first that is set; CI systems set theirs."""
@@ -81,7 +82,7 @@ def store_of(session: Session, home: Path, clock: Clock) -> Store:
             "opening the journal: its URL is not of a kind known here; write postgresql://..., or leave it out"
         )
     try:
-        from reconcile.journal.postgres import PostgresStore, place_of  # noqa: PLC0415 - only a shared journal needs psycopg
+        from reconcile.journal.postgres.store import PostgresStore, place_of  # noqa: PLC0415 - only a shared journal needs psycopg
     except ImportError as error:
         raise InputError(f"opening the journal: psycopg is missing ({error}); install reconcile[postgres]") from error
     place = place_of(session.journal)

@@ -11,13 +11,13 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
-from reconcile.exchanges.served import ExchangeTime
-from reconcile.exchanges.traits import Traits
-from reconcile.exchanges.wire import HttpRequest
-from reconcile.ledger import Cause, LedgerRead, LedgerRow
-from reconcile.model import Address, MarginType, ObservedAccount, Position, Side
-from reconcile.plan import Step
-from reconcile.secrets import Credentials
+from reconcile.connect.secrets import Credentials
+from reconcile.exchanges.http.exchange_time import ExchangeTime
+from reconcile.exchanges.http.wire import HttpRequest
+from reconcile.model.account import Address, MarginType, ObservedAccount, Position, Side
+from reconcile.model.ledger import Cause, LedgerRead, LedgerRow
+from reconcile.model.plan import Step
+from reconcile.model.traits import Traits
 
 __all__ = [
     "Call",

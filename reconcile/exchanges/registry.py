@@ -6,10 +6,10 @@ from typing import Protocol
 
 from reconcile.clock import Clock
 from reconcile.exchanges.base import Credentials, Writer
-from reconcile.exchanges.limits import Limits
-from reconcile.exchanges.traits import TRAITS, Traits
-from reconcile.exchanges.transport import Setup
-from reconcile.exchanges.wire import ReadOnlyWire, Wire
+from reconcile.exchanges.http.limits import Limits
+from reconcile.exchanges.http.transport import Setup
+from reconcile.exchanges.http.wire import ReadOnlyWire, Wire
+from reconcile.model.traits import TRAITS, Traits
 
 
 class Build(Protocol):

@@ -5,7 +5,7 @@ thousands of rows most are the same bytes as before. What comes out is exactly w
 that is not certain, everything is parsed.
 """
 
-from reconcile.exchanges.answers import parsed
+from reconcile.exchanges.http.answers import parsed
 
 _OPEN, _BETWEEN, _CLOSE = b"[{", b"},{", b"}]"
 

@@ -31,7 +31,7 @@ from reconcile.journal.records import (
     RunFinished,
     RunStarted,
 )
-from reconcile.model import Address
+from reconcile.model.account import Address
 from reconcile.money import parse, plain
 
 FORMAT = "reconcile.journal/1"

@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from reconcile.model import Address
+from reconcile.model.account import Address
 
 
 class Known(StrEnum):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from reconcile.audit.history import Verdict
+from reconcile.model.reports import Verdict
 from reconcile.render.json import Document
 from reconcile.render.markdown import Page, code, quote
 from reconcile.render.values import clean

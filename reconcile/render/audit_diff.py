@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from reconcile.audit.history import AddressChange, Comparison, Movement
+from reconcile.model.reports import AddressChange, Comparison, Movement
 from reconcile.money import plain
 from reconcile.render.json import Document
 from reconcile.render.markdown import Page, code, quote

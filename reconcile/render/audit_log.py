@@ -7,7 +7,7 @@ import csv
 from collections.abc import Sequence
 from dataclasses import fields
 
-from reconcile.audit.history import LogRow
+from reconcile.model.reports import LogRow
 from reconcile.render.json import Document
 from reconcile.render.markdown import Page, code, quote
 from reconcile.render.values import clean

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from reconcile.audit.history import Run, StepTaken, Told
+from reconcile.model.reports import Run, StepTaken, Told
 from reconcile.money import plain, total
 from reconcile.render.json import Document
 from reconcile.render.markdown import Page, code, quote

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from reconcile.plan import OutcomeKind, Result, Status
+from reconcile.model.plan import OutcomeKind, Result, Status
 from reconcile.render.values import clean
 
 _AGAIN = "Running apply again is safe: it looks first and sends only what is still missing"

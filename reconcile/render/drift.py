@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Protocol
 
-from reconcile.model import Address
+from reconcile.model.account import Address
+from reconcile.model.plan import PlanError
 from reconcile.money import plain
-from reconcile.plan import PlanError
 from reconcile.render import json
 from reconcile.render.github import annotation
 from reconcile.render.markdown import Page, code, quote

@@ -7,7 +7,7 @@ properties. Nothing that others wrote can end a command or begin another.
 from collections.abc import Iterable
 
 from reconcile.errors import Problem
-from reconcile.plan import AccountPlan, Entry, OutcomeKind, Plan, PlanError, Result, Status
+from reconcile.model.plan import AccountPlan, Entry, OutcomeKind, Plan, PlanError, Result, Status
 from reconcile.render.values import clean, why
 
 _SHOWN = (Status.BLOCKED, Status.HELD)

@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Context, Decimal
 from typing import Any
 
-from reconcile.model import Percent, Policy, Position, Target
-from reconcile.money import ZERO, plain
-from reconcile.plan import (
+from reconcile.model.account import Percent, Policy, Position, Target
+from reconcile.model.plan import (
     AccountPlan,
     AccountResult,
     Entry,
@@ -26,6 +25,7 @@ from reconcile.plan import (
     Step,
     StepResult,
 )
+from reconcile.money import ZERO, plain
 from reconcile.render.values import rfc3339, summarize
 
 PLAN_FORMAT = "reconcile.plan/1"

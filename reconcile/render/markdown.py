@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from reconcile.model.plan import AccountPlan, AccountResult, Entry, Plan, PlanError, Result, Status, StepResult
 from reconcile.money import plain
-from reconcile.plan import AccountPlan, AccountResult, Entry, Plan, PlanError, Result, Status, StepResult
 from reconcile.render import json
 from reconcile.render.conclusion import conclusion
 from reconcile.render.text import NO_TITLES

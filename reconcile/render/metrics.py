@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from reconcile.model.plan import AccountPlan, Entry, MoveMargin, Status
 from reconcile.money import plain
-from reconcile.plan import AccountPlan, Entry, MoveMargin, Status
 
 Labels = Mapping[str, str]
 Sample = tuple[Labels, str]

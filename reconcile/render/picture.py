@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from html import escape
 
-from reconcile.audit.history import AddressPicture, Mark, Point
+from reconcile.model.reports import AddressPicture, Mark, Point
 from reconcile.money import ZERO, minus, plain
 from reconcile.render.values import clean, percent, price, rfc3339
 

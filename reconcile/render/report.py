@@ -6,7 +6,7 @@ anything, should a word get through all the same.
 
 from collections.abc import Iterable, Sequence
 
-from reconcile.audit.history import AccountPicture, AddressPicture, LogRow, Movement, OpenItem, Report, Verdict
+from reconcile.model.reports import AccountPicture, AddressPicture, LogRow, Movement, OpenItem, Report, Verdict
 from reconcile.money import plain
 from reconcile.render import picture
 from reconcile.render.picture import text

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from reconcile.errors import Declined, InputError
-from reconcile.model import (
+from reconcile.model.account import (
     Address,
     DesiredAccount,
     MarginType,
@@ -23,8 +23,8 @@ from reconcile.model import (
     Target,
     Tolerance,
 )
+from reconcile.model.plan import AccountPlan, Entry, MoveMargin, Plan, PlanError, SavedPlan, SetMarginType, Step
 from reconcile.money import ZERO, parse
-from reconcile.plan import AccountPlan, Entry, MoveMargin, Plan, PlanError, SavedPlan, SetMarginType, Step
 from reconcile.render.json import PLAN_FORMAT, digest
 from reconcile.render.schemas import (
     AccountPlanModel,

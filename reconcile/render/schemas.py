@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from reconcile.errors import InputError
-from reconcile.model import MarginType, PositionMode, Unmanaged
+from reconcile.model.account import MarginType, PositionMode, Unmanaged
+from reconcile.model.plan import OutcomeKind, Status
 from reconcile.money import parse
-from reconcile.plan import OutcomeKind, Status
 from reconcile.render.values import unix_ms
 
 _NUMBER = r"^-?[0-9]+(\.[0-9]+)?$"

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
 
-from reconcile.model import Address
+from reconcile.model.account import Address
+from reconcile.model.plan import PlanError
 from reconcile.money import plain
-from reconcile.plan import PlanError
 from reconcile.render import json
 from reconcile.render.markdown import code, quote
 from reconcile.render.values import clean, rfc3339

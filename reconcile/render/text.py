@@ -7,8 +7,7 @@ Amounts stand under each other by their decimal points and are exact; prices sho
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from reconcile.money import plain
-from reconcile.plan import (
+from reconcile.model.plan import (
     AccountPlan,
     AccountResult,
     Entry,
@@ -22,6 +21,7 @@ from reconcile.plan import (
     Step,
     StepResult,
 )
+from reconcile.money import plain
 from reconcile.render.conclusion import conclusion
 from reconcile.render.values import (
     aligned,

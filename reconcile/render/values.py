@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
 
+from reconcile.model.plan import AccountPlan, Entry, MoveMargin, Plan, SetMarginType, Status, Step
 from reconcile.money import ZERO, plain, plus
-from reconcile.plan import AccountPlan, Entry, MoveMargin, Plan, SetMarginType, Status, Step
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})

@@ -29,7 +29,7 @@ from decimal import Decimal
 
 from reconcile.errors import InputError
 from reconcile.money import parse, plain
-from reconcile.sandbox.accounts import Books
+from reconcile.sandbox.books import Books
 from reconcile.sandbox.registry import simulated
 from reconcile.sandbox.store import Kept
 from reconcile.sandbox.values import HUMAN, ISOLATED, Denied, Refusal

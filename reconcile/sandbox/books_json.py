@@ -5,7 +5,7 @@ from dataclasses import fields
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from reconcile.sandbox.accounts import Books
+from reconcile.sandbox.books import Books
 from reconcile.sandbox.rules import Rules
 from reconcile.sandbox.values import Effect, Market, Position, Row, Setting, Tier
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from reconcile.money import ZERO
-from reconcile.sandbox.accounts import Books
+from reconcile.sandbox.books import Books
 from reconcile.sandbox.http import Account
 from reconcile.sandbox.rules import Rules
 from reconcile.sandbox.values import CROSSED, HEDGE, ISOLATED, Market, Setting, Tier, brackets

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from reconcile.money import plain
-from reconcile.sandbox.accounts import Books
+from reconcile.sandbox.books import Books
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

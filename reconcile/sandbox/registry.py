@@ -5,26 +5,24 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from reconcile.errors import InputError
-from reconcile.sandbox import (
-    binance,
-    binance_replies,
-    bitget,
-    bitget_demo,
-    bitget_gate,
-    bitget_replies,
-    bitget_rules,
-    okx,
-    okx_demo,
-    okx_gate,
-    okx_replies,
-    okx_rules,
-)
-from reconcile.sandbox.accounts import Books
-from reconcile.sandbox.binance_gate import BinanceSwitches
-from reconcile.sandbox.binance_rules import BinanceRules
+from reconcile.sandbox.binance import dialect as binance
+from reconcile.sandbox.binance import replies as binance_replies
+from reconcile.sandbox.binance.gate import BinanceSwitches
+from reconcile.sandbox.binance.rules import BinanceRules
+from reconcile.sandbox.bitget import demo as bitget_demo
+from reconcile.sandbox.bitget import dialect as bitget
+from reconcile.sandbox.bitget import gate as bitget_gate
+from reconcile.sandbox.bitget import replies as bitget_replies
+from reconcile.sandbox.bitget import rules as bitget_rules
+from reconcile.sandbox.books import Books
 from reconcile.sandbox.demo import seed_binance
 from reconcile.sandbox.faults import REPLIES
 from reconcile.sandbox.http import Account, Answer, Dialect
+from reconcile.sandbox.okx import demo as okx_demo
+from reconcile.sandbox.okx import dialect as okx
+from reconcile.sandbox.okx import gate as okx_gate
+from reconcile.sandbox.okx import replies as okx_replies
+from reconcile.sandbox.okx import rules as okx_rules
 from reconcile.sandbox.rules import Rules
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from reconcile.clock import SystemClock
 from reconcile.errors import InputError
-from reconcile.sandbox.accounts import Books
+from reconcile.sandbox.books import Books
 from reconcile.sandbox.books_json import dump_books, load_books
 from reconcile.sandbox.demo import account_of, new_books
 from reconcile.sandbox.http import FRESH, Account, Answer, Dialect, Lag, Request

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from reconcile import endpoints
-from reconcile.exchanges.traits import TRAITS
-from reconcile.model import Limit, MarginType, Percent, PositionMode, Unmanaged
+from reconcile.connect import endpoints
+from reconcile.model.account import Limit, MarginType, Percent, PositionMode, Unmanaged
+from reconcile.model.traits import TRAITS
 from reconcile.statefile import scalars
 
 VERSION = 1

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from reconcile.errors import InputError, Problem, StateFileErrors
-from reconcile.model import DesiredAccount
+from reconcile.model.account import DesiredAccount
 from reconcile.statefile import compiled, lines, resolve
 from reconcile.statefile.problems import Book
 from reconcile.statefile.resolve import Claim

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pydantic import ValidationError
 
 from reconcile.errors import UsageError
-from reconcile.model import DesiredAccount
+from reconcile.model.account import DesiredAccount
 from reconcile.statefile import resolve, scalars
 from reconcile.statefile.problems import Book
 from reconcile.statefile.schema import Limits

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from reconcile.model import Address, PositionMode, Side
+from reconcile.model.account import Address, PositionMode, Side
 from reconcile.statefile import scalars
 from reconcile.statefile.fields import SYMBOL_PATTERN
 

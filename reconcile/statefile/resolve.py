@@ -11,9 +11,8 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from reconcile import endpoints
-from reconcile.exchanges.traits import TRAITS, Scope
-from reconcile.model import (
+from reconcile.connect import endpoints
+from reconcile.model.account import (
     Address,
     DesiredAccount,
     Limit,
@@ -26,6 +25,7 @@ from reconcile.model import (
     Tolerance,
     Unmanaged,
 )
+from reconcile.model.traits import TRAITS, Scope
 from reconcile.statefile import lines, scalars
 from reconcile.statefile.plain import Plain, is_instrument, parted
 from reconcile.statefile.problems import Book

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from difflib import get_close_matches
 
-from reconcile.model import Limit, Percent
+from reconcile.model.account import Limit, Percent
 
 NUMBER_PATTERN = r"[+-]?[0-9]+(_[0-9]+)*([.][0-9]+(_[0-9]+)*)?([eE][+-]?[0-9]+)?"
 AMOUNT_PATTERN = NUMBER_PATTERN.replace("[+-]?", "[+]?", 1)

@@ -6,7 +6,7 @@ from typing import Any
 
 import tomli_w
 
-from reconcile.model import DesiredAccount, Percent, Target
+from reconcile.model.account import DesiredAccount, Percent, Target
 from reconcile.money import plain
 from reconcile.render.values import clean, rfc3339
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from reconcile.sandbox.accounts import Books
+from reconcile.sandbox.books import Books
 from reconcile.sandbox.faults import REPLIES, Ending, Fault
 from reconcile.sandbox.http import Answer, answer
 from reconcile.sandbox.registry import simulated

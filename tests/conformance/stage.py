@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from reconcile.clock import SystemClock
-from reconcile.exchanges.limits import Limits
+from reconcile.connect.secrets import Credentials
+from reconcile.exchanges.http.limits import Limits
+from reconcile.exchanges.http.wire import HttpRequest, RequestsWire, http_adapter
 from reconcile.exchanges.registry import connect
-from reconcile.exchanges.traits import TRAITS
-from reconcile.exchanges.wire import HttpRequest, RequestsWire, http_adapter
-from reconcile.journal.disk import SystemDisk
-from reconcile.journal.files import FileStore
+from reconcile.journal.file.disk import SystemDisk
+from reconcile.journal.file.store import FileStore
 from reconcile.journal.identity import identity
-from reconcile.model import Address, DesiredAccount, MarginType, Policy, PositionMode, Target, Tolerance
-from reconcile.plan import Plan, Result
-from reconcile.sandbox.accounts import Books
+from reconcile.model.account import Address, DesiredAccount, MarginType, Policy, PositionMode, Target, Tolerance
+from reconcile.model.plan import Plan, Result
+from reconcile.model.traits import TRAITS
+from reconcile.sandbox.books import Books
 from reconcile.sandbox.demo import account_of
 from reconcile.sandbox.faults import NO_FAULT, Fault
 from reconcile.sandbox.http import Request
@@ -31,10 +32,10 @@ from reconcile.sandbox.registry import simulated
 from reconcile.sandbox.server import SandboxServer
 from reconcile.sandbox.values import CROSSED, HEDGE, ISOLATED, Market, Setting, brackets
 from reconcile.sandbox.venue import Sent, Venue
-from reconcile.secrets import Credentials
-from reconcile.workflow import applying, planning
-from reconcile.workflow.world import Connection, World
-from tests.scene import finish
+from reconcile.usecases import apply as applying
+from reconcile.usecases import plan as planning
+from reconcile.usecases.world import Connection, World
+from tests.kit.scene import finish
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.machine import EPOCH_MS
 from tests.simulation.world import NAME, Place

@@ -14,7 +14,7 @@ from reconcile.exchanges.base import Code, CodeClass
 from reconcile.exchanges.binance.codes import CODES as BINANCE
 from reconcile.exchanges.bitget.codes import CODES as BITGET
 from reconcile.exchanges.okx.codes import CODES as OKX
-from reconcile.plan import OutcomeKind
+from reconcile.model.plan import OutcomeKind
 from reconcile.sandbox.faults import Fault
 from reconcile.sandbox.http import Answer, answer
 from tests.conformance.scenarios import SCENARIOS

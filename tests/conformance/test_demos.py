@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from reconcile import statefile
-from reconcile.plan import Plan, Result, Status
+from reconcile.model.plan import Plan, Result, Status
 from reconcile.sandbox.demo import new_books
 from reconcile.sandbox.registry import simulated
 from tests.conformance.stage import HOUR_MS
-from tests.scene import finish
+from tests.kit.scene import finish
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.machine import EPOCH_MS
 from tests.simulation.world import Place

@@ -9,12 +9,12 @@ import pytest
 
 from reconcile.errors import NotSent
 from reconcile.exchanges.base import Credentials, Writer
-from reconcile.exchanges.limits import Limits
+from reconcile.exchanges.http.limits import Limits
 from reconcile.exchanges.registry import connect
-from reconcile.exchanges.traits import TRAITS
-from reconcile.model import Address, MarginType, Side
-from reconcile.plan import SetMarginType
-from tests.exchanges.fakes import FakeWire, VirtualClock, answer, run
+from reconcile.model.account import Address, MarginType, Side
+from reconcile.model.plan import SetMarginType
+from reconcile.model.traits import TRAITS
+from tests.kit.fakes import FakeWire, VirtualClock, answer, run
 
 
 def connected(exchange: str, wire: FakeWire, *, read_only: bool) -> Writer:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconcile.exchanges.answers import parsed
+from reconcile.exchanges.http.answers import parsed
 from reconcile.exchanges.rereading import Rereading
 
 _VALUES = ["1", "},{", "{", "}", "[{", 'a"b', "\\", "é", 1, 1.5, True, None, [], [{"b": 1}], {"c": {}}]

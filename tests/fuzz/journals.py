@@ -19,17 +19,17 @@ from reconcile.audit.verifying import verify
 from reconcile.errors import ReconcileError
 from reconcile.journal.chain import fold, line_hash, objects
 from reconcile.journal.codec import GENESIS, seal
-from reconcile.journal.files import FileStore
+from reconcile.journal.file.store import FileStore
 from reconcile.journal.records import Known
 from reconcile.journal.state import JournalState
 from reconcile.render import audit_chain, audit_diff, audit_log, audit_run
 from reconcile.render.report import page
-from reconcile.workflow.status import account_of
-from tests.audit_making import ACCOUNT, LONG, SHORT, Calendar, Desk
+from reconcile.usecases.status import account_of
 from tests.fuzz import strategies
 from tests.fuzz.harness import Target, compact
 from tests.fuzz.mutators import Tree, damaged
-from tests.journal.making import inline
+from tests.kit.audit_month import ACCOUNT, LONG, SHORT, Calendar, Desk
+from tests.kit.journals import inline
 from tests.simulation.disk import SimulatedDisk
 
 _REPORTED = 16

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from reconcile.journal.postgres_place import place_of
+from reconcile.journal.postgres.url import place_of
 from tests.fuzz.harness import Target
 from tests.fuzz.mutators import TOKENS
 

@@ -9,7 +9,7 @@ from reconcile.render import json as documents
 from tests.fuzz import strategies
 from tests.fuzz.harness import Target, compact
 from tests.fuzz.mutators import Tree, damaged
-from tests.render import making
+from tests.kit import documents_sample as making
 
 
 @cache

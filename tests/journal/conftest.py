@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from reconcile.clock import SystemClock
-from reconcile.journal.postgres import PostgresStore, place_of
-from tests.journal.postgres_server import Server
+from reconcile.journal.postgres.store import PostgresStore, place_of
+from tests.kit.postgres_server import Server
 
 
 @pytest.fixture(scope="session")

@@ -26,13 +26,13 @@ from pathlib import Path
 from reconcile.audit.verifying import verify
 from reconcile.clock import SystemClock
 from reconcile.journal.identity import is_notes
-from reconcile.journal.postgres import PostgresStore, place_of
+from reconcile.journal.postgres.store import PostgresStore, place_of
 from reconcile.sandbox.demo import fleet, fleet_symbol
 from reconcile.sandbox.faults import Ending, Fault, FaultPlan, Rule
 from reconcile.sandbox.registry import simulated
 from reconcile.sandbox.server import SandboxServer
 from reconcile.sandbox.venue import Venue
-from tests.journal.postgres_server import Server
+from tests.kit.postgres_server import Server
 
 ROOT = Path(__file__).parents[2]
 EXCHANGE = "binance"

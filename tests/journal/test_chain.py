@@ -11,7 +11,7 @@ from reconcile.errors import ChainBroken, JournalError
 from reconcile.journal.chain import Position, fold, line_hash, objects, verified
 from reconcile.journal.codec import GENESIS, Header, encode, parse_line, rfc3339, seal
 from reconcile.journal.records import Noted, Record
-from tests.journal.making import ACCOUNT, START_MS, chained, intent, steps
+from tests.kit.journals import ACCOUNT, START_MS, chained, intent, steps
 
 RECORDS = 9
 ORIGINAL = chained(steps(RECORDS))

@@ -34,7 +34,7 @@ from reconcile.journal.records import (
     RunFinished,
     RunStarted,
 )
-from tests.journal.making import intent
+from tests.kit.journals import intent
 
 EVERY_KIND: tuple[Record | Header, ...] = (
     Header(format=FORMAT, identity="okx-live-7"),

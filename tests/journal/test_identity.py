@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconcile.exchanges.traits import TRAITS
 from reconcile.journal.identity import endpoint_kind, identity
+from reconcile.model.traits import TRAITS
 
 KEY = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
 

@@ -4,8 +4,8 @@ import os
 import secrets
 from pathlib import Path
 
-from tests.journal.postgres_server import Server
 from tests.journal.runners import Runners
+from tests.kit.postgres_server import Server
 
 SEED = int(os.environ.get("RUNNERS_SEED") or secrets.randbelow(1 << 32))
 KILLS = int(os.environ.get("RUNNERS_KILLS") or 4)

@@ -8,7 +8,7 @@ import pytest
 
 from reconcile.journal.records import Effect, Known, Noted, PlanUsed, Record, Resolved, RunFinished, RunStarted
 from reconcile.journal.state import MOST_SENT, JournalState
-from tests.journal.making import intent, outcome
+from tests.kit.journals import intent, outcome
 
 LANE = "SYM1.long"
 DAY_MS = 86_400_000

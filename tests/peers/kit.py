@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from reconcile.clock import SystemClock
-from reconcile.sandbox.accounts import Books
+from reconcile.sandbox.books import Books
 from reconcile.sandbox.demo import account_of, new_books
 from reconcile.sandbox.http import FRESH, Account, Answer, Answering, Lag, Request
 from reconcile.sandbox.registry import simulated

@@ -11,11 +11,11 @@ import ccxt
 import pytest
 from binance.um_futures import UMFutures
 
+from reconcile.connect.secrets import Credentials
 from reconcile.exchanges.binance import signing as binance
 from reconcile.exchanges.bitget import signing as bitget
 from reconcile.exchanges.okx import signing as okx
 from reconcile.sandbox.http import Request
-from reconcile.secrets import Credentials
 from tests.peers.kit import Served, served
 from tests.peers.test_ccxt import BTC, connected
 from tests.peers.test_python_okx import client_of

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconcile.errors import Problem
-from reconcile.plan import Status
+from reconcile.model.plan import Status
 from reconcile.render import github
-from tests.render.making import account, entry, plan, target
+from tests.kit.documents_sample import account, entry, plan, target
 
 
 @given(st.text(min_size=1), st.text(min_size=1))

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from reconcile.plan import Plan, PlanError, Status
+from reconcile.model.plan import Plan, PlanError, Status
 from reconcile.render import github, json, markdown, text
-from tests.render.making import TITLES, account, entry, every_entry, every_result, plan
+from tests.kit.documents_sample import TITLES, account, entry, every_entry, every_result, plan
 
 GOLDEN = Path(__file__).parent / "golden"
 REFUSED = PlanError(

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconcile.errors import Declined, InputError
-from reconcile.model import Address, Percent, Policy
-from reconcile.plan import PlanError
+from reconcile.model.account import Address, Percent, Policy
+from reconcile.model.plan import PlanError
 from reconcile.render import json, schemas
 from reconcile.render import status as standing
-from tests.render.making import account, desired, every_entry, every_result, plan
+from tests.kit.documents_sample import account, desired, every_entry, every_result, plan
 
 REFUSED = PlanError(key="max_add", asset="USDT", limit="1", value="2", message="too much")
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconcile.plan import OutcomeKind, Status
+from reconcile.model.plan import OutcomeKind, Status
 from reconcile.render import markdown
-from tests.render.making import account, account_result, entry, plan, position, result, step_result, target
+from tests.kit.documents_sample import account, account_result, entry, plan, position, result, step_result, target
 
 TAGS = re.compile(r"</?([a-z]+)")
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconcile.model import Address, Side
-from reconcile.plan import OutcomeKind, Plan, PlanError, Result, Status
+from reconcile.model.account import Address, Side
+from reconcile.model.plan import OutcomeKind, Plan, PlanError, Result, Status
 from reconcile.render import github, markdown, text
 from reconcile.render.conclusion import conclusion
-from tests.render.making import (
+from tests.kit.documents_sample import (
     account,
     account_result,
     entry,

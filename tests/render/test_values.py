@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconcile.render.values import aligned, clean, percent, price, rfc3339, signed, summary_line, unix_ms
-from tests.render.making import account, every_entry, plan
+from tests.kit.documents_sample import account, every_entry, plan
 
 
 @given(st.text())

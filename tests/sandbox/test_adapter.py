@@ -6,11 +6,11 @@ import pytest
 import requests
 
 from reconcile.errors import InDoubt, NotSent
-from reconcile.exchanges.wire import HttpRequest, RequestsWire
+from reconcile.exchanges.http.wire import HttpRequest, RequestsWire
 from reconcile.sandbox.adapter import SandboxAdapter
 from reconcile.sandbox.faults import Ending, Fault, Scripted
 from reconcile.sandbox.venue import Venue
-from tests.sandbox.making import Client, D
+from tests.kit.binance_client import Client, D
 
 
 def wire_of(client: Client, *faults: Fault, waited: list[int] | None = None) -> RequestsWire:

@@ -10,7 +10,7 @@ import requests
 from reconcile.errors import InputError
 from reconcile.sandbox import control
 from reconcile.sandbox.store import Store
-from tests.sandbox.making import NOW
+from tests.kit.binance_client import NOW
 
 
 def shown(store: Store) -> Mapping[str, Any]:

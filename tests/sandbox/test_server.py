@@ -19,7 +19,7 @@ from reconcile.sandbox.faults import REPLIES, Ending, Fault, Scripted
 from reconcile.sandbox.registry import simulated
 from reconcile.sandbox.server import SandboxServer
 from reconcile.sandbox.venue import Venue
-from tests.sandbox.making import Client, D
+from tests.kit.binance_client import Client, D
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from reconcile.errors import InputError
 from reconcile.sandbox.http import Request
 from reconcile.sandbox.store import Store, StoredDialect
 from reconcile.sandbox.values import HUMAN, Denied
-from tests.sandbox.making import NOW, Client, D
+from tests.kit.binance_client import NOW, Client, D
 
 
 def clock() -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reconcile.errors import InputError
-from reconcile.sandbox.binance_replies import REPLIES as BINANCE_REPLIES
+from reconcile.sandbox.binance.replies import REPLIES as BINANCE_REPLIES
 from reconcile.sandbox.faults import (
     NEVER_LEFT,
     REPLIES,
@@ -23,7 +23,7 @@ from reconcile.sandbox.faults import (
 from reconcile.sandbox.http import Lag, Request
 from reconcile.sandbox.swarm import Limits, Swarm
 from reconcile.sandbox.venue import Event, Venue
-from tests.sandbox.making import NOW, Client, D, demo_books
+from tests.kit.binance_client import NOW, Client, D, demo_books
 
 START = NOW + 1000
 

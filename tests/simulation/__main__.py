@@ -25,7 +25,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconcile.exchanges.traits import TRAITS
+from reconcile.model.traits import TRAITS
 from tests.simulation.explore import exhaustive, random_schedule, roots, same_kind, shrink
 from tests.simulation.mutations import MUTATIONS, Caught, hunt
 from tests.simulation.oracle import Verdict, verdict

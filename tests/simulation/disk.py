@@ -1,7 +1,7 @@
 """A disk that loses what a real one may lose, decided by a seed.
 
 ``SimulatedDisk`` is the platter and the page cache; ``process()`` gives the view of one process, which fulfils
-``reconcile.journal.disk.Disk``. ``kill`` ends a process: its locks go, what it wrote stays. ``power_loss`` ends all of
+``journal.file.disk.Disk``. ``kill`` ends a process: its locks go, what it wrote stays. ``power_loss`` ends all of
 them: of every file, and of every folder's names, only what was flushed stays for sure; of the rest a part from the
 front, the last write of it torn at any byte. ``before`` is called ahead of every operation and may raise: a crash (any
 BaseException of the caller's), or an OSError that the program is to see.
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reconcile.journal.disk import FileStat
+from reconcile.journal.file.disk import FileStat
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from reconcile.exchanges.traits import TRAITS
+from reconcile.model.traits import TRAITS
 from tests.simulation.hits import READ_NAMES, doubtful, refusing, write_names
 from tests.simulation.oracle import Verdict, verdict
 from tests.simulation.schedule import CRASHES, DISK, MOVERS, TIME, WRITE, Aim, Go, Happening, Schedule

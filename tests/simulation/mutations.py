@@ -12,19 +12,19 @@ from decimal import Decimal
 from typing import Any
 from unittest.mock import patch
 
-from reconcile.context import Context
 from reconcile.errors import InDoubt, ReadFailed
-from reconcile.exchanges import answers, transport
+from reconcile.evidence.verdict import Margin, Sight
 from reconcile.exchanges.base import CodeClass
-from reconcile.fresh import InSync, Send
-from reconcile.journal.lock import FileLock
+from reconcile.exchanges.http import answers, transport
+from reconcile.journal.file.lock import FileLock
+from reconcile.journal.file.writer import FileJournal
 from reconcile.journal.records import Intent, Known, Outcome, RunStarted
 from reconcile.journal.state import JournalState
-from reconcile.journal.writer import FileJournal
-from reconcile.model import Address
-from reconcile.observer import Observer
+from reconcile.model.account import Address
+from reconcile.planning.fresh import InSync, Send
+from reconcile.protocol.context import Context
+from reconcile.protocol.looks import Observer
 from reconcile.sandbox.faults import Ending
-from reconcile.witness import Margin, Sight
 from tests.simulation.oracle import verdict
 from tests.simulation.schedule import Schedule
 
@@ -74,8 +74,12 @@ def _patched(*changes: tuple[Any, str, Any]) -> Iterator[None]:
 
 def _modules() -> Any:
     """The modules whose names are replaced, imported late so that all of them exist."""
-    from reconcile import basis, decision, executor, settle, step, witness  # noqa: PLC0415
-    from reconcile.workflow import account, run  # noqa: PLC0415
+    from reconcile.evidence import verdict as witness
+    from reconcile.protocol import decision, executor, step
+    from reconcile.protocol import freshness as basis
+    from reconcile.protocol import outcome as settle
+    from reconcile.usecases import account
+    from reconcile.usecases import account_run as run
 
     @dataclass
     class Modules:
@@ -109,7 +113,7 @@ def resend_on_timeout() -> AbstractContextManager[None]:
 
 def tls_is_not_sent() -> AbstractContextManager[None]:
     """A broken channel taken for one that never stood."""
-    from tests.simulation import simulation  # noqa: PLC0415
+    from tests.simulation import simulation
 
     return _patched((simulation, "NEVER_LEFT", simulation.NEVER_LEFT | {Ending.TLS}))
 
@@ -203,7 +207,7 @@ def fence_on_the_wall_clock() -> AbstractContextManager[None]:
 
 def fence_on_a_stored_offset() -> AbstractContextManager[None]:
     """The exchange's time as the time of day plus an offset that was right once."""
-    from reconcile.exchanges.served import ExchangeTime  # noqa: PLC0415
+    from reconcile.exchanges.http.exchange_time import ExchangeTime
 
     take = ExchangeTime.take
     offsets: dict[int, int] = {}
@@ -230,14 +234,14 @@ def fence_on_a_stored_offset() -> AbstractContextManager[None]:
 
 def no_cold_fence() -> AbstractContextManager[None]:
     """A new journal taken for a new account."""
-    from reconcile.workflow import run  # noqa: PLC0415
+    from reconcile.usecases import account_run as run
 
     return _patched((run, "cold_until", lambda *_: None))
 
 
 def cold_fence_forgotten() -> AbstractContextManager[None]:
     """The end of the cold fence not remembered by the next run on the same host."""
-    from reconcile.journal import codec  # noqa: PLC0415
+    from reconcile.journal import codec
 
     read = codec._READERS[RunStarted.kind]
 
@@ -250,7 +254,7 @@ def cold_fence_forgotten() -> AbstractContextManager[None]:
 
 def resolve_before_the_fence() -> AbstractContextManager[None]:
     """A person's word taken while the request may still arrive."""
-    from reconcile.workflow import status  # noqa: PLC0415
+    from reconcile.usecases import status
 
     return _patched((status, "grace_ms", lambda *_: -1_000_000))
 
@@ -284,9 +288,9 @@ def no_grace() -> AbstractContextManager[None]:
 
 def look_dated_by_its_answer() -> AbstractContextManager[None]:
     """A look counts as new when its answer is."""
-    from reconcile.exchanges.binance.adapter import Binance  # noqa: PLC0415
-    from reconcile.exchanges.bitget.adapter import Bitget  # noqa: PLC0415
-    from reconcile.exchanges.okx.adapter import Okx  # noqa: PLC0415
+    from reconcile.exchanges.binance.adapter import Binance
+    from reconcile.exchanges.bitget.adapter import Bitget
+    from reconcile.exchanges.okx.adapter import Okx
 
     def dated(observe: Any) -> Any:
         async def late(self: Any, declared: Any, *, reuse: Any = None) -> Any:
@@ -381,7 +385,7 @@ def empty_read_believed() -> AbstractContextManager[None]:
 def failed_read_is_absence() -> AbstractContextManager[None]:
     """A ledger that could not be read taken for an empty one."""
     settle = _modules().settle
-    from reconcile.ledger import LedgerRead  # noqa: PLC0415
+    from reconcile.model.ledger import LedgerRead
 
     look = settle._look
 
@@ -403,7 +407,7 @@ def failed_read_is_absence() -> AbstractContextManager[None]:
 
 
 def _still(intent: Intent) -> Any:
-    from reconcile.model import MarginType, Position  # noqa: PLC0415
+    from reconcile.model.account import MarginType, Position
 
     return Position(
         address=intent.address,
@@ -428,7 +432,7 @@ def row_claimed_twice() -> AbstractContextManager[None]:
 
 def first_page_only() -> AbstractContextManager[None]:
     """The ledger's first page taken for all of it."""
-    from reconcile.exchanges.binance import ledger  # noqa: PLC0415
+    from reconcile.exchanges.binance import ledger
 
     async def first(what: str, page: Any, *, start_ms: int, end_ms: int, limit: int) -> Any:
         return answers.rows(what, await page(start_ms, end_ms))
@@ -450,7 +454,7 @@ def accepted_ignored() -> AbstractContextManager[None]:
 
 def restart_ignores_intents() -> AbstractContextManager[None]:
     """What an earlier run left open is not looked for."""
-    from reconcile.executor import Executor  # noqa: PLC0415
+    from reconcile.protocol.executor import Executor
 
     async def nothing(self: Any) -> None:
         for lane, item in list(self._context.journal.state.unsettled.items()):
@@ -470,7 +474,7 @@ def baseline_per_address() -> AbstractContextManager[None]:
         return str(address)
 
     modules = _modules()
-    from reconcile import context  # noqa: PLC0415
+    from reconcile.protocol import context
 
     return _patched((modules.basis, "lane_of", alone), (modules.account, "lane_of", alone), (context, "lane_of", alone))
 
@@ -482,7 +486,7 @@ def two_in_flight() -> AbstractContextManager[None]:
 
 def lock_by_name() -> AbstractContextManager[None]:
     """The lock belongs to the name in the file, not to the account."""
-    from tests.simulation import simulation  # noqa: PLC0415
+    from tests.simulation import simulation
 
     return _patched((simulation, "identity", lambda **named: f"by-name-{named['account_name']}"))
 
@@ -494,14 +498,14 @@ def lock_not_checked() -> AbstractContextManager[None]:
 
 def no_lock() -> AbstractContextManager[None]:
     """Two runners at once."""
-    from tests.simulation.disk import SimulatedProcess  # noqa: PLC0415
+    from tests.simulation.disk import SimulatedProcess
 
     return _patched((SimulatedProcess, "lock", lambda *_: True), (FileJournal, "_check_end", lambda _: None))
 
 
 def lock_released_early() -> AbstractContextManager[None]:
     """Given back when the last request was sent, before it is seen."""
-    from reconcile.step import StepRun  # noqa: PLC0415
+    from reconcile.protocol.step import StepRun
 
     confirm = StepRun._confirm
 

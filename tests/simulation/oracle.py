@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from reconcile.basis import LET_GO_GRACES, UNSOUND
-from reconcile.exchanges.traits import TRAITS
 from reconcile.journal.records import Known
+from reconcile.model.plan import Entry, Status
+from reconcile.model.traits import TRAITS
 from reconcile.money import ZERO
-from reconcile.plan import Entry, Status
+from reconcile.protocol.freshness import LET_GO_GRACES, UNSOUND
 from reconcile.sandbox.swarm import BELIEVABLE
 from reconcile.sandbox.values import ISOLATED, Effect
 from tests.simulation.declare import TOLERANCE, address_of

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from decimal import Decimal
 
-from reconcile.sandbox.accounts import Books
+from reconcile.sandbox.books import Books
 from reconcile.sandbox.values import CROSSED, HEDGE, HUMAN, Denied
 from tests.simulation.schedule import Happening, Schedule
 from tests.simulation.small import SIZE, symbol_of

@@ -16,7 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Self
 
-from reconcile.sandbox.accounts import Books
+from reconcile.sandbox.books import Books
 from reconcile.sandbox.demo import account_of
 from reconcile.sandbox.faults import Ending, Fault, FaultPlan, Rule
 from reconcile.sandbox.registry import simulated

@@ -16,26 +16,28 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
+from reconcile.concurrency import Stop
+from reconcile.connect.secrets import Credentials
 from reconcile.errors import InDoubt, NotSent, ReconcileError
 from reconcile.exchanges.base import Call
-from reconcile.exchanges.limits import Limits
+from reconcile.exchanges.http.limits import Limits
+from reconcile.exchanges.http.wire import HttpRequest, HttpResponse
 from reconcile.exchanges.registry import connect
-from reconcile.exchanges.traits import TRAITS
-from reconcile.exchanges.wire import HttpRequest, HttpResponse
-from reconcile.journal.files import FileStore
+from reconcile.journal.file.store import FileStore
 from reconcile.journal.identity import identity, is_notes
-from reconcile.model import DesiredAccount, Position
-from reconcile.plan import AccountResult, Plan, Step
+from reconcile.model.account import DesiredAccount, Position
+from reconcile.model.plan import AccountResult, Plan, Step
+from reconcile.model.traits import TRAITS
 from reconcile.sandbox import faults
 from reconcile.sandbox.demo import account_of
 from reconcile.sandbox.faults import NO_FAULT, Ending, Fault
 from reconcile.sandbox.http import FRESH, Account, Lag, Request
 from reconcile.sandbox.registry import simulated
 from reconcile.sandbox.venue import Event, Sent, Venue
-from reconcile.secrets import Credentials
-from reconcile.together import Stop
-from reconcile.workflow import applying, planning, status
-from reconcile.workflow.world import Connection, World
+from reconcile.usecases import apply as applying
+from reconcile.usecases import plan as planning
+from reconcile.usecases import status
+from reconcile.usecases.world import Connection, World
 from tests.simulation.declare import address_of, declared
 from tests.simulation.disk import SimulatedDisk, SimulatedProcess
 from tests.simulation.hits import read_fault, write_fault

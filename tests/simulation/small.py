@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
 
-from reconcile.sandbox.accounts import Books
+from reconcile.sandbox.books import Books
 from reconcile.sandbox.registry import Simulated, simulated
 from reconcile.sandbox.values import HEDGE, ISOLATED, Market, Setting, brackets
 from tests.simulation.machine import EPOCH_MS

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reconcile.journal.disk import Disk, SystemDisk, write_all
+from reconcile.journal.file.disk import Disk, SystemDisk, write_all
 from tests.simulation.disk import SimulatedDisk
 
 FILE = Path("/home/journal/file")

@@ -13,25 +13,26 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from reconcile.concurrency import Stop
+from reconcile.connect.secrets import Credentials
 from reconcile.errors import InDoubt, NotSent
-from reconcile.exchanges.limits import Limits
+from reconcile.exchanges.http.limits import Limits
+from reconcile.exchanges.http.wire import HttpRequest, HttpResponse
 from reconcile.exchanges.registry import connect
-from reconcile.exchanges.traits import TRAITS
-from reconcile.exchanges.wire import HttpRequest, HttpResponse
-from reconcile.journal.files import FileStore
+from reconcile.journal.file.store import FileStore
 from reconcile.journal.identity import identity
-from reconcile.model import Address, DesiredAccount, MarginType, Policy, PositionMode, Target, Tolerance
-from reconcile.plan import Plan, Result
-from reconcile.sandbox.accounts import Books
+from reconcile.model.account import Address, DesiredAccount, MarginType, Policy, PositionMode, Target, Tolerance
+from reconcile.model.plan import Plan, Result
+from reconcile.model.traits import TRAITS
+from reconcile.sandbox.books import Books
 from reconcile.sandbox.demo import account_of
 from reconcile.sandbox.faults import NEVER_LEFT, Ending, Faults, NoFaults
 from reconcile.sandbox.http import Request
 from reconcile.sandbox.registry import simulated
 from reconcile.sandbox.venue import Sent, Venue
-from reconcile.secrets import Credentials
-from reconcile.together import Stop
-from reconcile.workflow import applying, planning
-from reconcile.workflow.world import Connection, World
+from reconcile.usecases import apply as applying
+from reconcile.usecases import plan as planning
+from reconcile.usecases.world import Connection, World
 from tests.simulation.disk import SimulatedDisk, SimulatedProcess
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.machine import EPOCH_MS, MachineClock

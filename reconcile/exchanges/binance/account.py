@@ -16,9 +16,9 @@ from decimal import Decimal
 from functools import lru_cache
 
 from reconcile.errors import ReadFailed
-from reconcile.exchanges.answers import Row
 from reconcile.exchanges.binance.risk import BinanceRisk, Tier
-from reconcile.model import Address, MarginType, Position, Side
+from reconcile.exchanges.http.answers import Row
+from reconcile.model.account import Address, MarginType, Position, Side
 from reconcile.money import ZERO
 
 SIDES = {"BOTH": Side.NET, "LONG": Side.LONG, "SHORT": Side.SHORT}

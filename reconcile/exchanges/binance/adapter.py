@@ -14,17 +14,17 @@ from decimal import Decimal
 from typing import assert_never
 
 from reconcile.errors import ReadFailed
-from reconcile.exchanges.answers import Row, rows
 from reconcile.exchanges.base import Call, LedgerRead, LedgerRow, Writer, Yes
 from reconcile.exchanges.binance import codes, ledger
 from reconcile.exchanges.binance.account import WIRE_SIDES, WIRE_TYPES, Config, asset_of, slot_of
 from reconcile.exchanges.binance.dialect import POSITIONS, BinanceDialect, classify, weight_of
 from reconcile.exchanges.binance.looks import Fixed, Listing, Seen, position, to_change
 from reconcile.exchanges.binance.risk import Tier, tiers_by_symbol
-from reconcile.exchanges.transport import Params, Setup, Transport, at_once
-from reconcile.model import Address, MarginType, ObservedAccount, Position, PositionMode, SymbolState
+from reconcile.exchanges.http.answers import Row, rows
+from reconcile.exchanges.http.transport import Params, Setup, Transport, at_once
+from reconcile.model.account import Address, MarginType, ObservedAccount, Position, PositionMode, SymbolState
+from reconcile.model.plan import MoveMargin, SetMarginType, Step
 from reconcile.money import ZERO, plain
-from reconcile.plan import MoveMargin, SetMarginType, Step
 
 RETIRED = "-5000"
 _EDGE_MS = 60_000

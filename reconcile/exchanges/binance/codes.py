@@ -15,8 +15,8 @@ a refusal with HTTP 451 (geographic block) only.
 import re
 from collections.abc import Mapping
 
-from reconcile.exchanges.answers import Manners, Said, retry_after_header_ms, table
 from reconcile.exchanges.base import Code, CodeClass
+from reconcile.exchanges.http.answers import Manners, Said, retry_after_header_ms, table
 
 MARGIN = "positionMargin"
 TYPE = "marginType"

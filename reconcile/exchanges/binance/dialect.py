@@ -6,14 +6,14 @@ Everything counts against one weight per IP address and minute (Binance docs, US
 
 from collections.abc import Mapping
 
-from reconcile.exchanges.answers import Row, read_answer, write_answer
 from reconcile.exchanges.base import Yes
 from reconcile.exchanges.binance import codes
 from reconcile.exchanges.binance.signing import public, signed
-from reconcile.exchanges.limits import Charge, CountedBy, Limit
+from reconcile.exchanges.http.answers import Row, read_answer, write_answer
+from reconcile.exchanges.http.limits import Charge, CountedBy, Limit
+from reconcile.exchanges.http.transport import Charges, Params, Setup
+from reconcile.exchanges.http.wire import HttpRequest, HttpResponse
 from reconcile.exchanges.rereading import Rereading
-from reconcile.exchanges.transport import Charges, Params, Setup
-from reconcile.exchanges.wire import HttpRequest, HttpResponse
 
 READ_WINDOW_MS = 5_000
 """``recvWindow`` of reads; that of writes is the traits' ``validity_ms``."""

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from reconcile.exchanges.answers import Row, listed
 from reconcile.exchanges.binance.account import Config, Slot, slot_of
 from reconcile.exchanges.binance.risk import Tier
-from reconcile.model import Address, MarginType, Position, PositionMode, SymbolState
+from reconcile.exchanges.http.answers import Row, listed
+from reconcile.model.account import Address, MarginType, Position, PositionMode, SymbolState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from reconcile.exchanges.base import Credentials
-from reconcile.exchanges.wire import HttpRequest
+from reconcile.exchanges.http.wire import HttpRequest
 
 
 def public(url: str, path: str, params: Mapping[str, str]) -> HttpRequest:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from reconcile.errors import ReadFailed
-from reconcile.exchanges.answers import Row
 from reconcile.exchanges.bitget.risk import OFFSET_SINCE_MS, InverseRisk, LinearRisk, Tier, tier_offset
-from reconcile.model import Address, MarginType, Position, PositionMode, Side
+from reconcile.exchanges.http.answers import Row
+from reconcile.model.account import Address, MarginType, Position, PositionMode, Side
 from reconcile.money import ZERO
 
 COIN = "COIN-FUTURES"

@@ -15,8 +15,8 @@ from decimal import Decimal
 from typing import assert_never
 from urllib.parse import urlsplit
 
+from reconcile.concurrency import together
 from reconcile.errors import ReadFailed
-from reconcile.exchanges.answers import Row, rows, write_answer
 from reconcile.exchanges.base import Call, Writer, Yes
 from reconcile.exchanges.bitget import ledger
 from reconcile.exchanges.bitget.account import (
@@ -54,12 +54,12 @@ from reconcile.exchanges.bitget.dialect import (
     BitgetDialect,
 )
 from reconcile.exchanges.bitget.risk import Tier
-from reconcile.exchanges.transport import Params, Setup, Transport
-from reconcile.ledger import LedgerRead, LedgerRow, by_symbol
-from reconcile.model import Address, MarginType, ObservedAccount, Position, PositionMode, SymbolState
+from reconcile.exchanges.http.answers import Row, rows, write_answer
+from reconcile.exchanges.http.transport import Params, Setup, Transport
+from reconcile.model.account import Address, MarginType, ObservedAccount, Position, PositionMode, SymbolState
+from reconcile.model.ledger import LedgerRead, LedgerRow, by_symbol
+from reconcile.model.plan import MoveMargin, SetMarginType, Step
 from reconcile.money import plain
-from reconcile.plan import MoveMargin, SetMarginType, Step
-from reconcile.together import together
 
 PLAN_TYPES = ("normal_plan", "track_plan")
 """The trigger orders a flat symbol can have; profit and loss orders belong to positions."""

@@ -12,12 +12,12 @@ from types import MappingProxyType
 from urllib.parse import urlencode
 
 from reconcile.errors import ReadFailed
-from reconcile.exchanges.answers import Manners, Row, Said, read_answer, retry_after_header_ms, table
 from reconcile.exchanges.bitget import signing
 from reconcile.exchanges.bitget.codes import CODES, GENERATION, REJECTED_PARAMETER, TWO_FACED, names_a_parameter
-from reconcile.exchanges.limits import Charge, CountedBy, Limit
-from reconcile.exchanges.transport import Charges, Params, Setup
-from reconcile.exchanges.wire import HttpRequest, HttpResponse
+from reconcile.exchanges.http.answers import Manners, Row, Said, read_answer, retry_after_header_ms, table
+from reconcile.exchanges.http.limits import Charge, CountedBy, Limit
+from reconcile.exchanges.http.transport import Charges, Params, Setup
+from reconcile.exchanges.http.wire import HttpRequest, HttpResponse
 
 TIME = "/api/v2/public/time"
 POSITIONS = "/api/v2/mix/position/all-position"

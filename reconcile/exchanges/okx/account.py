@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from reconcile.errors import ReadFailed
-from reconcile.exchanges.answers import Row
+from reconcile.exchanges.http.answers import Row
 from reconcile.exchanges.okx.risk import ORDINARY_TAKER_FEE, IsolatedRisk, fitted
-from reconcile.model import Address, MarginType, Position, PositionMode, Side
+from reconcile.model.account import Address, MarginType, Position, PositionMode, Side
 from reconcile.money import ZERO
 
 SWAP = "SWAP"

@@ -12,9 +12,11 @@ from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
 from typing import assert_never
 
+from reconcile.concurrency import together
 from reconcile.errors import ReadFailed
-from reconcile.exchanges.answers import Row, rows, write_answer
 from reconcile.exchanges.base import Call, Writer, Yes
+from reconcile.exchanges.http.answers import Row, rows, write_answer
+from reconcile.exchanges.http.transport import Setup, Transport
 from reconcile.exchanges.okx import ledger
 from reconcile.exchanges.okx.account import (
     Config,
@@ -45,12 +47,10 @@ from reconcile.exchanges.okx.dialect import (
     WRITING,
     OkxDialect,
 )
-from reconcile.exchanges.transport import Setup, Transport
-from reconcile.ledger import LedgerRead, LedgerRow, by_symbol
-from reconcile.model import Address, MarginType, ObservedAccount, Position, SymbolState
+from reconcile.model.account import Address, MarginType, ObservedAccount, Position, SymbolState
+from reconcile.model.ledger import LedgerRead, LedgerRow, by_symbol
+from reconcile.model.plan import MoveMargin, SetMarginType, Step
 from reconcile.money import plain
-from reconcile.plan import MoveMargin, SetMarginType, Step
-from reconcile.together import together
 
 FAMILIES_PER_REQUEST = 5
 

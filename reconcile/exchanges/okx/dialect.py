@@ -12,13 +12,13 @@ from dataclasses import replace
 from urllib.parse import urlencode
 
 from reconcile.errors import ReadFailed
-from reconcile.exchanges.answers import Manners, Said, read_answer, retry_after_header_ms, rows, table
 from reconcile.exchanges.base import Credentials
-from reconcile.exchanges.limits import Charge, CountedBy, Limit
+from reconcile.exchanges.http.answers import Manners, Said, read_answer, retry_after_header_ms, rows, table
+from reconcile.exchanges.http.limits import Charge, CountedBy, Limit
+from reconcile.exchanges.http.transport import Charges, Params, Setup
+from reconcile.exchanges.http.wire import HttpRequest, HttpResponse
 from reconcile.exchanges.okx import signing
 from reconcile.exchanges.okx.codes import CODES
-from reconcile.exchanges.transport import Charges, Params, Setup
-from reconcile.exchanges.wire import HttpRequest, HttpResponse
 
 TIME = "/api/v5/public/time"
 CONFIG = "/api/v5/account/config"

@@ -8,8 +8,8 @@ subtype's and the amount is taken without its sign.
 
 from decimal import Decimal
 
-from reconcile.exchanges.answers import Row
-from reconcile.ledger import Cause, LedgerRow
+from reconcile.exchanges.http.answers import Row
+from reconcile.model.ledger import Cause, LedgerRow
 from reconcile.money import ZERO
 
 PAGE = 100

@@ -1,0 +1,162 @@
+"""One use case on an event loop: what Ctrl-C and SIGTERM do, what is said while it lasts, and what is closed after it.
+
+The first signal ends a reading command at once; it asks a sending one to start nothing new, settle or journal what is
+in flight, verify and report. The second ends the process on the spot, which is safe: the next run settles the rest.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Coroutine
+from types import FrameType
+from typing import Any, TypeVar
+
+from reconcile.cli.files import private
+from reconcile.cli.session import Session
+from reconcile.cli.world import Outside
+from reconcile.clock import Clock, SystemClock
+from reconcile.concurrency import Stop
+from reconcile.errors import Interrupted
+from reconcile.usecases.world import World
+
+T = TypeVar("T")
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_QUIET_MS = 1_000
+_STOPPING = (
+    b"\nreconcile: stopping: nothing new is started; what is in flight is settled first (again to stop at once)\n"
+)
+_STOPPED = b"\nreconcile: stopped at once; whatever was sent is in the journal, and the next run settles it\n"
+_STOPPING_READ = b"\nreconcile: stopping\n"
+
+
+def conduct(
+    session: Session,
+    work: Callable[[World], Coroutine[Any, Any, T]],
+    *,
+    sends: bool,
+    doing: str,
+    parallelism: int = 10,
+    lock_timeout_ms: int = 60_000,
+) -> T:
+    """Run ``work`` in the real world to its end; ``doing`` is what a person is told where nothing better is known.
+
+    Raises what it raises, and Interrupted.
+    """
+    ended: list[T] = []  # not the task's own result: asyncio prints that, all of it, to look up a signal handler
+
+    async def conducted() -> None:
+        ended.append(
+            await _conduct(
+                session, work, sends=sends, doing=doing, parallelism=parallelism, lock_timeout_ms=lock_timeout_ms
+            )
+        )
+
+    asyncio.run(conducted())
+    return ended[0]
+
+
+async def _conduct(
+    session: Session,
+    work: Callable[[World], Coroutine[Any, Any, T]],
+    *,
+    sends: bool,
+    doing: str,
+    parallelism: int,
+    lock_timeout_ms: int,
+) -> T:
+    clock = SystemClock()
+    progress = Progress(session, clock)
+    stopper = Stopper(sends=sends)
+    with Outside(session, clock, parallelism=parallelism) as outside, stopper, progress:
+        world = outside.world(progress=progress, stop=stopper.stop, lock_timeout_ms=lock_timeout_ms)
+        if sends:
+            private(world.home)
+        progress(f"{doing} ...")
+        task = asyncio.ensure_future(work(world))
+        stopper.watch(task)
+        try:
+            return await task
+        except asyncio.CancelledError as error:
+            if not stopper.asked:
+                raise
+            session.hasty = True
+            raise Interrupted("interrupted; nothing was sent") from error
+
+
+class Stopper:
+    """What signals do while it is entered; the handlers from before come back after it."""
+
+    def __init__(self, *, sends: bool) -> None:
+        self.stop = Stop()
+        self.asked = False
+        self._sends = sends
+        self._task: asyncio.Future[Any] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._before: dict[int, Any] = {}
+
+    def watch(self, task: asyncio.Future[Any]) -> None:
+        """The task that a reading command is ended by."""
+        self._task = task
+
+    def __enter__(self) -> None:
+        try:
+            self._before = {number: signal.signal(number, self._handle) for number in _SIGNALS}
+        except ValueError:  # not the main thread, which alone has signals
+            self._before = {}
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signal module's signature
+        if self.asked:
+            _tell(_STOPPED)
+            os._exit(130)
+        self.asked = True
+        _tell(_STOPPING if self._sends else _STOPPING_READ)
+        self.stop.set()  # here and now: the loop stands still while a person is asked
+        self._loop.call_soon_threadsafe(self._ask)
+
+    def _ask(self) -> None:
+        if not self._sends and self._task is not None:
+            self._task.cancel()
+
+
+def _tell(text: bytes) -> None:
+    """Straight to the descriptor: a signal may interrupt a write to stderr."""
+    try:
+        os.write(2, text)
+    except OSError:
+        return
+
+
+class Progress:
+    """Lines for a person on stderr, none of them in a run that is over within a second (all of them with ``-v``)."""
+
+    def __init__(self, session: Session, clock: Clock) -> None:
+        self._session = session
+        self._clock = clock
+        self._begun_ms = clock.monotonic_ms()
+        self._waiting: str | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __call__(self, line: str) -> None:
+        """Show the line, or keep it until the first second is over; the last one kept is the one shown."""
+        left_ms = self._begun_ms + _QUIET_MS - self._clock.monotonic_ms()
+        if left_ms <= 0 or self._session.verbose:
+            self._session.warn(line)
+            return
+        self._waiting = line
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(left_ms / 1000, self._late)
+
+    def _late(self) -> None:
+        if self._waiting is not None:
+            self._session.warn(self._waiting)
+
+    def __enter__(self) -> None:
+        """Nothing to do before the first line."""
+
+    def __exit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()

@@ -1,0 +1,1 @@
+"""Where an account's requests go, and the secrets that sign them."""

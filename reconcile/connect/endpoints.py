@@ -1,0 +1,160 @@
+"""Where an account's requests go, and whether they may: a pull request must not be able to send keys elsewhere.
+
+The syntax is checked when a state file is read; who may be talked to is checked again, with the environment, before
+the first request. A URL on one of the exchange's own hosts reaches the same accounts as ``live`` or ``testnet``, so it
+gets the same ``kind`` and with it the same lock and journal.
+"""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
+
+from reconcile.errors import InputError
+from reconcile.model.account import DesiredAccount
+from reconcile.model.traits import TRAITS, Traits
+
+HOSTS_VARIABLE = "RECONCILE_ENDPOINT_HOSTS"
+NAMED = ("live", "testnet", "sandbox")
+EXPECTED = "expected live, testnet, sandbox or a URL like https://host:port"
+_LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
+_HOST = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}")
+_PORTS = {"http": 80, "https": 443}
+_TEST_WORDS = ("demo", "testnet")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where one account is reached.
+
+    ``url`` has no trailing slash and is None for the built-in sandbox. ``kind`` is ``live``, ``testnet``, ``sandbox``
+    or ``host:port`` of a URL that is none of the exchange's own: part of the account's identity. ``demo`` asks the
+    adapter for the exchange's paper trading. ``loopback`` is True where no request leaves this machine.
+    """
+
+    url: str | None
+    kind: str
+    demo: bool
+    loopback: bool
+
+
+def normal(text: str) -> str:
+    """The one spelling of an endpoint: a name as it is, a URL in lower case without default port and trailing slash.
+
+    Raises ValueError, which says what is wrong and what is expected and never repeats the text: it may hold a password.
+    """
+    if text in NAMED:
+        return text
+    if "://" not in text:
+        raise ValueError(f"is neither a known name nor a URL; {EXPECTED}")
+    parts = _split(text)
+    host = _host(parts)
+    scheme = parts.scheme.lower()
+    if scheme == "http" and not is_loopback(host):
+        raise ValueError("would send signed requests in the clear; expected https (plain http only to loopback)")
+    port = _port(parts)
+    shown = f"[{host}]" if ":" in host else host
+    place = shown if port == _PORTS[scheme] else f"{shown}:{port}"
+    return f"{scheme}://{place}{parts.path.rstrip('/')}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host in lower case, without brackets, is this machine. Only literal addresses and ``localhost`` are."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def same_place(exchange: str, endpoint: str) -> str:
+    """What tells two endpoints of one exchange apart: the kind. ``endpoint`` must be well-formed."""
+    return endpoint if endpoint in NAMED else _kind(TRAITS[exchange], normal(endpoint))
+
+
+def resolve(account: DesiredAccount, env: Mapping[str, str]) -> Endpoint:
+    """The endpoint of an account, checked against the hosts that may have its keys; raises InputError."""
+    traits = TRAITS[account.exchange]
+    if account.endpoint == "sandbox":
+        return Endpoint(url=None, kind="sandbox", demo=False, loopback=True)
+    if account.endpoint in NAMED:
+        url = traits.endpoints[account.endpoint].rstrip("/")
+        return Endpoint(url=url, kind=account.endpoint, demo=account.endpoint == "testnet", loopback=False)
+    try:
+        url = normal(account.endpoint)
+    except ValueError as error:
+        raise InputError(f"resolving the endpoint of account {account.name}: it {error}") from error
+    host, place = _place(url)
+    loopback = is_loopback(host)
+    if not (loopback or _is_own(traits, host) or _is_named(env, host, place)):
+        raise InputError(
+            f"resolving the endpoint of account {account.name}: host {host} is neither loopback nor one of "
+            f"{traits.title}'s own; to let it have this account's keys, name it in {HOSTS_VARIABLE} (comma separated)"
+        )
+    kind = _kind(traits, url)
+    return Endpoint(url=url, kind=kind, demo=kind == "testnet", loopback=loopback)
+
+
+def _split(text: str) -> SplitResult:
+    if not text.isascii() or not text.isprintable() or " " in text or "\\" in text:
+        raise ValueError("has characters that no URL has; expected plain ASCII like https://host:port")
+    try:
+        parts = urlsplit(text)
+    except ValueError as error:
+        raise ValueError("is not a well-formed URL; expected https://host:port") from error
+    if parts.scheme.lower() not in _PORTS:
+        raise ValueError("has a scheme that is not known here; expected https (plain http only to loopback)")
+    if "@" in parts.netloc:
+        raise ValueError("holds a user or password; expected a URL without them (secrets come from the environment)")
+    if "?" in text or "#" in text:
+        raise ValueError("has a query or fragment; expected a URL that ends with its host, port or path")
+    if re.search(r"//|/\.{1,2}(?:/|$)|[%;]", parts.path):
+        raise ValueError("has a path that servers read differently; expected plain segments, or none")
+    return parts
+
+
+def _host(parts: SplitResult) -> str:
+    host = parts.hostname or ""
+    if parts.netloc.startswith("["):
+        try:
+            return ipaddress.IPv6Address(host).compressed
+        except ValueError as error:
+            raise ValueError("is not a well-formed URL; expected https://host:port") from error
+    if not _HOST.fullmatch(host) or len(host) > 253:
+        raise ValueError("has a malformed host name; expected one like api.example.com")
+    return host
+
+
+def _port(parts: SplitResult) -> int:
+    try:
+        port = parts.port
+    except ValueError as error:
+        raise ValueError("has a malformed port; expected 1 to 65535") from error
+    if port == 0:
+        raise ValueError("has port 0; expected 1 to 65535")
+    return _PORTS[parts.scheme.lower()] if port is None else port
+
+
+def _place(url: str) -> tuple[str, str]:
+    """Host and ``host:port`` of a URL in its normal spelling."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    return host, f"[{host}]:{_port(parts)}" if ":" in host else f"{host}:{_port(parts)}"
+
+
+def _is_own(traits: Traits, host: str) -> bool:
+    return any(host == own or (own.startswith(".") and host.endswith(own)) for own in traits.hosts)
+
+
+def _is_named(env: Mapping[str, str], host: str, place: str) -> bool:
+    names = {name.strip().lower() for name in env.get(HOSTS_VARIABLE, "").split(",")}
+    return not names.isdisjoint({host, f"[{host}]", place})
+
+
+def _kind(traits: Traits, url: str) -> str:
+    host, place = _place(url)
+    if not _is_own(traits, host):
+        return place
+    return "testnet" if any(word in host for word in _TEST_WORDS) else "live"

@@ -1,0 +1,1 @@
+"""What ledger rows and margins prove about a step, and why margin moved. Pure."""

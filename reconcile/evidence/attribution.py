@@ -1,0 +1,153 @@
+"""Why live is not what we last left: the exchange's ledger since then, summed by cause. Pure.
+
+What the ledger cannot be read for stays unexplained rather than guessed; so do rows without a side while both sides of
+a symbol hold a position, unless they and the others explain the drift to the last digit. A row that is our own step of
+an unsettled outcome is called ``unsettled``.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from reconcile.evidence.verdict import CLOCK_AHEAD_MS, match_rows, without_ours
+from reconcile.journal.records import Effect
+from reconcile.journal.state import JournalState
+from reconcile.model.account import Address
+from reconcile.model.ledger import Cause, LedgerRow, summing
+from reconcile.money import ZERO, minus, parse, plus, total
+
+UNEXPLAINED = "unexplained"
+UNSETTLED = "unsettled"
+ORDER = (Cause.FUNDING, Cause.FILL, Cause.MANUAL, Cause.AUTO, Cause.OTHER, UNSETTLED, UNEXPLAINED)
+"""Causes in the order in which they are told."""
+CONTAINED_MS = 60_000
+"""How long after our step a row may be part of the margin that was seen after it, and so of the baseline."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What one cause did to a margin: ``amount`` signed, in the asset; ``at_ms`` the exchange time of its last row."""
+
+    cause: str
+    amount: Decimal
+    at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """What we last left at an address.
+
+    ``since_ms`` is the exchange time from which the ledger counts, ``move`` our own step, to be left out of it; None
+    where a person resolved it, or a run found it in place.
+    """
+
+    expected: Decimal
+    since_ms: int
+    move: Effect | None
+
+
+def baseline(state: JournalState, address: Address, lane: str) -> Baseline | None:
+    """The margin that an apply last left in place: by our last step, or because it was so already. None for never."""
+    place = str(address)
+    standing = state.standing.get(place)
+    if standing is not None:
+        return Baseline(expected=standing.margin, since_ms=standing.since_ms, move=None)
+    applied = state.applied.get(place)
+    if applied is None:
+        return None
+    move = state.moves.get(place)
+    if move is not None and move.after is not None:
+        return Baseline(expected=move.after, since_ms=move.signed_ms - CLOCK_AHEAD_MS, move=move)
+    effect = state.effects.get(lane)
+    since_ms = effect.effect_ms if effect is not None else 0
+    return Baseline(expected=parse(applied[0]), since_ms=since_ms, move=None)
+
+
+def unsettled_rows(
+    state: JournalState, rows: Sequence[LedgerRow], address: Address, lane: str, *, step_size: Decimal
+) -> frozenset[str]:
+    """The ids of ledger rows that may be our own step at this address whose outcome is still open."""
+    item = state.unsettled.get(lane)
+    if item is None or item.intent.amount is None or item.intent.address != address:
+        return frozenset()
+    matching = match_rows(rows, item.intent, claims=state.claims, step_size=step_size)
+    return frozenset(row.row_id for row in matching)
+
+
+def attribute(
+    rows: Sequence[LedgerRow],
+    found: Baseline,
+    address: Address,
+    drift: Decimal,
+    *,
+    shared: bool,
+    unsettled: frozenset[str] = frozenset(),
+) -> tuple[Share, ...]:
+    """The causes of a drift (observed minus expected) in ``ORDER``; what the rows (oldest first) leave open is
+    ``unexplained``.
+
+    ``shared``: the symbol has positions on both sides, so a row without a side may be either's. ``unsettled`` are the
+    rows of a step of ours that has no outcome yet.
+    """
+    mine = [row for row in _since(rows, found) if row.symbol == address.symbol and row.side in {None, address.side}]
+    counted = _counted(mine, found, drift, shared=shared)
+    return shares_of(counted, drift, unsettled=unsettled)
+
+
+def shares_of(
+    counted: Sequence[LedgerRow], drift: Decimal, *, unsettled: frozenset[str] = frozenset()
+) -> tuple[Share, ...]:
+    """Rows summed by cause, in ``ORDER``, and what they leave open of a drift."""
+    sums: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    last: dict[str, int] = {}
+    for row in counted:
+        cause = UNSETTLED if row.row_id in unsettled else str(row.cause)
+        sums[cause] = plus(sums[cause], row.change)
+        last[cause] = row.time_ms
+    rest = minus(drift, total(sums.values()))
+    shares = [Share(cause=cause, amount=amount, at_ms=last[cause]) for cause, amount in sums.items() if amount != ZERO]
+    if rest != ZERO:
+        shares.append(Share(cause=UNEXPLAINED, amount=rest))
+    return tuple(sorted(shares, key=lambda share: ORDER.index(share.cause)))
+
+
+def _since(rows: Sequence[LedgerRow], found: Baseline) -> list[LedgerRow]:
+    """The rows since the baseline, our own step and what came before it left out."""
+    newer = [row for row in rows if row.time_ms >= found.since_ms]
+    if found.move is None:
+        return newer
+    others = without_ours(newer, found.move)
+    kept = {row.row_id for row in others}
+    ours = next((row for row in newer if row.row_id not in kept), None)
+    return [row for row in others if ours is None or row.time_ms >= ours.time_ms]
+
+
+def _counted(rows: Sequence[LedgerRow], found: Baseline, drift: Decimal, *, shared: bool) -> list[LedgerRow]:
+    """The rows that belong to the drift.
+
+    The margin after a step is read a moment after it, so the first rows may be in the baseline already; and a row
+    without a side may be the other side's. Either is decided only by rows that explain the drift whole, to the last
+    digit; where none do, all rows count that name the side (or all, where there is no other side).
+    """
+    for count in range(len(rows) + 1):
+        if count and rows[count - 1].time_ms > found.since_ms + CONTAINED_MS:
+            break
+        chosen = explaining(rows[count:], drift, shared=shared)
+        if chosen is not None:
+            return chosen
+    return certain(rows, shared=shared)
+
+
+def explaining(rows: Sequence[LedgerRow], drift: Decimal, *, shared: bool) -> list[LedgerRow] | None:
+    """Of an address's rows those that make a drift whole, oldest first: all that are certainly its, and some of those
+    that may be; None where none do."""
+    named = certain(rows, shared=shared)
+    unnamed = [row for row in rows if row.side is None and shared]
+    chosen = summing(unnamed, minus(drift, total(row.change for row in named)))
+    return None if chosen is None else sorted([*named, *chosen], key=lambda row: row.time_ms)
+
+
+def certain(rows: Sequence[LedgerRow], *, shared: bool) -> list[LedgerRow]:
+    """Of the rows that may be an address's those that certainly are."""
+    return [row for row in rows if row.side is not None or not shared]

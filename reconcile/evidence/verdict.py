@@ -1,0 +1,288 @@
+"""What one look at both witnesses, the exchange's ledger and the margin itself, proves about a step.
+
+Pure: ``outcome.py`` waits, reads and compares looks. A quarter of the amount separates "moved", "did not move"
+and "cannot tell": far above what funding does to a position, far below what a second transfer would do.
+
+A row counts as ours only between the moment its request was signed (less the second that an exchange lets a clock be
+ahead) and its fence, after which nothing of that request can take effect. The journalled newest row narrows that where
+the ledger read holds it; a row of another symbol, or one out of the read's reach, is not found there and the times
+decide alone.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+from reconcile.journal.records import Effect, Intent
+from reconcile.model.account import Address, MarginType, Position
+from reconcile.model.ledger import Cause, LedgerRead, LedgerRow, summing
+from reconcile.money import ZERO, minus, parse, plus, total
+
+CLOCK_AHEAD_MS = 1_000
+"""How far a signed timestamp can be ahead of the exchange's clock at the moment it is accepted."""
+
+
+class Margin(StrEnum):
+    """What the margin says about a step."""
+
+    MOVED = "moved"  # by our amount
+    NOT_MOVED = "not_moved"
+    CANNOT_TELL = "cannot_tell"
+
+
+class Was(StrEnum):
+    """What was known of a step before the look."""
+
+    DOUBT = "doubt"
+    ACCEPTED = "accepted"
+    UNKNOWN = "unknown"  # said yes to, and an earlier run could not tell
+
+
+class Judgement(StrEnum):
+    """What a look proves."""
+
+    APPLIED = "applied"  # the ledger has it
+    APPLIED_ON_MARGIN = "applied_on_margin"  # the margin is the only evidence
+    NOT_APPLIED = "not_applied"
+    UNKNOWN = "unknown"
+    RELEASED = "released"  # unknown for ever: out of the ledger's reach; the lane goes free
+    LOOK_AGAIN = "look_again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """One look at both witnesses. Two sights are equal when they give the same answer, whenever they were had.
+
+    ``rows`` are the ids of matching ledger rows, oldest first; ``complete`` whether the ledger reaches back to the
+    intent; ``asked_ms`` the exchange time at which the look was asked for; ``live`` the margin it showed (None: flat).
+    """
+
+    rows: tuple[str, ...]
+    margin: Margin
+    complete: bool
+    asked_ms: int = field(compare=False)
+    live: Decimal | None = field(default=None, compare=False)
+
+
+def sight(
+    intent: Intent,
+    position: Position | None,
+    ledger: LedgerRead,
+    *,
+    claims: Collection[str],
+    step_size: Decimal,
+    shared: bool,
+    asked_ms: int,
+    unsure_since_ms: int | None = None,
+) -> Sight:
+    """What one look shows about a margin intent.
+
+    Rows from ``unsure_since_ms`` (None: none) until the intent was signed may or may not be in the margin it was
+    computed from, because that look had its age and its lag; rows since then are not.
+    ``claims`` are rows that other outcomes own. ``shared`` says that the symbol has positions on both sides, so that a
+    row without a side may belong to either. Raises ValueError for an intent that moves no margin.
+    """
+    amount = signed_amount(intent)
+    matching = match_rows(ledger.rows, intent, claims=claims, step_size=step_size)
+    ours = {row.row_id for row in matching}
+    others = [row for row in ledger.rows if row.row_id not in ours]
+    since = [row for row in others if row.time_ms >= intent.signed_at_ms]
+    explained, unnamed = _explained(since, intent.address, shared=shared)
+    before = [row for row in others if row.time_ms < intent.signed_at_ms]
+    unnamed = plus(unnamed, _unsure(before, intent.address, unsure_since_ms))
+    is_open = position is not None and position.is_open and position.margin_type is MarginType.ISOLATED
+    live = position.isolated_margin if position is not None and is_open else None
+    identity = position.identity if position is not None else None
+    margin = margin_verdict(
+        parse(intent.before),
+        live,
+        amount,
+        explained=explained,
+        reopened=intent.identity is not None and identity != intent.identity,
+        ambiguous=unnamed >= abs(amount) / 4,
+    )
+    rows = tuple(row.row_id for row in matching)
+    return Sight(rows=rows, margin=margin, complete=ledger.reaches_back, asked_ms=asked_ms, live=live)
+
+
+def signed_amount(intent: Intent) -> Decimal:
+    """How an intent changes isolated margin: positive adds. Raises ValueError for one that moves none."""
+    if intent.amount is None:
+        raise ValueError(f"looking for the margin that {intent.action} of {intent.address} moved: it moves none")
+    return intent.amount if intent.action == "add_margin" else -intent.amount
+
+
+def match_rows(
+    rows: Sequence[LedgerRow], intent: Intent, *, claims: Collection[str], step_size: Decimal
+) -> tuple[LedgerRow, ...]:
+    """The ledger rows (given oldest first) that may be this intent's effect.
+
+    This symbol, this side where the ledger names one, a call's and not a fill's or funding's, this direction, the
+    amount within one step, newer than the intent, older than its fence, and owned by no other outcome.
+    """
+    amount = signed_amount(intent)
+    return tuple(
+        row
+        for row in _newer(rows, intent)
+        if row.cause is Cause.MANUAL
+        and _may_be_of(row, intent.address)
+        and row.time_ms <= intent.fence_ms
+        and (row.change > 0) is (amount > 0)
+        and abs(minus(row.change, amount)) <= step_size
+        and row.row_id not in claims
+    )
+
+
+def _newer(rows: Sequence[LedgerRow], intent: Intent) -> list[LedgerRow]:
+    at_cursor = next((place for place, row in enumerate(rows) if row.row_id == intent.cursor), -1)
+    return [row for row in rows[at_cursor + 1 :] if row.time_ms >= intent.signed_at_ms - CLOCK_AHEAD_MS]
+
+
+def _may_be_of(row: LedgerRow, address: Address) -> bool:
+    return row.symbol == address.symbol and (row.side is None or row.side == address.side)
+
+
+def _explained(rows: Sequence[LedgerRow], address: Address, *, shared: bool) -> tuple[Decimal, Decimal]:
+    """What rows explain of a margin's change, and how much more they may or may not explain, without a sign."""
+    relevant = [row for row in rows if _may_be_of(row, address)]
+    certain = total(row.change for row in relevant if row.side is not None or not shared)
+    uncertain = total(abs(row.change) for row in relevant if row.side is None and shared)
+    return certain, uncertain
+
+
+def _unsure(rows: Sequence[LedgerRow], address: Address, since_ms: int | None) -> Decimal:
+    """How much rows from before a step, without a sign, moved too shortly before it to know whether its margin before
+    has them."""
+    if since_ms is None:
+        return ZERO
+    return total(abs(row.change) for row in rows if row.time_ms >= since_ms and _may_be_of(row, address))
+
+
+def margin_verdict(
+    before: Decimal,
+    after: Decimal | None,
+    amount: Decimal,
+    *,
+    explained: Decimal = ZERO,
+    reopened: bool = False,
+    ambiguous: bool = False,
+) -> Margin:
+    """Whether isolated margin moved by a signed ``amount`` from ``before`` to ``after`` (None: no such position now).
+
+    ``explained`` is what other ledger rows account for; ``reopened`` that it is another position by now; ``ambiguous``
+    that rows of a quarter of the amount or more may belong to it or to the other side, or be in ``before`` already. A
+    margin that rows explain as moved but that is where it was may as well be a reading from before all of it.
+    """
+    if after is None or reopened or ambiguous:
+        return Margin.CANNOT_TELL
+    seen = minus(after, before)
+    change = minus(seen, explained)
+    quarter = abs(amount) / 4
+    if abs(minus(change, amount)) <= quarter:
+        return Margin.MOVED if abs(seen) > quarter else Margin.CANNOT_TELL
+    return Margin.NOT_MOVED if abs(change) <= quarter else Margin.CANNOT_TELL
+
+
+def judge(seen: Sight, *, was: Was, long_after: bool, deadline_passed: bool) -> Judgement:
+    """What a look that was had twice in a row proves.
+
+    ``long_after``: ten graces after the fence. ``deadline_passed``: looking on for a ledger row is over.
+    """
+    if len(seen.rows) == 1:
+        return Judgement.APPLIED
+    if seen.rows:
+        return Judgement.APPLIED if was is Was.ACCEPTED else Judgement.UNKNOWN
+    if long_after:
+        return Judgement.NOT_APPLIED if seen.complete else Judgement.RELEASED
+    if seen.margin is Margin.MOVED:
+        return Judgement.APPLIED_ON_MARGIN if deadline_passed else Judgement.LOOK_AGAIN
+    if seen.margin is Margin.NOT_MOVED and seen.complete and was is Was.DOUBT:
+        return Judgement.NOT_APPLIED
+    return Judgement.UNKNOWN
+
+
+def judge_type(intent: Intent, live: MarginType | None) -> Judgement:
+    """What a look after the fence proves about a type change; ``live`` is None where no type is shown."""
+    if live is None:
+        return Judgement.UNKNOWN
+    return Judgement.APPLIED if live == intent.wanted else Judgement.NOT_APPLIED
+
+
+def stale_basis(
+    position: Position | None,
+    last_move: Effect,
+    rows: Sequence[LedgerRow],
+    *,
+    shared: bool = False,
+    long_after: bool = False,
+    unsure_since_ms: int | None = None,
+) -> bool:
+    """Whether an observation may show the margin from before our last step, and no ledger row explains it.
+
+    Such a reading is no basis for sending. Until ``long_after`` our step that is any margin which our step and the rows
+    do not add up to; and so is a position of another size or identity, which is another matter long after. So is every
+    reading where rows of a quarter of our step or more, from ``unsure_since_ms`` (None: none) until it was signed, may
+    be missing in the margin it was computed from: then nobody can say what is to add up. ``long_after`` none but a
+    margin at or behind the one before our step is. An effect that moved no margin is another matter at once. ``rows``
+    are the ledger's (empty: not asked yet); ``shared`` as for ``sight``: then rows without a side explain it only to
+    the last digit, and a call's only long after, since it may as well be the other side's.
+    """
+    before, after = last_move.before, last_move.after
+    if position is None or before is None or after is None:
+        return False
+    same = last_move.identity is None or position.identity == last_move.identity
+    if long_after and (not same or position.size != last_move.size):
+        return False
+    newer = _since(rows, last_move)
+    ours = _our_row(newer, last_move, minus(after, before))
+    amount = minus(after, before) if ours is None else ours.change
+    explained, _ = _explained([row for row in newer if row is not ours], last_move.address, shared=shared)
+    observed, quarter = position.isolated_margin, abs(amount) / 4
+    older = [row for row in rows if row is not ours and row.time_ms < last_move.signed_ms]
+    if not long_after and _unsure(older, last_move.address, unsure_since_ms) >= quarter > ZERO:
+        return True
+    missing = minus(observed, plus(plus(before, amount), explained))
+    unnamed = [
+        row
+        for row in newer
+        if shared
+        and row.side is None
+        and row is not ours
+        and _may_be_of(row, last_move.address)
+        and (long_after or row.cause is not Cause.MANUAL)
+    ]
+    if abs(missing) <= quarter or summing(unnamed, missing) is not None:
+        return False
+    if not long_after:
+        return True
+    return observed <= plus(before, quarter) if amount > 0 else observed >= minus(before, quarter)
+
+
+def _since(rows: Sequence[LedgerRow], move: Effect) -> list[LedgerRow]:
+    return [row for row in rows if row.time_ms >= move.signed_ms - CLOCK_AHEAD_MS]
+
+
+def _our_row(rows: Sequence[LedgerRow], move: Effect, amount: Decimal) -> LedgerRow | None:
+    """The row of our own step: the one it claimed, else the first that looks like it."""
+    if move.claim is not None:
+        return next((row for row in rows if row.row_id == move.claim), None)
+    return next(
+        (
+            row
+            for row in rows
+            if row.cause is Cause.MANUAL
+            and _may_be_of(row, move.address)
+            and abs(minus(row.change, amount)) <= abs(amount) / 4
+        ),
+        None,
+    )
+
+
+def without_ours(rows: Sequence[LedgerRow], move: Effect) -> list[LedgerRow]:
+    """The rows since a step of ours was signed, less the one that is its own."""
+    newer = _since(rows, move)
+    if move.before is None or move.after is None:
+        return newer
+    ours = _our_row(newer, move, minus(move.after, move.before))
+    return [row for row in newer if row is not ours]

@@ -1,0 +1,266 @@
+"""What an HTTP answer proves. The order of the questions is the same for every exchange, so it is asked here, once.
+
+An adapter says how its exchange speaks (``Manners``): where the code and the message are, what each documented code
+proves, how long it asks us to wait. Everything here is a function of the answer; nothing is sent, logged or waited for.
+
+Of a write, in this order: a redirect, HTTP 408 or any 5xx is doubt, whatever the body says; a body that is not of the
+documented shape is doubt, also with 403 or 429; a success with 2xx is a yes; a documented code that refuses is a
+refusal; everything else is doubt. Messages never carry headers, URLs, keys or addresses of machines.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+
+from reconcile.errors import InDoubt, ReadFailed, RefusalKind, Refused
+from reconcile.exchanges.base import Code, CodeClass, Yes
+from reconcile.exchanges.http.wire import HttpResponse
+from reconcile.money import parse
+
+LONGEST_MESSAGE = 200
+_ADDRESSES = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b|(?<![\w:.])(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}(?![\w:.])")
+_LONG_TOKENS = re.compile(r"[A-Za-z0-9+/=_-]{32,}")
+_AGAIN = {CodeClass.THROTTLE, CodeClass.CLOCK, CodeClass.LATER, CodeClass.DOUBT}
+_ADVICE = {
+    CodeClass.PERMISSION: "check the API key, its permissions and its list of IP addresses",
+    CodeClass.THROTTLE: "wait, or stop other programs on this key or address",
+    CodeClass.CLOCK: "its time was asked for again without effect; try again later",
+    CodeClass.REQUEST: "check the endpoint and the symbols, or report this as a bug",
+    CodeClass.LATER: "try again later",
+    CodeClass.DOUBT: "try again later",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a well-formed answer says; ``code`` is None where a success carries none, ``payload`` what a read is for."""
+
+    success: bool
+    code: str | None
+    message: str
+    payload: object = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manners:
+    """How one exchange speaks.
+
+    ``envelope`` reads (HTTP status, parsed body) and returns None when the body is not of the documented shape;
+    ``retry_after_ms`` reads (headers, message, exchange time or None) and returns None when nothing was asked for.
+    """
+
+    title: str
+    envelope: Callable[[int, object], Said | None]
+    codes: Mapping[str, Code]
+    retry_after_ms: Callable[[Mapping[str, str], str, int | None], int | None]
+
+
+def read_answer(
+    what: str,
+    response: HttpResponse,
+    manners: Manners,
+    *,
+    now_ms: int | None,
+    parse_body: Callable[[bytes], object | None] | None = None,
+) -> object:
+    """The payload of a read; ``what`` begins every message. Raises ReadFailed. ``parse_body`` does as ``parsed``."""
+    value = (parse_body or parsed)(response.body)
+    said = None if value is None else manners.envelope(response.status, value)
+    if said is not None and said.success and 200 <= response.status < 300:
+        return said.payload
+    if said is None or said.code is None:
+        raise _unusable(what, response, manners, is_json=value is not None, now_ms=now_ms)
+    code = manners.codes.get(said.code)
+    proves = CodeClass.DOUBT if code is None else code.proves
+    throttled = proves is CodeClass.THROTTLE or response.status in {418, 429}
+    raise ReadFailed(
+        f"{what}: {manners.title} answers {_quote(said, code)} (HTTP {response.status}); "
+        f"{_ADVICE.get(proves, 'see the message')}",
+        again=throttled or proves in _AGAIN or response.status >= 500,
+        code=said.code,
+        retry_after_ms=manners.retry_after_ms(response.headers, said.message, now_ms) if throttled else None,
+        kind=RefusalKind.THROTTLE if throttled else _kind(proves),
+    )
+
+
+def write_answer(what: str, response: HttpResponse, manners: Manners, *, now_ms: int | None) -> Yes:
+    """The yes of a write; raises Refused or InDoubt, never anything else."""
+    status = response.status
+    value = parsed(response.body)
+    said = manners.envelope(status, value) if isinstance(value, dict) else None
+    told = None if said is None else said.code
+    if status < 200 or 300 <= status < 400 or status == 408 or status >= 500:
+        raise InDoubt(f"{what}: HTTP {status}, which does not say whether it was done", code=told)
+    if said is None:
+        raise InDoubt(f"{what}: HTTP {status} with a body that is not what {manners.title} documents")
+    if said.success:
+        if status >= 300:
+            raise InDoubt(f"{what}: a success with HTTP {status}", code=told)
+        return Yes(note=clean(said.message) if told is None else f"{told} {clean(said.message)}".strip())
+    code = manners.codes.get(told or "")
+    if code is None:
+        raise InDoubt(f"{what}: {_quote(said, None)} is not a documented answer to this call", code=told)
+    if code.proves is CodeClass.ALREADY:
+        return Yes(note=_quote(said, code), already=True)
+    kind = _kind(code.proves)
+    if kind is None:
+        raise InDoubt(f"{what}: {_quote(said, code)}", code=told)
+    throttled = kind is RefusalKind.THROTTLE
+    raise Refused(
+        f"{what}: {manners.title} refuses: {_quote(said, code)}",
+        kind=kind,
+        code=code.code,
+        retry_after_ms=manners.retry_after_ms(response.headers, said.message, now_ms) if throttled else None,
+    )
+
+
+@lru_cache(maxsize=256)
+def clean(message: str) -> str:
+    """An exchange's own words, fit for logs and journals: no addresses of machines, nothing that looks like a key."""
+    printable = "".join(sign if sign.isprintable() else " " for sign in message)
+    return _LONG_TOKENS.sub("…", _ADDRESSES.sub("<ip>", printable))[:LONGEST_MESSAGE]
+
+
+def retry_after_header_ms(headers: Mapping[str, str]) -> int | None:
+    """``Retry-After`` in whole seconds, as milliseconds; None when there is none that can be read."""
+    text = headers.get("retry-after", "").strip()
+    return int(text) * 1000 if text.isdecimal() and len(text) < 10 else None
+
+
+def table(codes: tuple[Code, ...], call: str | None) -> Mapping[str, Code]:
+    """The codes of one call: those of every call, and its own where the call makes a difference."""
+    general = {code.code: code for code in codes if code.call is None}
+    return general | {code.code: code for code in codes if code.call is not None and code.call == call}
+
+
+_NUMBERS = (str, int, Decimal)
+"""How exchanges print numbers, once JSON is parsed."""
+
+
+class Row:
+    """One object of a read's payload, taken field by field; a field that is missing or odd is a failed read."""
+
+    __slots__ = ("_value", "_what")
+
+    def __init__(self, what: str, value: object) -> None:
+        if not isinstance(value, dict):
+            raise _odd(what, "an object was expected")
+        self._what = what
+        self._value = value
+
+    def has(self, key: str) -> bool:
+        """Whether the field is there, not null and not an empty string."""
+        value = self._value.get(key)
+        return value is not None and value != ""
+
+    def text(self, key: str) -> str:
+        """A string."""
+        value = self._value.get(key)
+        if not isinstance(value, str):
+            raise _odd(self._what, f"field {key!r} is not a text")
+        return value
+
+    def number(self, key: str) -> Decimal:
+        """A decimal, printed as a string or as a JSON number."""
+        value = self._value.get(key)
+        if not isinstance(value, _NUMBERS) or isinstance(value, bool):
+            raise _odd(self._what, f"field {key!r} is not a number")
+        try:
+            return parse(str(value))
+        except ValueError as error:
+            raise _odd(self._what, f"field {key!r} is not a number") from error
+
+    def optional(self, key: str) -> Decimal | None:
+        """A decimal, or None where the field is missing, null or empty."""
+        return self.number(key) if self.has(key) else None
+
+    def whole(self, key: str) -> int:
+        """A whole number, printed as a string or as a JSON number."""
+        value = self.number(key)
+        if value != value.to_integral_value():
+            raise _odd(self._what, f"field {key!r} is not a whole number")
+        return int(value)
+
+    def flag(self, key: str) -> bool:
+        """A truth value, printed as ``true`` or as the string ``"true"``."""
+        value = self._value.get(key)
+        if value is True or value is False:
+            return value
+        match value:
+            case str(text) if text.lower() in {"true", "false"}:
+                return text.lower() == "true"
+            case _:
+                raise _odd(self._what, f"field {key!r} is neither true nor false")
+
+    def texts(self, key: str) -> list[str]:
+        """A list of strings."""
+        value = self._value.get(key)
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise _odd(self._what, f"field {key!r} is not a list of texts")
+        return value
+
+    def rows(self, key: str) -> "list[Row]":
+        """A list of objects."""
+        return rows(self._what, self._value.get(key))
+
+
+def rows(what: str, value: object) -> list[Row]:
+    """A payload that is a list of objects; raises ReadFailed when it is not."""
+    return [Row(what, item) for item in listed(what, value)]
+
+
+def listed(what: str, value: object) -> list[object]:
+    """A payload that is a list of anything; raises ReadFailed when it is not."""
+    if not isinstance(value, list):
+        raise _odd(what, "a list was expected")
+    return value
+
+
+def _odd(what: str, problem: str) -> ReadFailed:
+    return ReadFailed(f"{what}: the answer is not what the exchange documents: {problem}", again=False)
+
+
+def parsed(body: bytes) -> object | None:
+    """The parsed body with exact decimals; None when it is not JSON (or only ``null``)."""
+    try:
+        value: object = json.loads(body, parse_float=Decimal, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return None
+    return value
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _kind(proves: CodeClass) -> RefusalKind | None:
+    return None if proves in {CodeClass.DOUBT, CodeClass.ALREADY} else RefusalKind(proves.value)
+
+
+def _quote(said: Said, code: Code | None) -> str:
+    meaning = "" if code is None else f" ({code.meaning})"
+    return f"{said.code}{meaning}: {clean(said.message)}"
+
+
+def _unusable(what: str, response: HttpResponse, manners: Manners, *, is_json: bool, now_ms: int | None) -> ReadFailed:
+    """A read whose answer cannot be understood at all; a firewall, a wrong URL or an overloaded exchange."""
+    status, body = response.status, response.body.strip()
+    if not body:
+        problem = "the answer is empty"
+    elif is_json:
+        problem = "the answer is not what the exchange documents"
+    elif body[:1] == b"<":
+        problem = "the answer is HTML instead of JSON"
+    else:
+        problem = "the answer is not JSON"
+    throttled = status in {418, 429}
+    advice = "check the endpoint, and any proxy or firewall on the way"
+    return ReadFailed(
+        f"{what}: {problem} (HTTP {status}); {'wait, then try again' if status >= 500 or throttled else advice}",
+        again=throttled or status in {408, 425} or status >= 500 or 200 <= status < 300,
+        retry_after_ms=manners.retry_after_ms(response.headers, "", now_ms) if throttled else None,
+        kind=RefusalKind.THROTTLE if throttled else None,
+    )

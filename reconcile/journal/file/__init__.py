@@ -1,0 +1,1 @@
+"""The journal as files of one home: store, writer, lock, disk."""

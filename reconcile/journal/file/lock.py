@@ -1,0 +1,115 @@
+"""The account's lock as a file: held by a living process, freed when that dies, never broken by hand.
+
+The file stays when the lock is given back; only its text, which says who holds it, goes. Removing a lock file would let
+a second holder lock a new file of the same name, so a holder looks whether its file is still the one that is there.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from decimal import Decimal
+from pathlib import Path
+
+from reconcile.clock import Clock
+from reconcile.errors import Declined, LockLost
+from reconcile.journal.file.disk import Disk, FileStat, write_all
+from reconcile.money import plain
+
+POLL_MS = 200
+_OPENINGS = 5
+_TEXT_LIMIT = 4096
+
+
+class FileLock:
+    """A lock that is held until it is released or this process dies."""
+
+    def __init__(self, disk: Disk, path: Path, handle: int, file: FileStat) -> None:
+        self._disk = disk
+        self._path = path
+        self._handle = handle
+        self._file = file
+
+    def check(self) -> None:
+        """Raise LockLost unless the file we hold is still the lock's file."""
+        if not self._file.is_same_file(self._disk.stat(self._path)):
+            raise LockLost(
+                f"checking the account's lock: {self._path} was removed or replaced while we held it; "
+                "nothing more is sent in this run; find out who did that before the next"
+            )
+
+    def release(self) -> None:
+        """Give the lock back. Failing to wipe our name is no failure: nobody reads it while the lock is free."""
+        with suppress(OSError):
+            self._disk.truncate(self._handle, 0)
+        with suppress(OSError):
+            self._disk.close(self._handle)
+
+
+async def acquire(
+    disk: Disk,
+    clock: Clock,
+    path: Path,
+    *,
+    holder: Mapping[str, str],
+    timeout_ms: int,
+    on_wait: Callable[[Mapping[str, str]], None] | None,
+) -> FileLock:
+    """Take the lock, waiting up to ``timeout_ms`` (0: not at all). Raises Declined naming the holder, or OSError."""
+    deadline = clock.monotonic_ms() + timeout_ms
+    told = False
+    while True:
+        lock = _attempt(disk, path, holder)
+        if lock is not None:
+            return lock
+        left = deadline - clock.monotonic_ms()
+        if left <= 0:
+            raise Declined("lock", _busy(read_holder(disk, path) or {}, timeout_ms))
+        if not told and on_wait is not None:
+            on_wait(read_holder(disk, path) or {})
+        told = True
+        await clock.sleep(min(POLL_MS, left))
+
+
+def read_holder(disk: Disk, path: Path) -> Mapping[str, str] | None:
+    """Who holds the lock; None when it is free, empty when its holder has not said so yet. Raises OSError."""
+    try:
+        handle = disk.open_read(path)
+    except FileNotFoundError:
+        return None
+    try:
+        return _text(disk.read(handle, 0, _TEXT_LIMIT)) if disk.is_locked(handle) else None
+    finally:
+        disk.close(handle)
+
+
+def _attempt(disk: Disk, path: Path, holder: Mapping[str, str]) -> FileLock | None:
+    for _ in range(_OPENINGS):
+        handle = disk.open_append(path)
+        lock: FileLock | None = None
+        try:
+            if not disk.lock(handle):
+                return None
+            file = disk.stat_handle(handle)
+            if file.is_same_file(disk.stat(path)):
+                disk.truncate(handle, 0)
+                write_all(disk, handle, json.dumps(dict(holder), ensure_ascii=True).encode("ascii")[:_TEXT_LIMIT])
+                lock = FileLock(disk, path, handle, file)
+                return lock
+        finally:
+            if lock is None:
+                disk.close(handle)
+    return None
+
+
+def _text(raw: bytes) -> Mapping[str, str]:
+    try:
+        value = json.loads(raw)
+    except ValueError:
+        return {}
+    return {str(key): str(item) for key, item in value.items()} if isinstance(value, dict) else {}
+
+
+def _busy(holder: Mapping[str, str], timeout_ms: int) -> str:
+    who = ", ".join(f"{key} {value}" for key, value in holder.items()) or "a process that has not given its name"
+    waited = f"not free within {plain(Decimal(timeout_ms) / 1000)} s" if timeout_ms else "not free"
+    return f"taking the account's lock: {waited}, it is held by {who}; wait for that run to end, then run again"

@@ -1,0 +1,284 @@
+"""The journals of one home as files: ``<home>/journal/<identity>.jsonl``, each with a lock file beside it.
+
+Reading takes no lock and writes nothing, so it works on a copy or a read-only home. A writer takes the lock, proves the
+whole chain, and moves an unfinished last line aside: that line was never flushed, so nothing was sent on it.
+"""
+
+import asyncio
+import errno
+import re
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import Any, TypeVar
+
+from reconcile.clock import Clock
+from reconcile.errors import ChainBroken, JournalError
+from reconcile.journal.chain import end_hash, fold, objects
+from reconcile.journal.chained import RunBlocking, finish
+from reconcile.journal.codec import FORMAT, MAX_LINE, Header, rfc3339
+from reconcile.journal.file.disk import Disk, write_all
+from reconcile.journal.file.lock import FileLock, acquire, read_holder
+from reconcile.journal.file.writer import FileJournal
+from reconcile.journal.records import Repaired
+from reconcile.journal.state import JournalState
+
+T = TypeVar("T")
+
+_CHUNK = 1 << 20
+_TAIL = 1 << 12
+_THREADS = 16
+_IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+_ADVICE = {
+    errno.ENOSPC: "make room on the disk",
+    errno.EDQUOT: "make room within your quota",
+    errno.EROFS: "choose a home that can be written (--home)",
+    errno.EACCES: "choose a home that is yours (--home), or mend its permissions",
+    errno.EPERM: "choose a home that is yours (--home), or mend its permissions",
+    errno.ENOTDIR: "choose a home that is a folder (--home)",
+    errno.EEXIST: "choose a home that is a folder (--home)",
+    errno.ELOOP: "put the file itself there, not a link to it",
+}
+
+
+class Threads:
+    """Runs what blocks on threads of its own, so that a slow disk and slow requests do not queue behind each other."""
+
+    def __init__(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+
+    async def __call__(self, work: Callable[[], T]) -> T:
+        """The work's result, or what it raised."""
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="journal")
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+
+@dataclass(slots=True)
+class _End:
+    """How a file ends: its last whole line, and the unfinished bytes behind it."""
+
+    last: bytes = b""
+    torn: bytes = b""
+    whole: int = 0
+    """How many bytes the whole lines take."""
+
+
+class FileStore:
+    """Fulfils ``base.Store`` with files. Every OSError comes out as a JournalError that says what to do."""
+
+    def __init__(self, home: Path, disk: Disk, clock: Clock, run_blocking: RunBlocking | None = None) -> None:
+        """``run_blocking`` runs what may block for long (flushing, proving a chain); threads of its own by default."""
+        self._folder = home / "journal"
+        self._disk = disk
+        self._clock = clock
+        self._run_blocking = run_blocking or Threads()
+
+    @asynccontextmanager
+    async def open(
+        self,
+        identity: str,
+        *,
+        run_id: str,
+        holder: Mapping[str, str],
+        timeout_ms: int,
+        on_wait: Callable[[Mapping[str, str]], None] | None = None,
+    ) -> AsyncIterator[FileJournal]:
+        """See ``base.Store.open``."""
+        async with self._locked(identity, holder, timeout_ms, on_wait) as lock:
+            journal = await finish(
+                self._run_blocking(lambda: self._load(identity, run_id, lock)), undo=FileJournal.abandon
+            )
+            try:
+                yield journal
+            finally:
+                await journal.close()
+
+    def read(self, identity: str, *, pinned: str | None = None) -> JournalState:
+        """See ``base.Store.read``."""
+        path = self._path(identity)
+        with _explained("reading the journal", path):
+            return fold(self._whole_lines(path), identity=identity, name=str(path), pinned=pinned)[0]
+
+    async def head(self, identity: str) -> str | None:
+        """See ``base.Store.head``."""
+        path = self._path(identity)
+        with _explained("reading the journal", path):
+            line = await self._run_blocking(lambda: self._last_line(path))
+        return None if line is None else end_hash(line, name=str(path))
+
+    def lines(self, identity: str) -> Iterator[Mapping[str, Any]]:
+        """See ``base.Store.lines``."""
+        path = self._path(identity)
+        with _explained("reading the journal", path):
+            yield from objects(self._whole_lines(path), name=str(path))
+
+    def holder(self, identity: str) -> Mapping[str, str] | None:
+        """See ``base.Store.holder``."""
+        path = self._path(identity, ".lock")
+        with _explained("looking who holds the lock", path):
+            return read_holder(self._disk, path)
+
+    def identities(self) -> list[str]:
+        """See ``base.Store.identities``."""
+        with _explained("listing the journals", self._folder):
+            names = self._disk.names(self._folder)
+        return sorted(name.removesuffix(".jsonl") for name in names if name.endswith(".jsonl"))
+
+    async def retire(self, identity: str, *, holder: Mapping[str, str], timeout_ms: int = 0) -> str | None:
+        """See ``base.Store.retire``. It is kept in the same folder, its name ending in the time."""
+        path = self._path(identity)
+        stamp = rfc3339(self._clock.wall_ms()).translate({ord("-"): None, ord(":"): None})
+        with _explained("putting the journal aside", path):
+            if self._disk.stat(path) is None:
+                return None
+        async with self._locked(identity, holder, timeout_ms, None):
+            with _explained("putting the journal aside", path):
+                target = self._free(path.with_name(f"{path.name}.{stamp}"))
+                self._disk.rename(path, target)
+                self._disk.flush_folder(self._folder)
+        return target.name
+
+    @asynccontextmanager
+    async def _locked(
+        self,
+        identity: str,
+        holder: Mapping[str, str],
+        timeout_ms: int,
+        on_wait: Callable[[Mapping[str, str]], None] | None,
+    ) -> AsyncIterator[FileLock]:
+        path = self._path(identity, ".lock")
+        with _explained("taking the account's lock", path):
+            self._disk.make_folder(self._folder)
+            lock = await acquire(self._disk, self._clock, path, holder=holder, timeout_ms=timeout_ms, on_wait=on_wait)
+        try:
+            yield lock
+        finally:
+            with _explained("giving the account's lock back", path):
+                lock.release()
+
+    def _load(self, identity: str, run_id: str, lock: FileLock) -> FileJournal:
+        """Prove and fold the file, and make it fit to be appended to."""
+        path = self._path(identity)
+        with _explained("opening the journal", path):
+            handle = self._disk.open_append(path)
+            try:
+                return self._fit(identity, run_id, lock, path, handle)
+            except BaseException:
+                self._disk.close(handle)
+                raise
+
+    def _fit(self, identity: str, run_id: str, lock: FileLock, path: Path, handle: int) -> FileJournal:
+        end = _End()
+        lines = self._lines_of(handle, end, str(path))
+        state, position = fold(lines, identity=identity, name=str(path), writer=True)
+        aside = self._put_aside(path, handle, end) if end.torn else None
+        journal = FileJournal(
+            disk=self._disk,
+            clock=self._clock,
+            run_blocking=self._run_blocking,
+            lock=lock,
+            path=path,
+            handle=handle,
+            identity=identity,
+            run_id=run_id,
+            state=state,
+            position=position,
+            size=end.whole,
+            last=end.last,
+        )
+        if position.line == 0:
+            journal.write(Header(format=FORMAT, identity=identity))
+        if aside is not None:
+            journal.write(Repaired(file=aside.name, size=len(end.torn)))
+        return journal
+
+    def _put_aside(self, path: Path, handle: int, end: _End) -> Path:
+        """Copy the unfinished line to a file of its own, flushed, before it is cut off."""
+        aside = path.with_name(f"{path.stem}.torn-{end.whole}-{sha256(end.torn).hexdigest()[:8]}")
+        copy = self._disk.open_append(aside)
+        try:
+            self._disk.truncate(copy, 0)
+            write_all(self._disk, copy, end.torn)
+            self._disk.flush(copy)
+        finally:
+            self._disk.close(copy)
+        self._disk.flush_folder(path.parent)
+        self._disk.truncate(handle, end.whole)
+        return aside
+
+    def _whole_lines(self, path: Path) -> Iterator[bytes]:
+        try:
+            handle = self._disk.open_read(path)
+        except FileNotFoundError:
+            return
+        try:
+            yield from self._lines_of(handle, _End(), str(path))
+        finally:
+            self._disk.close(handle)
+
+    def _last_line(self, path: Path) -> bytes | None:
+        """The last whole line, read from the end; None where there is none."""
+        try:
+            handle = self._disk.open_read(path)
+        except FileNotFoundError:
+            return None
+        try:
+            offset, tail = self._disk.stat_handle(handle).size, b""
+            while offset and tail.count(b"\n") < 2 and len(tail) <= 2 * MAX_LINE:  # its end, and that before
+                size = min(offset, max(_TAIL, len(tail)))
+                offset -= size
+                tail = self._disk.read(handle, offset, size) + tail
+        finally:
+            self._disk.close(handle)
+        whole = tail[: tail.rfind(b"\n") + 1]
+        return whole[whole.rfind(b"\n", 0, -1) + 1 :] or None
+
+    def _lines_of(self, handle: int, end: _End, name: str) -> Iterator[bytes]:
+        """The whole lines that the file has now; what a writer adds meanwhile is not looked at."""
+        size = self._disk.stat_handle(handle).size
+        offset, number = 0, 0
+        while offset < size:
+            chunk = self._disk.read(handle, offset, min(_CHUNK, size - offset))
+            if not chunk:
+                return
+            offset += len(chunk)
+            for line in BytesIO(end.torn + chunk):
+                if line.endswith(b"\n"):
+                    end.torn, end.last = b"", line
+                    end.whole += len(line)
+                    number += 1
+                    yield line
+                else:
+                    end.torn = line
+            if len(end.torn) > MAX_LINE:
+                raise ChainBroken(
+                    f"reading {name}: line {number + 1}: it has no end; restore the file", line=number + 1
+                )
+
+    def _free(self, path: Path) -> Path:
+        number, found = 1, path
+        while self._disk.stat(found) is not None:
+            number += 1
+            found = path.with_name(f"{path.name}-{number}")
+        return found
+
+    def _path(self, identity: str, ending: str = ".jsonl") -> Path:
+        if not _IDENTITY.fullmatch(identity):
+            raise JournalError(
+                f"opening a journal: {identity!r} is no name for a file; this is a bug, please report it"
+            )
+        return self._folder / (identity + ending)
+
+
+@contextmanager
+def _explained(doing: str, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        advice = _ADVICE.get(error.errno or 0, "see to the disk")
+        raise JournalError(f"{doing}: {error.filename or path}: {error.strerror or error}; {advice}") from error

@@ -1,0 +1,278 @@
+"""One database session: it holds the locks of a process, and every record is written in the very session that locks.
+
+A session-level advisory lock lives as long as its session and no longer, so it vanishes with its holder, whatever kills
+that. The session is never reconnected: once it is lost, so are its locks, and every journal that was opened on it is
+dead. An insert names the record it follows and the lock it needs, and the server checks both in the same statement: a
+second holder, or a connection pool that hands our statements to other sessions, cannot go unnoticed.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+from typing import Any
+
+import psycopg
+
+from reconcile.errors import JournalError, LockLost
+from reconcile.journal.postgres.schema import bring_up_to_date, version
+from reconcile.journal.postgres.url import Place
+
+PAGE = 2_000
+"""How many records are read at a time: what bounds a reader's memory."""
+
+_CLIENT = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+    "application_name": "reconcile",
+}
+"""A server that cannot be reached any more is noticed within half a minute."""
+_SETTINGS = """
+    SELECT set_config(name, CASE name
+        WHEN 'synchronous_commit' THEN CASE setting WHEN 'remote_apply' THEN setting ELSE 'on' END
+        WHEN 'tcp_keepalives_idle' THEN '10' WHEN 'tcp_keepalives_interval' THEN '5'
+        WHEN 'tcp_keepalives_count' THEN '3' ELSE '0' END, false)
+    FROM pg_settings WHERE name IN ('synchronous_commit', 'idle_session_timeout', 'statement_timeout', 'lock_timeout',
+        'transaction_timeout', 'tcp_keepalives_idle', 'tcp_keepalives_interval', 'tcp_keepalives_count')
+"""
+"""Durable commits; no timeout that would end the session; a holder whose machine died is noticed within half a minute.
+
+A statement timeout would also let a commit return that no standby has yet.
+"""
+_DURABLE = {"synchronous_commit": {"on", "remote_apply"}, "fsync": {"on"}}
+_OURS = """
+    EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid() AND objsubid = 1
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND ((classid::bigint << 32) | objid::bigint) = %(lock)s)
+"""
+_HOLDER = """
+    SELECT l.pid, h.who FROM pg_locks l LEFT JOIN reconcile.holder h ON h.lock = %(lock)s AND h.pid = l.pid
+    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND ((l.classid::bigint << 32) | l.objid::bigint) = %(lock)s
+"""
+_INSERT = f"""
+    INSERT INTO reconcile.record (journal, seq, line)
+    SELECT %(journal)s, seq, line FROM unnest(%(seqs)s::bigint[], %(lines)s::bytea[]) AS new (seq, line)
+    WHERE {_OURS} AND (%(after)s = 0 OR EXISTS (
+        SELECT FROM reconcile.record WHERE journal = %(journal)s AND seq = %(after)s AND sha256(line) = %(head)s))
+"""  # noqa: S608 - put together from constants
+
+
+def lock_of(identity: str) -> int:
+    """The advisory lock's key: 64 bits of the identity's hash."""
+    return int.from_bytes(sha256(f"reconcile.lock/1\0{identity}".encode()).digest()[:8], "big", signed=True)
+
+
+@contextmanager
+def explained(doing: str, place: Place) -> Iterator[None]:
+    """Turn the database's errors into JournalError, without a password in them."""
+    try:
+        yield
+    except psycopg.Error as error:
+        what = place.hide(" ".join(str(error).split())) or type(error).__name__
+        raise JournalError(f"{doing}: {place.shown}: {what}; see to the database") from error
+
+
+@contextmanager
+def reading(place: Place, doing: str) -> Iterator[psycopg.Connection[Any] | None]:
+    """A connection that cannot write, for as long as it is needed; None where nobody made the tables yet."""
+    with explained(doing, place), psycopg.connect(place.url, autocommit=True, **_CLIENT) as connection:  # type: ignore[arg-type]
+        connection.execute("SET default_transaction_read_only = on")
+        yield connection if version(connection) else None
+
+
+def lines_of(page: Callable[[int], Sequence[tuple[int, bytes]]]) -> Iterator[bytes]:
+    """A journal's lines in order; ``page`` gives the next ones behind a line."""
+    seq = 0
+    while rows := page(seq):
+        seq = rows[-1][0]
+        for _, line in rows:
+            yield line
+
+
+def page_of(connection: psycopg.Connection[Any], journal: int, seq: int) -> Sequence[tuple[int, bytes]]:
+    """The next lines behind line ``seq``, with their numbers."""
+    return connection.execute(
+        "SELECT seq, line FROM reconcile.record WHERE journal = %s AND seq > %s ORDER BY seq LIMIT %s",
+        (journal, seq, PAGE),
+        binary=True,
+    ).fetchall()
+
+
+def number_of(connection: psycopg.Connection[Any], identity: str) -> int | None:
+    """Which journal is in use for an identity; None where there is none."""
+    row = connection.execute(
+        "SELECT id FROM reconcile.journal WHERE identity = %s AND retired IS NULL", (identity,)
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def holder_of(connection: psycopg.Connection[Any], identity: str) -> Mapping[str, str] | None:
+    """Who holds the account's lock now; None when it is free, only a session's number where it has not said who."""
+    row = connection.execute(_HOLDER, {"lock": lock_of(identity)}).fetchone()
+    if row is None:
+        return None
+    who = row[1] if isinstance(row[1], dict) else {}
+    return {**{str(key): str(value) for key, value in who.items()}, "session": str(row[0])}
+
+
+class Session:
+    """A connection for locks and appends, used by one thread at a time. Every failure of it is a JournalError."""
+
+    def __init__(self, place: Place) -> None:
+        """Connect, see that commits are durable, and make the tables where they are missing."""
+        self._place = place
+        self._turn = threading.Lock()
+        self._held: set[str] = set()
+        with explained("opening the journal", place):
+            self._connection = psycopg.connect(place.url, autocommit=True, **_CLIENT)  # type: ignore[arg-type]
+            try:
+                self._connection.execute(_SETTINGS)
+                self._check_durable()
+                bring_up_to_date(self._connection)
+                self.incarnation = self._incarnation()
+            except BaseException:
+                self._connection.close()
+                raise
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection is gone, and every lock with it."""
+        return self._connection.closed
+
+    def close(self) -> None:
+        """Give everything back."""
+        self._connection.close()
+
+    def try_lock(self, identity: str, who: Mapping[str, str]) -> bool:
+        """Take the account's lock if it is free, and say who we are; whether we have it now."""
+        lock = lock_of(identity)
+        with self._used("taking the account's lock"):
+            if identity in self._held:
+                return False
+            if self._one("SELECT pg_try_advisory_lock(%s)", (lock,)) is not True:
+                return False
+            self._held.add(identity)
+            self._connection.execute(
+                "INSERT INTO reconcile.holder (lock, pid, who) VALUES (%s, pg_backend_pid(), %s::json) "
+                "ON CONFLICT (lock) DO UPDATE SET pid = excluded.pid, who = excluded.who",
+                (lock, json.dumps(dict(who))),
+            )
+            return True
+
+    def unlock(self, identity: str) -> None:
+        """Give the account's lock back; when the session is lost, so is the lock."""
+        self._held.discard(identity)
+        if self.is_lost:
+            return
+        with self._used("giving the account's lock back"):
+            self._connection.execute("SELECT pg_advisory_unlock(%s)", (lock_of(identity),))
+
+    def holder(self, identity: str) -> Mapping[str, str]:
+        """Who holds the account's lock; empty when it is free by now."""
+        with self._used("looking who holds the lock"):
+            return holder_of(self._connection, identity) or {}
+
+    def journal(self, identity: str) -> int:
+        """The journal in use, made where there is none."""
+        with self._used("opening the journal"):
+            found = number_of(self._connection, identity)
+            if found is not None:
+                return found
+            return _number(self._one("INSERT INTO reconcile.journal (identity) VALUES (%s) RETURNING id", (identity,)))
+
+    def last_line(self, identity: str) -> bytes | None:
+        """The last line of an account's journal; None where there is none."""
+        with self._used("reading the journal"):
+            number = number_of(self._connection, identity)
+            if number is None:
+                return None
+            row = self._connection.execute(
+                "SELECT line FROM reconcile.record WHERE journal = %s ORDER BY seq DESC LIMIT 1", (number,), binary=True
+            ).fetchone()
+            return None if row is None else bytes(row[0])
+
+    def lines(self, journal: int) -> Iterator[bytes]:
+        """The journal's lines, read in the session that holds the lock; other accounts' appends go between pages."""
+
+        def page(seq: int) -> Sequence[tuple[int, bytes]]:
+            with self._used("reading the journal"):
+                return page_of(self._connection, journal, seq)
+
+        return lines_of(page)
+
+    def insert(self, identity: str, journal: int, *, after: int, head: str, lines: Sequence[bytes]) -> None:
+        """Append these lines behind line ``after``, whose hash is ``head``; durable when it returns.
+
+        Raises LockLost when the lock is not ours any more or the journal does not end there, else JournalError.
+        """
+        values = {
+            "journal": journal,
+            "seqs": list(range(after + 1, after + 1 + len(lines))),
+            "lines": list(lines),
+            "lock": lock_of(identity),
+            "after": after,
+            "head": bytes.fromhex(head),
+        }
+        with self._used("writing the journal"):
+            try:
+                count = self._connection.execute(_INSERT, values).rowcount
+            except psycopg.errors.UniqueViolation as error:
+                raise _lost(self._place) from error
+            if count != len(lines):
+                raise _lost(self._place)
+
+    def retire(self, identity: str, name: str) -> str | None:
+        """Put the journal in use aside under a name; None where there is none."""
+        with self._used("putting the journal aside"):
+            done = self._connection.execute(
+                "UPDATE reconcile.journal SET retired = %s WHERE identity = %s AND retired IS NULL", (name, identity)
+            )
+            return name if done.rowcount else None
+
+    @contextmanager
+    def _used(self, doing: str) -> Iterator[None]:
+        with self._turn, explained(doing, self._place):
+            yield
+
+    def _one(self, query: str, values: Sequence[object] = ()) -> object:
+        row = self._connection.execute(query.encode(), values).fetchone()
+        return None if row is None else row[0]
+
+    def _check_durable(self) -> None:
+        if self._one("SELECT pg_is_in_recovery()") is not False:
+            raise JournalError(f"opening the journal: {self._place.shown} is a standby; name the primary")
+        for name, good in _DURABLE.items():
+            value = self._one(f"SHOW {name}")
+            if value not in good:
+                raise JournalError(
+                    f"opening the journal: {self._place.shown} has {name} = {value}, so it could lose what was written "
+                    f"before a request was sent; turn {name} on"
+                )
+
+    def _incarnation(self) -> str:
+        """Which database this is, and since which recovery: another one may have lost what this one had."""
+        found = self._one(
+            "SELECT system_identifier || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) "
+            "FROM pg_control_system()"
+        )
+        return f"postgresql {found}"
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int):
+        raise JournalError(f"opening the journal: the database gave {value!r} for a number; see to the database")
+    return value
+
+
+def _lost(place: Place) -> LockLost:
+    return LockLost(
+        f"writing the journal: {place.shown}: it does not end with our last record, or the lock is not ours any more, "
+        "so someone else may be at work; nothing more is sent in this run; a connection pool before the database must "
+        "keep sessions"
+    )

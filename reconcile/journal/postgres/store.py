@@ -1,0 +1,275 @@
+"""A journal shared by several runners, in PostgreSQL: the same records and the same chain as in files.
+
+The process's session holds the locks of all accounts it has in work and writes their records; it is opened when the
+first account is and closed when the last one is done. Lines are written in the order of the calls, those that wait
+together in one statement with one commit. After a failed write nobody can say what the database has, so the journal is
+dead. Reading takes no lock and a connection that cannot write.
+"""
+
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from decimal import Decimal
+from typing import Any
+
+from reconcile.clock import Clock
+from reconcile.errors import Declined, JournalError
+from reconcile.journal.chain import Position, end_hash, fold, line_hash, objects
+from reconcile.journal.chained import ChainedJournal, RunBlocking, finish
+from reconcile.journal.codec import FORMAT, Header, rfc3339
+from reconcile.journal.file.lock import POLL_MS
+from reconcile.journal.file.store import Threads
+from reconcile.journal.postgres.session import Session, holder_of, lines_of, number_of, page_of, reading
+from reconcile.journal.postgres.url import Place, place_of
+from reconcile.journal.records import Record
+from reconcile.journal.state import JournalState
+from reconcile.money import plain
+
+__all__ = ["PostgresJournal", "PostgresStore", "place_of"]
+MOST_AT_ONCE = 1_000
+"""How many records one statement writes at most."""
+
+
+class PostgresJournal(ChainedJournal):
+    """Fulfils ``base.Journal``. Made by the store, under the lock, on the session that holds it.
+
+    The server checks lock and predecessor in the statement that writes.
+    """
+
+    def __init__(
+        self,
+        *,
+        session: Session,
+        clock: Clock,
+        run_blocking: RunBlocking,
+        number: int,
+        identity: str,
+        run_id: str,
+        state: JournalState,
+        position: Position,
+    ) -> None:
+        super().__init__(
+            clock=clock, run_blocking=run_blocking, identity=identity, run_id=run_id, state=state, position=position
+        )
+        self._session = session
+        self._number = number
+        self._written = Position(line=position.line, head=position.head)
+        self._waiting: list[bytes] = []
+
+    @property
+    def place(self) -> str:
+        """The database, and since which recovery: what it has lost nobody else has seen either."""
+        return self._session.incarnation
+
+    def check(self) -> None:
+        """See ``base.Journal.check``. Asks no server: the intent that follows does, in the statement that writes it."""
+        if self._dead is None and self._session.is_lost:
+            self._dead = JournalError("writing the journal: the database connection was lost; run again")
+        self._fail_if_dead()
+
+    def write(self, record: Record | Header) -> None:
+        """Put one record at the end, and have it written soon."""
+        super().write(record)
+        if not isinstance(record, Header):
+            self._start()
+
+    async def close(self) -> None:
+        """Let what waits be written; nothing more after it. What must not be lost was waited for already."""
+        while self._waiting or self._flushing is not None:
+            await finish(self._start())
+            if self._dead is not None:
+                break
+        self._dead = self._dead or JournalError("writing the journal: it was closed")
+
+    def _put(self, line: bytes) -> None:
+        self._waiting.append(line)
+
+    def _durable(self) -> int:
+        return self._written.line
+
+    async def _flush_all(self) -> None:
+        try:
+            while self._waiting and self._dead is None:
+                lines, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
+                await self._run_blocking(lambda lines=lines: self._insert(lines))  # type: ignore[misc]
+                self._written = Position(line=self._written.line + len(lines), head=line_hash(lines[-1]))
+        except JournalError as error:
+            self._dead = error
+        finally:
+            self._flushing = None
+
+    def _insert(self, lines: list[bytes]) -> None:
+        after = self._written
+        self._session.insert(self.identity, self._number, after=after.line, head=after.head, lines=lines)
+
+
+class PostgresStore:
+    """Fulfils ``base.Store`` with one database."""
+
+    def __init__(
+        self,
+        place: Place,
+        clock: Clock,
+        run_blocking: RunBlocking | None = None,
+        connect: Callable[[Place], Session] = Session,
+    ) -> None:
+        """``run_blocking`` runs what waits for the database; threads of its own by default."""
+        self._place = place
+        self._connect = connect
+        self._clock = clock
+        self._run_blocking = run_blocking or Threads()
+        self._guard = threading.Lock()
+        self._session: Session | None = None
+        self._users: dict[Session, int] = {}
+
+    @asynccontextmanager
+    async def open(
+        self,
+        identity: str,
+        *,
+        run_id: str,
+        holder: Mapping[str, str],
+        timeout_ms: int,
+        on_wait: Callable[[Mapping[str, str]], None] | None = None,
+    ) -> AsyncIterator[PostgresJournal]:
+        """See ``base.Store.open``."""
+        async with self._locked(identity, holder, timeout_ms, on_wait) as session:
+            journal = await finish(self._run_blocking(lambda: self._load(identity, run_id, session)))
+            if journal.head == "0" * 64:
+                journal.write(Header(format=FORMAT, identity=identity))
+            try:
+                yield journal
+            finally:
+                await journal.close()
+
+    def read(self, identity: str, *, pinned: str | None = None) -> JournalState:
+        """See ``base.Store.read``."""
+        return fold(self._lines(identity), identity=identity, name=self._name(identity), pinned=pinned)[0]
+
+    async def head(self, identity: str) -> str | None:
+        """See ``base.Store.head``. It is asked in the process's session, which a run has anyway."""
+        line = await finish(self._run_blocking(lambda: self._last_line(identity)))
+        return None if line is None else end_hash(line, name=self._name(identity))
+
+    def lines(self, identity: str) -> Iterator[Mapping[str, Any]]:
+        """See ``base.Store.lines``."""
+        return objects(self._lines(identity), name=self._name(identity))
+
+    def holder(self, identity: str) -> Mapping[str, str] | None:
+        """See ``base.Store.holder``."""
+        with reading(self._place, "looking who holds the lock") as connection:
+            return None if connection is None else holder_of(connection, identity)
+
+    def identities(self) -> list[str]:
+        """See ``base.Store.identities``."""
+        with reading(self._place, "listing the journals") as connection:
+            if connection is None:
+                return []
+            found = connection.execute("SELECT identity FROM reconcile.journal WHERE retired IS NULL")
+            return sorted(row[0] for row in found.fetchall())
+
+    async def retire(self, identity: str, *, holder: Mapping[str, str], timeout_ms: int = 0) -> str | None:
+        """See ``base.Store.retire``. It is kept in the same tables."""
+        name = f"{identity}.{rfc3339(self._clock.wall_ms()).translate({ord('-'): None, ord(':'): None})}"
+        async with self._locked(identity, holder, timeout_ms, None) as session:
+            return await finish(self._run_blocking(lambda: session.retire(identity, name)))
+
+    @asynccontextmanager
+    async def _locked(
+        self,
+        identity: str,
+        holder: Mapping[str, str],
+        timeout_ms: int,
+        on_wait: Callable[[Mapping[str, str]], None] | None,
+    ) -> AsyncIterator[Session]:
+        session = await finish(self._run_blocking(self._enter), undo=self._leave)
+        try:
+            await self._acquire(session, identity, holder, timeout_ms, on_wait)
+            try:
+                yield session
+            finally:
+                with suppress(JournalError):
+                    await finish(self._run_blocking(lambda: session.unlock(identity)))
+        finally:
+            self._leave(session)
+
+    async def _acquire(
+        self,
+        session: Session,
+        identity: str,
+        holder: Mapping[str, str],
+        timeout_ms: int,
+        on_wait: Callable[[Mapping[str, str]], None] | None,
+    ) -> None:
+        deadline = self._clock.monotonic_ms() + timeout_ms
+        told = on_wait is None
+
+        def give_back(taken: bool) -> None:  # noqa: FBT001 - called by position
+            if taken:
+                session.unlock(identity)
+
+        while not await finish(self._run_blocking(lambda: session.try_lock(identity, holder)), undo=give_back):
+            left = deadline - self._clock.monotonic_ms()
+            if left <= 0 or not told:
+                who = await finish(self._run_blocking(lambda: session.holder(identity)))
+                if left <= 0:
+                    raise Declined("lock", _busy(who, timeout_ms))
+                if on_wait is not None:
+                    on_wait(who)
+                told = True
+            await self._clock.sleep(min(POLL_MS, left))
+
+    def _last_line(self, identity: str) -> bytes | None:
+        session = self._enter()
+        try:
+            return session.last_line(identity)
+        finally:
+            self._leave(session)
+
+    def _enter(self) -> Session:
+        """The process's session; a new one where there is none, or where the last one was lost."""
+        with self._guard:
+            if self._session is None or self._session.is_lost:
+                self._session = self._connect(self._place)
+            self._users[self._session] = self._users.get(self._session, 0) + 1
+            return self._session
+
+    def _leave(self, session: Session) -> None:
+        with self._guard:
+            self._users[session] -= 1
+            if self._users[session]:
+                return
+            del self._users[session]
+            session.close()
+            if self._session is session:
+                self._session = None
+
+    def _load(self, identity: str, run_id: str, session: Session) -> PostgresJournal:
+        number = session.journal(identity)
+        state, position = fold(session.lines(number), identity=identity, name=self._name(identity), writer=True)
+        return PostgresJournal(
+            session=session,
+            clock=self._clock,
+            run_blocking=self._run_blocking,
+            number=number,
+            identity=identity,
+            run_id=run_id,
+            state=state,
+            position=position,
+        )
+
+    def _lines(self, identity: str) -> Iterator[bytes]:
+        with reading(self._place, "reading the journal") as connection:
+            number = None if connection is None else number_of(connection, identity)
+            if connection is not None and number is not None:
+                known = connection, number
+                yield from lines_of(lambda seq: page_of(*known, seq))
+
+    def _name(self, identity: str) -> str:
+        return f"{self._place.shown} {identity}"
+
+
+def _busy(holder: Mapping[str, str], timeout_ms: int) -> str:
+    who = ", ".join(f"{key} {value}" for key, value in holder.items()) or "a session that has not given its name"
+    waited = f"not free within {plain(Decimal(timeout_ms) / 1000)} s" if timeout_ms else "not free"
+    return f"taking the account's lock: {waited}, it is held by {who}; wait for that run to end, then run again"

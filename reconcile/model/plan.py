@@ -1,0 +1,204 @@
+"""Plans and steps: what would be called, in which order, and what it was computed from. Data, not closures."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal
+
+from reconcile.model.account import Address, DesiredAccount, MarginType, ObservedAccount, Position, Target
+
+
+class Status(StrEnum):
+    """The fate of one address in a plan."""
+
+    IN_SYNC = "in_sync"
+    CHANGE = "change"
+    BLOCKED = "blocked"
+    WAITING = "waiting"
+    HELD = "held"
+    UNMANAGED = "unmanaged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetMarginType:
+    """Absolute: safe to repeat. It belongs to the symbol, so both sides of a hedged symbol share one step."""
+
+    step_id: str
+    address: Address
+    before: MarginType
+    after: MarginType
+    action: Literal["set_margin_type"] = "set_margin_type"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveMargin:
+    """Relative: never repeated. ``amount`` > 0 in ``asset``; the plan is a ceiling for it.
+
+    ``before`` and ``after`` are the isolated margin; ``tolerance`` is the target's, in the asset. Liquidation prices
+    are None where there is none or it cannot be computed; distances are shares of the mark price (0.05 is 5 %).
+    """
+
+    step_id: str
+    address: Address
+    asset: str
+    amount: Decimal
+    before: Decimal
+    after: Decimal
+    tolerance: Decimal
+    action: Literal["add_margin", "reduce_margin"]
+    liquidation_price_before: Decimal | None = None
+    liquidation_price_after: Decimal | None = None
+    liquidation_distance_before: Decimal | None = None
+    liquidation_distance_after: Decimal | None = None
+
+    @property
+    def signed(self) -> Decimal:
+        """The change of isolated margin: positive adds, negative takes out."""
+        return self.amount if self.action == "add_margin" else -self.amount
+
+
+Step = SetMarginType | MoveMargin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of a plan.
+
+    ``blocked_by`` is a policy key or one of ``open_position``, ``open_orders``, ``multi_assets``, ``auto_add``,
+    ``removable``, ``account``; None unless blocked. ``reason`` says why, and what to do. ``target`` is None when
+    unmanaged, ``observed`` None where the exchange has nothing. ``observed_type`` is the symbol's or position's margin
+    type, None where there is none. ``wanted`` is the step a blocked entry would have had, for display.
+    """
+
+    address: Address
+    status: Status
+    asset: str | None
+    target: Target | None
+    observed: Position | None
+    observed_type: MarginType | None
+    blocked_by: str | None = None
+    reason: str = ""
+    steps: tuple[Step, ...] = ()
+    wanted: Step | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanError:
+    """An account-wide refusal or failure: CONTRACT section 4 ``errors``. ``limit`` and ``value`` are plain decimals."""
+
+    key: str
+    message: str
+    asset: str | None = None
+    limit: str | None = None
+    value: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountPlan:
+    """What one account's plan says.
+
+    ``observed`` is None when the account could not be read; then ``errors`` says why and ``exit_code`` is 1 (or 4).
+    ``entries`` are in file order, unmanaged last; ``order`` lists step ids in the order they are to start.
+    ``observed_wall_ms`` is the Unix time of the look, for display.
+    """
+
+    desired: DesiredAccount
+    identity: str | None
+    observed: ObservedAccount | None
+    observed_wall_ms: int | None
+    entries: tuple[Entry, ...] = ()
+    order: tuple[str, ...] = ()
+    available_after: Mapping[str, Decimal] = field(default_factory=dict)
+    errors: tuple[PlanError, ...] = ()
+    exit_code: int = 0
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """All steps, in the order they are to start."""
+        by_id = {step.step_id: step for entry in self.entries for step in entry.steps}
+        return tuple(by_id[step_id] for step_id in self.order)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One invocation's plan over all its accounts. Times are Unix milliseconds."""
+
+    plan_id: str
+    tool_version: str
+    created_ms: int
+    expires_ms: int
+    git_commit: str | None
+    overrides: Mapping[str, str]
+    accounts: tuple[AccountPlan, ...]
+
+
+class OutcomeKind(StrEnum):
+    """What is known about a step when a run ends."""
+
+    APPLIED = "applied"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepResult:
+    """How one step ended. ``amount`` is what was really sent (None for a type change, or when nothing was sent);
+    ``before``/``after`` are isolated margins (or margin types), None where not known; ``evidence`` is what proves the
+    outcome; ``detail`` is for the person."""
+
+    step_id: str
+    address: Address
+    action: str
+    outcome: OutcomeKind
+    amount: Decimal | None = None
+    before: str | None = None
+    after: str | None = None
+    evidence: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountResult:
+    """How one account ended. ``plan`` is what was to be done, ``remaining`` what is still not where it should be.
+
+    ``journal_head`` pins the account's journal; ``notes_head`` the notes beside it, where the run never held the
+    journal.
+    """
+
+    plan: AccountPlan
+    exit_code: int
+    errors: tuple[PlanError, ...] = ()
+    converged: bool = False
+    state_file_checked: bool = True
+    journal_head: str | None = None
+    notes_head: str | None = None
+    requests: Mapping[str, int] = field(default_factory=dict)
+    steps: tuple[StepResult, ...] = ()
+    remaining: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How one apply ended. Times are Unix milliseconds."""
+
+    run_id: str
+    plan_id: str
+    started_ms: int
+    finished_ms: int
+    exit_code: int
+    actor: str
+    reason: str | None
+    git_commit: str | None
+    overrides: Mapping[str, str]
+    accounts: tuple[AccountResult, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedPlan:
+    """A plan read back from a file. ``digest`` is the one computed from what the file holds, ``sha256:…``."""
+
+    plan: Plan
+    digest: str

@@ -1,0 +1,1 @@
+"""What should be sent: declared against observed, limits, order. Pure."""

@@ -1,0 +1,283 @@
+"""Declared against observed: what every address is, and what one call would bring it where it should be.
+
+Pure: the answer depends on nothing but the arguments, and comes in the file's order. Where several things are wrong
+with an address, the first that a person has to mend is named. The same question just before a step is sent, where the
+plan is only a ceiling, is answered in ``fresh.py`` and offered from here as well.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from reconcile.model.account import (
+    Address,
+    DesiredAccount,
+    MarginType,
+    ObservedAccount,
+    Position,
+    Side,
+    SymbolState,
+    Target,
+    Unmanaged,
+)
+from reconcile.model.plan import Entry, MoveMargin, SetMarginType, Status, Step
+from reconcile.model.traits import Scope, Traits
+from reconcile.money import ZERO, cut, minus, plain, plus
+from reconcile.planning.fresh import FreshMove, InSync, Send, Stale, fresh_move
+
+__all__ = ["FreshMove", "InSync", "Send", "Stale", "amount_step", "diff", "fresh_move"]
+
+
+def diff(
+    desired: DesiredAccount,
+    observed: ObservedAccount,
+    *,
+    held: Mapping[Address, str],
+    traits: Traits,
+    targets: Collection[Address] | None = None,
+    step_id: Callable[[Address, str], str] = "{}/{}".format,
+) -> tuple[Entry, ...]:
+    """One entry per declared address in file order, then what is held or unmanaged without being declared.
+
+    ``held`` maps an address to why an earlier outcome is unsettled; it holds the whole lane. ``targets`` restricts the
+    declared addresses (None: all of them); what is held is shown all the same. ``step_id`` names a
+    step by its address and action.
+    """
+    chosen = desired.targets
+    if targets is not None:
+        chosen = tuple(target for target in chosen if target.address in targets or target.address in held)
+    first = {target.address.symbol: target.address for target in reversed(chosen)}
+    view = _View(desired=desired, observed=observed, held=held, traits=traits, first=first, step_id=step_id)
+    return (*[_declared(_Place(view, target)) for target in chosen], *_undeclared(view))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _View:
+    desired: DesiredAccount
+    observed: ObservedAccount
+    held: Mapping[Address, str]
+    traits: Traits
+    first: Mapping[str, Address]
+    """The first declared address of each symbol."""
+
+    step_id: Callable[[Address, str], str]
+
+    def held_reason(self, address: Address, *, whole_symbol: bool) -> str | None:
+        reason = self.held.get(address)
+        if reason is not None or not whole_symbol:
+            return reason
+        same = next((other for other in _slots(address.symbol) if other in self.held), None)
+        return f"{same} is held: {self.held[same]}" if same is not None else None
+
+
+class _Place:
+    """One declared address, with what the exchange has there: looked up once."""
+
+    __slots__ = ("observed_type", "position", "symbol", "target", "view")
+
+    def __init__(self, view: _View, target: Target) -> None:
+        self.view = view
+        self.target = target
+        self.symbol = view.observed.symbols.get(target.address.symbol)
+        self.position = position = view.observed.positions.get(target.address)
+        self.observed_type: MarginType | None = None
+        if self.symbol is None:
+            return
+        if position is not None and position.is_open:
+            self.observed_type = position.margin_type
+        elif view.traits.margin_type_scope is Scope.SYMBOL:
+            self.observed_type = self.symbol.margin_type
+
+    def entry(
+        self,
+        status: Status,
+        reason: str = "",
+        *,
+        blocked_by: str | None = None,
+        steps: tuple[Step, ...] = (),
+        wanted: Step | None = None,
+    ) -> Entry:
+        return Entry(
+            address=self.target.address,
+            status=status,
+            asset=self.symbol.asset if self.symbol else None,
+            target=self.target,
+            observed=self.position,
+            observed_type=self.observed_type,
+            blocked_by=blocked_by,
+            reason=reason,
+            steps=steps,
+            wanted=wanted,
+        )
+
+    def blocked(self, blocked_by: str, reason: str, wanted: Step | None = None) -> Entry:
+        return self.entry(Status.BLOCKED, reason, blocked_by=blocked_by, wanted=wanted)
+
+
+def _declared(place: _Place) -> Entry:
+    view, target = place.view, place.target
+    if view.held:
+        held = view.held_reason(target.address, whole_symbol=view.traits.lane is Scope.SYMBOL)
+        if held is not None:
+            return place.entry(Status.HELD, held)
+    if place.symbol is None:
+        symbol = target.address.symbol
+        return place.blocked("account", f"{symbol} is not an instrument of this account; correct the symbol")
+    refused = _account_refuses(place)
+    if refused is not None:
+        return refused
+    if place.observed_type is None:
+        return place.entry(Status.WAITING, f"no open position; {target.margin_type} is expected when one opens")
+    if place.observed_type is not target.margin_type:
+        return _retype(place, place.observed_type, place.symbol)
+    return _margin(place, place.symbol.asset)
+
+
+def _account_refuses(place: _Place) -> Entry | None:
+    observed = place.view.observed
+    if place.target.margin_type is not MarginType.ISOLATED:
+        return None
+    if observed.account_block is not None:
+        return place.blocked("account", observed.account_block)
+    if observed.multi_assets:
+        mend = "the account is in multi-assets mode, which is crossed only; switch it to single-asset mode"
+        return place.blocked("multi_assets", mend)
+    return None
+
+
+def _retype(place: _Place, before: MarginType, symbol: SymbolState) -> Entry:
+    view, target = place.view, place.target
+    address = target.address
+    held = view.held_reason(address, whole_symbol=True)
+    if held is not None:
+        return place.entry(Status.HELD, held)
+    by_symbol = view.traits.margin_type_scope is Scope.SYMBOL
+    first = view.first[address.symbol]
+    step = SetMarginType(
+        step_id=view.step_id(address, "set_margin_type"), address=address, before=before, after=target.margin_type
+    )
+    if view.observed.account_block is not None:
+        return place.blocked("account", view.observed.account_block, step)
+    in_the_way = _in_the_way(view.observed, address, by_symbol=by_symbol)
+    if in_the_way:
+        mend = "close it" if by_symbol else f"close it and reopen it as {target.margin_type}"
+        reason = f"{before}, and the type cannot change while {', '.join(in_the_way)} is open; {mend}, then apply again"
+        return place.blocked("open_position", reason, step)
+    if symbol.open_orders is not False:
+        known = "has open orders" if symbol.open_orders else "may have open orders: they were not read"
+        return place.blocked(
+            "open_orders", f"{before}, and {symbol.symbol} {known}; cancel them, then apply again", step
+        )
+    reason = "" if target.isolated_margin is None else "its margin waits for an open position"
+    if first != address:
+        shared = f"its type changes together with {first}"
+        return place.entry(Status.CHANGE, f"{shared}; {reason}" if reason else shared)
+    return place.entry(Status.CHANGE, reason, steps=(step,))
+
+
+def _in_the_way(observed: ObservedAccount, address: Address, *, by_symbol: bool) -> list[str]:
+    places = _slots(address.symbol) if by_symbol else [address]
+    found = [observed.positions[place] for place in places if place in observed.positions]
+    return [f"{position.address} ({plain(position.size)})" for position in found if position.is_open]
+
+
+def _slots(symbol: str) -> list[Address]:
+    """Every address a symbol can have, in order."""
+    return [Address(symbol, side) for side in sorted(Side)]
+
+
+def _margin(place: _Place, asset: str) -> Entry:
+    view, target, position = place.view, place.target, place.position
+    if target.isolated_margin is None:
+        return place.entry(Status.IN_SYNC)
+    if position is None or not position.is_open:
+        return place.entry(Status.WAITING, "no open position")
+    if position.size < 0 and target.address.side is not Side.NET:
+        odd = f"the exchange shows a size of {plain(position.size)} for a {target.address.side} position; look there"
+        return place.blocked("account", odd)
+    if target.isolated_margin == position.isolated_margin:
+        return _in_sync(place, position)
+    step_size = amount_step(view.desired, view.traits, asset)
+    tolerance = target.tolerance.amount(target.isolated_margin, asset)
+    delta = _delta(target.isolated_margin, position.isolated_margin, tolerance, step_size)
+    if delta == 0:
+        return _in_sync(place, position)
+    step = _move(view, position, asset, delta, tolerance)
+    return _movable(place, position, step, step_size)
+
+
+def _in_sync(place: _Place, position: Position) -> Entry:
+    note = "auto-add margin is on, so the exchange may add to it" if position.auto_add else ""
+    return place.entry(Status.IN_SYNC, note)
+
+
+def _movable(place: _Place, position: Position, step: MoveMargin, step_size: Decimal) -> Entry:
+    if position.auto_add:
+        mend = "auto-add margin is on and would fight the declared margin; switch it off"
+        return place.blocked("auto_add", mend, step)
+    removable = None if position.risk is None else position.risk.removable()
+    if step.action == "reduce_margin" and removable is not None and step.amount > removable:
+        lowest = plain(minus(position.isolated_margin, cut(removable, step_size)))
+        reason = (
+            f"taking out {plain(step.amount)} {step.asset} is more than the {plain(removable)} that can be taken out "
+            f"now; declare {lowest} or more"
+        )
+        return place.blocked("removable", reason, step)
+    return place.entry(Status.CHANGE, steps=(step,))
+
+
+def _undeclared(view: _View) -> list[Entry]:
+    declared = {target.address for target in view.desired.targets}
+    report = view.desired.policy.unmanaged is not Unmanaged.IGNORE
+    entries = []
+    for address in sorted({address for address in (*view.held, *view.observed.positions) if address not in declared}):
+        position = view.observed.positions.get(address)
+        held = view.held.get(address)
+        unmanaged = position is not None and position.is_open and position.margin_type is MarginType.ISOLATED
+        if held is None and not (report and unmanaged):
+            continue
+        margin = plain(position.isolated_margin) if position else "0"
+        entries.append(
+            Entry(
+                address=address,
+                status=Status.UNMANAGED if held is None else Status.HELD,
+                asset=position.asset if position else None,
+                target=None,
+                observed=position,
+                observed_type=position.margin_type if position and position.is_open else None,
+                reason=held or f"open with {margin} isolated margin and declared by no file",
+            )
+        )
+    return entries
+
+
+def amount_step(desired: DesiredAccount, traits: Traits, asset: str) -> Decimal:
+    """The smallest amount that margin of this asset is moved by: the file's, else the exchange's."""
+    return desired.amount_step or traits.amount_step(asset)
+
+
+def _delta(wanted: Decimal, live: Decimal, tolerance: Decimal, step_size: Decimal) -> Decimal:
+    gap = minus(wanted, live)
+    return ZERO if abs(gap) <= tolerance else cut(gap, step_size)
+
+
+def _move(view: _View, position: Position, asset: str, delta: Decimal, tolerance: Decimal) -> MoveMargin:
+    before = position.isolated_margin
+    after = plus(before, delta)
+    told = position.liquidation_price
+    price_before = position.liquidation_at(before) if told is None else told
+    price_after = position.liquidation_at(after)
+    return MoveMargin(
+        step_id=view.step_id(position.address, "add_margin" if delta > 0 else "reduce_margin"),
+        address=position.address,
+        asset=asset,
+        amount=abs(delta),
+        before=before,
+        after=after,
+        tolerance=tolerance,
+        action="add_margin" if delta > 0 else "reduce_margin",
+        liquidation_price_before=price_before,
+        liquidation_price_after=price_after,
+        liquidation_distance_before=position.distance_to(price_before),
+        liquidation_distance_after=position.distance_to(price_after),
+    )

@@ -1,0 +1,78 @@
+"""The look just before a step is sent: send it, leave it, or call it stale. The plan is a ceiling, never an order.
+
+Staleness comes first: where live has left what the step was planned from, somebody else is at work, and even a margin
+that happens to be right is for a new plan to judge.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from reconcile.model.account import MarginType, Position, Target
+from reconcile.model.plan import MoveMargin
+from reconcile.money import cut, minus, plain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """Move this much (> 0), in the step's direction."""
+
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InSync:
+    """Nothing to send: live is where it should be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stale:
+    """Nothing may be sent: live is not what the step was planned from; ``reason`` says what moved from what to what."""
+
+    reason: str
+
+
+FreshMove = Send | InSync | Stale
+
+
+def fresh_move(
+    target: Target, step: MoveMargin, position: Position | None, step_size: Decimal, *, identity: str | None = None
+) -> FreshMove:
+    """What to do about a margin step, given the position as just observed.
+
+    ``identity`` is the position's when the step was planned, None where it is not known. Raises ValueError for a target
+    that declares no margin.
+    """
+    if target.isolated_margin is None:
+        raise ValueError(f"moving margin of {target.address}: the target declares none; plan again")
+    if position is None or not position.is_open:
+        return Stale(reason="the position was closed since the plan")
+    stale = _moved_on(step, position, identity)
+    if stale is not None:
+        return Stale(reason=stale)
+    gap = minus(target.isolated_margin, position.isolated_margin)
+    delta = cut(gap, step_size)
+    if delta == 0 or abs(gap) <= target.tolerance.amount(target.isolated_margin, step.asset):
+        return InSync()
+    if (delta > 0) is not (step.signed > 0):
+        return Stale(
+            reason=f"margin is {plain(position.isolated_margin)}, on the other side of {plain(target.isolated_margin)} "
+            "than when it was planned"
+        )
+    amount = cut(min(abs(delta), step.amount), step_size)
+    return Send(amount=amount) if amount > 0 else InSync()
+
+
+def _moved_on(step: MoveMargin, position: Position, identity: str | None) -> str | None:
+    if position.margin_type is not MarginType.ISOLATED:
+        return "the position is crossed since the plan"
+    if identity is not None and position.identity != identity:
+        return "the position was closed and reopened since the plan"
+    if position.auto_add:
+        return "auto-add margin was switched on since the plan"
+    live = position.isolated_margin
+    if abs(minus(live, step.before)) > step.tolerance:
+        return (
+            f"margin moved from {plain(step.before)} to {plain(live)} since the plan, "
+            f"further than the tolerance of {plain(step.tolerance)}"
+        )
+    return None

@@ -1,0 +1,174 @@
+"""From what is declared and what is observed to one account's plan: diff, policy, order, totals and exit codes.
+
+Where an account is refused, its entries stay readable and its order is empty: there is nothing that could be sent by
+accident. Pure and stable; the ids of steps follow from the plan's id, so that the same plan is always the same bytes.
+"""
+
+import difflib
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from functools import partial
+
+from reconcile.model.account import Address, DesiredAccount, ObservedAccount
+from reconcile.model.plan import AccountPlan, Entry, MoveMargin, PlanError, SetMarginType, Status, Step
+from reconcile.model.traits import Traits
+from reconcile.money import ZERO, minus, plus, total
+from reconcile.planning import policy
+from reconcile.planning.diff import diff
+
+SEVERITY = (130, 5, 1, 4, 3, 2, 0)
+"""Exit codes, the most serious first."""
+
+
+def plan_account(
+    desired: DesiredAccount,
+    observed: ObservedAccount,
+    *,
+    held: Mapping[Address, str],
+    traits: Traits,
+    plan_id: str,
+    observed_wall_ms: int,
+    identity: str,
+    targets: Collection[Address] | None = None,
+) -> AccountPlan:
+    """One account's plan. ``held`` and ``targets`` as for ``diff``.
+
+    ``exit_code`` is 0, 1 where nothing could be decided (an unknown symbol, an amount that lacks its asset) or 4 where
+    the account is refused (another position mode, an account-wide limit); ``errors`` says everything that is wrong.
+    """
+    made = AccountPlan(
+        desired=desired,
+        identity=identity,
+        observed=observed,
+        observed_wall_ms=observed_wall_ms,
+        available_after=dict(observed.available),
+    )
+    wrong = (*_input_errors(desired, observed), *_mode_errors(desired, observed))
+    if wrong:
+        codes = [4 if error.key == "position_mode" else 1 for error in wrong]
+        return replace(made, errors=wrong, exit_code=worst(codes))
+    ids = partial(_step_id, plan_id, desired.name)
+    entries = diff(desired, observed, held=held, traits=traits, targets=targets, step_id=ids)
+    checked = policy.check(entries, desired.policy, observed)
+    entries = checked.entries
+    after = _available_after(observed.available, _moves(entries))
+    if checked.errors:
+        return replace(made, entries=entries, available_after=after, errors=checked.errors, exit_code=4)
+    order = tuple(step.step_id for step in _ordered(entries, desired, observed))
+    return replace(made, entries=entries, order=order, available_after=after)
+
+
+def _input_errors(desired: DesiredAccount, observed: ObservedAccount) -> tuple[PlanError, ...]:
+    known = observed.symbols
+    declared = dict.fromkeys([target.address.symbol for target in desired.targets])
+    unknown = [symbol for symbol in declared if symbol not in known]
+    names = sorted({*known, *(address.symbol for address in observed.positions)}) if unknown else []
+    assets = {known[symbol].asset for symbol in declared if symbol in known}
+    return (
+        *(_unknown_symbol(desired, symbol, names) for symbol in unknown),
+        *policy.amount_errors(desired.policy, desired.targets, assets),
+    )
+
+
+def _unknown_symbol(desired: DesiredAccount, symbol: str, names: Sequence[str]) -> PlanError:
+    near = difflib.get_close_matches(symbol, names, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else "write it as the exchange does"
+    message = f"reading account {desired.name}: {symbol} is not one of its instruments; {hint}"
+    return PlanError(key="symbol", value=symbol, message=message)
+
+
+def _mode_errors(desired: DesiredAccount, observed: ObservedAccount) -> tuple[PlanError, ...]:
+    if observed.position_mode is desired.position_mode:
+        return ()
+    message = (
+        f"reading account {desired.name}: it is in {observed.position_mode} mode and the file declares "
+        f"{desired.position_mode}; correct position_mode, or switch the account"
+    )
+    return (
+        PlanError(
+            key="position_mode", limit=str(desired.position_mode), value=str(observed.position_mode), message=message
+        ),
+    )
+
+
+def _step_id(plan_id: str, account: str, address: Address, action: str) -> str:
+    text = "\n".join((plan_id, account, str(address), action))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _moves(entries: Iterable[Entry]) -> list[MoveMargin]:
+    return [step for entry in entries for step in entry.steps if isinstance(step, MoveMargin)]
+
+
+def _available_after(available: Mapping[str, Decimal], moves: Sequence[MoveMargin]) -> dict[str, Decimal]:
+    assets = sorted({*available, *(move.asset for move in moves)})
+    return {
+        asset: minus(available.get(asset, ZERO), total(move.signed for move in moves if move.asset == asset))
+        for asset in assets
+    }
+
+
+def _ordered(entries: Sequence[Entry], desired: DesiredAccount, observed: ObservedAccount) -> list[Step]:
+    """Type changes, the reductions that additions cannot do without, additions, the other reductions."""
+    moves = _moves(entries)
+    types = [step for entry in entries for step in entry.steps if isinstance(step, SetMarginType)]
+    additions = sorted((move for move in moves if move.action == "add_margin"), key=_nearness)
+    reductions = [move for move in moves if move.action == "reduce_margin"]
+    first: list[MoveMargin] = []
+    for asset in sorted({move.asset for move in additions}):
+        floor = policy.limit_for(desired.policy.min_available, asset) or ZERO
+        usable = minus(observed.available.get(asset, ZERO), floor)
+        missing = minus(total(move.amount for move in additions if move.asset == asset), usable)
+        first += _freeing(missing, [move for move in reductions if move.asset == asset])
+    sooner = {move.address for move in first}
+    last = [move for move in reductions if move.address not in sooner]
+    return [*types, *first, *additions, *last]
+
+
+def _nearness(move: MoveMargin) -> tuple[bool, Decimal]:
+    distance = move.liquidation_distance_before
+    return (distance is None, ZERO if distance is None else distance)
+
+
+def _freeing(missing: Decimal, reductions: Sequence[MoveMargin]) -> list[MoveMargin]:
+    """The fewest reductions that free what is missing: the largest first."""
+    chosen: list[MoveMargin] = []
+    freed = ZERO
+    for move in sorted(reductions, key=lambda move: -move.amount):
+        if freed >= missing:
+            break
+        chosen.append(move)
+        freed = plus(freed, move.amount)
+    return chosen
+
+
+def worst(codes: Iterable[int]) -> int:
+    """The most serious of several exit codes, 0 of none; raises ValueError for a code that no account can end with."""
+    found = set(codes)
+    strange = sorted(found.difference(SEVERITY))
+    if strange:
+        raise ValueError(f"weighing exit codes: {strange[0]} is not one that an account ends with; this is a bug")
+    return next((code for code in SEVERITY if code in found), 0)
+
+
+def account_exit_code(plan: AccountPlan, *, detailed: bool) -> int:
+    """What one account adds to the exit code of ``plan``.
+
+    Without ``detailed``, an account-wide limit is something the plan shows and not a failure of the command. With it,
+    2 says that changes are pending, 3 that nothing can be sent but something is blocked, 5 that something is held.
+    """
+    if not detailed:
+        limits_only = plan.exit_code == 4 and all(error.key in policy.ACCOUNT_LIMITS for error in plan.errors)
+        return 0 if limits_only else plan.exit_code
+    found = {entry.status for entry in plan.entries}
+    pending = 3 if Status.BLOCKED in found else 0
+    if Status.CHANGE in found:
+        pending = 2
+    return worst([plan.exit_code, pending, 5 if Status.HELD in found else 0])
+
+
+def plan_exit_code(accounts: Iterable[AccountPlan], *, detailed: bool) -> int:
+    """The exit code of ``plan`` over all accounts."""
+    return worst(account_exit_code(plan, detailed=detailed) for plan in accounts)

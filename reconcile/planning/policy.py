@@ -1,0 +1,239 @@
+"""The limits of ``[policy]``: what blocks one entry, what refuses a whole account, and the same again before each send.
+
+A limit never changes an amount. What it stops keeps its numbers, so that a person sees what would have been done and
+which key stands in the way. Every reason is given at once.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from reconcile.model.account import Limit, ObservedAccount, Percent, Policy, Position, Target, Unmanaged
+from reconcile.model.plan import Entry, MoveMargin, PlanError, Status
+from reconcile.money import ZERO, minus, plain, plus, total
+
+ACCOUNT_LIMITS = ("max_total_add", "max_total_reduce", "max_changes", "min_available", "unmanaged")
+"""The keys that refuse the whole account (exit 4); all others block their own entry."""
+_BY_ASSET = ("max_margin", "max_add", "max_total_add", "max_total_reduce", "min_available")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A diff after policy: entries with what limits block, and the limits that refuse the account."""
+
+    entries: tuple[Entry, ...]
+    errors: tuple[PlanError, ...]
+
+
+def check(entries: Sequence[Entry], policy: Policy, observed: ObservedAccount) -> Checked:
+    """Hold a diff against the limits. Amounts must have passed ``amount_errors``; LookupError otherwise."""
+    checked = tuple(_check_entry(entry, policy) for entry in entries)
+    moves = [step for entry in checked for step in entry.steps if isinstance(step, MoveMargin)]
+    errors = [
+        *_totals(moves, "add_margin", "max_total_add", policy.max_total_add),
+        *_totals(moves, "reduce_margin", "max_total_reduce", policy.max_total_reduce),
+        *_changes(sum(len(entry.steps) for entry in checked), policy.max_changes),
+        *_available(moves, policy.min_available, observed.available),
+        *_unmanaged(checked, policy.unmanaged),
+    ]
+    return Checked(entries=checked, errors=tuple(errors))
+
+
+def _check_entry(entry: Entry, policy: Policy) -> Entry:
+    step = next((step for step in entry.steps if isinstance(step, MoveMargin)), None) if entry.steps else None
+    if step is None or entry.observed is None:
+        return entry
+    broken = _violations(policy, step, step.amount, entry.observed)
+    if not broken:
+        return entry
+    reason = "; ".join(message for _, message in broken)
+    return replace(entry, status=Status.BLOCKED, blocked_by=broken[0][0], reason=reason, steps=(), wanted=step)
+
+
+def recheck(policy: Policy, step: MoveMargin, amount: Decimal, position: Position, asset: str) -> str | None:
+    """Why this amount (> 0) must not be moved on the position as just observed; None when it may be.
+
+    The limits on one entry once more, and what the exchange lets out now.
+    """
+    reasons = [message for _, message in _violations(policy, replace(step, asset=asset), amount, position)]
+    if step.action == "reduce_margin" and position.risk is not None and amount > position.risk.removable():
+        reasons.append(f"only {plain(position.risk.removable())} {asset} can be taken out now")
+    return "; ".join(reasons) or None
+
+
+def _violations(policy: Policy, step: MoveMargin, amount: Decimal, position: Position) -> list[tuple[str, str]]:
+    if step.action == "add_margin":
+        return _add_violations(policy, step.asset, amount, position)
+    return _reduce_violations(policy, step.asset, amount, position)
+
+
+def _add_violations(policy: Policy, asset: str, amount: Decimal, position: Position) -> list[tuple[str, str]]:
+    found = []
+    limit = limit_for(policy.max_add, asset)
+    if limit is not None and amount > limit:
+        found.append(
+            (
+                "max_add",
+                f"adding {plain(amount)} {asset} is over max_add {plain(limit)}; raise it, or override it for one run",
+            )
+        )
+    ceiling, meant = _ceiling(policy.max_margin, asset, position)
+    after = plus(position.isolated_margin, amount)
+    if ceiling is not None and after > ceiling:
+        found.append(
+            (
+                "max_margin",
+                f"{plain(after)} {asset} would be over max_margin {meant}; declare less, or raise it if it is meant",
+            )
+        )
+    return found
+
+
+def _ceiling(limit: Percent | Limit | None, asset: str, position: Position) -> tuple[Decimal | None, str]:
+    if isinstance(limit, Percent):
+        notional = abs(position.notional)
+        ceiling = limit.of(notional)
+        return ceiling, f"{plain(limit.value)}% of the position's notional {plain(notional)}"
+    ceiling_or_none = limit_for(limit, asset)
+    return ceiling_or_none, "" if ceiling_or_none is None else plain(ceiling_or_none)
+
+
+def _reduce_violations(policy: Policy, asset: str, amount: Decimal, position: Position) -> list[tuple[str, str]]:
+    found = []
+    if not policy.allow_reduce:
+        found.append(
+            (
+                "allow_reduce",
+                f"taking out {plain(amount)} {asset} needs allow_reduce = true in [policy], or an override for one run",
+            )
+        )
+    least = policy.min_liquidation_distance
+    if least is None:
+        return found
+    near = _too_near(least, amount, position)
+    if near is not None:
+        found.append(("min_liquidation_distance", near))
+    return found
+
+
+def _too_near(least: Percent, amount: Decimal, position: Position) -> str | None:
+    if position.risk is None or not position.mark_price:
+        return (
+            "its liquidation price cannot be computed, so taking margin out may leave it nearer than "
+            f"min_liquidation_distance {plain(least.value)}% to the mark price"
+        )
+    price = position.liquidation_at(minus(position.isolated_margin, amount))
+    distance = position.distance_to(price)
+    if price is None or distance is None or distance >= least.of(Decimal(1)):
+        return None
+    share = plain((distance * 100).quantize(Decimal("0.01")))
+    return (
+        f"it would leave the liquidation price {plain(price)} only {share}% from the mark price "
+        f"{plain(position.mark_price)}, nearer than min_liquidation_distance {plain(least.value)}%"
+    )
+
+
+def limit_for(limit: Limit | None, asset: str) -> Decimal | None:
+    """A limit's amount for one asset, None where there is no limit. Raises LookupError where the asset is left out."""
+    if limit is None or isinstance(limit, Decimal):
+        return limit
+    if asset not in limit:
+        raise LookupError(f"reading a limit: it is given by asset and {asset} is left out; add it")
+    return limit[asset]
+
+
+def _by_asset(moves: Iterable[MoveMargin], action: str) -> dict[str, list[MoveMargin]]:
+    found: dict[str, list[MoveMargin]] = defaultdict(list)
+    for move in moves:
+        if move.action == action:
+            found[move.asset].append(move)
+    return dict(sorted(found.items()))
+
+
+def _totals(moves: Sequence[MoveMargin], action: str, key: str, limit: Limit | None) -> list[PlanError]:
+    errors = []
+    for asset, steps in _by_asset(moves, action).items():
+        most = limit_for(limit, asset)
+        value = total(step.amount for step in steps)
+        if most is not None and value > most:
+            verb = "add" if action == "add_margin" else "take out"
+            message = (
+                f"limits of one run: {len(steps)} step{'s' if len(steps) > 1 else ''} would {verb} {plain(value)} "
+                f"{asset}, over {key} {plain(most)}; split the change, raise the limit, or override it for one run"
+            )
+            errors.append(PlanError(key=key, asset=asset, limit=plain(most), value=plain(value), message=message))
+    return errors
+
+
+def _changes(steps: int, most: int | None) -> list[PlanError]:
+    if most is None or steps <= most:
+        return []
+    message = (
+        f"limits of one run: {steps} changes are over max_changes {most}; split them with --target, or raise the limit"
+    )
+    return [PlanError(key="max_changes", limit=str(most), value=str(steps), message=message)]
+
+
+def _available(moves: Sequence[MoveMargin], least: Limit | None, available: Mapping[str, Decimal]) -> list[PlanError]:
+    """Additions may use the free balance and what reductions free, down to ``min_available`` (0 where not limited)."""
+    errors = []
+    freed = _by_asset(moves, "reduce_margin")
+    for asset, steps in _by_asset(moves, "add_margin").items():
+        floor = limit_for(least, asset) or ZERO
+        added = total(step.amount for step in steps)
+        out = total(step.amount for step in freed.get(asset, ()))
+        free = available.get(asset, ZERO)
+        left = minus(plus(free, out), added)
+        if left < floor:
+            message = (
+                f"free balance: {len(steps)} addition{'s' if len(steps) > 1 else ''} of {plain(added)} {asset} "
+                f"would leave {plain(left)} of {plain(free)} free and {plain(out)} taken out, under min_available "
+                f"{plain(floor)}; declare less, or fund the account"
+            )
+            errors.append(
+                PlanError(key="min_available", asset=asset, limit=plain(floor), value=plain(left), message=message)
+            )
+    return errors
+
+
+def _unmanaged(entries: Sequence[Entry], wanted: Unmanaged) -> list[PlanError]:
+    found = [str(entry.address) for entry in entries if entry.status is Status.UNMANAGED]
+    if wanted is not Unmanaged.REFUSE or not found:
+        return []
+    message = (
+        f'unmanaged = "refuse": {len(found)} open isolated positions are declared by no file '
+        f"({', '.join(found)}); declare or close them"
+    )
+    return [PlanError(key="unmanaged", limit="0", value=str(len(found)), message=message)]
+
+
+def amount_errors(policy: Policy, targets: Sequence[Target], assets: Collection[str]) -> tuple[PlanError, ...]:
+    """What is wrong with amounts, given the margin assets of the declared positions.
+
+    A bare amount for several assets means nothing, and a table must not leave one of them out.
+    """
+    limits: dict[str, object] = {key: getattr(policy, key) for key in _BY_ASSET}
+    errors = [error for key, limit in limits.items() for error in _amount_errors("policy", key, limit, assets)]
+    shared = next((t.tolerance.shared for t in targets if t.tolerance.shared is not None), None)
+    errors += _amount_errors("defaults", "tolerance", shared, assets)
+    return tuple(errors)
+
+
+def _amount_errors(section: str, key: str, limit: object, assets: Collection[str]) -> list[PlanError]:
+    names = sorted(assets)
+    if isinstance(limit, Decimal) and len(names) > 1:
+        table = ", ".join(f"{name} = …" for name in names)
+        message = (
+            f"reading [{section}]: {key} = {plain(limit)} is one amount, and the declared positions have "
+            f"{len(names)} margin assets; write {key} = {{{table}}}"
+        )
+        return [PlanError(key=key, value=plain(limit), message=message)]
+    if not isinstance(limit, Mapping):
+        return []
+    missing = [name for name in names if name not in limit]
+    left_out = "leaves out {0}, a margin asset of the declared positions; add {0} = …"
+    return [
+        PlanError(key=key, asset=name, message=f"reading [{section}]: {key} {left_out.format(name)}")
+        for name in missing
+    ]

@@ -1,0 +1,1 @@
+"""How one step is lived: look, intent, send once, fence, look again."""

@@ -1,0 +1,74 @@
+"""What the conduct of one account's run is made of, gathered once so that every part is handed the same things."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from reconcile.clock import Clock
+from reconcile.concurrency import Stop, until
+from reconcile.exchanges.base import Writer, lane_of
+from reconcile.journal.base import Journal
+from reconcile.model.account import Address, DesiredAccount, Target
+from reconcile.protocol.funds import Reservation
+from reconcile.protocol.looks import Observer
+
+_OPEN = "the journal holds what is open, and the next run settles it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """One account's run.
+
+    ``new_id`` makes intent ids; ``progress`` takes one line for a person; ``halted`` gives the reason why nothing new
+    may be started (asked to stop, frozen), None while all is well. ``grace_ms`` and ``validity_ms`` are as assumed of
+    the exchange.
+    """
+
+    desired: DesiredAccount
+    writer: Writer
+    journal: Journal
+    observer: Observer
+    reservation: Reservation
+    clock: Clock
+    new_id: Callable[[], str]
+    progress: Callable[[str], None]
+    halted: Callable[[], str | None]
+    stop: Stop
+    grace_ms: int
+    validity_ms: int
+    targets: Mapping[Address, Target]
+
+    def lane(self, address: Address) -> str:
+        """The lane an address belongs to."""
+        return lane_of(self.writer.traits, address)
+
+    def amount_step(self, asset: str) -> Decimal:
+        """The smallest amount a margin call is made with."""
+        return self.desired.amount_step or self.writer.traits.amount_step(asset)
+
+    async def pause(self, milliseconds: int) -> None:
+        """Wait; raises Interrupted at once when asked to stop."""
+        if milliseconds > 0 or self.stop.is_set():
+            await until(self.stop, self.clock.sleep(milliseconds), doing="waiting", leaves=_OPEN)
+
+    async def know_exchange_time(self) -> None:
+        """Ask the exchange for its time if what we have is too old; raises ReadFailed."""
+        if self.writer.time.due:
+            await self.writer.sync_time()
+
+    async def pass_exchange_time(self, moment_ms: int, *, why: str) -> None:
+        """Wait until the exchange itself answers, in a reply fetched for this, a time later than ``moment_ms``.
+
+        ``why`` is shown once when the wait is longer than a second. Raises ReadFailed, Interrupted.
+        """
+        time = self.writer.time
+        await self.know_exchange_time()
+        said = False
+        while True:
+            missing = moment_ms - time.earliest()
+            if missing > 1_000 and not said:
+                self.progress(f"{self.desired.name}: waiting {-(-missing // 1000)} s: {why}")
+                said = True
+            await self.pause(max(missing + 1, 0))
+            if await self.writer.sync_time() > moment_ms:
+                return

@@ -1,0 +1,112 @@
+"""Runs a plan's steps in parallel lanes, each through ``step.py``, and settles what earlier runs left.
+
+Lanes start in the plan's order, as many at a time as asked for; within a lane one step follows another. A slot is held
+only while a step looks and sends: a fence or a slow answer in one lane holds up no other.
+"""
+
+from collections.abc import Callable, Sequence
+
+from reconcile.concurrency import together
+from reconcile.journal.records import Known, Outcome, Unsettled
+from reconcile.model.plan import MoveMargin, Step, StepResult
+from reconcile.protocol.context import Context
+from reconcile.protocol.outcome import settle
+from reconcile.protocol.slots import Places, Slots
+from reconcile.protocol.step import StepRun
+
+
+class Executor:
+    """The conduct of one account's steps under its lock."""
+
+    def __init__(self, context: Context, *, parallelism: int, places: Places | None = None) -> None:
+        """``parallelism`` is how many steps may look and send at once, at least 1; ``places`` as for ``Slots``."""
+        self._context = context
+        self._slots = Slots(parallelism, places)
+
+    async def settle_earlier(self) -> None:
+        """Lead every intent that earlier runs left open out of doubt, all lanes at once, and journal what is known.
+
+        A lane that stays unknown stays in ``journal.state.unsettled``. Raises JournalError, Interrupted.
+        """
+        unsettled = tuple(self._context.journal.state.unsettled.values())
+        if unsettled:
+            self._context.progress(
+                f"{self._context.desired.name}: {len(unsettled)} step(s) of an earlier run are unsettled; looking"
+            )
+        await together(self._settle_one(item) for item in unsettled)
+
+    async def run(self, steps: Sequence[Step]) -> tuple[StepResult, ...]:
+        """Run the steps; results come in the order of the steps."""
+        lanes: dict[str, list[Step]] = {}
+        for step in steps:
+            before = lanes.setdefault(self._context.lane(step.address), [])
+            if _frees(step) and all(_frees(earlier) for earlier in before):
+                self._context.reservation.expect(step.step_id)  # what comes behind an addition may wait for it
+            before.append(step)
+        if not lanes:
+            return ()
+        cursor = await self._context.writer.newest_row(steps[0].address.symbol)
+        sending = _Sending(self._context, len(steps))
+        self._context.observer.writing(busy=True)
+        results: dict[str, StepResult] = {}
+        await together(self._lane(lane, cursor, sending, results) for lane in lanes.values())
+        return tuple(results[step.step_id] for step in steps)
+
+    async def _lane(
+        self, steps: Sequence[Step], cursor: str | None, sending: "_Sending", results: dict[str, StepResult]
+    ) -> None:
+        for step in steps:
+            if _frees(step):
+                self._context.reservation.expect(step.step_id)
+            run = StepRun(self._context, step, slots=self._slots, cursor=cursor)
+            results[step.step_id] = await run.run(sending.once())
+            self._context.reservation.over(step.step_id)
+
+    async def _settle_one(self, item: Unsettled) -> None:
+        context, intent = self._context, item.intent
+        if intent.action == "add_margin" and intent.asset is not None and intent.amount is not None:
+            context.reservation.take(intent.intent_id, intent.asset, intent.amount)
+        effect_ms = item.effect_ms if item.known is Known.ACCEPTED else None
+        was = item.known if item.said_yes else None  # what never got a yes is in doubt, however often it was looked for
+        outcome = await settle(context, intent, was=was, effect_ms=effect_ms)
+        if outcome.known is Known.APPLIED:
+            context.reservation.done(intent.intent_id, effect_ms=outcome.effect_ms or intent.fence_ms)
+        elif outcome.known.settles:
+            context.reservation.release(intent.intent_id)
+        if _is_news(item, outcome):
+            await context.journal.append(outcome, durable=True)
+        what = f"{intent.action} {intent.amount}" if intent.amount is not None else f"{intent.action} {intent.wanted}"
+        context.progress(
+            f"{context.desired.name}: {intent.address}: earlier {what}: {outcome.known} ({outcome.evidence})"
+        )
+
+
+def _frees(step: Step) -> bool:
+    """Whether a step brings free balance that additions may wait for."""
+    return isinstance(step, MoveMargin) and step.action == "reduce_margin"
+
+
+def _is_news(item: Unsettled, outcome: Outcome) -> bool:
+    """Whether an outcome says anything that the journal does not say already."""
+    return outcome.known is not item.known or outcome.evidence != item.evidence
+
+
+class _Sending:
+    """Counts the steps that may still send at once; when none is left, verification need not wait for company."""
+
+    def __init__(self, context: Context, steps: int) -> None:
+        self._context = context
+        self._left = steps
+
+    def once(self) -> Callable[[], None]:
+        """A function for one step to call when it sends no more; later calls count for nothing."""
+        called = False
+
+        def over() -> None:
+            nonlocal called
+            if not called:
+                called = True
+                self._left -= 1
+                self._context.observer.writing(busy=self._left > 0)
+
+        return over

@@ -1,0 +1,142 @@
+"""Looks at one account, shared by all its lanes: many steps that want a fresh reading wait for the same one.
+
+A look is dated by when its request was sent, never by when the answer came. Who needs "later than this effect" says so
+and is served by any look, running or to come, that was sent later.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+from reconcile.clock import Clock
+from reconcile.errors import ReadFailed
+from reconcile.exchanges.base import Reader
+from reconcile.model.account import MarginType, ObservedAccount
+
+VERIFY_EVERY_MS = 5_000
+"""While writes are still being sent, looks that only verify are taken no more often than this."""
+
+LOOKS_IN_TIME = 4
+"""How often a look is taken again because reading took longer than a look may be old."""
+
+
+class Observer:
+    """The one place that reads an account's positions and free balance during a run."""
+
+    def __init__(
+        self, reader: Reader, declared: Mapping[str, MarginType], clock: Clock, first: ObservedAccount | None = None
+    ) -> None:
+        """``first`` is a look already taken; None takes one when the first is asked for."""
+        self._reader = reader
+        self._declared = declared
+        self._clock = clock
+        self._last = first
+        self._running: asyncio.Task[ObservedAccount] | None = None
+        self._running_since = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+        self._news = asyncio.Event()
+        self._verifying: asyncio.Task[None] | None = None
+        self._verify_after = 0
+        self.changed_ms = 0
+        """When the exchange last said yes, by its time as we know it; a look sent later than this was asked later."""
+
+    @property
+    def last(self) -> ObservedAccount | None:
+        """The newest look there is."""
+        return self._last
+
+    def start_from(self, look: ObservedAccount) -> None:
+        """Take in a look that was taken elsewhere."""
+        if self._last is None or look.sent_at_ms > self._last.sent_at_ms:
+            self._last = look
+            self._news.set()
+            self._news = asyncio.Event()
+
+    def writing(self, *, busy: bool) -> None:
+        """Say whether writes are still to be sent; verification is batched while they are."""
+        if busy:
+            self._quiet.clear()
+        else:
+            self._quiet.set()
+
+    async def look(self, *, after_ms: int, max_age_ms: int | None) -> ObservedAccount:
+        """A look sent later than ``after_ms`` (exchange time) that is no older than ``max_age_ms`` now (None: any age).
+
+        Waits for the moment if it has not come. Raises ReadFailed, also when reading takes longer than that.
+        """
+        for _ in range(LOOKS_IN_TIME):
+            found = self._fitting(after_ms, max_age_ms)
+            if found is not None:
+                return found
+            await self._until(after_ms)
+            await self._take(after_ms)
+        found = self._fitting(after_ms, max_age_ms)
+        if found is None:
+            raise ReadFailed(
+                f"looking at the account: {LOOKS_IN_TIME} looks in a row took longer than {max_age_ms} ms, too long to "
+                "send anything on them; try again when the exchange or the network is faster",
+                again=True,
+            )
+        return found
+
+    def changed(self) -> int:
+        """The exchange has said yes just now; returns ``changed_ms``."""
+        self.changed_ms = self._reader.time.earliest()
+        return self.changed_ms
+
+    async def verify(self, *, after_ms: int) -> ObservedAccount:
+        """A look sent later than ``after_ms``, taken when writing is over or the batch interval has passed.
+
+        All who wait share one look, as late as the latest of them needs it. Raises ReadFailed.
+        """
+        self._verify_after = max(self._verify_after, after_ms)
+        while (found := self._fitting(after_ms, None)) is None:
+            if self._verifying is None or self._verifying.done():
+                self._verifying = asyncio.ensure_future(self._verify())
+            await asyncio.shield(self._verifying)
+        return found
+
+    def age(self, look: ObservedAccount) -> int:
+        """How old a look is at most, in milliseconds."""
+        return self._reader.time.latest() - look.sent_at_ms
+
+    def _fitting(self, after_ms: int, max_age_ms: int | None) -> ObservedAccount | None:
+        last = self._last
+        if last is None or last.sent_at_ms <= after_ms:
+            return None
+        return last if max_age_ms is None or self.age(last) <= max_age_ms else None
+
+    async def _verify(self) -> None:
+        """One look for all who wait; none where somebody else's comes first, which may show some of them enough."""
+        if self._quiet.is_set() or not await self._batch():
+            await self.look(after_ms=self._verify_after, max_age_ms=None)
+
+    async def _batch(self) -> bool:
+        """Wait for the interval, the end of writing, or a look that somebody else has taken; whether it was that."""
+        pause = asyncio.ensure_future(self._clock.sleep(VERIFY_EVERY_MS))
+        quiet = asyncio.ensure_future(self._quiet.wait())
+        news = asyncio.ensure_future(self._news.wait())
+        try:
+            await asyncio.wait({pause, quiet, news}, return_when=asyncio.FIRST_COMPLETED)
+            return news.done() and not quiet.done()
+        finally:
+            pause.cancel()
+            quiet.cancel()
+            news.cancel()
+
+    async def _until(self, after_ms: int) -> None:
+        while True:
+            if self._reader.time.due:
+                await self._reader.sync_time()
+            missing = after_ms - self._reader.time.earliest()
+            if missing < 0:
+                return
+            await self._clock.sleep(missing + 1)
+
+    async def _take(self, after_ms: int) -> None:
+        running = self._running
+        if running is None or running.done() or self._running_since <= after_ms:
+            running = asyncio.ensure_future(self._reader.observe(self._declared, reuse=self._last))
+            self._running = running
+            self._running_since = self._reader.time.earliest()
+        self.start_from(await asyncio.shield(running))

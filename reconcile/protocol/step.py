@@ -1,0 +1,286 @@
+"""The life of one step, from the look it is computed from to what is known at its end.
+
+Every turn goes through the table in ``lifecycle.py``: this module does what a state asks for and reports what happened.
+The order of the methods below is the protocol: look, decide, journal and flush, send once, classify, settle.
+"""
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+from typing import assert_never
+
+from reconcile.errors import InDoubt, Interrupted, JournalError, NotSent, ReadFailed, RefusalKind, Refused
+from reconcile.evidence.verdict import Margin, margin_verdict, signed_amount
+from reconcile.exchanges.base import Call, Yes
+from reconcile.journal.records import Intent, Known, Noted, Outcome
+from reconcile.model.account import ObservedAccount, Position
+from reconcile.model.plan import Step, StepResult
+from reconcile.money import parse, plain
+from reconcile.protocol.context import Context
+from reconcile.protocol.decision import Left, NeedsFunds, NeedsLaterLook, basis, decide, intent_of, reserve
+from reconcile.protocol.freshness import BETWEEN_LOOKS_MS, MAX_READ_AGE_MS
+from reconcile.protocol.lifecycle import OUTCOMES, Event, State, advance
+from reconcile.protocol.outcome import settle
+from reconcile.protocol.slots import Slots
+
+ATTEMPTS = 4
+"""How often one step may be begun anew after a proven non-execution."""
+VISIBLE_GRACES = 2
+"""How many graces after a yes the new margin is waited for before the ledger is asked."""
+
+_AGAIN = {RefusalKind.THROTTLE, RefusalKind.CLOCK}
+
+
+class StepRun:
+    """One step on its way through the lifecycle."""
+
+    def __init__(self, context: Context, step: Step, *, slots: Slots, cursor: str | None) -> None:
+        """``cursor`` is the ledger's newest row."""
+        self._context = context
+        self._step = step
+        self._slots = slots
+        self._cursor = cursor
+        self._lane = context.lane(step.address)
+        self._state = State.PLANNED
+        self._not_before = 0
+        self._effect_ms = 0
+        self._yes_ms = 0
+        self._sent_amount: Decimal | None = None
+        self._position: Position | None = None
+
+    async def run(self, sending_over: Callable[[], None]) -> StepResult:
+        """Live the step to its end; ``sending_over`` is called once when nothing more will be sent at once."""
+        try:
+            return await self._run(sending_over)
+        except Left as left:
+            self._turn(left.event)
+            return self._result(detail=str(left))
+        except Interrupted as error:
+            return self._broken_off(f"interrupted: {error}")
+        except JournalError as error:
+            self._context.progress(f"{self._context.desired.name}: {error}")
+            return self._broken_off(f"the journal failed: {error}")
+        finally:
+            sending_over()
+
+    async def _run(self, sending_over: Callable[[], None]) -> StepResult:
+        detail = ""
+        attempt = 0
+        while attempt < ATTEMPTS:
+            await self._context.pause(attempt * BETWEEN_LOOKS_MS)
+            try:
+                async with self._slots.ready, self._context.writer.turn():
+                    await self._sound_look()
+                    async with self._slots.places.next:
+                        intent, detail = await self._look_and_send()
+            except ReadFailed as error:
+                raise Left(Event.GIVEN_UP, f"the account could not be read: {error}") from error
+            except NeedsFunds:
+                await self._context.reservation.freed()
+                self._not_before = self._context.writer.time.earliest() - 1
+                continue
+            except NeedsLaterLook as need:
+                self._not_before = need.after_ms
+                await self._context.pause(need.after_ms - self._context.writer.time.earliest())
+                continue
+            attempt += 1
+            if self._state is State.PLANNED:
+                continue
+            if self._state is State.REFUSED:
+                return self._result(intent=intent, detail=detail)
+            sending_over()
+            if self._state is State.ACCEPTED:
+                return await self._confirm(intent)
+            settled = await self._settle(intent, detail)
+            if settled is not None:
+                return settled
+        raise Left(Event.GIVEN_UP, f"given up after {ATTEMPTS} attempts: {detail}")
+
+    # Look, decide, journal.
+
+    async def _look_and_send(self) -> tuple[Intent, str]:
+        """One intent, flushed and sent while the look it was computed from is still young."""
+        context = self._context
+        for _ in range(ATTEMPTS):
+            intent, look = await self._look_and_journal()
+            call = context.writer.prepare(self._step, intent.amount, self._position, signed_at_ms=intent.signed_at_ms)
+            answer = None
+            async with self._slots.places.sending:
+                if context.observer.age(look) <= MAX_READ_AGE_MS and context.halted() is None:
+                    answer = await self._send(intent, call)
+            if answer is not None:
+                await asyncio.sleep(0)  # whoever waits to send is first; what the answer means can wait
+                return intent, await self._classify(intent, answer)
+            await self._proven_nothing(intent, Known.NOT_SENT, "not sent: the look grew old before its turn came")
+            self._turn(Event.NOT_SENT)
+        raise Left(
+            Event.GIVEN_UP, "not sent: no look stayed young until its intent was on disk; is the disk very slow?"
+        )
+
+    async def _sound_look(self) -> ObservedAccount:
+        """The look to compute from; asked for first without a place, since it may be long until there can be one."""
+        self._check_halted()
+        await self._context.know_exchange_time()  # a refusal of our timestamp left it in doubt
+        return await basis(self._context, self._step.address, not_before=self._not_before)
+
+    async def _look_and_journal(self) -> tuple[Intent, ObservedAccount]:
+        context = self._context
+        look = await self._sound_look()
+        decision = decide(context, self._step, look)
+        intent = intent_of(context, self._step, decision, cursor=self._cursor)
+        reserve(context, intent, look)
+        await context.journal.append(intent, durable=True)
+        self._turn(Event.INTENT_WRITTEN)
+        self._position = decision.position
+        return intent, look
+
+    # Send once and classify.
+
+    async def _send(self, intent: Intent, call: Call) -> Yes | NotSent | Refused | InDoubt:
+        self._turn(Event.SEND)
+        self._sent_amount = intent.amount
+        try:
+            return await self._context.writer.send(call)
+        except (NotSent, Refused, InDoubt) as error:
+            return error
+
+    async def _classify(self, intent: Intent, answer: Yes | NotSent | Refused | InDoubt) -> str:
+        match answer:
+            case Yes():
+                await self._accepted(intent, answer)
+                return answer.note
+            case NotSent():
+                await self._proven_nothing(intent, Known.NOT_SENT, str(answer))
+                self._turn(Event.NOT_SENT)
+            case Refused():
+                await self._proven_nothing(intent, Known.REFUSED, str(answer), code=answer.code)
+                self._turn(Event.REFUSED_FOR_NOW if answer.kind in _AGAIN else Event.REFUSED)
+            case InDoubt():
+                self._turn(Event.LOST)
+                told = {"intent_id": intent.intent_id, "code": answer.code, "message": str(answer)}
+                await self._context.journal.append(Noted(what="no_clear_answer", details=told), durable=False)
+            case _:
+                assert_never(answer)
+        return str(answer)
+
+    async def _accepted(self, intent: Intent, yes: Yes) -> None:
+        self._turn(Event.YES)
+        self._yes_ms = self._context.observer.changed()
+        effect_ms = self._context.writer.time.latest()
+        self._context.reservation.done(intent.intent_id, effect_ms=effect_ms)
+        self._effect_ms = effect_ms
+        outcome = Outcome(intent_id=intent.intent_id, known=Known.ACCEPTED, effect_ms=effect_ms, message=yes.note)
+        await self._context.journal.append(outcome, durable=False)
+
+    async def _proven_nothing(self, intent: Intent, known: Known, message: str, *, code: str | None = None) -> None:
+        self._context.reservation.release(intent.intent_id)
+        outcome = Outcome(intent_id=intent.intent_id, known=known, effect_ms=None, code=code, message=message)
+        await self._context.journal.append(outcome, durable=False)
+
+    # Learn the end.
+
+    async def _confirm(self, intent: Intent) -> StepResult:
+        """After a yes: wait until the change is visible, then ask both witnesses."""
+        deadline = self._effect_ms + VISIBLE_GRACES * self._context.grace_ms
+        after = self._yes_ms
+        while self._context.writer.time.earliest() <= deadline:
+            try:
+                look = await self._context.observer.verify(after_ms=after)
+            except ReadFailed:
+                break
+            seen = _visible(intent, look)
+            if seen is not None:
+                self._turn(Event.SEEN)
+                evidence = f"{intent.before} → {seen} seen after the exchange said yes"
+                outcome = Outcome(
+                    intent_id=intent.intent_id,
+                    known=Known.APPLIED,
+                    effect_ms=self._effect_ms,
+                    after=seen,
+                    evidence=evidence,
+                )
+                await self._context.journal.append(outcome, durable=False)
+                return self._result(intent=intent, after=seen, evidence=evidence)
+            await self._context.pause(BETWEEN_LOOKS_MS // 2)
+            after = self._context.writer.time.earliest() - 1
+        self._turn(Event.DEADLINE)
+        outcome = await settle(self._context, intent, was=Known.ACCEPTED, effect_ms=self._effect_ms)
+        return await self._ended(intent, outcome)
+
+    async def _settle(self, intent: Intent, detail: str) -> StepResult | None:
+        """In doubt: fence, then look. None when nothing happened and the step may begin anew."""
+        self._context.progress(f"{self._context.desired.name}: {intent.address}: no clear answer ({detail}); looking")
+        outcome = await settle(self._context, intent, was=None, effect_ms=None)
+        self._turn(Event.FENCE_PASSED)
+        if outcome.known is not Known.NOT_APPLIED:
+            return await self._ended(intent, outcome)
+        self._turn(Event.NOT_FOUND)
+        self._context.reservation.release(intent.intent_id)
+        self._not_before = intent.fence_ms
+        await self._context.journal.append(outcome, durable=False)
+        return None
+
+    async def _ended(self, intent: Intent, outcome: Outcome) -> StepResult:
+        reservation = self._context.reservation
+        match outcome.known:
+            case Known.APPLIED:
+                self._turn(Event.FOUND)
+                reservation.done(intent.intent_id, effect_ms=outcome.effect_ms or intent.fence_ms)
+            case Known.ACCEPTED:
+                self._turn(Event.STILL_ACCEPTED)
+            case Known.NOT_APPLIED:
+                self._turn(Event.NOT_FOUND)
+                reservation.release(intent.intent_id)
+            case _:
+                self._turn(Event.CANNOT_TELL)
+        await self._context.journal.append(outcome, durable=False)
+        return self._result(intent=intent, after=outcome.after, evidence=outcome.evidence, detail=outcome.message)
+
+    # Small parts.
+
+    def _check_halted(self) -> None:
+        reason = self._context.halted()
+        if reason is not None:
+            raise Left(Event.GIVEN_UP, f"not started: {reason}")
+        earlier = self._context.journal.state.unsettled.get(self._lane)
+        if earlier is not None:
+            known = earlier.known or "unsettled"
+            raise Left(Event.GIVEN_UP, f"not started: the step before it on {self._lane} is {known}")
+
+    def _turn(self, event: Event) -> None:
+        self._state = advance(self._state, event)
+
+    def _broken_off(self, detail: str) -> StepResult:
+        """The result of a step that could not be lived to its end; what it ended in before that stays true."""
+        if self._state not in OUTCOMES:
+            self._turn(Event.INTERRUPTED)
+        return self._result(detail=detail)
+
+    def _result(
+        self, *, intent: Intent | None = None, after: str | None = None, evidence: str = "", detail: str = ""
+    ) -> StepResult:
+        """How the step ended, by the state it is in."""
+        return StepResult(
+            step_id=self._step.step_id,
+            address=self._step.address,
+            action=self._step.action,
+            outcome=OUTCOMES[self._state],
+            amount=self._sent_amount,
+            before=intent.before if intent else None,
+            after=after,
+            evidence=evidence,
+            detail=detail,
+        )
+
+
+def _visible(intent: Intent, look: ObservedAccount) -> str | None:
+    """What a look shows of an accepted step: the new margin or type as text, None when it does not show yet."""
+    if intent.amount is None:
+        state = look.symbols.get(intent.address.symbol)
+        live = str(state.margin_type) if state else None
+        return live if live == intent.wanted else None
+    position = look.positions.get(intent.address)
+    if position is None or not position.is_open:
+        return None
+    seen = margin_verdict(parse(intent.before), position.isolated_margin, signed_amount(intent))
+    return plain(position.isolated_margin) if seen is Margin.MOVED else None

@@ -1,0 +1,131 @@
+"""The Bitget v2 dialect of classic futures accounts: its paths, limits, envelope and codes over the account rules.
+
+Facts come from the exchange's documents and public clients; what no source settles is a field of ``BitgetSwitches``.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from reconcile.sandbox.bitget import positions, reads, writes
+from reconcile.sandbox.bitget.gate import (
+    BitgetSwitches,
+    Call,
+    Fail,
+    Limits,
+    authenticate,
+    invalid,
+    missing,
+    read_params,
+)
+from reconcile.sandbox.bitget.rules import PRODUCTS
+from reconcile.sandbox.http import FRESH, Account, Answer, Lag, Request, answer
+from reconcile.sandbox.values import By, Market
+
+EXCHANGE = "bitget"
+OLD_DEMO = frozenset({"SUSDT-FUTURES", "SCOIN-FUTURES", "SUSDC-FUTURES"})
+"""Products of the former demo trading: clients still ask for their contracts, and nothing is listed there any more."""
+_MIX = "/api/v2/mix"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """What answers a path, and how many calls a second each user may make."""
+
+    answers: Callable[[Call], object]
+    rate: int = 10
+
+
+ROUTES: Mapping[tuple[str, str], Route] = {
+    ("POST", f"{_MIX}/account/set-margin"): Route(answers=writes.set_margin, rate=5),
+    ("POST", f"{_MIX}/account/set-margin-mode"): Route(answers=writes.set_margin_mode, rate=5),
+    ("POST", f"{_MIX}/account/set-position-mode"): Route(answers=writes.set_position_mode, rate=5),
+    ("POST", f"{_MIX}/account/set-leverage"): Route(answers=writes.set_leverage, rate=5),
+    ("POST", f"{_MIX}/account/set-auto-margin"): Route(answers=writes.set_auto_margin, rate=5),
+    ("GET", f"{_MIX}/position/all-position"): Route(answers=positions.all_positions, rate=5),
+    ("GET", f"{_MIX}/position/single-position"): Route(answers=positions.single_position),
+    ("GET", f"{_MIX}/account/account"): Route(answers=positions.account),
+    ("GET", f"{_MIX}/account/accounts"): Route(answers=positions.accounts),
+    ("GET", f"{_MIX}/account/bill"): Route(answers=reads.bills),
+    ("GET", f"{_MIX}/account/isolated-symbols"): Route(answers=reads.isolated_symbols),
+    ("GET", f"{_MIX}/order/orders-pending"): Route(answers=reads.orders_pending),
+    ("GET", f"{_MIX}/order/orders-plan-pending"): Route(answers=reads.plan_orders_pending),
+}
+PUBLIC: Mapping[str, int] = {
+    "/api/v2/public/time": 20,
+    f"{_MIX}/market/contracts": 20,
+    f"{_MIX}/market/query-position-lever": 10,
+}
+
+
+class Bitget:
+    """The exchange: accounts by API key, one address's limits."""
+
+    exchange = EXCHANGE
+
+    def __init__(self, accounts: Iterable[Account], *, switches: BitgetSwitches | None = None) -> None:
+        """``switches`` None is the exchange as documented."""
+        self.accounts = {account.key: account for account in accounts}
+        self.switches = switches or BitgetSwitches()
+        self.limits = Limits(self.switches)
+
+    def serve(self, account: Account) -> None:
+        """See ``http.Dialect``."""
+        self.accounts[account.key] = account
+
+    def handle(self, request: Request, now_ms: int, lag: Lag = FRESH) -> Answer:
+        """Answer one request; see ``http.Dialect``."""
+        code, message, status = "00000", "success", 200
+        data: object = None
+        try:
+            data = self._answer(request, now_ms, lag)
+        except Fail as fail:
+            code, message = fail.code, fail.message
+            status = self.switches.error_status if fail.status is None else fail.status
+        when: object = str(now_ms) if self.switches.request_time_as_text else now_ms
+        headers = {"x-mbx-used-remain-limit": str(self.limits.left)} if self.switches.rate_header else {}
+        return answer(status, {"code": code, "msg": message, "requestTime": when, "data": data}, headers)
+
+    def _answer(self, request: Request, now_ms: int, lag: Lag) -> object:
+        self.limits.charge_address(now_ms)
+        if request.method == "GET" and request.path in PUBLIC:
+            return self._public(request, now_ms)
+        route = ROUTES.get((request.method, request.path))
+        if route is None:
+            raise Fail("40404", "Request URL NOT FOUND", status=404)
+        account = authenticate(request, self.accounts, now_ms, self.switches)
+        books = account.books
+        self.limits.charge(books.uid, request.path, route.rate, now_ms)
+        call = Call(
+            params=read_params(request),
+            books=books,
+            view=books.as_of(now_ms - lag.positions_ms) if lag.positions_ms else books.view(),
+            now_ms=now_ms,
+            lag=lag,
+            by=By(actor="api", request=request.serial, delivery=request.delivery),
+            switches=self.switches,
+        )
+        return route.answers(call)
+
+    def _public(self, request: Request, now_ms: int) -> object:
+        self.limits.charge("address", request.path, PUBLIC[request.path], now_ms)
+        if request.path == "/api/v2/public/time":
+            return {"serverTime": str(now_ms)}
+        params = {name: str(value) for name, value in read_params(request).items()}
+        product = params.get("productType", "").upper()
+        if not product:
+            raise missing("productType")
+        if product not in PRODUCTS and product not in OLD_DEMO:
+            raise invalid("productType")
+        symbol = params.get("symbol", "").upper() or None
+        if request.path.endswith("/contracts"):
+            return reads.contracts(self._markets(), product, symbol)
+        if symbol is None:
+            raise missing("symbol")
+        found = next((market for market in self._markets() if market.symbol == symbol), None)
+        if found is None:
+            raise Fail("40034", f"Parameter {symbol} does not exist")
+        return reads.tiers(found)
+
+    def _markets(self) -> list[Market]:
+        every = (market for account in self.accounts.values() for market in account.books.markets.values())
+        return list({market.symbol: market for market in every}.values())

@@ -1,0 +1,1 @@
+"""The simulated OKX v5."""

@@ -1,0 +1,140 @@
+"""One account's way through a use case; every failure on it becomes that account's own error and exit code."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from reconcile import statefile
+from reconcile.connect import secrets
+from reconcile.errors import (
+    Declined,
+    InputError,
+    Interrupted,
+    JournalError,
+    ReadFailed,
+    ReconcileError,
+    RefusalKind,
+)
+from reconcile.exchanges.base import Writer, lane_of
+from reconcile.journal.records import Known
+from reconcile.journal.state import JournalState
+from reconcile.model.account import Address, DesiredAccount
+from reconcile.model.plan import AccountPlan, PlanError
+from reconcile.money import plain
+from reconcile.planning import order as planner
+from reconcile.planning.targets import matches
+from reconcile.protocol.freshness import sound_look
+from reconcile.usecases.world import Connection, World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What of the declared is meant: ``targets`` are globs (empty: all), ``overrides`` by account and policy key."""
+
+    targets: tuple[str, ...] = ()
+    overrides: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def of(self, desired: DesiredAccount) -> DesiredAccount:
+        """The account with its overrides in force. Raises UsageError."""
+        for key, value in self.overrides.get(desired.name, {}).items():
+            desired = statefile.override(desired, f"{key}={value}")
+        return desired
+
+    def addresses(self, desired: DesiredAccount) -> Collection[Address] | None:
+        """The selected addresses, None for all."""
+        if not self.targets:
+            return None
+        return tuple(
+            t.address for t in desired.targets if any(matches(glob, desired.name, t.address) for glob in self.targets)
+        )
+
+
+def grace_ms(desired: DesiredAccount, writer: Writer) -> int:
+    """How long effects, reads and ledger rows may lag, as declared or as the exchange's traits say."""
+    return desired.grace_ms if desired.grace_ms is not None else writer.traits.grace_ms
+
+
+def held_addresses(state: JournalState, desired: DesiredAccount, writer: Writer) -> dict[Address, str]:
+    """The declared addresses whose lane has an unsettled step, with the reason."""
+    held: dict[Address, str] = {}
+    for target in desired.targets:
+        item = state.unsettled.get(lane_of(writer.traits, target.address))
+        if item is None:
+            continue
+        intent = item.intent
+        moved = plain(intent.amount) if intent.amount is not None else intent.wanted
+        what = f"{intent.action} {moved} of {intent.address}"
+        known = "has no outcome yet" if item.known is None else f"is {item.known}"
+        advice = (
+            "see reconcile status, and reconcile resolve"
+            if item.known is Known.UNKNOWN
+            else "the next apply settles it"
+        )
+        held[target.address] = f"an earlier step ({what}, {item.since}) {known}; {advice}"
+    return held
+
+
+async def identify(connection: Connection) -> str:
+    """The account's journal identity, by the exchange's own id where it tells one. Raises ReadFailed."""
+    await connection.writer.sync_time()
+    return connection.identify(await connection.writer.account_uid())
+
+
+async def plan_account(
+    world: World,
+    desired: DesiredAccount,
+    connection: Connection,
+    state: JournalState,
+    *,
+    identity: str,
+    plan_id: str,
+    selection: Selection,
+) -> AccountPlan:
+    """Look and plan. Raises ReadFailed."""
+    writer = connection.writer
+
+    async def pause(milliseconds: int) -> None:
+        world.progress(f"{desired.name}: waiting {-(-milliseconds // 1000)} s for reads that have seen our last step")
+        await world.clock.sleep(milliseconds)
+
+    look, unsound = await sound_look(desired, writer, state, grace_ms=grace_ms(desired, writer), pause=pause)
+    held = {**unsound, **held_addresses(state, desired, writer)}
+    return planner.plan_account(
+        desired,
+        look,
+        held=held,
+        traits=writer.traits,
+        plan_id=plan_id,
+        observed_wall_ms=world.clock.wall_ms(),
+        identity=identity,
+        targets=selection.addresses(desired),
+    )
+
+
+def failed_plan(desired: DesiredAccount, error: ReconcileError) -> AccountPlan:
+    """The plan of an account that could not be planned."""
+    plan_error, code = as_error(error, desired)
+    return AccountPlan(
+        desired=desired, identity=None, observed=None, observed_wall_ms=None, errors=(plan_error,), exit_code=code
+    )
+
+
+def as_error(error: ReconcileError, desired: DesiredAccount | None = None) -> tuple[PlanError, int]:
+    """An account's failure as its error and exit code; where its key is refused, with the variables that hold it."""
+    match error:
+        case Declined():
+            found = PlanError(
+                key=error.key, message=str(error), asset=error.asset, limit=error.limit, value=error.value
+            )
+            return found, 4
+        case InputError():
+            return PlanError(key="input", message=str(error)), 1
+        case ReadFailed():
+            keys = secrets.names(desired) if desired is not None and error.kind is RefusalKind.PERMISSION else ()
+            where = f" (this account's are {', '.join(keys)})" if keys else ""
+            return PlanError(key="exchange", message=f"{error}{where}"), 1
+        case JournalError():
+            return PlanError(key="journal", message=str(error)), 1
+        case Interrupted():
+            return PlanError(key="interrupted", message=str(error)), 130
+        case _:
+            return PlanError(key="error", message=str(error)), 1

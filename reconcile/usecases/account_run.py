@@ -1,0 +1,298 @@
+"""One account's run of apply under its lock: settle, look, plan, send, verify, and what is known at the end."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
+from reconcile.concurrency import until
+from reconcile.errors import Declined, JournalError, ReadFailed, ReconcileError
+from reconcile.exchanges.base import open_addresses
+from reconcile.journal.base import Journal
+from reconcile.journal.records import Known, PlanUsed, RunFinished
+from reconcile.model.account import DesiredAccount, ObservedAccount
+from reconcile.model.plan import (
+    AccountPlan,
+    AccountResult,
+    Entry,
+    MoveMargin,
+    OutcomeKind,
+    PlanError,
+    SetMarginType,
+    Status,
+    Step,
+    StepResult,
+)
+from reconcile.planning import order as planner
+from reconcile.planning.diff import Stale, fresh_move
+from reconcile.protocol.context import Context
+from reconcile.protocol.executor import Executor
+from reconcile.protocol.freshness import MAX_READ_AGE_MS, declared_types
+from reconcile.usecases.account import as_error, failed_plan, held_addresses, identify, plan_account
+from reconcile.usecases.movements import moved
+from reconcile.usecases.run_records import (
+    RunFacts,
+    cold_until,
+    make_context,
+    note_refused,
+    planned,
+    run_finished,
+    run_started,
+)
+from reconcile.usecases.saved_plan_checks import account_of, check_account, check_mode, check_usable, state_file_agrees
+from reconcile.usecases.world import Connection, World
+
+NOT_IN_PLACE = {Status.CHANGE, Status.BLOCKED, Status.WAITING, Status.HELD}
+
+
+class AccountRun:
+    """One account, from connecting to its result: call ``connect``, ``open``, ``prepare``, ``execute`` in order."""
+
+    def __init__(self, world: World, desired: DesiredAccount, facts: RunFacts) -> None:
+        self._world = world
+        self._desired = desired
+        self._facts = facts
+        self._saved = account_of(facts.saved, desired.name)
+        self._connection: Connection | None = None
+        self._journal: Journal | None = None
+        self._context: Context | None = None
+        self._plan: AccountPlan | None = None
+        self._results: tuple[StepResult, ...] = ()
+        self._state_file_checked = True
+        self.identity = ""
+
+    async def connect(self) -> None:
+        """Check what can be checked without the lock, reach the exchange and learn whose account it is."""
+        await until(self._world.stop, self._connect(), doing=f"starting {self._desired.name}")
+
+    async def _connect(self) -> None:
+        reason = self._world.frozen(self._desired.name)
+        if reason is not None:
+            raise Declined("frozen", f"starting {self._desired.name}: frozen: {reason}; remove the freeze to go on")
+        self._connection = self._world.connect(self._desired, False)  # noqa: FBT003 - not read only
+        self.identity = await identify(self._connection)
+        if self._saved is not None:
+            check_account(self._saved, self.identity)
+
+    async def open(self, stack: AsyncExitStack) -> None:
+        """Take the lock for the life of ``stack`` and settle what earlier runs left open."""
+        world, connection = self._world, self._the_connection
+        lock = world.store.open(
+            self.identity,
+            run_id=self._facts.run_id,
+            holder={"host": world.host, "actor": world.actor, "command": self._facts.command},
+            timeout_ms=world.lock_timeout_ms,
+            on_wait=self._waits_for,
+        )
+        doing = f"taking the lock of {self._desired.name}"
+        journal = await until(world.stop, stack.enter_async_context(lock), doing=doing)
+        self._journal = journal
+        cold_until_ms = cold_until(world, self._desired, journal, connection)
+        started = await run_started(world, self._desired, self._facts, journal, cold_until_ms)
+        await journal.append(started, durable=False)
+        self._context = make_context(world, self._desired, connection, journal, halted=self._halted)
+        await Executor(self._context, parallelism=world.parallelism).settle_earlier()
+
+    async def prepare(self) -> AccountPlan:
+        """What is to be done: the reviewed plan if it still holds, else a new one.
+
+        Raises Declined, ReadFailed, Interrupted.
+        """
+        return await until(self._world.stop, self._prepare(), doing=f"planning {self._desired.name}")
+
+    async def _prepare(self) -> AccountPlan:
+        context = self._the_context
+        if self._saved is not None:
+            self._plan = await self._reviewed(self._saved)
+        else:
+            self._plan = await plan_account(
+                self._world,
+                self._desired,
+                self._the_connection,
+                context.journal.state,
+                identity=self.identity,
+                plan_id=self._facts.plan_id,
+                selection=self._facts.selection,
+            )
+        if self._plan.observed is not None:
+            context.observer.start_from(self._plan.observed)
+        await context.journal.append(planned(self._facts, self._plan), durable=False)
+        return self._plan
+
+    async def execute(self, plan: AccountPlan) -> AccountResult:
+        """Send what the plan says, look at the end, and say what is known."""
+        if plan.errors:
+            return await self._end(
+                plan, exit_code=plan.exit_code, errors=plan.errors, remaining=_unfinished(plan.entries)
+            )
+        steps = plan.steps
+        if steps:
+            await self._before_first_call(steps)
+            executor = Executor(self._the_context, parallelism=self._world.parallelism, places=self._facts.places)
+            self._results = await executor.run(steps)
+        return await self._conclude(plan)
+
+    async def failed(self, error: ReconcileError) -> AccountResult:
+        """The result of an account that could not go on; noted beside the journal where it never held that."""
+        found, code = as_error(error, self._desired)
+        notes_head = None
+        if self._journal is None:
+            notes_head = await note_refused(self._world, self._desired, self._facts, self.identity, error)
+        plan = self._plan or failed_plan(self._desired, error)
+        ended = await self._end(plan, exit_code=code, errors=(found,), remaining=_unfinished(plan.entries))
+        return replace(ended, notes_head=notes_head)
+
+    # Before the first call.
+
+    async def _reviewed(self, saved: AccountPlan) -> AccountPlan:
+        """The reviewed plan with a fresh look, once every reason to refuse it has been asked."""
+        plan = self._facts.saved
+        if plan is None:
+            raise RuntimeError("a reviewed account without its plan")
+        check_usable(plan, used=self._the_context.journal.state.used_plans, now_ms=self._world.clock.wall_ms())
+        self._state_file_checked = state_file_agrees(saved.desired)
+        if not self._state_file_checked:
+            where = saved.desired.path
+            self._world.progress(f"{self._desired.name}: {where} is not here; applying the plan without comparing it")
+        if saved.errors:
+            return saved
+        look = await self._the_connection.writer.observe(declared_types(saved.desired))
+        check_mode(saved.desired, look)
+        return replace(saved, identity=self.identity, observed=look, observed_wall_ms=self._world.clock.wall_ms())
+
+    async def _before_first_call(self, steps: Sequence[Step]) -> None:
+        """The cold fence where it applies, a look that is young, and no step stale; then the plan is used up."""
+        context = self._the_context
+        moves = any(isinstance(step, MoveMargin) for step in steps)
+        cold = context.journal.state.cold_until_ms
+        if moves and cold is not None and context.writer.time.earliest() <= cold:
+            why = "this journal has not seen what was sent before; looking after any such request has died"
+            await context.pass_exchange_time(cold, why=why)
+        after = cold if moves and cold is not None else 0
+        look = await context.observer.look(after_ms=after, max_age_ms=MAX_READ_AGE_MS)
+        stale = [reason for step in steps if (reason := self._stale(step, look)) is not None]
+        if stale:
+            raise Declined("stale", "checking the plan before the first call: " + "; ".join(stale) + "; plan again")
+        if self._facts.saved is not None:
+            used = PlanUsed(plan_id=self._facts.saved.plan.plan_id, digest=self._facts.saved.digest)
+            await context.journal.append(used, durable=True)
+
+    def _stale(self, step: Step, look: ObservedAccount) -> str | None:
+        if isinstance(step, SetMarginType):
+            if open_addresses(look, step.address.symbol):
+                return f"{step.address}: a position was opened since the plan"
+            return None
+        target = self._the_context.targets[step.address]
+        fresh = fresh_move(target, step, look.positions.get(step.address), self._the_context.amount_step(step.asset))
+        return f"{step.address}: {fresh.reason}" if isinstance(fresh, Stale) else None
+
+    # After the last call.
+
+    async def _conclude(self, plan: AccountPlan) -> AccountResult:
+        context = self._the_context
+        errors: tuple[PlanError, ...] = ()
+        final = plan
+        if self._saved is not None and plan.observed is not None:
+            final, errors = self._as_seen(plan, plan.observed)
+        try:
+            if self._results:
+                look = await context.observer.verify(after_ms=context.observer.changed_ms)
+                final, errors = self._as_seen(plan, look)
+        except ReadFailed as error:
+            errors = (PlanError(key="verify", message=f"looking at the end: {error}"),)
+        remaining = _unfinished(final.entries)
+        converged = not errors and all(entry.status is Status.WAITING for entry in remaining)
+        code = self._exit_code(converged=converged)
+        return await self._end(final, exit_code=code, errors=errors, remaining=remaining, converged=converged)
+
+    def _as_seen(self, plan: AccountPlan, look: ObservedAccount) -> tuple[AccountPlan, tuple[PlanError, ...]]:
+        """The plan with its entries as this look shows them, and what makes the look say nothing at all about them."""
+        context = self._the_context
+        seen = planner.plan_account(
+            plan.desired,
+            look,
+            held=held_addresses(context.journal.state, plan.desired, context.writer),
+            traits=context.writer.traits,
+            plan_id=self._facts.plan_id,
+            observed_wall_ms=self._world.clock.wall_ms(),
+            identity=self.identity,
+            targets=self._facts.selection.addresses(plan.desired),
+        )
+        return replace(plan, entries=seen.entries), seen.errors if not seen.entries else ()
+
+    def _exit_code(self, *, converged: bool) -> int:
+        unsettled = self._the_context.journal.state.unsettled.values()
+        if self._world.stop.is_set():
+            return 130
+        if any(result.outcome is OutcomeKind.UNKNOWN for result in self._results):
+            return 5
+        if any(item.known in {None, Known.UNKNOWN} for item in unsettled):
+            return 5
+        if any(result.outcome in {OutcomeKind.REFUSED, OutcomeKind.ACCEPTED} for result in self._results):
+            return 3
+        return 0 if converged else 3
+
+    async def _end(
+        self,
+        plan: AccountPlan,
+        *,
+        exit_code: int,
+        errors: tuple[PlanError, ...] = (),
+        remaining: tuple[Entry, ...] = (),
+        converged: bool = False,
+    ) -> AccountResult:
+        """Journal the end of the run, so that the head in the result pins all of it."""
+        head = None
+        if self._journal is not None:
+            try:
+                self._journal.check()
+                await self._journal.append(await self._finished(plan, exit_code, errors), durable=True)
+                head = self._journal.head
+            except JournalError as error:
+                errors = (*errors, PlanError(key="journal", message=str(error)))
+                exit_code = planner.worst((exit_code, 1))
+        return AccountResult(
+            plan=self._plan or plan,
+            exit_code=exit_code,
+            errors=errors,
+            converged=converged,
+            state_file_checked=self._state_file_checked,
+            journal_head=head,
+            requests=dict(self._connection.writer.requests) if self._connection is not None else {},
+            steps=self._results,
+            remaining=remaining,
+        )
+
+    async def _finished(self, plan: AccountPlan, exit_code: int, errors: tuple[PlanError, ...]) -> RunFinished:
+        context = self._context
+        if context is None:
+            return run_finished(plan, None, None, self._results, exit_code=exit_code, errors=errors)
+        told = await moved(context)
+        return run_finished(plan, context.observer.last, told, self._results, exit_code=exit_code, errors=errors)
+
+    # What the run is made of.
+
+    def _waits_for(self, holder: Mapping[str, str]) -> None:
+        who = ", ".join(f"{key} {value}" for key, value in holder.items()) or "a process that has not given its name"
+        self._world.progress(f"{self._desired.name}: waiting for the lock, held by {who}")
+
+    def _halted(self) -> str | None:
+        if self._world.stop.is_set():
+            return "asked to stop"
+        reason = self._world.frozen(self._desired.name)
+        return None if reason is None else f"frozen: {reason}"
+
+    @property
+    def _the_connection(self) -> Connection:
+        if self._connection is None:
+            raise RuntimeError("an account run was used before it was connected")
+        return self._connection
+
+    @property
+    def _the_context(self) -> Context:
+        if self._context is None:
+            raise RuntimeError("an account run was used before it was opened")
+        return self._context
+
+
+def _unfinished(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    return tuple(entry for entry in entries if entry.status in NOT_IN_PLACE)

@@ -1,0 +1,65 @@
+"""``reconcile drift``: what moved since we last applied, and why. Reads only."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reconcile.concurrency import together
+from reconcile.errors import ReconcileError
+from reconcile.model.account import DesiredAccount
+from reconcile.model.plan import PlanError
+from reconcile.protocol.freshness import declared_types
+from reconcile.usecases.account import as_error, identify
+from reconcile.usecases.explain import Drift, Reading, drift_of
+from reconcile.usecases.plan import ACCOUNTS_AT_ONCE
+from reconcile.usecases.world import World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountDrift:
+    """One account's drift; ``exit_code`` 1 where it could not be read, else 0.
+
+    ``observed_wall_ms`` is the Unix time of the look, None where there was none; ``state_file`` the declaring file.
+    """
+
+    account: str
+    state_file: str
+    observed_wall_ms: int | None = None
+    entries: tuple[Drift, ...] = ()
+    errors: tuple[PlanError, ...] = ()
+    exit_code: int = 0
+
+    @property
+    def has_drifted(self) -> bool:
+        """Whether any address is outside its tolerance of what it is compared with."""
+        return any(entry.is_beyond for entry in self.entries)
+
+
+async def drift(world: World, accounts: Sequence[DesiredAccount]) -> tuple[AccountDrift, ...]:
+    """What moved on every account, each with its own fate."""
+    slots = asyncio.Semaphore(ACCOUNTS_AT_ONCE)
+
+    async def one(desired: DesiredAccount) -> AccountDrift:
+        async with slots:
+            return await _drift_one(world, desired)
+
+    return tuple(await together(one(desired) for desired in accounts))
+
+
+async def _drift_one(world: World, desired: DesiredAccount) -> AccountDrift:
+    try:
+        connection = world.connect(desired, True)  # noqa: FBT003 - read only
+        identity = await identify(connection)
+        state = world.store.read(identity)
+        look = await connection.writer.observe(declared_types(desired))
+        reading = Reading(reader=connection.writer, desired=desired, state=state, look=look)
+        found = await together(drift_of(reading, target) for target in desired.targets)
+        return AccountDrift(
+            account=desired.name,
+            state_file=desired.path,
+            observed_wall_ms=world.clock.wall_ms(),
+            entries=tuple(entry for entry in found if entry is not None),
+        )
+    except ReconcileError as error:
+        failure, code = as_error(error, desired)
+        return AccountDrift(account=desired.name, state_file=desired.path, errors=(failure,), exit_code=code)

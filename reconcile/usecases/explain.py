@@ -1,0 +1,137 @@
+"""Why an address is not where we last left it: for ``reconcile drift`` and for the reasons of a plan. Reads only."""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from reconcile.errors import ReadFailed
+from reconcile.evidence.attribution import UNEXPLAINED, Baseline, Share, attribute, baseline, unsettled_rows
+from reconcile.exchanges.base import Reader, lane_of
+from reconcile.journal.state import JournalState
+from reconcile.model.account import Address, DesiredAccount, MarginType, ObservedAccount, Target
+from reconcile.model.plan import AccountPlan, Entry, MoveMargin, Status
+from reconcile.money import ZERO, minus
+from reconcile.planning.diff import amount_step
+from reconcile.protocol.freshness import shares_symbol
+from reconcile.render.drift import moved, redeclared
+
+MOST_EXPLAINED = 5
+"""How many drifted addresses of one account a plan asks the ledger about: planning stays a constant number of reads."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """One address. ``baseline`` is ``applied`` or, where nothing was ever applied, ``declared``.
+
+    ``is_beyond`` says that the drift is outside ``tolerance``, the target's as an amount; ``causes`` add up to
+    ``drift``. ``line`` is the target's in the state file.
+    """
+
+    address: Address
+    asset: str
+    baseline: str
+    expected: Decimal
+    observed: Decimal
+    drift: Decimal
+    tolerance: Decimal
+    is_beyond: bool
+    causes: tuple[Share, ...]
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One account as it is to be explained: its look, its journal, and the ledger that can be asked."""
+
+    reader: Reader
+    desired: DesiredAccount
+    state: JournalState
+    look: ObservedAccount
+
+    def baseline(self, address: Address) -> Baseline | None:
+        """What we last left there; None for never."""
+        return baseline(self.state, address, lane_of(self.reader.traits, address))
+
+    async def causes(self, found: Baseline, address: Address, amount: Decimal) -> tuple[Share, ...]:
+        """What the ledger says about a drift of ``amount``; raises ReadFailed."""
+        ledger = await self.reader.ledger(address.symbol, since_ms=found.since_ms)
+        step_size = amount_step(self.desired, self.reader.traits, self.look.symbols[address.symbol].asset)
+        lane = lane_of(self.reader.traits, address)
+        ours = unsettled_rows(self.state, ledger.rows, address, lane, step_size=step_size)
+        shared = shares_symbol(self.look, address.symbol)
+        return attribute(ledger.rows, found, address, amount, shared=shared, unsettled=ours)
+
+
+async def drift_of(reading: Reading, target: Target) -> Drift | None:
+    """One address's drift with its causes; None where there is neither a position nor anything we ever applied.
+
+    Asks the ledger only where there is a difference to explain. Raises ReadFailed.
+    """
+    address = target.address
+    symbol = reading.look.symbols.get(address.symbol)
+    position = reading.look.positions.get(address)
+    isolated = position is not None and position.is_open and position.margin_type is MarginType.ISOLATED
+    found = reading.baseline(address)
+    if target.isolated_margin is None or symbol is None or (found is None and not isolated):
+        return None
+    observed = position.isolated_margin if position is not None and isolated else ZERO
+    expected = target.isolated_margin if found is None else found.expected
+    amount = minus(observed, expected)
+    tolerance = target.tolerance.amount(target.isolated_margin, symbol.asset)
+    causes: tuple[Share, ...] = ()
+    if amount != 0:
+        causes = (Share(cause=UNEXPLAINED, amount=amount),)
+        if found is not None:
+            causes = await reading.causes(found, address, amount)
+    return Drift(
+        address=address,
+        asset=symbol.asset,
+        baseline="declared" if found is None else "applied",
+        expected=expected,
+        observed=observed,
+        drift=amount,
+        tolerance=tolerance,
+        is_beyond=abs(amount) > tolerance,
+        causes=causes,
+        line=target.line,
+    )
+
+
+async def with_reasons(reader: Reader, state: JournalState, plan: AccountPlan) -> AccountPlan:
+    """The plan with the reason of each change: declared anew, drifted since we last applied and why, or both.
+
+    A change of what we never applied has none. A ledger that cannot be read costs the causes, not the plan.
+    """
+    if plan.observed is None or plan.errors:
+        return plan
+    reading = Reading(reader=reader, desired=plan.desired, state=state, look=plan.observed)
+    left = MOST_EXPLAINED
+    entries = []
+    for entry in plan.entries:
+        reason = ""
+        if entry.status is Status.CHANGE and any(isinstance(step, MoveMargin) for step in entry.steps):
+            reason, asked = await _reason(reading, entry, plan.observed_wall_ms, may_ask=left > 0)
+            left -= asked
+        entries.append(replace(entry, reason=reason) if reason else entry)
+    return replace(plan, entries=tuple(entries))
+
+
+async def _reason(reading: Reading, entry: Entry, now_ms: int | None, *, may_ask: bool) -> tuple[str, bool]:
+    """The reason, and whether the ledger was asked for it."""
+    found, position, target = reading.baseline(entry.address), entry.observed, entry.target
+    if found is None or position is None or target is None or target.isolated_margin is None:
+        return "", False
+    tolerance = target.tolerance.amount(target.isolated_margin, position.asset)
+    parts = []
+    if abs(minus(target.isolated_margin, found.expected)) > tolerance:
+        parts.append(redeclared(found.expected, target.isolated_margin))
+    amount = minus(position.isolated_margin, found.expected)
+    if amount == 0 or (parts and abs(amount) <= tolerance):
+        return "; ".join(parts), False
+    if not may_ask:
+        return "; ".join([*parts, f"drifted {moved(amount, (), now_ms=None)}: see reconcile drift"]), False
+    try:
+        causes = await reading.causes(found, entry.address, amount)
+        drifted = moved(amount, causes, now_ms=now_ms)
+    except ReadFailed:
+        drifted = f"{moved(amount, (), now_ms=None)}: the ledger could not be read"
+    return "; ".join([*parts, f"drifted {drifted}"]), True

@@ -1,0 +1,108 @@
+"""``reconcile import``: a live account as the state file that declares it as it is. Reads only.
+
+A first look finds what is open; a second one, which knows the symbols as a plan would, gives the amounts, so that a
+plan made from the file finds nothing to do. What cannot be declared is left out and said.
+"""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from reconcile.model.account import (
+    Address,
+    DesiredAccount,
+    MarginType,
+    ObservedAccount,
+    Percent,
+    Position,
+    Target,
+    Tolerance,
+)
+from reconcile.model.plan import Status
+from reconcile.planning import order as planner
+from reconcile.protocol.freshness import declared_types
+from reconcile.render.values import why
+from reconcile.usecases.account import identify
+from reconcile.usecases.world import World
+
+TOLERANCE = Percent(value=Decimal("0.5"))
+"""What the file gives every position: the contract's own default, written out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """An account as found: ``desired`` declares it, ``notes`` say what was left out or will not be in sync, and why.
+
+    ``observed_wall_ms`` is the Unix time of the look that the amounts are from.
+    """
+
+    desired: DesiredAccount
+    notes: tuple[str, ...]
+    observed_wall_ms: int
+
+
+async def import_account(world: World, account: DesiredAccount, *, crossed: bool) -> Imported:
+    """Read the account that ``account`` names (its targets and mode are ignored); ``crossed`` declares crossed too.
+
+    Raises InputError and ReadFailed.
+    """
+    connection = world.connect(account, True)  # noqa: FBT003 - read only
+    identity = await identify(connection)
+    reader = connection.writer
+    first = await reader.observe({})
+    open_now = replace(account, position_mode=first.position_mode, targets=_targets(first, crossed=crossed))
+    look = await reader.observe(declared_types(open_now))
+    found = replace(open_now, position_mode=look.position_mode, targets=_targets(look, crossed=crossed))
+    planned = planner.plan_account(
+        found,
+        look,
+        held={},
+        traits=reader.traits,
+        plan_id="import",
+        observed_wall_ms=world.clock.wall_ms(),
+        identity=identity,
+    )
+    notes = [*_left_out(look, crossed=crossed), *(error.message for error in planned.errors)]
+    notes += [
+        f"{entry.address}: {why(entry)}"
+        for entry in planned.entries
+        if entry.status not in {Status.IN_SYNC, Status.UNMANAGED}
+    ]
+    return Imported(desired=found, notes=tuple(notes), observed_wall_ms=world.clock.wall_ms())
+
+
+def _targets(look: ObservedAccount, *, crossed: bool) -> tuple[Target, ...]:
+    return tuple(
+        _target(address, position)
+        for address, position in sorted(look.positions.items())
+        if _declarable(position) and (crossed or position.margin_type is MarginType.ISOLATED)
+    )
+
+
+def _target(address: Address, position: Position) -> Target:
+    isolated = position.margin_type is MarginType.ISOLATED
+    return Target(
+        address=address,
+        margin_type=position.margin_type,
+        isolated_margin=position.isolated_margin if isolated else None,
+        tolerance=Tolerance(value=TOLERANCE.value, percent=True),
+    )
+
+
+def _declarable(position: Position) -> bool:
+    return position.is_open and position.isolated_margin >= 0
+
+
+def _left_out(look: ObservedAccount, *, crossed: bool) -> list[str]:
+    notes = [
+        f"{address} is left out: the exchange shows a margin below zero"
+        for address, position in sorted(look.positions.items())
+        if position.is_open and not _declarable(position)
+    ]
+    others = [
+        str(address)
+        for address, position in sorted(look.positions.items())
+        if position.is_open and position.margin_type is MarginType.CROSSED
+    ]
+    if others and not crossed:
+        notes.append(f"left out as crossed (--crossed declares them): {', '.join(others)}")
+    return notes

@@ -1,0 +1,113 @@
+"""What moved since the look that the run before ended with, up to the look that this one ended with: for the journal.
+
+So the journal alone says why margin moved between any two runs, whatever their tolerances: every difference is told, by
+our steps (also those of runs that were killed, or whose outcome was learnt later) and by causes. The exchange's ledger
+is read once, when everything is sent and seen, so no step waits for it, and only where our own steps do not tell all.
+It costs what the adapter's ``ledgers`` costs: the same few requests for any number of symbols on OKX and Bitget, one
+for each symbol (weight 1) and one for all on Binance, which is what bounds ``MOST_ASKED``. What the ledger was not
+asked, or could not say, is told as ``unexplained``.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from reconcile.concurrency import until
+from reconcile.errors import Interrupted, ReadFailed
+from reconcile.evidence.explain import Interval, account, accounts, document
+from reconcile.journal.state import JournalState
+from reconcile.model.account import Address, MarginType, ObservedAccount
+from reconcile.model.ledger import LedgerRow
+from reconcile.money import parse, plain
+from reconcile.planning.diff import amount_step
+from reconcile.protocol.context import Context
+from reconcile.protocol.freshness import shares_symbol
+
+MOST_ASKED = 100
+"""Of how many symbols a run reads the ledger at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """By address, as the journal has it (``accounting.document``); ``problem`` says what the ledger was not asked."""
+
+    by_address: Mapping[str, Any] = field(default_factory=dict)
+    problem: str = ""
+
+
+async def moved(context: Context) -> Moved | None:
+    """What moved between the last look in the journal and this run's; None where there are not two to compare."""
+    look, state = context.observer.last, context.journal.state
+    if look is None or state.live_at_ms is None:
+        return None
+    every = list(_intervals(context, state, look, state.live_at_ms))
+    alone = {interval.address: account(interval, ()) for interval in every}
+    open_ones = [interval for interval in every if alone[interval.address].shares]
+    rows, problem = await _rows(context, open_ones)
+    for symbol, read in rows.items():
+        alone.update(accounts([each for each in every if each.address.symbol == symbol], read))
+    found = {
+        str(each.address): document(each, told) for each in every if (told := alone[each.address]).ours or told.shares
+    }
+    return Moved(by_address=found, problem=problem)
+
+
+async def _rows(context: Context, intervals: Sequence[Interval]) -> tuple[Mapping[str, tuple[LedgerRow, ...]], str]:
+    """The ledger's rows by symbol, and what is missing."""
+    symbols = list(dict.fromkeys(interval.address.symbol for interval in intervals))
+    if not symbols:
+        return {}, ""
+    asked = symbols[:MOST_ASKED]
+    try:
+        read = context.writer.ledgers(asked, since_ms=min(interval.rows_since_ms for interval in intervals))
+        ledgers = await until(context.stop, read, doing="reading why margin moved")
+    except Interrupted:
+        return {}, "the ledger was not read: asked to stop"
+    except ReadFailed as error:
+        return {}, f"the ledger could not be read ({error})"
+    problems = []
+    if len(asked) < len(symbols):
+        problems.append(f"the ledger was read for {len(asked)} symbols of {len(symbols)}")
+    if not all(ledger.reaches_back for ledger in ledgers.values()):
+        problems.append("the exchange's ledger does not reach back to the run before")
+    return {symbol: ledger.rows for symbol, ledger in ledgers.items()}, "; ".join(problems)
+
+
+def _intervals(context: Context, state: JournalState, look: ObservedAccount, since_ms: int) -> Iterable[Interval]:
+    """Every address that had or has an isolated position, or a step of ours; those that are declared first."""
+    after = {
+        str(address): position
+        for address, position in look.positions.items()
+        if position.is_open and position.margin_type is MarginType.ISOLATED
+    }
+    declared = [str(target.address) for target in context.desired.targets]
+    others = sorted({*state.live, *after, *state.sent} - set(declared))
+    places = [place for place in (*declared, *others) if place in state.live or place in after or state.sent.get(place)]
+    sides: dict[str, set[str]] = defaultdict(set)
+    for place in (*state.live, *after):
+        sides[Address.parse(place).symbol].add(place)
+    for place in places:
+        address, position = Address.parse(place), after.get(place)
+        seen: Mapping[str, Any] = state.live.get(place, {})
+        sent = tuple(state.sent.get(place, {}).values())
+        asset = position.asset if position is not None else str(seen.get("asset") or _asset_of(sent))
+        before: Decimal | None = parse(seen["isolated_margin"]) if seen else None
+        yield Interval(
+            address=address,
+            asset=asset,
+            before=before,
+            after=None if position is None else position.isolated_margin,
+            since_ms=since_ms,
+            until_ms=look.sent_at_ms,
+            lag_ms=context.grace_ms,
+            step_size=amount_step(context.desired, context.writer.traits, asset),
+            shared=len(sides[address.symbol]) > 1 or shares_symbol(look, address.symbol),
+            sent=sent,
+            resized=position is not None and seen.get("size") not in {None, plain(position.size)},
+        )
+
+
+def _asset_of(sent: Iterable[Any]) -> str:
+    return next((each.intent.asset for each in sent if each.intent.asset), "")

@@ -1,0 +1,95 @@
+"""What happened beside the runs: refusals before the lock, decisions of a watch; a chain of its own for each account.
+
+Only who holds an account's lock writes its journal: that is what lets a run prove that nobody else sends. A run that
+does not get the lock must still be on record, so it writes beside the journal: the same records and the same hash
+chain under a name of their own (``identity.notes_of``), in the same store, with a lock of its own that is held for
+the one append. Every run that gets the account's lock names the head of the notes in its first record, and its own head
+is in its result: who cuts or rewrites notes from before a run is found by the journal, and who cuts the journal by a
+pinned head. Nothing that sends ever reads notes.
+
+Whose notes they are is asked of the account's own credentials. Where the exchange does not answer, the key's
+fingerprint stands for the account; where there are no credentials, or a plan cannot be trusted to say which account it
+is for, nobody can tell, and the note goes to ``identity.NOBODY``, with the names of files as they were typed.
+
+Notes are for the auditor and never a reason to fail or to wait for long: where one cannot be written, that is said.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from reconcile.concurrency import until
+from reconcile.errors import Declined, InputError, Interrupted, ReadFailed, ReconcileError
+from reconcile.journal.identity import NOBODY, notes_of
+from reconcile.journal.records import Noted
+from reconcile.model.account import DesiredAccount
+from reconcile.usecases.account import as_error, identify
+from reconcile.usecases.world import World
+
+LONGEST_WAIT_MS = 2_000
+"""How long a note waits for others that are just being written, and for the exchange to say whose it is."""
+
+
+async def note(
+    world: World, account: str, record: Noted, *, name: str, run_id: str | None = None, command: str
+) -> str | None:
+    """Append one record to the notes of an account (a journal's identity), called ``name`` by people.
+
+    Returns the notes' head then; None where it could not be written, which is said.
+    """
+    holder = {"host": world.host, "actor": world.actor, "command": command}
+    where = notes_of(account)
+    try:
+        opened = world.store.open(where, run_id=run_id or world.new_id(), holder=holder, timeout_ms=LONGEST_WAIT_MS)
+        async with opened as journal:
+            await journal.append(record, durable=True)
+            return journal.head
+    except ReconcileError as failure:
+        world.alarm(f"{name}: not in the journal ({record.what}): {failure}")
+        return None
+
+
+def refusal(world: World, error: ReconcileError, *, command: str, details: Mapping[str, Any]) -> Noted:
+    """A run that ended before it held the account, and why; ``details`` is what is known of it."""
+    found, code = as_error(error)
+    told = {"host": world.host, "command": command, "key": found.key, "message": found.message, "exit_code": code}
+    return Noted(what="refused", details={**details, **told})
+
+
+async def whose(world: World, desired: DesiredAccount, error: ReconcileError) -> str:
+    """Whose notes a run belongs in that ended with ``error`` before it knew.
+
+    The exchange is asked only where it was not asked in vain already, not for long, and where nobody wants to stop.
+    """
+    try:
+        connection = world.connect(desired, True)  # noqa: FBT003 - read only
+    except InputError:
+        return NOBODY
+    if not isinstance(error, ReadFailed | Interrupted):
+        with suppress(ReadFailed, Interrupted, TimeoutError):
+            async with asyncio.timeout(LONGEST_WAIT_MS / 1000):
+                return await until(world.stop, identify(connection), doing="asking whose account it is")
+    return connection.identify(None)
+
+
+async def refused_unread(
+    world: World, error: Declined | InputError, *, message: str, command: str, details: Mapping[str, Any]
+) -> None:
+    """Note a run that was refused before it knew any account; ``message`` says what is known without trusting it."""
+    told = {"account": NOBODY, "actor": world.actor, "tool_version": world.version, **details}
+    record = refusal(world, error, command=command, details=told)
+    record = Noted(what=record.what, details={**record.details, "message": message})
+    await note(world, NOBODY, record, name=command, command=command)
+
+
+async def head_of(world: World, account: str) -> str | None:
+    """The head of an account's notes, for the first record of a run; None where there are none, or none to be read.
+
+    Only their last line is read, so they cost a run nothing however many they are; their chain is for the auditor.
+    """
+    try:
+        return await world.store.head(notes_of(account))
+    except ReconcileError as failure:
+        world.alarm(f"reading the notes beside the journal: {failure}; the run goes on, 'audit verify' tells more")
+        return None

@@ -1,0 +1,74 @@
+"""``reconcile plan``: read every account, say what would be done, send nothing."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from reconcile.concurrency import together
+from reconcile.errors import ReconcileError
+from reconcile.model.account import DesiredAccount
+from reconcile.model.plan import AccountPlan, Plan
+from reconcile.planning import targets as target_globs
+from reconcile.usecases.account import Selection, failed_plan, identify, plan_account
+from reconcile.usecases.world import World
+
+ACCOUNTS_AT_ONCE = 64
+"""How many accounts are in work at once; the requests in flight are bounded by the wire."""
+
+
+async def plan(
+    world: World,
+    accounts: Sequence[DesiredAccount],
+    *,
+    targets: Sequence[str],
+    overrides: Mapping[str, Mapping[str, str]],
+    expires_ms: int,
+    git_commit: str | None,
+) -> Plan:
+    """Plan all accounts, each with its own fate. Raises UsageError for a target or override that means nothing."""
+    target_globs.check(targets, accounts)
+    selection = Selection(targets=tuple(targets), overrides=overrides)
+    in_force = [selection.of(account) for account in accounts]
+    plan_id = world.new_id()
+    slots = asyncio.Semaphore(ACCOUNTS_AT_ONCE)
+
+    async def one(desired: DesiredAccount) -> AccountPlan:
+        async with slots:
+            return await _plan_one(world, desired, plan_id=plan_id, selection=selection)
+
+    planned = await together(one(desired) for desired in in_force)
+    created_ms = world.clock.wall_ms()
+    return Plan(
+        plan_id=plan_id,
+        tool_version=world.version,
+        created_ms=created_ms,
+        expires_ms=created_ms + expires_ms,
+        git_commit=git_commit,
+        overrides=flat_overrides(overrides, accounts),
+        accounts=tuple(planned),
+    )
+
+
+def flat_overrides(overrides: Mapping[str, Mapping[str, str]], accounts: Sequence[DesiredAccount]) -> Mapping[str, str]:
+    """Overrides as the contract shows them: ``KEY`` with one account, ``ACCOUNT:KEY`` with several."""
+    return {
+        (key if len(accounts) == 1 else f"{account}:{key}"): value
+        for account, values in overrides.items()
+        for key, value in values.items()
+    }
+
+
+async def _plan_one(world: World, desired: DesiredAccount, *, plan_id: str, selection: Selection) -> AccountPlan:
+    try:
+        connection = world.connect(desired, True)  # noqa: FBT003 - read only
+        identity = await identify(connection)
+        state = world.store.read(identity)
+        made = await plan_account(
+            world, desired, connection, state, identity=identity, plan_id=plan_id, selection=selection
+        )
+        if not state.records:
+            return made
+        from reconcile.usecases.explain import with_reasons  # noqa: PLC0415 - only what was applied has moved since
+
+        return await with_reasons(connection.writer, state, made)
+    except ReconcileError as error:
+        return failed_plan(desired, error)

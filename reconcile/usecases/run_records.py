@@ -1,0 +1,236 @@
+"""What a run tells its journal, and the context that its steps are given."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reconcile.errors import ReconcileError
+from reconcile.journal.base import Journal
+from reconcile.journal.records import Noted, RunFinished, RunStarted
+from reconcile.model.account import DesiredAccount, MarginType, ObservedAccount
+from reconcile.model.plan import AccountPlan, PlanError, SavedPlan, Status, StepResult
+from reconcile.money import minus, plain
+from reconcile.planning.policy import limit_for
+from reconcile.protocol.context import Context
+from reconcile.protocol.freshness import declared_types
+from reconcile.protocol.funds import Reservation
+from reconcile.protocol.looks import Observer
+from reconcile.protocol.slots import Places
+from reconcile.render.json import digest as digest_of
+from reconcile.render.json import entry_document, policy_document
+from reconcile.usecases.account import Selection, grace_ms
+from reconcile.usecases.movements import Moved
+from reconcile.usecases.notes import head_of, note, refusal, whose
+from reconcile.usecases.world import Connection, World
+
+DIRTY = "-dirty"
+"""Behind a commit that the state files differ from."""
+MOST_NOTED = 1_000
+"""How many entries of a plan the journal is told at most."""
+_LOUD = {Status.CHANGE.value, Status.BLOCKED.value, Status.HELD.value}
+_STEP = ("step_id", "action", "amount", "before", "after", "from", "to")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """What all accounts of one invocation share. ``saved`` is the reviewed plan being applied, None otherwise;
+    ``places`` are those on the one wire."""
+
+    run_id: str
+    plan_id: str
+    command: str
+    reason: str | None
+    git_commit: str | None
+    overrides: Mapping[str, str]
+    selection: Selection
+    saved: SavedPlan | None
+    places: Places | None = None
+
+
+def seen_from(journal: Journal, host: str) -> bool:
+    """Whether this journal has seen everything that was sent before: its last run was here, or in the same database."""
+    last = journal.state.last_run
+    if last is None:
+        return False
+    return last.host == host if journal.place is None else last.details.get("journal_place") == journal.place
+
+
+def cold_until(world: World, desired: DesiredAccount, journal: Journal, connection: Connection) -> int | None:
+    """The exchange time before which a request that this journal has not seen could still take effect; None: none."""
+    if not connection.cold_fence:
+        return None
+    if seen_from(journal, world.host):
+        return journal.state.cold_until_ms
+    writer = connection.writer
+    return writer.time.latest() + writer.traits.validity_ms + grace_ms(desired, writer)
+
+
+async def run_started(
+    world: World, desired: DesiredAccount, facts: RunFacts, journal: Journal, cold_until_ms: int | None
+) -> RunStarted:
+    """Who runs what, on which account, why, and under which policy; and where the notes beside the journal stand."""
+    details = {
+        **_who_and_what(world, desired, facts),
+        "journal_place": journal.place,
+        "notes_head": await head_of(world, journal.identity),
+    }
+    return RunStarted(host=world.host, command=facts.command, cold_until_ms=cold_until_ms, details=details)
+
+
+async def note_refused(
+    world: World, desired: DesiredAccount, facts: RunFacts, identity: str, error: ReconcileError
+) -> str | None:
+    """Note a run that ended before it held the account: everything that a started run tells, and why it was not.
+
+    ``identity`` is the journal's, empty where it was not known yet. Returns the head of the notes, None without one.
+    """
+    account = identity or await whose(world, desired, error)
+    record = refusal(world, error, command=facts.command, details=_who_and_what(world, desired, facts))
+    return await note(world, account, record, name=desired.name, run_id=facts.run_id, command=facts.command)
+
+
+def planned(facts: RunFacts, plan: AccountPlan) -> Noted:
+    """What was to be done: the plan's digest, and every entry that is not simply in sync (``MOST_NOTED`` of them)."""
+    entries = [entry_document(entry) for entry in plan.entries]
+    digest = facts.saved.digest if facts.saved else digest_of({"plan_id": facts.plan_id, "entries": entries})
+    kept = ("address", "status", "blocked_by", "reason", "asset")
+    loud = [
+        {
+            **{key: entry[key] for key in kept},
+            "steps": [{key: step[key] for key in _STEP if key in step} for step in entry["steps"]],
+        }
+        for entry in entries
+        if entry["status"] in _LOUD
+    ]
+    return Noted(
+        what="planned",
+        details={
+            "plan_id": facts.plan_id,
+            "digest": digest,
+            "counts": dict(Counter(entry["status"] for entry in entries)),
+            "entries": loud[:MOST_NOTED],
+            "errors": [error.key for error in plan.errors],
+        },
+    )
+
+
+def _who_and_what(world: World, desired: DesiredAccount, facts: RunFacts) -> dict[str, Any]:
+    commit = facts.git_commit
+    return {
+        "actor": world.actor,
+        "reason": facts.reason,
+        "tool_version": world.version,
+        "git_commit": None if commit is None else commit.removesuffix(DIRTY),
+        "git_dirty": None if commit is None else commit.endswith(DIRTY),
+        "plan_id": facts.plan_id,
+        "digest": facts.saved.digest if facts.saved else None,
+        "overrides": dict(facts.overrides),
+        "account": desired.name,
+        "exchange": desired.exchange,
+        "endpoint": desired.endpoint,
+        "product": desired.product,
+        "credentials": desired.credentials,
+        "position_mode": str(desired.position_mode),
+        "grace_ms": desired.grace_ms,
+        "state_file": desired.path,
+        "state_sha256": desired.sha256,
+        "policy": policy_document(desired.policy),
+    }
+
+
+def run_finished(
+    plan: AccountPlan,
+    look: ObservedAccount | None,
+    told: Moved | None,
+    results: Sequence[StepResult],
+    *,
+    exit_code: int,
+    errors: Sequence[PlanError],
+) -> RunFinished:
+    """How it ended: outcomes, what was declared, what live was at the last look, and what had moved until then."""
+    live: dict[str, Any] = {}
+    for address, position in (look.positions if look is not None else {}).items():
+        if position.is_open and position.margin_type is MarginType.ISOLATED:
+            liquidation = position.liquidation_price
+            live[str(address)] = {
+                "isolated_margin": plain(position.isolated_margin),
+                "size": plain(position.size),
+                "asset": position.asset,
+                "mark_price": None if position.mark_price is None else plain(position.mark_price),
+                "liquidation_price": None if liquidation is None else plain(liquidation),
+            }
+    declared = {
+        str(target.address): plain(target.isolated_margin)
+        for target in plan.desired.targets
+        if target.isolated_margin is not None
+    }
+    return RunFinished(
+        details={
+            "exit_code": exit_code,
+            "errors": [error.message for error in errors],
+            "error_keys": [error.key for error in errors],
+            "outcomes": {result.step_id: str(result.outcome) for result in results},
+            "declared": declared,
+            "tolerance": {} if look is None else _tolerances(plan.desired, look),
+            "out_of_place": [] if look is None else _out_of_place(plan.desired, look),
+            "live": live,
+            **({} if told is None else {"moved": told.by_address, "moved_problem": told.problem}),
+            "live_at_ms": None if look is None else look.sent_at_ms,
+        }
+    )
+
+
+def _tolerances(desired: DesiredAccount, look: ObservedAccount) -> dict[str, str]:
+    """By declared address that has a position: what live may differ by before it counts as drift."""
+    return {
+        str(target.address): plain(target.tolerance.amount(target.isolated_margin, position.asset))
+        for target in desired.targets
+        if target.isolated_margin is not None and (position := look.positions.get(target.address)) is not None
+    }
+
+
+def _out_of_place(desired: DesiredAccount, look: ObservedAccount) -> list[str]:
+    """The declared margins that live was not within the tolerance of."""
+    found = []
+    for target in desired.targets:
+        position = look.positions.get(target.address)
+        if target.isolated_margin is None or position is None or not position.is_open:
+            continue
+        gap = abs(minus(position.isolated_margin, target.isolated_margin))
+        if gap > target.tolerance.amount(target.isolated_margin, position.asset):
+            found.append(str(target.address))
+    return found
+
+
+def make_context(
+    world: World,
+    desired: DesiredAccount,
+    connection: Connection,
+    journal: Journal,
+    *,
+    halted: Callable[[], str | None],
+) -> Context:
+    """Everything that the conduct of this account's steps is handed."""
+    writer = connection.writer
+    grace = grace_ms(desired, writer)
+    reservation = Reservation(grace_ms=grace, minimum=lambda asset: limit_for(desired.policy.min_available, asset))
+    for address, move in journal.state.moves.items():
+        if move.asset is not None and move.before is not None and move.after is not None and move.after > move.before:
+            reservation.take(address, move.asset, minus(move.after, move.before))
+            reservation.done(address, effect_ms=move.effect_ms)
+    return Context(
+        desired=desired,
+        writer=writer,
+        journal=journal,
+        observer=Observer(writer, declared_types(desired), world.clock),
+        reservation=reservation,
+        clock=world.clock,
+        new_id=world.new_id,
+        progress=world.progress,
+        halted=halted,
+        stop=world.stop,
+        grace_ms=grace,
+        validity_ms=writer.traits.validity_ms,
+        targets={target.address: target for target in desired.targets},
+    )

@@ -1,0 +1,73 @@
+"""Every reason to refuse a reviewed plan before its account is looked at for stale steps.
+
+Which account it is for, whether it was used, whether it is too old, whether the state file is still what it was made
+from, and whether the account is still in the mode it was made for. Each is a ``Declined`` with a key of its own.
+"""
+
+from collections.abc import Collection
+from hashlib import sha256
+from pathlib import Path
+
+from reconcile.errors import Declined
+from reconcile.model.account import DesiredAccount, ObservedAccount
+from reconcile.model.plan import AccountPlan, SavedPlan
+from reconcile.render.values import rfc3339
+
+
+def account_of(saved: SavedPlan | None, name: str) -> AccountPlan | None:
+    """What a reviewed plan says about one of its accounts; None where there is no reviewed plan."""
+    if saved is None:
+        return None
+    return next(account for account in saved.plan.accounts if account.desired.name == name)
+
+
+def check_account(saved: AccountPlan, identity: str) -> None:
+    """Raise Declined unless the plan was made for the account that was reached."""
+    if saved.identity != identity and (saved.identity is not None or saved.order):
+        raise Declined(
+            "account",
+            f"applying the plan: it was made for another exchange account than the one that {saved.desired.name}'s "
+            "credentials reach; use those it was made with, or make a new plan",
+        )
+
+
+def check_usable(saved: SavedPlan, *, used: Collection[str], now_ms: int) -> None:
+    """Raise Declined for a plan that was used before or has expired; ``now_ms`` is Unix time."""
+    plan = saved.plan
+    if plan.plan_id in used:
+        raise Declined("used", f"applying plan {plan.plan_id}: it was used before; make a new plan")
+    if now_ms > plan.expires_ms:
+        raise Declined(
+            "expired", f"applying plan {plan.plan_id}: it expired at {rfc3339(plan.expires_ms)}; make a new plan"
+        )
+
+
+def state_file_agrees(desired: DesiredAccount) -> bool:
+    """True where the state file is what the plan was made from, False where there is none at its path.
+
+    Raises Declined where it differs, or is there and cannot be compared.
+    """
+    try:
+        content = Path(desired.path).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise Declined(
+            "stale",
+            f"applying the plan: {desired.path} is there but cannot be compared ({error.strerror}); make it readable",
+        ) from error
+    if sha256(content).hexdigest() != desired.sha256:
+        raise Declined(
+            "stale", f"applying the plan: {desired.path} is not what the plan was made from; make a new plan"
+        )
+    return True
+
+
+def check_mode(desired: DesiredAccount, look: ObservedAccount) -> None:
+    """Raise Declined where the account is in another position mode than when the plan was made."""
+    if look.position_mode is not desired.position_mode:
+        raise Declined(
+            "position_mode",
+            f"applying the plan: the account is in {look.position_mode} mode, the plan was made for "
+            f"{desired.position_mode}; make a new plan",
+        )

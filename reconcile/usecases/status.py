@@ -1,0 +1,198 @@
+"""``reconcile status`` and ``reconcile resolve``: what is unsettled, who holds the lock, and a person's word for it."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from reconcile.concurrency import together
+from reconcile.errors import Declined, InputError, ReconcileError, UsageError
+from reconcile.journal.base import Journal
+from reconcile.journal.identity import is_notes
+from reconcile.journal.records import Resolved, RunFinished, RunStarted, Unsettled
+from reconcile.model.account import Address, DesiredAccount, Policy, PositionMode
+from reconcile.model.plan import PlanError
+from reconcile.usecases.account import as_error, grace_ms, identify
+from reconcile.usecases.notes import head_of, note, refusal
+from reconcile.usecases.world import World
+
+_NO_PLAN: Mapping[str, object] = {
+    "plan_id": None,
+    "digest": None,
+    "git_commit": None,
+    "git_dirty": None,
+    "overrides": {},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Open:
+    """One unsettled step. ``resolvable_at_ms`` is the exchange time from which a person may resolve it."""
+
+    item: Unsettled
+    resolvable_at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountStatus:
+    """One account's standing. ``lock`` is who holds it, None when free; ``frozen`` the reason, None when not frozen."""
+
+    account: str
+    lock: Mapping[str, str] | None = None
+    unsettled: tuple[Open, ...] = ()
+    journal_head: str | None = None
+    frozen: str | None = None
+    errors: tuple[PlanError, ...] = ()
+    exit_code: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """What a resolve did."""
+
+    account: str
+    item: Unsettled
+    applied: bool
+    journal_head: str
+
+
+async def status(world: World, accounts: Sequence[DesiredAccount]) -> tuple[AccountStatus, ...]:
+    """The standing of every account, each with its own fate. Reads only."""
+    return tuple(await together(_status_one(world, desired) for desired in accounts))
+
+
+async def _status_one(world: World, desired: DesiredAccount) -> AccountStatus:
+    frozen = world.frozen(desired.name)
+    try:
+        connection = world.connect(desired, True)  # noqa: FBT003 - read only
+        identity = await identify(connection)
+        state = world.store.read(identity)
+        grace = grace_ms(desired, connection.writer)
+        return AccountStatus(
+            account=desired.name,
+            lock=world.store.holder(identity),
+            unsettled=tuple(
+                Open(item=item, resolvable_at_ms=item.intent.fence_ms + grace) for item in state.unsettled.values()
+            ),
+            journal_head=state.head,
+            frozen=frozen,
+        )
+    except ReconcileError as error:
+        found, code = as_error(error, desired)
+        return AccountStatus(account=desired.name, frozen=frozen, errors=(found,), exit_code=code)
+
+
+async def resolve(world: World, *, address: str, applied: bool, reason: str) -> Resolution:
+    """Record a person's word about the unsettled step at ``[ACCOUNT:]ADDRESS``, under the account's lock.
+
+    The account is found in the journals, where the step is. Raises UsageError when the address means nothing or more
+    than one account, InputError when nothing is unsettled there, Declined (key ``fence``) before fence and grace have
+    passed, and what connecting, reading and locking raise. What ends it after the step was found is noted.
+    """
+    identity, desired, wanted = _find(world, address)
+    try:
+        return await _resolve(world, identity, desired, wanted, applied=applied, reason=reason)
+    except ReconcileError as error:
+        details = {
+            **dict.fromkeys(_NO_PLAN),
+            "account": desired.name,
+            "actor": world.actor,
+            "reason": reason,
+            "tool_version": world.version,
+            "address": str(wanted),
+            "as": "applied" if applied else "not-applied",
+        }
+        record = refusal(world, error, command="resolve", details=details)
+        await note(world, identity, record, name=desired.name, command="resolve")
+        raise
+
+
+async def _resolve(
+    world: World, identity: str, desired: DesiredAccount, wanted: Address, *, applied: bool, reason: str
+) -> Resolution:
+    connection = world.connect(desired, True)  # noqa: FBT003 - the exchange is only asked for its time
+    async with AsyncExitStack() as stack:
+        journal = await stack.enter_async_context(
+            world.store.open(
+                identity,
+                run_id=world.new_id(),
+                holder={"host": world.host, "actor": world.actor, "command": "resolve"},
+                timeout_ms=world.lock_timeout_ms,
+            )
+        )
+        item = next((i for i in journal.state.unsettled.values() if i.intent.address == wanted), None)
+        if item is None:
+            raise InputError(f"resolving {wanted}: it was settled meanwhile; see reconcile status")
+        resolvable_at_ms = item.intent.fence_ms + grace_ms(desired, connection.writer)
+        now_ms = await connection.writer.sync_time()
+        if now_ms <= resolvable_at_ms:
+            left = -(-(resolvable_at_ms - now_ms) // 1000)
+            raise Declined(
+                "fence", f"resolving {wanted}: its request may still take effect; wait {left} s, or let apply settle it"
+            )
+        await _say(world, journal, desired, item, applied=applied, reason=reason, at_ms=connection.writer.time.latest())
+        return Resolution(account=desired.name, item=item, applied=applied, journal_head=journal.head)
+
+
+async def _say(
+    world: World, journal: Journal, desired: DesiredAccount, item: Unsettled, *, applied: bool, reason: str, at_ms: int
+) -> None:
+    earlier = journal.state.last_run
+    said = {"actor": world.actor, "reason": reason, "account": desired.name, "tool_version": world.version}
+    notes_head = await head_of(world, journal.identity)
+    details = {**(earlier.details if earlier else {}), **_NO_PLAN, **said, "notes_head": notes_head}
+    started = RunStarted(
+        host=journal.state.last_host or world.host,
+        command="resolve",
+        cold_until_ms=journal.state.cold_until_ms,
+        details=details,
+    )
+    await journal.append(started, durable=False)
+    resolved = Resolved(
+        intent_id=item.intent.intent_id, applied=applied, reason=reason, actor=world.actor, effect_ms=at_ms
+    )
+    await journal.append(resolved, durable=True)
+    await journal.append(RunFinished(details={"exit_code": 0}), durable=True)
+
+
+def _find(world: World, text: str) -> tuple[str, DesiredAccount, Address]:
+    """The journal, the account and the address that are meant."""
+    name, _, rest = text.rpartition(":")
+    try:
+        wanted = Address.parse(rest)
+    except ValueError as error:
+        raise UsageError(f"resolve {text}: {error}") from error
+    found: list[tuple[str, DesiredAccount]] = []
+    for identity in (name for name in world.store.identities() if not is_notes(name)):
+        state = world.store.read(identity)
+        if state.last_run is None or not any(i.intent.address == wanted for i in state.unsettled.values()):
+            continue
+        desired = account_of(state.last_run)
+        if name in {"", desired.name}:
+            found.append((identity, desired))
+    if not found:
+        raise InputError(f"resolving {text}: nothing is unsettled there; see reconcile status")
+    if len(found) > 1:
+        names = ", ".join(sorted(desired.name for _, desired in found))
+        raise UsageError(
+            f"resolve {text}: several accounts have an unsettled step there ({names}); write ACCOUNT:{rest}"
+        )
+    return (*found[0], wanted)
+
+
+def account_of(run: RunStarted) -> DesiredAccount:
+    """As much of the account as its last run told the journal; enough to ask its exchange for the time."""
+    details = run.details
+    return DesiredAccount(
+        name=str(details["account"]),
+        exchange=str(details["exchange"]),
+        position_mode=PositionMode(details["position_mode"]),
+        endpoint=str(details["endpoint"]),
+        product=details["product"],
+        credentials=str(details["credentials"]),
+        targets=(),
+        policy=Policy(),
+        amount_step=None,
+        grace_ms=details["grace_ms"],
+        path=str(details["state_file"]),
+        sha256=str(details["state_sha256"]),
+    )

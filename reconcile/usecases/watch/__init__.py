@@ -1,0 +1,1 @@
+"""The plan in a loop: changes of state, debounce, contention, one watch per account."""

@@ -1,0 +1,44 @@
+"""What a watch has to say: states in a word or two, and the words behind them."""
+
+from dataclasses import dataclass
+
+from reconcile.model.plan import AccountPlan, Entry, Status
+from reconcile.render.values import declared, now, step_amounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """One line: something changed, or was done (``after`` None). ``at_ms`` is Unix time, ``before`` None at first."""
+
+    at_ms: int
+    account: str
+    address: str
+    before: str | None = None
+    after: str | None = None
+    message: str = ""
+
+
+def standing(account: AccountPlan, frozen: str | None) -> tuple[str, str]:
+    """The account's own state in a word or two, and what there is to say about it."""
+    if account.errors:
+        first = account.errors[0]
+        return f"{'unreadable' if account.observed is None else 'refused'} ({first.key})", first.message
+    return ("ok", "") if frozen is None else ("frozen", frozen)
+
+
+def state(entry: Entry) -> str:
+    """The state of one address in a word or two; amounts are not part of it."""
+    return f"{entry.status.value} ({entry.blocked_by})" if entry.status is Status.BLOCKED else entry.status.value
+
+
+def message(entry: Entry) -> str:
+    """``4455.8 → 4500 (+44.2 USDT): drifted …``."""
+    step = next(iter(entry.steps), entry.wanted)
+    if step is not None:
+        before, after, difference = step_amounts(step)
+        amount = f" ({difference} {entry.asset})" if difference else ""
+        shown = f"{before} → {after}{amount}"
+    else:
+        wanted = declared(entry)
+        shown = f"{now(entry)} → {wanted}" if wanted else now(entry)
+    return f"{shown}: {entry.reason}" if entry.reason else shown

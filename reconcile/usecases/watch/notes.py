@@ -1,0 +1,83 @@
+"""What a watch saw and decided, for the auditor: kept during a round, written beside each account's journal after it.
+
+Every change of state that is believed (``saw``), every look that showed another state and is not believed yet
+(``waited``), and every decision not to do something (``decided``). A state that stays, whatever its amounts do, is no
+news. What a watch applies, the apply journals itself.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from reconcile.journal.identity import NOBODY
+from reconcile.journal.records import Noted
+from reconcile.usecases.notes import note
+from reconcile.usecases.world import World
+
+SAW, WAITED, DECIDED = "saw", "waited", "decided"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Account:
+    """Whose notes they are; ``facts`` is what an auditor is told of the account."""
+
+    identity: str
+    facts: dict[str, Any]
+
+
+class WatchNotes:
+    """The decisions of one watch that are not written yet, by account; the empty name is no account's."""
+
+    def __init__(self, world: World, *, needed: int, reason: str | None, applies: bool) -> None:
+        """``needed`` is how many looks must agree before a state is believed."""
+        self._world = world
+        self._needed = needed
+        self._reason = reason
+        self._applies = applies
+        self._accounts: dict[str, _Account] = {}
+        self._doubted: dict[tuple[str, str], str] = {}
+        self._decisions: dict[str, list[dict[str, str]]] = defaultdict(list)
+
+    def knows(self, account: str, identity: str, *, state_file: str, sha256: str) -> None:
+        """Whose journal an account's is, as far as it is known by now."""
+        facts = {"state_file": state_file, "state_sha256": sha256}
+        self._accounts[account] = _Account(identity=identity, facts=facts)
+
+    def add(self, key: tuple[str, str], message: str, *, outcome: str = DECIDED) -> None:
+        """Keep one decision about an account and an address (empty for the account itself)."""
+        self._decisions[key[0]].append({"address": key[1], "decision": message, "outcome": outcome})
+
+    def looked(self, key: tuple[str, str], state: str, held: str | None, message: str) -> None:
+        """Keep it where a look shows a ``state`` that is not ``held`` to be true, once as long as it shows that."""
+        if held is None or state == held:
+            if self._doubted.pop(key, None) is not None and state == held:
+                self.add(key, f"{held} again; what was seen meanwhile did not last", outcome=WAITED)
+        elif self._doubted.get(key) != state:
+            self._doubted[key] = state
+            seen = f"{state} ({message})" if message else state
+            self.add(key, f"seen as {seen}; still held to be {held} until {self._needed} looks agree", outcome=WAITED)
+
+    def believed(self, key: tuple[str, str], before: str | None, after: str, message: str) -> None:
+        """Keep a change of state that enough looks agree on."""
+        self._doubted.pop(key, None)
+        turn = f"{before} → {after}" if before else after
+        self.add(key, f"{turn}: {message}" if message else turn, outcome=SAW)
+
+    async def write(self) -> None:
+        """Write what is kept, one record for each account."""
+        decisions, self._decisions = self._decisions, defaultdict(list)
+        world = self._world
+        for account, several in decisions.items():
+            known = self._accounts.get(account, _Account(identity=NOBODY, facts={}))
+            details = {
+                "account": account or NOBODY,
+                "actor": world.actor,
+                "reason": self._reason,
+                "host": world.host,
+                "tool_version": world.version,
+                "applies": self._applies,
+                **known.facts,
+                "decisions": several,
+            }
+            record = Noted(what="watch", details=details)
+            await note(world, known.identity, record, name=account or "watch", command="watch")

@@ -1,0 +1,73 @@
+"""Everything outside that a use case needs, built once for an invocation; a simulation builds its own."""
+
+import os
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reconcile.clock import Clock
+from reconcile.concurrency import Stop
+from reconcile.exchanges.base import Writer
+from reconcile.journal.base import Store
+from reconcile.model.account import DesiredAccount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """A way to one account.
+
+    ``identify`` gives the journal's identity from the exchange's own account id (None where it tells none).
+    ``cold_fence`` is False for the sandbox and loopback, where nobody else can have sent anything.
+    """
+
+    writer: Writer
+    identify: Callable[[str | None], str]
+    cold_fence: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """``connect`` makes the way to an account; with its second argument True it cannot write. Raises InputError.
+
+    ``progress`` takes one line for a person; ``stop`` is set when the run is asked to end; ``host`` names this machine
+    for the journal and ``actor`` who is responsible. ``parallelism`` bounds the writes of one account and the accounts
+    in work at once. ``version`` is the tool's. ``warn`` takes a line that must be shown (None: as ``progress``).
+    """
+
+    env: Mapping[str, str]
+    home: Path
+    clock: Clock
+    store: Store
+    dice: random.Random
+    connect: Callable[[DesiredAccount, bool], Connection]
+    progress: Callable[[str], None]
+    stop: Stop = field(default_factory=Stop)
+    host: str
+    actor: str
+    version: str
+    warn: Callable[[str], None] | None = None
+    parallelism: int = 10
+    lock_timeout_ms: int = 60_000
+
+    def new_id(self) -> str:
+        """A fresh id, 16 hex digits."""
+        return f"{self.dice.getrandbits(64):016x}"
+
+    def alarm(self, line: str) -> None:
+        """Say something that a person must not miss, however short the run is."""
+        (self.warn or self.progress)(line)
+
+    def frozen(self, account: str) -> str | None:
+        """Why applies of this account are refused, None when they are not; looked at anew each time."""
+        names = [name.strip() for name in self.env.get("RECONCILE_FROZEN", "").split(",")]
+        if "*" in names or account in names:
+            return "by RECONCILE_FROZEN"
+        try:
+            os.stat(f"{self.home}/frozen/{account}")  # noqa: PTH116 - asked before every send, so by the shortest way
+            text = (self.home / "frozen" / account).read_text(encoding="utf-8", errors="replace").strip()
+        except (FileNotFoundError, NotADirectoryError):  # a home that is no folder is the journal's error to tell
+            return None
+        except OSError as error:
+            return f"the freeze file cannot be read ({error.strerror})"
+        return text.splitlines()[0] if text else "no reason given"

@@ -1,0 +1,69 @@
+"""What goes wrong outside: each ends with a clear error, the contract's exit code, no traceback and no secret."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from reconcile.clock import SystemClock
+from reconcile.sandbox.server import SandboxServer
+from reconcile.sandbox.store import Store, StoredDialect
+from reconcile.sandbox.venue import Venue
+from tests.kit.cli import ROOT, Ended, run
+
+DEMO = "states/demo.toml"
+
+
+class Shifted(SystemClock):
+    """A clock whose wall time is wrong."""
+
+    def __init__(self, minutes: int) -> None:
+        self._minutes = minutes
+
+    def wall_ms(self) -> int:
+        return super().wall_ms() + self._minutes * 60_000
+
+
+@contextmanager
+def served(home: Path, *, minutes: int = 0) -> Iterator[tuple[str, dict[str, str]]]:
+    """The demo account behind a loopback server whose clock is that far from ours: a state file, and its keys."""
+    dialect = StoredDialect(Store(home / "elsewhere"), "demo", "binance")
+    with SandboxServer(Venue(dialect=dialect), clock=Shifted(minutes)) as server:
+        state = home / "served.toml"
+        state.write_text((ROOT / DEMO).read_text().replace('"sandbox"', f'"{server.url}"'))
+        keys = dialect.credentials
+        yield str(state), {"DEMO_API_KEY": keys.key, "DEMO_API_SECRET": keys.secret}
+
+
+def last_error(ended: Ended) -> str:
+    """The message of the first account's first error."""
+    return str(ended.json["accounts"][0]["errors"][0]["message"])
+
+
+@pytest.mark.parametrize("wrong", ["DEMO_API_KEY", "DEMO_API_SECRET"])
+def test_refused_credentials_are_named_by_their_variables_and_not_shown(tmp_path: Path, wrong: str) -> None:
+    with served(tmp_path) as (state, keys):
+        env = {**keys, wrong: "not-what-the-exchange-knows"}
+        ended = run(tmp_path, "plan", state, "--format", "json", env=env)
+    assert ended.code == 1
+    assert "(this account's are DEMO_API_KEY, DEMO_API_SECRET)" in last_error(ended)
+    assert not [value for value in env.values() if value in ended.out + ended.err]
+
+
+@pytest.mark.parametrize("minutes", [-10, 10])
+def test_clocks_that_are_minutes_apart_change_nothing(tmp_path: Path, minutes: int) -> None:
+    with served(tmp_path, minutes=minutes) as (state, keys):
+        assert run(tmp_path, "apply", state, "--auto-approve", env=keys).code == 0
+        assert run(tmp_path, "plan", state, "--detailed-exitcode", env=keys).code == 0
+
+
+def test_a_home_that_a_first_plan_makes_is_private(tmp_path: Path) -> None:
+    assert run(tmp_path, "plan", DEMO).code == 0
+    assert (tmp_path / "home").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_usage_error_is_one_line_without_control_characters(tmp_path: Path) -> None:
+    ended = run(tmp_path, "resolve", "BTCUSDT.long", "--reason", "seen")
+    assert ended.code == 64
+    assert "Missing option '--as'. Choose from: applied, not-applied" in ended.err

@@ -1,0 +1,185 @@
+"""Endpoints: where requests may go, and what counts as the same place."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconcile.connect import endpoints
+from reconcile.connect.endpoints import Endpoint
+from reconcile.errors import InputError
+from reconcile.model.account import DesiredAccount, Policy, PositionMode
+from reconcile.model.traits import TRAITS
+
+ACCOUNT = DesiredAccount(
+    name="main",
+    exchange="binance",
+    position_mode=PositionMode.HEDGE,
+    endpoint="live",
+    product=None,
+    credentials="MAIN",
+    targets=(),
+    policy=Policy(),
+    amount_step=None,
+    grace_ms=None,
+    path="main.toml",
+    sha256="",
+)
+
+
+def _resolve(exchange: str, endpoint: str, hosts: str = "") -> Endpoint:
+    return endpoints.resolve(
+        replace(ACCOUNT, exchange=exchange, endpoint=endpoint), {"RECONCILE_ENDPOINT_HOSTS": hosts}
+    )
+
+
+@pytest.mark.parametrize("exchange", list(TRAITS))
+def test_live_and_testnet_are_the_addresses_of_the_traits(exchange: str) -> None:
+    live, testnet = _resolve(exchange, "live"), _resolve(exchange, "testnet")
+    assert live == Endpoint(url=TRAITS[exchange].endpoints["live"], kind="live", demo=False, loopback=False)
+    assert testnet == Endpoint(url=TRAITS[exchange].endpoints["testnet"], kind="testnet", demo=True, loopback=False)
+
+
+def test_the_sandbox_has_no_address() -> None:
+    assert _resolve("okx", "sandbox") == Endpoint(url=None, kind="sandbox", demo=False, loopback=True)
+
+
+@pytest.mark.parametrize(
+    ("exchange", "url", "kind", "demo", "loopback"),
+    [
+        ("binance", "http://127.0.0.1:8080", "127.0.0.1:8080", False, True),
+        ("binance", "http://127.9.9.9", "127.9.9.9:80", False, True),
+        ("okx", "http://localhost:1", "localhost:1", False, True),
+        ("okx", "http://[::1]:9", "[::1]:9", False, True),
+        ("binance", "https://fapi.binance.com", "live", False, False),
+        ("binance", "https://fapi1.binance.com", "live", False, False),
+        ("binance", "https://demo-fapi.binance.com", "testnet", True, False),
+        ("binance", "https://testnet.binancefuture.com", "testnet", True, False),
+        ("okx", "https://www.okx.com", "live", False, False),
+        ("bitget", "https://api.bitget.com:8443", "live", False, False),
+    ],
+)
+def test_loopback_and_the_exchanges_own_hosts_need_no_permission(
+    exchange: str,
+    url: str,
+    kind: str,
+    demo: bool,  # noqa: FBT001 - a column of the table
+    loopback: bool,  # noqa: FBT001 - the same
+) -> None:
+    assert _resolve(exchange, url) == Endpoint(url=url, kind=kind, demo=demo, loopback=loopback)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.example",
+        "https://binance.com.evil.example",
+        "https://notbinance.com",
+        "https://fapi.binance.com.evil.example:443",
+        "https://api.okx.com",
+        "https://10.0.0.1",
+        "https://localhost.evil.example",
+        "https://127.0.0.1.evil.example",
+        "https://0.0.0.0",
+    ],
+)
+def test_any_other_host_is_refused_unless_it_is_named(url: str) -> None:
+    host = url.removeprefix("https://").partition(":")[0]
+    with pytest.raises(InputError) as caught:
+        _resolve("binance", url, hosts=f"x{host}, .{host},, example")
+    assert str(caught.value) == (
+        f"resolving the endpoint of account main: host {host} is neither loopback nor one of Binance USD-M's own; to "
+        "let it have this account's keys, name it in RECONCILE_ENDPOINT_HOSTS (comma separated)"
+    )
+
+
+@pytest.mark.parametrize("hosts", ["proxy.example", "a.example, PROXY.example ,b", "proxy.example:8443"])
+def test_a_host_that_is_named_may_be_used(hosts: str) -> None:
+    named = _resolve("binance", "https://Proxy.example:8443/fapi/", hosts)
+    assert named == Endpoint(
+        url="https://proxy.example:8443/fapi", kind="proxy.example:8443", demo=False, loopback=False
+    )
+
+
+def test_a_port_that_is_named_allows_no_other_port() -> None:
+    with pytest.raises(InputError, match=r"proxy\.example is neither"):
+        _resolve("binance", "https://proxy.example:9", "proxy.example:8443")
+
+
+def test_a_malformed_url_is_refused_also_where_no_file_was_checked() -> None:
+    with pytest.raises(
+        InputError, match=r"^resolving the endpoint of account main: it would send signed requests in the"
+    ):
+        _resolve("binance", "http://fapi.binance.com")
+
+
+@pytest.mark.parametrize(
+    ("text", "normal"),
+    [
+        ("live", "live"),
+        ("HTTPS://API.Example.COM:443/", "https://api.example.com"),
+        ("http://LOCALHOST:80/x/", "http://localhost/x"),
+        ("https://[2001:DB8:0::1]:443", "https://[2001:db8::1]"),
+        ("https://a.example:080", "https://a.example:80"),
+    ],
+)
+def test_an_endpoint_has_one_spelling(text: str, normal: str) -> None:
+    assert endpoints.normal(text) == normal
+    assert endpoints.normal(normal) == normal
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("", "is neither a known name nor a URL"),
+        ("Live", "is neither a known name nor a URL"),
+        ("fapi.binance.com", "is neither a known name nor a URL"),
+        ("ftp://a.example", "has a scheme that is not known here"),
+        ("://a.example", "has a scheme that is not known here"),
+        ("http://a.example", "would send signed requests in the clear"),
+        ("http://127.0.0.1.example", "would send signed requests in the clear"),
+        ("http://127.1:80", "would send signed requests in the clear"),
+        ("http://0.0.0.0:80", "would send signed requests in the clear"),
+        ("https://key:hunter2@a.example", "holds a user or password"),
+        ("https://fapi.binance.com@a.example", "holds a user or password"),
+        ("https://a.example?key=hunter2", "has a query or fragment"),
+        ("https://a.example/#", "has a query or fragment"),
+        ("https://a.example/x?", "has a query or fragment"),
+        ("https://", "has a malformed host name"),
+        ("https:///x", "has a malformed host name"),
+        ("https://-a.example", "has a malformed host name"),
+        ("https://a_b.example", "has a malformed host name"),
+        ("https://a..example", "has a malformed host name"),
+        ("https://a.example.", "has a malformed host name"),
+        ("https://" + "a." * 127 + "example", "has a malformed host name"),
+        ("https://[::g]", "is not a well-formed URL"),
+        ("https://[v1.x]", "is not a well-formed URL"),
+        ("https://[::1", "is not a well-formed URL"),
+        ("https://a.example:0", "has port 0"),
+        ("https://a.example:65536", "has a malformed port"),
+        ("https://a.example:x", "has a malformed port"),
+        ("https://a.example\\@fapi.binance.com", "has characters that no URL has"),
+        ("https://fapi.binance.com\n.a.example", "has characters that no URL has"),
+        ("https://a.example /x", "has characters that no URL has"),
+        ("https://bınance.com", "has characters that no URL has"),
+        ("https://a.example/../x", "has a path that servers read differently"),
+        ("https://a.example//x", "has a path that servers read differently"),
+        ("https://a.example/%2e", "has a path that servers read differently"),
+    ],
+)
+def test_what_is_no_endpoint_is_refused_without_repeating_it(text: str, wrong: str) -> None:
+    with pytest.raises(ValueError, match="; expected ") as caught:
+        endpoints.normal(text)
+    assert str(caught.value).startswith(wrong)
+    assert "hunter2" not in str(caught.value)
+
+
+@given(text=st.text(max_size=40) | st.from_regex(r"\Ahttps?://[-a-z0-9.:@/\[\]?#%]{0,30}\Z"))
+def test_any_text_is_an_endpoint_with_one_spelling_or_a_plain_error(text: str) -> None:
+    try:
+        once = endpoints.normal(text)
+    except ValueError as error:
+        assert "; expected " in str(error)  # noqa: PT017 - one of two outcomes, both are fine
+    else:
+        assert endpoints.normal(once) == once

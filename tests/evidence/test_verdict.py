@@ -1,0 +1,501 @@
+"""What one look at both witnesses proves, row by row of the table."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconcile.evidence.verdict import (
+    Judgement,
+    Margin,
+    Sight,
+    Was,
+    judge,
+    judge_type,
+    margin_verdict,
+    match_rows,
+    sight,
+    signed_amount,
+    stale_basis,
+    without_ours,
+)
+from reconcile.journal.records import Effect, Intent
+from reconcile.model.account import MarginType, Position
+from reconcile.model.ledger import Cause, LedgerRead, LedgerRow
+from reconcile.protocol.freshness import unsure_since
+from tests.kit.desk import CROSSED, FENCE_MS, ISOLATED, SIGNED_MS, D, at, intent, position, row
+
+PLACE = "BTCUSDT.long"
+STEP = D("0.0001")
+
+# Rows.
+
+
+@pytest.mark.parametrize(
+    ("found", "ours"),
+    [
+        (row(), True),
+        (row(side=None), True),
+        (row(side="short"), False),
+        (row(symbol="ETHUSDT"), False),
+        (row(cause=Cause.FUNDING), False),
+        (row(cause=Cause.FILL), False),
+        (row(cause=Cause.AUTO), False),
+        (row("-300"), False),
+        (row("300.0001"), True),
+        (row("299.9999"), True),
+        (row("300.00011"), False),
+        (row(time_ms=SIGNED_MS - 1000), True),
+        (row(time_ms=SIGNED_MS - 1001), False),
+        (row(time_ms=FENCE_MS), True),
+        (row(time_ms=FENCE_MS + 1), False),
+        (row(row_id="claimed"), False),
+    ],
+)
+def test_a_row_is_ours_only_when_everything_about_it_fits(*, found: LedgerRow, ours: bool) -> None:
+    assert match_rows([found], intent(), claims={"claimed"}, step_size=STEP) == ((found,) if ours else ())
+
+
+def test_a_reduction_matches_a_row_that_takes_out() -> None:
+    taking = intent("300", action="reduce_margin", before="1500", wanted="1200")
+    out = row("-300")
+    assert match_rows([out, row("300", "r2")], taking, claims=(), step_size=STEP) == (out,)
+
+
+def test_a_direction_counts_even_within_one_step_of_zero() -> None:
+    assert match_rows([row("-0.0001")], intent("0.0001"), claims=(), step_size=D("0.001")) == ()
+
+
+@pytest.mark.parametrize(("cursor", "found"), [("r1", ["r2", "r3"]), ("r2", ["r3"]), ("elsewhere", ["r1", "r2", "r3"])])
+def test_only_rows_after_the_journalled_newest_count(cursor: str, found: list[str]) -> None:
+    rows = [row(row_id=name) for name in ("r1", "r2", "r3")]
+    matching = match_rows(rows, intent(cursor=cursor), claims=(), step_size=STEP)
+    assert [one.row_id for one in matching] == found
+
+
+def test_a_row_after_the_newest_but_older_than_the_request_is_not_ours() -> None:
+    late = row(row_id="r2", time_ms=SIGNED_MS - 5000)
+    assert match_rows([row(row_id="r1"), late], intent(cursor="r1"), claims=(), step_size=STEP) == ()
+
+
+# Margin.
+
+
+@pytest.mark.parametrize(
+    ("after", "amount", "explained", "says"),
+    [
+        ("1500", "300", "0", Margin.MOVED),
+        ("1425", "300", "0", Margin.MOVED),
+        ("1575", "300", "0", Margin.MOVED),
+        ("1424.9", "300", "0", Margin.CANNOT_TELL),
+        ("1575.1", "300", "0", Margin.CANNOT_TELL),
+        ("1200", "300", "0", Margin.NOT_MOVED),
+        ("1275", "300", "0", Margin.NOT_MOVED),
+        ("1125", "300", "0", Margin.NOT_MOVED),
+        ("1275.1", "300", "0", Margin.CANNOT_TELL),
+        ("1124.9", "300", "0", Margin.CANNOT_TELL),
+        ("900", "-300", "0", Margin.MOVED),
+        ("1200", "-300", "0", Margin.NOT_MOVED),
+        ("1500", "-300", "0", Margin.CANNOT_TELL),
+        ("1800", "300", "0", Margin.CANNOT_TELL),
+        ("1400", "300", "-100", Margin.MOVED),
+        ("1100", "300", "-100", Margin.NOT_MOVED),
+        ("1500", "300", "300", Margin.NOT_MOVED),
+        ("1200", "300", "-300", Margin.CANNOT_TELL),
+        ("1210", "-300", "300", Margin.CANNOT_TELL),
+    ],
+)
+def test_margin_moved_did_not_or_cannot_tell(after: str, amount: str, explained: str, says: Margin) -> None:
+    assert margin_verdict(D(1200), D(after), D(amount), explained=D(explained)) is says
+
+
+def test_another_position_or_a_row_of_either_side_tells_nothing() -> None:
+    assert margin_verdict(D(1200), None, D(300)) is Margin.CANNOT_TELL
+    assert margin_verdict(D(1200), D(1500), D(300), reopened=True) is Margin.CANNOT_TELL
+    assert margin_verdict(D(1200), D(1500), D(300), ambiguous=True) is Margin.CANNOT_TELL
+
+
+AMOUNTS = st.decimals(min_value=Decimal("0.01"), max_value=Decimal(10**6), places=8)
+
+
+CHANGED = [position(PLACE, "1200", size="2"), position(PLACE, "700", identity="p2")]
+
+
+@pytest.mark.parametrize("found", CHANGED, ids=["another size", "another position"])
+def test_what_has_changed_is_another_matter_long_after_our_step(found: Position) -> None:
+    assert stale_basis(found, effect(identity="p1"), (), long_after=True) is False
+
+
+UNNAMED_CASES = [
+    # name, cause, change, long after, stale
+    ("funding, to the last digit", Cause.FUNDING, "-300", False, False),
+    ("funding, not to the last digit", Cause.FUNDING, "-299", False, True),
+    ("a call, soon", Cause.MANUAL, "-300", False, True),
+    ("a call, long after", Cause.MANUAL, "-300", True, False),
+    ("a call of another amount, long after", Cause.MANUAL, "-299", True, True),
+]
+
+
+@pytest.mark.parametrize(
+    ("cause", "change", "long_after", "stale"), [c[1:] for c in UNNAMED_CASES], ids=[c[0] for c in UNNAMED_CASES]
+)
+def test_a_row_that_may_be_the_other_sides_explains_only_to_the_last_digit(
+    *, cause: Cause, change: str, long_after: bool, stale: bool
+) -> None:
+    rows = (row(change, "h1", side=None, cause=cause),)
+    assert stale_basis(position(PLACE, "1200"), effect(), rows, shared=True, long_after=long_after) is stale
+
+
+@given(before=AMOUNTS, amount=AMOUNTS, adding=st.booleans())
+def test_a_move_and_its_absence_are_never_taken_for_each_other(
+    *, before: Decimal, amount: Decimal, adding: bool
+) -> None:
+    signed = amount if adding else -amount
+    drift = amount / 4
+    for noise in (-drift, Decimal(0), drift):
+        assert margin_verdict(before, before + signed + noise, signed) is Margin.MOVED
+        assert margin_verdict(before, before + noise, signed) is Margin.NOT_MOVED
+        assert margin_verdict(before, before + 2 * signed + noise, signed) is Margin.CANNOT_TELL
+
+
+# Both at once.
+
+
+def look(
+    found: Position | None,
+    *rows: LedgerRow,
+    wanted: Intent | None = None,
+    shared: bool = False,
+    reaches_back: bool = True,
+) -> Sight:
+    return sight(
+        wanted or intent(),
+        found,
+        LedgerRead(rows=rows, reaches_back=reaches_back),
+        claims={"claimed"},
+        step_size=STEP,
+        shared=shared,
+        asked_ms=FENCE_MS + 1,
+    )
+
+
+UNSURE_CASES = [
+    # name, when the row is from, since when rows are unsure, what the margin says
+    ("before the look could have missed it", SIGNED_MS - 7_000, SIGNED_MS - 6_000, Margin.MOVED),
+    ("when the look may have missed it", SIGNED_MS - 500, SIGNED_MS - 6_000, Margin.CANNOT_TELL),
+    ("when no look can have missed it", SIGNED_MS - 500, None, Margin.MOVED),
+]
+
+
+@pytest.mark.parametrize(
+    ("time_ms", "since_ms", "margin"), [case[1:] for case in UNSURE_CASES], ids=[case[0] for case in UNSURE_CASES]
+)
+def test_what_moved_just_before_the_intent_may_be_in_its_margin_or_not(
+    time_ms: int, since_ms: int | None, margin: Margin
+) -> None:
+    earlier = row("-120", "f1", cause=Cause.FUNDING, time_ms=time_ms)
+    seen = sight(
+        intent(),
+        position(PLACE, "1500"),
+        LedgerRead(rows=(earlier, row()), reaches_back=True),
+        claims=(),
+        step_size=STEP,
+        shared=False,
+        asked_ms=FENCE_MS + 1,
+        unsure_since_ms=since_ms,
+    )
+
+    assert (seen.rows, seen.margin) == (("r1",), margin)
+
+
+FUNDING = row("-120", "f1", cause=Cause.FUNDING)
+UNNAMED = row("-120", "f1", cause=Cause.FUNDING, side=None)
+SMALL = row("-74", "f1", cause=Cause.FUNDING, side=None)
+FOREIGN = row("-120", "o1", symbol="ETHUSDT", side=None)
+
+SIGHTS = [
+    # the position, the rows, whether both sides are open; the rows that match and what the margin says
+    (position(PLACE, "1500"), (row(),), False, ("r1",), Margin.MOVED),
+    (position(PLACE, "1200"), (), False, (), Margin.NOT_MOVED),
+    (position(PLACE, "1200"), (row(), row(row_id="r2")), False, ("r1", "r2"), Margin.NOT_MOVED),
+    (position(PLACE, "1080"), (), False, (), Margin.CANNOT_TELL),
+    (position(PLACE, "1080"), (FUNDING,), False, (), Margin.NOT_MOVED),
+    (position(PLACE, "1380"), (FUNDING, row()), False, ("r1",), Margin.MOVED),
+    (position(PLACE, "1080"), (UNNAMED,), False, (), Margin.NOT_MOVED),
+    (position(PLACE, "1200"), (UNNAMED,), True, (), Margin.CANNOT_TELL),
+    (position(PLACE, "1200"), (SMALL,), True, (), Margin.NOT_MOVED),
+    (position(PLACE, "1200"), (row("-120", "f1", side="short", cause=Cause.FUNDING),), True, (), Margin.NOT_MOVED),
+    (position(PLACE, "1200"), (FOREIGN,), True, (), Margin.NOT_MOVED),
+    (position(PLACE, "1200"), (row("50", time_ms=SIGNED_MS - 9999),), False, (), Margin.NOT_MOVED),
+    (position(PLACE, "1500"), (row(row_id="claimed"),), False, (), Margin.NOT_MOVED),
+    (None, (), False, (), Margin.CANNOT_TELL),
+    (position(PLACE, "1500", size="0"), (), False, (), Margin.CANNOT_TELL),
+    (position(PLACE, "1500", kind=CROSSED), (), False, (), Margin.CANNOT_TELL),
+]
+
+
+@pytest.mark.parametrize(("found", "rows", "shared", "matching", "margin"), SIGHTS)
+def test_a_look_is_what_both_witnesses_say(
+    *, found: Position | None, rows: tuple[LedgerRow, ...], shared: bool, matching: tuple[str, ...], margin: Margin
+) -> None:
+    seen = look(found, *rows, shared=shared)
+    assert (seen.rows, seen.margin, seen.complete) == (matching, margin, True)
+
+
+def test_a_look_shows_the_live_margin_of_an_open_isolated_position_only() -> None:
+    assert look(position(PLACE, "1500")).live == D(1500)
+    assert look(position(PLACE, "1500", size="0")).live is None
+
+
+@pytest.mark.parametrize(
+    ("journalled", "now", "says"),
+    [
+        (None, "p2", Margin.MOVED),
+        ("p1", "p1", Margin.MOVED),
+        ("p1", "p2", Margin.CANNOT_TELL),
+        ("p1", None, Margin.CANNOT_TELL),
+    ],
+)
+def test_a_reopened_position_tells_nothing(journalled: str | None, now: str | None, says: Margin) -> None:
+    assert look(position(PLACE, "1500", identity=now), wanted=intent(identity=journalled)).margin is says
+
+
+def test_two_looks_agree_when_they_answer_alike_whenever_they_were_had() -> None:
+    first = look(position(PLACE, "1500"))
+    later = Sight(rows=first.rows, margin=first.margin, complete=True, asked_ms=first.asked_ms + 5000, live=D(1499))
+    assert first == later
+    assert first != look(position(PLACE, "1500"), reaches_back=False)
+    assert first != look(position(PLACE, "1500"), row())
+
+
+@pytest.mark.parametrize(("action", "signed"), [("add_margin", "300"), ("reduce_margin", "-300")])
+def test_an_intent_has_a_direction(action: str, signed: str) -> None:
+    assert signed_amount(intent(action=action)) == D(signed)
+
+
+def test_a_type_change_moved_no_margin() -> None:
+    with pytest.raises(ValueError, match="moves none"):
+        look(None, wanted=intent(None, action="set_margin_type", before="crossed", wanted="isolated"))
+
+
+# The table.
+
+ANY = tuple(Margin)
+TABLE = [
+    # rows, margin, then what it proves in doubt, once accepted, once unknown (before the deadline)
+    (1, ANY, Judgement.APPLIED, Judgement.APPLIED, Judgement.APPLIED),
+    (2, ANY, Judgement.UNKNOWN, Judgement.APPLIED, Judgement.UNKNOWN),
+    (3, ANY, Judgement.UNKNOWN, Judgement.APPLIED, Judgement.UNKNOWN),
+    (0, (Margin.MOVED,), Judgement.LOOK_AGAIN, Judgement.LOOK_AGAIN, Judgement.LOOK_AGAIN),
+    (0, (Margin.NOT_MOVED,), Judgement.NOT_APPLIED, Judgement.UNKNOWN, Judgement.UNKNOWN),
+    (0, (Margin.CANNOT_TELL,), Judgement.UNKNOWN, Judgement.UNKNOWN, Judgement.UNKNOWN),
+]
+LINES = [
+    (rows, margin, was, proves)
+    for rows, margins, *proven in TABLE
+    for margin in margins
+    for was, proves in zip(Was, proven, strict=True)
+]
+
+
+def seen(rows: int, margin: Margin, *, complete: bool = True) -> Sight:
+    return Sight(rows=tuple(f"r{n}" for n in range(rows)), margin=margin, complete=complete, asked_ms=0)
+
+
+@pytest.mark.parametrize(("rows", "margin", "was", "proves"), LINES)
+def test_a_look_proves_what_the_table_says(rows: int, margin: Margin, was: Was, proves: Judgement) -> None:
+    assert judge(seen(rows, margin), was=was, long_after=False, deadline_passed=False) is proves
+
+
+@pytest.mark.parametrize(("rows", "margin", "was", "proves"), LINES)
+def test_the_deadline_changes_only_what_was_still_looked_for(
+    rows: int, margin: Margin, was: Was, proves: Judgement
+) -> None:
+    late = Judgement.APPLIED_ON_MARGIN if proves is Judgement.LOOK_AGAIN else proves
+    assert judge(seen(rows, margin), was=was, long_after=False, deadline_passed=True) is late
+
+
+@pytest.mark.parametrize(("rows", "margin", "was", "proves"), LINES)
+@pytest.mark.parametrize("deadline_passed", [False, True])
+def test_long_after_a_complete_ledger_settles_none_as_not_applied(
+    *, rows: int, margin: Margin, was: Was, proves: Judgement, deadline_passed: bool
+) -> None:
+    settled = proves if rows else Judgement.NOT_APPLIED
+    assert judge(seen(rows, margin), was=was, long_after=True, deadline_passed=deadline_passed) is settled
+
+
+@pytest.mark.parametrize(("rows", "margin", "was", "proves"), LINES)
+def test_out_of_the_ledgers_reach_the_lane_is_released_but_two_rows_stay_for_a_person(
+    rows: int, margin: Margin, was: Was, proves: Judgement
+) -> None:
+    settled = proves if rows else Judgement.RELEASED
+    assert judge(seen(rows, margin, complete=False), was=was, long_after=True, deadline_passed=True) is settled
+
+
+@pytest.mark.parametrize("was", list(Was))
+def test_a_ledger_that_does_not_reach_back_is_no_evidence_of_absence(was: Was) -> None:
+    found = seen(0, Margin.NOT_MOVED, complete=False)
+    assert judge(found, was=was, long_after=False, deadline_passed=True) is Judgement.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("live", "proves"),
+    [(ISOLATED, Judgement.APPLIED), (CROSSED, Judgement.NOT_APPLIED), (None, Judgement.UNKNOWN)],
+)
+def test_a_type_change_is_seen_or_it_did_not_happen(live: MarginType | None, proves: Judgement) -> None:
+    asked = intent(None, action="set_margin_type", before="crossed", wanted="isolated")
+    assert judge_type(asked, live) is proves
+
+
+# Stale readings.
+
+
+def effect(
+    before: str | None = "1200",
+    after: str | None = "1500",
+    *,
+    size: str = "1",
+    identity: str | None = None,
+    claim: str | None = None,
+) -> Effect:
+    return Effect(
+        address=at(PLACE),
+        effect_ms=SIGNED_MS + 200,
+        signed_ms=SIGNED_MS,
+        before=None if before is None else D(before),
+        after=None if after is None else D(after),
+        size=D(size),
+        identity=identity,
+        claim=claim,
+    )
+
+
+OUT = row("-300", "h1", time_ms=SIGNED_MS + 900)
+STALE_CASES = [
+    # the reading, our last move, the ledger since, whether both sides are open; is it no basis?
+    ("shows it", position(PLACE, "1500"), effect(), (), False, False),
+    ("from before", position(PLACE, "1200"), effect(), (), False, True),
+    ("a quarter of it", position(PLACE, "1275"), effect(), (), False, True),
+    ("some of it", position(PLACE, "1275.1"), effect(), (), False, True),
+    ("nearly all of it", position(PLACE, "1425"), effect(), (), False, False),
+    ("more than it", position(PLACE, "1575.1"), effect(), (), False, True),
+    ("more than it, explained", position(PLACE, "1600"), effect(),
+     (row(), row("100", "f1", cause=Cause.FUNDING)), False, False),
+    ("less than before", position(PLACE, "900"), effect(), (), False, True),
+    ("reduction shows", position(PLACE, "900"), effect("1200", "900"), (), False, False),
+    ("reduction from before", position(PLACE, "1200"), effect("1200", "900"), (), False, True),
+    ("reduction, a quarter of it", position(PLACE, "1125"), effect("1200", "900"), (), False, True),
+    ("some of a reduction", position(PLACE, "1124.9"), effect("1200", "900"), (), False, True),
+    ("another size", position(PLACE, "1200", size="2"), effect(), (), False, True),
+    ("another size, and our step shows", position(PLACE, "1500", size="2"), effect(), (), False, False),
+    ("another size, by a fill", position(PLACE, "1600", size="2"), effect(),
+     (row(), row("100", "f1", cause=Cause.FILL)), False, False),
+    ("another position", position(PLACE, "1200", identity="p2"), effect(identity="p1"), (), False, True),
+    ("the same position", position(PLACE, "1200", identity="p1"), effect(identity="p1"), (), False, True),
+    ("no position", None, effect(), (), False, False),
+    ("no margin step", position(PLACE, "1200"), effect(None, None), (), False, False),
+    ("no margin known after", position(PLACE, "1200"), effect("1200", None), (), False, False),
+    ("a step that cancelled out", position(PLACE, "1200"), effect("1200", "1200"), (), False, False),
+    ("only our own row", position(PLACE, "1200"), effect(), (row(),), False, True),
+    ("only our claimed row", position(PLACE, "1200"), effect(claim="r1"), (row(),), False, True),
+    ("someone took it out", position(PLACE, "1200"), effect(), (row(), OUT), False, False),
+    ("someone took it out, our row lags", position(PLACE, "1200"), effect(), (OUT,), False, False),
+    ("someone took it out, row claimed", position(PLACE, "1200"), effect(claim="r1"), (row(), OUT), False, False),
+    ("an older row", position(PLACE, "1200"), effect(), (row("-300", "h1", time_ms=SIGNED_MS - 5000),), False, True),
+    ("another side's row", position(PLACE, "1200"), effect(), (row("-300", "h1", side="short"),), False, True),
+    ("an unnamed row", position(PLACE, "1200"), effect(), (row("-300", "h1", side=None),), False, False),
+    ("an unnamed row, both open", position(PLACE, "1200"), effect(), (row("-300", "h1", side=None),), True, True),
+    ("rows that explain something else", position(PLACE, "1200"), effect(), (row("-40", "h1"),), False, True),
+    ("funding besides", position(PLACE, "1190"), effect(), (row("-10", "f1", cause=Cause.FUNDING),), False, True),
+    ("claimed, and more was taken than added", position(PLACE, "1100"), effect(after="1100", claim="r1"),
+     (row(), row("-400", "h1")), False, False),
+    ("the same, from before", position(PLACE, "1200"), effect(after="1100", claim="r1"),
+     (row(), row("-400", "h1")), False, True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("found", "last", "rows", "shared", "stale"),
+    [case[1:] for case in STALE_CASES],
+    ids=[str(case[0]) for case in STALE_CASES],
+)
+def test_a_reading_from_before_our_last_step_is_no_basis(
+    *, found: Position | None, last: Effect, rows: tuple[LedgerRow, ...], shared: bool, stale: bool
+) -> None:
+    assert stale_basis(found, last, rows, shared=shared) is stale
+
+
+@pytest.mark.parametrize(
+    ("margin", "last", "stale"),
+    [
+        ("1200", effect(), True),
+        ("1275", effect(), True),
+        ("1275.1", effect(), False),
+        ("1600", effect(), False),
+        ("1125", effect("1200", "900"), True),
+        ("1124.9", effect("1200", "900"), False),
+    ],
+)
+def test_long_after_our_step_only_a_margin_at_or_behind_the_one_before_it_is_no_basis(
+    *, margin: str, last: Effect, stale: bool
+) -> None:
+    assert stale_basis(position(PLACE, margin), last, (), long_after=True) is stale
+
+
+def before_it(change: str, ago_ms: int, side: str | None = "long") -> LedgerRow:
+    return row(change, "h1", side=side, time_ms=SIGNED_MS - ago_ms)
+
+
+@pytest.mark.parametrize(
+    ("rows", "later_than", "stale"),
+    [
+        ((before_it("75", 20_000),), None, True),
+        ((before_it("-75", 20_000),), None, True),
+        ((before_it("75", 100),), None, True),
+        ((before_it("40", 20_000), before_it("-40", 3_000)), None, True),
+        ((before_it("75", 20_000, side=None),), None, True),
+        ((before_it("74.9", 20_000),), None, False),
+        ((before_it("75", 70_000),), None, False),
+        ((before_it("75", 20_000, side="short"),), None, False),
+        ((before_it("75", 20_000),), SIGNED_MS - 10_000, False),
+        ((before_it("75", 20_000),), SIGNED_MS - 30_000, True),
+        ((row(),), None, False),
+    ],
+)
+def test_rows_that_our_step_may_not_have_been_computed_from_leave_nothing_to_add_up(
+    *, rows: tuple[LedgerRow, ...], later_than: int | None, stale: bool
+) -> None:
+    last = effect()
+    since = unsure_since(last.signed_ms, later_than, behind_ms=50_000)
+    shown = position(PLACE, "1500")
+
+    assert stale_basis(shown, last, rows, unsure_since_ms=since) is stale
+    assert not stale_basis(shown, last, rows, unsure_since_ms=since, long_after=True)
+
+
+@given(before=AMOUNTS, amount=AMOUNTS, adding=st.booleans())
+def test_the_margin_from_before_is_never_a_basis_and_the_margin_after_always_is(
+    *, before: Decimal, amount: Decimal, adding: bool
+) -> None:
+    after = before + amount if adding else before
+    start = before if adding else before + amount
+    assert stale_basis(position(PLACE, str(start)), effect(str(start), str(after)), ())
+    assert not stale_basis(position(PLACE, str(after)), effect(str(start), str(after)), ())
+
+
+@pytest.mark.parametrize(
+    ("last", "rows", "others"),
+    [
+        (effect(), (row(), OUT), ["h1"]),
+        (effect(claim="h1"), (row(), OUT), ["r1"]),
+        (effect(claim="gone"), (row(), OUT), ["r1", "h1"]),
+        (effect(None, None), (row(), OUT), ["r1", "h1"]),
+        (effect(), (row(cause=Cause.FUNDING), row(row_id="r2", side="short")), ["r1", "r2"]),
+        (effect(), (row(time_ms=SIGNED_MS - 1001), row(row_id="r2")), []),
+    ],
+)
+def test_what_others_did_since_our_step_is_everything_but_our_row(
+    last: Effect, rows: tuple[LedgerRow, ...], others: list[str]
+) -> None:
+    assert [one.row_id for one in without_ours(rows, last)] == others

@@ -1,0 +1,605 @@
+"""Journals in a real PostgreSQL: the same records and chain as in files, locks that vanish with their holder."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from reconcile.clock import SystemClock
+from reconcile.errors import ChainBroken, Declined, InputError, JournalError, LockLost
+from reconcile.journal.file.disk import SystemDisk
+from reconcile.journal.file.store import FileStore
+from reconcile.journal.postgres.schema import VERSION
+from reconcile.journal.postgres.session import PAGE
+from reconcile.journal.postgres.store import MOST_AT_ONCE, PostgresJournal, PostgresStore, place_of
+from reconcile.journal.records import Known, Noted
+from tests.kit.journals import ACCOUNT, HOLDER, VirtualClock, inline, intent, outcome, steps
+from tests.kit.postgres_server import PASSWORD, Server
+
+ROOT = Path(__file__).parents[3]
+LANE = "SYM1.long"
+
+
+def another(url: str) -> PostgresStore:
+    """Another runner's store on the same database."""
+    return PostgresStore(place_of(url), SystemClock())
+
+
+def opened(store: PostgresStore, *, run_id: str = "run-1", timeout_ms: int = 0) -> Any:
+    return store.open(ACCOUNT, run_id=run_id, holder=HOLDER, timeout_ms=timeout_ms)
+
+
+async def write(store: PostgresStore, count: int) -> str:
+    """A run that writes that many records; the head."""
+    async with opened(store) as journal:
+        for record in steps(count):
+            await journal.append(record, durable=True)
+        return str(journal.head)
+
+
+async def unsettled(store: PostgresStore) -> list[str]:
+    """The lanes that are open to the next run."""
+    async with opened(store, run_id="run-2") as journal:
+        return list(journal.state.unsettled)
+
+
+def sql(url: str, *statements: str) -> list[tuple[Any, ...]]:
+    """Run these as the tables' owner, who can do anything; the rows of the last."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        cursor = None
+        for statement in statements:
+            cursor = connection.execute(statement.encode())
+        return cursor.fetchall() if cursor is not None and cursor.description else []
+
+
+def forge(url: str, *statements: str) -> None:
+    """What somebody does who owns the tables and wants to leave no trace."""
+    off, on = (f"ALTER TABLE reconcile.record {word} TRIGGER append_only" for word in ("DISABLE", "ENABLE"))
+    sql(url, off, *statements, on)
+
+
+# The same as in files.
+
+
+def test_what_is_written_is_line_for_line_what_a_file_would_hold(url: str, tmp_path: Path) -> None:
+    shared = PostgresStore(place_of(url), VirtualClock(), inline)
+    file = FileStore(tmp_path, SystemDisk(), VirtualClock(), inline)
+
+    async def go() -> tuple[str, str]:
+        heads = []
+        for store in (shared, file):
+            async with store.open(ACCOUNT, run_id="run-1", holder=HOLDER, timeout_ms=0) as journal:
+                for record in steps(7):
+                    await journal.append(record, durable=True)
+                heads.append(journal.head)
+        return heads[0], heads[1]
+
+    ours, theirs = asyncio.run(go())
+
+    assert ours == theirs == shared.read(ACCOUNT).head
+    assert list(shared.lines(ACCOUNT)) == list(file.lines(ACCOUNT))
+
+
+def test_the_head_is_that_of_the_last_record_and_none_where_there_is_none(store: PostgresStore, url: str) -> None:
+    none = asyncio.run(store.head(ACCOUNT))
+    head = asyncio.run(write(store, 10))
+
+    assert none is None
+    assert asyncio.run(another(url).head(ACCOUNT)) == head
+
+
+def test_a_last_record_that_was_forged_is_no_head(store: PostgresStore, url: str) -> None:
+    asyncio.run(write(store, 10))
+    forge(url, "UPDATE reconcile.record SET line = 'x' WHERE seq = (SELECT max(seq) FROM reconcile.record)")
+
+    with pytest.raises(JournalError, match="its last line was changed"):
+        asyncio.run(another(url).head(ACCOUNT))
+
+
+def test_a_new_database_has_no_journals_and_reading_makes_none(store: PostgresStore, url: str) -> None:
+    assert (store.identities(), store.holder(ACCOUNT), list(store.lines(ACCOUNT))) == ([], None, [])
+    assert (store.read(ACCOUNT).records, store.read(ACCOUNT).last_host) == (0, None)
+    assert sql(url, "SELECT to_regnamespace('reconcile')") == [(None,)]
+
+
+def test_the_next_run_finds_what_the_last_one_wrote(store: PostgresStore, url: str) -> None:
+    head = asyncio.run(write(store, 10))
+
+    state = another(url).read(ACCOUNT)
+
+    assert (state.records, state.head, list(state.unsettled)) == (10, head, ["SYM3.long"])
+    assert another(url).identities() == [ACCOUNT]
+    assert asyncio.run(unsettled(another(url))) == ["SYM3.long"]
+
+
+def test_a_journal_of_many_pages_and_batches_is_whole(store: PostgresStore) -> None:
+    count = 2 * max(PAGE, MOST_AT_ONCE) + 3
+
+    async def go() -> None:
+        async with opened(store) as journal:
+            await asyncio.gather(*(journal.append(Noted(what=str(n)), durable=True) for n in range(count)))
+
+    asyncio.run(go())
+
+    assert [line["what"] for line in store.lines(ACCOUNT) if line["kind"] == "noted"] == [str(n) for n in range(count)]
+    assert store.read(ACCOUNT).records == count
+
+
+def test_records_that_nobody_waits_for_are_written_when_the_run_ends(store: PostgresStore) -> None:
+    async def go() -> None:
+        async with opened(store) as journal:
+            for number in range(5):
+                await journal.append(Noted(what=str(number)), durable=False)
+
+    asyncio.run(go())
+
+    assert store.read(ACCOUNT).records == 5
+
+
+def test_a_second_intent_for_an_unsettled_lane_is_refused_and_leaves_the_journal_usable(store: PostgresStore) -> None:
+    async def go() -> None:
+        async with opened(store) as journal:
+            await journal.append(intent(1), durable=True)
+            with pytest.raises(JournalError, match="unsettled"):
+                await journal.append(intent(2, lane="SYM1"), durable=True)
+            await journal.append(outcome(1, Known.APPLIED, effect_ms=2_000), durable=True)
+
+    asyncio.run(go())
+
+    assert store.read(ACCOUNT).unsettled == {}
+
+
+def test_a_journal_that_is_put_aside_is_kept_and_the_next_run_begins_a_new_one(store: PostgresStore, url: str) -> None:
+    asyncio.run(write(store, 4))
+
+    name = asyncio.run(store.retire(ACCOUNT, holder=HOLDER))
+
+    assert name is not None
+    assert name.startswith(f"{ACCOUNT}.20")
+    assert (store.identities(), store.read(ACCOUNT).records) == ([], 0)
+    assert asyncio.run(store.retire(ACCOUNT, holder=HOLDER)) is None
+    assert asyncio.run(unsettled(store)) == []
+    assert sql(url, "SELECT count(*) FROM reconcile.record") == [(6,)]
+
+
+# The lock.
+
+
+def test_who_waits_is_told_who_holds_the_lock(store: PostgresStore, url: str) -> None:
+    told = []
+
+    async def go() -> None:
+        async with opened(store):
+            with pytest.raises(Declined, match=r"not free within 0.3 s, it is held by host alpha, pid 7, session \d+;"):
+                async with another(url).open(
+                    ACCOUNT, run_id="run-2", holder={}, timeout_ms=300, on_wait=lambda who: told.append(dict(who))
+                ):
+                    pytest.fail("two held one lock")
+            told.append(dict(another(url).holder(ACCOUNT) or {}))
+
+    asyncio.run(go())
+
+    assert [who.pop("session").isdigit() for who in told] == [True, True]
+    assert told == [HOLDER, HOLDER]
+    assert store.holder(ACCOUNT) is None
+
+
+def test_the_same_store_does_not_take_one_lock_twice(store: PostgresStore) -> None:
+    async def go() -> None:
+        async with opened(store):
+            with pytest.raises(Declined, match="host alpha"):
+                async with opened(store, run_id="run-2"):
+                    pytest.fail("two held one lock")
+
+    asyncio.run(go())
+
+
+def test_accounts_do_not_wait_for_each_other(store: PostgresStore) -> None:
+    async def go() -> list[str]:
+        async with opened(store) as first, store.open("okx-live-7", run_id="r", holder={}, timeout_ms=0) as second:
+            await asyncio.gather(*(each.append(Noted(what="x"), durable=True) for each in (first, second)))
+            return [first.identity, second.identity]
+
+    assert sorted(asyncio.run(go())) == store.identities()
+
+
+def test_a_lock_that_is_given_back_is_taken_by_who_waits(store: PostgresStore, url: str) -> None:
+    async def go() -> int:
+        async with opened(store) as journal:
+            waiting = asyncio.ensure_future(later())
+            await journal.append(Noted(what="first"), durable=True)
+            await asyncio.sleep(0)
+        return await waiting
+
+    async def later() -> int:
+        async with opened(another(url), run_id="run-2", timeout_ms=60_000) as journal:
+            return int(journal.state.records)
+
+    assert asyncio.run(go()) == 1
+
+
+HOLD = """
+import asyncio, sys
+from reconcile.clock import SystemClock
+from reconcile.journal.postgres import PostgresStore, place_of
+from tests.journal.making import ACCOUNT, intent
+
+async def main():
+    store = PostgresStore(place_of(sys.argv[1]), SystemClock())
+    async with store.open(ACCOUNT, run_id="run-1", holder={"host": "beta"}, timeout_ms=0) as journal:
+        await journal.append(intent(1), durable=True)
+        print("held", flush=True)
+        sys.stdin.readline()
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def holder(url: str) -> Iterator["subprocess.Popen[str]"]:
+    """A process that holds the account's lock and has written an intent."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, url],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_the_lock_of_a_killed_process_is_free_and_its_intent_is_there(
+    holder: "subprocess.Popen[str]", store: PostgresStore
+) -> None:
+    assert (store.holder(ACCOUNT) or {})["host"] == "beta"
+
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+
+    async def go() -> list[str]:
+        async with opened(store, timeout_ms=60_000) as journal:
+            return list(journal.state.unsettled)
+
+    assert asyncio.run(go()) == [LANE]
+
+
+# Losing the session.
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["restart", "crash"])
+def test_a_database_restart_stops_the_run_and_loses_no_intent(server: Server, url: str, how: signal.Signals) -> None:
+    store = another(url)
+
+    async def go() -> None:
+        async with opened(store) as journal:
+            await journal.append(intent(1), durable=True)
+            server.restart(how)
+            with pytest.raises(JournalError):
+                await journal.append(intent(2), durable=True)
+            with pytest.raises(JournalError):
+                await journal.append(outcome(1, Known.APPLIED), durable=False)
+
+    asyncio.run(go())
+
+    assert asyncio.run(unsettled(store)) == [LANE]
+
+
+def test_a_session_that_is_cut_off_is_not_replaced_within_the_run(store: PostgresStore, url: str) -> None:
+    async def go() -> None:
+        async with opened(store) as journal:
+            await journal.append(intent(1), durable=True)
+            sql(url, "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+            async with opened(another(url), run_id="run-2", timeout_ms=60_000) as second:
+                await second.append(outcome(1, Known.NOT_SENT), durable=True)
+                with pytest.raises(JournalError, match="see to the database"):
+                    await journal.append(intent(2), durable=True)
+                with pytest.raises(JournalError):
+                    journal.check()
+
+    asyncio.run(go())
+
+    assert [line["run"] for line in store.lines(ACCOUNT)] == ["run-1", "run-1", "run-2"]
+
+
+def test_a_lock_that_is_gone_while_the_session_lives_is_noticed(store: PostgresStore) -> None:
+    async def go() -> None:
+        async with opened(store) as journal:
+            assert isinstance(journal, PostgresJournal)
+            await journal.append(intent(1), durable=True)
+            store._session._connection.execute("SELECT pg_advisory_unlock_all()")  # type: ignore[union-attr]
+            with pytest.raises(LockLost, match="the lock is not ours"):
+                await journal.append(intent(2), durable=True)
+
+    asyncio.run(go())
+
+    assert list(store.read(ACCOUNT).unsettled) == [LANE]
+
+
+def test_a_record_that_somebody_else_wrote_is_noticed_before_the_next(store: PostgresStore, url: str) -> None:
+    async def go() -> None:
+        async with opened(store) as journal:
+            await journal.append(intent(1), durable=True)
+            sql(url, "INSERT INTO reconcile.record SELECT journal, 3, 'mine' FROM reconcile.record WHERE seq = 1")
+            with pytest.raises(LockLost):
+                await journal.append(intent(2), durable=True)
+
+    asyncio.run(go())
+
+    assert sql(url, "SELECT count(*) FROM reconcile.record") == [(3,)]
+
+
+def test_a_tail_that_is_cut_off_under_the_run_is_noticed_before_the_next_record(store: PostgresStore, url: str) -> None:
+    async def go() -> None:
+        async with opened(store) as journal:
+            await journal.append(intent(1), durable=True)
+            forge(url, "DELETE FROM reconcile.record WHERE seq = 2")
+            with pytest.raises(LockLost):
+                await journal.append(intent(2), durable=True)
+
+    asyncio.run(go())
+
+    assert store.read(ACCOUNT).records == 0
+
+
+# Tampering.
+
+FORGED = "UPDATE reconcile.record SET line = replace(convert_from(line, 'UTF8'), '300.5', '100.5')::bytea WHERE seq = 5"
+REORDERED = """
+    UPDATE reconcile.record r SET line = o.line FROM reconcile.record o
+    WHERE r.seq IN (5, 6) AND o.journal = r.journal AND o.seq = 11 - r.seq
+"""
+INSERTED = """
+    CREATE TEMP TABLE more AS SELECT * FROM reconcile.record WHERE seq >= 5;
+    DELETE FROM reconcile.record WHERE seq >= 6;
+    INSERT INTO reconcile.record SELECT journal, seq + 1, line FROM more
+"""
+FORGERIES = {
+    "forged": (FORGED, 5),
+    "dropped": ("DELETE FROM reconcile.record WHERE seq = 5", 5),
+    "reordered": (REORDERED, 5),
+    "inserted": (INSERTED, 6),
+    "without its beginning": ("DELETE FROM reconcile.record WHERE seq = 1", 1),
+}
+
+
+@pytest.mark.parametrize("case", FORGERIES)
+def test_a_journal_that_was_tampered_with_names_its_first_bad_line(case: str, store: PostgresStore, url: str) -> None:
+    statement, line = FORGERIES[case]
+    asyncio.run(write(store, 9))
+    forge(url, statement)
+
+    with pytest.raises(ChainBroken, match=f"line {line}") as caught:
+        store.read(ACCOUNT)
+
+    assert caught.value.line == line
+
+
+def test_a_cut_end_is_noticed_against_a_pinned_head(store: PostgresStore, url: str) -> None:
+    head = asyncio.run(write(store, 9))
+    forge(url, "DELETE FROM reconcile.record WHERE seq >= 9")
+
+    assert store.read(ACCOUNT).records == 7
+    with pytest.raises(ChainBroken, match="its end was cut off"):
+        store.read(ACCOUNT, pinned=head)
+
+
+def test_nothing_is_sent_on_a_tampered_journal(store: PostgresStore, url: str) -> None:
+    asyncio.run(write(store, 9))
+    forge(url, FORGED)
+
+    with pytest.raises(ChainBroken):
+        asyncio.run(unsettled(store))
+
+
+def test_a_slip_of_the_owner_changes_and_deletes_nothing(store: PostgresStore, url: str) -> None:
+    asyncio.run(write(store, 3))
+
+    for slip in (
+        "UPDATE reconcile.record SET seq = seq + 9",
+        "DELETE FROM reconcile.record",
+        "TRUNCATE reconcile.record",
+    ):
+        with pytest.raises(psycopg.errors.RaiseException, match="only ever added"):
+            sql(url, slip)
+
+    assert store.read(ACCOUNT).records == 3
+
+
+# The database.
+
+
+def test_runners_that_start_together_make_the_tables_once(url: str) -> None:
+    async def one(number: int) -> None:
+        store = another(url)
+        async with store.open(f"account-{number}", run_id="r", holder={}, timeout_ms=0) as journal:
+            await journal.append(Noted(what="here"), durable=True)
+
+    async def go() -> None:
+        await asyncio.gather(*(one(number) for number in range(8)))
+
+    asyncio.run(go())
+
+    assert sql(url, "SELECT version FROM reconcile.version") == [(VERSION,)]
+    assert another(url).identities() == sorted(f"account-{number}" for number in range(8))
+
+
+def test_tables_of_a_newer_version_are_left_alone(store: PostgresStore, url: str) -> None:
+    asyncio.run(write(store, 1))
+    sql(url, "UPDATE reconcile.version SET version = version + 1")
+
+    with pytest.raises(JournalError, match="a newer reconcile"):
+        asyncio.run(write(store, 1))
+    with pytest.raises(JournalError, match="a newer reconcile"):
+        store.read(ACCOUNT)
+
+
+def test_commits_are_made_durable_where_the_user_had_turned_that_off(server: Server) -> None:
+    url = server.database("careless")
+    for setting in ("synchronous_commit = off", "statement_timeout = 7000"):
+        sql(server.url, f"ALTER DATABASE careless SET {setting}")
+    store = another(url)
+
+    async def go() -> list[object]:
+        async with opened(store):
+            connection = store._session._connection  # type: ignore[union-attr]
+            shown = [
+                connection.execute(f"SHOW {name}".encode()) for name in ("synchronous_commit", "statement_timeout")
+            ]
+            return [cursor.fetchone() for cursor in shown]
+
+    assert asyncio.run(go()) == [("on",), ("0",)]
+
+
+def test_a_database_that_does_not_flush_is_refused() -> None:
+    with Server(fsync="off") as careless, pytest.raises(JournalError, match="turn fsync on"):
+        asyncio.run(write(another(careless.plain_url), 1))
+
+
+def test_an_ordinary_user_who_owns_a_database_can_do_everything(server: Server) -> None:
+    store = another(server.plain_url)
+
+    asyncio.run(write(store, 3))
+
+    assert store.read(ACCOUNT).records == 3
+
+
+def test_a_reader_can_be_somebody_who_may_not_write(url: str) -> None:
+    asyncio.run(write(another(url), 3))
+    sql(
+        url,
+        "CREATE USER auditor",
+        "GRANT USAGE ON SCHEMA reconcile TO auditor",
+        "GRANT SELECT ON ALL TABLES IN SCHEMA reconcile TO auditor",
+    )
+    auditor = another(url.replace("//postgres@", "//auditor@"))
+
+    assert (auditor.read(ACCOUNT).records, auditor.holder(ACCOUNT)) == (3, None)
+    with pytest.raises(JournalError, match="permission denied"):
+        asyncio.run(write(auditor, 1))
+
+
+def test_where_the_journal_has_been_changes_with_the_database_and_not_with_a_restart(server: Server, url: str) -> None:
+    async def place() -> str:
+        async with opened(another(url)) as journal:
+            return str(journal.place)
+
+    first = asyncio.run(place())
+    server.restart()
+    second = asyncio.run(place())
+    with Server() as other:
+
+        async def elsewhere() -> str:
+            async with opened(another(other.url)) as journal:
+                return str(journal.place)
+
+        third = asyncio.run(elsewhere())
+
+    assert first == second != third
+
+
+# Passwords.
+
+
+def everything_said(error: BaseException) -> str:
+    """A message with all its causes, as a traceback would show them."""
+    words = [str(error), repr(error)]
+    while (inner := error.__cause__) is not None:
+        words += [str(inner), repr(inner)]
+        error = inner
+    return "\n".join(words)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["NoSuchPass%40word", "NoSuchPass%2Fword"],
+)
+def test_a_password_that_does_not_work_is_not_shown(server: Server, wrong: str) -> None:
+    store = another(server.plain_url.replace("s3cret%2Fw%40rd", wrong))
+
+    with pytest.raises(JournalError, match="password authentication failed") as caught:
+        store.identities()
+
+    assert "NoSuchPass" not in everything_said(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:se@cret@h/db",
+        "postgresql://u:se/cret@h/db",
+        "postgresql://u:se?cret@h/db",
+        "postgresql://u:se#cret@h/db",
+        "postgresql://u:se:cret@h/db",
+        "postgresql://u:secret@h:port/db",
+        "postgresql://u:secret@h/db?no_such_option=1",
+        "postgresql://u:sec%zzret@h/db",
+        "postgresql://h/db?password=se@cret&x=1",
+        "postgresql:u:secret@h",
+    ],
+)
+def test_a_url_that_cannot_be_read_is_refused_without_showing_any_of_it(url: str) -> None:
+    with pytest.raises(InputError) as caught:
+        place_of(url)
+
+    assert "cret" not in everything_said(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "secrets"),
+    [
+        ("postgresql://u:a%2Fb@db.example:5433/j", "postgresql://db.example:5433/j", ("a%2Fb", "a/b")),
+        ("postgresql://db/j?password=x%20y", "postgresql://db/j", ("x y", "x%20y")),
+        ("postgres://u@[::1]:5432/j", "postgresql://::1:5432/j", ()),
+        ("postgresql://u@one,two:5433/j?target_session_attrs=read-write", "postgresql://one,two/j", ()),
+        ("postgresql:///j", "postgresql:///j", ()),
+    ],
+)
+def test_a_place_is_shown_without_its_user_and_password(url: str, shown: str, secrets: tuple[str, ...]) -> None:
+    place = place_of(url)
+
+    assert (place.secrets, PASSWORD in repr(place), any(each in repr(place) for each in secrets)) == (
+        secrets,
+        False,
+        False,
+    )
+    assert place.shown.replace(":5432,5433", "").replace(":,5433", "") == shown
+
+
+def test_without_the_extra_the_rest_of_the_program_imports_no_psycopg() -> None:
+    code = (
+        "import sys, reconcile.cli.world, reconcile.cli.apply, reconcile.cli.status; sys.exit('psycopg' in sys.modules)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT)
+
+    assert done.returncode == 0
+
+
+def test_a_runner_needs_no_more_than_to_read_and_to_add(url: str) -> None:
+    asyncio.run(write(another(url), 0))
+    sql(
+        url,
+        "DROP USER IF EXISTS runner",
+        "CREATE USER runner",
+        "GRANT USAGE ON SCHEMA reconcile TO runner",
+        "GRANT SELECT ON ALL TABLES IN SCHEMA reconcile TO runner",
+        "GRANT INSERT ON reconcile.journal, reconcile.record, reconcile.holder TO runner",
+        "GRANT UPDATE ON reconcile.holder TO runner",
+    )
+    runner = another(url.replace("//postgres@", "//runner@"))
+
+    asyncio.run(write(runner, 3))
+
+    assert runner.read(ACCOUNT).records == 3
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        sql(url.replace("//postgres@", "//runner@"), "ALTER TABLE reconcile.record DISABLE TRIGGER append_only")

@@ -1,0 +1,188 @@
+"""A minimal Bitget account behind the fake wire: hand-written rows, answered by path."""
+
+import dataclasses
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from reconcile.exchanges.base import Credentials
+from reconcile.exchanges.bitget.adapter import Bitget
+from reconcile.exchanges.http.wire import HttpRequest, HttpResponse
+from reconcile.model.account import Address, MarginType, Position, Side
+from reconcile.model.plan import MoveMargin, SetMarginType
+from reconcile.model.traits import TRAITS
+from tests.kit.fakes import SERVED_MS, FakeWire, VirtualClock, answer, path_of, setup
+
+TIME = "/api/v2/public/time"
+POSITIONS = "/api/v2/mix/position/all-position"
+ACCOUNTS = "/api/v2/mix/account/accounts"
+ACCOUNT = "/api/v2/mix/account/account"
+BILLS = "/api/v2/mix/account/bill"
+CONTRACTS = "/api/v2/mix/market/contracts"
+TIERS = "/api/v2/mix/market/query-position-lever"
+ORDERS = "/api/v2/mix/order/orders-pending"
+PLAN_ORDERS = "/api/v2/mix/order/orders-plan-pending"
+SET_MARGIN = "/api/v2/mix/account/set-margin"
+SET_MODE = "/api/v2/mix/account/set-margin-mode"
+ETH = Address("ETHUSDT", Side.LONG)
+ETH_SHORT = Address("ETHUSDT", Side.SHORT)
+ETH_NET = Address("ETHUSDT", Side.NET)
+
+
+def data(payload: object, status: int = 200) -> HttpResponse:
+    """A success."""
+    return answer({"code": "00000", "msg": "success", "requestTime": SERVED_MS, "data": payload}, status)
+
+
+def refusal(code: str, status: int = 400, message: str = "no") -> HttpResponse:
+    """A refusal as it is usually sent."""
+    return answer({"code": code, "msg": message, "requestTime": SERVED_MS, "data": None}, status)
+
+
+def position_row(**fields: Any) -> dict[str, Any]:
+    """A long isolated position of half an ETH in hedge mode."""
+    return {
+        "symbol": "ETHUSDT",
+        "marginCoin": "USDT",
+        "holdSide": "long",
+        "marginMode": "isolated",
+        "posMode": "hedge_mode",
+        "marginSize": "101.2500000000000001",
+        "total": "0.5",
+        "leverage": "20",
+        "openPriceAvg": "4000",
+        "markPrice": "4010",
+        "unrealizedPL": "5",
+        "liquidationPrice": "3818.886",
+        "keepMarginRate": "0.005",
+        "autoMargin": "off",
+        "assetMode": "single",
+        "cTime": "1767000000000",
+    } | fields
+
+
+def account_row(**fields: Any) -> dict[str, Any]:
+    """What ``account/account`` says of a flat isolated symbol."""
+    return {
+        "marginCoin": "USDT",
+        "available": "900.5",
+        "isolatedMaxAvailable": "800.25",
+        "isolatedLongLever": 20,
+        "marginMode": "isolated",
+        "posMode": "hedge_mode",
+        "assetMode": "single",
+    } | fields
+
+
+def balance_row(**fields: Any) -> dict[str, Any]:
+    """One row of ``accounts``."""
+    return {"marginCoin": "USDT", "available": "900.5", "isolatedMaxAvailable": "800.25"} | fields
+
+
+def contract_row(symbol: str = "ETHUSDT", **fields: Any) -> dict[str, Any]:
+    """A linear contract."""
+    return {
+        "symbol": symbol,
+        "baseCoin": symbol.removesuffix("USDT"),
+        "quoteCoin": "USDT",
+        "supportMarginCoins": ["USDT"],
+        "takerFeeRate": "0.0006",
+        "symbolStatus": "normal",
+    } | fields
+
+
+def tier_rows() -> list[dict[str, Any]]:
+    """Three tiers."""
+    bounds = [("0", "1000", "0.004"), ("1000", "5000", "0.005"), ("5000", "90000", "0.01")]
+    return [
+        {"symbol": "ETHUSDT", "level": str(level), "startUnit": start, "endUnit": end, "keepMarginRate": rate}
+        for level, (start, end, rate) in enumerate(bounds, 1)
+    ]
+
+
+def bill_row(bill_id: int, **fields: Any) -> dict[str, Any]:
+    """A manual addition of 12.5."""
+    return {
+        "billId": str(bill_id),
+        "symbol": "ETHUSDT",
+        "amount": "12.5",
+        "fee": "0",
+        "businessType": "append_margin",
+        "coin": "USDT",
+        "cTime": str(SERVED_MS),
+    } | fields
+
+
+class Desk:
+    """The wire, its answers and the adapter on it."""
+
+    def __init__(
+        self, answers: Mapping[str, Any] | None = None, *, demo: bool = False, product: str | None = None
+    ) -> None:
+        self.wire = FakeWire(VirtualClock())
+        self.wire.answers = {
+            TIME: lambda _: data({"serverTime": str(SERVED_MS + self.wire.clock.monotonic_ms())}),
+            POSITIONS: data([position_row()]),
+            ACCOUNTS: data([balance_row()]),
+            ACCOUNT: data(account_row()),
+            CONTRACTS: data([contract_row(), contract_row("BTCUSDT")]),
+            TIERS: data(tier_rows()),
+            BILLS: data({"bills": [], "endId": None}),
+            ORDERS: data({"entrustedList": None, "endId": None}),
+            PLAN_ORDERS: data({"entrustedList": None, "endId": None}),
+            SET_MARGIN: data(""),
+            SET_MODE: data({"symbol": "ETHUSDT", "marginCoin": "USDT", "marginMode": "isolated"}),
+        } | dict(answers or {})
+        self.bitget = Bitget(
+            dataclasses.replace(
+                setup(self.wire),
+                traits=TRAITS["bitget"],
+                credentials=Credentials(key="k", secret="SIM-SECRET", passphrase="p"),
+                url="https://api.bitget.com",
+                demo=demo,
+                product=product,
+            )
+        )
+
+    def paths(self) -> list[str]:
+        """What was asked for, without the questions for the time."""
+        return [path for path in map(path_of, self.requests()) if path != TIME]
+
+    def requests(self) -> list[HttpRequest]:
+        """Every request, in order."""
+        return [request for _, request in self.wire.sent]
+
+    def asked(self, path: str) -> list[HttpRequest]:
+        """The requests for one path."""
+        return [request for request in self.requests() if path_of(request) == path]
+
+
+def held(address: Address = ETH, size: str = "0.5") -> Position:
+    """An open isolated position."""
+    return Position(
+        address=address,
+        asset="USDT",
+        margin_type=MarginType.ISOLATED,
+        isolated_margin=Decimal(100),
+        size=Decimal(size),
+    )
+
+
+def move(address: Address = ETH, *, add: bool = True) -> MoveMargin:
+    """A step that moves 12.5."""
+    return MoveMargin(
+        step_id="s",
+        address=address,
+        asset="USDT",
+        amount=Decimal("12.5"),
+        before=Decimal(100),
+        after=Decimal("112.5"),
+        tolerance=Decimal(1),
+        action="add_margin" if add else "reduce_margin",
+    )
+
+
+def retype(after: MarginType = MarginType.ISOLATED) -> SetMarginType:
+    """A step that changes the symbol's type."""
+    before = MarginType.CROSSED if after is MarginType.ISOLATED else MarginType.ISOLATED
+    return SetMarginType(step_id="s", address=ETH, before=before, after=after)

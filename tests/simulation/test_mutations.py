@@ -1,0 +1,29 @@
+"""The simulation is not too kind: every deliberate defect is noticed, and the program itself passes the same traps."""
+
+import pytest
+
+from reconcile.model.traits import TRAITS
+from reconcile.sandbox.registry import SIMULATED
+from tests.simulation.mutations import MUTATIONS, Mutation, hunt
+from tests.simulation.oracle import verdict
+from tests.simulation.traps import traps
+
+EXCHANGES = tuple(SIMULATED)
+CASES = [
+    pytest.param(mutation, exchange, id=f"{mutation.name}-{exchange}")
+    for mutation in MUTATIONS
+    for exchange in EXCHANGES
+    if not mutation.exchanges or exchange in mutation.exchanges
+]
+
+
+@pytest.mark.parametrize("exchange", EXCHANGES)
+def test_the_program_passes_every_trap(exchange: str) -> None:
+    found = {name: verdict(trap).violations for name, trap in traps(exchange, TRAITS[exchange].validity_ms).items()}
+    assert {name: violations for name, violations in found.items() if violations} == {}
+
+
+@pytest.mark.parametrize(("mutation", "exchange"), CASES)
+def test_every_defect_is_caught(mutation: Mutation, exchange: str) -> None:
+    caught = hunt(mutation, traps(exchange, TRAITS[exchange].validity_ms).values())
+    assert caught.violation is not None, f"{mutation.name} goes unnoticed on {exchange}: make the simulation less kind"

@@ -1,0 +1,102 @@
+"""The protocol against everything that can happen: the corpus, every first fault, and fresh schedules each time.
+
+``SIMULATION_SEED`` repeats a run, ``SIMULATION_SCHEDULES`` sets how many fresh schedules are played for all exchanges
+together (20,000 under CI, else fewer). What fails prints its seed, the shrunk schedule and a timeline; put the schedule
+into ``tests/corpus`` with one line that says why.
+"""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reconcile.sandbox.registry import SIMULATED
+from tests.simulation.explore import exhaustive, random_schedule, roots, shrink
+from tests.simulation.oracle import verdict
+from tests.simulation.schedule import TIME, Aim, Go, Happening, Schedule
+from tests.simulation.timeline import timeline
+
+CORPUS = Path(__file__).parents[1] / "corpus"
+ROOT = Path(__file__).parents[2]
+EXCHANGES = tuple(SIMULATED)
+SEED = int(os.environ.get("SIMULATION_SEED") or secrets.randbelow(1 << 40))
+SCHEDULES = int(os.environ.get("SIMULATION_SCHEDULES") or (20_000 if os.environ.get("CI") else 1_500))
+
+
+def _checked(schedule: Schedule) -> None:
+    found = verdict(schedule)
+    if found.violations:
+        pytest.fail(timeline(verdict(schedule, watch=True)))
+
+
+@pytest.mark.parametrize("path", sorted(CORPUS.glob("*.json")), ids=lambda path: path.stem)
+def test_what_ever_failed_does_not_fail_again(path: Path) -> None:
+    _checked(Schedule.from_json(json.dumps(json.loads(path.read_text(encoding="utf-8"))["schedule"])))
+
+
+@pytest.mark.parametrize("exchange", EXCHANGES)
+def test_every_single_fault_at_every_point_is_survived(exchange: str) -> None:
+    failed = [found for root in roots(exchange) for found in exhaustive(root, 1) if found.violations]
+    assert [(found.schedule.to_json(), found.violations) for found in failed] == []
+
+
+@pytest.mark.parametrize("exchange", EXCHANGES)
+@pytest.mark.parametrize("where", ["inside", "outside"])
+def test_fresh_random_schedules_are_survived(exchange: str, where: str) -> None:
+    share = SCHEDULES // len(EXCHANGES)
+    count = share * 9 // 10 if where == "inside" else share // 10
+    command = [sys.executable, "-m", "tests.simulation", "--exchange", exchange]
+    command += ["--seed", str(SEED), "--schedules", str(count), *(["--outside"] if where == "outside" else [])]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    print(done.stdout)
+    assert done.returncode == 0, f"SIMULATION_SEED={SEED}\n{done.stdout}\n{done.stderr}"
+
+
+@pytest.mark.parametrize("exchange", EXCHANGES)
+def test_a_seed_gives_the_same_world_event_for_event(exchange: str) -> None:
+    for seed in range(12):
+        first, second = (verdict(random_schedule(seed, exchange), watch=True) for _ in range(2))
+        assert timeline(first) == timeline(second)
+
+
+def test_a_schedule_survives_being_written_down() -> None:
+    for seed in range(300):
+        schedule = random_schedule(seed, outside=seed % 2 == 1)
+        assert Schedule.from_json(schedule.to_json()) == schedule
+
+
+def test_what_fails_is_made_small() -> None:
+    big = random_schedule(7)
+    noise = tuple(Happening(where="balance", n=number, how="timeout") for number in range(1, 5))
+    guilty = Happening(where="write", n=1, how="lost")
+    big = Schedule(aims=(Aim(), Aim(symbol=1)), runs=(Go(), Go(), Go()), happenings=(*noise, guilty), seed=big.seed)
+    small = shrink(big, fails=lambda each: guilty in each.happenings)
+    assert (small.happenings, len(small.runs), len(small.aims)) == ((guilty,), 1, 1)
+
+
+def test_a_request_that_the_network_repeats_costs_one_delta_and_is_shown() -> None:
+    schedule = Schedule(runs=(Go(),), happenings=(Happening(where="write", n=1, how="twice", value=500),))
+    found = verdict(schedule)
+    doubled = [effect for effect in found.simulation.books.effects if effect.delivery == 2]
+    plan = found.simulation.ran[-1].plan
+    assert found.violations == ()
+    assert [str(effect.change) for effect in doubled] == ["500"]
+    assert plan is not None
+    assert [str(entry.status) for entry in plan.accounts[0].entries] == ["change"]
+
+
+def test_a_person_who_adds_the_same_amount_at_the_same_time_is_told_apart_or_reported() -> None:
+    schedule = Schedule(
+        runs=(Go(),),
+        happenings=(Happening(where="write", n=1, how="lost"), Happening(where=TIME, n=9_000, how="human_same")),
+    )
+    found = verdict(schedule)
+    first = found.simulation.ran[0].result
+    assert found.violations == ()
+    assert first is not None
+    assert first.exit_code == 5
+    assert [str(step.outcome) for step in first.steps] == ["unknown"]
