@@ -49,7 +49,7 @@ def is_in(name: str, *families: str) -> bool:
 # Layers. A module may import its own layer and those below.
 
 LAYERS = (
-    ("errors", "money", "clock", "concurrency"),
+    ("errors", "money", "clock", "concurrency", "documents"),
     ("model",),
     ("planning", "journal", "connect", "render"),
     ("evidence", "exchanges", "statefile", "audit"),
@@ -92,7 +92,9 @@ def test_imports_go_down_only(module: Module) -> None:
 @EVERY
 def test_the_sandbox_stands_aside(module: Module) -> None:
     if is_in(module.name, "sandbox"):
-        assert {name for name in ours(module) if not is_in(name, "sandbox", "errors", "money", "clock")} == set()
+        assert {
+            name for name in ours(module) if not is_in(name, "sandbox", "errors", "money", "clock", "documents")
+        } == set()
     elif module.name and not is_in(module.name, "cli"):
         assert {name for name in ours(module) if is_in(name, "sandbox")} == set()
 
@@ -147,6 +149,97 @@ def test_values_are_frozen(module: Module) -> None:
         if "dataclass" in ast.unparse(mark) and "frozen=True" not in ast.unparse(mark)
     ]
     assert loose == []
+
+
+STARTS_PROGRAMS = {
+    "subprocess",
+    "pty",
+    "multiprocessing",
+    "concurrent.futures.process",
+    "webbrowser",
+    "platform",
+    "ctypes",
+}
+"""Modules that run programs, some of them only to answer a question."""
+RUNS = re.compile(
+    r"os\.(?:system|popen|fork\w*|exec\w+|spawn\w+|posix_spawn\w*)|asyncio\.create_subprocess_\w+|click\.(?:edit|launch)"
+)
+
+
+def programs(module: Module) -> list[str]:
+    """What in a module can start a program: modules it imports, functions it calls."""
+    imported = {name for name in imports(module) if is_in(name, *STARTS_PROGRAMS)}
+    used = {ast.unparse(node) for node in ast.walk(module.tree) if isinstance(node, ast.Attribute)}
+    taken = {
+        f"{node.module}.{alias.name}"
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    return sorted(imported | {name for name in used | taken if RUNS.fullmatch(name)})
+
+
+@EVERY
+def test_no_module_starts_a_program(module: Module) -> None:
+    assert programs(module) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import subprocess",
+        "from os import execv",
+        "import os\nos.system('x')",
+        "from asyncio import create_subprocess_exec",
+    ],
+)
+def test_the_rule_about_programs_finds_what_it_is_for(text: str) -> None:
+    assert programs(Module(name="x", path=PACKAGE, tree=ast.parse(text))) != []
+
+
+# Files.
+
+PLACES = ("documents", "journal.file.disk")
+"""Where files are written; the sandbox's locks hold no content."""
+
+
+def writers(module: Module) -> list[str]:
+    """Calls in a module that write a file: by pathlib, or by opening it in a mode that writes."""
+    found = []
+    for node in ast.walk(module.tree):
+        if not isinstance(node, ast.Call):
+            continue
+        modes = [
+            each.value
+            for each in (*node.args, *(word.value for word in node.keywords))
+            if isinstance(each, ast.Constant)
+        ]
+        opened = ast.unparse(node.func).rpartition(".")[2] in {"open", "fdopen"}
+        if opened and any(isinstance(mode, str) and re.fullmatch(r"[rbt]*[wax+][rbt+]*", mode) for mode in modes):
+            found.append(ast.unparse(node))
+        if ast.unparse(node.func).endswith((".write_text", ".write_bytes")):
+            found.append(ast.unparse(node))
+    return found
+
+
+@EVERY
+def test_files_are_written_in_one_place(module: Module) -> None:
+    assert module.name in PLACES or writers(module) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "open(p, 'w')",
+        "p.open('xb')",
+        "p.open(mode='r+')",
+        "os.fdopen(h, 'ab')",
+        "Path(p).write_text('')",
+        "p.write_bytes(b'')",
+    ],
+)
+def test_the_rule_about_files_finds_what_it_is_for(text: str) -> None:
+    assert writers(Module(name="x", path=PACKAGE, tree=ast.parse(text))) != []
 
 
 # Money.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import click
 
 from reconcile.cli import accounts as files
+from reconcile.cli.commit import commit_of
 from reconcile.cli.common import command, override, parallelism, pass_session, paths, target
 from reconcile.cli.files import read_if_plan
 from reconcile.cli.refusals import note_unread
@@ -99,7 +100,7 @@ def apply(
     if not auto_approve and not sys.stdin.isatty():
         raise UsageError("apply: there is no terminal to ask at; add --auto-approve, or run it at a terminal")
     session.check_files()
-    commit = work.saved.plan.git_commit if work.saved else files.git_commit(paths)
+    commit = work.saved.plan.git_commit if work.saved else commit_of(paths)
     ended = conduct(
         session,
         lambda world: applying.apply(

@@ -10,6 +10,7 @@ from reconcile.cli.common import command, pass_session
 from reconcile.cli.runner import conduct
 from reconcile.cli.session import Session
 from reconcile.connect import endpoints
+from reconcile.documents import create
 from reconcile.errors import InputError, UsageError
 from reconcile.model.account import DesiredAccount, Policy, PositionMode
 from reconcile.model.traits import TRAITS
@@ -67,7 +68,7 @@ def import_(
     )
     if out is None:
         return session.emit({"text": lambda: text})
-    _create(out, text)
+    create(out, text)
     count = len(found.desired.targets)
     for note in found.notes:
         session.warn(note)
@@ -102,20 +103,3 @@ def _account(exchange: str, endpoint: str, product: str | None, credentials: str
         path="",
         sha256="",
     )
-
-
-def _create(file: str, text: str) -> None:
-    """A file that was not there before; nothing is left of one that cannot be written whole."""
-    path = Path(file)
-    try:
-        with path.open("x", encoding="utf-8", newline="\n") as handle:
-            try:
-                handle.write(text)
-                handle.flush()
-            except BaseException:
-                path.unlink()
-                raise
-    except FileExistsError as error:
-        raise InputError(f"writing {file}: it is there already; name another file, or move it away first") from error
-    except OSError as error:
-        raise InputError(f"writing {file}: {error.strerror}; name a file that can be written") from error

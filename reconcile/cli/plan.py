@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 import click
 
 from reconcile.cli import accounts as files
+from reconcile.cli.commit import commit_of
 from reconcile.cli.common import (
     DURATION,
     command,
@@ -60,7 +61,7 @@ def plan(
     """
     session.check_files(out)
     accounts, overrides = files.load(paths, globs=target, overrides=override)
-    commit = files.git_commit(paths)
+    commit = commit_of(paths)
     made = conduct(
         session,
         lambda world: planning.plan(

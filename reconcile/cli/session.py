@@ -86,13 +86,12 @@ class Session:
         return wanted and stream.isatty()
 
     def check_files(self, *more: str | None) -> None:
-        """Raise InputError now if a file that is to be written at the end has no folder to be in."""
+        """Raise InputError now if a file that is to be written at the end could not be."""
         for file in [*(sink.file for sink in self.sinks), *more]:
-            folder = os.path.dirname(os.path.realpath(file)) if file else ""  # noqa: PTH120 - no pathlib on the way to --help
-            if file and (not os.path.isdir(folder) or os.path.isdir(file)):  # noqa: PTH112 - as above
-                from reconcile.errors import InputError  # noqa: PLC0415 - only a failure pays for it
+            if file is not None:
+                from reconcile.documents import check  # noqa: PLC0415 - only output into files pays for it
 
-                raise InputError(f"writing {file}: it cannot be a file there; name a file in an existing folder")
+                check(file)
 
     def emit(self, views: Mapping[str, Callable[[], str]]) -> int:
         """Write the document in every format asked for; 1 where a file could not be written, else 0."""
@@ -112,7 +111,7 @@ class Session:
 
     def save(self, file: str, text: str) -> int:
         """Write a file; 1 and a message where it cannot be written, else 0."""
-        from reconcile.cli.files import write  # noqa: PLC0415 - only output into files pays for it
+        from reconcile.documents import write  # noqa: PLC0415 - only output into files pays for it
         from reconcile.errors import InputError  # noqa: PLC0415 - as above
 
         try:

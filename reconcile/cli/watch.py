@@ -9,9 +9,9 @@ import click
 
 from reconcile.cli import accounts as files
 from reconcile.cli.common import DURATION, command, parallelism, pass_session, paths
-from reconcile.cli.files import write
 from reconcile.cli.runner import conduct
 from reconcile.cli.session import Session
+from reconcile.documents import write
 from reconcile.errors import UsageError
 from reconcile.journal.file.disk import SystemDisk
 from reconcile.render.metrics import Snapshot, exposition

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from reconcile.clock import SystemClock
+from reconcile.documents import replace_private
 from reconcile.errors import InputError
 from reconcile.sandbox.books import Books
 from reconcile.sandbox.books_json import dump_books, load_books
@@ -134,7 +135,7 @@ class Store:
         }
         path = self._path(kept.name)
         try:
-            _replace(path, json.dumps(data, indent=1).encode())
+            replace_private(path, json.dumps(data, indent=1).encode())
         except OSError as error:
             self._cache.pop(kept.name, None)
             raise InputError(f"writing the sandbox account {path}: {error.strerror}; nothing was changed") from error
@@ -159,7 +160,7 @@ class Store:
         path = self._path(account).with_suffix(".lock")
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise InputError(f"opening the sandbox account {account}: {path}: {error.strerror}") from error
         try:
@@ -172,22 +173,6 @@ class Store:
 def _known_format(data: Mapping[str, Any]) -> None:
     if data["format"] != FORMAT:
         raise ValueError(f"its format is {data['format']!r}, not {FORMAT!r}")
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write beside, flush, put in place, flush the folder; only the account's lock holder does this."""
-    beside = path.with_suffix(".new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 class StoredDialect:

@@ -24,7 +24,6 @@ from reconcile.usecases.movements import Moved
 from reconcile.usecases.notes import head_of, note, refusal, whose
 from reconcile.usecases.world import Connection, World
 
-DIRTY = "-dirty"
 """Behind a commit that the state files differ from."""
 MOST_NOTED = 1_000
 """How many entries of a plan the journal is told at most."""
@@ -116,13 +115,11 @@ def planned(facts: RunFacts, plan: AccountPlan) -> Noted:
 
 
 def _who_and_what(world: World, desired: DesiredAccount, facts: RunFacts) -> dict[str, Any]:
-    commit = facts.git_commit
     return {
         "actor": world.actor,
         "reason": facts.reason,
         "tool_version": world.version,
-        "git_commit": None if commit is None else commit.removesuffix(DIRTY),
-        "git_dirty": None if commit is None else commit.endswith(DIRTY),
+        "git_commit": facts.git_commit,
         "plan_id": facts.plan_id,
         "digest": facts.saved.digest if facts.saved else None,
         "overrides": dict(facts.overrides),

@@ -19,7 +19,6 @@ _NO_PLAN: Mapping[str, object] = {
     "plan_id": None,
     "digest": None,
     "git_commit": None,
-    "git_dirty": None,
     "overrides": {},
 }
 
