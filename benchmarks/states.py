@@ -89,6 +89,7 @@ def declare(path: Path, exchange: Served, *, account: int = 1, margins: Sequence
         f'exchange = "{exchange.exchange}"',
         'position_mode = "hedge"',
         f'endpoint = "{exchange.url}"',
+        'cold_start = "trust"',
         "[defaults]",
         'tolerance = "0"',
     ]

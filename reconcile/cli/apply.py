@@ -163,6 +163,13 @@ def _check_place(account: DesiredAccount) -> None:
         endpoints.normal(account.endpoint)
     except ValueError as error:
         raise InputError(f"{doing}: the endpoint {error}") from error
+    try:
+        endpoints.cold_start(account.endpoint, account.cold_start)
+    except ValueError as error:
+        raise InputError(f"{doing}: cold_start is {error}") from error
+    problem = endpoints.grace_problem(account.exchange, account.endpoint, account.cold_start, account.grace_ms)
+    if problem is not None:
+        raise InputError(f"{doing}: its grace is {problem}")
 
 
 def _question(session: Session, world: World) -> Callable[[Plan], bool]:

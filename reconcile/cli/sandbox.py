@@ -68,7 +68,8 @@ def serve(
     """Serve an account on this machine until Ctrl-C.
 
     Prints the URL and the demo keys, with --format json as one line. They are worth nothing anywhere else. In a state
-    file the URL is the endpoint, and the keys are what the environment must hold.
+    file the URL is the endpoint, and the keys are what the environment must hold. With cold_start = "trust" there, the
+    first apply does not wait for requests of an earlier one.
 
     \b
     Exit codes: 0 stopped, 1 error.

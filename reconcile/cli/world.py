@@ -37,7 +37,7 @@ from reconcile.journal.base import Store
 from reconcile.journal.file.disk import SystemDisk
 from reconcile.journal.file.store import FileStore
 from reconcile.journal.identity import identity
-from reconcile.model.account import DesiredAccount
+from reconcile.model.account import ColdStart, DesiredAccount
 from reconcile.model.traits import TRAITS, Traits
 from reconcile.usecases.world import Connection, World
 
@@ -126,7 +126,7 @@ class Outside:
 
     def connect(self, account: DesiredAccount, read_only: bool) -> Connection:  # noqa: FBT001 - the world's signature
         """A way to one account: endpoint, credentials, adapter. Sends nothing yet; raises InputError."""
-        endpoint = endpoints.resolve(account, self._env)
+        endpoint = endpoints.resolve(account, self._env, has_demo_keys=lambda: _has_demo_keys(account, self._env))
         url, credentials = endpoint.url, secrets.load(account, self._env)
         if url is None:
             url, credentials = self._sandbox(account)
@@ -155,7 +155,7 @@ class Outside:
                 account_name=account.name,
             )
 
-        return Connection(writer=writer, identify=identify, cold_fence=not endpoint.loopback)
+        return Connection(writer=writer, identify=identify, cold_fence=account.cold_start is ColdStart.WAIT)
 
     def _http(self) -> RequestsWire:
         """The one wire of this invocation: connections are shared and kept."""
@@ -197,6 +197,14 @@ class Outside:
     def __exit__(self, *_: object) -> None:
         """Close what was opened, the last first."""
         self._opened.close()
+
+
+def _has_demo_keys(account: DesiredAccount, env: Mapping[str, str]) -> bool:
+    """Whether an account's secrets are the simulated exchange's own; raises InputError where they are missing."""
+    from reconcile.sandbox.keys import are_demo_keys  # noqa: PLC0415 - only loopback URLs pay for it
+
+    found = secrets.load(account, env)
+    return are_demo_keys(found.key, found.secret, found.passphrase)
 
 
 def _traits(account: DesiredAccount) -> Traits:

@@ -3,16 +3,19 @@
 The syntax is checked when a state file is read; who may be talked to is checked again, with the environment, before
 the first request. A URL on one of the exchange's own hosts reaches the same accounts as ``live`` or ``testnet``, so it
 gets the same ``kind`` and with it the same lock and journal.
+
+A loopback URL has no privilege: a proxy on this machine may pass requests on to the live exchange. Only the simulated
+exchange's own demo keys may go there without permission, because they are worth nothing anywhere else.
 """
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from reconcile.errors import InputError
-from reconcile.model.account import DesiredAccount
+from reconcile.model.account import ColdStart, DesiredAccount
 from reconcile.model.traits import TRAITS, Traits
 
 HOSTS_VARIABLE = "RECONCILE_ENDPOINT_HOSTS"
@@ -20,8 +23,13 @@ NAMED = ("live", "testnet", "sandbox")
 EXPECTED = "expected live, testnet, sandbox or a URL like https://host:port"
 _LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
 _HOST = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}")
+_NUMERIC = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
+"""A last label that resolvers take for an IPv4 address, however it is spelled (decimal, octal, hexadecimal, short)."""
 _PORTS = {"http": 80, "https": 443}
+_BRACKETS = re.compile(r"\[[^\[\]%]*\](?::[^\[\]]*)?|[^\[\]]*")
+"""Where a host is in brackets, nothing but a port follows them; an address in them names no zone."""
 _TEST_WORDS = ("demo", "testnet")
+_ONLY_DEMO_KEYS = "; a program on this machine may pass them on, so only 'reconcile sandbox serve' keys need no naming"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,13 +38,12 @@ class Endpoint:
 
     ``url`` has no trailing slash and is None for the built-in sandbox. ``kind`` is ``live``, ``testnet``, ``sandbox``
     or ``host:port`` of a URL that is none of the exchange's own: part of the account's identity. ``demo`` asks the
-    adapter for the exchange's paper trading. ``loopback`` is True where no request leaves this machine.
+    adapter for the exchange's paper trading.
     """
 
     url: str | None
     kind: str
     demo: bool
-    loopback: bool
 
 
 def normal(text: str) -> str:
@@ -74,27 +81,68 @@ def same_place(exchange: str, endpoint: str) -> str:
     return endpoint if endpoint in NAMED else _kind(TRAITS[exchange], normal(endpoint))
 
 
-def resolve(account: DesiredAccount, env: Mapping[str, str]) -> Endpoint:
-    """The endpoint of an account, checked against the hosts that may have its keys; raises InputError."""
+def on_loopback(endpoint: str) -> bool:
+    """Whether a well-formed endpoint is a URL whose host is this machine."""
+    return endpoint not in NAMED and is_loopback(_place(normal(endpoint))[0])
+
+
+def cold_start(endpoint: str, declared: ColdStart | None) -> ColdStart:
+    """What holds on an endpoint where a state file declares that, or (None) nothing.
+
+    The built-in sandbox trusts unless it is told to wait: its requests live and die with one process. Raises
+    ValueError where ``trust`` is declared for an endpoint that other programs can reach.
+    """
+    if declared is ColdStart.TRUST and endpoint != "sandbox" and not on_loopback(endpoint):
+        raise ValueError(
+            '"trust" with an endpoint that other programs reach too; expected "wait" '
+            '("trust" is for endpoint = "sandbox" and loopback URLs)'
+        )
+    return declared or (ColdStart.TRUST if endpoint == "sandbox" else ColdStart.WAIT)
+
+
+def grace_problem(exchange: str, endpoint: str, declared: ColdStart, grace_ms: int | None) -> str | None:
+    """Why a declared grace is too short for a well-formed endpoint; None where it is not.
+
+    Whatever may reach a live exchange needs that exchange's own default at least: no source says that it is faster.
+    The sandbox, the testnet and a loopback URL that ``trust`` calls a simulation may have any.
+    """
+    least_ms = TRAITS[exchange].grace_ms
+    if grace_ms is None or grace_ms >= least_ms or same_place(exchange, endpoint) in {"sandbox", "testnet"}:
+        return None
+    if declared is ColdStart.TRUST and on_loopback(endpoint):
+        return None
+    return (
+        f"too short where requests may reach the live {TRAITS[exchange].title}; expected {least_ms // 1000}s or more "
+        '(a simulation on loopback says cold_start = "trust")'
+    )
+
+
+def resolve(account: DesiredAccount, env: Mapping[str, str], *, has_demo_keys: Callable[[], bool]) -> Endpoint:
+    """The endpoint of an account, checked against the hosts that may have its keys; raises InputError.
+
+    ``has_demo_keys`` tells whether the account's keys are the simulated exchange's own; it is asked only where that
+    matters, for a loopback URL that is not named in the environment.
+    """
     traits = TRAITS[account.exchange]
     if account.endpoint == "sandbox":
-        return Endpoint(url=None, kind="sandbox", demo=False, loopback=True)
+        return Endpoint(url=None, kind="sandbox", demo=False)
     if account.endpoint in NAMED:
         url = traits.endpoints[account.endpoint].rstrip("/")
-        return Endpoint(url=url, kind=account.endpoint, demo=account.endpoint == "testnet", loopback=False)
+        return Endpoint(url=url, kind=account.endpoint, demo=account.endpoint == "testnet")
     try:
         url = normal(account.endpoint)
     except ValueError as error:
         raise InputError(f"resolving the endpoint of account {account.name}: it {error}") from error
     host, place = _place(url)
-    loopback = is_loopback(host)
-    if not (loopback or _is_own(traits, host) or _is_named(env, host, place)):
+    permitted = _is_own(traits, host) or _is_named(env, host, place)
+    if not permitted and not (is_loopback(host) and has_demo_keys()):
         raise InputError(
-            f"resolving the endpoint of account {account.name}: host {host} is neither loopback nor one of "
-            f"{traits.title}'s own; to let it have this account's keys, name it in {HOSTS_VARIABLE} (comma separated)"
+            f"resolving the endpoint of account {account.name}: host {host} is not one of {traits.title}'s own; "
+            f"to let it have this account's keys, name it in {HOSTS_VARIABLE} (comma separated)"
+            + (_ONLY_DEMO_KEYS if is_loopback(host) else "")
         )
     kind = _kind(traits, url)
-    return Endpoint(url=url, kind=kind, demo=kind == "testnet", loopback=loopback)
+    return Endpoint(url=url, kind=kind, demo=kind == "testnet")
 
 
 def _split(text: str) -> SplitResult:
@@ -106,6 +154,8 @@ def _split(text: str) -> SplitResult:
         raise ValueError("is not a well-formed URL; expected https://host:port") from error
     if parts.scheme.lower() not in _PORTS:
         raise ValueError("has a scheme that is not known here; expected https (plain http only to loopback)")
+    if not _BRACKETS.fullmatch(parts.netloc.rpartition("@")[2]):
+        raise ValueError("is not a well-formed URL; expected https://host:port")
     if "@" in parts.netloc:
         raise ValueError("holds a user or password; expected a URL without them (secrets come from the environment)")
     if "?" in text or "#" in text:
@@ -119,12 +169,23 @@ def _host(parts: SplitResult) -> str:
     host = parts.hostname or ""
     if parts.netloc.startswith("["):
         try:
-            return ipaddress.IPv6Address(host).compressed
+            address = ipaddress.IPv6Address(host)
         except ValueError as error:
             raise ValueError("is not a well-formed URL; expected https://host:port") from error
+        return address.compressed if address.ipv4_mapped is None else str(address.ipv4_mapped)
     if not _HOST.fullmatch(host) or len(host) > 253:
         raise ValueError("has a malformed host name; expected one like api.example.com")
+    if _NUMERIC.fullmatch(host) and not _is_ipv4(host):
+        raise ValueError("has an address in an unusual spelling; expected four decimal numbers like 127.0.0.1")
     return host
+
+
+def _is_ipv4(host: str) -> bool:
+    try:
+        ipaddress.IPv4Address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _port(parts: SplitResult) -> int:

@@ -131,6 +131,13 @@ class Policy:
     unmanaged: Unmanaged = Unmanaged.REPORT
 
 
+class ColdStart(StrEnum):
+    """What a run does first where its journal may not know what was sent before."""
+
+    WAIT = "wait"  # the cold fence: until a request from before the run can no longer take effect
+    TRUST = "trust"  # nothing: only where no other program can have sent anything
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DesiredAccount:
     """One state file, read and checked.
@@ -152,6 +159,7 @@ class DesiredAccount:
     path: str
     sha256: str
     lines: Mapping[str, int] = field(default_factory=dict)
+    cold_start: ColdStart = ColdStart.WAIT
 
 
 class Risk(Protocol):

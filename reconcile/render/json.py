@@ -93,6 +93,7 @@ def _account(account: AccountPlan) -> Document:
         "position_mode": desired.position_mode.value,
         "amount_step": _amount(desired.amount_step),
         "grace_ms": desired.grace_ms,
+        "cold_start": desired.cold_start.value,
         "policy": policy_document(desired.policy),
         "exit_code": account.exit_code,
         "errors": errors(account.errors),

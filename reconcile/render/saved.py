@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from reconcile.errors import Declined, InputError
 from reconcile.model.account import (
     Address,
+    ColdStart,
     DesiredAccount,
     MarginType,
     ObservedAccount,
@@ -144,6 +145,7 @@ def _desired(model: AccountPlanModel, entries: tuple[Entry, ...]) -> DesiredAcco
         policy=_policy(model.policy),
         amount_step=model.amount_step,
         grace_ms=model.grace_ms,
+        cold_start=model.cold_start or ColdStart.WAIT,
         path=model.state_file,
         sha256=model.state_sha256,
     )

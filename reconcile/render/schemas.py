@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from reconcile.errors import InputError
-from reconcile.model.account import MarginType, PositionMode, Unmanaged
+from reconcile.model.account import ColdStart, MarginType, PositionMode, Unmanaged
 from reconcile.model.plan import OutcomeKind, Status
 from reconcile.money import parse
 from reconcile.render.values import unix_ms
@@ -136,6 +136,7 @@ class AccountPlanModel(_Model):
     position_mode: PositionMode
     amount_step: Amount | None
     grace_ms: int | None
+    cold_start: ColdStart | None = None
     policy: PolicyModel
     exit_code: ExitCode
     errors: tuple[ErrorModel, ...]

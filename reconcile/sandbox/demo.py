@@ -11,6 +11,7 @@ from decimal import Decimal
 from reconcile.money import ZERO
 from reconcile.sandbox.books import Books
 from reconcile.sandbox.http import Account
+from reconcile.sandbox.keys import demo_keys
 from reconcile.sandbox.rules import Rules
 from reconcile.sandbox.values import CROSSED, HEDGE, ISOLATED, Market, Setting, Tier, brackets
 
@@ -94,18 +95,10 @@ def uid_of(account: str) -> str:
     return str(100_000_000 + int.from_bytes(hashlib.sha256(account.encode()).digest()[:4]) % 900_000_000)
 
 
-def _derived(exchange: str, account: str, what: str) -> str:
-    return hashlib.sha256(f"reconcile sandbox {exchange} {account} {what}".encode()).hexdigest()
-
-
 def account_of(exchange: str, account: str, books: Books) -> Account:
-    """An account with its demo keys: the same for the same name, and worth nothing anywhere else."""
-    return Account(
-        key=_derived(exchange, account, "key"),
-        secret=_derived(exchange, account, "secret"),
-        passphrase=_derived(exchange, account, "passphrase")[:16],
-        books=books,
-    )
+    """An account with its demo keys."""
+    keys = demo_keys(exchange, account)
+    return Account(key=keys.key, secret=keys.secret, passphrase=keys.passphrase, books=books)
 
 
 def fleet_symbol(exchange: str, number: int) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import PlainValidator, WithJsonSchema
 
 from reconcile.connect import endpoints
-from reconcile.model.account import Limit, MarginType, Percent, PositionMode, Unmanaged
+from reconcile.model.account import ColdStart, Limit, MarginType, Percent, PositionMode, Unmanaged
 from reconcile.model.traits import TRAITS
 from reconcile.statefile import scalars
 
@@ -116,6 +116,7 @@ SharedTolerance = Annotated[
 ]
 MarginTypeName = Annotated[str | None, PlainValidator(_one_of(tuple(MarginType))), _words(*MarginType)]
 ModeName = Annotated[str, PlainValidator(_one_of(tuple(PositionMode))), _words(*PositionMode)]
+ColdStartName = Annotated[str | None, PlainValidator(_one_of(tuple(ColdStart))), _words(*ColdStart)]
 UnmanagedName = Annotated[str, PlainValidator(_one_of(tuple(Unmanaged))), _words(*Unmanaged)]
 ExchangeName = Annotated[str, PlainValidator(_one_of(EXCHANGES)), _words(*EXCHANGES)]
 ProductName = Annotated[str | None, PlainValidator(_one_of(PRODUCTS)), _words(*PRODUCTS)]

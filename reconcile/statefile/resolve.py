@@ -26,7 +26,7 @@ from reconcile.model.account import (
     Unmanaged,
 )
 from reconcile.model.traits import TRAITS, Scope
-from reconcile.statefile import lines, scalars
+from reconcile.statefile import lag, lines, scalars
 from reconcile.statefile.plain import Plain, is_instrument, parted
 from reconcile.statefile.problems import Book
 from reconcile.statefile.schema import Declared, Limits, StateFile
@@ -57,6 +57,11 @@ def account(raw: dict[str, Any], book: Book, *, sha256: str) -> DesiredAccount |
         checked = None
     said = _Said(raw, book)
     _check_account(said, book)
+    cold_start = lag.check_cold_start(
+        said.text("account", "endpoint", missing="live"), said.text("account", "cold_start"), book
+    )
+    if checked is not None:
+        lag.check_grace(checked.account, cold_start, book)
     _check_symbols(said, book)
     _check_positions(said, book)
     _check_types(said, book)
@@ -74,6 +79,7 @@ def account(raw: dict[str, Any], book: Book, *, sha256: str) -> DesiredAccount |
         policy=policy(checked.policy),
         amount_step=place.amount_step,
         grace_ms=place.grace,
+        cold_start=cold_start,
         path=book.file,
         sha256=sha256,
         lines={lines.dotted(key): line for key, line in book.where.items() if key[0] != "positions"},

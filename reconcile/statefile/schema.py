@@ -18,6 +18,7 @@ from reconcile.statefile.fields import (
     AccountName,
     Amount,
     ByAsset,
+    ColdStartName,
     Count,
     EndpointName,
     ExchangeName,
@@ -81,8 +82,16 @@ class Account(_Table):
     )
     grace: Grace = Field(
         default=None,
-        description="How long effects, reads and ledger rows may lag at the exchange: a duration or seconds.",
+        description="How long effects, reads and ledger rows may lag at the exchange: a duration or seconds. Not below "
+        "the exchange's default (5s) where the endpoint may reach the live exchange.",
         examples=["5s", 5],
+    )
+    cold_start: ColdStartName = Field(
+        default=None,
+        description="What a run does first where its journal may not know what was sent before: wait until such a "
+        "request can no longer take effect (default), or trust that there is none (only with endpoint = "
+        '"sandbox", where it is the default, or a loopback URL).',
+        examples=["wait"],
     )
 
 
@@ -203,12 +212,29 @@ _PRODUCT_NEEDS: dict[str, Any] = {
 }
 
 
+_TRUST_NEEDS: dict[str, Any] = {
+    "if": {
+        "properties": {"account": {"properties": {"cold_start": {"const": "trust"}}, "required": ["cold_start"]}},
+        "required": ["account"],
+    },
+    "then": {
+        "properties": {
+            "account": {
+                "properties": {"endpoint": {"pattern": r"^sandbox$|^[hH][^/]*://([lL]|127\.|\[)"}},
+                "required": ["endpoint"],
+            }
+        }
+    },
+}
+"""Roughly: what begins like a loopback URL; the program reads the address itself."""
+
+
 class StateFile(_Table):
     """The declared margin state of one futures account."""
 
     model_config = ConfigDict(
         title="reconcile state file",
-        json_schema_extra={"allOf": [*(_only(mode) for mode in PositionMode), _PRODUCT_NEEDS]},
+        json_schema_extra={"allOf": [*(_only(mode) for mode in PositionMode), _PRODUCT_NEEDS, _TRUST_NEEDS]},
     )
 
     version: Version = Field(description="The version of this format.", examples=[VERSION])

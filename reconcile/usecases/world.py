@@ -18,7 +18,7 @@ class Connection:
     """A way to one account.
 
     ``identify`` gives the journal's identity from the exchange's own account id (None where it tells none).
-    ``cold_fence`` is False for the sandbox and loopback, where nobody else can have sent anything.
+    ``cold_fence`` is False where the state file says that no other program can have sent anything.
     """
 
     writer: Writer

@@ -208,7 +208,7 @@ def test_what_the_program_writes_is_valid_by_what_it_publishes(name: str, words:
 def test_every_account_is_listed_with_its_own_fate(tmp_path: Path) -> None:
     away = tmp_path / "away.toml"
     away.write_text((ROOT / DEMO).read_text().replace('"demo"', '"away"').replace('"sandbox"', '"http://127.0.0.1:1"'))
-    env = {"AWAY_API_KEY": "k" * 20, "AWAY_API_SECRET": "s" * 20}
+    env = {"AWAY_API_KEY": "k" * 20, "AWAY_API_SECRET": "s" * 20, "RECONCILE_ENDPOINT_HOSTS": "127.0.0.1:1"}
     ended = run(tmp_path, "apply", DEMO, str(away), "--auto-approve", "--format", "json", env=env)
     fates = {account["account"]: account["exit_code"] for account in ended.json["accounts"]}
     assert fates == {"demo": 0, "away": 1}

@@ -425,7 +425,7 @@ FATES: Mapping[str, tuple[int, dict[str, str]]] = {
     "limited": (4, {"more": "[policy]\nmax_total_add = 1\n"}),
     "away": (1, {"endpoint": "http://127.0.0.1:1"}),
 }
-KEYS = {"AWAY_API_KEY": "k" * 20, "AWAY_API_SECRET": "s" * 20}
+KEYS = {"AWAY_API_KEY": "k" * 20, "AWAY_API_SECRET": "s" * 20, "RECONCILE_ENDPOINT_HOSTS": "127.0.0.1"}
 
 
 @pytest.mark.parametrize(

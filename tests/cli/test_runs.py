@@ -196,7 +196,8 @@ def served(home: Path, *words: str) -> Iterator[tuple[Path, dict[str, str]]]:
         assert server.stdout is not None
         facts = json.loads(server.stdout.readline())
         state = home / "served.toml"
-        state.write_text((ROOT / DEMO).read_text().replace('"sandbox"', json.dumps(facts["url"])))
+        endpoint = f'{json.dumps(facts["url"])}\ncold_start = "trust"'
+        state.write_text((ROOT / DEMO).read_text().replace('"sandbox"', endpoint))
         yield state, {"DEMO_API_KEY": facts["api_key"], "DEMO_API_SECRET": facts["api_secret"]}
     finally:
         server.send_signal(signal.SIGTERM)

@@ -65,6 +65,7 @@ def state(home: Path, facts: Mapping[str, str] | None = None, *, long: str = "45
     endpoint = facts["url"] if facts else "sandbox"
     file.write_text(
         f'version = 1\n[account]\nname = "main"\nexchange = "binance"\nposition_mode = "hedge"\ngrace = 0.3\n'
+        f'cold_start = "trust"\n'
         f'endpoint = "{endpoint}"\n[positions.BTCUSDT.long]\nisolated_margin = {long}\n'
         f"[positions.BTCUSDT.short]\nisolated_margin = {short}\n"
     )

@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from reconcile import statefile
+from reconcile.cli.session import Session
+from reconcile.cli.world import Outside
 from reconcile.clock import SystemClock
+from reconcile.sandbox.keys import demo_keys
 from reconcile.sandbox.server import SandboxServer
 from reconcile.sandbox.store import Store, StoredDialect
 from reconcile.sandbox.venue import Venue
@@ -31,7 +35,8 @@ def served(home: Path, *, minutes: int = 0) -> Iterator[tuple[str, dict[str, str
     dialect = StoredDialect(Store(home / "elsewhere"), "demo", "binance")
     with SandboxServer(Venue(dialect=dialect), clock=Shifted(minutes)) as server:
         state = home / "served.toml"
-        state.write_text((ROOT / DEMO).read_text().replace('"sandbox"', f'"{server.url}"'))
+        endpoint = f'"{server.url}"\ncold_start = "trust"'
+        state.write_text((ROOT / DEMO).read_text().replace('"sandbox"', endpoint))
         keys = dialect.credentials
         yield str(state), {"DEMO_API_KEY": keys.key, "DEMO_API_SECRET": keys.secret}
 
@@ -44,11 +49,41 @@ def last_error(ended: Ended) -> str:
 @pytest.mark.parametrize("wrong", ["DEMO_API_KEY", "DEMO_API_SECRET"])
 def test_refused_credentials_are_named_by_their_variables_and_not_shown(tmp_path: Path, wrong: str) -> None:
     with served(tmp_path) as (state, keys):
-        env = {**keys, wrong: "not-what-the-exchange-knows"}
+        env = {**keys, wrong: "not-what-the-exchange-knows", "RECONCILE_ENDPOINT_HOSTS": "127.0.0.1"}
         ended = run(tmp_path, "plan", state, "--format", "json", env=env)
     assert ended.code == 1
     assert "(this account's are DEMO_API_KEY, DEMO_API_SECRET)" in last_error(ended)
-    assert not [value for value in env.values() if value in ended.out + ended.err]
+    assert not [env[name] for name in keys if env[name] in ended.out + ended.err]
+
+
+def test_keys_that_are_not_the_sandboxs_own_do_not_go_to_a_loopback_url_unasked(tmp_path: Path) -> None:
+    with served(tmp_path) as (state, keys):
+        ended = run(tmp_path, "plan", state, "--format", "json", env={**keys, "DEMO_API_SECRET": "of-a-live-account"})
+        assert last_error(ended).startswith(
+            "resolving the endpoint of account demo: host 127.0.0.1 is not one of Binance USD-M's own; to let it have "
+            "this account's keys, name it in RECONCILE_ENDPOINT_HOSTS"
+        )
+        assert ended.code == 1
+        assert run(tmp_path, "plan", state, env=keys).code == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "has_fence"), [("", True), ('cold_start = "wait"', True), ('cold_start = "trust"', False)]
+)
+def test_a_loopback_url_has_the_cold_fence_unless_it_is_trusted(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    said: str,
+    has_fence: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    file = tmp_path / "local.toml"
+    file.write_text((ROOT / DEMO).read_text().replace('"sandbox"', f'"http://127.0.0.1:1"\n{said}'))
+    (account,) = statefile.load([file])
+    keys = demo_keys("binance", "any")
+    for name, value in {"DEMO_API_KEY": keys.key, "DEMO_API_SECRET": keys.secret}.items():
+        monkeypatch.setenv(name, value)
+    with Outside(Session(), SystemClock(), parallelism=1) as outside:
+        assert outside.connect(account, True).cold_fence == has_fence  # noqa: FBT003 - read only
 
 
 @pytest.mark.parametrize("minutes", [-10, 10])

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from reconcile.connect import endpoints
 from reconcile.connect.endpoints import Endpoint
 from reconcile.errors import InputError
-from reconcile.model.account import DesiredAccount, Policy, PositionMode
+from reconcile.model.account import ColdStart, DesiredAccount, Policy, PositionMode
 from reconcile.model.traits import TRAITS
+from reconcile.sandbox.keys import are_demo_keys, demo_keys
 
 ACCOUNT = DesiredAccount(
     name="main",
@@ -28,46 +29,128 @@ ACCOUNT = DesiredAccount(
 )
 
 
-def _resolve(exchange: str, endpoint: str, hosts: str = "") -> Endpoint:
+def _resolve(exchange: str, endpoint: str, hosts: str = "", *, demo_keys: bool = False) -> Endpoint:
     return endpoints.resolve(
-        replace(ACCOUNT, exchange=exchange, endpoint=endpoint), {"RECONCILE_ENDPOINT_HOSTS": hosts}
+        replace(ACCOUNT, exchange=exchange, endpoint=endpoint),
+        {"RECONCILE_ENDPOINT_HOSTS": hosts},
+        has_demo_keys=lambda: demo_keys,
     )
 
 
 @pytest.mark.parametrize("exchange", list(TRAITS))
 def test_live_and_testnet_are_the_addresses_of_the_traits(exchange: str) -> None:
     live, testnet = _resolve(exchange, "live"), _resolve(exchange, "testnet")
-    assert live == Endpoint(url=TRAITS[exchange].endpoints["live"], kind="live", demo=False, loopback=False)
-    assert testnet == Endpoint(url=TRAITS[exchange].endpoints["testnet"], kind="testnet", demo=True, loopback=False)
+    assert live == Endpoint(url=TRAITS[exchange].endpoints["live"], kind="live", demo=False)
+    assert testnet == Endpoint(url=TRAITS[exchange].endpoints["testnet"], kind="testnet", demo=True)
 
 
 def test_the_sandbox_has_no_address() -> None:
-    assert _resolve("okx", "sandbox") == Endpoint(url=None, kind="sandbox", demo=False, loopback=True)
+    assert _resolve("okx", "sandbox") == Endpoint(url=None, kind="sandbox", demo=False)
 
 
 @pytest.mark.parametrize(
-    ("exchange", "url", "kind", "demo", "loopback"),
+    ("exchange", "url", "kind", "demo"),
     [
-        ("binance", "http://127.0.0.1:8080", "127.0.0.1:8080", False, True),
-        ("binance", "http://127.9.9.9", "127.9.9.9:80", False, True),
-        ("okx", "http://localhost:1", "localhost:1", False, True),
-        ("okx", "http://[::1]:9", "[::1]:9", False, True),
-        ("binance", "https://fapi.binance.com", "live", False, False),
-        ("binance", "https://fapi1.binance.com", "live", False, False),
-        ("binance", "https://demo-fapi.binance.com", "testnet", True, False),
-        ("binance", "https://testnet.binancefuture.com", "testnet", True, False),
-        ("okx", "https://www.okx.com", "live", False, False),
-        ("bitget", "https://api.bitget.com:8443", "live", False, False),
+        ("binance", "https://fapi.binance.com", "live", False),
+        ("binance", "https://fapi1.binance.com", "live", False),
+        ("binance", "https://demo-fapi.binance.com", "testnet", True),
+        ("binance", "https://testnet.binancefuture.com", "testnet", True),
+        ("okx", "https://www.okx.com", "live", False),
+        ("bitget", "https://api.bitget.com:8443", "live", False),
     ],
 )
-def test_loopback_and_the_exchanges_own_hosts_need_no_permission(
+def test_the_exchanges_own_hosts_need_no_permission(
     exchange: str,
     url: str,
     kind: str,
     demo: bool,  # noqa: FBT001 - a column of the table
-    loopback: bool,  # noqa: FBT001 - the same
 ) -> None:
-    assert _resolve(exchange, url) == Endpoint(url=url, kind=kind, demo=demo, loopback=loopback)
+    assert _resolve(exchange, url) == Endpoint(url=url, kind=kind, demo=demo)
+
+
+LOOPBACK = {
+    "http://127.0.0.1:8080": ("127.0.0.1", "127.0.0.1:8080"),
+    "https://127.9.9.9": ("127.9.9.9", "127.9.9.9:443"),
+    "http://localhost:1": ("localhost", "localhost:1"),
+    "http://[::1]:9": ("::1", "[::1]:9"),
+    "http://[::ffff:127.0.0.1]:9": ("127.0.0.1", "127.0.0.1:9"),
+}
+"""URLs of this machine, each with its host and its place."""
+
+
+@pytest.mark.parametrize("url", LOOPBACK)
+def test_a_loopback_url_is_refused_unless_it_is_named_or_has_demo_keys(url: str) -> None:
+    host, place = LOOPBACK[url]
+    with pytest.raises(InputError) as caught:
+        _resolve("binance", url, hosts="127.0.0.2, localhost.example, localhost:2")
+    assert str(caught.value) == (
+        f"resolving the endpoint of account main: host {host} is not one of Binance USD-M's own; to let it have this "
+        "account's keys, name it in RECONCILE_ENDPOINT_HOSTS (comma separated); a program on this machine may pass "
+        "them on, so only 'reconcile sandbox serve' keys need no naming"
+    )
+    permitted = Endpoint(url=endpoints.normal(url), kind=place, demo=False)
+    assert _resolve("binance", url, hosts=host) == permitted
+    assert _resolve("binance", url, hosts=place) == permitted
+    assert _resolve("binance", url, demo_keys=True) == permitted
+
+
+@pytest.mark.parametrize("exchange", list(TRAITS))
+def test_demo_keys_are_known_by_all_of_their_parts(exchange: str) -> None:
+    keys = demo_keys(exchange, "anything")
+    assert are_demo_keys(keys.key, keys.secret, keys.passphrase)
+    assert are_demo_keys(keys.key, keys.secret, None)
+    assert not are_demo_keys(keys.key[:-1], keys.secret, None)
+    assert not are_demo_keys(keys.key, keys.secret[:-1], keys.passphrase)
+    assert not are_demo_keys(keys.key, keys.secret, keys.passphrase[:-1])
+    assert not are_demo_keys(keys.key, demo_keys(exchange, "another").secret, None)
+
+
+def test_demo_keys_go_nowhere_but_to_loopback() -> None:
+    with pytest.raises(InputError, match=r"evil\.example is not one of Binance USD-M's own"):
+        _resolve("binance", "https://evil.example", demo_keys=True)
+
+
+TRUSTING = ("sandbox", "http://127.0.0.1:8080", "https://[::1]", "http://LocalHost")
+
+
+@pytest.mark.parametrize("endpoint", TRUSTING)
+def test_trust_is_for_what_no_other_program_reaches(endpoint: str) -> None:
+    assert endpoints.cold_start(endpoint, ColdStart.TRUST) is ColdStart.TRUST
+    assert endpoints.cold_start(endpoint, ColdStart.WAIT) is ColdStart.WAIT
+    assert endpoints.cold_start(endpoint, None) is (ColdStart.TRUST if endpoint == "sandbox" else ColdStart.WAIT)
+
+
+@pytest.mark.parametrize("endpoint", ["live", "testnet", "https://fapi.binance.com", "https://127.0.0.1.example"])
+def test_trust_is_refused_where_other_programs_reach_too(endpoint: str) -> None:
+    with pytest.raises(ValueError, match=r'^"trust" with an endpoint that other programs reach too; expected "wait"'):
+        endpoints.cold_start(endpoint, ColdStart.TRUST)
+    assert endpoints.cold_start(endpoint, None) is ColdStart.WAIT
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "cold_start", "is_bounded"),
+    [
+        ("live", ColdStart.WAIT, True),
+        ("https://fapi.binance.com", ColdStart.WAIT, True),
+        ("https://proxy.example", ColdStart.WAIT, True),
+        ("http://127.0.0.1:8080", ColdStart.WAIT, True),
+        ("http://127.0.0.1:8080", ColdStart.TRUST, False),
+        ("testnet", ColdStart.WAIT, False),
+        ("https://demo-fapi.binance.com", ColdStart.WAIT, False),
+        ("sandbox", ColdStart.TRUST, False),
+        ("sandbox", ColdStart.WAIT, False),
+    ],
+)
+def test_what_may_reach_a_live_exchange_needs_its_grace(
+    endpoint: str,
+    cold_start: ColdStart,
+    is_bounded: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    problem = endpoints.grace_problem("binance", endpoint, cold_start, 4_999)
+    assert (problem is not None) == is_bounded
+    assert problem is None or "expected 5s or more" in problem
+    assert endpoints.grace_problem("binance", endpoint, cold_start, 5_000) is None
+    assert endpoints.grace_problem("binance", endpoint, cold_start, None) is None
 
 
 @pytest.mark.parametrize(
@@ -89,21 +172,19 @@ def test_any_other_host_is_refused_unless_it_is_named(url: str) -> None:
     with pytest.raises(InputError) as caught:
         _resolve("binance", url, hosts=f"x{host}, .{host},, example")
     assert str(caught.value) == (
-        f"resolving the endpoint of account main: host {host} is neither loopback nor one of Binance USD-M's own; to "
-        "let it have this account's keys, name it in RECONCILE_ENDPOINT_HOSTS (comma separated)"
+        f"resolving the endpoint of account main: host {host} is not one of Binance USD-M's own; to let it have "
+        "this account's keys, name it in RECONCILE_ENDPOINT_HOSTS (comma separated)"
     )
 
 
 @pytest.mark.parametrize("hosts", ["proxy.example", "a.example, PROXY.example ,b", "proxy.example:8443"])
 def test_a_host_that_is_named_may_be_used(hosts: str) -> None:
     named = _resolve("binance", "https://Proxy.example:8443/fapi/", hosts)
-    assert named == Endpoint(
-        url="https://proxy.example:8443/fapi", kind="proxy.example:8443", demo=False, loopback=False
-    )
+    assert named == Endpoint(url="https://proxy.example:8443/fapi", kind="proxy.example:8443", demo=False)
 
 
 def test_a_port_that_is_named_allows_no_other_port() -> None:
-    with pytest.raises(InputError, match=r"proxy\.example is neither"):
+    with pytest.raises(InputError, match=r"proxy\.example is not one of"):
         _resolve("binance", "https://proxy.example:9", "proxy.example:8443")
 
 
@@ -122,6 +203,8 @@ def test_a_malformed_url_is_refused_also_where_no_file_was_checked() -> None:
         ("http://LOCALHOST:80/x/", "http://localhost/x"),
         ("https://[2001:DB8:0::1]:443", "https://[2001:db8::1]"),
         ("https://a.example:080", "https://a.example:80"),
+        ("https://[0:0:0:0:0:FFFF:127.0.0.1]:8", "https://127.0.0.1:8"),
+        ("https://xn--bnance-q9a.com", "https://xn--bnance-q9a.com"),
     ],
 )
 def test_an_endpoint_has_one_spelling(text: str, normal: str) -> None:
@@ -139,7 +222,21 @@ def test_an_endpoint_has_one_spelling(text: str, normal: str) -> None:
         ("://a.example", "has a scheme that is not known here"),
         ("http://a.example", "would send signed requests in the clear"),
         ("http://127.0.0.1.example", "would send signed requests in the clear"),
-        ("http://127.1:80", "would send signed requests in the clear"),
+        ("http://127.1:80", "has an address in an unusual spelling"),
+        ("https://2130706433", "has an address in an unusual spelling"),
+        ("https://0x7f.0.0.1", "has an address in an unusual spelling"),
+        ("https://127.0.0.0x1", "has an address in an unusual spelling"),
+        ("https://0177.0.0.1", "has an address in an unusual spelling"),
+        ("https://127.0.0.1.2", "has an address in an unusual spelling"),
+        ("http://127.0.0.1.", "has a malformed host name"),
+        ("http://localhost.", "has a malformed host name"),
+        ("http://[::1].evil.com", "is not a well-formed URL"),
+        ("http://[::1]evil.com", "is not a well-formed URL"),
+        ("http://[::1]:80.evil.com", "has a malformed port"),
+        ("http://evil.com[::1]", "is not a well-formed URL"),
+        ("http://[::1]@evil.com", "holds a user or password"),
+        ("http://[::1%25lo]", "is not a well-formed URL"),
+        ("http://[::1%lo]", "is not a well-formed URL"),
         ("http://0.0.0.0:80", "would send signed requests in the clear"),
         ("https://key:hunter2@a.example", "holds a user or password"),
         ("https://fapi.binance.com@a.example", "holds a user or password"),

@@ -197,6 +197,7 @@ class Runners:
                 'position_mode = "hedge"',
                 f'endpoint = "{self._exchange.url}"',
                 'grace = "1s"',
+                'cold_start = "trust"',
                 "[policy]",
                 "allow_reduce = true",
             ]

@@ -77,6 +77,7 @@ class Rig:
             position_mode = "hedge"
             endpoint = "{self.server.url}"
             grace = "1s"
+            cold_start = "trust"
             [policy]
             allow_reduce = true
             max_margin = 1000000

@@ -182,7 +182,28 @@ def test_two_types_of_one_symbol_are_fine_where_the_position_has_the_type(write:
     [('"5s"', 5_000), ("2", 2_000), ("0.25", 250), ('"1.0001"', 1_001), ('"1h"', 3_600_000)],
 )
 def test_a_grace_is_a_duration_or_seconds(write: Write, written: str, milliseconds: int) -> None:
-    assert _load(write(HEAD + f"grace = {written}\n")).grace_ms == milliseconds
+    assert _load(write(HEAD + f'endpoint = "testnet"\ngrace = {written}\n')).grace_ms == milliseconds
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "said", "cold_start"),
+    [
+        ("live", "", "wait"),
+        ("live", 'cold_start = "wait"', "wait"),
+        ("http://127.0.0.1:8080", "", "wait"),
+        ("http://127.0.0.1:8080", 'cold_start = "trust"', "trust"),
+        ("http://LocalHost", 'cold_start = "trust"', "trust"),
+        ("sandbox", "", "trust"),
+        ("sandbox", 'cold_start = "trust"', "trust"),
+        ("sandbox", 'cold_start = "wait"', "wait"),
+    ],
+)
+def test_a_run_waits_first_unless_no_other_program_reaches_the_endpoint(
+    write: Write, endpoint: str, said: str, cold_start: str
+) -> None:
+    text = HEAD + f'endpoint = "{endpoint}"\n{said}\n'
+    assert _load(write(text)).cold_start == cold_start
+    assert list(_validator().iter_errors(tomllib.loads(text))) == []
 
 
 def test_the_hash_is_that_of_the_bytes_of_the_file(write: Write) -> None:
@@ -644,7 +665,8 @@ def test_the_examples_fit_the_schema_and_load(path: Path) -> None:
 # word for (and Python's "$", which lets a newline pass where that of JSON Schema does not)
 _BEYOND_SCHEMA = (
     "expected one type", "in the clear", "finite", "date or time", "not valid TOML", "30 digits", "more than the whole",
-    "neither a type", "name of an asset", '"2h"', '"1.5h"', "main\\n",
+    "neither a type", "name of an asset", "may reach the live",
+    "well-formed URL", '"2h"', '"1.5h"', "main\\n",
 )  # fmt: skip
 
 

@@ -1,0 +1,24 @@
+"""What a file may say about late effects: the grace, and what to do where the journal does not know what was sent."""
+
+from reconcile.connect import endpoints
+from reconcile.model.account import ColdStart
+from reconcile.statefile.problems import Book
+from reconcile.statefile.schema import Account
+
+
+def check_cold_start(endpoint: str | None, declared: str | None, book: Book) -> ColdStart:
+    """What the account does first; ``endpoint`` and ``declared`` are None where they are not soundly said."""
+    if endpoint is None:
+        return ColdStart.WAIT
+    try:
+        return endpoints.cold_start(endpoint, None if declared is None else ColdStart(declared))
+    except ValueError as error:
+        book.add(("account", "cold_start"), str(error))
+        return ColdStart.WAIT
+
+
+def check_grace(account: Account, cold_start: ColdStart, book: Book) -> None:
+    """A grace that is too short takes a late answer of the live exchange for none."""
+    problem = endpoints.grace_problem(account.exchange, account.endpoint, cold_start, account.grace)
+    if problem is not None:
+        book.add(("account", "grace"), problem)
