@@ -115,8 +115,9 @@ class AccountPlan:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """All steps, in the order they are to start."""
-        by_id = {step.step_id: step for entry in self.entries for step in entry.steps}
+        """All steps of entries that are to change, in the order they are to start."""
+        changing = (entry for entry in self.entries if entry.status is Status.CHANGE)
+        by_id = {step.step_id: step for entry in changing for step in entry.steps}
         return tuple(by_id[step_id] for step_id in self.order)
 
 

@@ -20,13 +20,14 @@ from reconcile.model.account import (
     Percent,
     Policy,
     Position,
-    PositionMode,
     Target,
     Tolerance,
 )
 from reconcile.model.plan import AccountPlan, Entry, MoveMargin, Plan, PlanError, SavedPlan, SetMarginType, Step
 from reconcile.money import ZERO, parse
 from reconcile.render.json import PLAN_FORMAT, digest
+from reconcile.render.json import plan as write
+from reconcile.render.saved_checks import check_plan, check_text, check_written
 from reconcile.render.schemas import (
     AccountPlanModel,
     DesiredModel,
@@ -50,8 +51,12 @@ def loads_plan(text: str) -> SavedPlan:
     if document.get("digest") != digest(document):
         raise Declined("digest", f"{_DOING}: it was changed after it was saved; make a new plan and review that")
     try:
+        check_text(document)
         model = PlanModel.model_validate(document)
-        return SavedPlan(plan=_plan(model), digest=model.digest)
+        plan = _plan(model)
+        check_plan(plan)
+        check_written({**document, "digest": model.digest}, {**write(plan), "digest": model.digest})
+        return SavedPlan(plan=plan, digest=model.digest)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -63,20 +68,18 @@ def loads_plan(text: str) -> SavedPlan:
 def _document(text: str) -> dict[str, Any]:
     try:
         document = json.loads(text)
+        json.dumps(document)  # nested too deeply to be written is nested too deeply for all that follows
     except (ValueError, RecursionError) as error:
         raise InputError(f"{_DOING}: it is not JSON ({error}); save one with 'reconcile plan --out FILE'") from error
     found = document.get("format") if isinstance(document, dict) else None
     if not isinstance(document, dict) or found != PLAN_FORMAT:
         raise InputError(
-            f"{_DOING}: its format is {found!r}, not {PLAN_FORMAT!r}; save one with 'reconcile plan --out'"
+            f"{_DOING}: its format is {str(found)[:60]!r}, not {PLAN_FORMAT!r}; save one with 'reconcile plan --out'"
         )
     return document
 
 
 def _plan(model: PlanModel) -> Plan:
-    names = [account.account for account in model.accounts]
-    if len(set(names)) != len(names):
-        raise ValueError("an account is in it twice")
     return Plan(
         plan_id=model.plan_id,
         tool_version=model.tool_version,
@@ -90,13 +93,6 @@ def _plan(model: PlanModel) -> Plan:
 
 def _account(model: AccountPlanModel) -> AccountPlan:
     entries = tuple(_entry(entry) for entry in model.entries)
-    ids = [step.step_id for entry in entries for step in entry.steps]
-    if len(set(ids)) != len(ids) or (model.order and sorted(ids) != sorted(model.order)):
-        raise ValueError(f"the steps of account {model.account} and their order do not agree")
-    if len({entry.address for entry in entries}) != len(entries):
-        raise ValueError(f"account {model.account} has an address twice")
-    for entry in entries:
-        _check_entry(entry, model.position_mode)
     return AccountPlan(
         desired=_desired(model, entries),
         identity=model.identity,
@@ -110,27 +106,6 @@ def _account(model: AccountPlanModel) -> AccountPlan:
         ),
         exit_code=model.exit_code,
     )
-
-
-def _check_entry(entry: Entry, mode: PositionMode) -> None:
-    """Raise ValueError for what no state file declares, and for steps to somewhere else than what is declared."""
-    target = entry.target
-    if target is None:
-        if entry.steps:
-            raise ValueError(f"{entry.address} has steps and is not declared")
-        return
-    margin = target.isolated_margin
-    if target.address.side not in mode.sides:
-        raise ValueError(f"{entry.address} is no place of an account in {mode} mode")
-    if target.tolerance.value < 0 or (margin is not None and margin < 0):
-        raise ValueError(f"{entry.address} declares less than nothing")
-    for step in entry.steps:
-        if isinstance(step, SetMarginType):
-            fits = step.after is target.margin_type
-        else:
-            fits = bool(entry.asset) and margin is not None and target.margin_type is MarginType.ISOLATED
-        if not fits:
-            raise ValueError(f"{entry.address}: {step.action} does not lead to what is declared")
 
 
 def _desired(model: AccountPlanModel, entries: tuple[Entry, ...]) -> DesiredAccount:

@@ -34,7 +34,8 @@ def _time(value: object) -> object:
 Amount = Annotated[Decimal, BeforeValidator(_amount), WithJsonSchema({"type": "string", "pattern": _NUMBER})]
 Share = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?%$")]
 Time = Annotated[int, BeforeValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})]
-ExitCode = Annotated[int, Field(ge=0, le=255)]
+Count = Annotated[int, Field(strict=True)]
+ExitCode = Annotated[Count, Field(ge=0, le=255)]
 
 
 class _Model(BaseModel):
@@ -60,7 +61,7 @@ class PolicyModel(_Model):
     max_add: Amount | dict[str, Amount] | None = None
     max_total_add: Amount | dict[str, Amount] | None = None
     max_total_reduce: Amount | dict[str, Amount] | None = None
-    max_changes: int | None = None
+    max_changes: Count | None = None
     min_available: Amount | dict[str, Amount] | None = None
     unmanaged: Unmanaged = Unmanaged.REPORT
 
@@ -135,7 +136,7 @@ class AccountPlanModel(_Model):
     identity: str | None
     position_mode: PositionMode
     amount_step: Amount | None
-    grace_ms: int | None
+    grace_ms: Count | None
     cold_start: ColdStart | None = None
     policy: PolicyModel
     exit_code: ExitCode

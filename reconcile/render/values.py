@@ -14,6 +14,7 @@ from reconcile.model.plan import AccountPlan, Entry, MoveMargin, Plan, SetMargin
 from reconcile.money import ZERO, plain, plus
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MS = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _PRICE_DIGITS = Context(prec=8)
 
@@ -37,11 +38,17 @@ def rfc3339(time_ms: int) -> str:
 
 
 def unix_ms(text: str) -> int:
-    """The Unix time in milliseconds of an RFC 3339 time; raises ValueError for anything else, local times included."""
+    """The Unix time in milliseconds of an RFC 3339 time.
+
+    Raises ValueError for anything else, local times included, and for times outside 1970 to 9999.
+    """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone")
-    return (moment - _EPOCH) // timedelta(milliseconds=1)
+    time_ms = (moment - _EPOCH) // timedelta(milliseconds=1)
+    if not 0 <= time_ms <= _LAST_MS:
+        raise ValueError(f"{text!r} is outside the years 1970 to 9999")
+    return time_ms
 
 
 def signed(amount: Decimal) -> str:

@@ -73,7 +73,17 @@ DOCUMENTS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "plan refused": ("plan", lambda: json.plan(plan(account(errors=[REFUSED], exit_code=4)))),
     "plan unread": (
         "plan",
-        lambda: json.plan(plan(replace(account([]), identity=None, observed=None, observed_wall_ms=None, exit_code=1))),
+        lambda: json.plan(
+            plan(
+                replace(
+                    account([], errors=[REFUSED], exit_code=1),
+                    identity=None,
+                    observed=None,
+                    observed_wall_ms=None,
+                    available_after={},
+                )
+            )
+        ),
     ),
     "result": ("result", lambda: json.result(every_result())),
     "status": ("status", lambda: standing.document(STANDINGS)),

@@ -312,6 +312,8 @@ def forged(change: Callable[[dict[str, Any]], object]) -> str:
     return plain_json.dumps({**document, "digest": json.digest(document)})
 
 
+AN_ERROR = {"key": "exchange", "message": "unreadable", "asset": None, "limit": None, "value": None}
+
 FORGERIES: Mapping[str, Callable[[dict[str, Any]], object]] = {
     "a step of what is not declared": lambda account: account["entries"][0].update(desired=None),
     "a step of a margin that is not declared": lambda account: account["entries"][0]["desired"].update(
@@ -324,7 +326,59 @@ FORGERIES: Mapping[str, Callable[[dict[str, Any]], object]] = {
     "one address twice": lambda account: account["entries"][1].update(address="BTCUSDT.long"),
     "one account twice": lambda account: account.update(twice=[plain_json.loads(plain_json.dumps(account))]),
     "another type than declared": lambda account: account["entries"][0]["desired"].update(margin_type="crossed"),
+    "errors beside steps": lambda account: account.update(errors=[AN_ERROR], exit_code=1),
+    "errors beside steps, without an exit code": lambda account: account.update(errors=[AN_ERROR]),
+    "errors that end well": lambda account: account.update(errors=[AN_ERROR], order=[]),
+    "an exit code without errors": lambda account: account.update(exit_code=4),
+    "an exit code that no account ends with": lambda account: account.update(exit_code=77, errors=[AN_ERROR], order=[]),
+    "steps that are in no order": lambda account: account.update(order=[]),
+    "a step of what is in sync": lambda account: account["entries"][0].update(status="in_sync"),
+    "a step of what is held": lambda account: account["entries"][0].update(status="held"),
+    "a step of what is blocked": lambda account: account["entries"][0].update(status="blocked", blocked_by="max_add"),
+    "a change without a step": lambda account: account["entries"][1].update(status="change"),
+    "a larger amount than the difference": lambda account: account["entries"][0]["steps"][0].update(amount="15000"),
+    "the other way": lambda account: account["entries"][0]["steps"][0].update(action="reduce_margin"),
+    "from elsewhere": lambda account: account["entries"][0]["steps"][0].update(before="2000", after="3500"),
+    "another declared margin than the step's": lambda account: account["entries"][0]["desired"].update(
+        isolated_margin="3100"
+    ),
+    "no look": lambda account: account.update(observed_at=None),
+    "steps of no account": lambda account: account.update(identity=None),
+    "a time before the calendar": lambda account: account.update(observed_at="0001-01-01T00:00:00+23:59"),
+    "a time behind the calendar": lambda account: account.update(observed_at="9999-12-31T23:59:59-23:59"),
+    "half a pair in a name": lambda account: account.update(account="\ud800"),
+    "half a pair in a reason": lambda account: account["entries"][1].update(reason="\udfff"),
+    "half a pair in a key": lambda account: account["available"].update({"\ud800": "1"}),
+    "an amount in another notation": lambda account: account["available"].update(USDT="1e3"),
+    "a number for a text": lambda account: account.update(state_file=7),
 }
+
+PLAN_FORGERIES: Mapping[str, dict[str, Any]] = {
+    "sums that are not those of its steps": {"summary": {"change": 0}},
+    "a life of a thousand years": {"expires_at": "3026-01-01T00:00:00.000Z"},
+    "an end before its beginning": {"expires_at": "1999-01-01T00:00:00.000Z"},
+    "an override that is no text": {"overrides": {"max_add": 7}},
+}
+
+
+@pytest.mark.parametrize("forgery", PLAN_FORGERIES)
+def test_a_plan_that_says_of_itself_what_is_not_so_is_no_plan(forgery: str) -> None:
+    document = plain_json.loads(forged(lambda _: None))
+    for key, value in PLAN_FORGERIES[forgery].items():
+        document[key] = {**document[key], **value} if isinstance(value, dict) else value
+    with pytest.raises(InputError, match="make a new plan"):
+        json.loads_plan(plain_json.dumps({**document, "digest": json.digest(document)}))
+
+
+def test_a_plan_that_is_nested_without_end_is_no_plan() -> None:
+    text = '{"format": "reconcile.plan/1", "x": ' + "[" * 5_000 + "]" * 5_000 + "}"
+    with pytest.raises(InputError, match="reading the saved plan"):
+        json.loads_plan(text)
+
+
+def test_a_state_file_whose_name_is_not_utf_8_can_be_in_a_plan() -> None:
+    saved = json.loads_plan(forged(lambda account: account.update(state_file="states/\udcff.toml")))
+    assert saved.plan.accounts[0].desired.path == "states/\udcff.toml"
 
 
 @pytest.mark.parametrize("forgery", FORGERIES)
