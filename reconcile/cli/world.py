@@ -36,7 +36,7 @@ from reconcile.exchanges.http.wire import RequestsWire, http_adapter
 from reconcile.journal.base import Store
 from reconcile.journal.file.disk import SystemDisk
 from reconcile.journal.file.store import FileStore
-from reconcile.journal.identity import identity
+from reconcile.journal.identity import former_identities, identity
 from reconcile.model.account import ColdStart, DesiredAccount
 from reconcile.model.traits import TRAITS, Traits
 from reconcile.usecases.world import Connection, World
@@ -155,7 +155,21 @@ class Outside:
                 account_name=account.name,
             )
 
-        return Connection(writer=writer, identify=identify, cold_fence=account.cold_start is ColdStart.WAIT)
+        def formerly(uid: str | None) -> tuple[str, ...]:
+            return former_identities(
+                exchange=account.exchange,
+                endpoint_kind=endpoint.kind,
+                product=account.product,
+                uid=uid,
+                api_key=credentials.key,
+            )
+
+        return Connection(
+            writer=writer,
+            identify=identify,
+            formerly=formerly,
+            cold_fence=account.cold_start is ColdStart.WAIT,
+        )
 
     def _http(self) -> RequestsWire:
         """The one wire of this invocation: connections are shared and kept."""

@@ -1,8 +1,8 @@
-"""Whose journal and lock it is: the exchange account, whatever a state file calls it.
+"""Whose journal and lock it is: the exchange account, whatever a state file calls it and whichever key reaches it.
 
-Where an exchange tells its own account id, that is it. Binance tells none, so there it is a one-way fingerprint of the
-API key: two files with the same key are the same account, but two keys of one account are not recognised as such. Kinds
-of endpoint differ on purpose: the testnet's account 7 is not the live one's.
+The exchange's own account id names the account. Which host answers does not matter then: a proxy on this machine leads
+to the same account as the exchange's own address. Only the testnet is another exchange: its account 7 is not the live
+one's. Where a key may not ask for the id, a one-way fingerprint of the key stands for the account, with the host.
 """
 
 import re
@@ -35,14 +35,40 @@ def identity(
     ``uid``, and the key's fingerprint where the exchange tells no id (None). Raises ValueError when what is needed is
     missing.
     """
+    place = endpoint_kind
     if endpoint_kind == "sandbox":
         account = _safe(_needed(account_name, "account_name"), "name", exchange, endpoint_kind)
     elif uid:
-        account = _safe(uid, "uid", exchange, endpoint_kind)
+        place = _environment(endpoint_kind)
+        account = _safe(uid, "uid", exchange, place)
     else:
         account = "key-" + _fingerprint("key", exchange, endpoint_kind, _needed(api_key, "uid or api_key"))
-    place = _safe(endpoint_kind, "endpoint", exchange, "")
-    return "-".join(part for part in (exchange, place, (product or "").lower(), account) if part)
+    return _joined(exchange, place, product, account)
+
+
+def former_identities(
+    *, exchange: str, endpoint_kind: str, product: str | None = None, uid: str | None, api_key: str
+) -> tuple[str, ...]:
+    """The names under which an account's journal may stand from before its id was asked for: none without an id.
+
+    They are the key's fingerprint, and what earlier versions made of the id behind a URL.
+    """
+    if endpoint_kind == "sandbox" or not uid:
+        return ()
+    by_key = identity(exchange=exchange, endpoint_kind=endpoint_kind, product=product, api_key=api_key)
+    by_host = _joined(exchange, endpoint_kind, product, _safe(uid, "uid", exchange, endpoint_kind))
+    now = identity(exchange=exchange, endpoint_kind=endpoint_kind, product=product, uid=uid)
+    return tuple(name for name in (by_key, by_host) if name != now)
+
+
+def _environment(endpoint_kind: str) -> str:
+    """A URL that is none of the exchange's own leads to the live exchange, as far as anyone can know."""
+    return "testnet" if endpoint_kind == "testnet" else "live"
+
+
+def _joined(exchange: str, place: str, product: str | None, account: str) -> str:
+    shown = _safe(place, "endpoint", exchange, "")
+    return "-".join(part for part in (exchange, shown, (product or "").lower(), account) if part)
 
 
 def notes_of(account: str) -> str:

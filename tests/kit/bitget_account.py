@@ -18,6 +18,7 @@ POSITIONS = "/api/v2/mix/position/all-position"
 ACCOUNTS = "/api/v2/mix/account/accounts"
 ACCOUNT = "/api/v2/mix/account/account"
 BILLS = "/api/v2/mix/account/bill"
+INFO = "/api/v2/spot/account/info"
 CONTRACTS = "/api/v2/mix/market/contracts"
 TIERS = "/api/v2/mix/market/query-position-lever"
 ORDERS = "/api/v2/mix/order/orders-pending"
@@ -127,6 +128,7 @@ class Desk:
             ACCOUNT: data(account_row()),
             CONTRACTS: data([contract_row(), contract_row("BTCUSDT")]),
             TIERS: data(tier_rows()),
+            INFO: data({"userId": "7"}),
             BILLS: data({"bills": [], "endId": None}),
             ORDERS: data({"entrustedList": None, "endId": None}),
             PLAN_ORDERS: data({"entrustedList": None, "endId": None}),

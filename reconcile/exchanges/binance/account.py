@@ -17,7 +17,7 @@ from functools import lru_cache
 
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.binance.risk import BinanceRisk, Tier
-from reconcile.exchanges.http.answers import Row
+from reconcile.exchanges.http.answers import Row, rows
 from reconcile.model.account import Address, MarginType, Position, Side
 from reconcile.money import ZERO
 
@@ -49,6 +49,24 @@ class Config:
 def _config(kind: str, leverage: Decimal, auto_add: bool) -> Config:  # noqa: FBT001 - a cache knows no keywords
     """One for all symbols that are alike; an account has few kinds of them."""
     return Config(margin_type=margin_type(kind), leverage=leverage, auto_add=auto_add)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """One answer of ``/fapi/v3/balance``: free balance by asset, and the account's alias ("unique account code")."""
+
+    uid: str
+    available: Mapping[str, Decimal]
+
+    @staticmethod
+    def of(what: str, payload: object) -> "Balance":
+        """Raises ReadFailed where the rows do not name one and the same account."""
+        table = rows(what, payload)
+        names = {row.account_id("accountAlias") for row in table}
+        if len(names) != 1:
+            problem = "the rows name several accounts" if names else "there are no rows, so no account is named"
+            raise ReadFailed(f"{what}: {problem}; check the endpoint", again=not names)
+        return Balance(uid=names.pop(), available={row.text("asset"): row.number("availableBalance") for row in table})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

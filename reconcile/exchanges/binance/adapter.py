@@ -3,8 +3,8 @@
 One look is accountConfig, positionRisk, balance and leverageBracket at once; a later look of the same run
 positionRisk and balance. positionRisk version 2 lists every symbol with its type; when it is answered as retired
 (-5000), version 3 and symbolConfig take its place for the rest of the run. Order lists (conditional orders have one
-of their own) are read for declared flat symbols whose type must change, and for no others. An account has no id on
-this exchange, and its ledger no cursor: the signed time is the cursor.
+of their own) are read for declared flat symbols whose type must change, and for no others. An account's id is the
+``accountAlias`` of its balance. Its ledger has no cursor: the signed time is the cursor.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -16,7 +16,7 @@ from typing import assert_never
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.base import Call, LedgerRead, LedgerRow, Writer, Yes
 from reconcile.exchanges.binance import codes, ledger
-from reconcile.exchanges.binance.account import WIRE_SIDES, WIRE_TYPES, Config, asset_of, slot_of
+from reconcile.exchanges.binance.account import WIRE_SIDES, WIRE_TYPES, Balance, Config, asset_of, slot_of
 from reconcile.exchanges.binance.dialect import POSITIONS, BinanceDialect, classify, weight_of
 from reconcile.exchanges.binance.looks import Fixed, Listing, Seen, position, to_change
 from reconcile.exchanges.binance.risk import Tier, tiers_by_symbol
@@ -47,13 +47,15 @@ class Binance:
         self._tiers: Mapping[str, tuple[Tier, ...]] | None = None
         self._assets: dict[str, str] = {}
         self._seen: Seen | None = None
+        self._uid: str | None = None
 
     async def sync_time(self) -> int:
         """See ``base.Reader``."""
         return await self._transport.sync_time()
 
-    async def account_uid(self) -> None:
-        """Binance tells none."""
+    async def account_uid(self) -> str | None:
+        """The account's alias, which every row of its balance names."""
+        return (await self._balance()).uid
 
     async def observe(
         self, declared: Mapping[str, MarginType], *, reuse: ObservedAccount | None = None
@@ -61,7 +63,8 @@ class Binance:
         """See ``base.Reader``."""
         await self._transport.synced()
         sent_at = self.time.earliest()
-        fixed, listing, available = await self._together(reuse)
+        fixed, listing, balance = await self._together(reuse)
+        available = balance.available
         seen = None if reuse is None or self._seen is None else self._seen.again(listing, fixed, declared, self._assets)
         if seen is None:
             seen = await self._read_anew(listing, fixed, declared, available)
@@ -71,7 +74,7 @@ class Binance:
         return ObservedAccount(
             sent_at_ms=sent_at,
             position_mode=fixed.mode,
-            uid=None,
+            uid=balance.uid,
             multi_assets=fixed.multi_assets,
             account_block=fixed.block,
             available=available,
@@ -151,11 +154,11 @@ class Binance:
             is_listed_once=len({slot.address for slot in found}) == len(found),
         )
 
-    async def _together(self, reuse: ObservedAccount | None) -> tuple[Fixed, Listing, dict[str, Decimal]]:
+    async def _together(self, reuse: ObservedAccount | None) -> tuple[Fixed, Listing, Balance]:
         """The reads of one look, all under way at once."""
         async with at_once() as group:
             listing = group.create_task(self._listing())
-            available = group.create_task(self._available())
+            balance = group.create_task(self._balance())
             if reuse is None or self._tiers is None:
                 config = group.create_task(self._get("/fapi/v1/accountConfig", weight=5))
                 brackets = group.create_task(self._get("/fapi/v1/leverageBracket", weight=1))
@@ -169,7 +172,7 @@ class Binance:
                 block=reuse.account_block,
                 tiers=self._tiers,
             )
-        return fixed, listing.result(), available.result()
+        return fixed, listing.result(), balance.result()
 
     async def _listing(self) -> Listing:
         if self._version_2:
@@ -190,10 +193,16 @@ class Binance:
             configs={row.text("symbol"): Config.of(row) for row in rows(f"reading {configs}", symbols.result())},
         )
 
-    async def _available(self) -> dict[str, Decimal]:
+    async def _balance(self) -> Balance:
+        """Free balance and the account's id, which must stay the same for as long as this adapter lives."""
         path = "/fapi/v3/balance"
-        table = rows(f"reading {path}", await self._get(path, weight=5))
-        return {row.text("asset"): row.number("availableBalance") for row in table}
+        found = Balance.of(f"reading {path}", await self._get(path, weight=5))
+        if self._uid not in {None, found.uid}:
+            raise ReadFailed(
+                f"reading {path}: it is the balance of another account than before; check the endpoint", again=False
+            )
+        self._uid = found.uid
+        return found
 
     async def _assets_of(
         self, table: Mapping[str, Row], known: Mapping[str, Config], available: Mapping[str, Decimal]

@@ -5,14 +5,14 @@ Tier). Rows name long or short in one-way mode too; there a short is a net posit
 strings or as JSON numbers, and fields that have nothing to say as "", null or not at all.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.bitget.risk import OFFSET_SINCE_MS, InverseRisk, LinearRisk, Tier, tier_offset
 from reconcile.exchanges.http.answers import Row
-from reconcile.model.account import Address, MarginType, Position, PositionMode, Side
+from reconcile.model.account import Address, MarginType, ObservedAccount, Position, PositionMode, Side
 from reconcile.money import ZERO
 
 COIN = "COIN-FUTURES"
@@ -206,3 +206,13 @@ def common_mode(found: Iterable[PositionMode]) -> PositionMode | None:
     if len(modes) > 1:
         raise ReadFailed("reading the account: its rows show two position modes; try again", again=True)
     return next(iter(modes), None)
+
+
+def settled(
+    declared: Mapping[str, MarginType], flat: Iterable[str], reuse: ObservedAccount | None
+) -> dict[str, MarginType]:
+    """The types of flat symbols that an earlier look of this run has shown to be as declared."""
+    if reuse is None:
+        return {}
+    seen = {symbol: reuse.symbols[symbol].margin_type for symbol in flat if symbol in reuse.symbols}
+    return {symbol: kind for symbol, kind in seen.items() if kind is not None and kind is declared[symbol]}

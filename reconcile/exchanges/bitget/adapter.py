@@ -3,20 +3,20 @@
 The margin type lives on the symbol. An open position's row tells it; of a flat symbol only ``account/account`` does,
 one request for each, so it is asked for declared symbols only, and again within a run while it is not as declared.
 Orders are read for flat symbols whose type must change, and for no others. Bills name no side, so one call per symbol
-is in flight at a time. Bitget documents no id of the account on classic paths.
+is in flight at a time. The account's id is told in the spot section, to a key that may read it.
 
 Reads: positions and balances each time; contracts once per run; tiers only for open isolated positions that show no
 liquidation price, once per symbol and run.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
 from typing import assert_never
 from urllib.parse import urlsplit
 
 from reconcile.concurrency import together
-from reconcile.errors import ReadFailed
+from reconcile.errors import ReadFailed, RefusalKind
 from reconcile.exchanges.base import Call, Writer, Yes
 from reconcile.exchanges.bitget import ledger
 from reconcile.exchanges.bitget.account import (
@@ -34,6 +34,7 @@ from reconcile.exchanges.bitget.account import (
     position,
     position_mode,
     risk,
+    settled,
     symbol_mode,
     tiers,
 )
@@ -43,6 +44,7 @@ from reconcile.exchanges.bitget.dialect import (
     BILLS,
     CHARGES,
     CONTRACTS,
+    INFO,
     ORDERS,
     PLAN_ORDERS,
     POSITIONS,
@@ -84,13 +86,22 @@ class Bitget:
         self.requests: Mapping[str, int] = self._transport.requests
         self._contracts: Mapping[str, Contract] | None = None
         self._tiers: dict[str, list[Tier]] = {}
+        self._uid: str | None = None
 
     async def sync_time(self) -> int:
         """See ``Reader.sync_time``."""
         return await self._transport.sync_time()
 
-    async def account_uid(self) -> None:
-        """Bitget documents none on classic paths."""
+    async def account_uid(self) -> str | None:
+        """The user id, which the account's information in the spot section tells; None without permission for that."""
+        try:
+            found = await self._read(INFO, {})
+        except ReadFailed as error:
+            if error.kind is not RefusalKind.PERMISSION:
+                raise
+            return None
+        self._uid = Row(f"reading {INFO}", found).account_id("userId")
+        return self._uid
 
     async def observe(
         self, declared: Mapping[str, MarginType], *, reuse: ObservedAccount | None = None
@@ -105,7 +116,7 @@ class Bitget:
         found = opened(listed)
         types = {address.symbol: margin_type(row) for address, row in found.items()}
         flat = [symbol for symbol in declared if symbol in known and symbol not in types]
-        types |= _settled(declared, flat, reuse)
+        types |= settled(declared, flat, reuse)
         modes = await self._modes([symbol for symbol in flat if symbol not in types])
         types |= {symbol: mode.margin_type for symbol, mode in modes.items()}
         asked = [*modes.values()]
@@ -114,7 +125,7 @@ class Bitget:
         return ObservedAccount(
             sent_at_ms=sent_at_ms,
             position_mode=mode or await self._mode_of_nothing(known, reuse),
-            uid=None,
+            uid=self._uid,
             multi_assets=is_union([*listed, *accounts])
             or any(item.union for item in asked)
             or (reuse is not None and reuse.multi_assets),
@@ -282,13 +293,3 @@ class Bitget:
 
     async def _read(self, path: str, params: Params, *, signed: bool = True) -> object:
         return await self._transport.get(path, params, CHARGES[path], signed=signed)
-
-
-def _settled(
-    declared: Mapping[str, MarginType], flat: Iterable[str], reuse: ObservedAccount | None
-) -> dict[str, MarginType]:
-    """The types of flat symbols that an earlier look of this run has shown to be as declared."""
-    if reuse is None:
-        return {}
-    seen = {symbol: reuse.symbols[symbol].margin_type for symbol in flat if symbol in reuse.symbols}
-    return {symbol: kind for symbol, kind in seen.items() if kind is not None and kind is declared[symbol]}

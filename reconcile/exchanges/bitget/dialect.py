@@ -23,6 +23,7 @@ TIME = "/api/v2/public/time"
 POSITIONS = "/api/v2/mix/position/all-position"
 ACCOUNTS = "/api/v2/mix/account/accounts"
 ACCOUNT = "/api/v2/mix/account/account"
+INFO = "/api/v2/spot/account/info"
 BILLS = "/api/v2/mix/account/bill"
 CONTRACTS = "/api/v2/mix/market/contracts"
 TIERS = "/api/v2/mix/market/query-position-lever"
@@ -45,6 +46,7 @@ CHARGES: Mapping[str, Charges] = MappingProxyType(
         POSITIONS: _limit(POSITIONS, CountedBy.UID, 5, reserve=2),
         ACCOUNTS: _limit(ACCOUNTS, CountedBy.UID, 10, reserve=2),
         ACCOUNT: _limit(ACCOUNT, CountedBy.UID, 10),
+        INFO: _limit(INFO, CountedBy.UID, 1),
         BILLS: _limit(BILLS, CountedBy.UID, 10, reserve=5),
         CONTRACTS: _limit(CONTRACTS, CountedBy.IP, 20),
         TIERS: _limit(TIERS, CountedBy.IP, 10),

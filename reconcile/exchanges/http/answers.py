@@ -136,6 +136,7 @@ def table(codes: tuple[Code, ...], call: str | None) -> Mapping[str, Code]:
     return general | {code.code: code for code in codes if code.call is not None and code.call == call}
 
 
+_ACCOUNT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NUMBERS = (str, int, Decimal)
 """How exchanges print numbers, once JSON is parsed."""
 
@@ -162,6 +163,15 @@ class Row:
         if not isinstance(value, str):
             raise _odd(self._what, f"field {key!r} is not a text")
         return value
+
+    def account_id(self, key: str) -> str:
+        """The exchange's own id of an account: a text of letters, digits, - and _, or a whole number. Never empty."""
+        value = self._value.get(key)
+        whole = isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**64
+        text = str(value) if whole else value
+        if not isinstance(text, str) or not _ACCOUNT_ID.fullmatch(text):
+            raise _odd(self._what, f"field {key!r} does not name the account; nothing is sent for an unnamed account")
+        return text
 
     def number(self, key: str) -> Decimal:
         """A decimal, printed as a string or as a JSON number."""

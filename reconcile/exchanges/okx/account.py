@@ -59,6 +59,7 @@ class Config:
     """What of the account's configuration decides whether isolated margin can be managed."""
 
     uid: str | None
+    """None only where an earlier look of the same run told none."""
     mode: PositionMode
     block: str | None
 
@@ -116,7 +117,7 @@ def config(row: Row) -> Config:
         block = "the account is in spot mode, which has no derivatives; switch its mode to futures on OKX"
     elif row.has("ctIsoMode") and row.text("ctIsoMode") == "autonomy":
         block = "isolated margin is in the withdrawn manual transfer mode; switch it to automatic on OKX"
-    return Config(uid=row.text("uid"), mode=mode, block=block)
+    return Config(uid=row.account_id("uid"), mode=mode, block=block)
 
 
 def available(found: Iterable[Row]) -> dict[str, Decimal]:

@@ -43,6 +43,7 @@ ROUTES: Mapping[tuple[str, str], Route] = {
     ("POST", f"{_MIX}/account/set-auto-margin"): Route(answers=writes.set_auto_margin, rate=5),
     ("GET", f"{_MIX}/position/all-position"): Route(answers=positions.all_positions, rate=5),
     ("GET", f"{_MIX}/position/single-position"): Route(answers=positions.single_position),
+    ("GET", "/api/v2/spot/account/info"): Route(answers=reads.information, rate=1),
     ("GET", f"{_MIX}/account/account"): Route(answers=positions.account),
     ("GET", f"{_MIX}/account/accounts"): Route(answers=positions.accounts),
     ("GET", f"{_MIX}/account/bill"): Route(answers=reads.bills),

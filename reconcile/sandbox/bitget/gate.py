@@ -53,6 +53,7 @@ class BitgetSwitches:
     ``signed`` (as the position gains), ``absolute`` or ``account`` (as the free balance gains). ``minimum`` is the
     smallest amount. ``coin_size_in_base`` shows sizes of coin-margined contracts in coins at the entry price, else in
     contracts. ``bill_delay_ms`` holds back rows of the ledger; ``limited`` off never throttles.
+    ``spot_read`` off is a key that may not ask whose it is.
     """
 
     unified: bool = False
@@ -83,6 +84,7 @@ class BitgetSwitches:
     request_time_as_text: bool = False
     rate_header: bool = True
     limited: bool = True
+    spot_read: bool = True
     shut_out_ms: int = 300_000
 
 

@@ -26,6 +26,23 @@ BUSINESS = {
 _MARGIN = frozenset({"append_margin", "reduce_margin", "auto_append_margin", "adjust_down_lever_append_margin"})
 
 
+def information(call: Call) -> object:
+    """Whose key it is; 40014 for a key that may not read the spot section."""
+    if not call.switches.spot_read:
+        raise Fail("40014", "Incorrect permissions, need spot account read permissions")
+    return {
+        "userId": call.books.uid,
+        "inviterId": "",
+        "ips": "",
+        "authorities": ["coow", "stow"],
+        "parentId": int(call.books.uid),
+        "traderType": "not_trader",
+        "channelCode": "",
+        "channel": "",
+        "regisTime": "1246566789345",
+    }
+
+
 def bills(call: Call) -> object:
     """One page, the newest first."""
     product = call.product()

@@ -57,6 +57,10 @@ SHORT = risk_row("BTCUSDT", "SHORT", "-0.010", isolatedWallet="70", notional="-6
 FLAT = [risk_row("ETHUSDT", side, marginType="cross") for side in ("LONG", "SHORT")]
 
 
+def balance(asset: str, available: str, *, alias: str = "SgsR") -> dict[str, str]:
+    return {"accountAlias": alias, "asset": asset, "availableBalance": available}
+
+
 class Desk:
     """An adapter with its fake exchange."""
 
@@ -66,7 +70,7 @@ class Desk:
         self.wire.answers |= {
             "/fapi/v1/accountConfig": config(),
             "/fapi/v2/positionRisk": answer([LONG, SHORT, *FLAT]),
-            "/fapi/v3/balance": answer([{"asset": "USDT", "availableBalance": "1000.50"}]),
+            "/fapi/v3/balance": answer([balance("USDT", "1000.50")]),
             "/fapi/v1/leverageBracket": answer(BRACKETS),
             "/fapi/v1/openOrders": answer([]),
             "/fapi/v1/openAlgoOrders": answer([]),
@@ -93,7 +97,7 @@ def test_a_look_at_a_hedge_account_is_four_reads_at_once() -> None:
     assert sorted(desk.wire.paths()) == FULL
     assert len({when for when, request in desk.wire.sent if path_of(request) in FULL}) == 1
     assert account.position_mode is PositionMode.HEDGE
-    assert (account.uid, account.multi_assets, account.account_block) == (None, False, None)
+    assert (account.uid, account.multi_assets, account.account_block) == ("SgsR", False, None)
     assert account.available == {"USDT": D("1000.50")}
     assert account.sent_at_ms <= SERVED_MS + 40
 
@@ -306,7 +310,7 @@ def test_a_margin_asset_is_taken_from_a_name_only_where_that_is_clear(
 
 
 def test_where_a_name_does_not_tell_the_asset_the_exchange_is_asked_once() -> None:
-    balances = answer([{"asset": name, "availableBalance": "1"} for name in ("USDT", "LDUSDT")])
+    balances = answer([balance(name, "1") for name in ("USDT", "LDUSDT")])
     info = answer({"symbols": [{"symbol": "WLDUSDT", "marginAsset": "USDT"}]})
     desk = Desk(
         v2__positionRisk=answer([risk_row("WLDUSDT", "LONG", "1", isolatedWallet="5")]),
@@ -474,7 +478,7 @@ def test_a_refusal_says_what_was_called_and_what_the_code_means() -> None:
         run(main)
 
 
-def test_the_adapter_counts_what_it_sends_and_has_no_account_id_and_no_cursor() -> None:
+def test_the_adapter_counts_what_it_sends_and_has_no_cursor() -> None:
     desk = Desk()
 
     async def main() -> tuple[str | None, str | None, int]:
@@ -483,6 +487,35 @@ def test_the_adapter_counts_what_it_sends_and_has_no_account_id_and_no_cursor() 
         return await writer.account_uid(), await writer.newest_row("BTCUSDT"), await writer.sync_time()
 
     uid, row, served = run(main)
-    assert (uid, row) == (None, None)
+    assert (uid, row) == ("SgsR", None)
     assert served >= SERVED_MS
     assert desk.adapter.requests == {"read": 4, "public": 1, "write": 0}
+
+
+NAMELESS = {
+    "no alias": [{"asset": "USDT", "availableBalance": "1"}],
+    "an empty alias": [balance("USDT", "1", alias="")],
+    "an alias that is a path": [balance("USDT", "1", alias="../x")],
+    "two aliases": [balance("USDT", "1"), balance("BNB", "1", alias="other")],
+    "no rows": [],
+}
+
+
+@pytest.mark.parametrize("table", NAMELESS.values(), ids=NAMELESS)
+def test_a_balance_that_does_not_name_one_account_is_a_failed_read(table: list[dict[str, str]]) -> None:
+    desk = Desk()
+    desk.wire.answers["/fapi/v3/balance"] = answer(table)
+    with pytest.raises(ReadFailed, match="account"):
+        run(desk.adapter.account_uid)
+
+
+def test_a_balance_of_another_account_than_before_is_a_failed_read() -> None:
+    desk = Desk()
+
+    async def main() -> None:
+        await desk.adapter.account_uid()
+        desk.wire.answers["/fapi/v3/balance"] = answer([balance("USDT", "1000.50", alias="other")])
+        await desk.adapter.observe({})
+
+    with pytest.raises(ReadFailed, match="another account"):
+        run(main)

@@ -17,6 +17,7 @@ from tests.kit.bitget_account import (
     ETH,
     ETH_NET,
     ETH_SHORT,
+    INFO,
     ORDERS,
     PLAN_ORDERS,
     POSITIONS,
@@ -129,11 +130,29 @@ def test_free_balance_is_what_isolated_positions_may_take_else_what_is_available
     assert observe(answers={ACCOUNTS: data(rows)}).available == {"USDT": Decimal("800.25"), "BTC": 2, "X": 3}
 
 
-def test_bitget_tells_no_account_id() -> None:
-    desk = Desk()
-    run(desk.bitget.account_uid)
-    assert observe().uid is None
-    assert desk.requests() == []
+@pytest.mark.parametrize("told", ["7", 7])
+def test_the_spot_section_tells_the_user_id(told: object) -> None:
+    desk = Desk({INFO: data({"userId": told})})
+    assert run(desk.bitget.account_uid) == "7"
+    assert run(lambda: desk.bitget.observe({})).uid == "7"
+
+
+def test_a_key_that_may_not_read_the_spot_section_tells_no_user_id() -> None:
+    refused = answer({"code": "40014", "msg": "Incorrect permissions", "data": None}, 400)
+    desk = Desk({INFO: refused})
+    assert run(desk.bitget.account_uid) is None
+    assert run(lambda: desk.bitget.observe({})).uid is None
+
+
+@pytest.mark.parametrize("told", ["", None, True, "a b"])
+def test_an_answer_without_a_user_id_is_a_failed_read(told: object) -> None:
+    with pytest.raises(ReadFailed, match="does not name the account"):
+        run(Desk({INFO: data({"userId": told})}).bitget.account_uid)
+
+
+def test_a_user_id_that_is_not_read_for_another_reason_is_a_failed_read() -> None:
+    with pytest.raises(ReadFailed):
+        run(Desk({INFO: answer({"code": "40725", "msg": "service error", "data": None}, 500)}).bitget.account_uid)
 
 
 def test_the_type_of_a_symbol_with_a_position_is_read_from_its_row() -> None:

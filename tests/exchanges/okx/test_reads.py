@@ -137,6 +137,12 @@ def test_the_account_tells_its_user_id() -> None:
     assert run(desk.okx.account_uid) == "44"
 
 
+@pytest.mark.parametrize("uid", ["", " ", "../x", "a" * 65])
+def test_an_account_without_a_user_id_is_a_failed_read(uid: str) -> None:
+    with pytest.raises(ReadFailed, match="does not name the account"):
+        run(Desk({CONFIG: data(config_row(uid=uid))}).okx.account_uid)
+
+
 @pytest.mark.parametrize(
     ("config", "word"),
     [({"acctLv": "1"}, "spot mode"), ({"ctIsoMode": "autonomy"}, "manual transfer mode")],
