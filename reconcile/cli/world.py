@@ -24,6 +24,7 @@ from requests.utils import get_environ_proxies
 from reconcile import __version__
 from reconcile.cli.errors import redacted
 from reconcile.cli.files import private
+from reconcile.cli.machine import machine_of
 from reconcile.cli.session import Session
 from reconcile.clock import Clock
 from reconcile.concurrency import Stop
@@ -118,6 +119,7 @@ class Outside:
             warn=lambda line: self._session.warn(redacted(line, self._session)),
             stop=stop,
             host=socket.gethostname(),
+            machine=machine_of(socket.gethostname()),
             actor=actor_of(self._env),
             version=__version__,
             parallelism=self._parallelism,

@@ -209,6 +209,7 @@ _READERS: Mapping[str, Callable[[Mapping[str, Any]], Record | Header]] = {
         command=value["command"],
         cold_until_ms=value.get("cold_until_ms"),
         details=value.get("details", {}),
+        machine=value.get("machine"),
     ),
     RunFinished.kind: lambda value: RunFinished(details=value.get("details", {})),
     PlanUsed.kind: lambda value: PlanUsed(plan_id=value["plan_id"], digest=value["digest"]),

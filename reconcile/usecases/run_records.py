@@ -47,19 +47,24 @@ class RunFacts:
     places: Places | None = None
 
 
-def seen_from(journal: Journal, host: str) -> bool:
-    """Whether this journal has seen everything that was sent before: its last run was here, or in the same database."""
+def seen_from(journal: Journal, world: World) -> bool:
+    """Whether this journal has seen everything that was sent before: its last run was here, or in the same database.
+
+    Here is the same running machine: not another container of the same name, and not before a reboot.
+    """
     last = journal.state.last_run
     if last is None:
         return False
-    return last.host == host if journal.place is None else last.details.get("journal_place") == journal.place
+    if journal.place is not None:
+        return last.details.get("journal_place") == journal.place
+    return (last.host, last.machine) == (world.host, world.machine)
 
 
 def cold_until(world: World, desired: DesiredAccount, journal: Journal, connection: Connection) -> int | None:
     """The exchange time before which a request that this journal has not seen could still take effect; None: none."""
     if not connection.cold_fence:
         return None
-    if seen_from(journal, world.host):
+    if seen_from(journal, world):
         return journal.state.cold_until_ms
     writer = connection.writer
     return writer.time.latest() + writer.traits.validity_ms + grace_ms(desired, writer)
@@ -74,7 +79,13 @@ async def run_started(
         "journal_place": journal.place,
         "notes_head": await head_of(world, journal.identity),
     }
-    return RunStarted(host=world.host, command=facts.command, cold_until_ms=cold_until_ms, details=details)
+    return RunStarted(
+        host=world.host,
+        command=facts.command,
+        cold_until_ms=cold_until_ms,
+        details=details,
+        machine=world.machine,
+    )
 
 
 async def note_refused(

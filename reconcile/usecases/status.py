@@ -144,6 +144,7 @@ async def _say(
         command="resolve",
         cold_until_ms=journal.state.cold_until_ms,
         details=details,
+        machine=earlier.machine if earlier else world.machine,
     )
     await journal.append(started, durable=False)
     resolved = Resolved(

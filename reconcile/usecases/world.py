@@ -33,7 +33,8 @@ class World:
     """``connect`` makes the way to an account; with its second argument True it cannot write. Raises InputError.
 
     ``progress`` takes one line for a person; ``stop`` is set when the run is asked to end; ``host`` names this machine
-    for the journal and ``actor`` who is responsible. ``parallelism`` bounds the writes of one account and the accounts
+    for the journal and ``actor`` who is responsible. ``machine`` is what a reboot and another container of the same
+    name do not share (None: the host's name tells). ``parallelism`` bounds the writes of one account and the accounts
     in work at once. ``version`` is the tool's. ``warn`` takes a line that must be shown (None: as ``progress``).
     """
 
@@ -48,6 +49,7 @@ class World:
     host: str
     actor: str
     version: str
+    machine: str | None = None
     warn: Callable[[str], None] | None = None
     parallelism: int = 10
     lock_timeout_ms: int = 60_000

@@ -47,6 +47,7 @@ EVERY_KIND: tuple[Record | Header, ...] = (
         host="alpha",
         command="apply",
         cold_until_ms=9,
+        machine="0123456789abcdef",
         details={"actor": "ana", "overrides": {"max_add": "7"}, "dirty": None},
     ),
     RunFinished(details={"exit_code": 0, "steps": ["a", "b"]}),

@@ -1,0 +1,58 @@
+"""A run waits where its journal may not have seen what was sent: another host, a twin container, a reboot."""
+
+from dataclasses import replace
+
+import pytest
+
+from reconcile.usecases import apply as applying
+from tests.kit.scene import Scene, desired, play
+
+LONG = "BTCUSDT.long"
+FENCE_MS = 8_000
+"""Binance: a validity of 3 s and a grace of 5 s."""
+HERE = ("host", "boot 1")
+
+SECOND_RUNS = {
+    "the same machine": (HERE, False),
+    "another host": (("other", "boot 1"), True),
+    "a container of the same name": (("host", "boot 1, namespace 2"), True),
+    "after a reboot": (("host", "boot 2"), True),
+    "a machine that cannot tell": (("host", None), True),
+}
+
+
+async def took_ms(scene: Scene, where: tuple[str, str | None], target: str) -> int:
+    """How long an apply of its own process takes there, which must succeed."""
+    began = scene.now_ms()
+    host, machine = where
+    world = replace(scene.world(), host=host, machine=machine)
+    result = await applying.apply(world, [desired({LONG: target})], reason=None, git_commit=None, confirm=None)
+    assert result.exit_code == 0
+    return scene.now_ms() - began
+
+
+@pytest.mark.parametrize("second", SECOND_RUNS)
+def test_a_run_waits_unless_the_last_one_was_on_this_running_machine(second: str) -> None:
+    where, is_cold = SECOND_RUNS[second]
+
+    async def two_runs(scene: Scene) -> tuple[int, int]:
+        scene.place.cold_fence = True
+        first = await took_ms(scene, HERE, "3500")
+        await scene.pass_time(60_000)
+        return first, await took_ms(scene, where, "4000")
+
+    (first, later), scene = play(two_runs)
+    assert first >= FENCE_MS
+    assert (later >= FENCE_MS) == is_cold
+    assert [str(change) for _, change in scene.moved_by_calls()] == ["500", "500"]
+
+
+def test_a_journal_from_before_machines_were_told_apart_is_not_trusted() -> None:
+    async def upgraded(scene: Scene) -> int:
+        scene.place.cold_fence = True
+        await took_ms(scene, ("host", None), "3500")
+        await scene.pass_time(60_000)
+        return await took_ms(scene, HERE, "4000")
+
+    later, _ = play(upgraded)
+    assert later >= FENCE_MS
