@@ -95,12 +95,22 @@ class PlanError:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Looser:
+    """A limit that allows more than it did at the account's last apply; values as a person reads them."""
+
+    key: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountPlan:
     """What one account's plan says.
 
     ``observed`` is None when the account could not be read; then ``errors`` says why and ``exit_code`` is 1 (or 4).
     ``entries`` are in file order, unmanaged last; ``order`` lists step ids in the order they are to start.
-    ``observed_wall_ms`` is the Unix time of the look, for display.
+    ``observed_wall_ms`` is the Unix time of the look, for display. ``looser`` are the limits that allow more than at
+    the last apply, where a journal knows that.
     """
 
     desired: DesiredAccount
@@ -112,6 +122,7 @@ class AccountPlan:
     available_after: Mapping[str, Decimal] = field(default_factory=dict)
     errors: tuple[PlanError, ...] = ()
     exit_code: int = 0
+    looser: tuple[Looser, ...] = ()
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -24,9 +24,11 @@ def failure(messages: Iterable[str]) -> str:
 
 
 def plan(plan: Plan) -> str:
-    """Account-wide errors at the policy key they name, blocked and held entries at their position."""
+    """Account-wide errors at the policy key they name, limits that are looser than at the last apply likewise, and
+    blocked and held entries at their position."""
     return "".join(
         _errors(account, account.errors)
+        + _looser(account)
         + "".join(_entry(account, entry) for entry in account.entries if entry.status in _SHOWN)
         for account in plan.accounts
     )
@@ -60,6 +62,20 @@ def _errors(account: AccountPlan, errors: Iterable[PlanError]) -> str:
             account.desired.path, lines.get(f"policy.{error.key}", lines.get(error.key)), error.key, error.message
         )
         for error in errors
+    )
+
+
+def _looser(account: AccountPlan) -> str:
+    lines = account.desired.lines
+    return "".join(
+        annotation(
+            account.desired.path,
+            lines.get(f"policy.{each.key}", lines.get(f"account.{each.key}")),
+            each.key,
+            f"looser than at the last apply: {each.before} → {each.after}",
+            level="warning",
+        )
+        for each in account.looser
     )
 
 

@@ -95,6 +95,7 @@ def _account(account: AccountPlan) -> Document:
         "grace_ms": desired.grace_ms,
         "cold_start": desired.cold_start.value,
         "policy": policy_document(desired.policy),
+        "looser": [{"key": each.key, "before": each.before, "after": each.after} for each in account.looser],
         "exit_code": account.exit_code,
         "errors": errors(account.errors),
         "state_file": desired.path,

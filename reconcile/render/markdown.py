@@ -16,6 +16,7 @@ from reconcile.render.conclusion import conclusion
 from reconcile.render.text import NO_TITLES
 from reconcile.render.values import (
     by_attention,
+    cautions,
     clean,
     declared,
     describe,
@@ -79,6 +80,7 @@ def plan(plan: Plan, *, titles: Mapping[str, str] = NO_TITLES, limit: int = LIMI
 
 def _plan_account(page: "Page", account: AccountPlan, titles: Mapping[str, str]) -> None:
     page.add("", f"**{quote(describe(account, titles))}** ({code(account.desired.path)})", "")
+    _cautions(page, cautions(account))
     _errors(page, account.errors)
     if account.errors and account.entries:
         page.add("**Refused as a whole: nothing of this account is sent.**", "")
@@ -139,6 +141,13 @@ def _step(step: StepResult, asset: str) -> str:
     notes = "; ".join(note for note in (step.evidence, step.detail) if note)
     cells = [f"**{step.outcome.value}**", code(str(step.address)), step.before or "", step.after or "", sent]
     return f"| {' | '.join([*cells[:2], *map(quote, cells[2:4]), cells[4], quote(notes)])} |"
+
+
+def _cautions(page: "Page", said: Sequence[str]) -> None:
+    for text in said:
+        page.add(f"> ⚠️ {quote(text[:2000])}", ">")
+    if said:
+        page.add("")
 
 
 def _errors(page: "Page", errors: Sequence[PlanError]) -> None:

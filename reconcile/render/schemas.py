@@ -124,6 +124,14 @@ class EntryModel(_Model):
     wanted: StepModel | None = None
 
 
+class LooserModel(_Model):
+    """A limit that allows more than it did at the account's last apply."""
+
+    key: str
+    before: str
+    after: str
+
+
 class AccountPlanModel(_Model):
     """One account of a plan."""
 
@@ -139,6 +147,7 @@ class AccountPlanModel(_Model):
     grace_ms: Count | None
     cold_start: ColdStart | None = None
     policy: PolicyModel
+    looser: tuple[LooserModel, ...] = ()
     exit_code: ExitCode
     errors: tuple[ErrorModel, ...]
     state_file: str

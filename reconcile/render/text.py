@@ -26,6 +26,7 @@ from reconcile.render.conclusion import conclusion
 from reconcile.render.values import (
     aligned,
     by_attention,
+    cautions,
     clean,
     declared,
     describe,
@@ -69,6 +70,7 @@ def plan(plan: Plan, *, color: bool, titles: Mapping[str, str] = NO_TITLES) -> s
 def _account(account: AccountPlan, *, color: bool, titles: Mapping[str, str]) -> str:
     head = f"{describe(account, titles)}  ({clean(account.desired.path)})"
     lines = [_paint(head, "1", color=color)]
+    lines += [_paint(f"  ! {caution}", _COLOURS["!"], color=color) for caution in cautions(account)]
     lines += _errors(account.errors, color=color)
     if account.errors and account.entries:
         lines.append(_paint("  ! refused as a whole: nothing of this account is sent", _COLOURS["!"], color=color))

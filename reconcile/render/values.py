@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
 
+from reconcile.model.account import ColdStart
 from reconcile.model.plan import AccountPlan, Entry, MoveMargin, Plan, SetMarginType, Status, Step
+from reconcile.model.traits import TRAITS
 from reconcile.money import ZERO, plain, plus
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -197,8 +199,34 @@ def summary_line(plan: Plan) -> str:
 
 
 def describe(account: AccountPlan, titles: Mapping[str, str]) -> str:
-    """One account by name, exchange, endpoint, product and mode: ``main: Binance USD-M, live, hedge``."""
+    """One account by name, exchange, endpoint, product, mode and the prefix of its secrets, where it needs any:
+    ``main: Binance USD-M, live, hedge, credentials MAIN``."""
     desired = account.desired
     parts = [titles.get(desired.exchange, desired.exchange), desired.endpoint, desired.product]
-    shown = ", ".join(part for part in [*parts, desired.position_mode.value] if part)
+    keys = None if desired.endpoint == "sandbox" else f"credentials {desired.credentials}"
+    shown = ", ".join(part for part in [*parts, desired.position_mode.value, keys] if part)
     return clean(f"{desired.name}: {shown}")
+
+
+def cautions(account: AccountPlan) -> list[str]:
+    """What a reviewer must not miss about how an account is treated: settings that are not the exchange's own, and
+    limits that allow more than at the last apply."""
+    desired = account.desired
+    said = []
+    usual = TRAITS[desired.exchange].grace_ms if desired.exchange in TRAITS else None
+    if desired.grace_ms is not None and desired.grace_ms != usual:
+        own = "" if usual is None else f" (default {seconds(usual)})"
+        said.append(f"grace is {seconds(desired.grace_ms)}{own}")
+    if desired.amount_step is not None:
+        said.append(f"amount_step is {plain(desired.amount_step)}, declared in the state file")
+    if desired.cold_start is ColdStart.TRUST and desired.endpoint != "sandbox":
+        said.append("cold_start is trust: requests that the journal does not know are not waited for")
+    if account.looser:
+        changes = ", ".join(f"{each.key} {each.before} → {each.after}" for each in account.looser)
+        said.append(f"looser than at the last apply: {changes}")
+    return [clean(text) for text in said]
+
+
+def seconds(milliseconds: int) -> str:
+    """A duration for a person: ``5s``, ``0.3s``."""
+    return f"{plain(Decimal(milliseconds) / 1000)}s"

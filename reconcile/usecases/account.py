@@ -1,7 +1,7 @@
 """One account's way through a use case; every failure on it becomes that account's own error and exit code."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from reconcile import statefile
 from reconcile.connect import secrets
@@ -23,6 +23,7 @@ from reconcile.money import plain
 from reconcile.planning import order as planner
 from reconcile.planning.targets import matches
 from reconcile.protocol.freshness import sound_look
+from reconcile.usecases.limits_in_force import looser_than_at
 from reconcile.usecases.world import Connection, World
 
 
@@ -98,7 +99,7 @@ async def plan_account(
 
     look, unsound = await sound_look(desired, writer, state, grace_ms=grace_ms(desired, writer), pause=pause)
     held = {**unsound, **held_addresses(state, desired, writer)}
-    return planner.plan_account(
+    made = planner.plan_account(
         desired,
         look,
         held=held,
@@ -108,6 +109,7 @@ async def plan_account(
         identity=identity,
         targets=selection.addresses(desired),
     )
+    return replace(made, looser=looser_than_at(state.last_run, desired))
 
 
 def failed_plan(desired: DesiredAccount, error: ReconcileError) -> AccountPlan:

@@ -20,6 +20,7 @@ from reconcile.protocol.slots import Places
 from reconcile.render.json import digest as digest_of
 from reconcile.render.json import entry_document, policy_document
 from reconcile.usecases.account import Selection, grace_ms
+from reconcile.usecases.limits_in_force import recorded
 from reconcile.usecases.movements import Moved
 from reconcile.usecases.notes import head_of, note, refusal, whose
 from reconcile.usecases.world import Connection, World
@@ -76,6 +77,7 @@ async def run_started(
     """Who runs what, on which account, why, and under which policy; and where the notes beside the journal stand."""
     details = {
         **_who_and_what(world, desired, facts),
+        "limits": recorded(desired, facts.overrides, journal.state.last_run),
         "journal_place": journal.place,
         "notes_head": await head_of(world, journal.identity),
     }

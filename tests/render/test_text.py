@@ -171,5 +171,5 @@ def test_an_account_refused_as_a_whole_says_that_nothing_of_it_is_sent() -> None
 def test_the_question_names_only_accounts_that_something_is_sent_to() -> None:
     quiet = account([item for item in every_entry() if item.status is Status.IN_SYNC], name="quiet")
     shown = text.question(plan(account(), quiet))
-    assert "main: binance, live, hedge: 3 calls" in shown
+    assert "main: binance, live, hedge, credentials MAIN: 3 calls" in shown
     assert "quiet" not in shown

@@ -1,0 +1,82 @@
+"""Which of an account's limits allow more than they did at its last apply, so that a reviewer does not miss it.
+
+Both sides are documents: the names and the notation of ``[policy]``, with ``grace_ms`` and ``cold_start`` beside them.
+The earlier one comes from a journal, so nothing about its values is taken for granted. What cannot be compared (a share
+that became an amount, a table that became a number) counts as looser: a person decides.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from reconcile.model.plan import Looser
+from reconcile.money import parse, plain
+
+_CEILINGS = ("max_margin", "max_add", "max_total_add", "max_total_reduce", "max_changes")
+"""More is looser, and none at all the loosest."""
+_FLOORS = ("min_liquidation_distance", "min_available", "grace_ms")
+"""Less is looser, and none at all the loosest; a grace that is not declared is the exchange's own."""
+_ORDERS: Mapping[str, tuple[object, ...]] = {
+    "allow_reduce": (False, True),
+    "unmanaged": ("refuse", "report", "ignore"),
+    "cold_start": ("wait", "trust"),
+}
+"""From the strictest to the loosest."""
+
+
+def looser(before: Mapping[str, Any], now: Mapping[str, Any], *, grace_ms: int) -> tuple[Looser, ...]:
+    """Every limit that allows more now than before; ``grace_ms`` is the exchange's own.
+
+    A key of ``_ORDERS`` that one of the documents lacks was not known to it, and is not compared.
+    """
+    found = []
+    for key, order in _ORDERS.items():
+        was, is_now = before.get(key), now.get(key)
+        if was in order and is_now in order and order.index(is_now) > order.index(was):
+            found.append(Looser(key=key, before=_word(was), after=_word(is_now)))
+    for key in (*_CEILINGS, *_FLOORS):
+        was, is_now = _limit(before, key, grace_ms), _limit(now, key, grace_ms)
+        if was != is_now and not _is_as_strict(was, is_now, higher=key in _CEILINGS):
+            found.append(Looser(key=key.removesuffix("_ms"), before=_shown(key, was), after=_shown(key, is_now)))
+    return tuple(found)
+
+
+def _limit(document: Mapping[str, Any], key: str, grace_ms: int) -> Any:
+    value = document.get(key)
+    return grace_ms if key == "grace_ms" and value is None else value
+
+
+def _is_as_strict(was: Any, now: Any, *, higher: bool) -> bool:
+    """Whether a limit allows no more than it did; ``higher`` is looser where it is True."""
+    if was is None or now is None:
+        return was is None
+    if isinstance(was, Mapping) and isinstance(now, Mapping):
+        return all(_is_as_strict(amount, now.get(asset), higher=higher) for asset, amount in was.items())
+    first, second = _number(was), _number(now)
+    if first is None or second is None or first[1] != second[1]:
+        return False
+    return second[0] <= first[0] if higher else second[0] >= first[0]
+
+
+def _number(value: Any) -> tuple[Decimal, bool] | None:
+    """An amount, and whether it is a share; None for anything else."""
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    try:
+        return parse(text.removesuffix("%")), text.endswith("%")
+    except ValueError:
+        return None
+
+
+def _shown(key: str, value: Any) -> str:
+    if value is None:
+        return "no limit"
+    if key == "grace_ms":
+        number = _number(value)
+        return "?" if number is None else f"{plain(number[0] / 1000)}s"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{amount} {asset}" for asset, amount in value.items())
+    return str(value)
+
+
+def _word(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,52 @@
+"""What an account's state file allows, as a run records it for the plans that come after it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from reconcile.journal.records import RunStarted
+from reconcile.model.account import DesiredAccount
+from reconcile.model.plan import Looser
+from reconcile.model.traits import TRAITS
+from reconcile.planning.looser import looser
+from reconcile.render.json import policy_document
+
+
+def limits_of(desired: DesiredAccount) -> dict[str, Any]:
+    """The account's policy, its grace (None: the exchange's own) and what it does at a cold start."""
+    return {
+        **policy_document(desired.policy),
+        "grace_ms": desired.grace_ms,
+        "cold_start": desired.cold_start.value,
+    }
+
+
+def recorded(desired: DesiredAccount, overrides: Mapping[str, str], last: RunStarted | None) -> dict[str, Any]:
+    """What the state file allows without the overrides, which hold for one run only.
+
+    ``overrides`` are named ``KEY`` or ``ACCOUNT:KEY``. What the file says for such a key is not known to a run, so
+    that of the run before stands.
+    """
+    limits, earlier = limits_of(desired), {} if last is None else _limits_at(last)
+    for name in overrides:
+        account, _, key = name.rpartition(":")
+        if account in {"", desired.name} and earlier:
+            limits.pop(key, None)
+            if key in earlier:
+                limits[key] = earlier[key]
+    return limits
+
+
+def looser_than_at(last: RunStarted | None, desired: DesiredAccount) -> tuple[Looser, ...]:
+    """What this account is allowed now and was not at its last run; nothing where there was none."""
+    earlier = {} if last is None else _limits_at(last)
+    grace_ms = TRAITS[desired.exchange].grace_ms
+    return looser(earlier, limits_of(desired), grace_ms=grace_ms) if earlier else ()
+
+
+def _limits_at(last: RunStarted) -> Mapping[str, Any]:
+    """From the run's record, or as far as records of earlier versions tell; empty where they do not."""
+    found = last.details.get("limits")
+    if isinstance(found, Mapping):
+        return found
+    policy = last.details.get("policy")
+    return {**policy, "grace_ms": last.details.get("grace_ms")} if isinstance(policy, Mapping) else {}
