@@ -45,13 +45,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Yes:
-    """A well-formed success. ``note`` is the exchange's own code and message, safe to journal.
-
-    ``already`` is True for an "already so" answer to an absolute call: success only after a look.
-    """
+    """A well-formed success. ``note`` is the exchange's own code and message, safe to journal."""
 
     note: str
-    already: bool = False
 
 
 class Reader(Protocol):

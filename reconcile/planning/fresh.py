@@ -34,19 +34,16 @@ class Stale:
 FreshMove = Send | InSync | Stale
 
 
-def fresh_move(
-    target: Target, step: MoveMargin, position: Position | None, step_size: Decimal, *, identity: str | None = None
-) -> FreshMove:
+def fresh_move(target: Target, step: MoveMargin, position: Position | None, step_size: Decimal) -> FreshMove:
     """What to do about a margin step, given the position as just observed.
 
-    ``identity`` is the position's when the step was planned, None where it is not known. Raises ValueError for a target
-    that declares no margin.
+    Raises ValueError for a target that declares no margin.
     """
     if target.isolated_margin is None:
         raise ValueError(f"moving margin of {target.address}: the target declares none; plan again")
     if position is None or not position.is_open:
         return Stale(reason="the position was closed since the plan")
-    stale = _moved_on(step, position, identity)
+    stale = _moved_on(step, position)
     if stale is not None:
         return Stale(reason=stale)
     gap = minus(target.isolated_margin, position.isolated_margin)
@@ -62,11 +59,9 @@ def fresh_move(
     return Send(amount=amount) if amount > 0 else InSync()
 
 
-def _moved_on(step: MoveMargin, position: Position, identity: str | None) -> str | None:
+def _moved_on(step: MoveMargin, position: Position) -> str | None:
     if position.margin_type is not MarginType.ISOLATED:
         return "the position is crossed since the plan"
-    if identity is not None and position.identity != identity:
-        return "the position was closed and reopened since the plan"
     if position.auto_add:
         return "auto-add margin was switched on since the plan"
     live = position.isolated_margin

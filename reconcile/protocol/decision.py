@@ -50,7 +50,6 @@ class Decision:
     before: str
     wanted: str
     position: Position | None
-    look: ObservedAccount
 
 
 async def basis(context: Context, address: Address, *, not_before: int) -> ObservedAccount:
@@ -92,7 +91,7 @@ def _decide_type(step: SetMarginType, look: ObservedAccount) -> Decision:
         )
     if state is None or state.open_orders is not False:
         raise Left(Event.STALE, "stale: orders were opened since the plan; the margin type can only change without any")
-    return Decision(amount=None, before=str(live), wanted=str(step.after), position=None, look=look)
+    return Decision(amount=None, before=str(live), wanted=str(step.after), position=None)
 
 
 def _decide_amount(context: Context, step: MoveMargin, look: ObservedAccount) -> Decision:
@@ -112,7 +111,7 @@ def _decide_amount(context: Context, step: MoveMargin, look: ObservedAccount) ->
         raise Left(Event.GIVEN_UP, f"policy no longer permits it: {breach}")
     before = position.isolated_margin
     after = plus(before, amount) if step.action == "add_margin" else minus(before, amount)
-    return Decision(amount=amount, before=plain(before), wanted=plain(after), position=position, look=look)
+    return Decision(amount=amount, before=plain(before), wanted=plain(after), position=position)
 
 
 def _marked(context: Context, amount: Decimal, step: MoveMargin) -> Decimal:

@@ -22,7 +22,6 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
-from reconcile.journal.records import Known
 from reconcile.model.plan import OutcomeKind
 
 
@@ -118,11 +117,6 @@ OUTCOMES: Mapping[State, OutcomeKind] = MappingProxyType(
     }
 )
 """The states a life ends in, and what the report calls them."""
-
-RESTART: Mapping[Known | None, State] = MappingProxyType(
-    {None: State.DOUBT, Known.ACCEPTED: State.CONFIRMING, Known.UNKNOWN: State.LOOKING}
-)
-"""Where the next run begins an intent that a run left open, by what the journal knows of it."""
 
 
 def advance(state: State, event: Event) -> State:

@@ -27,7 +27,7 @@ import json
 import random
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -98,21 +98,6 @@ class Scripted:
         """The next fault of the script."""
         matches = fnmatchcase(request.method, self._method) and fnmatchcase(request.path, self._path)
         return self._left.pop() if matches and self._left else NO_FAULT
-
-
-class Replicas:
-    """Reads are answered in turn by replicas, each as far behind as its lag says; all else is as ``inner`` says."""
-
-    def __init__(self, lags: Sequence[Lag], *, inner: Faults | None = None) -> None:
-        self._lags, self._turn, self._inner = tuple(lags), 0, inner or NoFaults()
-
-    def pick(self, request: Request) -> Fault:
-        """The inner fault, seen through the replica whose turn it is."""
-        fault = self._inner.pick(request)
-        if request.method != "GET" or fault.lag is not FRESH:
-            return fault
-        self._turn += 1
-        return replace(fault, lag=self._lags[(self._turn - 1) % len(self._lags)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

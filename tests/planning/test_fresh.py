@@ -63,15 +63,14 @@ def test_a_planned_amount_below_one_step_is_not_sent() -> None:
         (None, "closed"),
         (position(PLACE, "0", size="0"), "closed"),
         (position(PLACE, "0", kind=CROSSED), "crossed"),
-        (position(PLACE, "1200", identity="p2"), "reopened"),
-        (position(PLACE, "1200", identity="p1", auto_add=True), "auto-add"),
-        (position(PLACE, "1210", identity="p1"), "from 1200 to 1210"),
-        (position(PLACE, "1189", identity="p1"), "from 1200 to 1189"),
-        (position(PLACE, "1500", identity="p1"), "from 1200 to 1500"),
+        (position(PLACE, "1200", auto_add=True), "auto-add"),
+        (position(PLACE, "1210"), "from 1200 to 1210"),
+        (position(PLACE, "1189"), "from 1200 to 1189"),
+        (position(PLACE, "1500"), "from 1200 to 1500"),
     ],
 )
 def test_what_was_not_planned_from_is_stale_and_says_why(found: Position | None, reason: str) -> None:
-    fresh = fresh_move(target(PLACE, "1500", tolerance="5"), move(tolerance="5"), found, STEP, identity="p1")
+    fresh = fresh_move(target(PLACE, "1500", tolerance="5"), move(tolerance="5"), found, STEP)
     assert isinstance(fresh, Stale)
     assert reason in fresh.reason
 

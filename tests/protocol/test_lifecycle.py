@@ -2,9 +2,8 @@
 
 import pytest
 
-from reconcile.journal.records import Known
 from reconcile.model.plan import OutcomeKind
-from reconcile.protocol.lifecycle import OUTCOMES, RESTART, TABLE, Event, ImpossibleError, State, advance
+from reconcile.protocol.lifecycle import OUTCOMES, TABLE, Event, ImpossibleError, State, advance
 
 SENDING = {state for (state, event) in TABLE if event is Event.SEND}
 
@@ -84,9 +83,3 @@ def test_what_is_not_in_the_table_cannot_happen(state: State, event: Event) -> N
 @pytest.mark.parametrize(("state", "event"), list(TABLE), ids=str)
 def test_what_is_in_the_table_happens(state: State, event: Event) -> None:
     assert advance(state, event) is TABLE[state, event]
-
-
-def test_a_restart_begins_where_nothing_can_be_sent_without_a_look() -> None:
-    assert RESTART == {None: State.DOUBT, Known.ACCEPTED: State.CONFIRMING, Known.UNKNOWN: State.LOOKING}
-    assert set(RESTART) == {None, *(known for known in Known if not known.settles)}
-    assert not SENDING & set(RESTART.values())

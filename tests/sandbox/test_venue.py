@@ -16,7 +16,6 @@ from reconcile.sandbox.faults import (
     FaultPlan,
     Faults,
     NoFaults,
-    Replicas,
     Rule,
     Scripted,
 )
@@ -155,7 +154,7 @@ def test_the_timeline_tells_what_happened_without_a_secret() -> None:
 def behind(lag: Lag) -> tuple[Client, Venue]:
     """An account whose margin was raised a second ago, seen through a replica."""
     client = Client(books=demo_books(keep_ms=60_000))
-    venue = Venue(dialect=client.binance, faults=Replicas([lag]))
+    venue = Venue(dialect=client.binance, faults=FaultPlan([Rule(fault=Fault(lag=lag), method="GET")]))
     venue.submit(adding(client, 100), START)
     client.now_ms = START + 1000
     return client, venue
@@ -199,7 +198,7 @@ def test_one_read_of_positions_can_show_none() -> None:
 
 def test_replicas_answer_in_turn() -> None:
     client, venue = behind(Lag())
-    venue.faults = Replicas([Lag(), Lag(positions_ms=5000)])
+    venue.faults = Scripted([Fault(), Fault(lag=Lag(positions_ms=5000))] * 2, method="GET")
     margins = [seen(client, venue, "/fapi/v2/positionRisk", symbol="BTCUSDT")[0]["isolatedWallet"] for _ in range(4)]
     assert margins == ["3100.00000000", "3000.00000000"] * 2
 

@@ -10,15 +10,16 @@ the rows of version 3 name it. Where two assets fit or none does, ``asset_of`` s
 exchangeInfo, whose answer has megabytes on the live exchange.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
+from typing import Self
 
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.binance.risk import BinanceRisk, Tier
-from reconcile.exchanges.http.answers import Row, rows
-from reconcile.model.account import Address, MarginType, Position, Side
+from reconcile.exchanges.http.answers import Row, listed, rows
+from reconcile.model.account import Address, MarginType, Position, PositionMode, Side
 from reconcile.money import ZERO
 
 SIDES = {"BOTH": Side.NET, "LONG": Side.LONG, "SHORT": Side.SHORT}
@@ -67,6 +68,36 @@ class Balance:
             problem = "the rows name several accounts" if names else "there are no rows, so no account is named"
             raise ReadFailed(f"{what}: {problem}; check the endpoint", again=not names)
         return Balance(uid=names.pop(), available={row.text("asset"): row.number("availableBalance") for row in table})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fixed:
+    """What does not change within a run. ``block`` is a reason why nothing can be managed."""
+
+    mode: PositionMode
+    multi_assets: bool
+    block: str | None
+    tiers: Mapping[str, tuple[Tier, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """positionRisk in either version. ``configs`` None: each row carries its own (version 2)."""
+
+    what: str
+    values: Sequence[object]
+    configs: Mapping[str, Config] | None
+
+    @classmethod
+    def of(cls, path: str, payload: object, *, configs: Mapping[str, Config] | None = None) -> Self:
+        """From what was read at ``path``; raises ReadFailed where that is no list."""
+        what = f"reading {path}"
+        return cls(what=what, values=listed(what, payload), configs=configs)
+
+    @property
+    def rows(self) -> list[Row]:
+        """All of them; raises ReadFailed where one is no object."""
+        return [Row(self.what, value) for value in self.values]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +156,19 @@ def slot_of(
     if config is None:
         raise ReadFailed(f"reading the positions: symbolConfig does not list {symbol}; try again", again=True)
     return Slot(address=Address(symbol, side), row=row, config=config)
+
+
+def position(slot: Slot, assets: Mapping[str, str], fixed: Fixed) -> Position:
+    """The position of one slot; raises ReadFailed."""
+    symbol = slot.address.symbol
+    return slot.position(assets[symbol], fixed.tiers.get(symbol, ()))
+
+
+def to_change(declared: Mapping[str, MarginType], known: Mapping[str, Config], slots: Sequence[Slot]) -> list[str]:
+    """The declared symbols that are flat and have another type than declared."""
+    other = [symbol for symbol in declared if symbol in known and known[symbol].margin_type is not declared[symbol]]
+    busy = {slot.address.symbol for slot in slots if slot.row.number("positionAmt") != 0} if other else set()
+    return [symbol for symbol in other if symbol not in busy]
 
 
 def margin_type(text: str) -> MarginType:

@@ -9,16 +9,25 @@ of their own) are read for declared flat symbols whose type must change, and for
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 from decimal import Decimal
 from typing import assert_never
 
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.base import Call, LedgerRead, LedgerRow, Writer, Yes
 from reconcile.exchanges.binance import codes, ledger
-from reconcile.exchanges.binance.account import WIRE_SIDES, WIRE_TYPES, Balance, Config, asset_of, slot_of
+from reconcile.exchanges.binance.account import (
+    WIRE_SIDES,
+    WIRE_TYPES,
+    Balance,
+    Config,
+    Fixed,
+    Listing,
+    asset_of,
+    position,
+    slot_of,
+    to_change,
+)
 from reconcile.exchanges.binance.dialect import POSITIONS, BinanceDialect, classify, weight_of
-from reconcile.exchanges.binance.looks import Fixed, Listing, Seen, position, to_change
 from reconcile.exchanges.binance.risk import Tier, tiers_by_symbol
 from reconcile.exchanges.http.answers import Row, rows
 from reconcile.exchanges.http.transport import Params, Setup, Transport, at_once
@@ -46,7 +55,6 @@ class Binance:
         self._version_2 = True
         self._tiers: Mapping[str, tuple[Tier, ...]] | None = None
         self._assets: dict[str, str] = {}
-        self._seen: Seen | None = None
         self._uid: str | None = None
 
     async def sync_time(self) -> int:
@@ -64,22 +72,29 @@ class Binance:
         await self._transport.synced()
         sent_at = self.time.earliest()
         fixed, listing, balance = await self._together(reuse)
-        available = balance.available
-        seen = None if reuse is None or self._seen is None else self._seen.again(listing, fixed, declared, self._assets)
-        if seen is None:
-            seen = await self._read_anew(listing, fixed, declared, available)
-        self._seen = None if reuse is None else seen
-        orders = await self._orders_of(seen.to_change)
-        symbols = {symbol: replace(seen.symbols[symbol], open_orders=has) for symbol, has in orders.items()}
+        slots = [slot for row in listing.rows if (slot := slot_of(row, listing.configs, fixed.mode.sides, declared))]
+        configs = listing.configs or {slot.address.symbol: slot.config for slot in slots}
+        known = {symbol: configs[symbol] for symbol in declared if symbol in configs}
+        assets = await self._assets_of({slot.address.symbol: slot.row for slot in slots}, known, balance.available)
+        orders = await self._orders_of(to_change(declared, known, slots))
+        symbols = {
+            symbol: SymbolState(
+                symbol=symbol,
+                asset=assets[symbol],
+                margin_type=config.margin_type,
+                open_orders=orders.get(symbol),
+            )
+            for symbol, config in known.items()
+        }
         return ObservedAccount(
             sent_at_ms=sent_at,
             position_mode=fixed.mode,
             uid=balance.uid,
             multi_assets=fixed.multi_assets,
             account_block=fixed.block,
-            available=available,
-            positions=seen.positions,
-            symbols={**seen.symbols, **symbols} if symbols else seen.symbols,
+            available=balance.available,
+            positions={slot.address: position(slot, assets, fixed) for slot in slots},
+            symbols=symbols,
         )
 
     async def ledger(self, symbol: str, *, since_ms: int) -> LedgerRead:
@@ -129,29 +144,6 @@ class Binance:
         name = codes.MARGIN if "/positionMargin?" in call.request.url else codes.TYPE
         return await self._transport.send(
             call, lambda response, now_ms: classify(name, response, now_ms=now_ms), weight_of(1)
-        )
-
-    async def _read_anew(
-        self, listing: Listing, fixed: Fixed, declared: Mapping[str, MarginType], available: Mapping[str, Decimal]
-    ) -> Seen:
-        """Every row of a listing."""
-        slots = [slot_of(row, listing.configs, fixed.mode.sides, declared) for row in listing.rows]
-        found = [slot for slot in slots if slot is not None]
-        configs = listing.configs or {slot.address.symbol: slot.config for slot in found}
-        known = {symbol: configs[symbol] for symbol in declared if symbol in configs}
-        assets = await self._assets_of({slot.address.symbol: slot.row for slot in found}, known, available)
-        return Seen(
-            listing=listing,
-            fixed=fixed,
-            declared=declared,
-            slots=slots,
-            positions={slot.address: position(slot, assets, fixed) for slot in found},
-            symbols={
-                symbol: SymbolState(symbol=symbol, asset=assets[symbol], margin_type=config.margin_type)
-                for symbol, config in known.items()
-            },
-            to_change=to_change(declared, known, found),
-            is_listed_once=len({slot.address for slot in found}) == len(found),
         )
 
     async def _together(self, reuse: ObservedAccount | None) -> tuple[Fixed, Listing, Balance]:

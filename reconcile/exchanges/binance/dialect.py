@@ -13,7 +13,6 @@ from reconcile.exchanges.http.answers import Row, read_answer, write_answer
 from reconcile.exchanges.http.limits import Charge, CountedBy, Limit
 from reconcile.exchanges.http.transport import Charges, Params, Setup
 from reconcile.exchanges.http.wire import HttpRequest, HttpResponse
-from reconcile.exchanges.rereading import Rereading
 
 READ_WINDOW_MS = 5_000
 """``recvWindow`` of reads; that of writes is the traits' ``validity_ms``."""
@@ -29,7 +28,7 @@ def weight_of(weight: int) -> Charges:
 
 
 class BinanceDialect:
-    """How requests to Binance look; pure, but that it knows the positions which it has read last."""
+    """How requests to Binance look."""
 
     time_path = "/fapi/v1/time"
     time_charges = weight_of(1)
@@ -37,7 +36,6 @@ class BinanceDialect:
     def __init__(self, setup: Setup) -> None:
         self._url = setup.url
         self._credentials = setup.credentials
-        self._positions = {f"reading {path}": Rereading() for path in POSITIONS}
 
     def get(self, path: str, params: Params, *, signed_at_ms: int | None) -> HttpRequest:
         """See ``transport.Dialect``."""
@@ -59,9 +57,7 @@ class BinanceDialect:
 
     def read(self, what: str, response: HttpResponse, *, now_ms: int | None) -> object:
         """See ``transport.Dialect``."""
-        positions = self._positions.get(what)
-        parse = None if positions is None else positions.parse
-        return read_answer(what, response, codes.READ, now_ms=now_ms, parse_body=parse)
+        return read_answer(what, response, codes.READ, now_ms=now_ms)
 
     def served_ms(self, payload: object) -> int:
         """See ``transport.Dialect``."""

@@ -64,10 +64,9 @@ def read_answer(
     manners: Manners,
     *,
     now_ms: int | None,
-    parse_body: Callable[[bytes], object | None] | None = None,
 ) -> object:
-    """The payload of a read; ``what`` begins every message. Raises ReadFailed. ``parse_body`` does as ``parsed``."""
-    value = (parse_body or parsed)(response.body)
+    """The payload of a read; ``what`` begins every message. Raises ReadFailed."""
+    value = parsed(response.body)
     said = None if value is None else manners.envelope(response.status, value)
     if said is not None and said.success and 200 <= response.status < 300:
         return said.payload
@@ -104,7 +103,7 @@ def write_answer(what: str, response: HttpResponse, manners: Manners, *, now_ms:
     if code is None:
         raise InDoubt(f"{what}: {_quote(said, None)} is not a documented answer to this call", code=told)
     if code.proves is CodeClass.ALREADY:
-        return Yes(note=_quote(said, code), already=True)
+        return Yes(note=_quote(said, code))
     kind = _kind(code.proves)
     if kind is None:
         raise InDoubt(f"{what}: {_quote(said, code)}", code=told)

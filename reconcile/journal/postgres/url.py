@@ -13,7 +13,6 @@ from psycopg.errors import ProgrammingError
 
 from reconcile.errors import InputError
 
-SCHEMES = ("postgresql", "postgres")
 _DOING = "reading the journal's URL"
 _AUTHORITY = re.compile(r"(?:postgresql|postgres)://(?P<authority>[^/?#]*)(?P<path>/[^?#]*)?(?:\?(?P<query>[^#]*))?")
 _USER = re.compile(r"(?P<name>[^:@]*)(?::(?P<password>[^:@]*))?@")
