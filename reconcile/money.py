@@ -1,41 +1,70 @@
 """Exact decimals: parsing, cutting toward zero and plain notation. No float passes through here.
 
+This is the only parser of numbers from outside: exchange answers, state files, saved plans, journals and options. A
+number is written in ASCII digits and is bounded in length and exponent, so no text can cost more than reading it.
+
 Arithmetic runs in one context wide enough that no amount an exchange can print is ever rounded by accident
 (OKX and Bitget print margins with 16 and more decimals).
 """
 
+import re
 from collections.abc import Iterable
-from decimal import Context, Decimal, InvalidOperation
+from decimal import Context, Decimal
 from functools import lru_cache, reduce
 
 ZERO = Decimal(0)
 _EXACT = Context(prec=90)
-_WIDEST = 40
+WIDEST = 40
 """No amount or price has more digits than this on either side of its point; what has is refused when it is read."""
+_LONGEST = 100
+_SHOWN = 40
+_LITERAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_WHOLE = re.compile(rf"[+-]?[0-9]{{1,{WIDEST}}}")
 
 
 @lru_cache(maxsize=8192)
 def parse(text: str) -> Decimal:
     """The exact value of a decimal literal; most of an account's numbers are the same in its next look.
 
-    Raises ValueError for anything else: NaN, infinities, and numbers so long that arithmetic would have to round them.
+    Raises ValueError for anything else: NaN, infinities, white space, underscores, digits outside ASCII, and numbers so
+    long that arithmetic would have to round them.
     """
-    try:
-        value = Decimal(text.strip())
-    except InvalidOperation:
-        raise ValueError(f"{text!r} is not a decimal number") from None
-    if not value.is_finite():
-        raise ValueError(f"{text!r} is not a finite number")
+    if len(text) > _LONGEST or not _LITERAL.fullmatch(text):
+        raise ValueError(f"{_shown(text)} is not a decimal number")
+    value = Decimal(text)
     if not value:
         return ZERO
-    if (len(text) > _WIDEST or "e" in text or "E" in text) and _is_too_wide(value):
-        raise ValueError(f"{text[:60]!r} has more than {_WIDEST} digits on one side of its point")
+    if (len(text) > WIDEST or "e" in text or "E" in text) and _is_too_wide(value):
+        raise ValueError(f"{_shown(text)} has more than {WIDEST} digits on one side of its point")
     return value
+
+
+def whole(text: str) -> int:
+    """The value of a whole number of at most 40 ASCII digits; raises ValueError for anything else."""
+    if not _WHOLE.fullmatch(text):
+        raise ValueError(f"{_shown(text)} is not a whole number of at most {WIDEST} digits")
+    return int(text)
+
+
+def _shown(text: str) -> str:
+    return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}…"
 
 
 def _is_too_wide(value: Decimal) -> bool:
     exponent = value.as_tuple().exponent
-    return value.adjusted() >= _WIDEST or (isinstance(exponent, int) and exponent < -_WIDEST)
+    return value.adjusted() >= WIDEST or (isinstance(exponent, int) and exponent < -WIDEST)
+
+
+def rounded(value: Decimal, places: int) -> Decimal:
+    """A computed value with so many decimals; one with more than 60 digits before its point stays as it is."""
+    return value if value.adjusted() > 60 else _EXACT.quantize(value, Decimal(1).scaleb(-places))
+
+
+def writable(value: Decimal) -> Decimal | None:
+    """A computed value as ``parse`` can read it back: at most 40 decimals, None from 1e40 on."""
+    if value.adjusted() >= WIDEST:
+        return None
+    return rounded(value, WIDEST) if _is_too_wide(value) else value
 
 
 def plus(first: Decimal, second: Decimal) -> Decimal:

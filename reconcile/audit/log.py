@@ -12,7 +12,8 @@ from reconcile.errors import ChainBroken, InputError
 from reconcile.journal.base import Store
 from reconcile.journal.identity import owner_of
 from reconcile.model.reports import LogRow, Run, StepTaken
-from reconcile.render.values import signed, unix_ms
+from reconcile.model.times import unix_ms
+from reconcile.render.values import signed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

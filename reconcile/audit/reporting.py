@@ -27,8 +27,9 @@ from reconcile.model.reports import (
     StepTaken,
     Verdict,
 )
+from reconcile.model.times import unix_ms
 from reconcile.money import ZERO, parse, plain
-from reconcile.render.values import signed, unix_ms
+from reconcile.render.values import signed
 
 MOST_POINTS = 400
 """How many points one picture has at most; what is between them is thinned out, never a mark."""

@@ -20,8 +20,9 @@ from reconcile.cli.world import home_of, store_of
 from reconcile.clock import SystemClock
 from reconcile.errors import ChainBroken, UsageError
 from reconcile.journal.base import Store
+from reconcile.model.times import unix_ms
 from reconcile.render import audit_chain, audit_diff, audit_log, audit_run, json, report
-from reconcile.render.values import rfc3339, unix_ms
+from reconcile.render.values import rfc3339
 from reconcile.usecases.audit_live import LIVE, compare_with_live
 
 FORMATS = ("text", "json", "markdown")

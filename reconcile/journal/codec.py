@@ -11,6 +11,7 @@ The first line is a header that names the format and the account. A reader takes
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
@@ -32,7 +33,7 @@ from reconcile.journal.records import (
     RunStarted,
 )
 from reconcile.model.account import Address
-from reconcile.money import parse, plain
+from reconcile.money import parse, plain, whole
 
 FORMAT = "reconcile.journal/1"
 VERSION = 1
@@ -42,8 +43,9 @@ MAX_LINE = 1 << 25
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SEAL_LENGTH = len(',"crc":"01234567"}\n')
-_DECODER = json.JSONDecoder(parse_float=Decimal)
+_DECODER = json.JSONDecoder(parse_float=parse, parse_int=whole)
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _ENVELOPE = frozenset({"seq", "prev", "at", "kind", "run", "crc"})
 
 
@@ -59,7 +61,7 @@ class Header:
     def version(self) -> int:
         """The number after the slash; a format that is not ours at all counts as newer than ours."""
         name, _, number = self.format.partition("/")
-        return int(number) if name == "reconcile.journal" and number.isdecimal() else VERSION + 1
+        return whole(number) if name == "reconcile.journal" and _NUMBER.fullmatch(number) else VERSION + 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +107,10 @@ def is_sealed(line: bytes) -> bool:
 def parse_line(line: bytes) -> Mapping[str, Any]:
     """A line as the object that it is; numbers with a fraction are Decimals. Raises ValueError when it is not one."""
     text = line.decode("utf-8")
-    value, end = _DECODER.raw_decode(text)
+    try:
+        value, end = _DECODER.raw_decode(text)
+    except RecursionError:
+        raise ValueError("a journal line is not nested so deeply") from None
     if not isinstance(value, dict) or text[end:] != "\n":
         raise ValueError("a journal line is a JSON object")
     return value

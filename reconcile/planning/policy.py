@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from reconcile.model.account import Limit, ObservedAccount, Percent, Policy, Position, Target, Unmanaged
 from reconcile.model.plan import Entry, MoveMargin, PlanError, Status
-from reconcile.money import ZERO, minus, plain, plus, total
+from reconcile.money import ZERO, minus, plain, plus, rounded, total
 
 ACCOUNT_LIMITS = ("max_total_add", "max_total_reduce", "max_changes", "min_available", "unmanaged")
 """The keys that refuse the whole account (exit 4); all others block their own entry."""
@@ -127,7 +127,7 @@ def _too_near(least: Percent, amount: Decimal, position: Position) -> str | None
     distance = position.distance_to(price)
     if price is None or distance is None or distance >= least.of(Decimal(1)):
         return None
-    share = plain((distance * 100).quantize(Decimal("0.01")))
+    share = plain(rounded(distance * 100, 2))
     return (
         f"it would leave the liquidation price {plain(price)} only {share}% from the mark price "
         f"{plain(position.mark_price)}, nearer than min_liquidation_distance {plain(least.value)}%"

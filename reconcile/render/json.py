@@ -25,7 +25,7 @@ from reconcile.model.plan import (
     Step,
     StepResult,
 )
-from reconcile.money import ZERO, plain
+from reconcile.money import ZERO, plain, writable
 from reconcile.render.values import rfc3339, summarize
 
 PLAN_FORMAT = "reconcile.plan/1"
@@ -146,7 +146,7 @@ def _desired(target: Target) -> Document:
     return {
         "margin_type": target.margin_type.value,
         "isolated_margin": _amount(margin),
-        "tolerance": None if margin is None else plain(target.tolerance.amount(margin)),
+        "tolerance": None if margin is None else _amount(writable(target.tolerance.amount(margin))),
     }
 
 
@@ -239,7 +239,8 @@ def _amount(amount: Decimal | None) -> str | None:
 
 
 def _computed(value: Decimal | None) -> str | None:
-    return None if value is None else plain(_COMPUTED.plus(value))
+    short = None if value is None else writable(_COMPUTED.plus(value))
+    return _amount(short)
 
 
 def _amounts(amounts: Mapping[str, Decimal]) -> dict[str, str]:

@@ -23,6 +23,7 @@ from reconcile.model.account import (
     Target,
     Tolerance,
 )
+from reconcile.model.jsontext import loads_whole
 from reconcile.model.plan import AccountPlan, Entry, Looser, MoveMargin, Plan, PlanError, SavedPlan, SetMarginType, Step
 from reconcile.money import ZERO, parse
 from reconcile.render.json import PLAN_FORMAT, digest
@@ -67,7 +68,7 @@ def loads_plan(text: str) -> SavedPlan:
 
 def _document(text: str) -> dict[str, Any]:
     try:
-        document = json.loads(text)
+        document = loads_whole(text)
         json.dumps(document)  # nested too deeply to be written is nested too deeply for all that follows
     except (ValueError, RecursionError) as error:
         raise InputError(f"{_DOING}: it is not JSON ({error}); save one with 'reconcile plan --out FILE'") from error

@@ -13,8 +13,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from reconcile.errors import InputError
 from reconcile.model.account import ColdStart, MarginType, PositionMode, Unmanaged
 from reconcile.model.plan import OutcomeKind, Status
+from reconcile.model.times import unix_ms
 from reconcile.money import parse
-from reconcile.render.values import unix_ms
 
 _NUMBER = r"^-?[0-9]+(\.[0-9]+)?$"
 

@@ -13,12 +13,13 @@ from decimal import Context, Decimal
 from reconcile.model.account import ColdStart
 from reconcile.model.plan import AccountPlan, Entry, MoveMargin, Plan, SetMarginType, Status, Step
 from reconcile.model.traits import TRAITS
-from reconcile.money import ZERO, plain, plus
+from reconcile.money import ZERO, plain, plus, rounded
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST_MS = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _PRICE_DIGITS = Context(prec=8)
+_PLAIN_DIGITS = 20
+_LARGEST_SHARE = 1_000_000
 
 
 def clean(text: str) -> str:
@@ -39,33 +40,29 @@ def rfc3339(time_ms: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def unix_ms(text: str) -> int:
-    """The Unix time in milliseconds of an RFC 3339 time.
-
-    Raises ValueError for anything else, local times included, and for times outside 1970 to 9999.
-    """
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError(f"{text!r} has no time zone")
-    time_ms = (moment - _EPOCH) // timedelta(milliseconds=1)
-    if not 0 <= time_ms <= _LAST_MS:
-        raise ValueError(f"{text!r} is outside the years 1970 to 9999")
-    return time_ms
-
-
 def signed(amount: Decimal) -> str:
     """An amount with its sign always shown: ``+300``, ``-14.2``, ``0``."""
     return f"+{plain(amount)}" if amount > 0 else plain(amount)
 
 
 def price(value: Decimal | None) -> str:
-    """A price for a person: eight digits; ``none`` where there is none."""
-    return "none" if value is None else plain(_PRICE_DIGITS.plus(value))
+    """A price for a person: eight digits; ``none`` where there is none, with an exponent from 1e20 on."""
+    if value is None:
+        return "none"
+    short = _PRICE_DIGITS.plus(value)
+    return plain(short) if short.adjusted() < _PLAIN_DIGITS else f"{short:E}"
 
 
 def percent(share: Decimal | None) -> str:
-    """A share (0.05) as a percentage with one decimal (``5.0%``); ``none`` where there is none."""
-    return "none" if share is None else f"{(share * 100).quantize(Decimal('0.1'))}%"
+    """A share (0.05) as a percentage with one decimal (``5.0%``); ``none`` where there is none.
+
+    A share beyond a million is shown as such: ``over 100000000%``.
+    """
+    if share is None:
+        return "none"
+    if abs(share) >= _LARGEST_SHARE:
+        return f"{'over ' if share > 0 else 'below -'}{_LARGEST_SHARE * 100}%"
+    return f"{rounded(share * 100, 1)}%"
 
 
 def aligned(texts: Sequence[str]) -> list[str]:

@@ -5,12 +5,13 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from reconcile.errors import InputError, Problem, StateFileErrors
 from reconcile.model.account import DesiredAccount
+from reconcile.money import parse
 from reconcile.statefile import compiled, lines, resolve
 from reconcile.statefile.problems import Book
 from reconcile.statefile.resolve import Claim
@@ -133,11 +134,11 @@ def _parse(path: Path, text: str, problems: list[Problem]) -> dict[str, Any] | N
 
 
 def _exact(text: str) -> Decimal | str:
-    """A TOML float as it is written; what no Decimal can hold stays text, and is refused with its key."""
+    """A TOML float as it is written; what is no bounded number stays text, and is refused with its key."""
     try:
-        return Decimal(text)
-    except InvalidOperation:
-        return text
+        return parse(text.replace("_", ""))
+    except ValueError:
+        return Decimal(text) if text.lstrip("+-") in {"inf", "nan"} else text
 
 
 def _together(claims: Sequence[Claim]) -> Iterator[Problem]:

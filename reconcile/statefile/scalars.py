@@ -6,10 +6,11 @@ The functions take what ``tomllib`` yields (floats already read as Decimal) and 
 
 import re
 from collections.abc import Mapping
-from decimal import ROUND_CEILING, Decimal, InvalidOperation
+from decimal import ROUND_CEILING, Decimal
 from difflib import get_close_matches
 
 from reconcile.model.account import Limit, Percent
+from reconcile.money import parse
 
 NUMBER_PATTERN = r"[+-]?[0-9]+(_[0-9]+)*([.][0-9]+(_[0-9]+)*)?([eE][+-]?[0-9]+)?"
 AMOUNT_PATTERN = NUMBER_PATTERN.replace("[+-]?", "[+]?", 1)
@@ -18,7 +19,7 @@ _NOT_FINITE = frozenset({"nan", "inf", "infinity"})
 _UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _LONGEST_MS = 3_650 * _UNITS_MS["d"]
 _MAX_DIGITS = 30  # on either side of the point: more than any exchange prints, and short enough to print in full
-_PLAIN = 10**_MAX_DIGITS
+_PLAIN = 10 ** (_MAX_DIGITS + 1)
 _SHOWN = 40
 
 
@@ -74,11 +75,13 @@ def number(value: object, expected: str, *, written: object = None) -> Decimal:
         case Decimal():
             exact = value
         case int() if not isinstance(value, bool):
-            exact = Decimal(value)
-        case str() if _NUMBER.fullmatch(value.strip()) or value.strip().lower().lstrip("+-") in _NOT_FINITE:
+            raise ValueError(out_of_range)  # a shorter one is taken above
+        case str() if value.strip().lower().lstrip("+-") in _NOT_FINITE:
+            raise ValueError(f"{told} is not a finite number; {expected}")
+        case str() if _NUMBER.fullmatch(value.strip()):
             try:
-                exact = Decimal(value.strip())
-            except InvalidOperation as error:  # an exponent beyond what Decimal holds
+                exact = parse(value.strip().replace("_", ""))
+            except ValueError as error:
                 raise ValueError(out_of_range) from error
         case _:
             raise ValueError(f"{told} is not a number; {expected}")

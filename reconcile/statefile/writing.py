@@ -7,7 +7,7 @@ from typing import Any
 import tomli_w
 
 from reconcile.model.account import DesiredAccount, Percent, Target
-from reconcile.money import plain
+from reconcile.money import plain, whole
 from reconcile.render.values import clean, rfc3339
 
 _HEADER = """\
@@ -62,4 +62,4 @@ def _position(target: Target) -> Mapping[str, object]:
 def _number(amount: Decimal) -> int | Decimal:
     """Exact either way: the reader takes integers and floats as they are written."""
     text = plain(amount)
-    return Decimal(text) if "." in text else int(text)
+    return amount if "." in text else whole(text)

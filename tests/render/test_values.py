@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconcile.render.values import aligned, clean, percent, price, rfc3339, signed, summary_line, unix_ms
+from reconcile.model.times import LAST_MS, unix_ms
+from reconcile.render.values import aligned, clean, percent, price, rfc3339, signed, summary_line
 from tests.kit.documents_sample import account, every_entry, plan
 
 
@@ -33,13 +34,26 @@ def test_what_could_deceive_a_terminal_is_shown_as_its_escape(text: str, shown: 
     assert clean(text) == shown
 
 
-@given(st.integers(0, 253_402_300_799_999))
+@given(st.integers(0, LAST_MS))
 def test_a_time_survives_rfc_3339(moment_ms: int) -> None:
     assert unix_ms(rfc3339(moment_ms)) == moment_ms
 
 
-@pytest.mark.parametrize("text", ["2026-01-01T00:00:00", "2026-01-01", "yesterday", ""])
-def test_a_time_without_zone_is_no_time(text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-01-01T00:00:00",
+        "2026-01-01",
+        "yesterday",
+        "",
+        "2026-W01-1T00:00:00Z",
+        "9999-12-31T23:59:59-23:59",
+        "2100-01-01T00:00:00Z",
+        "1969-12-31T23:59:59Z",
+        "\u0662026-01-01T00:00:00Z",
+    ],
+)
+def test_a_time_without_zone_or_outside_the_bounds_is_no_time(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         unix_ms(text)
 
@@ -67,3 +81,16 @@ def test_a_missing_price_and_distance_are_named() -> None:
 
 def test_the_summary_adds_up_by_asset_and_leaves_out_what_there_is_none_of() -> None:
     assert summary_line(plan(account(every_entry()[:2]))) == "2 to change (+300 USDT, -100.25 USDT)"
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"),
+    [("1e35", "over 100000000%"), ("-1e160", "below -100000000%"), ("0.05", "5.0%"), ("7", "700.0%")],
+)
+def test_a_share_that_no_market_has_is_shown_and_crashes_nothing(share: str, shown: str) -> None:
+    assert percent(Decimal(share)) == shown
+
+
+def test_a_price_that_no_market_has_is_shown_with_an_exponent() -> None:
+    assert price(Decimal("1e120")) == "1E+120"
+    assert price(Decimal("12345.678901")) == "12345.679"

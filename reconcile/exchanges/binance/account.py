@@ -67,7 +67,7 @@ class Balance:
         if len(names) != 1:
             problem = "the rows name several accounts" if names else "there are no rows, so no account is named"
             raise ReadFailed(f"{what}: {problem}; check the endpoint", again=not names)
-        return Balance(uid=names.pop(), available={row.text("asset"): row.number("availableBalance") for row in table})
+        return Balance(uid=names.pop(), available={row.name("asset"): row.number("availableBalance") for row in table})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +155,7 @@ def slot_of(
     config = Config.of(row) if configs is None else configs.get(symbol)
     if config is None:
         raise ReadFailed(f"reading the positions: symbolConfig does not list {symbol}; try again", again=True)
-    return Slot(address=Address(symbol, side), row=row, config=config)
+    return Slot(address=Address(row.name("symbol"), side), row=row, config=config)
 
 
 def position(slot: Slot, assets: Mapping[str, str], fixed: Fixed) -> Position:

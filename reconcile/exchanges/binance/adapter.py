@@ -203,7 +203,7 @@ class Binance:
         unclear = False
         for symbol in {*table, *known} - self._assets.keys():
             row = table.get(symbol)
-            told = row.text("marginAsset") if row is not None and row.has("marginAsset") else None
+            told = row.name("marginAsset") if row is not None and row.has("marginAsset") else None
             asset = told or asset_of(symbol, available)
             if asset is None:
                 unclear = True
@@ -212,7 +212,7 @@ class Binance:
         if unclear:
             path = "/fapi/v1/exchangeInfo"
             info = Row(f"reading {path}", await self._get(path, weight=1, is_signed=False))
-            self._assets |= {row.text("symbol"): row.text("marginAsset") for row in info.rows("symbols")}
+            self._assets |= {row.text("symbol"): row.name("marginAsset") for row in info.rows("symbols")}
         missing = {*table, *known} - self._assets.keys()
         if missing:
             raise ReadFailed(f"reading the positions: exchangeInfo does not list {min(missing)}", again=False)

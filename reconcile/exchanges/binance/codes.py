@@ -17,11 +17,12 @@ from collections.abc import Mapping
 
 from reconcile.exchanges.base import Code, CodeClass
 from reconcile.exchanges.http.answers import Manners, Said, retry_after_header_ms, table
+from reconcile.money import whole
 
 MARGIN = "positionMargin"
 TYPE = "marginType"
 _MINUTE_MS = 60_000
-_BANNED_UNTIL = re.compile(r"until (\d{13})")
+_BANNED_UNTIL = re.compile(r"until ([0-9]{13})(?![0-9])")
 
 
 def _code(code: int, meaning: str, proves: CodeClass, source: str = "docs", call: str | None = None) -> Code:
@@ -126,7 +127,7 @@ def _retry_after_ms(headers: Mapping[str, str], message: str, now_ms: int | None
         return told
     ban = _BANNED_UNTIL.search(message)
     if ban is not None and now_ms is not None:
-        return max(0, int(ban.group(1)) - now_ms)
+        return max(0, whole(ban.group(1)) - now_ms)
     return _MINUTE_MS if now_ms is None else _MINUTE_MS - now_ms % _MINUTE_MS
 
 

@@ -4,6 +4,7 @@ Everything counts against one weight per IP address and minute (Binance docs, US
 ``X-MBX-USED-WEIGHT-1M`` how much of it is used, and that is believed more than the weights here.
 """
 
+import re
 from collections.abc import Mapping
 
 from reconcile.exchanges.base import Yes
@@ -13,6 +14,7 @@ from reconcile.exchanges.http.answers import Row, read_answer, write_answer
 from reconcile.exchanges.http.limits import Charge, CountedBy, Limit
 from reconcile.exchanges.http.transport import Charges, Params, Setup
 from reconcile.exchanges.http.wire import HttpRequest, HttpResponse
+from reconcile.money import whole
 
 READ_WINDOW_MS = 5_000
 """``recvWindow`` of reads; that of writes is the traits' ``validity_ms``."""
@@ -20,6 +22,7 @@ POSITIONS = ("/fapi/v2/positionRisk", "/fapi/v3/positionRisk")
 """Every slot of an account, in either version."""
 WEIGHT = Limit(name="Binance request weight", counted_by=CountedBy.IP, capacity=2400, window_ms=60_000, reserve=60)
 """The reserve is room for one look that settles doubt: ledger with funding, positions, balance."""
+_WEIGHT = re.compile(r"[0-9]{1,8}")
 
 
 def weight_of(weight: int) -> Charges:
@@ -61,12 +64,12 @@ class BinanceDialect:
 
     def served_ms(self, payload: object) -> int:
         """See ``transport.Dialect``."""
-        return Row("asking Binance for its time", payload).whole("serverTime")
+        return Row("asking Binance for its time", payload).time("serverTime")
 
     def used(self, headers: Mapping[str, str]) -> Mapping[Limit, int]:
         """The used weight of this minute; the testnet has sent -1."""
         text = headers.get("x-mbx-used-weight-1m", "")
-        return {WEIGHT: int(text)} if text.isdecimal() and len(text) < 9 else {}
+        return {WEIGHT: whole(text)} if _WEIGHT.fullmatch(text) else {}
 
 
 def classify(call: str, response: HttpResponse, *, now_ms: int | None = None) -> Yes:

@@ -57,12 +57,12 @@ def funding(table: list[Row]) -> list[LedgerRow]:
     return [
         LedgerRow(
             row_id=f"income:{row.text('symbol')}:{row.whole('tranId')}",
-            symbol=row.text("symbol"),
+            symbol=row.name("symbol"),
             side=None,
-            asset=row.text("asset"),
+            asset=row.name("asset"),
             cause=Cause.FUNDING,
             change=row.number("income"),
-            time_ms=row.whole("time"),
+            time_ms=row.time("time"),
         )
         for row in table
     ]
@@ -77,8 +77,8 @@ def merged(symbol: str, moved: list[LedgerRow], paid: list[LedgerRow]) -> tuple[
 
 
 def _movement(what: str, row: Row, seen: "Counter[str]") -> LedgerRow:
-    symbol, side, kind = row.text("symbol"), row.text("positionSide"), row.whole("type")
-    delta, time_ms, amount = row.text("deltaType"), row.whole("time"), abs(row.number("amount"))
+    symbol, side, kind = row.name("symbol"), row.text("positionSide"), row.whole("type")
+    delta, time_ms, amount = row.text("deltaType"), row.time("time"), abs(row.number("amount"))
     if kind not in {1, 2} or side not in SIDES:
         raise ReadFailed(f"{what}: a row has type {kind} and side {side}; neither is documented so", again=False)
     key = f"margin:{symbol}:{time_ms}:{kind}:{side}:{plain(amount)}:{delta}"
@@ -87,7 +87,7 @@ def _movement(what: str, row: Row, seen: "Counter[str]") -> LedgerRow:
         row_id=f"{key}:{seen[key]}",
         symbol=symbol,
         side=SIDES[side].value,
-        asset=row.text("asset"),
+        asset=row.name("asset"),
         cause=_cause(delta),
         change=amount if kind == 1 else ZERO - amount,
         time_ms=time_ms,

@@ -44,7 +44,7 @@ class SymbolMode:
 
 def contracts(found: Iterable[Row]) -> dict[str, Contract]:
     """The contracts of one product by symbol."""
-    return {row.text("symbol"): _contract(row) for row in found}
+    return {row.name("symbol"): _contract(row) for row in found}
 
 
 def _contract(row: Row) -> Contract:
@@ -62,7 +62,7 @@ def available(found: Iterable[Row]) -> dict[str, Decimal]:
     free: dict[str, Decimal] = {}
     for row in found:
         isolated = row.optional("isolatedMaxAvailable")
-        free[row.text("marginCoin")] = row.number("available") if isolated is None else isolated
+        free[row.name("marginCoin")] = row.number("available") if isolated is None else isolated
     return free
 
 
@@ -116,7 +116,7 @@ def _address(row: Row) -> Address:
     if side is None:
         raise ReadFailed(f"reading positions: side {row.text('holdSide')!r} is not known", again=False)
     one_way = position_mode(row) is PositionMode.ONE_WAY
-    return Address(row.text("symbol"), Side.NET if one_way else side)
+    return Address(row.name("symbol"), Side.NET if one_way else side)
 
 
 def hold_side(position: Position) -> str:
@@ -134,7 +134,7 @@ def position(address: Address, row: Row, found_risk: BitgetRisk | None, *, produ
     short = row.text("holdSide") == "short"
     return Position(
         address=address,
-        asset=row.text("marginCoin"),
+        asset=row.name("marginCoin"),
         margin_type=kind,
         isolated_margin=row.number("marginSize") if kind is MarginType.ISOLATED else ZERO,
         size=-total if short and address.side is Side.NET else total,
@@ -142,7 +142,7 @@ def position(address: Address, row: Row, found_risk: BitgetRisk | None, *, produ
         liquidation_price=shown_price(row),
         notional=_notional(row, found_risk, product=product),
         auto_add=row.has("autoMargin") and row.text("autoMargin") == "on",
-        identity=str(row.whole("cTime")),
+        identity=str(row.time("cTime")),
         risk=found_risk,
     )
 
@@ -156,7 +156,7 @@ def shown_price(row: Row) -> Decimal | None:
 def needs_tiers(row: Row, *, product: str) -> bool:
     """Whether an isolated linear row shows no price to take the tiers' offset from, and has one."""
     isolated = margin_type(row) is MarginType.ISOLATED
-    return isolated and product != COIN and shown_price(row) is None and row.whole("cTime") >= OFFSET_SINCE_MS
+    return isolated and product != COIN and shown_price(row) is None and row.time("cTime") >= OFFSET_SINCE_MS
 
 
 def risk(

@@ -142,7 +142,7 @@ class BitgetDialect:
 
     def served_ms(self, payload: object) -> int:
         """The time in the answer of ``time_path``."""
-        return Row(f"reading {TIME}", payload).whole("serverTime")
+        return Row(f"reading {TIME}", payload).time("serverTime")
 
     def used(self, headers: Mapping[str, str]) -> Mapping[Limit, int]:  # noqa: ARG002  (whether it is sent is not known)
         """Nothing: no document says for sure what is used."""

@@ -35,12 +35,12 @@ def movement(row: Row) -> LedgerRow | None:
     amount = row.number("amount")
     return LedgerRow(
         row_id=str(row.whole("billId")),
-        symbol=row.text("symbol"),
+        symbol=row.name("symbol"),
         side=None,
-        asset=row.text("coin"),
+        asset=row.name("coin"),
         cause=cause,
         change=abs(amount) * sign if sign else amount,
-        time_ms=row.whole("cTime"),
+        time_ms=row.time("cTime"),
     )
 
 

@@ -8,7 +8,6 @@ documented shape is doubt, also with 403 or 429; a success with 2xx is a yes; a 
 refusal; everything else is doubt. Messages never carry headers, URLs, keys or addresses of machines.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,10 +17,14 @@ from functools import lru_cache
 from reconcile.errors import InDoubt, ReadFailed, RefusalKind, Refused
 from reconcile.exchanges.base import Code, CodeClass, Yes
 from reconcile.exchanges.http.wire import HttpResponse
-from reconcile.money import parse
+from reconcile.model.jsontext import loads
+from reconcile.model.times import checked
+from reconcile.money import parse, whole
 
 LONGEST_MESSAGE = 200
+LONGEST_NAME = 64
 _ADDRESSES = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b|(?<![\w:.])(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}(?![\w:.])")
+_SECONDS = re.compile(r"[0-9]{1,9}")
 _LONG_TOKENS = re.compile(r"[A-Za-z0-9+/=_-]{32,}")
 _AGAIN = {CodeClass.THROTTLE, CodeClass.CLOCK, CodeClass.LATER, CodeClass.DOUBT}
 _ADVICE = {
@@ -126,7 +129,7 @@ def clean(message: str) -> str:
 def retry_after_header_ms(headers: Mapping[str, str]) -> int | None:
     """``Retry-After`` in whole seconds, as milliseconds; None when there is none that can be read."""
     text = headers.get("retry-after", "").strip()
-    return int(text) * 1000 if text.isdecimal() and len(text) < 10 else None
+    return whole(text) * 1000 if _SECONDS.fullmatch(text) else None
 
 
 def table(codes: tuple[Code, ...], call: str | None) -> Mapping[str, Code]:
@@ -157,10 +160,19 @@ class Row:
         return value is not None and value != ""
 
     def text(self, key: str) -> str:
-        """A string."""
+        """A string of at most 200 characters."""
         value = self._value.get(key)
         if not isinstance(value, str):
             raise _odd(self._what, f"field {key!r} is not a text")
+        if len(value) > LONGEST_MESSAGE:
+            raise _odd(self._what, f"field {key!r} is longer than {LONGEST_MESSAGE} characters")
+        return value
+
+    def name(self, key: str) -> str:
+        """The name of an asset or instrument: not empty, without white space or control characters."""
+        value = self.text(key)
+        if not value or not value.isprintable() or " " in value or len(value) > LONGEST_NAME:
+            raise _odd(self._what, f"field {key!r} is not a name")
         return value
 
     def account_id(self, key: str) -> str:
@@ -192,6 +204,13 @@ class Row:
         if value != value.to_integral_value():
             raise _odd(self._what, f"field {key!r} is not a whole number")
         return int(value)
+
+    def time(self, key: str) -> int:
+        """A Unix time in milliseconds between 1970 and 2099."""
+        try:
+            return checked(self.whole(key))
+        except ValueError as error:
+            raise _odd(self._what, f"field {key!r} is not a time between 1970 and 2099") from error
 
     def flag(self, key: str) -> bool:
         """A truth value, printed as ``true`` or as the string ``"true"``."""
@@ -233,16 +252,11 @@ def _odd(what: str, problem: str) -> ReadFailed:
 
 
 def parsed(body: bytes) -> object | None:
-    """The parsed body with exact decimals; None when it is not JSON (or only ``null``)."""
+    """The parsed body with exact decimals; None when it is not JSON in UTF-8 (or only ``null``)."""
     try:
-        value: object = json.loads(body, parse_float=Decimal, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
+        return loads(body.decode("utf-8"))
+    except ValueError:
         return None
-    return value
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _kind(proves: CodeClass) -> RefusalKind | None:

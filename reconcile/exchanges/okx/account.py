@@ -81,10 +81,10 @@ def instruments(found: Iterable[Row]) -> list[Instrument]:
 
 def _instrument(row: Row) -> Instrument:
     return Instrument(
-        symbol=row.text("instId"),
+        symbol=row.name("instId"),
         kind=row.text("instType"),
         family=row.text("instFamily"),
-        asset=row.text("settleCcy"),
+        asset=row.name("settleCcy"),
         inverse=row.text("ctType") == "inverse",
         contract=row.number("ctVal") * (row.optional("ctMult") or 1),
         tick=row.number("tickSz"),
@@ -122,7 +122,7 @@ def config(row: Row) -> Config:
 
 def available(found: Iterable[Row]) -> dict[str, Decimal]:
     """Free balance by currency; OKX leaves out what is zero."""
-    return {row.text("ccy"): row.optional("availBal") or ZERO for row in found}
+    return {row.name("ccy"): row.optional("availBal") or ZERO for row in found}
 
 
 def open_positions(found: Iterable[Row]) -> list[Open]:
@@ -134,7 +134,7 @@ def _open(row: Row) -> Open:
     mode, side = row.text("mgnMode"), row.text("posSide")
     if mode not in _MARGIN_TYPES or side not in {"long", "short", "net"}:
         raise ReadFailed(f"reading positions: margin mode {mode!r} or side {side!r} is not known", again=False)
-    address = Address(row.text("instId"), Side(side))
+    address = Address(row.name("instId"), Side(side))
     return Open(address=address, kind=row.text("instType"), margin_type=_MARGIN_TYPES[mode], row=row)
 
 
@@ -198,14 +198,14 @@ def position(found: Open, instrument: Instrument | None, found_risk: IsolatedRis
     size, mark = row.number("pos"), row.optional("markPx")
     return Position(
         address=found.address,
-        asset=row.text("ccy"),
+        asset=row.name("ccy"),
         margin_type=found.margin_type,
         isolated_margin=row.number("margin") if isolated else ZERO,
         size=size if found.address.side is Side.NET else abs(size),
         mark_price=mark,
         liquidation_price=row.optional("liqPx"),
         notional=_notional(abs(size), mark, instrument),
-        identity=f"{row.text('posId')}@{row.whole('cTime')}",
+        identity=f"{row.text('posId')}@{row.time('cTime')}",
         risk=found_risk,
     )
 

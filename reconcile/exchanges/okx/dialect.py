@@ -130,7 +130,7 @@ class OkxDialect:
         found = rows(what, payload)
         if not found:
             raise ReadFailed(f"{what}: the answer holds no time; try again later", again=True)
-        return found[0].whole("ts")
+        return found[0].time("ts")
 
     def used(self, headers: Mapping[str, str]) -> Mapping[Limit, int]:  # noqa: ARG002  (OKX documents no such header)
         """Nothing: OKX does not say what is used."""

@@ -39,12 +39,12 @@ def movement(row: Row) -> LedgerRow | None:
         return None
     return LedgerRow(
         row_id=str(row.whole("billId")),
-        symbol=row.text("instId"),
+        symbol=row.name("instId"),
         side=None,
-        asset=row.text("ccy"),
+        asset=row.name("ccy"),
         cause=cause,
         change=abs(change) * sign if sign else change,
-        time_ms=row.whole("ts"),
+        time_ms=row.time("ts"),
     )
 
 

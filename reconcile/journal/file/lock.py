@@ -13,6 +13,7 @@ from pathlib import Path
 from reconcile.clock import Clock
 from reconcile.errors import Declined, LockLost
 from reconcile.journal.file.disk import Disk, FileStat, write_all
+from reconcile.model.jsontext import loads
 from reconcile.money import plain
 
 POLL_MS = 200
@@ -103,7 +104,7 @@ def _attempt(disk: Disk, path: Path, holder: Mapping[str, str]) -> FileLock | No
 
 def _text(raw: bytes) -> Mapping[str, str]:
     try:
-        value = json.loads(raw)
+        value = loads(raw.decode("utf-8"))
     except ValueError:
         return {}
     return {str(key): str(item) for key, item in value.items()} if isinstance(value, dict) else {}
