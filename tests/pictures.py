@@ -1,0 +1,84 @@
+"""The two pictures of ARCHITECTURE.md, drawn from the code: ``python -m tests.pictures`` writes them anew.
+
+The layers come from the imports of the package, the life of a step from the table in ``protocol/lifecycle.py``. A test
+fails while the page shows anything else.
+"""
+
+from collections import Counter
+from pathlib import Path
+
+from reconcile.protocol.lifecycle import OUTCOMES, TABLE, State
+from tests.test_tidy import LAYERS, MODULES, is_in, layer_of, ours
+
+PAGE = Path(__file__).parents[1] / "ARCHITECTURE.md"
+TITLES = ("ground", "values", "pure rules, journal, output", "edges", "protocol", "use cases", "command")
+"""The layers of ``test_tidy.LAYERS`` in words, from the ground up."""
+
+
+def arrows() -> Counter[tuple[str, str]]:
+    """How many modules of one top-level folder import another; the sandbox and the package itself are left out."""
+    found: Counter[tuple[str, str]] = Counter()
+    for module in MODULES:
+        if not module.name or is_in(module.name, "sandbox"):
+            continue
+        folder = module.name.split(".")[0]
+        for other in {name.split(".")[0] for name in ours(module)} - {folder, "sandbox", ""}:
+            found[folder, other] += 1
+    return found
+
+
+def layers() -> str:
+    """The layers with their folders, the command on top; arrows lead from a folder to those it imports.
+
+    An arrow that skips a layer is drawn only where no chain of other arrows says the same.
+    """
+    direct = {pair for pair in arrows() if layer_of(pair[0]) > 0 and layer_of(pair[1]) > 0}
+    lines = ["```mermaid", "flowchart TD"]
+    for level in range(len(LAYERS) - 1, 0, -1):
+        lines.append(f'  subgraph L{level}["{TITLES[level]}"]')
+        lines += [f"    {name}[{name}/]" for name in LAYERS[level] if name != "__main__"]
+        lines.append("  end")
+    lines.append(f'  subgraph L0["{TITLES[0]}: imported by all"]')
+    lines += [f"    {name}[{name}.py]" for name in LAYERS[0]]
+    lines.append("  end")
+    shown = sorted(pair for pair in direct if not _is_implied(pair, direct) and "__main__" not in pair)
+    lines += [f"  {upper} --> {lower}" for upper, lower in shown]
+    return "\n".join([*lines, "```"])
+
+
+def life() -> str:
+    """The states of a step; an arrow for each row of the table, ends for the states that are outcomes."""
+    lines = ["```mermaid", "stateDiagram-v2", f"  [*] --> {State.PLANNED}"]
+    lines += [f"  {state} --> {after}: {event}" for (state, event), after in TABLE.items()]
+    lines += [f"  {state} --> [*]: {outcome}" for state, outcome in OUTCOMES.items()]
+    return "\n".join([*lines, "```"])
+
+
+def drawn(text: str) -> str:
+    """The page with both pictures as the code has them now. Raises ValueError where a picture has no place."""
+    for name, picture in (("layers", layers()), ("life", life())):
+        begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+        before, found, rest = text.partition(begin)
+        _, closed, after = rest.partition(end)
+        if not found or not closed:
+            raise ValueError(f"drawing {name}: {PAGE.name} has no place for it; add {begin.strip()} and {end}")
+        text = f"{before}{begin}{picture}\n{end}{after}"
+    return text
+
+
+def _is_implied(pair: tuple[str, str], direct: set[tuple[str, str]]) -> bool:
+    """Whether a longer chain of arrows leads from the one folder to the other."""
+    start, goal = pair
+    todo, seen = [lower for upper, lower in direct if upper == start and lower != goal], {start}
+    while todo:
+        place = todo.pop()
+        if place == goal:
+            return True
+        if place not in seen:
+            seen.add(place)
+            todo += [lower for upper, lower in direct if upper == place]
+    return False
+
+
+if __name__ == "__main__":
+    PAGE.write_text(drawn(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

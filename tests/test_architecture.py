@@ -1,0 +1,39 @@
+"""ARCHITECTURE.md shows the code as it is: its pictures are current, and everything it names is there."""
+
+import re
+
+import pytest
+
+from tests.pictures import PAGE, arrows, drawn
+from tests.test_tidy import LAYERS, PACKAGE
+
+TEXT = PAGE.read_text(encoding="utf-8")
+ROOT = PAGE.parent
+PLACES = sorted(set(re.findall(r"`((?:reconcile|tests|docs|benchmarks|states)/[\w./-]+)(?:::(\w+))?`", TEXT)))
+
+
+def test_the_pictures_are_current() -> None:
+    assert drawn(TEXT) == TEXT, "run python -m tests.pictures"
+
+
+@pytest.mark.parametrize(("path", "name"), PLACES)
+def test_what_the_page_names_is_there(path: str, name: str) -> None:
+    place = ROOT / path
+    assert place.exists()
+    if name:
+        assert re.search(
+            rf"^(?:async )?(?:def|class) {name}\b|^    (?:async )?def {name}\b|^{name}\b",
+            place.read_text(),
+            re.MULTILINE,
+        )
+
+
+def test_every_folder_of_the_package_is_explained() -> None:
+    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert {name for name in folders if f"`reconcile/{name}/`" not in TEXT} == set()
+    assert folders - {"sandbox"} <= {name for layer in LAYERS for name in layer}
+
+
+def test_no_two_folders_import_each_other() -> None:
+    pairs = arrows()
+    assert {pair for pair in pairs if (pair[1], pair[0]) in pairs} == set()
