@@ -1,6 +1,6 @@
 """The log: one row per step, per step settled later, per watch decision, and per run that sent nothing.
 
-A broken chain hides no other journal, and not what stands before the break: that is proven. Who asks is told of it.
+A broken journal hides no other one, and not what stands before the break: that is proven. Who asks is told of it.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from reconcile.audit.reading import runs
-from reconcile.errors import ChainBroken, InputError
+from reconcile.errors import InputError, JournalError
 from reconcile.journal.base import Store
 from reconcile.journal.identity import owner_of
 from reconcile.model.reports import LogRow, Run, StepTaken
@@ -49,16 +49,16 @@ class Filter:
         return (self.since_ms is None or moment >= self.since_ms) and (self.until_ms is None or moment < self.until_ms)
 
 
-OnBreak = Callable[[ChainBroken], None]
-"""Told of each journal whose chain is broken."""
+OnBreak = Callable[[JournalError], None]
+"""Told of each journal that cannot be read to its end."""
 
 
-def raising(error: ChainBroken) -> None:
-    """Take a broken chain for the end of everything."""
+def raising(error: JournalError) -> None:
+    """Take a broken journal for the end of everything."""
     raise error
 
 
-def ignoring(_: ChainBroken) -> None:
+def ignoring(_: JournalError) -> None:
     """Leave it to whoever else is told."""
 
 
@@ -84,10 +84,10 @@ def selected(store: Store, wanted: Filter, *, on_break: OnBreak) -> Iterator[Run
 
 
 def before_a_break(store: Store, identity: str, *, on_break: OnBreak) -> Iterator[Run]:
-    """The runs of one journal, as far as its chain is good."""
+    """The runs of one journal, as far as it can be read and its chain is good."""
     try:
         yield from runs(store.lines(identity), identity=identity)
-    except ChainBroken as error:
+    except JournalError as error:
         on_break(error)
 
 

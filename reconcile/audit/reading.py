@@ -9,9 +9,10 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from reconcile.errors import ChainBroken
+from reconcile.errors import ChainBroken, JournalError
 from reconcile.model.reports import IN_FLIGHT, Margin, Note, Run, StepTaken, Told
 from reconcile.money import parse
+from reconcile.render.values import clean
 
 _NO_FACTS = {"key", "message", "command", "exit_code"}
 _OPEN = {IN_FLIGHT, "accepted", "unknown"}
@@ -19,21 +20,29 @@ _OPEN = {IN_FLIGHT, "accepted", "unknown"}
 
 def runs(records: Iterable[Mapping[str, Any]], *, identity: str) -> Iterator[Run]:
     """The runs of one journal, oldest first; of a broken one those before the break, the last as far as it is proven,
-    and then ChainBroken."""
+    and then ChainBroken, or JournalError where it could not be read on."""
     reader = _Reader(identity)
-    broken: ChainBroken | None = None
+    broken: JournalError | None = None
     try:
         for record in records:
-            ended = reader.take(record)
+            ended = _taken(reader, record, identity)
             if ended is not None:
                 yield ended
-    except ChainBroken as error:
+    except JournalError as error:
         broken = error
     last = reader.end()
     if last is not None:
         yield last
     if broken is not None:
         raise broken
+
+
+def _taken(reader: "_Reader", record: Mapping[str, Any], identity: str) -> Run | None:
+    try:
+        return reader.take(record)
+    except ValueError as error:
+        line = record["seq"]
+        raise ChainBroken(f"reading {identity}: line {line}: {clean(str(error)[:300])}", line=line) from error
 
 
 class _Reader:
@@ -115,6 +124,8 @@ class _Reader:
         step = steps.get(intent_id) or self._open.get(intent_id)
         if step is None:
             return
+        if record.get("after") is not None and step.amount is not None:
+            parse(record["after"])
         answer = " ".join(part for part in (record.get("code") or "", record.get("message") or "") if part)
         steps[intent_id] = replace(
             step,
@@ -167,12 +178,12 @@ class _Reader:
             code = details.get("exit_code", 4)
             told = {
                 "exit_code": code,
-                "refused": details["key"] if code == 4 else None,
-                "errors": (details["message"],),
+                "refused": details.get("key", "policy") if code == 4 else None,
+                "errors": (details.get("message", ""),),
             }
             self._run = replace(
                 self._the_run,
-                command=details["command"],
+                command=details.get("command") or "",
                 facts={key: value for key, value in details.items() if key not in _NO_FACTS},
                 finished_at=record["at"],
                 **told,
@@ -222,7 +233,7 @@ def _margin(seen: Mapping[str, Any]) -> Margin:
 
     return Margin(
         isolated_margin=parse(seen["isolated_margin"]),
-        asset=seen["asset"],
+        asset=seen.get("asset", ""),
         mark_price=price("mark_price"),
         liquidation_price=price("liquidation_price"),
     )

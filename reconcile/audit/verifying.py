@@ -70,6 +70,7 @@ class _Found:
 def _verify(store: Store, identity: str, pins: Mapping[str, str]) -> _Found:
     try:
         state = store.read(identity)
+        deque(store.lines(identity), maxlen=0)  # also the notes, which a run only counts
     except JournalError as error:
         return _Found(verdict=_bad(identity, error, pins.get(identity)), names={identity}, anchors={})
     names = {identity, *state.names}

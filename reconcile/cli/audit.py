@@ -18,7 +18,7 @@ from reconcile.cli.runner import conduct
 from reconcile.cli.session import Session
 from reconcile.cli.world import home_of, store_of
 from reconcile.clock import SystemClock
-from reconcile.errors import ChainBroken, UsageError
+from reconcile.errors import JournalError, UsageError
 from reconcile.journal.base import Store
 from reconcile.model.times import unix_ms
 from reconcile.render import audit_chain, audit_diff, audit_log, audit_run, json, report
@@ -70,14 +70,14 @@ def _store(session: Session) -> Store:
 
 
 class _Breaks:
-    """Says which chains are broken once everything was read, also where reading ended in an error."""
+    """Says which journals are broken once everything was read, also where reading ended in an error."""
 
     def __init__(self, session: Session) -> None:
         self.code = 0
         self._session = session
-        self._found: list[ChainBroken] = []
+        self._found: list[JournalError] = []
 
-    def add(self, error: ChainBroken) -> None:
+    def add(self, error: JournalError) -> None:
         """One more journal."""
         self.code = 1
         self._found.append(error)

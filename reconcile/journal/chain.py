@@ -12,8 +12,9 @@ from typing import Any
 
 from reconcile.errors import ChainBroken, JournalError
 from reconcile.journal.codec import GENESIS, VERSION, Header, Opaque, decode, is_sealed, parse_line
-from reconcile.journal.records import Noted, Repaired
+from reconcile.journal.records import Noted, Record, Repaired
 from reconcile.journal.state import JournalState
+from reconcile.render.values import clean
 
 _UNFOLDED = frozenset(kind.kind.encode() for kind in (Repaired, Noted))
 """Kinds that ``JournalState`` only counts: their lines are proven but not taken apart."""
@@ -76,14 +77,14 @@ def fold(
             continue
         value = _parsed(line, position, name)
         record = _decoded(value, position, name)
+        if isinstance(record, Header) is not (position.line == 1):
+            raise _bad(position.line, name, "a journal begins with its header, and has no other")
         if isinstance(record, Header):
             _accept(record, identity=identity, name=name, writer=writer)
         elif isinstance(record, Opaque):
             state.records += 1
         else:
-            state.add(record, at=value["at"])
-        if position.line == 1 and not isinstance(record, Header):
-            raise _bad(1, name, "it is not the header of a journal")
+            _add(state, record, value["at"], position, name)
     state.head = position.head
     if not found:
         message = f"reading {name}: no line has the pinned hash {pinned}; its end was cut off or replaced"
@@ -92,29 +93,44 @@ def fold(
 
 
 def objects(lines: Iterable[bytes], *, name: str) -> Iterator[Mapping[str, Any]]:
-    """The records as stored, each proven before it is handed on. Raises ChainBroken."""
+    """The records as stored, each proven, and its fields checked, before it is handed on. Raises ChainBroken."""
     position = Position()
     for line, _ in verified(lines, position, name=name):
-        yield _parsed(line, position, name)
+        value = _parsed(line, position, name)
+        _decoded(value, position, name)
+        yield value
 
 
 def _accept(header: Header, *, identity: str, name: str, writer: bool) -> None:
     if header.identity != identity:
-        raise JournalError(f"reading {name}: it is the journal of {header.identity}; put it back where it belongs")
+        whose = clean(header.identity[:200])
+        raise JournalError(f"reading {name}: it is the journal of {whose}; put it back where it belongs")
     if writer and header.version > VERSION:
-        raise JournalError(f"opening {name}: a newer reconcile wrote it ({header.format}); use that version or newer")
+        raise JournalError(
+            f"opening {name}: a newer reconcile wrote it ({clean(header.format[:60])}); use that version or newer"
+        )
 
 
 def _parsed(line: bytes, position: Position, name: str) -> Mapping[str, Any]:
     try:
-        return parse_line(line)
+        value = parse_line(line)
     except ValueError as error:
         raise _bad(position.line, name, "it is not JSON") from error
+    if value.get("seq") != position.line or type(value["seq"]) is not int:
+        raise _bad(position.line, name, "it has a key twice")
+    return value
 
 
-def _decoded(value: Mapping[str, Any], position: Position, name: str) -> Any:
+def _decoded(value: Mapping[str, Any], position: Position, name: str) -> Record | Header | Opaque:
     try:
         return decode(value)
+    except ValueError as error:
+        raise _bad(position.line, name, str(error)) from error
+
+
+def _add(state: JournalState, record: Record, at: str, position: Position, name: str) -> None:
+    try:
+        state.add(record, at=at)
     except ValueError as error:
         raise _bad(position.line, name, str(error)) from error
 
@@ -150,5 +166,5 @@ def _links(line: bytes) -> tuple[int | None, str]:
 
 
 def _bad(number: int, name: str, what: str) -> ChainBroken:
-    message = f"reading {name}: line {number}: {what}; nothing is sent on a journal that was tampered with"
+    message = f"reading {name}: line {number}: {clean(what[:300])}; nothing is sent on a journal that was tampered with"
     return ChainBroken(message, line=number)

@@ -13,13 +13,26 @@ The first line is a header that names the format and the account. A reader takes
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any, ClassVar
 from zlib import crc32
 
+from reconcile.journal import details
+from reconcile.journal.fields import (
+    Read,
+    address,
+    amount,
+    count,
+    flag,
+    mapping,
+    moment,
+    one_of,
+    optional,
+    positive,
+    text,
+)
 from reconcile.journal.records import (
     Intent,
     Known,
@@ -33,6 +46,7 @@ from reconcile.journal.records import (
     RunStarted,
 )
 from reconcile.model.account import Address
+from reconcile.model.times import unix_ms
 from reconcile.money import parse, plain, whole
 
 FORMAT = "reconcile.journal/1"
@@ -43,7 +57,7 @@ MAX_LINE = 1 << 25
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SEAL_LENGTH = len(',"crc":"01234567"}\n')
-_DECODER = json.JSONDecoder(parse_float=parse, parse_int=whole)
+_AT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _ENVELOPE = frozenset({"seq", "prev", "at", "kind", "run", "crc"})
@@ -70,6 +84,13 @@ class Opaque:
 
     name: str
     fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _constant(text: str) -> Any:
+    raise ValueError(f"{text} is no JSON")
+
+
+_DECODER = json.JSONDecoder(parse_float=parse, parse_int=whole, parse_constant=_constant)
 
 
 def rfc3339(wall_ms: int) -> str:
@@ -117,15 +138,58 @@ def parse_line(line: bytes) -> Mapping[str, Any]:
 
 
 def decode(value: Mapping[str, Any]) -> Record | Header | Opaque:
-    """The record that a parsed line holds; raises ValueError when a known kind lacks a field or has a wrong one."""
+    """The record that a parsed line holds.
+
+    Raises ValueError when it has no time or run, or when a known kind lacks a field or has one of the wrong type.
+    """
     kind = value.get("kind")
-    read = _READERS.get(kind) if isinstance(kind, str) else None
+    if not isinstance(kind, str) or not isinstance(value.get("run"), str) or not _is_time(value.get("at")):
+        raise ValueError("it has no kind, run and time")
+    known = _KINDS.get(kind)
+    if known is None:
+        return Opaque(name=kind, fields={key: item for key, item in value.items() if key not in _ENVELOPE})
+    make, wanted = known
+    found: dict[str, Any] = {}
+    for name, read, is_required in wanted:
+        if name in value:
+            try:
+                found[name] = read(value[name])
+            except ValueError as error:
+                raise ValueError(f"the {name} of its {kind} {error}") from error
+        elif is_required:
+            raise ValueError(f"its {kind} has no {name}")
+    return _checked(make(**found))
+
+
+def _is_time(text: object) -> bool:
+    """Whether it is a time as ``rfc3339`` writes it."""
     try:
-        if read is not None:
-            return read(value)
-        return Opaque(name=str(kind), fields={key: item for key, item in value.items() if key not in _ENVELOPE})
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"a record of kind {kind} has no usable {error}") from error
+        return isinstance(text, str) and _AT.fullmatch(text) is not None and unix_ms(text) >= 0
+    except ValueError:
+        return False
+
+
+def _checked(record: Record | Header) -> Record | Header:
+    """Fields that only make sense together. Raises ValueError."""
+    match record:
+        case Intent(amount=None):
+            if record.action != "set_margin_type":
+                raise ValueError(f"its {record.action} has no amount")
+        case Intent():
+            if record.action == "set_margin_type":
+                raise ValueError("its change of the margin type has an amount")
+            if not record.asset:
+                raise ValueError(f"its {record.action} has no asset")
+            parse(record.before)
+            parse(record.wanted)
+        case Noted():
+            try:
+                details.noted(record.what, record.details)
+            except ValueError as error:
+                raise ValueError(f"the details of its note {error}") from error
+        case _:
+            pass
+    return record
 
 
 def _dump(value: Mapping[str, Any]) -> bytes:
@@ -153,72 +217,60 @@ def _plain(value: object) -> Any:
             raise TypeError(f"writing a journal record: {type(value).__name__} has no exact form; pass text or Decimal")
 
 
-def _amount(text: str | None) -> Decimal | None:
-    return None if text is None else parse(text)
+_Field = tuple[str, Read[Any], bool]
 
 
-@lru_cache(maxsize=4096)
-def _address(text: str) -> Address:
-    """An account has few addresses and a long journal names each of them often."""
-    return Address.parse(text)
-
-
-def _intent(value: Mapping[str, Any]) -> Intent:
-    return Intent(
-        intent_id=value["intent_id"],
-        step_id=value["step_id"],
-        lane=value["lane"],
-        address=_address(value["address"]),
-        action=value["action"],
-        asset=value["asset"],
-        amount=_amount(value["amount"]),
-        before=value["before"],
-        wanted=value["wanted"],
-        size=_amount(value["size"]),
-        identity=value["identity"],
-        cursor=value["cursor"],
-        signed_at_ms=value["signed_at_ms"],
-        fence_ms=value["fence_ms"],
+def _fields(kind: type[Any], **reads: Read[Any]) -> tuple[Callable[..., Any], tuple[_Field, ...]]:
+    """A kind with the type of each field; one that has a default may be missing."""
+    return kind, tuple(
+        (each.name, reads[each.name], each.default is MISSING and each.default_factory is MISSING)
+        for each in fields(kind)
     )
 
 
-def _outcome(value: Mapping[str, Any]) -> Outcome:
-    return Outcome(
-        intent_id=value["intent_id"],
-        known=Known(value["known"]),
-        effect_ms=value["effect_ms"],
-        after=value.get("after"),
-        evidence=value.get("evidence", ""),
-        claim=value.get("claim"),
-        code=value.get("code"),
-        message=value.get("message", ""),
-    )
-
-
-def _resolved(value: Mapping[str, Any]) -> Resolved:
-    return Resolved(
-        intent_id=value["intent_id"],
-        applied=value["applied"],
-        reason=value["reason"],
-        actor=value["actor"],
-        effect_ms=value["effect_ms"],
-    )
-
-
-_READERS: Mapping[str, Callable[[Mapping[str, Any]], Record | Header]] = {
-    Header.kind: lambda value: Header(format=value["format"], identity=value["identity"]),
-    Intent.kind: _intent,
-    Outcome.kind: _outcome,
-    RunStarted.kind: lambda value: RunStarted(
-        host=value["host"],
-        command=value["command"],
-        cold_until_ms=value.get("cold_until_ms"),
-        details=value.get("details", {}),
-        machine=value.get("machine"),
+_ACTION = one_of("add_margin", "reduce_margin", "set_margin_type")
+_KINDS: Mapping[str, tuple[Callable[..., Any], tuple[_Field, ...]]] = {
+    Header.kind: _fields(Header, format=text, identity=text),
+    Intent.kind: _fields(
+        Intent,
+        intent_id=text,
+        step_id=text,
+        lane=text,
+        address=address,
+        action=_ACTION,
+        asset=optional(text),
+        amount=optional(positive),
+        before=text,
+        wanted=text,
+        size=optional(amount),
+        identity=optional(text),
+        cursor=optional(text),
+        signed_at_ms=moment,
+        fence_ms=moment,
     ),
-    RunFinished.kind: lambda value: RunFinished(details=value.get("details", {})),
-    PlanUsed.kind: lambda value: PlanUsed(plan_id=value["plan_id"], digest=value["digest"]),
-    Resolved.kind: _resolved,
-    Repaired.kind: lambda value: Repaired(file=value["file"], size=value["size"]),
-    Noted.kind: lambda value: Noted(what=value["what"], details=value.get("details", {})),
+    Outcome.kind: _fields(
+        Outcome,
+        intent_id=text,
+        known=lambda value: Known(one_of(*Known)(value)),
+        effect_ms=optional(moment),
+        after=optional(text),
+        evidence=text,
+        claim=optional(text),
+        code=optional(text),
+        message=text,
+    ),
+    RunStarted.kind: _fields(
+        RunStarted,
+        host=text,
+        command=text,
+        machine=optional(text),
+        cold_until_ms=optional(moment),
+        details=details.run_started,
+    ),
+    RunFinished.kind: _fields(RunFinished, details=details.run_finished),
+    PlanUsed.kind: _fields(PlanUsed, plan_id=text, digest=text),
+    Resolved.kind: _fields(Resolved, intent_id=text, applied=flag, reason=text, actor=text, effect_ms=moment),
+    Repaired.kind: _fields(Repaired, file=text, size=count),
+    Noted.kind: _fields(Noted, what=text, details=mapping),
 }
+"""Every kind there is, and the type of each of its fields."""

@@ -79,7 +79,7 @@ class JournalState:
         """Claims by the day of their effect."""
 
     def add(self, record: Record, *, at: str) -> None:
-        """Take in one record, written at ``at`` (RFC 3339)."""
+        """Take in one record, written at ``at`` (RFC 3339). Raises ValueError for one that no writer puts there."""
         self.records += 1
         match record:
             case RunStarted():
@@ -112,8 +112,9 @@ class JournalState:
             self.notes_heads.append(seen)
 
     def _intent(self, intent: Intent, at: str) -> None:
-        earlier = self.unsettled.get(intent.lane)
-        if earlier is not None:
+        if self._lanes.get(intent.intent_id, intent.lane) != intent.lane:
+            raise ValueError(f"a step on {intent.lane[:60]} has the id of another one whose outcome is open")
+        if (earlier := self.unsettled.get(intent.lane)) is not None:
             self._forget(earlier.intent)
         self._lanes[intent.intent_id] = intent.lane
         if intent.amount is not None:
@@ -139,6 +140,8 @@ class JournalState:
         if found is None:
             return
         intent = found.intent
+        if intent.amount is not None:
+            parse(outcome.after or "0")  # later looks are held against it
         if outcome.known.moved and intent.amount is not None:
             self._replaced.setdefault(intent.intent_id, self.moves.get(str(intent.address)))
         else:
@@ -228,20 +231,18 @@ class JournalState:
         Only a newly declared margin that was found in place moves on what later runs compare with: funding must add up.
         """
         details = record.details
-        live_at_ms = details.get("live_at_ms")
-        if live_at_ms is not None:
-            self.live, self.live_at_ms = details.get("live", {}), live_at_ms
-            self._accounted(details.get("moved", {}))
-        if "out_of_place" not in details or details["live_at_ms"] is None:
+        if (live_at_ms := details.get("live_at_ms")) is None:
             return
-        for address, margin in details["declared"].items():
-            seen = details["live"].get(address)
+        self.live, self.live_at_ms = details.get("live", {}), live_at_ms
+        self._accounted(details.get("moved", {}))
+        if "out_of_place" not in details:
+            return
+        for address, margin in details.get("declared", {}).items():
+            seen = self.live.get(address)
             if seen is None or address in details["out_of_place"] or self._declared.get(address) == margin:
                 continue
             if address in self._declared or address not in self.applied:
-                self.standing[address] = Standing(
-                    margin=parse(seen["isolated_margin"]), since_ms=int(details["live_at_ms"])
-                )
+                self.standing[address] = Standing(margin=parse(seen["isolated_margin"]), since_ms=live_at_ms)
             self._declared[address] = margin
 
     def _accounted(self, moved: Mapping[str, Mapping[str, Any]]) -> None:

@@ -153,7 +153,10 @@ def test_a_sealed_line_that_is_not_json_is_bad() -> None:
 
 
 def test_a_record_that_lacks_a_field_is_bad() -> None:
-    body = b'{"seq":2,"prev":"%s","at":"x","kind":"intent","run":"r"}' % line_hash(ORIGINAL[0]).encode()
+    body = (
+        b'{"seq":2,"prev":"%s","at":"2026-01-01T00:00:00.000Z","kind":"intent","run":"r"}'
+        % line_hash(ORIGINAL[0]).encode()
+    )
 
     assert bad_line([ORIGINAL[0], seal(body)]) == 2
 
@@ -182,7 +185,7 @@ def test_a_newer_format_is_not_written_to() -> None:
 
 def test_an_unknown_kind_in_our_format_is_counted_and_passed_over() -> None:
     head = line_hash(ORIGINAL[0]).encode()
-    odd = seal(b'{"seq":2,"prev":"%s","at":"x","kind":"teleported","run":"r"}' % head)
+    odd = seal(b'{"seq":2,"prev":"%s","at":"2026-01-01T00:00:00.000Z","kind":"teleported","run":"r"}' % head)
 
     state, position = fold([ORIGINAL[0], odd], identity=ACCOUNT, name="journal", writer=True)
 

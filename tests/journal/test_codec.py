@@ -137,30 +137,141 @@ def test_fields_of_a_newer_version_are_ignored() -> None:
 
 
 def test_a_kind_of_a_newer_version_is_read_as_it_stands() -> None:
-    line = seal(b'{"seq":2,"prev":"x","at":"y","kind":"teleported","run":"r","to":"mars","share":0.5}')
+    line = seal(
+        b'{"seq":2,"prev":"x","at":"2026-01-01T00:00:00.000Z","kind":"teleported","run":"r","to":"mars","share":0.5}'
+    )
 
     assert decode(parse_line(line)) == Opaque(name="teleported", fields={"to": "mars", "share": Decimal("0.5")})
 
 
-BAD_RECORDS: dict[str, dict[str, Any]] = {
-    "a missing field": {"lane": None},
-    "an address that is none": {"address": "BTCUSDT"},
-    "an amount that is none": {"amount": "much"},
-    "an amount of another type": {"amount": 5},
+NO_TEXT: tuple[Any, ...] = (7, True, 1.5, [], {}, ["x"])
+NO_MOMENT: tuple[Any, ...] = ("7", True, 1.5, -1, 10**18, [], {})
+NO_AMOUNT: tuple[Any, ...] = (5, 1.5, "", "much", "NaN", "Infinity", "1e999999999", "9" * 60, True, [], {})
+NO_OBJECT: tuple[Any, ...] = (7, "x", [], True, 1.5)
+
+BAD_FIELDS: dict[str, dict[str, tuple[Any, ...]]] = {
+    "journal": {"format": NO_TEXT, "identity": (None, *NO_TEXT)},
+    "intent": {
+        **dict.fromkeys(("intent_id", "step_id", "lane", "before", "wanted"), (None, *NO_TEXT)),
+        **dict.fromkeys(("asset", "identity", "cursor"), NO_TEXT),
+        **dict.fromkeys(("signed_at_ms", "fence_ms"), (None, *NO_MOMENT)),
+        "address": (None, "BTCUSDT", "BTCUSDT.up", *NO_TEXT),
+        "action": (None, "steal", *NO_TEXT),
+        "amount": (None, "0", "-1", *NO_AMOUNT),
+        "size": NO_AMOUNT,
+    },
+    "outcome": {
+        **dict.fromkeys(("intent_id", "evidence", "message"), (None, *NO_TEXT)),
+        **dict.fromkeys(("after", "claim", "code"), NO_TEXT),
+        "known": (None, "perhaps", *NO_TEXT),
+        "effect_ms": NO_MOMENT,
+    },
+    "run_started": {
+        **dict.fromkeys(("host", "command"), (None, *NO_TEXT)),
+        "cold_until_ms": NO_MOMENT,
+        "machine": NO_TEXT,
+        "details": NO_OBJECT,
+    },
+    "run_finished": {"details": NO_OBJECT},
+    "plan_used": dict.fromkeys(("plan_id", "digest"), (None, *NO_TEXT)),
+    "resolved": {
+        **dict.fromkeys(("intent_id", "reason", "actor"), (None, *NO_TEXT)),
+        "applied": (None, "yes", 1, []),
+        "effect_ms": (None, *NO_MOMENT),
+    },
+    "repaired": {"file": (None, *NO_TEXT), "size": (None, "7", True, -1, 1.5)},
+    "noted": {"what": (None, *NO_TEXT), "details": NO_OBJECT},
 }
 
 
-@pytest.mark.parametrize("change", BAD_RECORDS.values(), ids=BAD_RECORDS)
-def test_a_known_kind_with_a_bad_field_is_an_error(change: dict[str, Any]) -> None:
-    value = {**parse_line(line_of(intent(1))), **change}
-    if change == {"lane": None}:
-        del value["lane"]
-
-    with pytest.raises(ValueError, match=r"usable|address|decimal"):
-        decode(value)
+def test_the_bad_values_below_leave_out_no_field_of_any_kind() -> None:
+    assert {kind: set(bad) for kind, bad in BAD_FIELDS.items()} == {
+        kind.kind: {each.name for each in fields(kind)} for kind in (*get_args(Record), Header)
+    }
 
 
-@pytest.mark.parametrize("line", [b"[]\n", b"nonsense\n", b"\xff\n", b"\n", b"{}", b"{} {}\n"])
+@pytest.mark.parametrize("kind", BAD_FIELDS)
+def test_a_field_of_the_wrong_type_is_an_error_that_names_it(kind: str) -> None:
+    record = next(each for each in EVERY_KIND if each.kind == kind)
+    for name, values in BAD_FIELDS[kind].items():
+        for bad in values:
+            with pytest.raises(ValueError, match=r"its|has no|known"):
+                decode({**parse_line(line_of(record)), name: bad})
+
+
+@pytest.mark.parametrize("kind", BAD_FIELDS)
+def test_a_missing_field_is_an_error_unless_it_has_a_default(kind: str) -> None:
+    record = next(each for each in EVERY_KIND if each.kind == kind)
+    for each in fields(record):
+        value = dict(parse_line(line_of(record)))
+        del value[each.name]
+        if each.default is MISSING and each.default_factory is MISSING:
+            with pytest.raises(ValueError, match=f"has no {each.name}"):
+                decode(value)
+        else:
+            decode(value)
+
+
+BAD_DETAILS: dict[str, tuple[Record, dict[str, Any]]] = {
+    "an account that is no text": (RunStarted(host="h", command="apply"), {"account": 7}),
+    "a mode that is none": (RunStarted(host="h", command="apply"), {"position_mode": "up"}),
+    "a grace that is no number": (RunStarted(host="h", command="apply"), {"grace_ms": "5"}),
+    "a head that is no text": (RunStarted(host="h", command="apply"), {"notes_head": ["x"]}),
+    "live as a list": (RunFinished(), {"live": []}),
+    "live without a margin": (RunFinished(), {"live": {"BTCUSDT.long": {"asset": "USDT"}}}),
+    "live at no address": (RunFinished(), {"live": {"BTCUSDT": {"isolated_margin": "1", "asset": "USDT"}}}),
+    "a live price that is none": (
+        RunFinished(),
+        {"live": {"BTCUSDT.long": {"isolated_margin": "1", "asset": "USDT", "mark_price": "NaN"}}},
+    ),
+    "a declared number": (RunFinished(), {"declared": {"BTCUSDT.long": 5}}),
+    "a time that is text": (RunFinished(), {"live_at_ms": "7"}),
+    "errors that are no list": (RunFinished(), {"errors": "x"}),
+    "a movement without causes": (RunFinished(), {"moved": {"BTCUSDT.long": {"from": "1"}}}),
+    "an exit code that is text": (RunFinished(), {"exit_code": "0"}),
+    "a refusal whose key is a list": (Noted(what="refused"), {"key": []}),
+    "a decision that is text": (Noted(what="watch"), {"decisions": ["x"]}),
+    "a planned entry without address": (Noted(what="planned"), {"entries": [{}]}),
+}
+
+
+@pytest.mark.parametrize("case", BAD_DETAILS)
+def test_details_that_something_reads_have_their_types(case: str) -> None:
+    record, details = BAD_DETAILS[case]
+    with pytest.raises(ValueError, match="details"):
+        decode({**parse_line(line_of(record)), "details": details})
+
+
+@pytest.mark.parametrize(
+    "change", [{"at": "now"}, {"at": 7}, {"at": "2026-99-01T00:00:00.000Z"}, {"run": 7}, {"kind": []}]
+)
+def test_a_record_without_time_run_and_kind_is_an_error(change: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="kind, run and time"):
+        decode({**parse_line(line_of(intent(1))), **change})
+
+
+@pytest.mark.parametrize(
+    "change", [{"action": "set_margin_type"}, {"amount": None}, {"asset": None}, {"before": "crossed"}, {"wanted": "x"}]
+)
+def test_an_intent_whose_fields_do_not_go_together_is_an_error(change: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"amount|asset|decimal"):
+        decode({**parse_line(line_of(intent(1))), **change})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"[]\n",
+        b'{"a":NaN}\n',
+        b'{"a":1e9999999999}\n',
+        b"[" * 9_999 + b"\n",
+        b"nonsense\n",
+        b"\xff\n",
+        b"\n",
+        b"{}",
+        b"{} {}\n",
+    ],
+)
 def test_what_is_not_a_json_object_is_no_line(line: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
         parse_line(line)

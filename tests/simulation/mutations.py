@@ -243,13 +243,12 @@ def cold_fence_forgotten() -> AbstractContextManager[None]:
     """The end of the cold fence not remembered by the next run on the same host."""
     from reconcile.journal import codec
 
-    read = codec._READERS[RunStarted.kind]
+    _, fields = codec._KINDS[RunStarted.kind]
 
-    def forget(value: Any) -> Any:
-        started = read(value)
-        return replace(started, cold_until_ms=None) if isinstance(started, RunStarted) else started
+    def forget(**values: Any) -> RunStarted:
+        return RunStarted(**{**values, "cold_until_ms": None})
 
-    return _patched((codec, "_READERS", {**codec._READERS, RunStarted.kind: forget}))
+    return _patched((codec, "_KINDS", {**codec._KINDS, RunStarted.kind: (forget, fields)}))
 
 
 def resolve_before_the_fence() -> AbstractContextManager[None]:

@@ -23,10 +23,10 @@ ROOT = Path(__file__).parents[3]
 PRELUDE = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from tests.journal.making import ACCOUNT, intent, outcome
+from tests.kit.journals import ACCOUNT, intent, outcome
 from reconcile.clock import SystemClock
-from reconcile.journal.disk import SystemDisk
-from reconcile.journal.files import FileStore
+from reconcile.journal.file.disk import SystemDisk
+from reconcile.journal.file.store import FileStore
 from reconcile.journal.records import Known, Noted
 
 HOME, NAME = Path(sys.argv[1]), sys.argv[2]

@@ -228,8 +228,8 @@ def test_a_lock_that_is_given_back_is_taken_by_who_waits(store: PostgresStore, u
 HOLD = """
 import asyncio, sys
 from reconcile.clock import SystemClock
-from reconcile.journal.postgres import PostgresStore, place_of
-from tests.journal.making import ACCOUNT, intent
+from reconcile.journal.postgres.store import PostgresStore, place_of
+from tests.kit.journals import ACCOUNT, intent
 
 async def main():
     store = PostgresStore(place_of(sys.argv[1]), SystemClock())

@@ -1,0 +1,144 @@
+"""The types of a record's fields: each reads one JSON value, or raises ValueError that says what it should be.
+
+A record that is chained and sealed may still hold anything: whoever can write the file can compute the hashes anew.
+So every field is read here before anything rests on it, and free details as far as a reader uses them.
+"""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from reconcile.model.account import Address
+from reconcile.model.times import checked
+from reconcile.money import parse
+
+T = TypeVar("T")
+Read = Callable[[Any], T]
+
+_LARGEST = 1 << 53
+"""No count of a record is larger."""
+
+
+def text(value: Any) -> str:
+    """Text of any length."""
+    if type(value) is not str:
+        raise ValueError("is not text")
+    return value
+
+
+def flag(value: Any) -> bool:
+    """True or false."""
+    if type(value) is not bool:
+        raise ValueError("is neither true nor false")
+    return value
+
+
+def count(value: Any) -> int:
+    """A whole number from 0 on."""
+    if type(value) is not int or not 0 <= value < _LARGEST:
+        raise ValueError("is not a whole number from 0 on")
+    return value
+
+
+def moment(value: Any) -> int:
+    """Unix milliseconds from 1970 to 2099."""
+    if type(value) is not int:
+        raise ValueError("is not a time in milliseconds")
+    return checked(value)
+
+
+def amount(value: Any) -> Decimal:
+    """A decimal number as text."""
+    return parse(text(value))
+
+
+def positive(value: Any) -> Decimal:
+    """A decimal number above 0 as text."""
+    found = parse(text(value))
+    if found <= 0:
+        raise ValueError("is not above 0")
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _address(value: str) -> Address:
+    """An account has few addresses and a long journal names each of them often."""
+    return Address.parse(value)
+
+
+def address(value: Any) -> Address:
+    """``SYMBOL.side``."""
+    return _address(text(value))
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """An object with anything in it."""
+    if type(value) is not dict:
+        raise ValueError("is not an object")
+    return value
+
+
+def optional(read: Read[T]) -> Read[T | None]:
+    """The same, or null."""
+    return lambda value: None if value is None else read(value)
+
+
+def one_of(*words: str) -> Read[str]:
+    """One of some words."""
+    allowed = frozenset(words)
+
+    def read(value: Any) -> str:
+        if type(value) is not str or value not in allowed:
+            raise ValueError(f"is none of {', '.join(words)}")
+        return value
+
+    return read
+
+
+def each(read: Read[Any]) -> Read[list[Any]]:
+    """A list; it stays as it is."""
+
+    def check(value: Any) -> list[Any]:
+        if type(value) is not list:
+            raise ValueError("is not a list")
+        for item in value:
+            read(item)
+        return value
+
+    return check
+
+
+def by(key: Read[Any], read: Read[Any]) -> Read[Mapping[str, Any]]:
+    """An object with keys and values of one type each; it stays as it is."""
+
+    def check(value: Any) -> Mapping[str, Any]:
+        for name, item in mapping(value).items():
+            key(name)
+            _named(name, read, item)
+        return value  # type: ignore[no-any-return]
+
+    return check
+
+
+def holding(known: Mapping[str, Read[Any]], *, required: frozenset[str] = frozenset()) -> Read[Mapping[str, Any]]:
+    """An object whose known keys have their types; it stays as it is, and other keys may hold anything."""
+
+    def check(value: Any) -> Mapping[str, Any]:
+        found = mapping(value)
+        for name in required:
+            if name not in found:
+                raise ValueError(f"has no {name}")
+        for name, item in found.items():
+            if name in known:
+                _named(name, known[name], item)
+        return found
+
+    return check
+
+
+def _named(name: str, read: Read[Any], value: Any) -> None:
+    try:
+        read(value)
+    except ValueError as error:
+        raise ValueError(f"{name[:60]}: {error}") from error
