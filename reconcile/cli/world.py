@@ -85,7 +85,10 @@ def store_of(session: Session, home: Path, clock: Clock) -> Store:
     try:
         from reconcile.journal.postgres.store import PostgresStore, place_of  # noqa: PLC0415 - only a shared journal needs psycopg
     except ImportError as error:
-        raise InputError(f"opening the journal: psycopg is missing ({error}); install reconcile[postgres]") from error
+        raise InputError(
+            f"opening the journal: psycopg is missing ({error}); install the extra [postgres]: "
+            "pip install '.[postgres]' in reconcile's checkout"
+        ) from error
     place = place_of(session.journal)
     session.secrets.update(place.secrets)
     return PostgresStore(place, clock)
