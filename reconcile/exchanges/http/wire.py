@@ -8,25 +8,24 @@ import asyncio
 import re
 from collections.abc import Mapping
 from concurrent.futures import Executor
+from contextlib import closing
 from dataclasses import dataclass, field
-from http.client import HTTPException
 from typing import Protocol
 
 import requests
-from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
-from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import NameResolutionError, NewConnectionError
 
 from reconcile.errors import InDoubt, NotSent
+from reconcile.exchanges.bounded import BoundedAdapter, Bounds, OutOfBounds, body_of
 
-_BROKEN = (requests.exceptions.RequestException, HTTPError, HTTPException, OSError, ValueError)
-"""What may come out of ``requests`` and the libraries below it once a connection stood; some of it is not wrapped."""
 _QUERY = re.compile(r"\?\S*")
 CONNECT_TIMEOUT_S = 5
-READ_TIMEOUT_S = 10
-"""The longest silence between two pieces of an answer."""
-ANSWER_TIMEOUT_S = 60
-"""The longest wait for a whole answer, however steadily it trickles in."""
+REQUEST_TIMEOUT_S = 60
+"""The longest a request may take in all, with its wait for a thread, its name lookup and its connection."""
+BOUNDS = Bounds()
+"""What one answer may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +72,9 @@ class ReadOnlyWire:
         return await self._wire.send(request)
 
 
-def http_adapter(connections: int) -> HTTPAdapter:
-    """A pooled ``requests`` adapter that never repeats anything."""
-    return HTTPAdapter(pool_connections=connections, pool_maxsize=connections, max_retries=0, pool_block=False)
+def http_adapter(connections: int, bounds: Bounds = BOUNDS) -> BoundedAdapter:
+    """A pooled ``requests`` adapter that never repeats anything, and whose answers are bounded."""
+    return BoundedAdapter(connections, bounds)
 
 
 class RequestsWire:
@@ -88,15 +87,18 @@ class RequestsWire:
         threads: Executor | None,
         writers: Executor | None = None,
         verify: bool | str = True,
-        longest_s: float = ANSWER_TIMEOUT_S,
+        longest_s: float = REQUEST_TIMEOUT_S,
+        bounds: Bounds = BOUNDS,
     ) -> None:
         """``threads`` None sends in the calling thread, for an in-process adapter. ``writers`` are threads for writes
-        alone, so that none grows old behind reads (None: they share). ``longest_s`` bounds the wait for an answer."""
+        alone, so that none grows old behind reads (None: they share). ``longest_s`` bounds the wait for an answer,
+        ``bounds`` what it may take once it comes."""
         self._adapter = adapter
         self._threads = threads
         self._writers = writers or threads
         self._verify = verify
         self._longest_s = longest_s
+        self._bounds = bounds
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         """See ``Wire.send``."""
@@ -110,15 +112,15 @@ class RequestsWire:
             raise InDoubt(f"{request.method}: no complete answer within {self._longest_s:g} s") from error
 
     def _send(self, request: HttpRequest) -> HttpResponse:
+        timeouts = (CONNECT_TIMEOUT_S, self._bounds.silence_ms / 1000)
         try:
-            response = self._adapter.send(
-                _prepared(request), timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S), verify=self._verify
-            )
-            return HttpResponse(
-                status=response.status_code,
-                headers={name.lower(): value for name, value in response.headers.items()},
-                body=response.content,
-            )
+            response = self._adapter.send(_prepared(request), stream=True, timeout=timeouts, verify=self._verify)
+            with closing(response):
+                return HttpResponse(
+                    status=response.status_code,
+                    headers={name.lower(): value for name, value in response.headers.items()},
+                    body=body_of(response, self._bounds),
+                )
         except requests.exceptions.ConnectTimeout as error:
             problem = f"{request.method}: the connection timed out before anything was sent"
             raise NotSent(problem) from _bare(error)
@@ -127,7 +129,9 @@ class RequestsWire:
             if reason is not None:
                 raise NotSent(f"{request.method}: no connection could be made: {reason}") from _bare(error)
             raise InDoubt(f"{request.method}: the connection broke ({type(error).__name__})") from _bare(error)
-        except _BROKEN as error:
+        except OutOfBounds as error:
+            raise InDoubt(f"{request.method}: {error}; nothing more of it was read") from error
+        except Exception as error:  # noqa: BLE001 - libraries that read hostile bytes raise more than they document
             raise InDoubt(f"{request.method}: no complete answer ({type(error).__name__})") from _bare(error)
 
 
