@@ -18,7 +18,7 @@ from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
 from reconcile.errors import InDoubt, NotSent
-from reconcile.exchanges.bounded import BoundedAdapter, Bounds, OutOfBounds, body_of
+from reconcile.exchanges.http.bounded import BoundedAdapter, Bounds, OutOfBounds, body_of
 
 _QUERY = re.compile(r"\?\S*")
 CONNECT_TIMEOUT_S = 5

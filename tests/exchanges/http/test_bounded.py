@@ -14,8 +14,8 @@ import pytest
 
 from reconcile.clock import SystemClock
 from reconcile.errors import InDoubt
-from reconcile.exchanges.bounded import Bounds
-from reconcile.exchanges.wire import HttpRequest, HttpResponse, RequestsWire, http_adapter
+from reconcile.exchanges.http.bounded import Bounds
+from reconcile.exchanges.http.wire import HttpRequest, HttpResponse, RequestsWire, http_adapter
 
 SMALL = Bounds(head_bytes=16 * 1024, body_bytes=100_000, silence_ms=400, answer_ms=600)
 OK = b"HTTP/1.1 200 OK\r\n"
