@@ -4,14 +4,24 @@ from contextlib import suppress
 from pathlib import Path
 
 from reconcile.errors import InputError
+from reconcile.journal.file.disk import SystemDisk
 
 MAX_PLAN_BYTES = 256 * 1024 * 1024
 
 
 def private(home: Path) -> Path:
-    """The home, made for this user alone where there is none; who writes into it says what is wrong with it."""
+    """The home, made for this user alone where there is none; who writes into it says what else is wrong with it.
+
+    Raises InputError where others may write into it, or where it is a link.
+    """
     with suppress(OSError):
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        SystemDisk().check_folder(home, ours=True)
+    except OSError as error:
+        raise InputError(
+            f"using the home: {home}: {error.strerror or error}; choose a home that is yours alone (--home)"
+        ) from error
     return home
 
 

@@ -1,16 +1,19 @@
 """``reconcile status`` and ``reconcile resolve``: what is unsettled, who holds the lock, and a person's word for it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from reconcile.concurrency import together
-from reconcile.errors import Declined, InputError, ReconcileError, UsageError
+from reconcile.errors import Declined, InputError, JournalError, ReconcileError, UsageError
 from reconcile.journal.base import Journal
 from reconcile.journal.identity import is_notes
 from reconcile.journal.records import Resolved, RunFinished, RunStarted, Unsettled
 from reconcile.model.account import Address, DesiredAccount, Policy, PositionMode
 from reconcile.model.plan import PlanError
+from reconcile.model.traits import TRAITS
+from reconcile.statefile.fields import NAME_PATTERN, PREFIX_PATTERN
 from reconcile.usecases.account import as_error, grace_ms, identify
 from reconcile.usecases.notes import head_of, note, refusal
 from reconcile.usecases.world import World
@@ -162,14 +165,21 @@ def _find(world: World, text: str) -> tuple[str, DesiredAccount, Address]:
     except ValueError as error:
         raise UsageError(f"resolve {text}: {error}") from error
     found: list[tuple[str, DesiredAccount]] = []
+    broken: JournalError | None = None
     for identity in (name for name in world.store.identities() if not is_notes(name)):
-        state = world.store.read(identity)
-        if state.last_run is None or not any(i.intent.address == wanted for i in state.unsettled.values()):
+        try:
+            state = world.store.read(identity)
+            if state.last_run is None or not any(i.intent.address == wanted for i in state.unsettled.values()):
+                continue
+            desired = account_of(state.last_run)
+        except JournalError as error:
+            broken = error
             continue
-        desired = account_of(state.last_run)
         if name in {"", desired.name}:
             found.append((identity, desired))
     if not found:
+        if broken is not None:
+            raise JournalError(f"resolving {text}: nothing is unsettled in the journals that can be read; {broken}")
         raise InputError(f"resolving {text}: nothing is unsettled there; see reconcile status")
     if len(found) > 1:
         names = ", ".join(sorted(desired.name for _, desired in found))
@@ -180,19 +190,31 @@ def _find(world: World, text: str) -> tuple[str, DesiredAccount, Address]:
 
 
 def account_of(run: RunStarted) -> DesiredAccount:
-    """As much of the account as its last run told the journal; enough to ask its exchange for the time."""
+    """As much of the account as its last run told the journal; enough to ask its exchange for the time.
+
+    Raises JournalError where it told less, or what no state file can say.
+    """
     details = run.details
+    told = {key: details.get(key) for key in ("account", "exchange", "position_mode", "endpoint", "credentials")}
+    name, exchange, mode, endpoint, credentials = (str(value) for value in told.values())
+    if (
+        None in told.values()
+        or exchange not in TRAITS
+        or not re.fullmatch(NAME_PATTERN, name)
+        or not re.fullmatch(PREFIX_PATTERN, credentials)
+    ):
+        raise JournalError("reading the journal: its last run does not say which account it was for; run apply first")
     return DesiredAccount(
-        name=str(details["account"]),
-        exchange=str(details["exchange"]),
-        position_mode=PositionMode(details["position_mode"]),
-        endpoint=str(details["endpoint"]),
-        product=details["product"],
-        credentials=str(details["credentials"]),
+        name=name,
+        exchange=exchange,
+        position_mode=PositionMode(mode),
+        endpoint=endpoint,
+        product=details.get("product"),
+        credentials=credentials,
         targets=(),
         policy=Policy(),
         amount_step=None,
-        grace_ms=details["grace_ms"],
-        path=str(details["state_file"]),
-        sha256=str(details["state_sha256"]),
+        grace_ms=details.get("grace_ms"),
+        path=str(details.get("state_file", "")),
+        sha256=str(details.get("state_sha256", "")),
     )

@@ -228,6 +228,9 @@ class SimulatedProcess:
         self.name = name
         self._disk = disk
 
+    def check_folder(self, path: Path, *, ours: bool) -> None:
+        """See ``Disk``; every folder here is the user's own."""
+
     def make_folder(self, path: Path) -> None:
         """See ``Disk``."""
         self._begin("make_folder", path)

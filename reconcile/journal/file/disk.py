@@ -15,7 +15,9 @@ from typing import Protocol
 
 _PRIVATE_FOLDER = 0o700
 _PRIVATE_FILE = 0o600
-_ALWAYS = os.O_CLOEXEC | os.O_NOFOLLOW
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_ALWAYS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""Never through a link, and never waiting for the other end of a FIFO."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,13 @@ class FileStat:
 
 class Disk(Protocol):
     """What a file journal asks of a disk."""
+
+    def check_folder(self, path: Path, *, ours: bool) -> None:
+        """Raise OSError where others may write into a folder, or where something else, or a link, is in its place.
+
+        With ``ours`` it must be this user's as well. One that is not there is good.
+        """
+        ...
 
     def make_folder(self, path: Path) -> None:
         """Make a folder that only the user can enter, with its parents, and flush their names; narrow an old one."""
@@ -108,6 +117,21 @@ def write_all(disk: Disk, handle: int, data: bytes) -> None:
 class SystemDisk:
     """The machine's disk."""
 
+    def check_folder(self, path: Path, *, ours: bool) -> None:
+        """By its mode and owner; who may write into a folder can put another file in the place of any in it."""
+        try:
+            found = os.lstat(path)
+        except FileNotFoundError:
+            return
+        if stat.S_ISLNK(found.st_mode):
+            raise OSError(errno.ELOOP, "it is a link", str(path))
+        if not stat.S_ISDIR(found.st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, "it is not a folder", str(path))
+        if found.st_mode & _OTHERS_WRITE:
+            raise PermissionError(errno.EPERM, "others may write into it", str(path))
+        if ours and found.st_uid != os.geteuid():
+            raise PermissionError(errno.EPERM, "it belongs to another user", str(path))
+
     def make_folder(self, path: Path) -> None:
         """A folder that others can enter is narrowed to its owner."""
         if path.is_dir():
@@ -121,11 +145,11 @@ class SystemDisk:
 
     def open_append(self, path: Path) -> int:
         """The handle is not inherited by programs we start."""
-        return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | _ALWAYS, _PRIVATE_FILE)
+        return _regular(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | _ALWAYS, _PRIVATE_FILE), path)
 
     def open_read(self, path: Path) -> int:
         """The handle is not inherited by programs we start."""
-        return os.open(path, os.O_RDONLY | _ALWAYS)
+        return _regular(os.open(path, os.O_RDONLY | _ALWAYS), path)
 
     def close(self, handle: int) -> None:
         """A lock goes with the handle."""
@@ -194,6 +218,17 @@ class SystemDisk:
             return os.listdir(folder)  # noqa: PTH208 - names are all we need of a large folder
         except FileNotFoundError:
             return []
+
+
+def _regular(handle: int, path: Path) -> int:
+    """The handle of a file that only its owner may write; anything else is closed and refused."""
+    mode = os.fstat(handle).st_mode
+    if stat.S_ISREG(mode) and not mode & _OTHERS_WRITE:
+        return handle
+    os.close(handle)
+    if stat.S_ISREG(mode):
+        raise PermissionError(errno.EPERM, "others may write it", str(path))
+    raise OSError(errno.EINVAL, "it is not a regular file", str(path))
 
 
 def _flock(handle: int, kind: int) -> bool:

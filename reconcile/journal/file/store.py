@@ -38,10 +38,11 @@ _ADVICE = {
     errno.EDQUOT: "make room within your quota",
     errno.EROFS: "choose a home that can be written (--home)",
     errno.EACCES: "choose a home that is yours (--home), or mend its permissions",
-    errno.EPERM: "choose a home that is yours (--home), or mend its permissions",
+    errno.EPERM: "choose a home that is yours (--home), or let nobody else write there (chmod go-w)",
+    errno.EINVAL: "put the file itself there",
     errno.ENOTDIR: "choose a home that is a folder (--home)",
     errno.EEXIST: "choose a home that is a folder (--home)",
-    errno.ELOOP: "put the file itself there, not a link to it",
+    errno.ELOOP: "put the file or folder itself there, not a link to it",
 }
 
 
@@ -73,6 +74,7 @@ class FileStore:
 
     def __init__(self, home: Path, disk: Disk, clock: Clock, run_blocking: RunBlocking | None = None) -> None:
         """``run_blocking`` runs what may block for long (flushing, proving a chain); threads of its own by default."""
+        self._home = home
         self._folder = home / "journal"
         self._disk = disk
         self._clock = clock
@@ -101,31 +103,31 @@ class FileStore:
     def read(self, identity: str, *, pinned: str | None = None) -> JournalState:
         """See ``base.Store.read``."""
         path = self._path(identity)
-        with _explained("reading the journal", path):
+        with self._used("reading the journal", path):
             return fold(self._whole_lines(path), identity=identity, name=str(path), pinned=pinned)[0]
 
     async def head(self, identity: str) -> str | None:
         """See ``base.Store.head``."""
         path = self._path(identity)
-        with _explained("reading the journal", path):
+        with self._used("reading the journal", path):
             line = await self._run_blocking(lambda: self._last_line(path))
         return None if line is None else end_hash(line, name=str(path))
 
     def lines(self, identity: str) -> Iterator[Mapping[str, Any]]:
         """See ``base.Store.lines``."""
         path = self._path(identity)
-        with _explained("reading the journal", path):
+        with self._used("reading the journal", path):
             yield from objects(self._whole_lines(path), name=str(path))
 
     def holder(self, identity: str) -> Mapping[str, str] | None:
         """See ``base.Store.holder``."""
         path = self._path(identity, ".lock")
-        with _explained("looking who holds the lock", path):
+        with self._used("looking who holds the lock", path):
             return read_holder(self._disk, path)
 
     def identities(self) -> list[str]:
         """See ``base.Store.identities``."""
-        with _explained("listing the journals", self._folder):
+        with self._used("listing the journals", self._folder):
             names = self._disk.names(self._folder)
         return sorted(name.removesuffix(".jsonl") for name in names if name.endswith(".jsonl"))
 
@@ -152,7 +154,7 @@ class FileStore:
         on_wait: Callable[[Mapping[str, str]], None] | None,
     ) -> AsyncIterator[FileLock]:
         path = self._path(identity, ".lock")
-        with _explained("taking the account's lock", path):
+        with self._used("taking the account's lock", path, ours=True):
             self._disk.make_folder(self._folder)
             lock = await acquire(self._disk, self._clock, path, holder=holder, timeout_ms=timeout_ms, on_wait=on_wait)
         try:
@@ -267,10 +269,18 @@ class FileStore:
             found = path.with_name(f"{path.name}-{number}")
         return found
 
+    @contextmanager
+    def _used(self, doing: str, path: Path, *, ours: bool = False) -> Iterator[None]:
+        """A home and a folder of journals that nobody else may write into; with ``ours`` they are to be written to."""
+        with _explained(doing, path):
+            for folder in (self._home, self._folder):
+                self._disk.check_folder(folder, ours=ours)
+            yield
+
     def _path(self, identity: str, ending: str = ".jsonl") -> Path:
         if not _IDENTITY.fullmatch(identity):
             raise JournalError(
-                f"opening a journal: {identity!r} is no name for a file; this is a bug, please report it"
+                f"opening a journal: no journal is called {identity[:200]!r}; take that file out of the folder"
             )
         return self._folder / (identity + ending)
 

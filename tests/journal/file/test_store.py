@@ -229,7 +229,7 @@ def test_an_intent_for_a_lane_in_doubt_is_refused_and_the_journal_goes_on() -> N
 
 @pytest.mark.parametrize("identity", ["", "../etc/passwd", "a/b", ".hidden", "a" * 201, "a\n"])
 def test_an_identity_that_is_no_file_name_is_refused(identity: str) -> None:
-    with pytest.raises(JournalError, match="no name for a file"):
+    with pytest.raises(JournalError, match="no journal is called"):
         store_on(SimulatedDisk(1).process("a")).read(identity)
 
 
