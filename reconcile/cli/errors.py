@@ -23,10 +23,8 @@ from reconcile.errors import (
 )
 
 USAGE = 64
-_SIGNED = re.compile(
-    r"(?i)\b(signature|sign|api[-_]?key|passphrase|access-sign|access-key|x-mbx-apikey)(\W{1,4})(?!unknown key\b)"
-    r"[^\s&'\",)]+"
-)
+_SIGNATURE = re.compile(r"(?i)([?&]signature=)[^\s&'\",)]+")
+"""A signature in a query, which a library's error may repeat."""
 _PASSWORD = re.compile(r"(\w://[^\s:/@]*):[^\s/@]*@")
 
 
@@ -107,7 +105,12 @@ def _unexpected(error: BaseException, session: Session) -> int:
 
 
 def redacted(text: str, session: Session) -> str:
-    """The text without any secret that this invocation read, and without what looks like a signature or a password."""
-    for secret in sorted(session.secrets, key=len, reverse=True):
-        text = text.replace(secret, "[secret]")
-    return _PASSWORD.sub(r"\1:[secret]@", _SIGNED.sub(r"\1\2[secret]", text))
+    """The text without any secret that this invocation read, and without the password or signature of any URL.
+
+    What an exchange says was redacted where it came in; this is for what this program and its libraries say.
+    """
+    if session.secrets:
+        from reconcile.connect.redaction import whole  # noqa: PLC0415 - most invocations read no secret
+
+        text = whole(text, session.secrets)
+    return _PASSWORD.sub(r"\1:[secret]@", _SIGNATURE.sub(r"\1[secret]", text))

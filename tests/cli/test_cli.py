@@ -332,7 +332,11 @@ def test_the_traceback_of_an_unexpected_error_has_no_secret_and_no_locals(capsys
     ("text", "shown"),
     [
         ("postgresql://me:pw@host/db", "postgresql://me:[secret]@host/db"),
-        ("X-MBX-APIKEY: abcdef", "X-MBX-APIKEY: [secret]"),
+        (
+            "-1022 (the signature is wrong): Signature for this request is not valid.",
+            "-1022 (the signature is wrong): Signature for this request is not valid.",
+        ),
+        ("50105 (the passphrase is wrong): api key: check it", "50105 (the passphrase is wrong): api key: check it"),
         ("a=1&signature=ff00&b=2", "a=1&signature=[secret]&b=2"),
         ("account.api_key: unknown key; expected name", "account.api_key: unknown key; expected name"),
         ("nothing here", "nothing here"),

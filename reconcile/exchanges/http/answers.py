@@ -10,7 +10,7 @@ refusal; everything else is doubt. Messages never carry headers, URLs, keys or a
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
 
@@ -23,6 +23,7 @@ from reconcile.money import parse, whole
 
 LONGEST_MESSAGE = 200
 LONGEST_NAME = 64
+LONGEST_CODE = 40
 _ADDRESSES = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b|(?<![\w:.])(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}(?![\w:.])")
 _SECONDS = re.compile(r"[0-9]{1,9}")
 _LONG_TOKENS = re.compile(r"[A-Za-z0-9+/=_-]{32,}")
@@ -70,7 +71,7 @@ def read_answer(
 ) -> object:
     """The payload of a read; ``what`` begins every message. Raises ReadFailed."""
     value = parsed(response.body)
-    said = None if value is None else manners.envelope(response.status, value)
+    said = None if value is None else _said(manners, response.status, value)
     if said is not None and said.success and 200 <= response.status < 300:
         return said.payload
     if said is None or said.code is None:
@@ -92,7 +93,7 @@ def write_answer(what: str, response: HttpResponse, manners: Manners, *, now_ms:
     """The yes of a write; raises Refused or InDoubt, never anything else."""
     status = response.status
     value = parsed(response.body)
-    said = manners.envelope(status, value) if isinstance(value, dict) else None
+    said = _said(manners, status, value) if isinstance(value, dict) else None
     told = None if said is None else said.code
     if status < 200 or 300 <= status < 400 or status == 408 or status >= 500:
         raise InDoubt(f"{what}: HTTP {status}, which does not say whether it was done", code=told)
@@ -117,6 +118,12 @@ def write_answer(what: str, response: HttpResponse, manners: Manners, *, now_ms:
         code=code.code,
         retry_after_ms=manners.retry_after_ms(response.headers, said.message, now_ms) if throttled else None,
     )
+
+
+def _said(manners: Manners, status: int, value: object) -> Said | None:
+    """The envelope, its code fit to be shown and journalled as well."""
+    said = manners.envelope(status, value)
+    return said if said is None or said.code is None else replace(said, code=clean(said.code)[:LONGEST_CODE])
 
 
 @lru_cache(maxsize=256)

@@ -10,11 +10,12 @@ import hashlib
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from reconcile.clock import Clock
+from reconcile.connect.redaction import Redactor
 from reconcile.errors import InDoubt, NotSent, ReadFailed, RefusalKind, Refused
 from reconcile.exchanges.base import Call, Credentials, Yes
 from reconcile.exchanges.http import retry as repeat
@@ -92,6 +93,8 @@ class Transport:
         self._held_back_ms = setup.traits.validity_ms // 2
         self._host = urlsplit(setup.url).netloc.rpartition("@")[2]
         self._owner = hashlib.sha256(setup.credentials.key.encode()).hexdigest()
+        secret = setup.credentials
+        self._redactor = Redactor(filter(None, (secret.key, secret.secret, secret.passphrase)))
         self._syncing = asyncio.Lock()
 
     async def get(self, path: str, params: Params, charges: Charges, *, signed: bool = True) -> object:
@@ -209,6 +212,7 @@ class Transport:
     async def _exchange(self, request: HttpRequest) -> HttpResponse:
         sent_at = self._clock.monotonic_ms()
         response = await self._wire.send(request)
+        response = replace(response, body=self._redactor.body(response.body))
         self._limits.trips(self._host).saw(self._clock.monotonic_ms() - sent_at)
         for limit, total in self._dialect.used(response.headers).items():
             self._limits.budget(limit, host=self._host, owner=self._owner).used(total)
