@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from reconcile.audit.reading import runs
+from reconcile.audit.reading import BRAKE, runs
 from reconcile.errors import InputError, JournalError
 from reconcile.journal.base import Store
 from reconcile.journal.identity import owner_of
@@ -116,11 +116,15 @@ def rows(run: Run) -> Iterator[LogRow]:
     for step in run.steps:
         yield _row(run, step, what=step.action, at=step.at)
     for note in run.notes:
+        if note.what == BRAKE:
+            held = ", ".join(sorted(note.details.get("frozen", {}))) or "nothing"
+            done = "frozen" if run.command == "freeze" else "unfrozen"
+            yield _plain_row(run, run.command, done, at=note.at, detail=f"frozen from then on: {held}")
         if note.what == "watch":
             for each in note.details.get("decisions", ()):
                 outcome, address = each.get("outcome", "decided"), each["address"]
                 yield _plain_row(run, "watch", outcome, at=note.at, detail=each["decision"], address=address)
-    if not run.addresses and not any(note.what == "watch" for note in run.notes):
+    if not run.addresses and not any(note.what in {"watch", BRAKE} for note in run.notes):
         outcome = run.refused and f"refused:{run.refused}"
         yield _plain_row(
             run, "run", outcome or _nothing_sent(run), at=run.started_at, detail="; ".join(_first(run.errors))

@@ -14,6 +14,8 @@ from reconcile.model.reports import IN_FLIGHT, Margin, Note, Run, StepTaken, Tol
 from reconcile.money import parse
 from reconcile.render.values import clean
 
+BRAKE = "brake"
+"""What a note is called that changed what is frozen."""
 _NO_FACTS = {"key", "message", "command", "exit_code"}
 _OPEN = {IN_FLIGHT, "accepted", "unknown"}
 
@@ -189,6 +191,10 @@ class _Reader:
                 **told,
             )
             return
+        if what == BRAKE:
+            facts = {key: value for key, value in details.items() if key not in {"command", "frozen"}}
+            command = str(details.get("command", BRAKE))
+            self._run = replace(self._the_run, command=command, facts=facts, finished_at=record["at"], exit_code=0)
         if what == "watch":
             facts = {key: value for key, value in details.items() if key != "decisions"}
             self._run = replace(self._the_run, command="watch", facts=facts, finished_at=record["at"], exit_code=0)

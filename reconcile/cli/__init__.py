@@ -32,7 +32,7 @@ Examples:
   reconcile apply plan.json --reason "weekly review"
 
 Every option has an environment variable (RECONCILE_HOME, RECONCILE_FORMAT, RECONCILE_APPLY_LOCK_TIMEOUT, ...) except
---auto-approve, --override and --as: those must be typed."""
+--auto-approve, --override, --as and --all: those must be typed."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "validate": ("validate", "Check state files; needs no network and no keys."),
@@ -43,6 +43,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "watch": ("watch", "Plan in a loop; tell what changed, apply it if asked."),
     "status": ("status", "Show unsettled steps and who holds the lock."),
     "resolve": ("resolve", "Say what happened to a step nobody can tell."),
+    "freeze": ("freeze", "Stop sending for an account, or all: the emergency brake."),
+    "unfreeze": ("unfreeze", "Lift a freeze; the next apply sends again."),
     "audit": ("audit", "Show who moved what, when and why; prove the journals."),
     "schema": ("schema", "Print the JSON Schema of the state file."),
     "sandbox": ("sandbox", "Run and change the simulated exchange."),

@@ -112,7 +112,8 @@ def log(
 
     \b
     OUTCOME is applied, accepted, refused, unknown, not_sent, not_applied, released or in_flight for a step; in_sync,
-    nothing_sent, refused:KEY, error, interrupted or cut_off for a run that sent nothing; decided for a watch.
+    nothing_sent, refused:KEY, error, interrupted or cut_off for a run that sent nothing; decided for a watch;
+    frozen or unfrozen for the brake.
     Exit codes: 0 shown, 1 a journal cannot be read or is broken (what stands before the break is shown).
     Example:    reconcile audit log --since 7d --address 'BTC*' --format csv=moves.csv
     """

@@ -82,6 +82,13 @@ class Store(Protocol):
         """
         ...
 
+    async def last(self, identity: str) -> Mapping[str, Any] | None:
+        """The last whole line, of which alone nothing but its own form is proven; None where there is none.
+
+        It costs the same for a journal of any length. Raises JournalError.
+        """
+        ...
+
     def lines(self, identity: str) -> Iterator[Mapping[str, Any]]:
         """The records as stored, in order, verifying the chain as they are read."""
         ...

@@ -41,6 +41,16 @@ def end_hash(line: bytes, *, name: str) -> str:
     return line_hash(line)
 
 
+def end_object(line: bytes, *, name: str) -> Mapping[str, Any]:
+    """A journal's last line, which is read by itself; raises JournalError where it is none of ours."""
+    if not is_sealed(line):
+        raise JournalError(f"reading {name}: its last line was changed")
+    try:
+        return parse_line(line)
+    except ValueError as error:
+        raise JournalError(f"reading {name}: its last line is not JSON") from error
+
+
 def verified(lines: Iterable[bytes], position: Position, *, name: str) -> Iterator[tuple[bytes, int]]:
     """The lines, each proven before it is handed on, with the offset behind ``seq`` and ``prev``.
 

@@ -13,6 +13,9 @@ from urllib.parse import urlsplit
 NOBODY = "unattributed"
 """Stands for an account where nobody can tell which one was meant."""
 
+BRAKE = "brake"
+"""Stands for the emergency brake, whose chain is kept beside the accounts' notes."""
+
 _NOTES = "_notes"
 """An account's own name never holds an underscore."""
 _DOMAIN = "reconcile.identity/1"

@@ -1,6 +1,6 @@
 """What the conduct of one account's run is made of, gathered once so that every part is handed the same things."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -32,7 +32,7 @@ class Context:
     clock: Clock
     new_id: Callable[[], str]
     progress: Callable[[str], None]
-    halted: Callable[[], str | None]
+    halted: Callable[[], Awaitable[str | None]]
     stop: Stop
     grace_ms: int
     validity_ms: int

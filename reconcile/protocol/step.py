@@ -104,14 +104,17 @@ class StepRun:
         for _ in range(ATTEMPTS):
             intent, look = await self._look_and_journal()
             call = context.writer.prepare(self._step, intent.amount, self._position, signed_at_ms=intent.signed_at_ms)
-            answer = None
+            answer, why_not = None, "the look grew old before its turn came"
             async with self._slots.places.sending:
-                if context.observer.age(look) <= MAX_READ_AGE_MS and context.halted() is None:
+                halted = await context.halted()
+                if halted is not None:
+                    why_not = halted
+                elif context.observer.age(look) <= MAX_READ_AGE_MS:
                     answer = await self._send(intent, call)
             if answer is not None:
                 await asyncio.sleep(0)  # whoever waits to send is first; what the answer means can wait
                 return intent, await self._classify(intent, answer)
-            await self._proven_nothing(intent, Known.NOT_SENT, "not sent: the look grew old before its turn came")
+            await self._proven_nothing(intent, Known.NOT_SENT, f"not sent: {why_not}")
             self._turn(Event.NOT_SENT)
         raise Left(
             Event.GIVEN_UP, "not sent: no look stayed young until its intent was on disk; is the disk very slow?"
@@ -119,7 +122,7 @@ class StepRun:
 
     async def _sound_look(self) -> ObservedAccount:
         """The look to compute from; asked for first without a place, since it may be long until there can be one."""
-        self._check_halted()
+        await self._check_halted()
         await self._context.know_exchange_time()  # a refusal of our timestamp left it in doubt
         return await basis(self._context, self._step.address, not_before=self._not_before)
 
@@ -238,8 +241,8 @@ class StepRun:
 
     # Small parts.
 
-    def _check_halted(self) -> None:
-        reason = self._context.halted()
+    async def _check_halted(self) -> None:
+        reason = await self._context.halted()
         if reason is not None:
             raise Left(Event.GIVEN_UP, f"not started: {reason}")
         earlier = self._context.journal.state.unsettled.get(self._lane)

@@ -74,6 +74,13 @@ def held_addresses(state: JournalState, desired: DesiredAccount, writer: Writer)
     return held
 
 
+async def check_not_frozen(world: World, desired: DesiredAccount, identity: str | None = None) -> None:
+    """Raise Declined (key ``frozen``) where nothing may be sent for the account, JournalError where none can tell."""
+    reason = await world.frozen(desired.name, identity)
+    if reason is not None:
+        raise Declined("frozen", f"starting {desired.name}: frozen: {reason}; lift the freeze to go on")
+
+
 async def identify(connection: Connection) -> str:
     """The account's journal identity, by the exchange's own id where it tells one. Raises ReadFailed."""
     await connection.writer.sync_time()

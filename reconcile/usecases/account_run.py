@@ -27,7 +27,7 @@ from reconcile.planning.diff import Stale, fresh_move
 from reconcile.protocol.context import Context
 from reconcile.protocol.executor import Executor
 from reconcile.protocol.freshness import MAX_READ_AGE_MS, declared_types
-from reconcile.usecases.account import as_error, failed_plan, held_addresses, identify, plan_account
+from reconcile.usecases.account import as_error, check_not_frozen, failed_plan, held_addresses, identify, plan_account
 from reconcile.usecases.movements import moved
 from reconcile.usecases.run_records import (
     RunFacts,
@@ -65,11 +65,10 @@ class AccountRun:
         await until(self._world.stop, self._connect(), doing=f"starting {self._desired.name}")
 
     async def _connect(self) -> None:
-        reason = self._world.frozen(self._desired.name)
-        if reason is not None:
-            raise Declined("frozen", f"starting {self._desired.name}: frozen: {reason}; remove the freeze to go on")
+        await check_not_frozen(self._world, self._desired)
         self._connection = self._world.connect(self._desired, False)  # noqa: FBT003 - not read only
         self.identity = await identify(self._connection)
+        await check_not_frozen(self._world, self._desired, self.identity)
         if self._saved is not None:
             check_account(self._saved, self.identity)
 
@@ -275,10 +274,10 @@ class AccountRun:
         who = ", ".join(f"{key} {value}" for key, value in holder.items()) or "a process that has not given its name"
         self._world.progress(f"{self._desired.name}: waiting for the lock, held by {who}")
 
-    def _halted(self) -> str | None:
+    async def _halted(self) -> str | None:
         if self._world.stop.is_set():
             return "asked to stop"
-        reason = self._world.frozen(self._desired.name)
+        reason = await self._world.held_back(self._desired.name, self.identity)
         return None if reason is None else f"frozen: {reason}"
 
     @property

@@ -1,7 +1,7 @@
 """What a run tells its journal, and the context that its steps are given."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -219,7 +219,7 @@ def make_context(
     connection: Connection,
     journal: Journal,
     *,
-    halted: Callable[[], str | None],
+    halted: Callable[[], Awaitable[str | None]],
 ) -> Context:
     """Everything that the conduct of this account's steps is handed."""
     writer = connection.writer

@@ -63,10 +63,12 @@ async def status(world: World, accounts: Sequence[DesiredAccount]) -> tuple[Acco
 
 
 async def _status_one(world: World, desired: DesiredAccount) -> AccountStatus:
-    frozen = world.frozen(desired.name)
+    frozen = None
     try:
+        frozen = await world.frozen(desired.name)
         connection = world.connect(desired, True)  # noqa: FBT003 - read only
         identity = await identify(connection)
+        frozen = await world.frozen(desired.name, identity)
         state = world.store.read(identity)
         grace = grace_ms(desired, connection.writer)
         return AccountStatus(

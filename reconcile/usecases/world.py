@@ -8,8 +8,10 @@ from pathlib import Path
 
 from reconcile.clock import Clock
 from reconcile.concurrency import Stop
+from reconcile.errors import JournalError
 from reconcile.exchanges.base import Writer
 from reconcile.journal.base import Store
+from reconcile.journal.brake import read_brake
 from reconcile.model.account import DesiredAccount
 
 
@@ -62,8 +64,35 @@ class World:
         """Say something that a person must not miss, however short the run is."""
         (self.warn or self.progress)(line)
 
-    def frozen(self, account: str) -> str | None:
-        """Why applies of this account are refused, None when they are not; looked at anew each time."""
+    async def frozen(self, account: str, identity: str | None = None) -> str | None:
+        """Why applies of this account are refused, None when they are not; looked at anew each time.
+
+        ``identity`` is its journal's, where that is known: an account that was frozen under another name stays frozen.
+        Raises JournalError where it cannot be told.
+        """
+        by_hand = self._frozen_by_hand(account)
+        if by_hand is not None:
+            return by_hand
+        freeze = (await read_brake(self.store)).holding(account, identity)
+        return None if freeze is None else f"{freeze.reason} (by {freeze.actor}, {freeze.at})"
+
+    async def held_back(self, account: str, identity: str | None = None) -> str | None:
+        """As ``frozen``; where that cannot be told, that is the reason."""
+        try:
+            return await self.frozen(account, identity)
+        except JournalError as error:
+            return f"whether it is frozen cannot be told: {error}"
+
+    def frozen_by_hand(self) -> list[str]:
+        """The accounts that the environment or a file in the home freezes; ``*`` is every one."""
+        named = [name.strip() for name in self.env.get("RECONCILE_FROZEN", "").split(",")]
+        try:
+            files = [path.name for path in (self.home / "frozen").iterdir()]
+        except OSError:
+            files = []
+        return sorted({*filter(None, named), *files})
+
+    def _frozen_by_hand(self, account: str) -> str | None:
         names = [name.strip() for name in self.env.get("RECONCILE_FROZEN", "").split(",")]
         if "*" in names or account in names:
             return "by RECONCILE_FROZEN"

@@ -128,8 +128,11 @@ def test_waiting_for_the_exchange_hears_a_request_to_stop_though_its_clock_stand
             await asyncio.sleep(0.01)
             return 0
 
+        async def never() -> None:
+            return None
+
         async with world.store.open("a", run_id="r", holder={}, timeout_ms=0) as journal:
-            context = make_context(world, desired(), connection, journal, halted=lambda: None)
+            context = make_context(world, desired(), connection, journal, halted=never)
             with patch.object(connection.writer, "sync_time", standing_still):
                 await context.pass_exchange_time(1, why="")
 

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from reconcile.clock import Clock
 from reconcile.errors import ChainBroken, JournalError
-from reconcile.journal.chain import end_hash, fold, objects
+from reconcile.journal.chain import end_hash, end_object, fold, objects
 from reconcile.journal.chained import RunBlocking, finish
 from reconcile.journal.codec import FORMAT, MAX_LINE, Header, rfc3339
 from reconcile.journal.file.disk import Disk, write_all
@@ -112,6 +112,15 @@ class FileStore:
         with self._used("reading the journal", path):
             line = await self._run_blocking(lambda: self._last_line(path))
         return None if line is None else end_hash(line, name=str(path))
+
+    async def last(self, identity: str) -> Mapping[str, Any] | None:
+        """See ``base.Store.last``. Where there is no file, that is all it asks the disk."""
+        path = self._path(identity)
+        with _explained("reading the journal", path):
+            if self._disk.stat(path) is None:
+                return None
+            line = await self._run_blocking(lambda: self._last_line(path))
+        return None if line is None else end_object(line, name=str(path))
 
     def lines(self, identity: str) -> Iterator[Mapping[str, Any]]:
         """See ``base.Store.lines``."""

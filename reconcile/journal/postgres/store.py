@@ -14,7 +14,7 @@ from typing import Any
 
 from reconcile.clock import Clock
 from reconcile.errors import Declined, JournalError
-from reconcile.journal.chain import Position, end_hash, fold, line_hash, objects
+from reconcile.journal.chain import Position, end_hash, end_object, fold, line_hash, objects
 from reconcile.journal.chained import ChainedJournal, RunBlocking, finish
 from reconcile.journal.codec import FORMAT, Header, rfc3339
 from reconcile.journal.file.lock import POLL_MS
@@ -150,6 +150,11 @@ class PostgresStore:
         """See ``base.Store.head``. It is asked in the process's session, which a run has anyway."""
         line = await finish(self._run_blocking(lambda: self._last_line(identity)))
         return None if line is None else end_hash(line, name=self._name(identity))
+
+    async def last(self, identity: str) -> Mapping[str, Any] | None:
+        """See ``base.Store.last``. It is asked in the process's session, which a run has anyway."""
+        line = await finish(self._run_blocking(lambda: self._last_line(identity)))
+        return None if line is None else end_object(line, name=self._name(identity))
 
     def lines(self, identity: str) -> Iterator[Mapping[str, Any]]:
         """See ``base.Store.lines``."""

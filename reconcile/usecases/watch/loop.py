@@ -136,7 +136,7 @@ class Watch:
         world = self._world
         work = planning.plan(world, accounts, targets=(), overrides={}, expires_ms=EXPIRES_MS, git_commit=None)
         plan = await until(world.stop, work, doing="watching")
-        frozen = {account.name: world.frozen(account.name) for account in accounts}
+        frozen = {each.desired.name: await world.held_back(each.desired.name, each.identity) for each in plan.accounts}
         for account in plan.accounts:
             self._see(account, frozen[account.desired.name])
         self._forget_others({account.name for account in accounts})

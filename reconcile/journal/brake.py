@@ -1,0 +1,103 @@
+"""The emergency brake: which accounts are frozen, as the last record of a chain of its own says.
+
+The chain stands beside the journals, in the same store, so that every runner that shares a journal hears it. Each
+record holds all that is frozen after it: reading the last line tells whether a send may begin, and the chain tells the
+auditor who froze what, when and why.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from reconcile.errors import JournalError
+from reconcile.journal.base import Store
+from reconcile.journal.identity import BRAKE, notes_of
+from reconcile.journal.records import Noted
+
+WHAT = "brake"
+EVERY = "*"
+"""Stands for every account, known or not."""
+CHAIN = notes_of(BRAKE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freeze:
+    """Why an account is frozen, who froze it and when (RFC 3339, that machine's clock).
+
+    ``identities`` are the journals that had this name then: under another name in a state file it is frozen too.
+    """
+
+    reason: str
+    actor: str
+    at: str
+    identities: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brake:
+    """What is frozen, by account name; ``EVERY`` freezes all."""
+
+    freezes: Mapping[str, Freeze] = field(default_factory=dict)
+
+    def holding(self, account: str, identity: str | None = None) -> Freeze | None:
+        """The freeze that holds this account, known by its name or by its journal's identity; None where none does."""
+        for name, freeze in self.freezes.items():
+            if name in {EVERY, account} or (identity is not None and identity in freeze.identities):
+                return freeze
+        return None
+
+    def record(self, *, command: str, account: str, reason: str, actor: str, host: str) -> Noted:
+        """The record that says who changed the brake to this, and why."""
+        frozen = {
+            name: {"reason": each.reason, "actor": each.actor, "at": each.at, "identities": list(each.identities)}
+            for name, each in self.freezes.items()
+        }
+        details = {"command": command, "account": account, "reason": reason, "actor": actor, "host": host}
+        return Noted(what=WHAT, details={**details, "frozen": frozen})
+
+
+async def read_brake(store: Store) -> Brake:
+    """What is frozen now. Raises JournalError where that cannot be told: then nothing may be sent."""
+    last = await store.last(CHAIN)
+    if last is None:
+        return Brake()
+    if not _is_brake(last):  # the header, or a repair after a crash
+        last = _last_of(store.lines(CHAIN))
+    return Brake() if last is None else _brake(last)
+
+
+def _last_of(records: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    found = None
+    for record in records:
+        if _is_brake(record):
+            found = record
+    return found
+
+
+def _is_brake(record: Mapping[str, Any]) -> bool:
+    return (record.get("kind"), record.get("what")) == (Noted.kind, WHAT)
+
+
+def _brake(record: Mapping[str, Any]) -> Brake:
+    details = record.get("details")
+    frozen = details.get("frozen") if isinstance(details, dict) else None
+    if not isinstance(frozen, dict):
+        raise _unreadable("it does not say what is frozen")
+    return Brake(freezes={name: _freeze(each) for name, each in frozen.items()})
+
+
+def _freeze(value: object) -> Freeze:
+    if not isinstance(value, dict):
+        raise _unreadable("a freeze is not an object")
+    texts = [value.get(key) for key in ("reason", "actor", "at")]
+    identities = value.get("identities", [])
+    if not all(isinstance(text, str) for text in texts) or not isinstance(identities, list):
+        raise _unreadable("a freeze has a field of a wrong type")
+    reason, actor, at = map(str, texts)
+    return Freeze(reason=reason, actor=actor, at=at, identities=tuple(map(str, identities)))
+
+
+def _unreadable(what: str) -> JournalError:
+    return JournalError(
+        f"reading the brake's last record: {what}; nothing is sent; see 'reconcile audit verify', then freeze anew"
+    )
