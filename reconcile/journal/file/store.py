@@ -5,7 +5,6 @@ whole chain, and moves an unfinished last line aside: that line was never flushe
 """
 
 import asyncio
-import errno
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from reconcile.journal.chain import end_hash, end_object, fold, objects
 from reconcile.journal.chained import RunBlocking, finish
 from reconcile.journal.codec import FORMAT, MAX_LINE, Header, rfc3339
 from reconcile.journal.file.disk import Disk, write_all
+from reconcile.journal.file.errors import explained
 from reconcile.journal.file.lock import FileLock, acquire, read_holder
 from reconcile.journal.file.writer import FileJournal
 from reconcile.journal.records import Repaired
@@ -33,17 +33,6 @@ _CHUNK = 1 << 20
 _TAIL = 1 << 12
 _THREADS = 16
 _IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
-_ADVICE = {
-    errno.ENOSPC: "make room on the disk",
-    errno.EDQUOT: "make room within your quota",
-    errno.EROFS: "choose a home that can be written (--home)",
-    errno.EACCES: "choose a home that is yours (--home), or mend its permissions",
-    errno.EPERM: "choose a home that is yours (--home), or let nobody else write there (chmod go-w)",
-    errno.EINVAL: "put the file itself there",
-    errno.ENOTDIR: "choose a home that is a folder (--home)",
-    errno.EEXIST: "choose a home that is a folder (--home)",
-    errno.ELOOP: "put the file or folder itself there, not a link to it",
-}
 
 
 class Threads:
@@ -108,19 +97,18 @@ class FileStore:
 
     async def head(self, identity: str) -> str | None:
         """See ``base.Store.head``."""
-        path = self._path(identity)
-        with self._used("reading the journal", path):
-            line = await self._run_blocking(lambda: self._last_line(path))
-        return None if line is None else end_hash(line, name=str(path))
+        line = await self._end(identity)
+        return None if line is None else end_hash(line, name=str(self._path(identity)))
 
     async def last(self, identity: str) -> Mapping[str, Any] | None:
-        """See ``base.Store.last``. Where there is no file, that is all it asks the disk."""
+        """See ``base.Store.last``."""
+        line = await self._end(identity)
+        return None if line is None else end_object(line, name=str(self._path(identity)))
+
+    async def _end(self, identity: str) -> bytes | None:
         path = self._path(identity)
-        with _explained("reading the journal", path):
-            if self._disk.stat(path) is None:
-                return None
-            line = await self._run_blocking(lambda: self._last_line(path))
-        return None if line is None else end_object(line, name=str(path))
+        with self._used("reading the journal", path):
+            return await self._run_blocking(lambda: self._last_line(path)) if self._disk.stat(path) else None
 
     def lines(self, identity: str) -> Iterator[Mapping[str, Any]]:
         """See ``base.Store.lines``."""
@@ -144,11 +132,11 @@ class FileStore:
         """See ``base.Store.retire``. It is kept in the same folder, its name ending in the time."""
         path = self._path(identity)
         stamp = rfc3339(self._clock.wall_ms()).translate({ord("-"): None, ord(":"): None})
-        with _explained("putting the journal aside", path):
+        with explained("putting the journal aside", path):
             if self._disk.stat(path) is None:
                 return None
         async with self._locked(identity, holder, timeout_ms, None):
-            with _explained("putting the journal aside", path):
+            with explained("putting the journal aside", path):
                 target = self._free(path.with_name(f"{path.name}.{stamp}"))
                 self._disk.rename(path, target)
                 self._disk.flush_folder(self._folder)
@@ -169,13 +157,13 @@ class FileStore:
         try:
             yield lock
         finally:
-            with _explained("giving the account's lock back", path):
+            with explained("giving the account's lock back", path):
                 lock.release()
 
     def _load(self, identity: str, run_id: str, lock: FileLock) -> FileJournal:
         """Prove and fold the file, and make it fit to be appended to."""
         path = self._path(identity)
-        with _explained("opening the journal", path):
+        with explained("opening the journal", path):
             handle = self._disk.open_append(path)
             try:
                 return self._fit(identity, run_id, lock, path, handle)
@@ -281,7 +269,7 @@ class FileStore:
     @contextmanager
     def _used(self, doing: str, path: Path, *, ours: bool = False) -> Iterator[None]:
         """A home and a folder of journals that nobody else may write into; with ``ours`` they are to be written to."""
-        with _explained(doing, path):
+        with explained(doing, path):
             for folder in (self._home, self._folder):
                 self._disk.check_folder(folder, ours=ours)
             yield
@@ -292,12 +280,3 @@ class FileStore:
                 f"opening a journal: no journal is called {identity[:200]!r}; take that file out of the folder"
             )
         return self._folder / (identity + ending)
-
-
-@contextmanager
-def _explained(doing: str, path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        advice = _ADVICE.get(error.errno or 0, "see to the disk")
-        raise JournalError(f"{doing}: {error.filename or path}: {error.strerror or error}; {advice}") from error

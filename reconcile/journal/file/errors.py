@@ -1,0 +1,30 @@
+"""What the disk says against a journal, as an error that says what to do about it."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from reconcile.errors import JournalError
+
+_ADVICE = {
+    errno.ENOSPC: "make room on the disk",
+    errno.EDQUOT: "make room within your quota",
+    errno.EROFS: "choose a home that can be written (--home)",
+    errno.EACCES: "choose a home that is yours (--home), or mend its permissions",
+    errno.EPERM: "choose a home that is yours (--home), or let nobody else write there (chmod go-w)",
+    errno.EINVAL: "put the file itself there",
+    errno.ENOTDIR: "choose a home that is a folder (--home)",
+    errno.EEXIST: "choose a home that is a folder (--home)",
+    errno.ELOOP: "put the file or folder itself there, not a link to it",
+}
+
+
+@contextmanager
+def explained(doing: str, path: Path) -> Iterator[None]:
+    """Turn an OSError into a JournalError: what was done, to which file, what is wrong, what to do."""
+    try:
+        yield
+    except OSError as error:
+        advice = _ADVICE.get(error.errno or 0, "see to the disk")
+        raise JournalError(f"{doing}: {error.filename or path}: {error.strerror or error}; {advice}") from error
