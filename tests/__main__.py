@@ -1,8 +1,10 @@
-"""Everything that must hold, in one command: ``python -m tests``. Format, lint, types, tests, coverage of the core.
+"""Everything that must hold, in one command: ``python -m tests``; ``--fast`` leaves out what takes minutes.
 
-Each step is what a contributor would type; all of them run, and the last line says which failed.
+Format, lint, dead code, types, tests, branches of the pure core. Each step is what a contributor would type; all run,
+and the last line says which failed.
 """
 
+import argparse
 import subprocess
 import sys
 import time
@@ -14,20 +16,31 @@ CORE = ("money", "model/account", "model/plan", "model/ledger", "planning/*", "p
 
 _INCLUDE = ",".join(f"reconcile/{name}.py" for name in CORE)
 _CORE_TESTS = ["tests/test_money.py", *(f"tests/{name}" for name in ("model", "planning", "protocol", "evidence"))]
-STEPS: tuple[tuple[str, list[str]], ...] = (
+_CHECKS: tuple[tuple[str, list[str]], ...] = (
     ("format", ["ruff", "format", "--check", "--quiet", "."]),
     ("lint", ["ruff", "check", "--quiet", "."]),
+    ("dead code", ["vulture", "reconcile", "--min-confidence", "100"]),
     ("types", ["mypy"]),
-    ("tests", ["pytest"]),
+)
+_SIDE_BY_SIDE = ["-n", "3", "--dist", "worksteal"]
+"""Three workers: much of the suite waits for real processes, so that two cores have room for a third."""
+SLOW = ("simulation", "conformance", "journal", "cli", "peers", "fuzz", "test_gitops.py")
+"""What ``--fast`` leaves out: simulated worlds, real processes and sockets, PostgreSQL."""
+FULL = (
+    *_CHECKS,
+    ("tests", ["pytest", *_SIDE_BY_SIDE]),
     ("branches of the core", ["coverage", "run", "--branch", "-m", "pytest", *_CORE_TESTS]),
     ("core at 100 %", ["coverage", "report", "--fail-under=100", f"--include={_INCLUDE}"]),
 )
+FAST = (*_CHECKS, ("unit tests", ["pytest", *_SIDE_BY_SIDE, *(f"--ignore=tests/{name}" for name in SLOW)]))
 
 
 def main() -> int:
     """Run every step; 0 when all passed."""
+    parser = argparse.ArgumentParser(prog="python -m tests", description="Run every check of this repository.")
+    parser.add_argument("--fast", action="store_true", help=f"leave out {', '.join(SLOW)}")
     failed = []
-    for name, command in STEPS:
+    for name, command in FAST if parser.parse_args().fast else FULL:
         print(f"== {name}: {' '.join(command[:3])} ...", flush=True)
         begun = time.monotonic()
         code = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=False).returncode

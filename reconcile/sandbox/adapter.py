@@ -102,14 +102,12 @@ class SandboxAdapter(BaseAdapter):
         self._now_ms = now_ms
         self._wait_until = wait_until
 
-    def send(  # noqa: PLR0917 - the signature is the library's
+    def send(
         self,
         request: requests.PreparedRequest,
-        stream: bool = False,  # noqa: ARG002, FBT001, FBT002
+        *_: object,
         timeout: float | tuple[float, float] | tuple[float, None] | None = None,
-        verify: bool | str = True,  # noqa: ARG002, FBT001, FBT002
-        cert: bytes | str | tuple[bytes | str, bytes | str] | None = None,  # noqa: ARG002
-        proxies: Mapping[str, str] | None = None,  # noqa: ARG002
+        **_others: object,
     ) -> requests.Response:
         """Answer, or raise what a real connection would."""
         read = timeout[1] if isinstance(timeout, tuple) else timeout
