@@ -99,5 +99,6 @@ def _freeze(value: object) -> Freeze:
 
 def _unreadable(what: str) -> JournalError:
     return JournalError(
-        f"reading the brake's last record: {what}; nothing is sent; see 'reconcile audit verify', then freeze anew"
+        f"reading the brake's last record: {what}; nothing is sent; a newer reconcile may have written it: use that, "
+        f"or look into {CHAIN} before you lift it with 'reconcile unfreeze --all'"
     )

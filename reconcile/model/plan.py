@@ -95,7 +95,7 @@ class PlanError:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Looser:
+class LooserLimit:
     """A limit that allows more than it did at the account's last apply; values as a person reads them."""
 
     key: str
@@ -122,7 +122,7 @@ class AccountPlan:
     available_after: Mapping[str, Decimal] = field(default_factory=dict)
     errors: tuple[PlanError, ...] = ()
     exit_code: int = 0
-    looser: tuple[Looser, ...] = ()
+    looser: tuple[LooserLimit, ...] = ()
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from reconcile.model.plan import Looser
+from reconcile.model.plan import LooserLimit
 from reconcile.money import parse, plain
 
 _CEILINGS = ("max_margin", "max_add", "max_total_add", "max_total_reduce", "max_changes")
@@ -24,7 +24,7 @@ _ORDERS: Mapping[str, tuple[object, ...]] = {
 """From the strictest to the loosest."""
 
 
-def looser(before: Mapping[str, Any], now: Mapping[str, Any], *, grace_ms: int) -> tuple[Looser, ...]:
+def looser(before: Mapping[str, Any], now: Mapping[str, Any], *, grace_ms: int) -> tuple[LooserLimit, ...]:
     """Every limit that allows more now than before; ``grace_ms`` is the exchange's own.
 
     A key of ``_ORDERS`` that one of the documents lacks was not known to it, and is not compared.
@@ -33,11 +33,11 @@ def looser(before: Mapping[str, Any], now: Mapping[str, Any], *, grace_ms: int) 
     for key, order in _ORDERS.items():
         was, is_now = before.get(key), now.get(key)
         if was in order and is_now in order and order.index(is_now) > order.index(was):
-            found.append(Looser(key=key, before=_word(was), after=_word(is_now)))
+            found.append(LooserLimit(key=key, before=_word(was), after=_word(is_now)))
     for key in (*_CEILINGS, *_FLOORS):
         was, is_now = _limit(before, key, grace_ms), _limit(now, key, grace_ms)
         if was != is_now and not _is_as_strict(was, is_now, higher=key in _CEILINGS):
-            found.append(Looser(key=key.removesuffix("_ms"), before=_shown(key, was), after=_shown(key, is_now)))
+            found.append(LooserLimit(key=key.removesuffix("_ms"), before=_shown(key, was), after=_shown(key, is_now)))
     return tuple(found)
 
 

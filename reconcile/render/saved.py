@@ -24,7 +24,17 @@ from reconcile.model.account import (
     Tolerance,
 )
 from reconcile.model.jsontext import loads_whole
-from reconcile.model.plan import AccountPlan, Entry, Looser, MoveMargin, Plan, PlanError, SavedPlan, SetMarginType, Step
+from reconcile.model.plan import (
+    AccountPlan,
+    Entry,
+    LooserLimit,
+    MoveMargin,
+    Plan,
+    PlanError,
+    SavedPlan,
+    SetMarginType,
+    Step,
+)
 from reconcile.money import ZERO, parse
 from reconcile.render.json import PLAN_FORMAT, digest
 from reconcile.render.json import plan as write
@@ -106,7 +116,7 @@ def _account(model: AccountPlanModel) -> AccountPlan:
             PlanError(key=e.key, message=e.message, asset=e.asset, limit=e.limit, value=e.value) for e in model.errors
         ),
         exit_code=model.exit_code,
-        looser=tuple(Looser(key=each.key, before=each.before, after=each.after) for each in model.looser),
+        looser=tuple(LooserLimit(key=each.key, before=each.before, after=each.after) for each in model.looser),
     )
 
 

@@ -71,11 +71,15 @@ async def unfreeze(world: World, account: str | None, *, reason: str) -> BrakeCh
 async def _change(
     world: World, make: Callable[[Brake], Brake], *, command: str, account: str | None, reason: str
 ) -> BrakeChange:
-    """One change of the brake under its own lock, on disk when this returns."""
+    """One change of the brake under its own lock, on disk when this returns.
+
+    Lifting all needs no look at what was frozen: it also replaces a record that cannot be read.
+    """
     holder = {"host": world.host, "actor": world.actor, "command": command}
     opened = world.store.open(CHAIN, run_id=world.new_id(), holder=holder, timeout_ms=LONGEST_WAIT_MS)
     async with opened as chain:
-        brake = make(await read_brake(world.store))
+        lifts_all = command == "unfreeze" and account is None
+        brake = make(Brake() if lifts_all else await read_brake(world.store))
         record = brake.record(
             command=command, account=account or EVERY, reason=reason, actor=world.actor, host=world.host
         )

@@ -5,7 +5,7 @@ from typing import Any
 
 from reconcile.journal.records import RunStarted
 from reconcile.model.account import DesiredAccount
-from reconcile.model.plan import Looser
+from reconcile.model.plan import LooserLimit
 from reconcile.model.traits import TRAITS
 from reconcile.planning.looser import looser
 from reconcile.render.json import policy_document
@@ -36,7 +36,7 @@ def recorded(desired: DesiredAccount, overrides: Mapping[str, str], last: RunSta
     return limits
 
 
-def looser_than_at(last: RunStarted | None, desired: DesiredAccount) -> tuple[Looser, ...]:
+def looser_than_at(last: RunStarted | None, desired: DesiredAccount) -> tuple[LooserLimit, ...]:
     """What this account is allowed now and was not at its last run; nothing where there was none."""
     earlier = {} if last is None else _limits_at(last)
     grace_ms = TRAITS[desired.exchange].grace_ms

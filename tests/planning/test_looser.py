@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from reconcile.model.plan import Looser
+from reconcile.model.plan import LooserLimit
 from reconcile.planning.looser import looser
 
 OWN_MS = 5_000
@@ -68,7 +68,7 @@ AS_STRICT: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("case", LOOSER)
 def test_a_limit_that_allows_more_is_named_with_both_values(case: str) -> None:
     change, (key, was, now) = LOOSER[case]
-    assert looser(STRICT, {**STRICT, **change}, grace_ms=OWN_MS) == (Looser(key=key, before=was, after=now),)
+    assert looser(STRICT, {**STRICT, **change}, grace_ms=OWN_MS) == (LooserLimit(key=key, before=was, after=now),)
 
 
 @pytest.mark.parametrize("case", AS_STRICT)

@@ -172,6 +172,21 @@ def test_lifting_says_what_was_never_frozen_and_what_is_frozen_still() -> None:
     ]
 
 
+def test_an_apply_that_cannot_read_the_brake_sends_nothing() -> None:
+    async def unreadable(scene: Scene) -> Result:
+        async with scene.world().store.open(CHAIN, run_id="r", holder={}, timeout_ms=0) as chain:
+            await chain.append(Noted(what="brake", details={}), durable=True)
+        result = await scene.apply(desired({LONG: "3500"}))
+        await lifted(scene, None)
+        assert await read_brake(scene.world().store) == Brake()
+        return result
+
+    result, scene = play(unreadable)
+    code, key, message = the_error(result)
+    assert (code, key, scene.margin(LONG)) == (1, "journal", Decimal(3000))
+    assert message.startswith("reading the brake's last record: it does not say what is frozen; nothing is sent")
+
+
 # The chain.
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from reconcile.model.account import ColdStart, DesiredAccount
-from reconcile.model.plan import Looser, Plan
+from reconcile.model.plan import LooserLimit, Plan
 from reconcile.render import github, json, markdown, text
 from reconcile.usecases import apply as applying
 from tests.kit.scene import Scene, desired, play
@@ -14,7 +14,7 @@ STRICT = desired({LONG: "3500"}, max_add=Decimal(1000))
 LOOSE = desired({LONG: "3500"}, max_add=Decimal(2000))
 
 
-def looser(plan: Plan) -> tuple[Looser, ...]:
+def looser(plan: Plan) -> tuple[LooserLimit, ...]:
     """What it says of its one account."""
     (account,) = plan.accounts
     return account.looser
@@ -28,7 +28,7 @@ def test_a_plan_says_which_limit_is_looser_than_at_the_last_apply() -> None:
         return await scene.plan(LOOSE)
 
     plan, _ = play(raised)
-    assert looser(plan) == (Looser(key="max_add", before="1000", after="2000"),)
+    assert looser(plan) == (LooserLimit(key="max_add", before="1000", after="2000"),)
     assert "  ! looser than at the last apply: max_add 1000 → 2000\n" in text.plan(plan, color=False)
     assert "> ⚠️ looser than at the last apply: max&#95;add 1000 → 2000" in markdown.plan(plan)
     assert "::warning file=/nowhere/main.toml,title=max_add::looser than at the last apply: 1000 → 2000" in github.plan(
@@ -61,7 +61,7 @@ def test_an_override_of_one_run_is_not_what_the_next_plan_is_compared_with() -> 
         return await scene.plan(LOOSE)
 
     plan, _ = play(overridden)
-    assert looser(plan) == (Looser(key="max_add", before="1000", after="2000"),)
+    assert looser(plan) == (LooserLimit(key="max_add", before="1000", after="2000"),)
 
 
 def shown(account: DesiredAccount) -> str:

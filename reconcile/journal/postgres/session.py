@@ -112,6 +112,17 @@ def number_of(connection: psycopg.Connection[Any], identity: str) -> int | None:
     return None if row is None else int(row[0])
 
 
+def last_line_of(connection: psycopg.Connection[Any], identity: str) -> bytes | None:
+    """The last line of an account's journal; None where there is none."""
+    number = number_of(connection, identity)
+    if number is None:
+        return None
+    row = connection.execute(
+        "SELECT line FROM reconcile.record WHERE journal = %s ORDER BY seq DESC LIMIT 1", (number,), binary=True
+    ).fetchone()
+    return None if row is None else bytes(row[0])
+
+
 def holder_of(connection: psycopg.Connection[Any], identity: str) -> Mapping[str, str] | None:
     """Who holds the account's lock now; None when it is free, only a session's number where it has not said who."""
     row = connection.execute(_HOLDER, {"lock": lock_of(identity)}).fetchone()
@@ -189,13 +200,7 @@ class Session:
     def last_line(self, identity: str) -> bytes | None:
         """The last line of an account's journal; None where there is none."""
         with self._used("reading the journal"):
-            number = number_of(self._connection, identity)
-            if number is None:
-                return None
-            row = self._connection.execute(
-                "SELECT line FROM reconcile.record WHERE journal = %s ORDER BY seq DESC LIMIT 1", (number,), binary=True
-            ).fetchone()
-            return None if row is None else bytes(row[0])
+            return last_line_of(self._connection, identity)
 
     def lines(self, journal: int) -> Iterator[bytes]:
         """The journal's lines, read in the session that holds the lock; other accounts' appends go between pages."""

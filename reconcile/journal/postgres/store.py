@@ -19,7 +19,7 @@ from reconcile.journal.chained import ChainedJournal, RunBlocking, finish
 from reconcile.journal.codec import FORMAT, Header, rfc3339
 from reconcile.journal.file.lock import POLL_MS
 from reconcile.journal.file.store import Threads
-from reconcile.journal.postgres.session import Session, holder_of, lines_of, number_of, page_of, reading
+from reconcile.journal.postgres.session import Session, holder_of, last_line_of, lines_of, number_of, page_of, reading
 from reconcile.journal.postgres.url import Place, place_of
 from reconcile.journal.records import Record
 from reconcile.journal.state import JournalState
@@ -152,8 +152,8 @@ class PostgresStore:
         return None if line is None else end_hash(line, name=self._name(identity))
 
     async def last(self, identity: str) -> Mapping[str, Any] | None:
-        """See ``base.Store.last``. It is asked in the process's session, which a run has anyway."""
-        line = await finish(self._run_blocking(lambda: self._last_line(identity)))
+        """See ``base.Store.last``. It is asked in a run's session, and without one where nothing can be written."""
+        line = await finish(self._run_blocking(lambda: self._glance(identity)))
         return None if line is None else end_object(line, name=self._name(identity))
 
     def lines(self, identity: str) -> Iterator[Mapping[str, Any]]:
@@ -230,6 +230,14 @@ class PostgresStore:
             return session.last_line(identity)
         finally:
             self._leave(session)
+
+    def _glance(self, identity: str) -> bytes | None:
+        with self._guard:
+            is_open = self._session is not None and not self._session.is_lost
+        if is_open:
+            return self._last_line(identity)
+        with reading(self._place, "reading the journal") as connection:
+            return None if connection is None else last_line_of(connection, identity)
 
     def _enter(self) -> Session:
         """The process's session; a new one where there is none, or where the last one was lost."""

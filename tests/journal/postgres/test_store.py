@@ -14,6 +14,7 @@ import pytest
 
 from reconcile.clock import SystemClock
 from reconcile.errors import ChainBroken, Declined, InputError, JournalError, LockLost
+from reconcile.journal.brake import CHAIN, Brake, Freeze, read_brake
 from reconcile.journal.file.disk import SystemDisk
 from reconcile.journal.file.store import FileStore
 from reconcile.journal.postgres.schema import VERSION
@@ -93,6 +94,24 @@ def test_the_head_is_that_of_the_last_record_and_none_where_there_is_none(store:
 
     assert none is None
     assert asyncio.run(another(url).head(ACCOUNT)) == head
+
+
+def test_every_runner_hears_the_brake_before_and_while_it_holds_an_account(store: PostgresStore, url: str) -> None:
+    stopped = Brake(freezes={"main": Freeze(reason="incident", actor="a", at="2026-01-01T00:00:00.000Z")})
+    record = stopped.record(command="freeze", account="main", reason="incident", actor="a", host="h")
+
+    async def go() -> list[Brake]:
+        found = [await read_brake(store)]
+        untouched = sql(url, "SELECT to_regnamespace('reconcile')")
+        async with opened(store):
+            found.append(await read_brake(store))
+            async with another(url).open(CHAIN, run_id="r", holder={}, timeout_ms=0) as chain:
+                await chain.append(record, durable=True)
+            found.append(await read_brake(store))
+        assert untouched == [(None,)]
+        return [*found, await read_brake(another(url))]
+
+    assert asyncio.run(go()) == [Brake(), Brake(), stopped, stopped]
 
 
 def test_a_last_record_that_was_forged_is_no_head(store: PostgresStore, url: str) -> None:
