@@ -8,7 +8,7 @@ from reconcile import statefile
 from reconcile.cli.common import command, pass_session
 from reconcile.cli.runner import conduct
 from reconcile.cli.session import Session
-from reconcile.errors import UsageError
+from reconcile.errors import Problem, StateFileErrors, UsageError
 from reconcile.journal.brake import EVERY
 from reconcile.render import json
 from reconcile.render.values import clean
@@ -46,7 +46,7 @@ def freeze(session: Session, *, account: str | None, paths: tuple[str, ...], eve
     session.check_files()
     if name is None and paths:
         raise UsageError("freeze --all: it freezes every account; name no paths beside it")
-    declared = tuple(each.name for each in statefile.load([Path(path) for path in paths])) if paths else ()
+    declared = _declared(paths, account) if paths else ()
     done = conduct(
         session,
         lambda world: workflow.freeze(world, name, reason=why, declared=declared),
@@ -74,6 +74,16 @@ def unfreeze(session: Session, *, account: str | None, every: bool, reason: str)
     session.check_files()
     done = conduct(session, lambda world: workflow.unfreeze(world, name, reason=why), sends=True, doing="unfreezing")
     return _show(session, done)
+
+
+def _declared(paths: tuple[str, ...], account: str | None) -> tuple[str, ...]:
+    """The accounts of these state files; raises StateFileErrors, which says how to freeze all the same."""
+    try:
+        return tuple(each.name for each in statefile.load([Path(path) for path in paths]))
+    except StateFileErrors as error:
+        advice = f"freezing {account}: not frozen; name its own state file alone, or freeze all with --all"
+        here = Problem(file=" ".join(paths), line=None, key="", message=advice)
+        raise StateFileErrors((*error.problems, here)) from error
 
 
 def _which(account: str | None, *, every: bool) -> str | None:

@@ -54,6 +54,15 @@ def test_a_name_that_nothing_knows_is_an_error_and_freezes_nothing(tmp_path: Pat
     assert run(tmp_path, "unfreeze", "dmeo", *WHY).code == 1
 
 
+def test_a_broken_state_file_beside_it_does_not_leave_a_person_without_a_way(tmp_path: Path) -> None:
+    (tmp_path / "states").mkdir()
+    (tmp_path / "states" / "bad.toml").write_text("version = 2\n")
+    done = run(tmp_path, "freeze", "demo", str(tmp_path / "states"), DEMO, *WHY)
+    assert done.code == 1
+    assert "freezing demo: not frozen; name its own state file alone, or freeze all with --all" in done.err
+    assert run(tmp_path, "freeze", "demo", DEMO, *WHY).code == 0
+
+
 @pytest.mark.parametrize(
     "words",
     [
