@@ -22,9 +22,23 @@ Messages read ``what was being done: what is wrong; what to do``, in lower case.
 from dataclasses import dataclass
 from enum import StrEnum
 
+LONGEST_TEXT = 2000
+"""Characters of one error's text; what others wrote into it may be of any length."""
+
+
+def readable(text: str, longest: int = LONGEST_TEXT) -> str:
+    """The text, without its middle where it is longer: it begins with what was done and ends with what to do."""
+    if len(text) <= longest:
+        return text
+    tail = longest // 4
+    return f"{text[: longest - tail - 3]} … {text[-tail:]}"
+
 
 class ReconcileError(Exception):
     """The root: everything that reconcile raises on purpose."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(readable(message))
 
 
 class InputError(ReconcileError):
@@ -49,7 +63,7 @@ class StateFileErrors(InputError):
     """All problems of all state files of one invocation."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
-        super().__init__("\n".join(str(problem) for problem in problems))
+        Exception.__init__(self, "\n".join(readable(str(problem)) for problem in problems))
         self.problems = problems
 
 

@@ -20,6 +20,7 @@ from reconcile.errors import (
     ReconcileError,
     StateFileErrors,
     UsageError,
+    readable,
 )
 
 USAGE = 64
@@ -65,7 +66,7 @@ def _usage(error: click.UsageError | UsageError, session: Session) -> int:
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is not None and not isinstance(error, click.exceptions.NoArgsIsHelpError):
         session.ask(f"{context.get_usage()}\nTry '{context.command_path} --help' for help.\n\n")
-    session.warn(redacted(" ".join(message.split()), session))
+    session.warn(redacted(readable(" ".join(message.split())), session))
     return USAGE
 
 

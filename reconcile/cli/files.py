@@ -5,8 +5,9 @@ from pathlib import Path
 
 from reconcile.errors import InputError
 from reconcile.journal.file.disk import SystemDisk
+from reconcile.statefile import regular
 
-MAX_PLAN_BYTES = 256 * 1024 * 1024
+MAX_PLAN_BYTES = 64 * 1024 * 1024
 
 
 def private(home: Path) -> Path:
@@ -31,12 +32,10 @@ def read_if_plan(path: str) -> str | None:
     A JSON document begins with a brace, which no TOML document does. Raises InputError for one that is too long.
     """
     try:
-        with Path(path).open("rb") as file:
-            start = file.read(64)
-            if not start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
-                return None
-            raw = start + file.read(MAX_PLAN_BYTES)
+        raw = regular.read(Path(path), most=MAX_PLAN_BYTES)
     except OSError:
+        return None
+    if not raw[:64].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return None
     if len(raw) > MAX_PLAN_BYTES:
         raise InputError(f"reading {path}: longer than {MAX_PLAN_BYTES} bytes; name a plan that 'reconcile plan' saved")

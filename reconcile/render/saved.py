@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from reconcile.errors import Declined, InputError
+from reconcile.errors import Declined, InputError, readable
 from reconcile.model.account import (
     Address,
     ColdStart,
@@ -50,6 +50,8 @@ from reconcile.render.schemas import (
     TypeStepModel,
 )
 
+MAX_ITEMS = 3_000_000
+"""Values of one saved plan: those of a hundred thousand positions."""
 _DOING = "reading the saved plan"
 
 
@@ -70,7 +72,7 @@ def loads_plan(text: str) -> SavedPlan:
         return SavedPlan(plan=plan, digest=model.digest)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
+        place = readable(".".join(str(part) for part in first["loc"]), 200)
         raise InputError(f"{_DOING}: {place}: {first['msg']}; make a new plan with 'reconcile plan --out'") from error
     except ValueError as error:
         raise InputError(f"{_DOING}: {error}; make a new plan with 'reconcile plan --out'") from error
@@ -78,6 +80,8 @@ def loads_plan(text: str) -> SavedPlan:
 
 def _document(text: str) -> dict[str, Any]:
     try:
+        if text.count(",") + text.count("[") + text.count("{") > MAX_ITEMS:
+            raise ValueError(f"it holds more than {MAX_ITEMS} values")  # noqa: TRY301 - one text for all of them
         document = loads_whole(text)
         json.dumps(document)  # nested too deeply to be written is nested too deeply for all that follows
     except (ValueError, RecursionError) as error:

@@ -12,12 +12,14 @@ from typing import Any, NamedTuple
 from reconcile.errors import InputError, Problem, StateFileErrors
 from reconcile.model.account import DesiredAccount
 from reconcile.money import parse
-from reconcile.statefile import compiled, lines, resolve
+from reconcile.statefile import bounds, compiled, lines, regular, resolve
 from reconcile.statefile.problems import Book
 from reconcile.statefile.resolve import Claim
 
 MAX_BYTES = 4 * 1024 * 1024
 """A state file is not longer than this: tens of thousands of positions."""
+MAX_PROBLEMS = 200
+"""How many problems of one file are shown."""
 
 _PLACE = re.compile(r"\s*\(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)\s*$")
 
@@ -72,11 +74,9 @@ def _walk(folder: Path, problems: list[Problem]) -> Iterator[Path]:
 def _read(path: Path, problems: list[Problem], claims: list[Claim]) -> DesiredAccount | None:
     """One file; None when it has a problem."""
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not a path"
-        problems.append(_whole(path, f"cannot be read ({why}); expected a readable state file or folder"))
+        content = regular.read(path, most=MAX_BYTES)
+    except OSError as error:
+        problems.append(_whole(path, f"cannot be read ({error.strerror}); expected a readable state file or folder"))
         return None
     if len(content) > MAX_BYTES:
         problems.append(_whole(path, f"longer than {MAX_BYTES} bytes; expected a state file"))
@@ -87,6 +87,10 @@ def _read(path: Path, problems: list[Problem], claims: list[Claim]) -> DesiredAc
         line = content.count(b"\n", 0, error.start) + 1
         problems.append(Problem(file=str(path), line=line, key="", message="not UTF-8; expected UTF-8 text"))
         return None
+    beyond = bounds.problem(text)
+    if beyond is not None:
+        problems.append(Problem(file=str(path), line=beyond[0], key="", message=beyond[1]))
+        return None
     sha256 = hashlib.sha256(content).hexdigest()
     found = _resolved(path, text, compiled.loads(text, _exact), sha256)
     if found is None or found.problems:
@@ -95,7 +99,10 @@ def _read(path: Path, problems: list[Problem], claims: list[Claim]) -> DesiredAc
         return None
     if found.claim is not None:
         claims.append(found.claim)
-    problems += found.problems
+    problems += found.problems[:MAX_PROBLEMS]
+    if len(found.problems) > MAX_PROBLEMS:
+        more = len(found.problems) - MAX_PROBLEMS
+        problems.append(_whole(path, f"{more} more problems are not shown; expected these to be corrected first"))
     return found.account
 
 

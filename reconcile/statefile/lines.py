@@ -8,6 +8,8 @@ import re
 import tomllib
 
 Key = tuple[str, ...]
+LONGEST_KEY = 200
+"""How much of a key a message shows."""
 
 _BLANK = re.compile(r"[ \t]*")
 _SPACE = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
@@ -36,7 +38,8 @@ _POSITIONS = re.compile(
 
 def dotted(key: Key) -> str:
     """A key as messages show it: parts joined by dots, and escaped where they would not print on one line."""
-    return ".".join(part if part and part.isprintable() and " " not in part else ascii(part) for part in key)
+    shown = ".".join(part if part and part.isprintable() and " " not in part else ascii(part) for part in key)
+    return shown if len(shown) <= LONGEST_KEY else f"{shown[: LONGEST_KEY - 1]}…"
 
 
 def of(text: str) -> dict[Key, int]:

@@ -12,6 +12,8 @@ from reconcile.errors import Declined
 from reconcile.model.account import DesiredAccount, ObservedAccount
 from reconcile.model.plan import AccountPlan, SavedPlan
 from reconcile.render.values import rfc3339
+from reconcile.statefile import regular
+from reconcile.statefile.files import MAX_BYTES
 
 
 def account_of(saved: SavedPlan | None, name: str) -> AccountPlan | None:
@@ -48,7 +50,7 @@ def state_file_agrees(desired: DesiredAccount) -> bool:
     Raises Declined where it differs, or is there and cannot be compared.
     """
     try:
-        content = Path(desired.path).read_bytes()
+        content = regular.read(Path(desired.path), most=MAX_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:

@@ -1,0 +1,33 @@
+"""What a state file may hold before it is parsed: the parser takes memory that grows with the square of a key's length.
+
+A key has few parts and a file few keys for each line, so a text within these bounds costs about what a real file of
+its size costs.
+"""
+
+import re
+
+MAX_KEYS = 200_000
+"""Keys and tables of one file."""
+MAX_PARTS = 8
+"""Parts of one dotted key; ``positions.SYMBOL.side.key`` has four."""
+_PART = r"(?:[A-Za-z0-9_-]++|(?<!\\)\"(?:[^\"\\\n]|\\.)*+\"|'[^'\n]*+')"
+_DOTTED = rf"{_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{MAX_PARTS},}}+"
+_LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-]){_DOTTED}")
+_TOKEN = re.compile(
+    r'(?P<text>(?<!\\)"""(?:[^\\"]|\\.|"{1,2}(?!"))*+"{3,5}|\'\'\'(?:[^\']|\'{1,2}(?!\'))*+\'{3,5}|#[^\n]*+)'
+    rf"|(?P<key>{_DOTTED})|(?<!\\)\"(?:[^\"\\\n]|\\.)*+\"|'[^'\n]*+'|[A-Za-z0-9_-]++",
+    re.DOTALL,
+)
+
+
+def problem(text: str) -> tuple[int, str] | None:
+    """The line and the words for what is beyond a bound; None where nothing is."""
+    if text.count("=") + text.count("[") > MAX_KEYS:
+        return 1, f"more than {MAX_KEYS} keys and tables; expected a state file, split by account"
+    if _LONG_KEY.search(text) is None:
+        return None
+    for token in _TOKEN.finditer(text):
+        if token["key"] is not None:
+            line = text.count("\n", 0, token.start()) + 1
+            return line, f"a key with more than {MAX_PARTS} parts; expected one like positions.BTCUSDT.long"
+    return None

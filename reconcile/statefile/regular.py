@@ -1,0 +1,23 @@
+"""Read a file that another person may have put there: only a regular file, and only so many bytes.
+
+A pipe would hold the program until someone writes to it, and a device such as ``/dev/zero`` never ends.
+"""
+
+import os
+import stat
+from pathlib import Path
+
+
+def read(path: Path, *, most: int) -> bytes:
+    """The content of a regular file, cut after ``most`` + 1 bytes, so that the caller can tell it is too long.
+
+    Raises OSError, also for anything that is no regular file.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except ValueError as error:  # a zero byte, or half a surrogate pair
+        raise OSError(0, "not a path") from error
+    with open(handle, "rb") as file:  # noqa: PTH123 - a descriptor, not a path
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(0, "not a regular file")
+        return file.read(most + 1)
