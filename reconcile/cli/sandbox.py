@@ -22,7 +22,7 @@ from reconcile.model.traits import TRAITS
 from reconcile.sandbox.faults import FaultPlan, Faults, NoFaults
 from reconcile.sandbox.registry import SIMULATED, simulated
 from reconcile.sandbox.server import SandboxServer
-from reconcile.sandbox.store import Store, StoredDialect
+from reconcile.sandbox.store import SandboxStore, StoredDialect
 from reconcile.sandbox.values import Denied
 from reconcile.sandbox.venue import Venue
 
@@ -43,8 +43,8 @@ def sandbox() -> None:
     """
 
 
-def _store(session: Session) -> Store:
-    return Store(private(home_of(session, os.environ)))
+def _store(session: Session) -> SandboxStore:
+    return SandboxStore(private(home_of(session, os.environ)))
 
 
 @sandbox.command("serve")
@@ -109,7 +109,7 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _exchange_of(store: Store, account: str) -> str:
+def _exchange_of(store: SandboxStore, account: str) -> str:
     """What an account is, Binance for a new one."""
     with store.locked(account) as kept:
         return kept.exchange
@@ -145,7 +145,7 @@ def reset(session: Session, *, account: str) -> int:
     """
     home = home_of(session, os.environ)
     kept_as = asyncio.run(_retire(session, home, account))
-    there = Store(home).reset(account)
+    there = SandboxStore(home).reset(account)
     words = f"{account} is forgotten" if there else f"there was no {account}"
     said = "".join(f"; its journal is kept as {name}" for name in kept_as)
     facts = {"account": account, "reset": there, "journals": kept_as}

@@ -196,8 +196,7 @@ class Outside:
         """The account's own server inside this process, begun when first asked for."""
         if account.name not in self._sandboxes:
             from reconcile.sandbox.server import SandboxServer  # noqa: PLC0415 - only sandbox accounts pay for it
-            from reconcile.sandbox.store import Store as SandboxStore  # noqa: PLC0415 - as above
-            from reconcile.sandbox.store import StoredDialect  # noqa: PLC0415 - as above
+            from reconcile.sandbox.store import SandboxStore, StoredDialect  # noqa: PLC0415 - as above
             from reconcile.sandbox.venue import Venue  # noqa: PLC0415 - as above
 
             dialect = StoredDialect(SandboxStore(private(self._home)), account.name, account.exchange)

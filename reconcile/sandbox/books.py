@@ -24,15 +24,15 @@ from reconcile.sandbox.values import (
     HEDGE,
     ISOLATED,
     ONE_WAY,
+    BookEffect,
+    BookPosition,
+    BookRow,
     BooksBroken,
     By,
     Denied,
-    Effect,
     Key,
     Market,
-    Position,
     Refusal,
-    Row,
     Setting,
     View,
 )
@@ -81,9 +81,9 @@ class Books:
         self.inflow: dict[str, Decimal] = {}
         self.markets: dict[str, Market] = {}
         self.settings: dict[str, Setting] = {}
-        self.positions: dict[Key, Position] = {}
-        self.rows: list[Row] = []
-        self.effects: list[Effect] = []
+        self.positions: dict[Key, BookPosition] = {}
+        self.rows: list[BookRow] = []
+        self.effects: list[BookEffect] = []
         self._last_row = FIRST_ROW - 1
         self._last_identity = 0
         self._past: list[View] = []
@@ -111,14 +111,14 @@ class Books:
             return self.view()
         return self._past[max(0, bisect_right(self._past_times, time_ms) - 1)]
 
-    def rows_as_of(self, time_ms: int) -> list[Row]:
+    def rows_as_of(self, time_ms: int) -> list[BookRow]:
         """The history as it showed at a moment, oldest first."""
         rows = self.rows
         if not rows or rows[-1].time_ms <= time_ms:
             return rows
         return rows[: bisect_right(rows, time_ms, key=lambda row: row.time_ms)]
 
-    def position(self, symbol: str, side: str, margin_type: str | None = None) -> Position | None:
+    def position(self, symbol: str, side: str, margin_type: str | None = None) -> BookPosition | None:
         """An open position; without a type the isolated one comes before the crossed one. None when there is none."""
         if margin_type is not None:
             return self.positions.get((symbol, side, margin_type))
@@ -138,7 +138,7 @@ class Books:
         """The position mode a symbol is traded in."""
         return self.modes.get(self.rules.scope(self._market(symbol)), self.position_mode)
 
-    def open_on(self, symbol: str) -> list[Position]:
+    def open_on(self, symbol: str) -> list[BookPosition]:
         """The open positions of a symbol."""
         return [position for position in self.positions.values() if position.symbol == symbol]
 
@@ -216,7 +216,7 @@ class Books:
 
     # ---- margin --------------------------------------------------------------------------------------------------
 
-    def move_margin(self, symbol: str, side: str, amount: Decimal, *, now_ms: int, by: By) -> Position:
+    def move_margin(self, symbol: str, side: str, amount: Decimal, *, now_ms: int, by: By) -> BookPosition:
         """Move free balance into an isolated position (amount > 0) or out of it (< 0); returns what it became."""
         market = self._market(symbol)
         self._side(symbol, side)
@@ -233,7 +233,7 @@ class Books:
         self._tick(now_ms)
         return self._shift(position, amount, cause="add" if amount > 0 else "reduce", by=by)
 
-    def auto_add(self, symbol: str, side: str, amount: Decimal, *, now_ms: int) -> Position:
+    def auto_add(self, symbol: str, side: str, amount: Decimal, *, now_ms: int) -> BookPosition:
         """The exchange tops an isolated position up by itself."""
         position = self._isolated(symbol, side)
         if amount <= 0:
@@ -258,7 +258,7 @@ class Books:
         self._tick(now_ms)
         self.settings[symbol] = replace(setting, margin_type=margin_type)
         self.effects.append(
-            Effect(
+            BookEffect(
                 time_ms=self.now_ms,
                 symbol=symbol,
                 side="",
@@ -337,7 +337,7 @@ class Books:
         margin: Decimal | None = None,
         margin_type: str | None = None,
         by: By = EXCHANGE,
-    ) -> Position:
+    ) -> BookPosition:
         """Open a position, or add to it, at ``price`` (None: at the mark).
 
         ``size`` is unsigned for long and short, signed for net. An isolated position is given ``margin`` from the free
@@ -393,21 +393,21 @@ class Books:
         left = position.size - part * (1 if position.size > 0 else -1)
         self._book(replace(position, size=left), paid=profit, gained=-back, cause="fill", by=by)
 
-    def reopen(self, symbol: str, side: str, *, now_ms: int, by: By = EXCHANGE) -> Position:
+    def reopen(self, symbol: str, side: str, *, now_ms: int, by: By = EXCHANGE) -> BookPosition:
         """Close a position and open the same again at the mark: it has a new identity and fresh initial margin."""
         position = self.position(symbol, side)
         if position is None:
             raise Denied(Refusal.NO_POSITION)
         return self._again(position, position.size, now_ms, by)
 
-    def flip(self, symbol: str, *, now_ms: int, by: By = EXCHANGE) -> Position:
+    def flip(self, symbol: str, *, now_ms: int, by: By = EXCHANGE) -> BookPosition:
         """Turn a net position around: closed, and opened the other way."""
         position = self.position(symbol, "net")
         if position is None:
             raise Denied(Refusal.NO_POSITION)
         return self._again(position, -position.size, now_ms, by)
 
-    def _again(self, position: Position, size: Decimal, now_ms: int, by: By) -> Position:
+    def _again(self, position: BookPosition, size: Decimal, now_ms: int, by: By) -> BookPosition:
         """Close and open anew, with the initial margin or what free money there is; it cannot end half done."""
         symbol, side, kind = position.key
         market = self.markets[symbol]
@@ -418,9 +418,9 @@ class Books:
 
     # ---- inside --------------------------------------------------------------------------------------------------
 
-    def _opened(self, symbol: str, side: str, kind: str, size: Decimal, price: Decimal) -> Position:
+    def _opened(self, symbol: str, side: str, kind: str, size: Decimal, price: Decimal) -> BookPosition:
         self._last_identity += 1
-        return Position(
+        return BookPosition(
             symbol=symbol,
             side=side,
             margin_type=kind,
@@ -433,7 +433,7 @@ class Books:
             updated_ms=self.now_ms,
         )
 
-    def _grown(self, market: Market, old: Position, size: Decimal, price: Decimal) -> Position:
+    def _grown(self, market: Market, old: BookPosition, size: Decimal, price: Decimal) -> BookPosition:
         total = old.size + size
         if market.inverse:
             entry = total / (old.size / old.entry + size / price)
@@ -441,11 +441,11 @@ class Books:
             entry = (old.size * old.entry + size * price) / total
         return replace(old, size=total, entry=entry)
 
-    def _shift(self, position: Position, amount: Decimal, *, cause: str, by: By) -> Position:
+    def _shift(self, position: BookPosition, amount: Decimal, *, cause: str, by: By) -> BookPosition:
         self._book(position, paid=ZERO, gained=amount, cause=cause, by=by)
         return self.positions[position.key]
 
-    def _book(self, position: Position, *, paid: Decimal, gained: Decimal, cause: str, by: By) -> None:
+    def _book(self, position: BookPosition, *, paid: Decimal, gained: Decimal, cause: str, by: By) -> None:
         """The one place where money moves: ``paid`` comes from outside, ``gained`` goes into the position's margin."""
         asset = self.markets[position.symbol].asset
         self._pay(asset, paid)
@@ -457,7 +457,7 @@ class Books:
         else:
             self.positions[after.key] = after
         self._last_row += 1
-        row = Row(
+        row = BookRow(
             row_id=self._last_row,
             time_ms=self.now_ms,
             symbol=after.symbol,
@@ -485,7 +485,7 @@ class Books:
             raise Denied(Refusal.NO_SYMBOL, f"{symbol} is not listed")
         return market
 
-    def _isolated(self, symbol: str, side: str) -> Position:
+    def _isolated(self, symbol: str, side: str) -> BookPosition:
         position = self.positions.get((symbol, side, ISOLATED))
         if position is None:
             raise Denied(Refusal.NO_POSITION)
@@ -556,8 +556,8 @@ class Books:
         self.revision, self.now_ms = counters["revision"], now_ms
 
 
-def _effect(position: Position, change: Decimal, cause: str, by: By) -> Effect:
-    return Effect(
+def _effect(position: BookPosition, change: Decimal, cause: str, by: By) -> BookEffect:
+    return BookEffect(
         time_ms=position.updated_ms,
         symbol=position.symbol,
         side=position.side,

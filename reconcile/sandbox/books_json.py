@@ -7,16 +7,16 @@ from typing import Any, TypeVar
 
 from reconcile.sandbox.books import Books
 from reconcile.sandbox.rules import Rules
-from reconcile.sandbox.values import Effect, Market, Position, Row, Setting, Tier
+from reconcile.sandbox.values import BookEffect, BookPosition, BookRow, Market, RiskTier, Setting
 
-Value = TypeVar("Value", Effect, Market, Position, Row, Setting, Tier)
+Value = TypeVar("Value", BookEffect, Market, BookPosition, BookRow, Setting, RiskTier)
 
 
 def _plain(value: object) -> object:
     if isinstance(value, Decimal):
         return format(value, "f")
     if isinstance(value, tuple):
-        return [_dump(item) if isinstance(item, Tier) else item for item in value]
+        return [_dump(item) if isinstance(item, RiskTier) else item for item in value]
     return value
 
 
@@ -31,7 +31,7 @@ def _load(kind: type[Value], data: Mapping[str, Any]) -> Value:
         if field.name in data
     }
     if "tiers" in given:
-        given["tiers"] = tuple(_load(Tier, tier) for tier in given["tiers"])
+        given["tiers"] = tuple(_load(RiskTier, tier) for tier in given["tiers"])
     if "auto_add" in given:
         given["auto_add"] = tuple(given["auto_add"])
     return kind(**given)
@@ -73,10 +73,10 @@ def load_books(data: Mapping[str, Any], rules: Rules, *, keep_ms: int = 0) -> Bo
         books.markets[market.symbol] = market
     books.settings.update({symbol: _load(Setting, row) for symbol, row in data["settings"].items()})
     for row in data["positions"]:
-        position = _load(Position, row)
+        position = _load(BookPosition, row)
         books.positions[position.key] = position
-    books.rows.extend(_load(Row, row) for row in data["rows"])
-    books.effects.extend(_load(Effect, row) for row in data["effects"])
+    books.rows.extend(_load(BookRow, row) for row in data["rows"])
+    books.effects.extend(_load(BookEffect, row) for row in data["effects"])
     books.go_on(data["counters"], int(data["now_ms"]))
     for asset in books.wallet:
         books.check(asset)

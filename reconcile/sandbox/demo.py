@@ -10,10 +10,10 @@ from decimal import Decimal
 
 from reconcile.money import ZERO
 from reconcile.sandbox.books import Books
-from reconcile.sandbox.http import Account
+from reconcile.sandbox.http import SandboxAccount
 from reconcile.sandbox.keys import demo_keys
 from reconcile.sandbox.rules import Rules
-from reconcile.sandbox.values import CROSSED, HEDGE, ISOLATED, Market, Setting, Tier, brackets
+from reconcile.sandbox.values import CROSSED, HEDGE, ISOLATED, Market, RiskTier, Setting, brackets
 
 LEVERAGE = Decimal(10)
 AVAILABLE = Decimal(5000)
@@ -40,7 +40,7 @@ _SHALLOW = brackets(
     [("10000", "0.0065", 75), ("100000", "0.01", 50), ("1000000", "0.02", 25), ("10000000", "0.025", 20)]
 )
 
-_MARKETS: tuple[tuple[str, str, tuple[Tier, ...], str], ...] = (
+_MARKETS: tuple[tuple[str, str, tuple[RiskTier, ...], str], ...] = (
     ("BTC", "60500", _DEEP, ISOLATED),
     ("ETH", "3010", _DEEP, ISOLATED),
     ("SOL", "150", _MIDDLE, CROSSED),
@@ -95,10 +95,10 @@ def uid_of(account: str) -> str:
     return str(100_000_000 + int.from_bytes(hashlib.sha256(account.encode()).digest()[:4]) % 900_000_000)
 
 
-def account_of(exchange: str, account: str, books: Books) -> Account:
+def account_of(exchange: str, account: str, books: Books) -> SandboxAccount:
     """An account with its demo keys."""
     keys = demo_keys(exchange, account)
-    return Account(key=keys.key, secret=keys.secret, passphrase=keys.passphrase, books=books)
+    return SandboxAccount(key=keys.key, secret=keys.secret, passphrase=keys.passphrase, books=books)
 
 
 def fleet_symbol(exchange: str, number: int) -> str:
@@ -108,7 +108,7 @@ def fleet_symbol(exchange: str, number: int) -> str:
 
 def fleet(
     exchange: str, rules: Rules, *, accounts: int, positions: int, now_ms: int, keep_ms: int = 0
-) -> Iterable[Account]:
+) -> Iterable[SandboxAccount]:
     """Many accounts, each with that many isolated long positions of 1000 USDT margin and as much free, but at least
     100000 USDT. Their symbols are ``fleet_symbol``'s, from 1."""
     for number in range(1, accounts + 1):

@@ -56,7 +56,7 @@ FRESH = Lag()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class SandboxAccount:
     """One account as a dialect serves it: its credentials, its books, and what its key may do."""
 
     key: str = field(repr=False)
@@ -74,12 +74,12 @@ class Answering(Protocol):
         ...
 
 
-class Dialect(Answering, Protocol):
+class SimulatedExchange(Answering, Protocol):
     """One exchange's paths, shapes, signatures and codes over the account rules."""
 
     exchange: str
 
-    def serve(self, account: Account) -> None:
+    def serve(self, account: SandboxAccount) -> None:
         """Serve an account from now on, in place of one with the same key."""
         ...
 

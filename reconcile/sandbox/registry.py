@@ -17,7 +17,7 @@ from reconcile.sandbox.bitget import rules as bitget_rules
 from reconcile.sandbox.books import Books
 from reconcile.sandbox.demo import seed_binance
 from reconcile.sandbox.faults import REPLIES
-from reconcile.sandbox.http import Account, Answer, Dialect
+from reconcile.sandbox.http import Answer, SandboxAccount, SimulatedExchange
 from reconcile.sandbox.okx import demo as okx_demo
 from reconcile.sandbox.okx import dialect as okx
 from reconcile.sandbox.okx import gate as okx_gate
@@ -36,7 +36,7 @@ class Simulated:
     name: str
     rules: Rules
     switches: type[Any]
-    dialect: Callable[[Iterable[Account], Any], Dialect]
+    dialect: Callable[[Iterable[SandboxAccount], Any], SimulatedExchange]
     seed: Callable[[Books, int], None]
     replies: Mapping[str, Answer]
     validity_ms: int
@@ -53,16 +53,16 @@ class Simulated:
         return self.switches(**values)
 
 
-def _binance(accounts: Iterable[Account], switches: BinanceSwitches) -> Dialect:
-    return binance.Binance(accounts, switches=switches)
+def _binance(accounts: Iterable[SandboxAccount], switches: BinanceSwitches) -> SimulatedExchange:
+    return binance.SimulatedBinance(accounts, switches=switches)
 
 
-def _okx(accounts: Iterable[Account], switches: okx_gate.OkxSwitches) -> Dialect:
-    return okx.Okx(accounts, switches=switches)
+def _okx(accounts: Iterable[SandboxAccount], switches: okx_gate.OkxSwitches) -> SimulatedExchange:
+    return okx.SimulatedOkx(accounts, switches=switches)
 
 
-def _bitget(accounts: Iterable[Account], switches: bitget_gate.BitgetSwitches) -> Dialect:
-    return bitget.Bitget(accounts, switches=switches)
+def _bitget(accounts: Iterable[SandboxAccount], switches: bitget_gate.BitgetSwitches) -> SimulatedExchange:
+    return bitget.SimulatedBitget(accounts, switches=switches)
 
 
 SIMULATED: Mapping[str, Simulated] = {

@@ -8,7 +8,7 @@ so that a stale read shows stale results too.
 from decimal import Decimal
 
 from reconcile.money import ZERO
-from reconcile.sandbox.values import CROSSED, Market, Position, View
+from reconcile.sandbox.values import CROSSED, BookPosition, Market, View
 
 
 class Rules:
@@ -23,21 +23,21 @@ class Rules:
         """What the position mode belongs to: one per account, unless an exchange divides its accounts."""
         return ""
 
-    def initial_margin(self, market: Market, position: Position) -> Decimal:
+    def initial_margin(self, market: Market, position: BookPosition) -> Decimal:
         """What must stay behind an isolated position."""
         return market.notional(position.size, position.entry) / position.leverage
 
-    def maintenance(self, market: Market, position: Position) -> Decimal:
+    def maintenance(self, market: Market, position: BookPosition) -> Decimal:
         """The maintenance requirement at the mark price."""
         notional = market.notional(position.size, market.mark)
         return notional * (market.tier(notional).mmr + market.taker_fee)
 
-    def removable(self, market: Market, position: Position) -> Decimal:
+    def removable(self, market: Market, position: BookPosition) -> Decimal:
         """How much margin may be taken out of an isolated position now; never negative."""
         loss = min(ZERO, market.profit(position, market.mark))
         return max(ZERO, position.margin + loss - self.initial_margin(market, position))
 
-    def liquidation_price(self, market: Market, position: Position) -> Decimal | None:
+    def liquidation_price(self, market: Market, position: BookPosition) -> Decimal | None:
         """The mark price at which an isolated position is liquidated; None when it never is, or is crossed."""
         if position.margin_type == CROSSED:
             return None
@@ -65,6 +65,6 @@ class Rules:
         """How much may be moved into isolated positions now."""
         return max(ZERO, min(view.cross.get(asset, ZERO), self.available(view, asset)))
 
-    def top_up(self, market: Market, position: Position, leverage: Decimal) -> Decimal:  # noqa: ARG002 - for dialects
+    def top_up(self, market: Market, position: BookPosition, leverage: Decimal) -> Decimal:  # noqa: ARG002 - for dialects
         """What lowering the leverage pulls into an isolated position; 0 where the exchange moves nothing."""
         return ZERO

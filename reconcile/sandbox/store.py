@@ -21,7 +21,7 @@ from reconcile.errors import InputError
 from reconcile.sandbox.books import Books
 from reconcile.sandbox.books_json import dump_books, load_books
 from reconcile.sandbox.demo import account_of, new_books
-from reconcile.sandbox.http import FRESH, Account, Answer, Dialect, Lag, Request
+from reconcile.sandbox.http import FRESH, Answer, Lag, Request, SandboxAccount, SimulatedExchange
 from reconcile.sandbox.registry import simulated
 from reconcile.sandbox.values import BooksBroken
 
@@ -42,7 +42,7 @@ class Kept:
     books: Books
     switches: dict[str, Any] = field(default_factory=dict)
 
-    def account(self) -> Account:
+    def account(self) -> SandboxAccount:
         """With its demo keys."""
         return account_of(self.exchange, self.name, self.books)
 
@@ -53,7 +53,7 @@ class _Cached:
     kept: Kept
 
 
-class Store:
+class SandboxStore:
     """The folder of sandbox accounts of one home."""
 
     def __init__(self, home: Path, *, now_ms: Callable[[], int] | None = None) -> None:
@@ -178,12 +178,12 @@ def _known_format(data: Mapping[str, Any]) -> None:
 class StoredDialect:
     """An exchange whose one account is in a store: locked, read again if it changed, and kept, for every request."""
 
-    def __init__(self, store: Store, account: str, exchange: str) -> None:
+    def __init__(self, store: SandboxStore, account: str, exchange: str) -> None:
         """Makes the account when it is new; raises InputError."""
         self.exchange = exchange
         self._store, self._account = store, account
         self._row = simulated(exchange)
-        self._served: Dialect | None = None
+        self._served: SimulatedExchange | None = None
         self._books: Books | None = None
         self._switches: Mapping[str, Any] = {}
         with store.locked(account, exchange) as kept:
@@ -194,7 +194,7 @@ class StoredDialect:
         with self._store.locked(self._account, self.exchange) as kept:
             return self._dialect(kept).handle(request, now_ms, lag)
 
-    def _dialect(self, kept: Kept) -> Dialect:
+    def _dialect(self, kept: Kept) -> SimulatedExchange:
         if self._served is None or self._switches != kept.switches:
             switches = self._row.switched(kept.switches)
             self._served, self._books = self._row.dialect([kept.account()], switches), kept.books

@@ -19,7 +19,7 @@ BELIEVABLE = frozenset({"list_200", "empty_data"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class SwarmLimits:
     """Within what a swarm stays: the validity of a write and the grace of reads, in milliseconds."""
 
     validity_ms: int
@@ -29,7 +29,7 @@ class Limits:
 class Swarm:
     """A source of faults for a venue, decided by one seed."""
 
-    def __init__(self, seed: int, *, limits: Limits, replies: Mapping[str, Answer]) -> None:
+    def __init__(self, seed: int, *, limits: SwarmLimits, replies: Mapping[str, Answer]) -> None:
         """``replies`` are the odd answers to choose from, by name."""
         dice = self._dice = random.Random(seed)
         self._limits, self._replies = limits, replies

@@ -51,7 +51,7 @@ class BooksBroken(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tier:
+class RiskTier:
     """One bracket of a symbol, by notional value. ``mmr`` is the maintenance rate, ``cum`` the maintenance deduction
     that makes the brackets join (``brackets`` computes it)."""
 
@@ -72,7 +72,7 @@ class Market:
     symbol: str
     asset: str
     mark: Decimal
-    tiers: tuple[Tier, ...]
+    tiers: tuple[RiskTier, ...]
     contract_value: Decimal = Decimal(1)
     inverse: bool = False
     taker_fee: Decimal = Decimal("0.0005")
@@ -85,12 +85,12 @@ class Market:
         quantity = abs(size) * self.contract_value
         return quantity / price if self.inverse else quantity * price
 
-    def profit(self, position: "Position", price: Decimal) -> Decimal:
+    def profit(self, position: "BookPosition", price: Decimal) -> Decimal:
         """The position's profit if it were closed at a price, in the margin asset."""
         quantity = abs(position.size) * self.contract_value * position.direction
         return quantity * (1 / position.entry - 1 / price) if self.inverse else quantity * (price - position.entry)
 
-    def tier(self, notional: Decimal) -> Tier:
+    def tier(self, notional: Decimal) -> RiskTier:
         """The bracket that holds a notional value."""
         for tier in self.tiers:
             if notional <= tier.cap:
@@ -98,18 +98,18 @@ class Market:
         return self.tiers[-1]
 
 
-def brackets(rows: list[tuple[str, str, int]]) -> tuple[Tier, ...]:
+def brackets(rows: list[tuple[str, str, int]]) -> tuple[RiskTier, ...]:
     """Tiers from (cap, maintenance rate, highest leverage), lowest first; the deduction follows from continuity.
 
     ``cum_n = floor_n * (mmr_n - mmr_{n-1}) + cum_{n-1}`` (Binance support, liquidation price of USD-M contracts).
     """
-    tiers: list[Tier] = []
+    tiers: list[RiskTier] = []
     floor, cum, before = ZERO, ZERO, None
     for cap, rate, leverage in rows:
         mmr = Decimal(rate)
         if before is not None:
             cum += floor * (mmr - before)
-        tiers.append(Tier(floor=floor, cap=Decimal(cap), mmr=mmr, leverage=leverage, cum=cum))
+        tiers.append(RiskTier(floor=floor, cap=Decimal(cap), mmr=mmr, leverage=leverage, cum=cum))
         floor, before = Decimal(cap), mmr
     return tuple(tiers)
 
@@ -126,7 +126,7 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Position:
+class BookPosition:
     """One open position. ``size`` is unsigned for long and short, signed for net; ``margin`` is what is allocated to an
     isolated position without profit, 0 on crossed; ``identity`` is new whenever the position was opened from flat."""
 
@@ -155,7 +155,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class BookRow:
     """One movement in the account's history.
 
     ``change`` is what the position's margin gained (0 for a crossed position), ``paid`` what the account as a whole
@@ -177,7 +177,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Effect:
+class BookEffect:
     """What changed a position's margin, who did it and by which request: the oracle of the tests.
 
     ``actor``: ``api`` (a request that was delivered), ``human`` or ``exchange``. ``request`` is the number of the
@@ -200,7 +200,7 @@ class Effect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class By:
-    """Who is doing something: see ``Effect``."""
+    """Who is doing something: see ``BookEffect``."""
 
     actor: str = "exchange"
     request: int = 0
@@ -226,4 +226,4 @@ class View:
     cross: Mapping[str, Decimal] = field(repr=False)
     markets: Mapping[str, Market] = field(repr=False)
     settings: Mapping[str, Setting] = field(repr=False)
-    positions: Mapping[Key, Position] = field(repr=False)
+    positions: Mapping[Key, BookPosition] = field(repr=False)

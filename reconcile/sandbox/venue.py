@@ -28,7 +28,7 @@ class Delivery:
 
 
 @dataclass(slots=True, kw_only=True)
-class Sent:
+class SentRequest:
     """A request under way: its fault, when its sender will know how it ended, and the true answer once there is one."""
 
     request: Request
@@ -53,7 +53,7 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class TimelineEvent:
     """One line of a venue's timeline. ``what``: sent, arrived; ``detail`` never holds a credential."""
 
     at_ms: int
@@ -79,12 +79,12 @@ class Venue:
     faults: Faults = field(default_factory=NoFaults)
     clock: Callable[[int], int] = same_clock
     latency_ms: int = 0
-    timeline: list[Event] | None = None
+    timeline: list[TimelineEvent] | None = None
     _due: list[tuple[int, int, Callable[[int], None]]] = field(default_factory=list)
     _order: int = 0
     _serial: int = 0
 
-    def send(self, request: Request, now_ms: int, *, timeout_ms: int = READ_TIMEOUT_MS) -> Sent:
+    def send(self, request: Request, now_ms: int, *, timeout_ms: int = READ_TIMEOUT_MS) -> SentRequest:
         """A request leaves its sender now; nothing has arrived yet, not even at once."""
         self._serial += 1
         request = _numbered(request, self._serial, delivery=1)
@@ -92,11 +92,13 @@ class Venue:
         up = self.latency_ms // 2
         arrives = () if fault.ending in NEVER_LEFT else tuple(now_ms + up + delay for delay in fault.arrives_ms)
         ending, at_ms = self._ending(fault, now_ms, arrives, timeout_ms)
-        sent = Sent(request=request, fault=fault, sent_ms=now_ms, arrives=arrives, at_ms=at_ms, ending=ending)
+        sent = SentRequest(request=request, fault=fault, sent_ms=now_ms, arrives=arrives, at_ms=at_ms, ending=ending)
         for number, moment in enumerate(arrives, start=1):
             self.at(moment, self._arrival(sent, number))
         if self.timeline is not None:
-            self.timeline.append(Event(at_ms=now_ms, what="sent", serial=self._serial, detail=_line(request, fault)))
+            self.timeline.append(
+                TimelineEvent(at_ms=now_ms, what="sent", serial=self._serial, detail=_line(request, fault))
+            )
         return sent
 
     def submit(self, request: Request, now_ms: int, *, timeout_ms: int = READ_TIMEOUT_MS) -> Delivery:
@@ -140,7 +142,7 @@ class Venue:
                 at_ms = heard + down + fault.answer_ms
                 return (fault.ending, at_ms) if at_ms <= gives_up else (Ending.TIMEOUT, gives_up)
 
-    def _arrival(self, sent: Sent, number: int) -> Callable[[int], None]:
+    def _arrival(self, sent: SentRequest, number: int) -> Callable[[int], None]:
         def arrive(exchange_ms: int) -> None:
             request = sent.request if number == 1 else _numbered(sent.request, sent.request.serial, delivery=number)
             answer = self.dialect.handle(request, exchange_ms, sent.fault.lag)
@@ -149,7 +151,7 @@ class Venue:
             if self.timeline is not None:
                 moment = sent.arrives[number - 1]
                 detail = f"{request.method} {request.path} -> {answer.status} at exchange time {exchange_ms}"
-                self.timeline.append(Event(at_ms=moment, what="arrived", serial=request.serial, detail=detail))
+                self.timeline.append(TimelineEvent(at_ms=moment, what="arrived", serial=request.serial, detail=detail))
 
         return arrive
 

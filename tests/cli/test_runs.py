@@ -13,7 +13,7 @@ import pytest
 
 from reconcile.clock import SystemClock
 from reconcile.render import json as documents
-from reconcile.sandbox.store import Store
+from reconcile.sandbox.store import SandboxStore
 from tests.kit.cli import ROOT, SECONDS, at_terminal, environment, process, run
 
 DEMO = "states/demo.toml"
@@ -23,7 +23,7 @@ AFTER = {"BTCUSDT.long": Decimal(4500), "BTCUSDT.short": Decimal(2000)}
 
 def books(home: Path, account: str = "demo") -> dict[str, Decimal]:
     """What the sandbox's books say about the positions that the demo changes."""
-    with Store(home / "home").locked(account, "binance") as kept:
+    with SandboxStore(home / "home").locked(account, "binance") as kept:
         return {f"BTCUSDT.{side}": kept.books.margin("BTCUSDT", side) for side in ("long", "short")}
 
 

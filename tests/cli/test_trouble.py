@@ -12,7 +12,7 @@ from reconcile.cli.world import Outside
 from reconcile.clock import SystemClock
 from reconcile.sandbox.keys import demo_keys
 from reconcile.sandbox.server import SandboxServer
-from reconcile.sandbox.store import Store, StoredDialect
+from reconcile.sandbox.store import SandboxStore, StoredDialect
 from reconcile.sandbox.venue import Venue
 from tests.kit.cli import ROOT, Ended, run
 
@@ -32,7 +32,7 @@ class Shifted(SystemClock):
 @contextmanager
 def served(home: Path, *, minutes: int = 0) -> Iterator[tuple[str, dict[str, str]]]:
     """The demo account behind a loopback server whose clock is that far from ours: a state file, and its keys."""
-    dialect = StoredDialect(Store(home / "elsewhere"), "demo", "binance")
+    dialect = StoredDialect(SandboxStore(home / "elsewhere"), "demo", "binance")
     with SandboxServer(Venue(dialect=dialect), clock=Shifted(minutes)) as server:
         state = home / "served.toml"
         endpoint = f'"{server.url}"\ncold_start = "trust"'

@@ -31,7 +31,7 @@ from reconcile.sandbox.http import Request
 from reconcile.sandbox.registry import simulated
 from reconcile.sandbox.server import SandboxServer
 from reconcile.sandbox.values import CROSSED, HEDGE, ISOLATED, Market, Setting, brackets
-from reconcile.sandbox.venue import Sent, Venue
+from reconcile.sandbox.venue import SentRequest, Venue
 from reconcile.usecases import apply as applying
 from reconcile.usecases import plan as planning
 from reconcile.usecases.world import Connection, World
@@ -237,7 +237,7 @@ class Virtual:
         process.after = self._seen
         return process.world()
 
-    def _seen(self, request: HttpRequest, sent: Sent) -> None:
+    def _seen(self, request: HttpRequest, sent: SentRequest) -> None:
         if request.method == "POST":
             self.flights.append((f"{request.url} {request.body.decode()}", sent.sent_ms, sent.at_ms))
 

@@ -8,12 +8,12 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
-from reconcile.sandbox.binance.dialect import Binance
+from reconcile.sandbox.binance.dialect import SimulatedBinance
 from reconcile.sandbox.binance.gate import BinanceSwitches
 from reconcile.sandbox.binance.rules import BinanceRules
 from reconcile.sandbox.books import Books
 from reconcile.sandbox.demo import account_of, new_books, seed_binance
-from reconcile.sandbox.http import FRESH, Account, Answer, Lag, Request
+from reconcile.sandbox.http import FRESH, Answer, Lag, Request, SandboxAccount
 
 NOW = 1_767_225_600_000
 D = Decimal
@@ -40,12 +40,12 @@ class Client:
     switches: BinanceSwitches = field(default_factory=BinanceSwitches)
     now_ms: int = NOW + 1000
     serial: int = 0
-    account: Account = field(init=False)
-    binance: Binance = field(init=False)
+    account: SandboxAccount = field(init=False)
+    binance: SimulatedBinance = field(init=False)
 
     def __post_init__(self) -> None:
         self.account = account_of("binance", "demo", self.books)
-        self.binance = Binance([self.account], switches=self.switches)
+        self.binance = SimulatedBinance([self.account], switches=self.switches)
 
     def request(self, method: str, path: str, **params: object) -> Request:
         """A signed request, everything in the query."""

@@ -9,12 +9,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from reconcile.sandbox.bitget.demo import seed_bitget
-from reconcile.sandbox.bitget.dialect import Bitget
+from reconcile.sandbox.bitget.dialect import SimulatedBitget
 from reconcile.sandbox.bitget.gate import BitgetSwitches
 from reconcile.sandbox.bitget.rules import BitgetRules
 from reconcile.sandbox.books import Books
 from reconcile.sandbox.demo import account_of, new_books
-from reconcile.sandbox.http import FRESH, Account, Answer, Lag, Request
+from reconcile.sandbox.http import FRESH, Answer, Lag, Request, SandboxAccount
 from tests.kit.binance_client import NOW, D
 
 MIX = "/api/v2/mix"
@@ -51,12 +51,12 @@ class BitgetClient:
     signed_ms: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     serial: int = 0
-    account: Account = field(init=False)
-    bitget: Bitget = field(init=False)
+    account: SandboxAccount = field(init=False)
+    bitget: SimulatedBitget = field(init=False)
 
     def __post_init__(self) -> None:
         self.account = account_of("bitget", "demo", self.books)
-        self.bitget = Bitget([self.account], switches=self.switches)
+        self.bitget = SimulatedBitget([self.account], switches=self.switches)
 
     def request(self, method: str, path: str, query: Mapping[str, object], body: bytes) -> Request:
         """A signed request."""

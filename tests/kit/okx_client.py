@@ -11,9 +11,9 @@ from urllib.parse import urlencode
 
 from reconcile.sandbox.books import Books
 from reconcile.sandbox.demo import account_of, new_books
-from reconcile.sandbox.http import FRESH, Account, Answer, Lag, Request
+from reconcile.sandbox.http import FRESH, Answer, Lag, Request, SandboxAccount
 from reconcile.sandbox.okx.demo import seed_okx
-from reconcile.sandbox.okx.dialect import Okx
+from reconcile.sandbox.okx.dialect import SimulatedOkx
 from reconcile.sandbox.okx.gate import OkxSwitches
 from reconcile.sandbox.okx.rules import OkxRules
 from tests.kit.binance_client import NOW, D
@@ -45,12 +45,12 @@ class OkxClient:
     signed_ms: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     serial: int = 0
-    account: Account = field(init=False)
-    okx: Okx = field(init=False)
+    account: SandboxAccount = field(init=False)
+    okx: SimulatedOkx = field(init=False)
 
     def __post_init__(self) -> None:
         self.account = account_of("okx", "demo", self.books)
-        self.okx = Okx([self.account], switches=self.switches)
+        self.okx = SimulatedOkx([self.account], switches=self.switches)
 
     def request(self, method: str, path: str, query: Mapping[str, object], body: bytes) -> Request:
         """A signed request."""

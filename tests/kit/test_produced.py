@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from reconcile.sandbox.store import Store, StoredDialect
+from reconcile.sandbox.store import SandboxStore, StoredDialect
 from tests.kit import produced
 from tests.kit.cli import run
 
@@ -14,7 +14,7 @@ def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """A home with a journal of one run, and the keys of its account; nothing noted stays noted."""
     monkeypatch.setattr(produced, "_shown", {})
     assert run(tmp_path, "apply", "states/demo.toml", "--auto-approve").code == 0
-    made = StoredDialect(Store(tmp_path / "home"), "demo", "binance").credentials
+    made = StoredDialect(SandboxStore(tmp_path / "home"), "demo", "binance").credentials
     return {"key": made.key, "secret": made.secret, "passphrase": made.passphrase}
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from reconcile.clock import SystemClock
 from reconcile.sandbox.books import Books
 from reconcile.sandbox.demo import account_of, new_books
-from reconcile.sandbox.http import FRESH, Account, Answer, Answering, Lag, Request
+from reconcile.sandbox.http import FRESH, Answer, Answering, Lag, Request, SandboxAccount
 from reconcile.sandbox.registry import simulated
 from reconcile.sandbox.server import SandboxServer
 from reconcile.sandbox.venue import Venue
@@ -34,7 +34,7 @@ class Served:
     """An account of the demo, its keys, where it is served, and what reached it."""
 
     url: str
-    account: Account
+    account: SandboxAccount
     seen: list[Request]
 
     @property

@@ -17,7 +17,7 @@ from reconcile.sandbox.demo import fleet, fleet_symbol, new_books
 from reconcile.sandbox.faults import Ending, Fault, Scripted
 from reconcile.sandbox.http import Answer
 from reconcile.sandbox.registry import simulated
-from reconcile.sandbox.venue import Sent
+from reconcile.sandbox.venue import SentRequest
 from reconcile.usecases import apply as applying
 from reconcile.usecases.run_records import make_context
 from tests.kit.scene import HOUR_MS, Scene, desired, finish, play
@@ -55,7 +55,7 @@ def test_all_accounts_share_the_places_for_writes_as_they_share_the_wire() -> No
             under_way.append(request.url)
             most.append(len(under_way))
 
-    def after(request: HttpRequest, _: Sent) -> None:
+    def after(request: HttpRequest, _: SentRequest) -> None:
         if request.method == "POST":
             under_way.remove(request.url)
 

@@ -12,11 +12,11 @@ from reconcile.sandbox.books_json import dump_books, load_books
 from reconcile.sandbox.rules import Rules
 from reconcile.sandbox.values import (
     HUMAN,
+    BookPosition,
     BooksBroken,
     By,
     Denied,
     Market,
-    Position,
     Refusal,
     Setting,
     brackets,
@@ -233,7 +233,7 @@ def inverse() -> Books:
     class PerPosition(Rules):
         type_on_symbol = False
 
-        def top_up(self, market: Market, position: Position, leverage: Decimal) -> Decimal:
+        def top_up(self, market: Market, position: BookPosition, leverage: Decimal) -> Decimal:
             return max(D(0), market.notional(position.size, position.entry) / leverage - position.margin)
 
     books = Books(uid="1", position_mode="hedge", rules=PerPosition())

@@ -8,7 +8,7 @@ import pytest
 
 from reconcile.errors import InputError
 from reconcile.sandbox.http import Request
-from reconcile.sandbox.store import Store, StoredDialect
+from reconcile.sandbox.store import SandboxStore, StoredDialect
 from reconcile.sandbox.values import HUMAN, Denied
 from tests.kit.binance_client import NOW, Client, D
 
@@ -18,38 +18,38 @@ def clock() -> int:
     return NOW
 
 
-def move(store: Store, account: str, amount: int) -> None:
+def move(store: SandboxStore, account: str, amount: int) -> None:
     """A person moves margin."""
     with store.locked(account) as kept:
         kept.books.move_margin("BTCUSDT", "long", D(amount), now_ms=NOW, by=HUMAN)
 
 
-def margin(store: Store, account: str) -> object:
+def margin(store: SandboxStore, account: str) -> object:
     """The margin of BTCUSDT.long."""
     with store.locked(account) as kept:
         return kept.books.margin("BTCUSDT", "long")
 
 
 def test_an_account_begins_with_the_demo_and_stays(tmp_path: Path) -> None:
-    move(Store(tmp_path, now_ms=clock), "demo", 50)
-    assert margin(Store(tmp_path, now_ms=clock), "demo") == D(3050)
+    move(SandboxStore(tmp_path, now_ms=clock), "demo", 50)
+    assert margin(SandboxStore(tmp_path, now_ms=clock), "demo") == D(3050)
 
 
 def test_the_demo_was_opened_long_before_the_first_run(tmp_path: Path) -> None:
-    with Store(tmp_path, now_ms=clock).locked("demo") as kept:
+    with SandboxStore(tmp_path, now_ms=clock).locked("demo") as kept:
         newest = max(row.time_ms for row in kept.books.rows_as_of(NOW))
     assert newest == NOW - 3_600_000
 
 
 def test_files_are_private(tmp_path: Path) -> None:
-    move(Store(tmp_path, now_ms=clock), "demo", 50)
+    move(SandboxStore(tmp_path, now_ms=clock), "demo", 50)
     modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "sandbox").iterdir()}
     assert modes == {"demo.json": 0o600, "demo.lock": 0o600}
     assert (tmp_path / "sandbox").stat().st_mode & 0o777 == 0o700
 
 
 def test_looking_writes_nothing(tmp_path: Path) -> None:
-    store = Store(tmp_path, now_ms=clock)
+    store = SandboxStore(tmp_path, now_ms=clock)
     margin(store, "demo")
     before = (tmp_path / "sandbox" / "demo.json").stat()
     margin(store, "demo")
@@ -58,7 +58,7 @@ def test_looking_writes_nothing(tmp_path: Path) -> None:
 
 
 def test_what_another_process_changed_is_read_again(tmp_path: Path) -> None:
-    first, second = Store(tmp_path, now_ms=clock), Store(tmp_path, now_ms=clock)
+    first, second = SandboxStore(tmp_path, now_ms=clock), SandboxStore(tmp_path, now_ms=clock)
     move(first, "demo", 50)
     move(second, "demo", 50)
     assert margin(first, "demo") == D(3100)
@@ -66,7 +66,7 @@ def test_what_another_process_changed_is_read_again(tmp_path: Path) -> None:
 
 def add_often(home: Path, times: int) -> None:
     """What one of several processes does."""
-    store = Store(home)
+    store = SandboxStore(home)
     for _ in range(times):
         move(store, "demo", 1)
 
@@ -79,10 +79,10 @@ def test_two_processes_at_once_lose_nothing(tmp_path: Path) -> None:
     for process in processes:
         process.join()
     assert [process.exitcode for process in processes] == [0, 0]
-    assert margin(Store(tmp_path), "demo") == D(3080)
+    assert margin(SandboxStore(tmp_path), "demo") == D(3080)
 
 
-def refused_after_a_move(store: Store) -> None:
+def refused_after_a_move(store: SandboxStore) -> None:
     """Two changes, the second of which is forbidden."""
     with store.locked("demo") as kept:
         kept.books.move_margin("BTCUSDT", "long", D(1), now_ms=NOW, by=HUMAN)
@@ -90,7 +90,7 @@ def refused_after_a_move(store: Store) -> None:
 
 
 def test_an_error_inside_changes_nothing(tmp_path: Path) -> None:
-    store = Store(tmp_path, now_ms=clock)
+    store = SandboxStore(tmp_path, now_ms=clock)
     margin(store, "demo")
     with pytest.raises(Denied):
         refused_after_a_move(store)
@@ -98,7 +98,7 @@ def test_an_error_inside_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_reset_begins_again(tmp_path: Path) -> None:
-    store = Store(tmp_path, now_ms=clock)
+    store = SandboxStore(tmp_path, now_ms=clock)
     move(store, "demo", 50)
     assert (store.reset("demo"), margin(store, "demo"), store.reset("other")) == (True, D(3000), False)
 
@@ -106,12 +106,12 @@ def test_reset_begins_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", "Demo", "../demo", "a/b", "demo.json", "1"])
 def test_a_name_cannot_leave_the_folder(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="a name is a-z first"):
-        margin(Store(tmp_path, now_ms=clock), name)
+        margin(SandboxStore(tmp_path, now_ms=clock), name)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": "other/9"}', '{"format": "reconcile.sandbox/1"}'])
 def test_a_broken_file_says_what_to_do(tmp_path: Path, content: str) -> None:
-    store = Store(tmp_path, now_ms=clock)
+    store = SandboxStore(tmp_path, now_ms=clock)
     margin(store, "demo")
     (tmp_path / "sandbox" / "demo.json").write_text(content)
     with pytest.raises(InputError, match="reconcile sandbox reset demo"):
@@ -119,7 +119,7 @@ def test_a_broken_file_says_what_to_do(tmp_path: Path, content: str) -> None:
 
 
 def test_an_edited_file_whose_sums_are_wrong_is_refused(tmp_path: Path) -> None:
-    store = Store(tmp_path, now_ms=clock)
+    store = SandboxStore(tmp_path, now_ms=clock)
     margin(store, "demo")
     path = tmp_path / "sandbox" / "demo.json"
     data = json.loads(path.read_text())
@@ -130,7 +130,7 @@ def test_an_edited_file_whose_sums_are_wrong_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_account_belongs_to_one_exchange(tmp_path: Path) -> None:
-    store = Store(tmp_path, now_ms=clock)
+    store = SandboxStore(tmp_path, now_ms=clock)
     margin(store, "demo")
     with pytest.raises(InputError, match="it is a binance account, not okx"), store.locked("demo", "okx"):
         pass
@@ -138,10 +138,10 @@ def test_an_account_belongs_to_one_exchange(tmp_path: Path) -> None:
 
 def test_an_exchange_that_is_not_simulated_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="'kraken' is not simulated"):
-        StoredDialect(Store(tmp_path, now_ms=clock), "demo", "kraken")
+        StoredDialect(SandboxStore(tmp_path, now_ms=clock), "demo", "kraken")
 
 
-def stored(store: Store) -> tuple[StoredDialect, Client]:
+def stored(store: SandboxStore) -> tuple[StoredDialect, Client]:
     """A served account and a client with its keys."""
     dialect = StoredDialect(store, "demo", "binance")
     client = Client()
@@ -157,25 +157,25 @@ def add(client: Client, amount: int) -> Request:
 
 
 def test_requests_to_a_stored_account_are_kept_and_see_what_others_do(tmp_path: Path) -> None:
-    store = Store(tmp_path, now_ms=clock)
+    store = SandboxStore(tmp_path, now_ms=clock)
     dialect, client = stored(store)
     first = dialect.handle(add(client, 10), client.now_ms)
-    move(Store(tmp_path, now_ms=clock), "demo", 5)
+    move(SandboxStore(tmp_path, now_ms=clock), "demo", 5)
     second = dialect.handle(add(client, 10), client.now_ms)
-    assert (first.status, second.status, margin(Store(tmp_path, now_ms=clock), "demo")) == (200, 200, D(3025))
+    assert (first.status, second.status, margin(SandboxStore(tmp_path, now_ms=clock), "demo")) == (200, 200, D(3025))
 
 
 def test_switches_of_a_stored_account_apply_at_once(tmp_path: Path) -> None:
-    store = Store(tmp_path, now_ms=clock)
+    store = SandboxStore(tmp_path, now_ms=clock)
     dialect, client = stored(store)
     request = client.request("GET", "/fapi/v2/positionRisk")
     before = dialect.handle(request, client.now_ms).status
-    with Store(tmp_path, now_ms=clock).locked("demo") as kept:
+    with SandboxStore(tmp_path, now_ms=clock).locked("demo") as kept:
         kept.switches["v2_retired"] = True
     assert (before, dialect.handle(request, client.now_ms).status) == (200, 404)
 
 
 def test_demo_keys_are_the_same_every_time_and_differ_by_account(tmp_path: Path) -> None:
-    store = Store(tmp_path, now_ms=clock)
+    store = SandboxStore(tmp_path, now_ms=clock)
     keys = [StoredDialect(store, name, "binance").credentials.key for name in ("demo", "demo", "demo-blocked")]
     assert keys[0] == keys[1] != keys[2]

@@ -20,8 +20,8 @@ from reconcile.sandbox.faults import (
     Scripted,
 )
 from reconcile.sandbox.http import Lag, Request
-from reconcile.sandbox.swarm import Limits, Swarm
-from reconcile.sandbox.venue import Event, Venue
+from reconcile.sandbox.swarm import Swarm, SwarmLimits
+from reconcile.sandbox.venue import TimelineEvent, Venue
 from tests.kit.binance_client import NOW, Client, D, demo_books
 
 START = NOW + 1000
@@ -142,7 +142,7 @@ def test_what_is_due_happens_in_order() -> None:
 def test_the_timeline_tells_what_happened_without_a_secret() -> None:
     client = Client()
     venue = venue_of(client, Fault(arrives_ms=(5, 9), ending=Ending.LOST))
-    timeline: list[Event] = []
+    timeline: list[TimelineEvent] = []
     venue.timeline = timeline
     venue.submit(adding(client), START)
     venue.advance(START + 10)
@@ -276,7 +276,7 @@ def test_a_faults_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 def drawn(seed: int, count: int = 60) -> list[Fault]:
     """What a swarm does to a row of requests."""
     client = Client()
-    swarm: Faults = Swarm(seed, limits=Limits(validity_ms=3000), replies={**REPLIES, **BINANCE_REPLIES})
+    swarm: Faults = Swarm(seed, limits=SwarmLimits(validity_ms=3000), replies={**REPLIES, **BINANCE_REPLIES})
     requests = [adding(client), client.request("GET", "/fapi/v2/positionRisk")]
     return [swarm.pick(requests[number % 2]) for number in range(count)]
 

@@ -19,7 +19,7 @@ from reconcile.model.traits import TRAITS
 from reconcile.money import ZERO
 from reconcile.protocol.freshness import LET_GO_GRACES, UNSOUND
 from reconcile.sandbox.swarm import BELIEVABLE
-from reconcile.sandbox.values import ISOLATED, Effect
+from reconcile.sandbox.values import ISOLATED, BookEffect
 from tests.simulation.declare import TOLERANCE, address_of
 from tests.simulation.machine import EPOCH_MS
 from tests.simulation.schedule import LIES, TIME, Go, Schedule
@@ -277,7 +277,7 @@ def _known(journal: bytes) -> Iterator[tuple[str, int, Decimal, Known | None]]:
         yield address, signed_ms, amount, outcomes.get(intent)
 
 
-def _others_moved(simulation: Simulation, before: list[Effect], effect: Effect) -> Decimal:
+def _others_moved(simulation: Simulation, before: list[BookEffect], effect: BookEffect) -> Decimal:
     """How far others moved the same margin since the oldest moment that the look before our call can have shown."""
     sent = next((call.sent_ms for call in simulation.written if call.serial == effect.request), 0)
     since = simulation.exchange_ms(sent - _LOOK_MS - simulation.schedule.lag)

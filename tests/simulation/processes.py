@@ -21,7 +21,7 @@ from reconcile.sandbox.demo import account_of
 from reconcile.sandbox.faults import Ending, Fault, FaultPlan, Rule
 from reconcile.sandbox.registry import simulated
 from reconcile.sandbox.server import SandboxServer
-from reconcile.sandbox.values import ISOLATED, Effect, Market, Setting, brackets
+from reconcile.sandbox.values import ISOLATED, BookEffect, Market, Setting, brackets
 from reconcile.sandbox.venue import Venue
 
 ROOT = Path(__file__).parents[2]
@@ -140,7 +140,7 @@ class Rig:
             done.wrong.append("a request took effect twice")
         done.wrong.extend(text for effect in self.books.effects if (text := self._past(effect)) is not None)
 
-    def _past(self, effect: Effect) -> str | None:
+    def _past(self, effect: BookEffect) -> str | None:
         """Whether a call led past everything that was declared while it can have been decided."""
         recent = [target for at_ms, target in self.declared if at_ms <= effect.time_ms][-2:]
         if effect.change > 0 and effect.margin > max(recent):

@@ -31,9 +31,9 @@ from reconcile.model.traits import TRAITS
 from reconcile.sandbox import faults
 from reconcile.sandbox.demo import account_of
 from reconcile.sandbox.faults import NO_FAULT, Ending, Fault
-from reconcile.sandbox.http import FRESH, Account, Lag, Request
+from reconcile.sandbox.http import FRESH, Lag, Request, SandboxAccount
 from reconcile.sandbox.registry import simulated
-from reconcile.sandbox.venue import Event, Sent, Venue
+from reconcile.sandbox.venue import SentRequest, TimelineEvent, Venue
 from reconcile.usecases import apply as applying
 from reconcile.usecases import plan as planning
 from reconcile.usecases import status
@@ -112,7 +112,7 @@ class Simulation:
         self.loop.set_exception_handler(_quiet)
         self.books = small_books(schedule)
         kind = simulated(schedule.exchange)
-        self.account: Account = account_of(schedule.exchange, NAME, self.books)
+        self.account: SandboxAccount = account_of(schedule.exchange, NAME, self.books)
         self.venue = Venue(
             dialect=kind.dialect([self.account], kind.switched(dict(schedule.switches))),
             faults=self,
@@ -482,7 +482,7 @@ class Simulation:
 
     # ---- sending -------------------------------------------------------------------------------------------------
 
-    def submit(self, process: _Process, request: HttpRequest, where: str, each: Happening | None) -> Sent:
+    def submit(self, process: _Process, request: HttpRequest, where: str, each: Happening | None) -> SentRequest:
         """Hand a request to the venue, with what the schedule has for it, and note a margin call."""
         now = self.loop.now_ms()
         self._fault = self._fault_of(where, each)
@@ -516,7 +516,7 @@ class Simulation:
         positions, ledger = replicas[(self._replica - 1) % len(replicas)]
         return Lag(positions_ms=positions, balances_ms=positions, ledger_ms=ledger)
 
-    def _note(self, process: _Process, request: HttpRequest, sent: Sent) -> None:
+    def _note(self, process: _Process, request: HttpRequest, sent: SentRequest) -> None:
         process.run.writes += 1
         call = replace(
             self._calls[id(request)],
@@ -561,7 +561,7 @@ class Simulation:
         if self.lines is not None:
             self.lines.append((self.loop.now_ms(), "others" if run is None else f"run {run}", text))
 
-    def events(self) -> list[Event]:
+    def events(self) -> list[TimelineEvent]:
         """What the venue saw, with ``watch``."""
         return self.venue.timeline or []
 
@@ -595,7 +595,7 @@ class _Wire:
             self._die(crash)
         return self._answer(sent)
 
-    def _answer(self, sent: Sent) -> HttpResponse:
+    def _answer(self, sent: SentRequest) -> HttpResponse:
         delivery = sent.delivery()
         if self._simulation.lines is not None:
             self._simulation.note(self._process, f"gets {_shown(sent)}")
@@ -615,7 +615,7 @@ class _Wire:
         raise Killed
 
 
-def _shown(sent: Sent) -> str:
+def _shown(sent: SentRequest) -> str:
     delivery = sent.delivery()
     answer = "" if delivery.answer is None else f"{delivery.answer.status} {delivery.answer.body[:400]!r}"
     return f"{sent.request.method} {sent.request.path}: {delivery.trouble or ''} {answer}"

@@ -1,6 +1,6 @@
 """A failed schedule as a person reads it: who did what, when it arrived, when it took effect, who saw what."""
 
-from reconcile.sandbox.values import Effect
+from reconcile.sandbox.values import BookEffect
 from tests.simulation.machine import EPOCH_MS
 from tests.simulation.oracle import Verdict
 
@@ -19,6 +19,6 @@ def timeline(verdict: Verdict) -> str:
     return "\n".join([*head, *(f"    {text}" for text in verdict.violations), "timeline:", *shown])
 
 
-def _told(effect: Effect) -> str:
+def _told(effect: BookEffect) -> str:
     by = f"request {effect.request}" if effect.request else effect.actor
     return f"{effect.symbol}.{effect.side} {effect.change:+} -> {effect.margin} ({effect.cause}, by {by})"

@@ -29,7 +29,7 @@ from reconcile.sandbox.demo import account_of
 from reconcile.sandbox.faults import NEVER_LEFT, Ending, Faults, NoFaults
 from reconcile.sandbox.http import Request
 from reconcile.sandbox.registry import simulated
-from reconcile.sandbox.venue import Sent, Venue
+from reconcile.sandbox.venue import SentRequest, Venue
 from reconcile.usecases import apply as applying
 from reconcile.usecases import plan as planning
 from reconcile.usecases.world import Connection, World
@@ -61,7 +61,7 @@ class VenueWire:
         clock: MachineClock,
         *,
         before: Callable[[HttpRequest], None] | None = None,
-        after: Callable[[HttpRequest, Sent], None] | None = None,
+        after: Callable[[HttpRequest, SentRequest], None] | None = None,
     ) -> None:
         self._venue = venue
         self._loop = loop
@@ -90,7 +90,7 @@ class VenueWire:
         return _answer(sent)
 
 
-def _answer(sent: Sent) -> HttpResponse:
+def _answer(sent: SentRequest) -> HttpResponse:
     delivery = sent.delivery()
     if delivery.trouble is None and delivery.answer is not None:
         return HttpResponse(
@@ -139,7 +139,7 @@ class Process:
     host: str
     clock: MachineClock
     before: Callable[[HttpRequest], None] | None = None
-    after: Callable[[HttpRequest, Sent], None] | None = None
+    after: Callable[[HttpRequest, SentRequest], None] | None = None
     disk: SimulatedProcess = field(init=False)
     stop: Stop = field(default_factory=Stop)
 

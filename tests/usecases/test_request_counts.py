@@ -19,7 +19,7 @@ from reconcile.sandbox.demo import fleet, fleet_symbol
 from reconcile.sandbox.faults import Ending, Fault, Faults, NoFaults, Scripted
 from reconcile.sandbox.http import answer
 from reconcile.sandbox.registry import simulated
-from reconcile.sandbox.venue import Sent
+from reconcile.sandbox.venue import SentRequest
 from reconcile.usecases import apply as applying
 from reconcile.usecases.world import World
 from tests.kit.scene import HOUR_MS, finish
@@ -74,7 +74,7 @@ class Stage:
     def _before(self, request: HttpRequest) -> None:
         self._sent[id(request)] = self.loop.now_ms()
 
-    def _after(self, request: HttpRequest, _: Sent) -> None:
+    def _after(self, request: HttpRequest, _: SentRequest) -> None:
         self.log.append((self._sent.pop(id(request)), self.loop.now_ms(), request))
 
     def targets(self, margin: str = "1100", *, sides: Sequence[str] = ("long",)) -> Mapping[str, str]:

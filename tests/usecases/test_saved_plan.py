@@ -17,7 +17,7 @@ from reconcile.journal.records import RunStarted
 from reconcile.model.plan import OutcomeKind, Result, SavedPlan
 from reconcile.render import json
 from reconcile.sandbox.values import HUMAN
-from reconcile.sandbox.venue import Sent
+from reconcile.sandbox.venue import SentRequest
 from reconcile.usecases import apply as applying
 from tests.kit import cli as cli_kit
 from tests.kit.scene import Scene, desired, play, the_error
@@ -55,7 +55,7 @@ def test_a_refused_used_plan_still_settles_what_a_killed_run_left() -> None:
         saved = await scene.saved(desired())
         victim = scene.process()
 
-        def die(request: HttpRequest, _: Sent) -> None:
+        def die(request: HttpRequest, _: SentRequest) -> None:
             if request.method == "POST":
                 scene.place.disk.kill(victim.disk)
                 raise Killed

@@ -4,12 +4,12 @@ from decimal import Decimal
 from typing import Any
 
 from reconcile.money import ZERO, plain
-from reconcile.sandbox.binance.gate import Call
+from reconcile.sandbox.binance.gate import BinanceCall
 from reconcile.sandbox.binance.shapes import RULES, SPELLED, money, open_position, sides_of, signed_size
-from reconcile.sandbox.values import CROSSED, ISOLATED, Market, Position, Setting, View
+from reconcile.sandbox.values import CROSSED, ISOLATED, BookPosition, Market, Setting, View
 
 
-def _balances(call: Call) -> View:
+def _balances(call: BinanceCall) -> View:
     return call.books.as_of(call.now_ms - call.lag.balances_ms) if call.lag.balances_ms else call.books.view()
 
 
@@ -24,7 +24,7 @@ def alias_of(uid: str) -> str:
     return uid.translate(str.maketrans("0123456789", "FzsRuXqTgW"))
 
 
-def balance(call: Call) -> object:
+def balance(call: BinanceCall) -> object:
     """One row per asset; v2 and v3 look the same."""
     view = _balances(call)
     rows = []
@@ -46,7 +46,7 @@ def balance(call: Call) -> object:
     return rows
 
 
-def _account_position(market: Market, side: str, position: Position | None) -> dict[str, Any]:
+def _account_position(market: Market, side: str, position: BookPosition | None) -> dict[str, Any]:
     profit = ZERO if position is None else market.profit(position, market.mark)
     margin = ZERO if position is None else position.margin
     isolated = position is not None and position.margin_type == ISOLATED
@@ -64,7 +64,7 @@ def _account_position(market: Market, side: str, position: Position | None) -> d
     }
 
 
-def account_v3(call: Call) -> object:
+def account_v3(call: BinanceCall) -> object:
     """Totals, assets, and the positions that exist."""
     view = call.view
     rows = [
@@ -74,7 +74,7 @@ def account_v3(call: Call) -> object:
     return {**_totals(call), "positions": rows}
 
 
-def account_v2(call: Call) -> object:
+def account_v2(call: BinanceCall) -> object:
     """As v3, with a row for every symbol and its settings."""
     view, rows = call.view, []
     for market in view.markets.values():
@@ -87,7 +87,7 @@ def account_v2(call: Call) -> object:
     return {**config, "multiAssetsMargin": view.multi_assets, **_totals(call), "positions": rows}
 
 
-def _totals(call: Call) -> dict[str, Any]:
+def _totals(call: BinanceCall) -> dict[str, Any]:
     view = _balances(call)
     assets = []
     for asset, wallet in view.wallet.items():

@@ -11,10 +11,10 @@ from typing import Any
 
 from reconcile.sandbox.binance import balances, history, positions
 from reconcile.sandbox.binance.gate import (
+    BinanceCall,
+    BinanceLimits,
+    BinanceRefusal,
     BinanceSwitches,
-    Call,
-    Fail,
-    Limits,
     amount_of,
     authenticate,
     check_signature,
@@ -24,8 +24,8 @@ from reconcile.sandbox.binance.gate import (
     read_params,
 )
 from reconcile.sandbox.binance.shapes import SIDES
-from reconcile.sandbox.http import FRESH, Account, Answer, Lag, Request, answer
-from reconcile.sandbox.values import CROSSED, HEDGE, By, Denied, Refusal
+from reconcile.sandbox.http import FRESH, Answer, Lag, Request, SandboxAccount, answer
+from reconcile.sandbox.values import CROSSED, HEDGE, Denied, Refusal
 
 EXCHANGE = "binance"
 VALIDITY_MS = 3_000
@@ -35,16 +35,16 @@ Params = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class BinanceRoute:
     """What answers a path. ``heavy`` is the weight without a symbol, None where that makes no difference."""
 
-    answers: Callable[[Call], object]
+    answers: Callable[[BinanceCall], object]
     weight: int = 5
     heavy: int | None = None
     v2: str | None = None  # the successor's path, for a call that can be retired
 
 
-def _move_margin(call: Call) -> object:
+def _move_margin(call: BinanceCall) -> object:
     text = {name: call.need(name) for name in ("symbol", "amount", "type")}
     symbol = call.symbol()
     amount = amount_of(call)
@@ -56,7 +56,7 @@ def _move_margin(call: Call) -> object:
         raise missing("symbol")
     setting = call.books.settings[symbol]
     if setting.margin_type == CROSSED:
-        raise Fail(400, -4049, "Add margin only support for isolated position.")
+        raise BinanceRefusal(400, -4049, "Add margin only support for isolated position.")
     try:
         call.books.move_margin(symbol, side, amount if adding else -amount, now_ms=call.now_ms, by=call.by)
     except Denied as denied:
@@ -65,29 +65,29 @@ def _move_margin(call: Call) -> object:
     return {"code": 200, "msg": message, "amount": amount, "type": int(text["type"])}
 
 
-def _side(call: Call, *, adding: bool) -> str:
+def _side(call: BinanceCall, *, adding: bool) -> str:
     side = call.text("positionSide") or "BOTH"
     if side not in SIDES:
-        raise Fail(400, -4060, "Invalid position side.")
+        raise BinanceRefusal(400, -4060, "Invalid position side.")
     hedge = call.books.position_mode == HEDGE
     if hedge and side == "BOTH":
         raise _refused(Refusal.NO_POSITION, adding=adding)
     if not hedge and side != "BOTH":
         code = call.switches.wrong_side_code
-        raise Fail(400, code, "Order's position side does not match user's setting.")
+        raise BinanceRefusal(400, code, "Order's position side does not match user's setting.")
     return SIDES[side]
 
 
-def _refused(why: Refusal, *, adding: bool) -> Fail:
+def _refused(why: Refusal, *, adding: bool) -> BinanceRefusal:
     match why:
         case Refusal.FUNDS:
-            return Fail(400, -4050, "Cross balance insufficient.")
+            return BinanceRefusal(400, -4050, "Cross balance insufficient.")
         case Refusal.NO_POSITION if adding:
-            return Fail(400, -4054, "Cannot add position margin: position is 0.")
+            return BinanceRefusal(400, -4054, "Cannot add position margin: position is 0.")
         case Refusal.NO_POSITION | Refusal.REMOVABLE:
-            return Fail(400, -4051, "Isolated balance insufficient.")
+            return BinanceRefusal(400, -4051, "Isolated balance insufficient.")
         case _:
-            return Fail(400, -4049, "Add margin only support for isolated position.")
+            return BinanceRefusal(400, -4049, "Add margin only support for isolated position.")
 
 
 _TYPE_CODES = {
@@ -98,7 +98,7 @@ _TYPE_CODES = {
 }
 
 
-def _change_type(call: Call) -> object:
+def _change_type(call: BinanceCall) -> object:
     call.need("symbol")
     wanted = call.need("marginType")
     symbol = call.symbol()
@@ -116,43 +116,43 @@ def _change_type(call: Call) -> object:
         flat = not books.open_on(symbol) and not books.settings[symbol].open_orders
         if denied.why is Refusal.SAME_TYPE and switches.position_side_quirk and flat and books.position_mode != HEDGE:
             code, message = -4067, "Position side cannot be changed if there exists open orders."
-        raise Fail(400, code, message) from None
+        raise BinanceRefusal(400, code, message) from None
     return {"code": 200, "msg": "success"}
 
 
-ROUTES: Mapping[tuple[str, str], Route] = {
-    ("POST", "/fapi/v1/positionMargin"): Route(answers=_move_margin, weight=1),
-    ("POST", "/fapi/v1/marginType"): Route(answers=_change_type, weight=1),
-    ("GET", "/fapi/v1/positionMargin/history"): Route(answers=history.margin_history, weight=1),
-    ("GET", "/fapi/v1/income"): Route(answers=history.income, weight=30),
-    ("GET", "/fapi/v2/positionRisk"): Route(answers=positions.position_risk_v2, v2="/fapi/v3/positionRisk"),
-    ("GET", "/fapi/v3/positionRisk"): Route(answers=positions.position_risk_v3),
-    ("GET", "/fapi/v1/symbolConfig"): Route(answers=positions.symbol_config),
-    ("GET", "/fapi/v1/accountConfig"): Route(answers=positions.account_config),
-    ("GET", "/fapi/v1/positionSide/dual"): Route(answers=positions.position_mode, weight=30),
-    ("GET", "/fapi/v1/multiAssetsMargin"): Route(answers=positions.multi_assets, weight=30),
-    ("GET", "/fapi/v2/balance"): Route(answers=balances.balance, v2="/fapi/v3/balance"),
-    ("GET", "/fapi/v3/balance"): Route(answers=balances.balance),
-    ("GET", "/fapi/v2/account"): Route(answers=balances.account_v2, v2="/fapi/v3/account"),
-    ("GET", "/fapi/v3/account"): Route(answers=balances.account_v3),
-    ("GET", "/fapi/v1/leverageBracket"): Route(answers=positions.leverage_bracket, weight=1),
-    ("GET", "/fapi/v1/openOrders"): Route(answers=positions.open_orders, weight=1, heavy=40),
-    ("GET", "/fapi/v1/openAlgoOrders"): Route(answers=positions.open_algo_orders, weight=1, heavy=40),
+ROUTES: Mapping[tuple[str, str], BinanceRoute] = {
+    ("POST", "/fapi/v1/positionMargin"): BinanceRoute(answers=_move_margin, weight=1),
+    ("POST", "/fapi/v1/marginType"): BinanceRoute(answers=_change_type, weight=1),
+    ("GET", "/fapi/v1/positionMargin/history"): BinanceRoute(answers=history.margin_history, weight=1),
+    ("GET", "/fapi/v1/income"): BinanceRoute(answers=history.income, weight=30),
+    ("GET", "/fapi/v2/positionRisk"): BinanceRoute(answers=positions.position_risk_v2, v2="/fapi/v3/positionRisk"),
+    ("GET", "/fapi/v3/positionRisk"): BinanceRoute(answers=positions.position_risk_v3),
+    ("GET", "/fapi/v1/symbolConfig"): BinanceRoute(answers=positions.symbol_config),
+    ("GET", "/fapi/v1/accountConfig"): BinanceRoute(answers=positions.account_config),
+    ("GET", "/fapi/v1/positionSide/dual"): BinanceRoute(answers=positions.position_mode, weight=30),
+    ("GET", "/fapi/v1/multiAssetsMargin"): BinanceRoute(answers=positions.multi_assets, weight=30),
+    ("GET", "/fapi/v2/balance"): BinanceRoute(answers=balances.balance, v2="/fapi/v3/balance"),
+    ("GET", "/fapi/v3/balance"): BinanceRoute(answers=balances.balance),
+    ("GET", "/fapi/v2/account"): BinanceRoute(answers=balances.account_v2, v2="/fapi/v3/account"),
+    ("GET", "/fapi/v3/account"): BinanceRoute(answers=balances.account_v3),
+    ("GET", "/fapi/v1/leverageBracket"): BinanceRoute(answers=positions.leverage_bracket, weight=1),
+    ("GET", "/fapi/v1/openOrders"): BinanceRoute(answers=positions.open_orders, weight=1, heavy=40),
+    ("GET", "/fapi/v1/openAlgoOrders"): BinanceRoute(answers=positions.open_algo_orders, weight=1, heavy=40),
 }
 
 
-class Binance:
+class SimulatedBinance:
     """The exchange: accounts by API key, one IP's limits."""
 
     exchange = EXCHANGE
 
-    def __init__(self, accounts: Iterable[Account], *, switches: BinanceSwitches | None = None) -> None:
+    def __init__(self, accounts: Iterable[SandboxAccount], *, switches: BinanceSwitches | None = None) -> None:
         """``switches`` None is the exchange as documented."""
         self.accounts = {account.key: account for account in accounts}
         self.switches = switches or BinanceSwitches()
-        self.limits = Limits(self.switches)
+        self.limits = BinanceLimits(self.switches)
 
-    def serve(self, account: Account) -> None:
+    def serve(self, account: SandboxAccount) -> None:
         """See ``http.Dialect``."""
         self.accounts[account.key] = account
 
@@ -165,7 +165,7 @@ class Binance:
                 fail, extra = throttled
                 raise fail
             given = answer(200, self._answer(request, now_ms, lag), self.limits.headers())
-        except Fail as fail:
+        except BinanceRefusal as fail:
             plain = fail.answer()
             headers = {**plain.headers, **self.limits.headers(), **extra}
             given = Answer(status=plain.status, headers=headers, body=plain.body)
@@ -188,24 +188,15 @@ class Binance:
             return self._exchange_info(now_ms)
         route = ROUTES.get((request.method, request.path))
         if route is None:
-            raise Fail(404, -5000, f"Path {request.path}, Method {request.method} is invalid")
+            raise BinanceRefusal(404, -5000, f"Path {request.path}, Method {request.method} is invalid")
         if route.v2 and self.switches.v2_retired:
             text = f"The endpoint {request.path} is retired, please use {route.v2}"
-            raise Fail(self.switches.retired_status, -5000, text)
+            raise BinanceRefusal(self.switches.retired_status, -5000, text)
         account = authenticate(request, self.accounts)
         check_signature(request, account.secret)
         params = read_params(request)
         check_time(params, now_ms, self.switches)
-        books = account.books
-        call = Call(
-            params=params,
-            books=books,
-            view=books.as_of(now_ms - lag.positions_ms) if lag.positions_ms else books.view(),
-            now_ms=now_ms,
-            lag=lag,
-            by=By(actor="api", request=request.serial, delivery=request.delivery),
-            switches=self.switches,
-        )
+        call = BinanceCall.of(request, account, params, now_ms=now_ms, lag=lag, switches=self.switches)
         return route.answers(call)
 
     def _exchange_info(self, now_ms: int) -> dict[str, Any]:

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from urllib.parse import parse_qsl
 
-from reconcile.sandbox.books import Books
-from reconcile.sandbox.http import Account, Answer, Lag, Request, answer
-from reconcile.sandbox.values import By, View
+from reconcile.sandbox.gate import GateCall, Refusal
+from reconcile.sandbox.http import Answer, Request, SandboxAccount, answer
 
 MINUTE_MS = 60_000
 DEFAULT_RECV_WINDOW_MS = 5_000
@@ -21,26 +20,25 @@ AHEAD_MS = 1_000
 """A timestamp may be less than this far ahead of the exchange's clock."""
 
 
-class Fail(Exception):
+class BinanceRefusal(Refusal):
     """An error answer: HTTP status, code and message."""
 
     def __init__(self, status: int, code: int, message: str) -> None:
-        super().__init__(f"{code}: {message}")
-        self.status, self.code, self.message = status, code, message
+        super().__init__(code, message, status=status)
 
     def answer(self) -> Answer:
         """As Binance writes it."""
-        return answer(self.status, {"code": self.code, "msg": self.message})
+        return answer(self.status or 400, {"code": self.code, "msg": self.message})
 
 
-def missing(name: str) -> Fail:
+def missing(name: str) -> BinanceRefusal:
     """-1102, for a parameter that is not there or cannot be read."""
-    return Fail(400, -1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
+    return BinanceRefusal(400, -1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
 
 
-def invalid(name: str) -> Fail:
+def invalid(name: str) -> BinanceRefusal:
     """-1130, for a value that is none of those allowed."""
-    return Fail(400, -1130, f"Data sent for parameter '{name}' is not valid.")
+    return BinanceRefusal(400, -1130, f"Data sent for parameter '{name}' is not valid.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,50 +79,40 @@ class BinanceSwitches:
     ban_ms: int = 120_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """A request that passed the gate. ``view`` is as old as the replica that answers; ``by`` names the request."""
+class BinanceCall(GateCall[BinanceSwitches]):
+    """A request that passed the gate of Binance; its parameters are text, and an empty one is refused."""
 
-    params: Mapping[str, str]
-    books: Books
-    view: View
-    now_ms: int
-    lag: Lag
-    by: By
-    switches: BinanceSwitches
+    __slots__ = ()
+
+    def missing(self, name: str) -> Refusal:
+        """-1102, for a number that is none as well."""
+        return missing(name)
+
+    invalid = missing
 
     def text(self, name: str) -> str | None:
         """A parameter, or None; an empty one is refused."""
         value = self.params.get(name)
         if value is not None and (not value or value != value.strip()):
-            raise Fail(400, -1105, f"Parameter '{name}' was empty.")
+            raise BinanceRefusal(400, -1105, f"Parameter '{name}' was empty.")
         return value
-
-    def number(self, name: str) -> int | None:
-        """A whole number, or None."""
-        value = self.text(name)
-        if value is None:
-            return None
-        if not re.fullmatch(r"\d{1,19}", value):
-            raise missing(name)
-        return int(value)
 
     def symbol(self) -> str | None:
         """The symbol asked for, if any; refused when it is not listed."""
         value = self.text("symbol")
         if value is not None and value not in self.books.markets:
-            raise Fail(400, -1121, "Invalid symbol.")
+            raise BinanceRefusal(400, -1121, "Invalid symbol.")
         return value
 
     def need(self, name: str) -> str:
         """A mandatory parameter."""
-        value = self.params.get(name)
+        value: str | None = self.params.get(name)
         if not value or value != value.strip():
             raise missing(name)
         return value
 
 
-class Limits:
+class BinanceLimits:
     """Request weights of one IP, per minute of the exchange's clock, and the ban of those who carry on."""
 
     def __init__(self, switches: BinanceSwitches) -> None:
@@ -134,7 +122,7 @@ class Limits:
         self.used = 0
         self.banned_until_ms = 0
 
-    def charge(self, weight: int, now_ms: int) -> tuple[Fail, Mapping[str, str]] | None:
+    def charge(self, weight: int, now_ms: int) -> tuple[BinanceRefusal, Mapping[str, str]] | None:
         """Count a request; what to answer instead, with its headers, when it is too many."""
         switches = self._switches
         if now_ms < self.banned_until_ms:
@@ -150,15 +138,15 @@ class Limits:
             return self._ban(now_ms)
         left_ms = (self._minute + 1) * MINUTE_MS - now_ms
         text = f"Too many requests; current limit is {switches.weight_limit} request weight per 1 MINUTE."
-        return Fail(429, -1003, text), self._retry(left_ms)
+        return BinanceRefusal(429, -1003, text), self._retry(left_ms)
 
     def headers(self) -> dict[str, str]:
         """What every reply says about the weight used."""
         return {"x-mbx-used-weight-1m": "-1" if self._switches.weight_header_lost else str(self.used)}
 
-    def _ban(self, now_ms: int) -> tuple[Fail, Mapping[str, str]]:
+    def _ban(self, now_ms: int) -> tuple[BinanceRefusal, Mapping[str, str]]:
         text = f"Way too many requests; IP(127.0.0.1) banned until {self.banned_until_ms}."
-        return Fail(418, -1003, text), self._retry(self.banned_until_ms - now_ms)
+        return BinanceRefusal(418, -1003, text), self._retry(self.banned_until_ms - now_ms)
 
     def _retry(self, left_ms: int) -> Mapping[str, str]:
         return {"retry-after": str(-(-left_ms // 1000))} if self._switches.retry_after else {}
@@ -172,23 +160,23 @@ def read_params(request: Request) -> dict[str, str]:
         try:
             pairs = parse_qsl(part, keep_blank_values=True, errors="strict", max_num_fields=100)
         except ValueError:
-            raise Fail(400, -1100, "Illegal characters found in a parameter.") from None
+            raise BinanceRefusal(400, -1100, "Illegal characters found in a parameter.") from None
         for name, value in pairs:
             if name in seen:
-                raise Fail(400, -1101, f"Duplicate values for parameter '{name}'.")
+                raise BinanceRefusal(400, -1101, f"Duplicate values for parameter '{name}'.")
             seen[name] = value
         merged.update(seen)
     return merged
 
 
-def authenticate(request: Request, accounts: Mapping[str, Account]) -> Account:
+def authenticate(request: Request, accounts: Mapping[str, SandboxAccount]) -> SandboxAccount:
     """The account of the key in the request's header; -2014 or -2015."""
     key = request.headers.get("x-mbx-apikey", "")
     if not key:
-        raise Fail(401, -2014, "API-key format invalid.")
+        raise BinanceRefusal(401, -2014, "API-key format invalid.")
     account = accounts.get(key)
     if account is None or (request.method != "GET" and not account.can_trade):
-        raise Fail(401, -2015, "Invalid API-key, IP, or permissions for action, request ip: 127.0.0.1")
+        raise BinanceRefusal(401, -2015, "Invalid API-key, IP, or permissions for action, request ip: 127.0.0.1")
     return account
 
 
@@ -204,7 +192,7 @@ def check_signature(request: Request, secret: str) -> None:
     payload = _SIGNATURE.sub("", query) + _SIGNATURE.sub("", body)
     expected = hmac.digest(secret.encode(), payload.encode(), "sha256").hex()
     if not hmac.compare_digest(expected, found[1].lower()):
-        raise Fail(400, -1022, "Signature for this request is not valid.")
+        raise BinanceRefusal(400, -1022, "Signature for this request is not valid.")
 
 
 def check_time(params: Mapping[str, str], now_ms: int, switches: BinanceSwitches) -> None:
@@ -215,23 +203,23 @@ def check_time(params: Mapping[str, str], now_ms: int, switches: BinanceSwitches
     if not re.fullmatch(r"\d{1,9}", window) or int(window) > switches.max_recv_window_ms:
         raise invalid("recvWindow")
     if int(stamp) >= now_ms + AHEAD_MS:
-        raise Fail(400, -1021, "Timestamp for this request was 1000ms ahead of the server's time.")
+        raise BinanceRefusal(400, -1021, "Timestamp for this request was 1000ms ahead of the server's time.")
     if now_ms - int(stamp) > int(window):
-        raise Fail(400, -1021, "Timestamp for this request is outside of the recvWindow.")
+        raise BinanceRefusal(400, -1021, "Timestamp for this request is outside of the recvWindow.")
 
 
-def amount_of(call: Call) -> Decimal:
+def amount_of(call: BinanceCall) -> Decimal:
     """The amount to move: plain digits (-1100), not too precise (-1111), more than zero (-4055)."""
     text = call.need("amount")
     if not re.fullmatch(r"[+-]?\d{1,20}(\.\d{1,20})?", text):
-        raise Fail(
+        raise BinanceRefusal(
             400,
             -1100,
             r"Illegal characters found in parameter 'amount'; legal range is '^([0-9]{1,20})(\.[0-9]{1,20})?$'.",
         )
     if len(text.partition(".")[2].rstrip("0")) > call.switches.amount_decimals:
-        raise Fail(400, -1111, "Precision is over the maximum defined for this asset.")
+        raise BinanceRefusal(400, -1111, "Precision is over the maximum defined for this asset.")
     amount = Decimal(text)
     if amount <= 0:
-        raise Fail(400, -4055, "Amount must be positive.")
+        raise BinanceRefusal(400, -4055, "Amount must be positive.")
     return amount

@@ -3,40 +3,40 @@
 from collections.abc import Mapping
 from typing import Any
 
-from reconcile.sandbox.binance.gate import BinanceSwitches, Call, Fail, missing
+from reconcile.sandbox.binance.gate import BinanceCall, BinanceRefusal, BinanceSwitches, missing
 from reconcile.sandbox.binance.shapes import SPELLED, money
-from reconcile.sandbox.values import Row
+from reconcile.sandbox.values import BookRow
 
 DAY_MS = 86_400_000
 HISTORY_REACH_MS = 30 * DAY_MS
 INCOME_REACH_MS = 90 * DAY_MS
 
 
-def _window(call: Call, reach_ms: int) -> tuple[int, int]:
+def _window(call: BinanceCall, reach_ms: int) -> tuple[int, int]:
     end = call.number("endTime")
     end = call.now_ms if end is None else end
     start = call.number("startTime")
     oldest = call.now_ms - reach_ms
     start = max(oldest, end - reach_ms) if start is None else start
     if end < start or end - start > reach_ms:
-        raise Fail(400, -1130, "Data sent for parameter 'startTime' is not valid.")
+        raise BinanceRefusal(400, -1130, "Data sent for parameter 'startTime' is not valid.")
     return max(start, oldest), end
 
 
-def _page(call: Call, rows: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
+def _page(call: BinanceCall, rows: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
     newest = call.switches.history_page_newest or call.text("startTime") is None
     page = (rows[-limit:] if newest else rows[:limit]) if limit else []
     return page[::-1] if call.switches.history_descending else page
 
 
-def margin_history(call: Call) -> object:
+def margin_history(call: BinanceCall) -> object:
     """What moved a symbol's isolated margin; see ``BinanceSwitches`` for what shows."""
     symbol = call.symbol()
     if symbol is None:
         raise missing("symbol")
     wanted, limit = call.text("type"), call.number("limit")
     if wanted not in {None, "1", "2"}:
-        raise Fail(400, -1130, "Data sent for parameter 'type' is not valid.")
+        raise BinanceRefusal(400, -1130, "Data sent for parameter 'type' is not valid.")
     start, end = _window(call, HISTORY_REACH_MS)
     named = _delta_types(call.switches)
     rows = []
@@ -57,7 +57,7 @@ def _delta_types(switches: BinanceSwitches) -> Mapping[str, str | None]:
     }
 
 
-def _history_row(row: Row, delta_type: str, switches: BinanceSwitches) -> dict[str, Any]:
+def _history_row(row: BookRow, delta_type: str, switches: BinanceSwitches) -> dict[str, Any]:
     signed = delta_type != "USER_ADJUST" or switches.negative_reductions
     return {
         "symbol": row.symbol,
@@ -74,7 +74,7 @@ def _history_row(row: Row, delta_type: str, switches: BinanceSwitches) -> dict[s
 _INCOME = {"funding": "FUNDING_FEE", "fill": "REALIZED_PNL"}
 
 
-def income(call: Call) -> object:
+def income(call: BinanceCall) -> object:
     """Funding and realised profit; seven days back unless asked for more, 100 rows unless asked for up to 1000."""
     symbol, kind = call.symbol(), call.text("incomeType")
     limit, page = call.number("limit"), call.number("page")
@@ -94,7 +94,7 @@ def income(call: Call) -> object:
     return rows[first : first + size]
 
 
-def _income_row(row: Row, name: str) -> dict[str, Any]:
+def _income_row(row: BookRow, name: str) -> dict[str, Any]:
     return {
         "symbol": row.symbol,
         "incomeType": name,

@@ -9,9 +9,9 @@ from decimal import Decimal
 from typing import Any
 
 from reconcile.money import ZERO, plain
-from reconcile.sandbox.binance.gate import BinanceSwitches, Call
+from reconcile.sandbox.binance.gate import BinanceCall, BinanceSwitches
 from reconcile.sandbox.binance.shapes import RULES, SPELLED, markets_of, money, open_position, sides_of, signed_size
-from reconcile.sandbox.values import CROSSED, HEDGE, ISOLATED, Market, Position, View
+from reconcile.sandbox.values import CROSSED, HEDGE, ISOLATED, BookPosition, Market, View
 
 
 def _max_notional(market: Market, leverage: Decimal) -> str:
@@ -19,13 +19,13 @@ def _max_notional(market: Market, leverage: Decimal) -> str:
     return plain(caps[-1] if caps else market.tiers[0].cap)
 
 
-def _moved_ms(position: Position | None, switches: BinanceSwitches) -> int:
+def _moved_ms(position: BookPosition | None, switches: BinanceSwitches) -> int:
     if position is None:
         return 0
     return position.updated_ms if switches.update_time_moves else position.opened_ms
 
 
-def _risk(view: View, market: Market, position: Position | None) -> dict[str, str]:
+def _risk(view: View, market: Market, position: BookPosition | None) -> dict[str, str]:
     """What both versions of a position row share."""
     if position is None:
         zero = money(ZERO)
@@ -58,7 +58,7 @@ def _risk(view: View, market: Market, position: Position | None) -> dict[str, st
     }
 
 
-def position_risk_v2(call: Call) -> object:
+def position_risk_v2(call: BinanceCall) -> object:
     """Every symbol and side, flat or not."""
     if call.lag.empty:
         return []
@@ -82,7 +82,7 @@ def position_risk_v2(call: Call) -> object:
     return rows
 
 
-def position_risk_v3(call: Call) -> object:
+def position_risk_v3(call: BinanceCall) -> object:
     """Only symbols with a position or open orders, without the symbol's settings."""
     if call.lag.empty:
         return []
@@ -100,7 +100,7 @@ def position_risk_v3(call: Call) -> object:
 
 
 def _risk_v3_row(
-    view: View, market: Market, side: str, position: Position | None, switches: BinanceSwitches
+    view: View, market: Market, side: str, position: BookPosition | None, switches: BinanceSwitches
 ) -> dict[str, Any]:
     initial = "0" if position is None else money(RULES.initial_margin(market, position))
     return {
@@ -119,7 +119,7 @@ def _risk_v3_row(
     }
 
 
-def symbol_config(call: Call) -> object:
+def symbol_config(call: BinanceCall) -> object:
     """The settings of each symbol."""
     rows = []
     for market in markets_of(call):
@@ -139,7 +139,7 @@ def symbol_config(call: Call) -> object:
     return rows
 
 
-def account_config(call: Call) -> object:
+def account_config(call: BinanceCall) -> object:
     """Both account-wide modes in one answer."""
     return {
         "feeTier": 0,
@@ -153,17 +153,17 @@ def account_config(call: Call) -> object:
     }
 
 
-def position_mode(call: Call) -> object:
+def position_mode(call: BinanceCall) -> object:
     """Hedge or one-way."""
     return {"dualSidePosition": call.view.position_mode == HEDGE}
 
 
-def multi_assets(call: Call) -> object:
+def multi_assets(call: BinanceCall) -> object:
     """Multi-Assets mode."""
     return {"multiAssetsMargin": call.view.multi_assets}
 
 
-def leverage_bracket(call: Call) -> object:
+def leverage_bracket(call: BinanceCall) -> object:
     """Maintenance brackets, as JSON numbers."""
     symbol = call.symbol()
     rows = []
@@ -184,7 +184,7 @@ def leverage_bracket(call: Call) -> object:
     return rows[0] if symbol is not None and call.switches.bare_bracket else rows
 
 
-def open_orders(call: Call) -> object:
+def open_orders(call: BinanceCall) -> object:
     """The resting orders; the sandbox only knows how many there are."""
     return [
         {"orderId": 1000 + number, "symbol": symbol, "status": "NEW", "type": "LIMIT", "side": "BUY", "price": "1"}
@@ -192,7 +192,7 @@ def open_orders(call: Call) -> object:
     ]
 
 
-def open_algo_orders(call: Call) -> object:
+def open_algo_orders(call: BinanceCall) -> object:
     """The resting conditional orders."""
     return [
         {"algoId": 2000 + number, "symbol": symbol, "algoStatus": "NEW", "algoType": "CONDITIONAL", "side": "SELL"}
@@ -200,7 +200,7 @@ def open_algo_orders(call: Call) -> object:
     ]
 
 
-def _counted(call: Call, what: str) -> Iterable[tuple[str, int]]:
+def _counted(call: BinanceCall, what: str) -> Iterable[tuple[str, int]]:
     wanted = call.symbol()
     for symbol, setting in call.view.settings.items():
         if wanted in {None, symbol}:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from decimal import ROUND_DOWN, Decimal
 
 from reconcile.money import ZERO
-from reconcile.sandbox.binance.gate import Call
+from reconcile.sandbox.binance.gate import BinanceCall
 from reconcile.sandbox.binance.rules import BinanceRules
-from reconcile.sandbox.values import CROSSED, HEDGE, ISOLATED, Market, Position, View
+from reconcile.sandbox.values import CROSSED, HEDGE, ISOLATED, BookPosition, Market, View
 
 SIDES: Mapping[str, str] = {"LONG": "long", "SHORT": "short", "BOTH": "net"}
 SPELLED: Mapping[str, str] = {side: spelled for spelled, side in SIDES.items()}
@@ -29,19 +29,19 @@ def sides_of(view: View, *, both: bool) -> tuple[str, ...]:
     return ("net", "long", "short") if both else ("long", "short")
 
 
-def open_position(view: View, symbol: str, side: str) -> Position | None:
+def open_position(view: View, symbol: str, side: str) -> BookPosition | None:
     """The position of a slot, isolated or crossed; None when it is flat."""
     return view.positions.get((symbol, side, ISOLATED)) or view.positions.get((symbol, side, CROSSED))
 
 
-def signed_size(position: Position | None) -> Decimal:
+def signed_size(position: BookPosition | None) -> Decimal:
     """positionAmt: negative for shorts, 0 for a flat slot."""
     if position is None:
         return ZERO
     return -position.size if position.side == "short" else position.size
 
 
-def markets_of(call: Call) -> list[Market]:
+def markets_of(call: BinanceCall) -> list[Market]:
     """The symbols a read answers for, in the order of its rows."""
     symbol = call.symbol()
     found = [call.view.markets[symbol]] if symbol is not None else list(call.view.markets.values())

@@ -8,14 +8,14 @@ from decimal import Decimal
 
 from reconcile.sandbox.books import Books
 from reconcile.sandbox.demo import leave_free
-from reconcile.sandbox.values import CROSSED, ISOLATED, Market, Setting, Tier, brackets
+from reconcile.sandbox.values import CROSSED, ISOLATED, Market, RiskTier, Setting, brackets
 
 LEVERAGE = Decimal(10)
 AVAILABLE = {"USDT": Decimal(5000), "BTC": Decimal("0.2"), "ETH": Decimal(2), "USDC": Decimal(2000)}
 _TAKER = Decimal("0.0006")
 
 
-def _by_value(first: str) -> tuple[Tier, ...]:
+def _by_value(first: str) -> tuple[RiskTier, ...]:
     """Tiers by value, the first up to ``first``."""
     rows = [(1, "0.004", 125), (4, "0.005", 100), (10, "0.01", 50), (50, "0.02", 20), (200, "0.05", 10)]
     return brackets([(str(Decimal(first) * times), rate, leverage) for times, rate, leverage in rows])

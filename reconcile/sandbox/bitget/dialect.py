@@ -8,18 +8,18 @@ from dataclasses import dataclass
 
 from reconcile.sandbox.bitget import positions, reads, writes
 from reconcile.sandbox.bitget.gate import (
+    BitgetCall,
+    BitgetLimits,
+    BitgetRefusal,
     BitgetSwitches,
-    Call,
-    Fail,
-    Limits,
     authenticate,
     invalid,
     missing,
     read_params,
 )
 from reconcile.sandbox.bitget.rules import PRODUCTS
-from reconcile.sandbox.http import FRESH, Account, Answer, Lag, Request, answer
-from reconcile.sandbox.values import By, Market
+from reconcile.sandbox.http import FRESH, Answer, Lag, Request, SandboxAccount, answer
+from reconcile.sandbox.values import Market
 
 EXCHANGE = "bitget"
 OLD_DEMO = frozenset({"SUSDT-FUTURES", "SCOIN-FUTURES", "SUSDC-FUTURES"})
@@ -28,28 +28,28 @@ _MIX = "/api/v2/mix"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class BitgetRoute:
     """What answers a path, and how many calls a second each user may make."""
 
-    answers: Callable[[Call], object]
+    answers: Callable[[BitgetCall], object]
     rate: int = 10
 
 
-ROUTES: Mapping[tuple[str, str], Route] = {
-    ("POST", f"{_MIX}/account/set-margin"): Route(answers=writes.set_margin, rate=5),
-    ("POST", f"{_MIX}/account/set-margin-mode"): Route(answers=writes.set_margin_mode, rate=5),
-    ("POST", f"{_MIX}/account/set-position-mode"): Route(answers=writes.set_position_mode, rate=5),
-    ("POST", f"{_MIX}/account/set-leverage"): Route(answers=writes.set_leverage, rate=5),
-    ("POST", f"{_MIX}/account/set-auto-margin"): Route(answers=writes.set_auto_margin, rate=5),
-    ("GET", f"{_MIX}/position/all-position"): Route(answers=positions.all_positions, rate=5),
-    ("GET", f"{_MIX}/position/single-position"): Route(answers=positions.single_position),
-    ("GET", "/api/v2/spot/account/info"): Route(answers=reads.information, rate=1),
-    ("GET", f"{_MIX}/account/account"): Route(answers=positions.account),
-    ("GET", f"{_MIX}/account/accounts"): Route(answers=positions.accounts),
-    ("GET", f"{_MIX}/account/bill"): Route(answers=reads.bills),
-    ("GET", f"{_MIX}/account/isolated-symbols"): Route(answers=reads.isolated_symbols),
-    ("GET", f"{_MIX}/order/orders-pending"): Route(answers=reads.orders_pending),
-    ("GET", f"{_MIX}/order/orders-plan-pending"): Route(answers=reads.plan_orders_pending),
+ROUTES: Mapping[tuple[str, str], BitgetRoute] = {
+    ("POST", f"{_MIX}/account/set-margin"): BitgetRoute(answers=writes.set_margin, rate=5),
+    ("POST", f"{_MIX}/account/set-margin-mode"): BitgetRoute(answers=writes.set_margin_mode, rate=5),
+    ("POST", f"{_MIX}/account/set-position-mode"): BitgetRoute(answers=writes.set_position_mode, rate=5),
+    ("POST", f"{_MIX}/account/set-leverage"): BitgetRoute(answers=writes.set_leverage, rate=5),
+    ("POST", f"{_MIX}/account/set-auto-margin"): BitgetRoute(answers=writes.set_auto_margin, rate=5),
+    ("GET", f"{_MIX}/position/all-position"): BitgetRoute(answers=positions.all_positions, rate=5),
+    ("GET", f"{_MIX}/position/single-position"): BitgetRoute(answers=positions.single_position),
+    ("GET", "/api/v2/spot/account/info"): BitgetRoute(answers=reads.information, rate=1),
+    ("GET", f"{_MIX}/account/account"): BitgetRoute(answers=positions.account),
+    ("GET", f"{_MIX}/account/accounts"): BitgetRoute(answers=positions.accounts),
+    ("GET", f"{_MIX}/account/bill"): BitgetRoute(answers=reads.bills),
+    ("GET", f"{_MIX}/account/isolated-symbols"): BitgetRoute(answers=reads.isolated_symbols),
+    ("GET", f"{_MIX}/order/orders-pending"): BitgetRoute(answers=reads.orders_pending),
+    ("GET", f"{_MIX}/order/orders-plan-pending"): BitgetRoute(answers=reads.plan_orders_pending),
 }
 PUBLIC: Mapping[str, int] = {
     "/api/v2/public/time": 20,
@@ -58,18 +58,18 @@ PUBLIC: Mapping[str, int] = {
 }
 
 
-class Bitget:
+class SimulatedBitget:
     """The exchange: accounts by API key, one address's limits."""
 
     exchange = EXCHANGE
 
-    def __init__(self, accounts: Iterable[Account], *, switches: BitgetSwitches | None = None) -> None:
+    def __init__(self, accounts: Iterable[SandboxAccount], *, switches: BitgetSwitches | None = None) -> None:
         """``switches`` None is the exchange as documented."""
         self.accounts = {account.key: account for account in accounts}
         self.switches = switches or BitgetSwitches()
-        self.limits = Limits(self.switches)
+        self.limits = BitgetLimits(self.switches)
 
-    def serve(self, account: Account) -> None:
+    def serve(self, account: SandboxAccount) -> None:
         """See ``http.Dialect``."""
         self.accounts[account.key] = account
 
@@ -79,8 +79,8 @@ class Bitget:
         data: object = None
         try:
             data = self._answer(request, now_ms, lag)
-        except Fail as fail:
-            code, message = fail.code, fail.message
+        except BitgetRefusal as fail:
+            code, message = str(fail.code), fail.message
             status = self.switches.error_status if fail.status is None else fail.status
         when: object = str(now_ms) if self.switches.request_time_as_text else now_ms
         headers = {"x-mbx-used-remain-limit": str(self.limits.left)} if self.switches.rate_header else {}
@@ -92,19 +92,10 @@ class Bitget:
             return self._public(request, now_ms)
         route = ROUTES.get((request.method, request.path))
         if route is None:
-            raise Fail("40404", "Request URL NOT FOUND", status=404)
+            raise BitgetRefusal("40404", "Request URL NOT FOUND", status=404)
         account = authenticate(request, self.accounts, now_ms, self.switches)
-        books = account.books
-        self.limits.charge(books.uid, request.path, route.rate, now_ms)
-        call = Call(
-            params=read_params(request),
-            books=books,
-            view=books.as_of(now_ms - lag.positions_ms) if lag.positions_ms else books.view(),
-            now_ms=now_ms,
-            lag=lag,
-            by=By(actor="api", request=request.serial, delivery=request.delivery),
-            switches=self.switches,
-        )
+        self.limits.charge(account.books.uid, request.path, route.rate, now_ms)
+        call = BitgetCall.of(request, account, read_params(request), now_ms=now_ms, lag=lag, switches=self.switches)
         return route.answers(call)
 
     def _public(self, request: Request, now_ms: int) -> object:
@@ -124,7 +115,7 @@ class Bitget:
             raise missing("symbol")
         found = next((market for market in self._markets() if market.symbol == symbol), None)
         if found is None:
-            raise Fail("40034", f"Parameter {symbol} does not exist")
+            raise BitgetRefusal("40034", f"Parameter {symbol} does not exist")
         return reads.tiers(found)
 
     def _markets(self) -> list[Market]:

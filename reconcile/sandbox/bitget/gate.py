@@ -4,21 +4,18 @@ Only that 40085 comes before the signature is confirmed; the rest of the order i
 the usual envelope. Limits are by user and endpoint for private calls, by address for public ones and over all.
 """
 
-import base64
 import hmac
-import json
 import re
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
-from urllib.parse import parse_qsl, unquote_plus
+from urllib.parse import unquote_plus
 
 from reconcile.sandbox.bitget.rules import PRODUCTS, BitgetRules
-from reconcile.sandbox.books import Books
-from reconcile.sandbox.http import Account, Lag, Request
-from reconcile.sandbox.values import By, Market, View
+from reconcile.sandbox.gate import GateCall, MovingWindow, Refusal, json_params, signature
+from reconcile.sandbox.http import Request, SandboxAccount
+from reconcile.sandbox.values import Market
 
 VALIDITY_MS = 30_000
 """How far a request's timestamp may be from the exchange's clock."""
@@ -26,22 +23,21 @@ MINUTE_MS = 60_000
 RULES = BitgetRules()
 
 
-class Fail(Exception):
+class BitgetRefusal(Refusal):
     """An error answer: code and message; ``status`` None is the usual one of a business error."""
 
     def __init__(self, code: str, message: str, *, status: int | None = None) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code, self.message, self.status = code, message, status
+        super().__init__(code, message, status=status)
 
 
-def missing(name: str) -> Fail:
+def missing(name: str) -> BitgetRefusal:
     """40019, for a parameter that is not there."""
-    return Fail("40019", f"Parameter {name} cannot be empty")
+    return BitgetRefusal("40019", f"Parameter {name} cannot be empty")
 
 
-def invalid(name: str) -> Fail:
+def invalid(name: str) -> BitgetRefusal:
     """40020, for a value that is none of those allowed."""
-    return Fail("40020", f"Parameter {name} error")
+    return BitgetRefusal("40020", f"Parameter {name} error")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,49 +84,18 @@ class BitgetSwitches:
     shut_out_ms: int = 300_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """A request that passed the gate. ``view`` is as old as the replica that answers; ``by`` names the request."""
+class BitgetCall(GateCall[BitgetSwitches]):
+    """A request that passed the gate of Bitget."""
 
-    params: Mapping[str, Any]
-    books: Books
-    view: View
-    now_ms: int
-    lag: Lag
-    by: By
-    switches: BitgetSwitches
+    __slots__ = ()
 
-    def text(self, name: str) -> str | None:
-        """A parameter, or None where it is not there or empty."""
-        value = self.params.get(name)
-        if value is None or value == "":
-            return None
-        if isinstance(value, Decimal):
-            return format(value, "f")
-        if not isinstance(value, str):
-            raise invalid(name)
-        return value
+    def missing(self, name: str) -> Refusal:
+        """40019."""
+        return missing(name)
 
-    def need(self, name: str) -> str:
-        """A mandatory parameter."""
-        value = self.text(name)
-        if value is None:
-            raise missing(name)
-        return value
-
-    def number(self, name: str) -> int | None:
-        """A whole number, or None."""
-        value = self.text(name)
-        if value is not None and not re.fullmatch(r"\d{1,19}", value):
-            raise invalid(name)
-        return None if value is None else int(value)
-
-    def one_of(self, name: str, *allowed: str) -> str:
-        """A mandatory parameter with few values."""
-        value = self.need(name)
-        if value not in allowed:
-            raise invalid(name)
-        return value
+    def invalid(self, name: str) -> Refusal:
+        """40020."""
+        return invalid(name)
 
     def product(self) -> str:
         """The product type, written either way."""
@@ -144,14 +109,14 @@ class Call:
         given = self.need("symbol")
         market = self.view.markets.get(given.upper() if self.switches.any_case else given)
         if market is None or (product is not None and RULES.scope(market) != product):
-            raise Fail("40034", f"Parameter {given} does not exist")
+            raise BitgetRefusal("40034", f"Parameter {given} does not exist")
         return market
 
     def margin_coin(self, market: Market, *, required: bool = True) -> None:
         """Check the margin coin against the contract's."""
         given = self.need("marginCoin") if required else self.text("marginCoin")
         if given is not None and (given.upper() if self.switches.any_case else given) != market.asset:
-            raise Fail("40778", f"Margin coin {given} is not supported")
+            raise BitgetRefusal("40778", f"Margin coin {given} is not supported")
 
     def mode_of(self, product: str) -> str:
         """The position mode of a product."""
@@ -162,12 +127,12 @@ class Call:
         return [market for market in self.view.markets.values() if RULES.scope(market) == product]
 
 
-class Limits:
+class BitgetLimits:
     """How often each endpoint may be called in a second that moves, and everything in a minute from one address."""
 
     def __init__(self, switches: BitgetSwitches) -> None:
         self._switches = switches
-        self._seen: dict[tuple[str, str], deque[int]] = {}
+        self._window = MovingWindow()
         self._all: deque[int] = deque()
         self._shut_until_ms = 0
         self.left = 0
@@ -182,20 +147,16 @@ class Limits:
         if len(self._all) > 6_000 and now_ms >= self._shut_until_ms:
             self._shut_until_ms = now_ms + self._switches.shut_out_ms
         if now_ms < self._shut_until_ms:
-            raise Fail("429", "Too Many Requests", status=429)
+            raise BitgetRefusal("429", "Too Many Requests", status=429)
 
     def charge(self, who: str, path: str, rate: int, now_ms: int) -> None:
         """Count a call of ``who``; HTTP 429 when there were ``rate`` in the last second."""
         if not self._switches.limited:
             return
-        times = self._seen.setdefault((who, path), deque())
-        while times and times[0] <= now_ms - 1_000:
-            times.popleft()
-        if len(times) >= rate:
-            self.left = 0
-            raise Fail("429", "Too Many Requests", status=429)
-        times.append(now_ms)
-        self.left = rate - len(times)
+        left = self._window.left(who, path, most=rate, within_ms=1_000, now_ms=now_ms)
+        self.left = left or 0
+        if left is None:
+            raise BitgetRefusal("429", "Too Many Requests", status=429)
 
 
 _HEADERS = (
@@ -206,53 +167,43 @@ _HEADERS = (
 )
 
 
-def authenticate(request: Request, accounts: Mapping[str, Account], now_ms: int, switches: BitgetSwitches) -> Account:
+def authenticate(
+    request: Request, accounts: Mapping[str, SandboxAccount], now_ms: int, switches: BitgetSwitches
+) -> SandboxAccount:
     """The account whose key signed the request within the last 30 s; otherwise one of the documented codes."""
     headers = request.headers
     account = accounts.get(headers.get("access-key", ""))
     if account is not None and switches.unified:
         text = "You are in Unified Account mode, and the Classic Account API is not supported at this time"
-        raise Fail("40085", text)
+        raise BitgetRefusal("40085", text)
     for name, code, text in _HEADERS:
         if not headers.get(name):
-            raise Fail(code, text)
+            raise BitgetRefusal(code, text)
     if account is None:
-        raise Fail("40037", "Apikey does not exist")
+        raise BitgetRefusal("40037", "Apikey does not exist")
     stamp = headers["access-timestamp"]
     if not re.fullmatch(r"\d{1,16}", stamp):
-        raise Fail("40005", "Invalid ACCESS_TIMESTAMP")
+        raise BitgetRefusal("40005", "Invalid ACCESS_TIMESTAMP")
     if abs(now_ms - int(stamp)) > VALIDITY_MS:
-        raise Fail("40008", "Request timestamp expired")
+        raise BitgetRefusal("40008", "Request timestamp expired")
     if not hmac.compare_digest(headers["access-passphrase"].encode(), account.passphrase.encode()):
-        raise Fail("40012", "apikey/password is incorrect")
+        raise BitgetRefusal("40012", "apikey/password is incorrect")
     if headers["access-sign"] not in signatures(request, account.secret):
-        raise Fail("40009", "sign signature error")
+        raise BitgetRefusal("40009", "sign signature error")
     demo = headers.get("paptrading") == "1"
     if switches.key_kind != "any" and demo != (switches.key_kind == "demo"):
-        raise Fail(switches.mismatch_code, "Apikey does not exist in this environment")
+        raise BitgetRefusal(switches.mismatch_code, "Apikey does not exist in this environment")
     if request.method != "GET" and not account.can_trade:
-        raise Fail("40014", "Incorrect permissions, need trade permissions")
+        raise BitgetRefusal("40014", "Incorrect permissions, need trade permissions")
     return account
 
 
 def signatures(request: Request, secret: str) -> tuple[str, str]:
-    """Base64 of the HMAC-SHA256 over timestamp, method, path with query, and body: the query as sent, or unescaped."""
-    made = []
-    for query in (request.query, unquote_plus(request.query)):
-        path = f"{request.path}?{query}" if query else request.path
-        payload = f"{request.headers['access-timestamp']}{request.method}{path}".encode() + request.body
-        made.append(base64.b64encode(hmac.digest(secret.encode(), payload, "sha256")).decode())
-    return made[0], made[1]
+    """The signature over the query as sent, and over the query unescaped: both are accepted."""
+    stamp = request.headers["access-timestamp"]
+    return signature(secret, stamp, request), signature(secret, stamp, request, query=unquote_plus(request.query))
 
 
 def read_params(request: Request) -> dict[str, Any]:
-    """The query of a GET, the JSON object of a POST; numbers in JSON stay exact."""
-    if request.method == "GET":
-        return dict(parse_qsl(request.query, keep_blank_values=True))
-    try:
-        body = json.loads(request.body, parse_float=Decimal, parse_int=Decimal)
-    except ValueError:
-        raise Fail("40017", "Parameter verification failed body") from None
-    if not isinstance(body, dict):
-        raise Fail("40017", "Parameter verification failed body")
-    return body
+    """The query of a GET, the JSON object of a POST."""
+    return json_params(request, BitgetRefusal("40017", "Parameter verification failed body"))

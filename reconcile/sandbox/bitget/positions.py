@@ -5,8 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 from reconcile.money import ZERO, plain
-from reconcile.sandbox.bitget.gate import RULES, Call
-from reconcile.sandbox.values import CROSSED, HEDGE, ISOLATED, Market, Position, View
+from reconcile.sandbox.bitget.gate import RULES, BitgetCall
+from reconcile.sandbox.values import CROSSED, HEDGE, ISOLATED, BookPosition, Market, View
 
 _PRECISION = Decimal("1e-16")
 MODES = {HEDGE: "hedge_mode"}
@@ -18,7 +18,7 @@ def number(amount: Decimal) -> str:
     return plain(amount.quantize(_PRECISION) if isinstance(exponent, int) and exponent < -16 else amount)
 
 
-def hold_side(position: Position) -> str:
+def hold_side(position: BookPosition) -> str:
     """The direction of a position, whatever the mode."""
     return "long" if position.direction > 0 else "short"
 
@@ -28,7 +28,7 @@ def shown_mode(mode: str) -> str:
     return MODES.get(mode, "one_way_mode")
 
 
-def all_positions(call: Call) -> object:
+def all_positions(call: BitgetCall) -> object:
     """What is open in a product."""
     product, coin = call.product(), call.text("marginCoin")
     rows = [
@@ -40,7 +40,7 @@ def all_positions(call: Call) -> object:
     return _listed(call, rows)
 
 
-def single_position(call: Call) -> object:
+def single_position(call: BitgetCall) -> object:
     """What is open on one symbol: two rows at most."""
     product = call.product()
     market = call.market(product=product)
@@ -48,14 +48,14 @@ def single_position(call: Call) -> object:
     return _listed(call, list(_rows(call, market, product)))
 
 
-def _listed(call: Call, rows: list[dict[str, Any]]) -> object:
+def _listed(call: BitgetCall, rows: list[dict[str, Any]]) -> object:
     if call.lag.empty:
         rows = []
     rows.sort(key=lambda row: -int(row["cTime"]))
     return None if not rows and call.switches.null_when_empty else rows
 
 
-def _rows(call: Call, market: Market, product: str) -> Iterable[dict[str, Any]]:
+def _rows(call: BitgetCall, market: Market, product: str) -> Iterable[dict[str, Any]]:
     held = {position.side: position for position in call.view.positions.values() if position.symbol == market.symbol}
     for position in held.values():
         yield _row(call, market, position, product)
@@ -66,8 +66,8 @@ def _rows(call: Call, market: Market, product: str) -> Iterable[dict[str, Any]]:
             yield {**_row(call, market, _nothing(market, side, kind), product), "liquidationPrice": "0"}
 
 
-def _nothing(market: Market, side: str, kind: str) -> Position:
-    return Position(
+def _nothing(market: Market, side: str, kind: str) -> BookPosition:
+    return BookPosition(
         symbol=market.symbol,
         side=side,
         margin_type=kind,
@@ -81,14 +81,14 @@ def _nothing(market: Market, side: str, kind: str) -> Position:
     )
 
 
-def _size(call: Call, market: Market, position: Position) -> str:
+def _size(call: BitgetCall, market: Market, position: BookPosition) -> str:
     size = abs(position.size)
     if market.inverse and call.switches.coin_size_in_base:
         size = market.notional(size, position.entry)
     return number(size)
 
 
-def _row(call: Call, market: Market, position: Position, product: str) -> dict[str, Any]:
+def _row(call: BitgetCall, market: Market, position: BookPosition, product: str) -> dict[str, Any]:
     view, size = call.view, _size(call, market, position)
     profit = market.profit(position, market.mark)
     setting, crossed = view.settings[market.symbol], position.margin_type == CROSSED
@@ -130,7 +130,7 @@ def _row(call: Call, market: Market, position: Position, product: str) -> dict[s
     }
 
 
-def _rate(view: View, market: Market, position: Position) -> Decimal:
+def _rate(view: View, market: Market, position: BookPosition) -> Decimal:
     if not position.size:
         return ZERO
     return RULES.risk_rate(market, position) if position.margin_type == ISOLATED else _crossed_rate(view, market.asset)
@@ -146,7 +146,7 @@ def _crossed_rate(view: View, asset: str) -> Decimal:
     return owed / equity if equity > 0 else Decimal(1)
 
 
-def account(call: Call) -> object:
+def account(call: BitgetCall) -> object:
     """One symbol's settings and its margin coin's money: the only read of a flat symbol's margin mode."""
     product = call.product()
     market = call.market(product=product)
@@ -169,14 +169,14 @@ def account(call: Call) -> object:
     }
 
 
-def accounts(call: Call) -> object:
+def accounts(call: BitgetCall) -> object:
     """The money of each margin coin of a product."""
     view, product = _balances(call), call.product()
     coins = dict.fromkeys(market.asset for market in call.listed(product))
     return [_money(view, asset) for asset in coins]
 
 
-def _balances(call: Call) -> View:
+def _balances(call: BitgetCall) -> View:
     return call.books.as_of(call.now_ms - call.lag.balances_ms) if call.lag.balances_ms else call.books.view()
 
 

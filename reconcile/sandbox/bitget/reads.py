@@ -8,9 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 from reconcile.money import plain
-from reconcile.sandbox.bitget.gate import RULES, Call, Fail, invalid
+from reconcile.sandbox.bitget.gate import RULES, BitgetCall, BitgetRefusal, invalid
 from reconcile.sandbox.bitget.positions import number, shown_mode
-from reconcile.sandbox.values import HEDGE, Market, Row
+from reconcile.sandbox.values import HEDGE, BookRow, Market
 
 DAY_MS = 86_400_000
 WINDOW_MS = 30 * DAY_MS
@@ -26,10 +26,10 @@ BUSINESS = {
 _MARGIN = frozenset({"append_margin", "reduce_margin", "auto_append_margin", "adjust_down_lever_append_margin"})
 
 
-def information(call: Call) -> object:
+def information(call: BitgetCall) -> object:
     """Whose key it is; 40014 for a key that may not read the spot section."""
     if not call.switches.spot_read:
-        raise Fail("40014", "Incorrect permissions, need spot account read permissions")
+        raise BitgetRefusal("40014", "Incorrect permissions, need spot account read permissions")
     return {
         "userId": call.books.uid,
         "inviterId": "",
@@ -43,7 +43,7 @@ def information(call: Call) -> object:
     }
 
 
-def bills(call: Call) -> object:
+def bills(call: BitgetCall) -> object:
     """One page, the newest first."""
     product = call.product()
     limit, older, coin = call.number("limit"), call.number("idLessThan"), call.text("coin")
@@ -68,16 +68,16 @@ def bills(call: Call) -> object:
     return {"bills": page, "endId": page[-1]["billId"] if page else None}
 
 
-def _window(call: Call) -> tuple[int, int]:
+def _window(call: BitgetCall) -> tuple[int, int]:
     start, end = call.number("startTime"), call.number("endTime")
     last = call.now_ms if end is None else end
     first = last - WINDOW_MS if start is None else start
     if last - first > WINDOW_MS or last < first:
-        raise Fail("00001", "startTime and endTime interval cannot be greater than 30 days")
+        raise BitgetRefusal("00001", "startTime and endTime interval cannot be greater than 30 days")
     return max(first, call.now_ms - REACH_MS), last
 
 
-def _bill(call: Call, row: Row) -> dict[str, Any]:
+def _bill(call: BitgetCall, row: BookRow) -> dict[str, Any]:
     kind = BUSINESS.get(row.cause) or _fill(row)
     amount = row.paid if row.cause in {"funding", "fill"} else row.change
     if kind in _MARGIN:
@@ -95,25 +95,25 @@ def _bill(call: Call, row: Row) -> dict[str, Any]:
     }
 
 
-def _fill(row: Row) -> str:
+def _fill(row: BookRow) -> str:
     opening = row.change > 0 or (row.change == 0 and row.paid == 0)
     if row.side == "net":
         return "buy" if opening else "sell"
     return f"{'open' if opening else 'close'}_{row.side}"
 
 
-def orders_pending(call: Call) -> object:
+def orders_pending(call: BitgetCall) -> object:
     """The resting orders; the sandbox only knows how many there are."""
     return _orders(call, "open_orders", 1_000_000)
 
 
-def plan_orders_pending(call: Call) -> object:
+def plan_orders_pending(call: BitgetCall) -> object:
     """The resting conditional orders."""
     call.one_of("planType", "normal_plan", "track_plan", "profit_loss")
     return _orders(call, "algo_orders", 2_000_000)
 
 
-def _orders(call: Call, what: str, first: int) -> object:
+def _orders(call: BitgetCall, what: str, first: int) -> object:
     product, wanted = call.product(), call.text("symbol")
     limit, older = call.number("limit"), call.number("idLessThan")
     mode = call.mode_of(product)
@@ -133,7 +133,7 @@ def _orders(call: Call, what: str, first: int) -> object:
     return {"entrustedList": page or None, "endId": page[-1]["orderId"] if page else None}
 
 
-def isolated_symbols(call: Call) -> object:
+def isolated_symbols(call: BitgetCall) -> object:
     """Symbols that are isolated for good: none here."""
     call.product()
     return []

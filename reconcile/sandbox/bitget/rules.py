@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from reconcile.money import ZERO
 from reconcile.sandbox.rules import Rules
-from reconcile.sandbox.values import CROSSED, Market, Position
+from reconcile.sandbox.values import CROSSED, BookPosition, Market
 
 USDT, COIN, USDC = "USDT-FUTURES", "COIN-FUTURES", "USDC-FUTURES"
 PRODUCTS = (USDT, COIN, USDC)
@@ -23,24 +23,24 @@ class BitgetRules(Rules):
             return COIN
         return USDC if market.asset == "USDC" else USDT
 
-    def risk_rate(self, market: Market, position: Position) -> Decimal:
+    def risk_rate(self, market: Market, position: BookPosition) -> Decimal:
         """``marginRatio``: maintenance with the closing fee over margin and profit; liquidation at 1."""
         behind = position.margin + market.profit(position, market.mark)
         return self.maintenance(market, position) / behind if behind > 0 else Decimal(1)
 
-    def shown_margin(self, market: Market, position: Position) -> Decimal:
+    def shown_margin(self, market: Market, position: BookPosition) -> Decimal:
         """``marginSize``: what is allocated, and on crossed rows the value at the mark over the leverage."""
         if position.margin_type == CROSSED:
             return market.notional(position.size, market.mark) / position.leverage
         return position.margin
 
-    def removable(self, market: Market, position: Position) -> Decimal:
+    def removable(self, market: Market, position: BookPosition) -> Decimal:
         """Assumed: what exceeds the initial margin at the entry, less a loss, and does not liquidate."""
         loss = min(ZERO, market.profit(position, market.mark))
         spare = position.margin + loss - self.initial_margin(market, position)
         safe = position.margin + market.profit(position, market.mark) - self.maintenance(market, position)
         return max(ZERO, min(spare, safe))
 
-    def top_up(self, market: Market, position: Position, leverage: Decimal) -> Decimal:
+    def top_up(self, market: Market, position: BookPosition, leverage: Decimal) -> Decimal:
         """Lowering the leverage pulls in what the initial margin lacks; raising returns nothing."""
         return max(ZERO, market.notional(position.size, position.entry) / leverage - position.margin)

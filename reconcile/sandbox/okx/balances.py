@@ -3,12 +3,12 @@
 from decimal import Decimal
 
 from reconcile.money import ZERO
-from reconcile.sandbox.okx.gate import Call
+from reconcile.sandbox.okx.gate import OkxCall
 from reconcile.sandbox.okx.shapes import RULES, number
 from reconcile.sandbox.values import CROSSED, ISOLATED, View
 
 
-def balance(call: Call) -> list[dict[str, object]]:
+def balance(call: OkxCall) -> list[dict[str, object]]:
     """Cash and what it is bound by, per currency; currencies without anything are left out."""
     view = call.books.as_of(call.now_ms - call.lag.balances_ms) if call.lag.balances_ms else call.books.view()
     wanted = call.listed("ccy")
@@ -75,7 +75,7 @@ def _detail(view: View, asset: str) -> dict[str, object]:
     }
 
 
-def max_avail_size(call: Call) -> list[dict[str, object]]:
+def max_avail_size(call: OkxCall) -> list[dict[str, object]]:
     """How much could be put behind a new position; with ``tdMode=isolated`` what could be added as margin."""
     names, mode = call.need("instId").split(","), call.one_of("tdMode", "isolated", "cross", "cash")
     rows: list[dict[str, object]] = []

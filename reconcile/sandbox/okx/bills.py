@@ -7,9 +7,9 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from reconcile.money import ZERO, plain
-from reconcile.sandbox.okx.gate import Call, OkxSwitches, invalid
+from reconcile.sandbox.okx.gate import OkxCall, OkxSwitches, invalid
 from reconcile.sandbox.okx.shapes import SPELLED, inst_type, number
-from reconcile.sandbox.values import Row
+from reconcile.sandbox.values import BookRow
 
 DAY_MS = 86_400_000
 RECENT_MS = 7 * DAY_MS
@@ -29,14 +29,14 @@ SUB_TYPES: dict[str, list[tuple[str, str]]] = {
 }
 
 
-def _fill(row: Row) -> str:
+def _fill(row: BookRow) -> str:
     opening = row.change > 0 or (row.change == 0 and row.paid == 0)
     if row.side == "net":
         return "1" if opening else "2"
     return {("long", True): "3", ("short", True): "4", ("long", False): "5", ("short", False): "6"}[row.side, opening]
 
 
-def _kind(row: Row, switches: OkxSwitches) -> tuple[str, str]:
+def _kind(row: BookRow, switches: OkxSwitches) -> tuple[str, str]:
     match row.cause:
         case "add":
             return "6", "160"
@@ -52,7 +52,7 @@ def _kind(row: Row, switches: OkxSwitches) -> tuple[str, str]:
             return "2", _fill(row)
 
 
-def _bill(call: Call, row: Row) -> dict[str, str]:
+def _bill(call: OkxCall, row: BookRow) -> dict[str, str]:
     market = call.books.markets[row.symbol]
     kind, sub_type = _kind(row, call.switches)
     cash, margin = row.paid - row.change, row.change
@@ -88,18 +88,18 @@ def _bill(call: Call, row: Row) -> dict[str, str]:
     }
 
 
-def bills(call: Call) -> list[dict[str, str]]:
+def bills(call: OkxCall) -> list[dict[str, str]]:
     """The last seven days."""
     return _read(call, oldest_ms=call.now_ms - RECENT_MS, newest_ms=call.now_ms)
 
 
-def archive(call: Call) -> list[dict[str, str]]:
+def archive(call: OkxCall) -> list[dict[str, str]]:
     """The last three months."""
     newest = call.now_ms if call.switches.archive_has_recent else call.now_ms - RECENT_MS
     return _read(call, oldest_ms=call.now_ms - ARCHIVE_MS, newest_ms=newest)
 
 
-def _read(call: Call, *, oldest_ms: int, newest_ms: int) -> list[dict[str, str]]:
+def _read(call: OkxCall, *, oldest_ms: int, newest_ms: int) -> list[dict[str, str]]:
     limit, after, before = call.number("limit"), call.number("after"), call.number("before")
     begin, end = call.number("begin"), call.number("end")
     size = 100 if limit is None else limit
@@ -120,7 +120,7 @@ def _read(call: Call, *, oldest_ms: int, newest_ms: int) -> list[dict[str, str]]
     return rows[-size:] if oldest_part else rows[:size]
 
 
-def _asked(call: Call) -> Callable[[dict[str, str]], bool]:
+def _asked(call: OkxCall) -> Callable[[dict[str, str]], bool]:
     wanted = {
         name: value
         for name in ("instType", "instId", "ccy", "mgnMode", "type", "subType")
@@ -139,7 +139,7 @@ def _asked(call: Call) -> Callable[[dict[str, str]], bool]:
     return fits
 
 
-def subtypes(call: Call) -> list[dict[str, object]]:
+def subtypes(call: OkxCall) -> list[dict[str, object]]:
     """What the types and subtypes of bills are called."""
     wanted = (call.text("type") or ",".join(SUB_TYPES)).split(",")
     names = {"2": "Trade", "6": "Margin transfer", "8": "Funding fee"}

@@ -8,13 +8,13 @@ from decimal import Decimal
 
 from reconcile.sandbox.books import Books
 from reconcile.sandbox.demo import leave_free
-from reconcile.sandbox.values import CROSSED, ISOLATED, Market, Setting, Tier, brackets
+from reconcile.sandbox.values import CROSSED, ISOLATED, Market, RiskTier, Setting, brackets
 
 LEVERAGE = Decimal(10)
 AVAILABLE = {"USDT": Decimal(5000), "BTC": Decimal("0.2")}
 
 
-def _by_contracts(deep: int) -> tuple[Tier, ...]:
+def _by_contracts(deep: int) -> tuple[RiskTier, ...]:
     """Tiers in contracts, the first up to ``deep``."""
     rows = [(1, "0.004", 100), (4, "0.0065", 75), (12, "0.01", 50), (40, "0.02", 20), (100, "0.05", 10)]
     return brackets([(str(deep * times), rate, leverage) for times, rate, leverage in rows])

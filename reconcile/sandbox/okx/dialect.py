@@ -7,26 +7,26 @@ Facts come from the exchange's guide and from public measurements on its demo; w
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from reconcile.sandbox.http import FRESH, Account, Answer, Lag, Request, answer
+from reconcile.sandbox.http import FRESH, Answer, Lag, Request, SandboxAccount, answer
 from reconcile.sandbox.okx import balances, public, writes
 from reconcile.sandbox.okx import bills as ledger
 from reconcile.sandbox.okx import positions as reads
-from reconcile.sandbox.okx.gate import Call, Fail, Limits, OkxSwitches, authenticate, invalid, read_params
-from reconcile.sandbox.values import By, Market
+from reconcile.sandbox.okx.gate import OkxCall, OkxLimits, OkxRefusal, OkxSwitches, authenticate, invalid, read_params
+from reconcile.sandbox.values import Market
 
 EXCHANGE = "okx"
 IP = "address"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class OkxRoute:
     """What answers a path, and how many calls it takes within how many milliseconds for each user."""
 
-    answers: Callable[[Call], object]
+    answers: Callable[[OkxCall], object]
     rate: tuple[int, int] = (20, 2_000)
 
 
-def _orders(call: Call) -> list[dict[str, str]]:
+def _orders(call: OkxCall) -> list[dict[str, str]]:
     """The resting orders; the sandbox only knows how many there are."""
     kind = call.text("instId")
     return [
@@ -37,7 +37,7 @@ def _orders(call: Call) -> list[dict[str, str]]:
     ]
 
 
-def _algo_orders(call: Call) -> list[dict[str, str]]:
+def _algo_orders(call: OkxCall) -> list[dict[str, str]]:
     call.need("ordType")
     kind = call.text("instId")
     return [
@@ -48,27 +48,27 @@ def _algo_orders(call: Call) -> list[dict[str, str]]:
     ]
 
 
-def _account_instruments(call: Call) -> object:
+def _account_instruments(call: OkxCall) -> object:
     return public.instruments(call.view.markets.values(), {name: str(value) for name, value in call.params.items()})
 
 
-ROUTES: Mapping[tuple[str, str], Route] = {
-    ("POST", "/api/v5/account/position/margin-balance"): Route(answers=writes.adjust_margin),
-    ("POST", "/api/v5/account/set-leverage"): Route(answers=writes.set_leverage),
-    ("POST", "/api/v5/account/set-position-mode"): Route(answers=writes.set_position_mode, rate=(5, 2_000)),
-    ("POST", "/api/v5/account/set-isolated-mode"): Route(answers=writes.set_isolated_mode, rate=(5, 2_000)),
-    ("GET", "/api/v5/account/positions"): Route(answers=reads.positions, rate=(10, 2_000)),
-    ("GET", "/api/v5/account/config"): Route(answers=reads.config, rate=(5, 2_000)),
-    ("GET", "/api/v5/account/balance"): Route(answers=balances.balance, rate=(10, 2_000)),
-    ("GET", "/api/v5/account/max-avail-size"): Route(answers=balances.max_avail_size),
-    ("GET", "/api/v5/account/leverage-info"): Route(answers=reads.leverage_info),
-    ("GET", "/api/v5/account/adjust-leverage-info"): Route(answers=reads.adjust_leverage_info, rate=(5, 2_000)),
-    ("GET", "/api/v5/account/bills"): Route(answers=ledger.bills, rate=(5, 1_000)),
-    ("GET", "/api/v5/account/bills-archive"): Route(answers=ledger.archive, rate=(5, 2_000)),
-    ("GET", "/api/v5/account/subtypes"): Route(answers=ledger.subtypes, rate=(5, 2_000)),
-    ("GET", "/api/v5/account/instruments"): Route(answers=_account_instruments),
-    ("GET", "/api/v5/trade/orders-pending"): Route(answers=_orders, rate=(60, 2_000)),
-    ("GET", "/api/v5/trade/orders-algo-pending"): Route(answers=_algo_orders),
+ROUTES: Mapping[tuple[str, str], OkxRoute] = {
+    ("POST", "/api/v5/account/position/margin-balance"): OkxRoute(answers=writes.adjust_margin),
+    ("POST", "/api/v5/account/set-leverage"): OkxRoute(answers=writes.set_leverage),
+    ("POST", "/api/v5/account/set-position-mode"): OkxRoute(answers=writes.set_position_mode, rate=(5, 2_000)),
+    ("POST", "/api/v5/account/set-isolated-mode"): OkxRoute(answers=writes.set_isolated_mode, rate=(5, 2_000)),
+    ("GET", "/api/v5/account/positions"): OkxRoute(answers=reads.positions, rate=(10, 2_000)),
+    ("GET", "/api/v5/account/config"): OkxRoute(answers=reads.config, rate=(5, 2_000)),
+    ("GET", "/api/v5/account/balance"): OkxRoute(answers=balances.balance, rate=(10, 2_000)),
+    ("GET", "/api/v5/account/max-avail-size"): OkxRoute(answers=balances.max_avail_size),
+    ("GET", "/api/v5/account/leverage-info"): OkxRoute(answers=reads.leverage_info),
+    ("GET", "/api/v5/account/adjust-leverage-info"): OkxRoute(answers=reads.adjust_leverage_info, rate=(5, 2_000)),
+    ("GET", "/api/v5/account/bills"): OkxRoute(answers=ledger.bills, rate=(5, 1_000)),
+    ("GET", "/api/v5/account/bills-archive"): OkxRoute(answers=ledger.archive, rate=(5, 2_000)),
+    ("GET", "/api/v5/account/subtypes"): OkxRoute(answers=ledger.subtypes, rate=(5, 2_000)),
+    ("GET", "/api/v5/account/instruments"): OkxRoute(answers=_account_instruments),
+    ("GET", "/api/v5/trade/orders-pending"): OkxRoute(answers=_orders, rate=(60, 2_000)),
+    ("GET", "/api/v5/trade/orders-algo-pending"): OkxRoute(answers=_algo_orders),
 }
 PUBLIC: Mapping[str, tuple[int, int]] = {
     "/api/v5/public/time": (10, 2_000),
@@ -80,18 +80,18 @@ PUBLIC: Mapping[str, tuple[int, int]] = {
 _PATHS = {path for _, path in ROUTES} | set(PUBLIC)
 
 
-class Okx:
+class SimulatedOkx:
     """The exchange: accounts by API key, one address's limits."""
 
     exchange = EXCHANGE
 
-    def __init__(self, accounts: Iterable[Account], *, switches: OkxSwitches | None = None) -> None:
+    def __init__(self, accounts: Iterable[SandboxAccount], *, switches: OkxSwitches | None = None) -> None:
         """``switches`` None is the exchange as documented."""
         self.accounts = {account.key: account for account in accounts}
         self.switches = switches or OkxSwitches()
-        self.limits = Limits(self.switches)
+        self.limits = OkxLimits(self.switches)
 
-    def serve(self, account: Account) -> None:
+    def serve(self, account: SandboxAccount) -> None:
         """See ``http.Dialect``."""
         self.accounts[account.key] = account
 
@@ -99,7 +99,7 @@ class Okx:
         """Answer one request; see ``http.Dialect``."""
         try:
             rows = self._answer(request, now_ms, lag)
-        except Fail as fail:
+        except OkxRefusal as fail:
             return fail.answer()
         return answer(200, {"code": "0", "msg": "", "data": rows})
 
@@ -108,21 +108,12 @@ class Okx:
             return self._public(request, now_ms)
         route = ROUTES.get((request.method, request.path))
         if route is None and request.path in _PATHS:
-            raise Fail(405, "50115", "Invalid request method.")
+            raise OkxRefusal(405, "50115", "Invalid request method.")
         if route is None:
-            raise Fail(404, "404", "Not Found", bare=True)
+            raise OkxRefusal(404, "404", "Not Found", bare=True)
         account = authenticate(request, self.accounts, now_ms, self.switches)
         self.limits.charge(account.books.uid, request.path, route.rate, now_ms)
-        books = account.books
-        call = Call(
-            params=read_params(request),
-            account=account,
-            view=books.as_of(now_ms - lag.positions_ms) if lag.positions_ms else books.view(),
-            now_ms=now_ms,
-            lag=lag,
-            by=By(actor="api", request=request.serial, delivery=request.delivery),
-            switches=self.switches,
-        )
+        call = OkxCall.of(request, account, read_params(request), now_ms=now_ms, lag=lag, switches=self.switches)
         return route.answers(call)
 
     def _public(self, request: Request, now_ms: int) -> object:

@@ -4,48 +4,42 @@ The order is that of the exchange's documented codes from the outside in; only t
 Refused credentials answer HTTP 401 without ``data``. Each endpoint has its own bucket, by user or by address.
 """
 
-import base64
 import hmac
-import json
 import re
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
-from urllib.parse import parse_qsl
 
-from reconcile.sandbox.books import Books
-from reconcile.sandbox.http import Account, Answer, Lag, Request, answer
-from reconcile.sandbox.values import By, View
+from reconcile.sandbox.gate import GateCall, MovingWindow, Refusal, json_params, signature
+from reconcile.sandbox.http import Answer, Request, SandboxAccount, answer
 
 VALIDITY_MS = 30_000
 """How far a request's timestamp may be from the exchange's clock."""
 
 
-class Fail(Exception):
+class OkxRefusal(Refusal):
     """An error answer: HTTP status, code, message, and whether it has a ``data``."""
 
     def __init__(self, status: int, code: str, message: str, *, bare: bool = False) -> None:
-        super().__init__(f"{code}: {message}")
-        self.status, self.code, self.message, self.bare = status, code, message, bare
+        super().__init__(code, message, status=status)
+        self.bare = bare
 
     def answer(self) -> Answer:
         """As OKX writes it."""
         if self.bare:
-            return answer(self.status, {"msg": self.message, "code": self.code})
-        return answer(self.status, {"code": self.code, "msg": self.message, "data": []})
+            return answer(self.status or 200, {"msg": self.message, "code": self.code})
+        return answer(self.status or 200, {"code": self.code, "msg": self.message, "data": []})
 
 
-def missing(name: str) -> Fail:
+def missing(name: str) -> OkxRefusal:
     """50014, for a parameter that is not there."""
-    return Fail(400, "50014", f"Parameter {name} can not be empty.")
+    return OkxRefusal(400, "50014", f"Parameter {name} can not be empty.")
 
 
-def invalid(name: str) -> Fail:
+def invalid(name: str) -> OkxRefusal:
     """51000, for a value that is none of those allowed."""
-    return Fail(400, "51000", f"Parameter {name} error")
+    return OkxRefusal(400, "51000", f"Parameter {name} error")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,54 +81,18 @@ class OkxSwitches:
     throttle_status: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """A request that passed the gate. ``view`` is as old as the replica that answers; ``by`` names the request."""
+class OkxCall(GateCall[OkxSwitches]):
+    """A request that passed the gate of OKX."""
 
-    params: Mapping[str, Any]
-    account: Account
-    view: View
-    now_ms: int
-    lag: Lag
-    by: By
-    switches: OkxSwitches
+    __slots__ = ()
 
-    @property
-    def books(self) -> Books:
-        """The account's books."""
-        return self.account.books
+    def missing(self, name: str) -> Refusal:
+        """50014."""
+        return missing(name)
 
-    def text(self, name: str) -> str | None:
-        """A parameter, or None where it is not there or empty."""
-        value = self.params.get(name)
-        if value is None or value == "":
-            return None
-        if isinstance(value, Decimal | int) and not isinstance(value, bool):
-            return format(value, "f")
-        if not isinstance(value, str):
-            raise invalid(name)
-        return value
-
-    def need(self, name: str) -> str:
-        """A mandatory parameter."""
-        value = self.text(name)
-        if value is None:
-            raise missing(name)
-        return value
-
-    def one_of(self, name: str, *allowed: str) -> str:
-        """A mandatory parameter with few values."""
-        value = self.need(name)
-        if value not in allowed:
-            raise invalid(name)
-        return value
-
-    def number(self, name: str) -> int | None:
-        """A whole number, or None."""
-        value = self.text(name)
-        if value is not None and not re.fullmatch(r"\d{1,20}", value):
-            raise invalid(name)
-        return None if value is None else int(value)
+    def invalid(self, name: str) -> Refusal:
+        """51000."""
+        return invalid(name)
 
     def listed(self, name: str) -> list[str] | None:
         """A comma-separated list, or None."""
@@ -142,27 +100,23 @@ class Call:
         return None if value is None else value.split(",")
 
 
-class Limits:
+class OkxLimits:
     """How often each endpoint may be called, in a window that moves; refused calls do not count."""
 
     def __init__(self, switches: OkxSwitches) -> None:
         self._switches = switches
-        self._seen: dict[tuple[str, str], deque[int]] = {}
+        self._window = MovingWindow()
         self._refused = 0
 
     def charge(self, who: str, path: str, rate: tuple[int, int], now_ms: int) -> None:
         """Count a call of ``who``; 50011 when there were ``rate[0]`` within ``rate[1]`` milliseconds."""
         if not self._switches.limited:
             return
-        times = self._seen.setdefault((who, path), deque())
-        while times and times[0] <= now_ms - rate[1]:
-            times.popleft()
-        if len(times) < rate[0]:
-            times.append(now_ms)
+        if self._window.left(who, path, most=rate[0], within_ms=rate[1], now_ms=now_ms) is not None:
             return
         self._refused += 1
         status = self._switches.throttle_status or (200 if self._refused % 2 else 429)
-        raise Fail(status, "50011", "Too Many Requests", bare=status == 429)
+        raise OkxRefusal(status, "50011", "Too Many Requests", bare=status == 429)
 
 
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -174,41 +128,38 @@ _HEADERS = (
 )
 
 
-def authenticate(request: Request, accounts: Mapping[str, Account], now_ms: int, switches: OkxSwitches) -> Account:
+def authenticate(
+    request: Request, accounts: Mapping[str, SandboxAccount], now_ms: int, switches: OkxSwitches
+) -> SandboxAccount:
     """The account whose key signed the request within the last 30 s; otherwise one of the codes 50101 to 50120."""
     headers = request.headers
     for name, code, shown in _HEADERS:
         if not headers.get(name):
-            raise Fail(401, code, f'Request header "{shown}" cannot be empty.', bare=True)
+            raise OkxRefusal(401, code, f'Request header "{shown}" cannot be empty.', bare=True)
     account = accounts.get(headers["ok-access-key"])
     if account is None:
-        raise Fail(401, switches.unknown_key_code, "Invalid OK-ACCESS-KEY", bare=True)
+        raise OkxRefusal(401, switches.unknown_key_code, "Invalid OK-ACCESS-KEY", bare=True)
     if not hmac.compare_digest(headers["ok-access-passphrase"].encode(), account.passphrase.encode()):
-        raise Fail(401, "50105", "Request header OK-ACCESS-PASSPHRASE incorrect.", bare=True)
-    if not hmac.compare_digest(signature(request, account.secret), headers["ok-access-sign"]):
-        raise Fail(401, "50113", "Invalid Sign", bare=True)
+        raise OkxRefusal(401, "50105", "Request header OK-ACCESS-PASSPHRASE incorrect.", bare=True)
+    if not hmac.compare_digest(
+        signature(account.secret, headers["ok-access-timestamp"], request), headers["ok-access-sign"]
+    ):
+        raise OkxRefusal(401, "50113", "Invalid Sign", bare=True)
     _check_time(headers["ok-access-timestamp"], now_ms)
     demo = headers.get("x-simulated-trading") == "1"
     if switches.key_kind != "any" and demo != (switches.key_kind == "demo"):
-        raise Fail(401, "50101", "APIKey does not match current environment.", bare=True)
+        raise OkxRefusal(401, "50101", "APIKey does not match current environment.", bare=True)
     if request.method != "GET" and not account.can_trade:
-        raise Fail(401, "50120", "This API key doesn't have permission to use this function", bare=True)
+        raise OkxRefusal(401, "50120", "This API key doesn't have permission to use this function", bare=True)
     return account
-
-
-def signature(request: Request, secret: str) -> str:
-    """Base64 of the HMAC-SHA256 over timestamp, method, path with query, and body, exactly as sent."""
-    path = f"{request.path}?{request.query}" if request.query else request.path
-    payload = f"{request.headers['ok-access-timestamp']}{request.method}{path}".encode() + request.body
-    return base64.b64encode(hmac.digest(secret.encode(), payload, "sha256")).decode()
 
 
 def _check_time(stamp: str, now_ms: int) -> None:
     signed_ms = _milliseconds(stamp)
     if signed_ms is None:
-        raise Fail(401, "50112", "Invalid OK-ACCESS-TIMESTAMP", bare=True)
+        raise OkxRefusal(401, "50112", "Invalid OK-ACCESS-TIMESTAMP", bare=True)
     if abs(now_ms - signed_ms) > VALIDITY_MS:
-        raise Fail(401, "50102", "Timestamp request expired", bare=True)
+        raise OkxRefusal(401, "50102", "Timestamp request expired", bare=True)
 
 
 def _milliseconds(stamp: str) -> int | None:
@@ -223,16 +174,10 @@ def _milliseconds(stamp: str) -> int | None:
 def read_params(request: Request) -> dict[str, Any]:
     """The query of a GET, the JSON object of a POST; numbers in JSON stay exact."""
     if request.method == "GET":
-        return dict(parse_qsl(request.query, keep_blank_values=True))
+        return json_params(request, OkxRefusal(400, "50002", "JSON syntax error"))
     kind = request.headers.get("content-type", "application/json")
     if not kind.lower().startswith("application/json"):
-        raise Fail(400, "50006", "Invalid Content-Type, please use the 'application/json' format.")
+        raise OkxRefusal(400, "50006", "Invalid Content-Type, please use the 'application/json' format.")
     if not request.body.strip():
-        raise Fail(400, "50000", "Body can not be empty.")
-    try:
-        body = json.loads(request.body, parse_float=Decimal, parse_int=Decimal)
-    except ValueError:
-        raise Fail(400, "50002", "JSON syntax error") from None
-    if not isinstance(body, dict):
-        raise Fail(400, "50002", "JSON syntax error")
-    return body
+        raise OkxRefusal(400, "50000", "Body can not be empty.")
+    return json_params(request, OkxRefusal(400, "50002", "JSON syntax error"))

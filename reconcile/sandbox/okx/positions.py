@@ -8,16 +8,16 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from reconcile.money import ZERO, plain
-from reconcile.sandbox.okx.gate import Call, invalid
+from reconcile.sandbox.okx.gate import OkxCall, invalid
 from reconcile.sandbox.okx.shapes import MODES, RULES, SPELLED, inst_type, number, position_id, position_mode
-from reconcile.sandbox.values import ISOLATED, Key, Market, Position, View
+from reconcile.sandbox.values import ISOLATED, BookPosition, Key, Market, View
 
 REMEMBERED_MS = 30 * 86_400_000
 """How long a closed position is remembered."""
 _EMPTY = ("baseBal", "interest", "liab", "liabCcy", "optVal", "posCcy", "quoteBal", "spotInUseAmt", "spotInUseCcy")
 
 
-def positions(call: Call) -> list[dict[str, object]]:
+def positions(call: OkxCall) -> list[dict[str, object]]:
     """What is open, the newest first."""
     kind, wanted, ids = call.text("instType"), call.listed("instId"), call.listed("posId")
     if kind not in {None, "SWAP", "FUTURES", "MARGIN", "OPTION"}:
@@ -38,7 +38,7 @@ def positions(call: Call) -> list[dict[str, object]]:
     ]
 
 
-def _remembered(call: Call, wanted: list[str]) -> Iterable[Key]:
+def _remembered(call: OkxCall, wanted: list[str]) -> Iterable[Key]:
     """The places that once held a position and are empty now."""
     keys = {
         (row.symbol, row.side, row.margin_type): None
@@ -48,7 +48,7 @@ def _remembered(call: Call, wanted: list[str]) -> Iterable[Key]:
     return [key for key in keys if key not in call.view.positions]
 
 
-def _row(call: Call, market: Market, held: Position | None, *, key: Key | None = None) -> dict[str, object]:
+def _row(call: OkxCall, market: Market, held: BookPosition | None, *, key: Key | None = None) -> dict[str, object]:
     position = held or _nothing(key or ("", "", ""))
     isolated, is_open = position.margin_type == ISOLATED, held is not None
     moved = position.updated_ms if call.switches.update_time_moves else position.opened_ms
@@ -84,9 +84,9 @@ def _row(call: Call, market: Market, held: Position | None, *, key: Key | None =
     }
 
 
-def _nothing(key: Key) -> Position:
+def _nothing(key: Key) -> BookPosition:
     symbol, side, kind = key
-    return Position(
+    return BookPosition(
         symbol=symbol,
         side=side,
         margin_type=kind,
@@ -100,7 +100,7 @@ def _nothing(key: Key) -> Position:
     )
 
 
-def _risk(view: View, market: Market, position: Position | None) -> dict[str, str]:
+def _risk(view: View, market: Market, position: BookPosition | None) -> dict[str, str]:
     if position is None:
         names = ("avgPx", "bePx", "imr", "liqPx", "mgnRatio", "mmr", "notionalUsd", "upl", "uplRatio")
         return dict.fromkeys(names, "")
@@ -122,7 +122,7 @@ def _risk(view: View, market: Market, position: Position | None) -> dict[str, st
     }
 
 
-def config(call: Call) -> list[dict[str, object]]:
+def config(call: OkxCall) -> list[dict[str, object]]:
     """The account's settings."""
     books = call.books
     return [
@@ -157,7 +157,7 @@ def config(call: Call) -> list[dict[str, object]]:
     ]
 
 
-def leverage_info(call: Call) -> list[dict[str, object]]:
+def leverage_info(call: OkxCall) -> list[dict[str, object]]:
     """The leverage of an instrument and mode; a row for each side in long/short mode."""
     names, mode = call.need("instId").split(","), call.one_of("mgnMode", "isolated", "cross")
     hedge = call.view.position_mode == "hedge" and mode == "isolated"
@@ -175,12 +175,12 @@ def leverage_info(call: Call) -> list[dict[str, object]]:
     ]
 
 
-def _leverage(call: Call, symbol: str, side: str, mode: str) -> Decimal:
+def _leverage(call: OkxCall, symbol: str, side: str, mode: str) -> Decimal:
     held = call.view.positions.get((symbol, side, MODES[mode]))
     return call.view.settings[symbol].leverage if held is None else held.leverage
 
 
-def adjust_leverage_info(call: Call) -> list[dict[str, object]]:
+def adjust_leverage_info(call: OkxCall) -> list[dict[str, object]]:
     """What another leverage would mean; ``estAvailTrans`` is what could be taken out, where that is told."""
     call.one_of("instType", "SWAP", "FUTURES", "MARGIN")
     mode, lever, name = call.one_of("mgnMode", "isolated", "cross"), call.need("lever"), call.need("instId")

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from reconcile.money import plain
-from reconcile.sandbox.okx.gate import Fail, invalid, missing
+from reconcile.sandbox.okx.gate import OkxRefusal, invalid, missing
 from reconcile.sandbox.okx.shapes import family, inst_type, lot
 from reconcile.sandbox.values import Market
 
@@ -27,7 +27,7 @@ def instruments(markets: Iterable[Market], params: dict[str, str]) -> list[dict[
     if wanted:
         found = [market for market in found if market.symbol == wanted]
         if not found:
-            raise Fail(200, "51001", "Instrument ID doesn't exist.")
+            raise OkxRefusal(200, "51001", "Instrument ID doesn't exist.")
     if families:
         found = [market for market in found if family(market) == families]
     return [_instrument(market) for market in found]

@@ -1,14 +1,14 @@
 """OKX v5 formulas, as measured on its demo by public simulators: removable margin, liquidation price, tiers by size.
 
 Written here by itself and checked against the same measured vectors as the adapter, never shared with it. Brackets
-(``Tier.floor`` and ``cap``) are in contracts: the one that holds the size applies to all of it.
+(``RiskTier.floor`` and ``cap``) are in contracts: the one that holds the size applies to all of it.
 """
 
 from decimal import Decimal
 
 from reconcile.money import ZERO
 from reconcile.sandbox.rules import Rules
-from reconcile.sandbox.values import CROSSED, Market, Position, Tier, View
+from reconcile.sandbox.values import CROSSED, BookPosition, Market, RiskTier, View
 
 
 class OkxRules(Rules):
@@ -16,24 +16,24 @@ class OkxRules(Rules):
 
     type_on_symbol = False
 
-    def tier(self, market: Market, position: Position) -> Tier:
+    def tier(self, market: Market, position: BookPosition) -> RiskTier:
         """The bracket of a position's size."""
         return market.tier(abs(position.size))
 
-    def maintenance(self, market: Market, position: Position) -> Decimal:
+    def maintenance(self, market: Market, position: BookPosition) -> Decimal:
         """``mmr``: value at the mark times the bracket's rate, without fees."""
         return market.notional(position.size, market.mark) * self.tier(market, position).mmr
 
-    def closing_fee(self, market: Market, position: Position) -> Decimal:
+    def closing_fee(self, market: Market, position: BookPosition) -> Decimal:
         """What closing at the mark would cost."""
         return market.notional(position.size, market.mark) * market.taker_fee
 
-    def margin_ratio(self, market: Market, position: Position) -> Decimal:
+    def margin_ratio(self, market: Market, position: BookPosition) -> Decimal:
         """``(margin + upl) / (mmr + closing fee)``; liquidation near 1."""
         behind = position.margin + market.profit(position, market.mark)
         return behind / (self.maintenance(market, position) + self.closing_fee(market, position))
 
-    def liquidation_price(self, market: Market, position: Position) -> Decimal | None:
+    def liquidation_price(self, market: Market, position: BookPosition) -> Decimal | None:
         """The estimate with its buffer of one tick; None for crossed positions and where no price reaches it."""
         if position.margin_type == CROSSED:
             return None
@@ -50,7 +50,7 @@ class OkxRules(Rules):
         price += sign * market.tick
         return price if price > 0 else None
 
-    def top_up(self, market: Market, position: Position, leverage: Decimal) -> Decimal:
+    def top_up(self, market: Market, position: BookPosition, leverage: Decimal) -> Decimal:
         """Cash comes in until margin and profit reach the initial margin at the entry; raising returns nothing."""
         wanted = market.notional(position.size, position.entry) / leverage
         return max(ZERO, wanted - position.margin - market.profit(position, market.mark))

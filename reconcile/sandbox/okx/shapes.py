@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from reconcile.money import plain
 from reconcile.sandbox.okx.rules import OkxRules
-from reconcile.sandbox.values import CROSSED, HEDGE, ISOLATED, Market, Position
+from reconcile.sandbox.values import CROSSED, HEDGE, ISOLATED, BookPosition, Market
 
 RULES = OkxRules()
 MODES: Mapping[str, str] = {"isolated": ISOLATED, "cross": CROSSED}
@@ -40,7 +40,7 @@ def position_mode(mode: str) -> str:
     return "long_short_mode" if mode == HEDGE else "net_mode"
 
 
-def position_id(position: Position, *, new_ids: bool) -> str:
+def position_id(position: BookPosition, *, new_ids: bool) -> str:
     """The same for an instrument, mode and side however often it is opened, unless ``new_ids``."""
     if new_ids:
         return str(3_000_000_000_000_000 + position.identity)

@@ -14,7 +14,7 @@ from reconcile.exchanges.registry import connect
 from reconcile.model.account import Address, MarginType, ObservedAccount, Side
 from reconcile.model.plan import MoveMargin, SetMarginType
 from reconcile.sandbox.adapter import SandboxAdapter
-from reconcile.sandbox.binance.dialect import Binance
+from reconcile.sandbox.binance.dialect import SimulatedBinance
 from reconcile.sandbox.binance.gate import BinanceSwitches
 from reconcile.sandbox.binance.rules import BinanceRules
 from reconcile.sandbox.books import Books
@@ -45,7 +45,7 @@ class Bench:
         self.clock = VirtualClock()
         self.books: Books = new_books("bench", BinanceRules(), seed_binance, now_ms=SERVED_MS, keep_ms=0)
         account = account_of("binance", "bench", self.books)
-        adapter = SandboxAdapter(Venue(dialect=Binance([account], switches=switches)), now_ms=self.now)
+        adapter = SandboxAdapter(Venue(dialect=SimulatedBinance([account], switches=switches)), now_ms=self.now)
         self.writer = connect(
             "binance",
             wire=RequestsWire(adapter, threads=None),

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from reconcile.sandbox.binance.dialect import Binance
+from reconcile.sandbox.binance.dialect import SimulatedBinance
 from reconcile.sandbox.binance.gate import BinanceSwitches, check_signature
-from reconcile.sandbox.http import Account, Request
+from reconcile.sandbox.http import Request, SandboxAccount
 from reconcile.sandbox.values import HUMAN
 from tests.kit.binance_client import NOW, Client, D, demo_books
 
@@ -222,7 +222,7 @@ def test_conditional_orders_may_not_matter() -> None:
 
 def test_a_key_that_may_only_read_cannot_write() -> None:
     client = Client()
-    reader = Account(key="reader", secret="s", books=client.books, can_trade=False)
+    reader = SandboxAccount(key="reader", secret="s", books=client.books, can_trade=False)
     client.binance.serve(reader)
     client.account = reader
     assert client.get("/fapi/v1/accountConfig")["dualSidePosition"] is True
@@ -244,7 +244,7 @@ def test_weights_are_counted_refused_and_banned_and_forgiven() -> None:
 
 
 def test_time_and_instruments_need_no_key() -> None:
-    binance = Binance([Client().account])
+    binance = SimulatedBinance([Client().account])
     served = json.loads(binance.handle(Request(method="GET", path="/fapi/v1/time"), NOW).body)
     listed = json.loads(binance.handle(Request(method="GET", path="/fapi/v1/exchangeInfo"), NOW).body)
     assert served == {"serverTime": NOW}

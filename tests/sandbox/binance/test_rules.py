@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from reconcile.sandbox.binance.rules import BinanceRules
-from reconcile.sandbox.values import Market, Position, Tier, brackets
+from reconcile.sandbox.values import BookPosition, Market, RiskTier, brackets
 from tests.kit.binance_client import D
 
 MARK = D("6679.50671178")
@@ -14,12 +14,12 @@ SAMPLE = Market(
     symbol="BTCUSDT",
     asset="USDT",
     mark=MARK,
-    tiers=(Tier(floor=D(0), cap=D(10**9), mmr=D("0.005"), leverage=125, cum=D(50)),),
+    tiers=(RiskTier(floor=D(0), cap=D(10**9), mmr=D("0.005"), leverage=125, cum=D(50)),),
 )
 
 
-def position(side: str, size: str, entry: str, margin: str) -> Position:
-    return Position(
+def position(side: str, size: str, entry: str, margin: str) -> BookPosition:
+    return BookPosition(
         symbol="BTCUSDT",
         side=side,
         margin_type="isolated",
@@ -40,7 +40,7 @@ SHORT = position("short", "10", "6563.86", "6570.42511771")
 @pytest.mark.parametrize(
     ("held", "price", "removable"), [(LONG, "5930.7836", "2158.52808112"), (SHORT, "7189.9527", "0")]
 )
-def test_the_documents_samples_come_out(held: Position, price: str, removable: str) -> None:
+def test_the_documents_samples_come_out(held: BookPosition, price: str, removable: str) -> None:
     rules = BinanceRules()
     liquidation = rules.liquidation_price(SAMPLE, held)
     assert liquidation is not None

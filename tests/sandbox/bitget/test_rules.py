@@ -3,14 +3,14 @@
 import pytest
 
 from reconcile.sandbox.bitget.rules import BitgetRules
-from reconcile.sandbox.values import Market, Position, Tier
+from reconcile.sandbox.values import BookPosition, Market, RiskTier
 from tests.kit.binance_client import D
 
 RULES = BitgetRules()
 
 
 def market(mark: str, mmr: str, *, inverse: bool = False) -> Market:
-    tier = Tier(floor=D(0), cap=D(10**9), mmr=D(mmr), leverage=100)
+    tier = RiskTier(floor=D(0), cap=D(10**9), mmr=D(mmr), leverage=100)
     return Market(
         symbol="X",
         asset="BTC" if inverse else "USDT",
@@ -21,8 +21,8 @@ def market(mark: str, mmr: str, *, inverse: bool = False) -> Market:
     )
 
 
-def position(side: str, size: str, entry: str, margin: str, kind: str = "isolated") -> Position:
-    return Position(
+def position(side: str, size: str, entry: str, margin: str, kind: str = "isolated") -> BookPosition:
+    return BookPosition(
         symbol="X",
         side=side,
         margin_type=kind,
@@ -48,7 +48,7 @@ def position(side: str, size: str, entry: str, margin: str, kind: str = "isolate
         (market("4010", "0.005"), position("long", "0.5", "4000", "101.25"), "3818.886", "0.10567"),
     ],
 )
-def test_the_documents_examples_come_out(place: Market, held: Position, price: str, rate: str) -> None:
+def test_the_documents_examples_come_out(place: Market, held: BookPosition, price: str, rate: str) -> None:
     liquidation = RULES.liquidation_price(place, held)
     assert liquidation is not None
     digits = -int(D(price).as_tuple().exponent)
@@ -85,6 +85,6 @@ def test_the_initial_margin_and_a_loss_stay(mark: str, removable: str) -> None:
     [("USDT", False, "USDT-FUTURES"), ("USDC", False, "USDC-FUTURES"), ("BTC", True, "COIN-FUTURES")],
 )
 def test_a_contract_belongs_to_one_product(asset: str, inverse: bool, product: str) -> None:  # noqa: FBT001
-    tier = Tier(floor=D(0), cap=D(1), mmr=D("0.1"), leverage=1)
+    tier = RiskTier(floor=D(0), cap=D(1), mmr=D("0.1"), leverage=1)
     place = Market(symbol="X", asset=asset, mark=D(1), tiers=(tier,), inverse=inverse)
     assert RULES.scope(place) == product

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from reconcile.sandbox.gate import signature
 from reconcile.sandbox.http import Lag, Request
-from reconcile.sandbox.okx.gate import OkxSwitches, signature
+from reconcile.sandbox.okx.gate import OkxSwitches
 from reconcile.sandbox.values import HUMAN
 from tests.kit.binance_client import NOW, D
 from tests.kit.okx_client import MARGIN, OkxClient, okx_books
@@ -32,7 +33,7 @@ POSITIONS, BILLS = "/api/v5/account/positions", "/api/v5/account/bills"
 def test_the_signature_is_that_of_the_vectors(method: str, path: str, query: str, body: bytes, expected: str) -> None:
     headers = {"ok-access-timestamp": "2026-01-02T03:04:05.678Z"}
     request = Request(method=method, path=path, query=query, body=body, headers=headers)
-    assert signature(request, "SIM-SECRET") == expected
+    assert signature("SIM-SECRET", headers["ok-access-timestamp"], request) == expected
 
 
 def test_an_addition_moves_cash_into_the_position_and_leaves_one_bill() -> None:
@@ -193,7 +194,7 @@ def test_a_timestamp_in_another_form_is_invalid(stamp: str) -> None:
     client = OkxClient()
     request = client.request("GET", POSITIONS, {}, b"")
     changed = Request(method="GET", path=POSITIONS, headers={**request.headers, "ok-access-timestamp": stamp}, serial=1)
-    headers = {**changed.headers, "ok-access-sign": signature(changed, client.account.secret)}
+    headers = {**changed.headers, "ok-access-sign": signature(client.account.secret, stamp, changed)}
     assert client.send(changed, headers=headers)[1]["code"] == "50112"
 
 

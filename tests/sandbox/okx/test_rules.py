@@ -5,14 +5,14 @@ from decimal import Decimal
 import pytest
 
 from reconcile.sandbox.okx.rules import OkxRules
-from reconcile.sandbox.values import Market, Position, Tier
+from reconcile.sandbox.values import BookPosition, Market, RiskTier
 from tests.kit.binance_client import D
 
 RULES = OkxRules()
 
 
 def market(contract: str, tick: str, mark: str, mmr: str, *, inverse: bool = False) -> Market:
-    tier = Tier(floor=D(0), cap=D(10**9), mmr=D(mmr), leverage=100)
+    tier = RiskTier(floor=D(0), cap=D(10**9), mmr=D(mmr), leverage=100)
     return Market(
         symbol="X",
         asset="BTC" if inverse else "USDT",
@@ -25,8 +25,8 @@ def market(contract: str, tick: str, mark: str, mmr: str, *, inverse: bool = Fal
     )
 
 
-def position(side: str, size: str, entry: str, margin: str, leverage: str = "5") -> Position:
-    return Position(
+def position(side: str, size: str, entry: str, margin: str, leverage: str = "5") -> BookPosition:
+    return BookPosition(
         symbol="X",
         side=side,
         margin_type="isolated",
@@ -59,7 +59,9 @@ SOL_LATER = (market("1", "0.01", "102.37", "0.005"), position("long", "10", "102
         (SOL_LATER, "90.05147812971343", "22.77611516157965"),
     ],
 )
-def test_measured_liquidation_prices_and_ratios_come_out(held: tuple[Market, Position], price: str, ratio: str) -> None:
+def test_measured_liquidation_prices_and_ratios_come_out(
+    held: tuple[Market, BookPosition], price: str, ratio: str
+) -> None:
     liquidation = RULES.liquidation_price(*held)
     assert liquidation is not None
     assert abs(liquidation - D(price)) < D("1e-9")
@@ -112,8 +114,8 @@ def test_an_inverse_short_that_is_fully_covered_is_never_liquidated() -> None:
 
 
 def test_the_bracket_of_a_size_applies_to_all_of_it() -> None:
-    low = Tier(floor=D(0), cap=D(10), mmr=D("0.004"), leverage=100)
-    high = Tier(floor=D(10), cap=D(100), mmr=D("0.01"), leverage=50)
+    low = RiskTier(floor=D(0), cap=D(10), mmr=D("0.004"), leverage=100)
+    high = RiskTier(floor=D(10), cap=D(100), mmr=D("0.01"), leverage=50)
     place = Market(symbol="X", asset="USDT", mark=D(100), tiers=(low, high))
     assert RULES.maintenance(place, position("long", "10", "100", "5")) == D(10) * 100 * D("0.004")
     assert RULES.maintenance(place, position("long", "11", "100", "5")) == D(11) * 100 * D("0.01")
