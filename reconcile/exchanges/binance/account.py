@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Self
 
 from reconcile.errors import ReadFailed
-from reconcile.exchanges.binance.risk import BinanceRisk, Tier
+from reconcile.exchanges.binance.risk import BinanceRisk, BinanceTier
 from reconcile.exchanges.http.answers import Row, listed, rows
 from reconcile.model.account import Address, MarginType, Position, PositionMode, Side
 from reconcile.money import ZERO
@@ -33,7 +33,7 @@ _TYPES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class SymbolConfig:
     """What belongs to a symbol: its type, the position's leverage, and whether the exchange adds margin by itself."""
 
     margin_type: MarginType
@@ -41,15 +41,15 @@ class Config:
     auto_add: bool
 
     @staticmethod
-    def of(row: Row) -> "Config":
+    def of(row: Row) -> "SymbolConfig":
         """From a row of positionRisk version 2 or of symbolConfig; raises ReadFailed."""
         return _config(row.text("marginType"), row.number("leverage"), row.flag("isAutoAddMargin"))
 
 
 @lru_cache(maxsize=1024)
-def _config(kind: str, leverage: Decimal, auto_add: bool) -> Config:  # noqa: FBT001 - a cache knows no keywords
+def _config(kind: str, leverage: Decimal, auto_add: bool) -> SymbolConfig:  # noqa: FBT001 - a cache knows no keywords
     """One for all symbols that are alike; an account has few kinds of them."""
-    return Config(margin_type=margin_type(kind), leverage=leverage, auto_add=auto_add)
+    return SymbolConfig(margin_type=margin_type(kind), leverage=leverage, auto_add=auto_add)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ class Fixed:
     mode: PositionMode
     multi_assets: bool
     block: str | None
-    tiers: Mapping[str, tuple[Tier, ...]]
+    tiers: Mapping[str, tuple[BinanceTier, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,10 +86,10 @@ class Listing:
 
     what: str
     values: Sequence[object]
-    configs: Mapping[str, Config] | None
+    configs: Mapping[str, SymbolConfig] | None
 
     @classmethod
-    def of(cls, path: str, payload: object, *, configs: Mapping[str, Config] | None = None) -> Self:
+    def of(cls, path: str, payload: object, *, configs: Mapping[str, SymbolConfig] | None = None) -> Self:
         """From what was read at ``path``; raises ReadFailed where that is no list."""
         what = f"reading {path}"
         return cls(what=what, values=listed(what, payload), configs=configs)
@@ -106,9 +106,9 @@ class Slot:
 
     address: Address
     row: Row
-    config: Config
+    config: SymbolConfig
 
-    def position(self, asset: str, tiers: tuple[Tier, ...]) -> Position:
+    def position(self, asset: str, tiers: tuple[BinanceTier, ...]) -> Position:
         """The position; raises ReadFailed when a field is missing."""
         row, side = self.row, self.address.side
         amount = row.number("positionAmt")
@@ -142,7 +142,7 @@ class Slot:
 
 
 def slot_of(
-    row: Row, configs: Mapping[str, Config] | None, sides: Collection[Side], declared: Collection[str]
+    row: Row, configs: Mapping[str, SymbolConfig] | None, sides: Collection[Side], declared: Collection[str]
 ) -> Slot | None:
     """One row's slot of positionRisk; None where it is not kept. ``sides`` are those of the account's mode; ``configs``
     None: the rows carry them (version 2)."""
@@ -152,7 +152,7 @@ def slot_of(
         return None
     if symbol not in declared and row.number("positionAmt") == 0 and row.number("isolatedWallet") == 0:
         return None
-    config = Config.of(row) if configs is None else configs.get(symbol)
+    config = SymbolConfig.of(row) if configs is None else configs.get(symbol)
     if config is None:
         raise ReadFailed(f"reading the positions: symbolConfig does not list {symbol}; try again", again=True)
     return Slot(address=Address(row.name("symbol"), side), row=row, config=config)
@@ -164,7 +164,9 @@ def position(slot: Slot, assets: Mapping[str, str], fixed: Fixed) -> Position:
     return slot.position(assets[symbol], fixed.tiers.get(symbol, ()))
 
 
-def to_change(declared: Mapping[str, MarginType], known: Mapping[str, Config], slots: Sequence[Slot]) -> list[str]:
+def to_change(
+    declared: Mapping[str, MarginType], known: Mapping[str, SymbolConfig], slots: Sequence[Slot]
+) -> list[str]:
     """The declared symbols that are flat and have another type than declared."""
     other = [symbol for symbol in declared if symbol in known and known[symbol].margin_type is not declared[symbol]]
     busy = {slot.address.symbol for slot in slots if slot.row.number("positionAmt") != 0} if other else set()

@@ -19,16 +19,16 @@ from reconcile.exchanges.binance.account import (
     WIRE_SIDES,
     WIRE_TYPES,
     Balance,
-    Config,
     Fixed,
     Listing,
+    SymbolConfig,
     asset_of,
     position,
     slot_of,
     to_change,
 )
 from reconcile.exchanges.binance.dialect import POSITIONS, BinanceDialect, classify, weight_of
-from reconcile.exchanges.binance.risk import Tier, tiers_by_symbol
+from reconcile.exchanges.binance.risk import BinanceTier, tiers_by_symbol
 from reconcile.exchanges.http.answers import Row, rows
 from reconcile.exchanges.http.transport import Params, Setup, Transport, at_once
 from reconcile.model.account import Address, MarginType, ObservedAccount, Position, PositionMode, SymbolState
@@ -53,7 +53,7 @@ class Binance:
         self.requests: Mapping[str, int] = self._transport.requests
         self._clock = setup.clock
         self._version_2 = True
-        self._tiers: Mapping[str, tuple[Tier, ...]] | None = None
+        self._tiers: Mapping[str, tuple[BinanceTier, ...]] | None = None
         self._assets: dict[str, str] = {}
         self._uid: str | None = None
 
@@ -182,7 +182,7 @@ class Binance:
         return Listing.of(
             path,
             positions.result(),
-            configs={row.text("symbol"): Config.of(row) for row in rows(f"reading {configs}", symbols.result())},
+            configs={row.text("symbol"): SymbolConfig.of(row) for row in rows(f"reading {configs}", symbols.result())},
         )
 
     async def _balance(self) -> Balance:
@@ -197,7 +197,7 @@ class Binance:
         return found
 
     async def _assets_of(
-        self, table: Mapping[str, Row], known: Mapping[str, Config], available: Mapping[str, Decimal]
+        self, table: Mapping[str, Row], known: Mapping[str, SymbolConfig], available: Mapping[str, Decimal]
     ) -> Mapping[str, str]:
         """The margin asset of every symbol in use; exchangeInfo only where a name does not tell, and once."""
         unclear = False
@@ -266,7 +266,7 @@ def build(setup: Setup) -> Writer:
     return Binance(setup)
 
 
-def _fixed(config: Row, tiers: Mapping[str, tuple[Tier, ...]]) -> Fixed:
+def _fixed(config: Row, tiers: Mapping[str, tuple[BinanceTier, ...]]) -> Fixed:
     return Fixed(
         mode=PositionMode.HEDGE if config.flag("dualSidePosition") else PositionMode.ONE_WAY,
         multi_assets=config.flag("multiAssetsMargin"),

@@ -28,7 +28,7 @@ _DIVISION = Context(prec=40)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tier:
+class BinanceTier:
     """One bracket: from ``floor`` notional on, ``rate`` of it is maintenance margin, less ``deduction``."""
 
     floor: Decimal
@@ -46,7 +46,7 @@ class BinanceRisk:
     mark: Decimal
     wallet: Decimal
     leverage: Decimal
-    tiers: tuple[Tier, ...]
+    tiers: tuple[BinanceTier, ...]
 
     def liquidation_price(self, margin: Decimal) -> Decimal | None:
         """The mark price at which this margin is used up; None where no price above zero does that.
@@ -68,7 +68,7 @@ class BinanceRisk:
         above_initial = self.wallet + profit - _DIVISION.divide(notional, self.leverage)
         return max(ZERO, min(above_maintenance, above_initial))
 
-    def _price(self, margin: Decimal, tier: Tier) -> Decimal:
+    def _price(self, margin: Decimal, tier: BinanceTier) -> Decimal:
         left = margin + tier.deduction - self.sign * self.size * self.entry
         return _DIVISION.divide(left, self.size * (tier.rate - self.sign))
 
@@ -78,14 +78,14 @@ class BinanceRisk:
         return starts and (last or notional < self.tiers[index + 1].floor)
 
 
-class _Brackets(Mapping[str, tuple[Tier, ...]]):
+class _Brackets(Mapping[str, tuple[BinanceTier, ...]]):
     """The tiers of every symbol, each read when it is first asked for: an account uses a few of hundreds."""
 
     def __init__(self, listed: Mapping[str, Row]) -> None:
         self._listed = listed
-        self._read: dict[str, tuple[Tier, ...]] = {}
+        self._read: dict[str, tuple[BinanceTier, ...]] = {}
 
-    def __getitem__(self, symbol: str) -> tuple[Tier, ...]:
+    def __getitem__(self, symbol: str) -> tuple[BinanceTier, ...]:
         found = self._read.get(symbol)
         if found is None:
             found = self._read[symbol] = _tiers(self._listed[symbol])
@@ -98,16 +98,16 @@ class _Brackets(Mapping[str, tuple[Tier, ...]]):
         return len(self._listed)
 
 
-def tiers_by_symbol(what: str, payload: object) -> Mapping[str, tuple[Tier, ...]]:
+def tiers_by_symbol(what: str, payload: object) -> Mapping[str, tuple[BinanceTier, ...]]:
     """The answer of leverageBracket: a list over symbols, or one object; raises ReadFailed, also when one is read."""
     return _Brackets(
         {row.text("symbol"): row for row in rows(what, [payload] if isinstance(payload, dict) else payload)}
     )
 
 
-def _tiers(row: Row) -> tuple[Tier, ...]:
+def _tiers(row: Row) -> tuple[BinanceTier, ...]:
     tiers = [
-        Tier(
+        BinanceTier(
             floor=bracket.number("notionalFloor"),
             rate=bracket.number("maintMarginRatio"),
             deduction=bracket.number("cum"),

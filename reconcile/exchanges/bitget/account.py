@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from reconcile.errors import ReadFailed
-from reconcile.exchanges.bitget.risk import OFFSET_SINCE_MS, InverseRisk, LinearRisk, Tier, tier_offset
+from reconcile.exchanges.bitget.risk import OFFSET_SINCE_MS, BitgetTier, InverseRisk, LinearRisk, tier_offset
 from reconcile.exchanges.http.answers import Row
 from reconcile.model.account import Address, MarginType, ObservedAccount, Position, PositionMode, Side
 from reconcile.money import ZERO
@@ -92,9 +92,9 @@ def position_mode(row: Row) -> PositionMode:
     return found
 
 
-def tiers(found: Iterable[Row]) -> list[Tier]:
+def tiers(found: Iterable[Row]) -> list[BitgetTier]:
     """The tiers of one symbol, rising."""
-    ladder = [Tier(start=row.number("startUnit"), rate=row.number("keepMarginRate")) for row in found]
+    ladder = [BitgetTier(start=row.number("startUnit"), rate=row.number("keepMarginRate")) for row in found]
     return sorted(ladder, key=lambda tier: tier.start)
 
 
@@ -160,7 +160,7 @@ def needs_tiers(row: Row, *, product: str) -> bool:
 
 
 def risk(
-    row: Row, contract: Contract | None, ladder: Sequence[Tier], *, product: str
+    row: Row, contract: Contract | None, ladder: Sequence[BitgetTier], *, product: str
 ) -> LinearRisk | InverseRisk | None:
     """What the margin of an open isolated position is worth; None where the rows do not tell."""
     entry, leverage = row.optional("openPriceAvg"), row.optional("leverage")

@@ -55,7 +55,7 @@ from reconcile.exchanges.bitget.dialect import (
     WRITING,
     BitgetDialect,
 )
-from reconcile.exchanges.bitget.risk import Tier
+from reconcile.exchanges.bitget.risk import BitgetTier
 from reconcile.exchanges.http.answers import Row, rows, write_answer
 from reconcile.exchanges.http.transport import Params, Setup, Transport
 from reconcile.model.account import Address, MarginType, ObservedAccount, Position, PositionMode, SymbolState
@@ -85,7 +85,7 @@ class Bitget:
         self.time = self._transport.time
         self.requests: Mapping[str, int] = self._transport.requests
         self._contracts: Mapping[str, Contract] | None = None
-        self._tiers: dict[str, list[Tier]] = {}
+        self._tiers: dict[str, list[BitgetTier]] = {}
         self._uid: str | None = None
 
     async def sync_time(self) -> int:

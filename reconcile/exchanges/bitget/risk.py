@@ -27,14 +27,14 @@ OFFSET_SINCE_MS = 1_762_761_600_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tier:
+class BitgetTier:
     """One maintenance tier: the notional it starts at, and the rate from there on."""
 
     start: Decimal
     rate: Decimal
 
 
-def tier_offset(tiers: Sequence[Tier], rate: Decimal) -> Decimal:
+def tier_offset(tiers: Sequence[BitgetTier], rate: Decimal) -> Decimal:
     """The offset of a position whose maintenance rate is ``rate``; ``tiers`` in rising order."""
     offset = ZERO
     previous: Decimal | None = None

@@ -83,7 +83,7 @@ class RoundTrips:
         self._seen = True
 
 
-class Slot:
+class BudgetSlot:
     """Room for one request: held from admission until its answer, and spent for a window after that."""
 
     __slots__ = ("_budget", "_cost", "_held")
@@ -121,7 +121,7 @@ class Budget:
         self._turns = {False: asyncio.Lock(), True: asyncio.Lock()}
         self._answered = asyncio.Event()
 
-    async def admit(self, cost: int = 1, *, urgent: bool = False) -> Slot:
+    async def admit(self, cost: int = 1, *, urgent: bool = False) -> BudgetSlot:
         """Wait for room and take it. Raises ReadFailed when the exchange has shut us out for longer than we wait."""
         async with self._turns[urgent]:
             room = self.limit.capacity if urgent else self.limit.capacity - self.limit.reserve
@@ -131,7 +131,7 @@ class Budget:
                     await self._wait_for_reopening(self._closed_until - now)
                 elif self._fits(cost, room, now):
                     self._held += cost
-                    return Slot(self, cost)
+                    return BudgetSlot(self, cost)
                 else:
                     await self._wait_for_room(now)
 

@@ -20,13 +20,15 @@ from reconcile.errors import InDoubt, NotSent, ReadFailed, RefusalKind, Refused
 from reconcile.exchanges.base import Call, Credentials, Yes
 from reconcile.exchanges.http import retry as repeat
 from reconcile.exchanges.http.exchange_time import ExchangeTime, Sample
-from reconcile.exchanges.http.limits import Budget, Charge, Limit, Limits, Slot, is_settling
+from reconcile.exchanges.http.limits import Budget, BudgetSlot, Charge, Limit, Limits, is_settling
 from reconcile.exchanges.http.wire import HttpRequest, HttpResponse, Wire
 from reconcile.model.traits import Traits
 
 Params = Mapping[str, str]
 Charges = tuple[Charge, ...]
-_turn: contextvars.ContextVar["tuple[Transport, list[Slot]] | None"] = contextvars.ContextVar("turn", default=None)
+_turn: contextvars.ContextVar["tuple[Transport, list[BudgetSlot]] | None"] = contextvars.ContextVar(
+    "turn", default=None
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +150,7 @@ class Transport:
                 self._throttled(charges, None)
             raise
 
-    async def _room_to_send(self, charges: Charges) -> list[Slot]:
+    async def _room_to_send(self, charges: Charges) -> list[BudgetSlot]:
         owner, taken = _turn.get() or (None, [])
         if owner is self and taken:
             slots = taken[:]
@@ -218,8 +220,8 @@ class Transport:
             self._limits.budget(limit, host=self._host, owner=self._owner).used(total)
         return response
 
-    async def _admit(self, charges: Charges) -> list[Slot]:
-        slots: list[Slot] = []  # filled one by one: what was taken is given back when a later wait ends badly
+    async def _admit(self, charges: Charges) -> list[BudgetSlot]:
+        slots: list[BudgetSlot] = []  # filled one by one: what was taken is given back when a later wait ends badly
         try:
             for charge in charges:
                 slots.append(await self._budget(charge).admit(charge.cost, urgent=is_settling()))  # noqa: PERF401

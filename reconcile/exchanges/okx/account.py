@@ -46,7 +46,7 @@ class Instrument:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tier:
+class OkxTier:
     """The maintenance rate of positions of ``smallest`` to ``largest`` contracts, on all of their value."""
 
     smallest: Decimal
@@ -55,7 +55,7 @@ class Tier:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class OkxConfig:
     """What of the account's configuration decides whether isolated margin can be managed."""
 
     uid: str | None
@@ -65,7 +65,7 @@ class Config:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Open:
+class OpenPosition:
     """One open position as OKX prints it, and where it belongs."""
 
     address: Address
@@ -91,16 +91,16 @@ def _instrument(row: Row) -> Instrument:
     )
 
 
-def tiers(found: Iterable[Row]) -> dict[str, list[Tier]]:
+def tiers(found: Iterable[Row]) -> dict[str, list[OkxTier]]:
     """The tiers of one answer by instrument family."""
-    by_family: dict[str, list[Tier]] = {}
+    by_family: dict[str, list[OkxTier]] = {}
     for row in found:
-        tier = Tier(smallest=row.number("minSz"), largest=row.number("maxSz"), rate=row.number("mmr"))
+        tier = OkxTier(smallest=row.number("minSz"), largest=row.number("maxSz"), rate=row.number("mmr"))
         by_family.setdefault(row.text("instFamily"), []).append(tier)
     return by_family
 
 
-def config(row: Row) -> Config:
+def config(row: Row) -> OkxConfig:
     """The account's configuration.
 
     A key without the permission to trade blocks nothing here: plan and drift are meant to run with one, and apply is
@@ -117,7 +117,7 @@ def config(row: Row) -> Config:
         block = "the account is in spot mode, which has no derivatives; switch its mode to futures on OKX"
     elif row.has("ctIsoMode") and row.text("ctIsoMode") == "autonomy":
         block = "isolated margin is in the withdrawn manual transfer mode; switch it to automatic on OKX"
-    return Config(uid=row.account_id("uid"), mode=mode, block=block)
+    return OkxConfig(uid=row.account_id("uid"), mode=mode, block=block)
 
 
 def available(found: Iterable[Row]) -> dict[str, Decimal]:
@@ -125,22 +125,22 @@ def available(found: Iterable[Row]) -> dict[str, Decimal]:
     return {row.name("ccy"): row.optional("availBal") or ZERO for row in found}
 
 
-def open_positions(found: Iterable[Row]) -> list[Open]:
+def open_positions(found: Iterable[Row]) -> list[OpenPosition]:
     """The swaps and futures that hold something; ``pos`` 0 is a position that OKX still remembers."""
     return [_open(row) for row in found if row.text("instType") in {SWAP, FUTURES} and row.number("pos") != 0]
 
 
-def _open(row: Row) -> Open:
+def _open(row: Row) -> OpenPosition:
     mode, side = row.text("mgnMode"), row.text("posSide")
     if mode not in _MARGIN_TYPES or side not in {"long", "short", "net"}:
         raise ReadFailed(f"reading positions: margin mode {mode!r} or side {side!r} is not known", again=False)
     address = Address(row.name("instId"), Side(side))
-    return Open(address=address, kind=row.text("instType"), margin_type=_MARGIN_TYPES[mode], row=row)
+    return OpenPosition(address=address, kind=row.text("instType"), margin_type=_MARGIN_TYPES[mode], row=row)
 
 
-def chosen(found: Iterable[Open], declared: Mapping[str, MarginType]) -> dict[Address, Open]:
+def chosen(found: Iterable[OpenPosition], declared: Mapping[str, MarginType]) -> dict[Address, OpenPosition]:
     """One row per address: of the declared type if there is one, else the other; isolated where nothing is declared."""
-    kept: dict[Address, Open] = {}
+    kept: dict[Address, OpenPosition] = {}
     for item in found:
         other = kept.get(item.address)
         if other is not None and other.margin_type is item.margin_type:
@@ -150,13 +150,13 @@ def chosen(found: Iterable[Open], declared: Mapping[str, MarginType]) -> dict[Ad
     return kept
 
 
-def needs_tiers(found: Open, instrument: Instrument) -> bool:
+def needs_tiers(found: OpenPosition, instrument: Instrument) -> bool:
     """Whether the row shows no liquidation price to take the maintenance rate from."""
     bare = _bare(found, instrument)
     return bare is not None and fitted(bare, found.row.optional("liqPx")) is None
 
 
-def risk(found: Open, instrument: Instrument | None, ladder: Sequence[Tier]) -> IsolatedRisk | None:
+def risk(found: OpenPosition, instrument: Instrument | None, ladder: Sequence[OkxTier]) -> IsolatedRisk | None:
     """What the margin of an open isolated position is worth; None where the rows do not tell.
 
     The rate is the one behind the price that the row shows, else that of the tier which holds the size.
@@ -172,7 +172,7 @@ def risk(found: Open, instrument: Instrument | None, ladder: Sequence[Tier]) -> 
     return None if rate is None else bare.with_rate(rate + ORDINARY_TAKER_FEE)
 
 
-def _bare(found: Open, instrument: Instrument) -> IsolatedRisk | None:
+def _bare(found: OpenPosition, instrument: Instrument) -> IsolatedRisk | None:
     """The risk before its rate is known (0)."""
     row = found.row
     entry, leverage = row.optional("avgPx"), row.optional("lever")
@@ -191,7 +191,7 @@ def _bare(found: Open, instrument: Instrument) -> IsolatedRisk | None:
     )
 
 
-def position(found: Open, instrument: Instrument | None, found_risk: IsolatedRisk | None) -> Position:
+def position(found: OpenPosition, instrument: Instrument | None, found_risk: IsolatedRisk | None) -> Position:
     """One open position; its notional is in the margin asset, 0 where the instrument was not read."""
     row = found.row
     isolated = found.margin_type is MarginType.ISOLATED
@@ -217,5 +217,5 @@ def _notional(contracts: Decimal, mark: Decimal | None, instrument: Instrument |
     return amount / mark if instrument.inverse else amount * mark
 
 
-def _is_long(found: Open) -> bool:
+def _is_long(found: OpenPosition) -> bool:
     return found.address.side is Side.LONG or (found.address.side is Side.NET and found.row.number("pos") > 0)

@@ -19,10 +19,10 @@ from reconcile.exchanges.http.answers import Row, rows, write_answer
 from reconcile.exchanges.http.transport import Setup, Transport
 from reconcile.exchanges.okx import ledger
 from reconcile.exchanges.okx.account import (
-    Config,
     Instrument,
-    Open,
-    Tier,
+    OkxConfig,
+    OkxTier,
+    OpenPosition,
     available,
     chosen,
     config,
@@ -70,7 +70,7 @@ class Okx:
         self.time = self._transport.time
         self.requests: Mapping[str, int] = self._transport.requests
         self._instruments: Mapping[str, Instrument] | None = None
-        self._tiers: dict[tuple[str, str], list[Tier]] = {}
+        self._tiers: dict[tuple[str, str], list[OkxTier]] = {}
 
     async def sync_time(self) -> int:
         """See ``Reader.sync_time``."""
@@ -94,7 +94,7 @@ class Okx:
             self._instruments = None
             fixed = _config(configured[0])
         else:
-            fixed = Config(uid=reuse.uid, mode=reuse.position_mode, block=reuse.account_block)
+            fixed = OkxConfig(uid=reuse.uid, mode=reuse.position_mode, block=reuse.account_block)
         found = chosen(open_positions(listed), declared)
         known = await self._known(declared)
         return ObservedAccount(
@@ -121,7 +121,7 @@ class Okx:
         return self._instruments
 
     async def _positions(
-        self, found: Mapping[Address, Open], known: Mapping[str, Instrument]
+        self, found: Mapping[Address, OpenPosition], known: Mapping[str, Instrument]
     ) -> dict[Address, Position]:
         slots = [(item, known.get(address.symbol)) for address, item in found.items()]
         await self._read_tiers(
@@ -146,7 +146,7 @@ class Okx:
                 answer = tiers(await self._read(TIERS, params, signed=False))
                 self._tiers.update({(kind, family): ladder for family, ladder in answer.items()})
 
-    def _ladder(self, instrument: Instrument | None) -> list[Tier]:
+    def _ladder(self, instrument: Instrument | None) -> list[OkxTier]:
         return [] if instrument is None else self._tiers.get((instrument.kind, instrument.family), [])
 
     async def ledger(self, symbol: str, *, since_ms: int) -> LedgerRead:
@@ -219,7 +219,7 @@ class Okx:
         return rows(f"reading {path}", payload)
 
 
-def _config(found: list[Row]) -> Config:
+def _config(found: list[Row]) -> OkxConfig:
     if len(found) != 1:
         raise ReadFailed(f"reading {CONFIG}: one account was expected, not {len(found)}; try again", again=True)
     return config(found[0])

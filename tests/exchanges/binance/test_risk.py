@@ -7,16 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconcile.errors import ReadFailed
-from reconcile.exchanges.binance.risk import BinanceRisk, Tier, tiers_by_symbol
+from reconcile.exchanges.binance.risk import BinanceRisk, BinanceTier, tiers_by_symbol
 
 D = Decimal
-FIRST = Tier(floor=D(0), rate=D("0.004"), deduction=D(0))
+FIRST = BinanceTier(floor=D(0), rate=D("0.004"), deduction=D(0))
 # deductions by the documented recursion: floor * (rate - rate before) + deduction before
 TIERS = (
     FIRST,
-    Tier(floor=D(50_000), rate=D("0.005"), deduction=D(50)),
-    Tier(floor=D(250_000), rate=D("0.01"), deduction=D(1_300)),
-    Tier(floor=D(1_000_000), rate=D("0.025"), deduction=D(16_300)),
+    BinanceTier(floor=D(50_000), rate=D("0.005"), deduction=D(50)),
+    BinanceTier(floor=D(250_000), rate=D("0.01"), deduction=D(1_300)),
+    BinanceTier(floor=D(1_000_000), rate=D("0.025"), deduction=D(16_300)),
 )
 LONG = BinanceRisk(
     sign=1,
@@ -99,7 +99,7 @@ def test_more_margin_moves_the_liquidation_price_away(margin: Decimal, more: Dec
 
 
 def test_where_tiers_do_not_join_the_earliest_liquidation_counts() -> None:
-    torn = (FIRST, Tier(floor=D(100_000), rate=D("0.5"), deduction=D(0)))
+    torn = (FIRST, BinanceTier(floor=D(100_000), rate=D("0.5"), deduction=D(0)))
     risk = BinanceRisk(sign=-1, size=D(1), entry=D(90_000), mark=D(90_000), wallet=D(1), leverage=D(1), tiers=torn)
     assert rounded(risk.liquidation_price(D(50_000)), "0.01") == D("93333.33")
 
@@ -111,7 +111,7 @@ ROW = {"symbol": "BTCUSDT", "notionalCoef": D("1.5"), "brackets": [{**BRACKET, "
 @pytest.mark.parametrize("payload", [ROW, [ROW]], ids=["object", "list"])
 def test_brackets_are_read_in_both_shapes_as_they_are_printed(payload: object) -> None:
     assert tiers_by_symbol("reading", payload) == {
-        "BTCUSDT": (Tier(floor=D(0), rate=D("0.0065"), deduction=D(0)),),
+        "BTCUSDT": (BinanceTier(floor=D(0), rate=D("0.0065"), deduction=D(0)),),
     }
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconcile.exchanges.bitget.risk import OFFSET_SINCE_MS, InverseRisk, LinearRisk, Tier, tier_offset
+from reconcile.exchanges.bitget.risk import OFFSET_SINCE_MS, BitgetTier, InverseRisk, LinearRisk, tier_offset
 
 DOCUMENTED = LinearRisk(
     long=True,
@@ -37,9 +37,9 @@ COIN_LONG = InverseRisk(
     rate=Decimal("0.01"),
 )
 LADDER = [
-    Tier(start=Decimal(0), rate=Decimal("0.004")),
-    Tier(start=Decimal(1000), rate=Decimal("0.005")),
-    Tier(start=Decimal(5000), rate=Decimal("0.01")),
+    BitgetTier(start=Decimal(0), rate=Decimal("0.004")),
+    BitgetTier(start=Decimal(1000), rate=Decimal("0.005")),
+    BitgetTier(start=Decimal(5000), rate=Decimal("0.01")),
 ]
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconcile.errors import ReadFailed
-from reconcile.exchanges.http.limits import PATIENCE_MS, CountedBy, Limit, Limits, Slot, is_settling, settling
+from reconcile.exchanges.http.limits import PATIENCE_MS, BudgetSlot, CountedBy, Limit, Limits, is_settling, settling
 from tests.kit.fakes import VirtualClock, run
 
 OKX = Limit(name="okx", counted_by=CountedBy.UID, capacity=20, window_ms=2_000)
@@ -125,7 +125,7 @@ def test_a_request_under_way_keeps_its_room_until_it_is_over() -> None:
     clock = VirtualClock()
     budget = Limits(clock).budget(BITGET, host="h", owner="a")
 
-    async def end(slot: Slot) -> None:
+    async def end(slot: BudgetSlot) -> None:
         await clock.sleep(30_000)
         slot.answered()
 
