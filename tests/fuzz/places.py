@@ -21,7 +21,6 @@ _SHAPES = (
     "postgresql://db.example/audit?user=user&password={p}",
     "postgresql://db.example/audit?password={p}&sslmode=require",
     "postgresql://user@db.example/audit?sslpassword={p}",
-    "postgresql://{p}@db.example/audit",
     "postgresql:user:{p}@db.example/audit",
     "user:{p}@db.example/audit",
     "host=db.example password={p} dbname=audit",

@@ -12,16 +12,7 @@ from tests.fuzz.harness import Target, attempt, shrunk
 from tests.fuzz.targets import TARGETS
 
 SLICE = 300
-FAILING = {"journal-urls"}
-EVERY = pytest.mark.parametrize(
-    "target",
-    [
-        pytest.param(
-            target, id=name, marks=[pytest.mark.xfail(reason="not mended yet", strict=False)] if name in FAILING else []
-        )
-        for name, target in TARGETS.items()
-    ],
-)
+EVERY = pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
 
 
 @EVERY

@@ -1,17 +1,21 @@
 """The tables of a shared journal, made and brought up to date by whoever comes first.
 
 Everything is in one schema, ``reconcile``. A record is kept as the very line that a file would hold, so one chain and
-one verification serve both. A trigger refuses to change or delete records: no defence against the tables' owner, for
-whom the chain is there, but against a slip. Each migration runs once, in one transaction, under a lock of its own.
+one verification serve both. Triggers refuse to change or delete records, and to add one that does not follow the last,
+that is another account's, or whose writer does not hold the account's lock or is not the journal's runner. They are no
+defence against the tables' owner, for whom the chain is there. A runner is the database role that made the journal, and
+every role that is a member of it; journals from before version 2 are any runner's. Each migration runs once, in one
+transaction, under a lock of its own.
 """
 
 from typing import Any
 
 from psycopg import Connection
+from psycopg.errors import InsufficientPrivilege
 
 from reconcile.errors import JournalError
 
-VERSION = 1
+VERSION = 2
 _GUARD = 0x7265636F6E63696C  # "reconcil": the advisory lock of whoever makes the tables
 MIGRATIONS: tuple[str, ...] = (
     """
@@ -36,6 +40,79 @@ MIGRATIONS: tuple[str, ...] = (
         $$ BEGIN RAISE EXCEPTION 'records of a journal are only ever added'; END $$;
     CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON reconcile.record
         FOR EACH STATEMENT EXECUTE FUNCTION reconcile.append_only();
+    """,
+    """
+    ALTER TABLE reconcile.journal ADD COLUMN runner name;
+    ALTER TABLE reconcile.journal ALTER COLUMN runner SET DEFAULT session_user;
+    CREATE FUNCTION reconcile.check_runner(identity text, runner name) RETURNS void LANGUAGE plpgsql
+        SET search_path = pg_catalog, pg_temp AS $$
+        DECLARE key bigint := ('x' || encode(substr(sha256(
+            convert_to('reconcile.lock/1', 'UTF8') || '\\x00'::bytea || convert_to(identity, 'UTF8')), 1, 8), 'hex')
+            )::bit(64)::bigint;
+        BEGIN
+            IF runner IS NOT NULL AND NOT EXISTS (
+                SELECT FROM pg_roles WHERE rolname = runner AND pg_has_role(session_user, oid, 'MEMBER')) THEN
+                RAISE EXCEPTION 'the journal of % belongs to the runner %', identity, runner
+                    USING ERRCODE = 'insufficient_privilege';
+            END IF;
+            IF NOT EXISTS (
+                SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid() AND objsubid = 1
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                AND ((classid::bigint << 32) | objid::bigint) = key) THEN
+                RAISE EXCEPTION 'this session does not hold the lock of %', identity USING ERRCODE = 'unique_violation';
+            END IF;
+        END $$;
+    CREATE FUNCTION reconcile.check_added() RETURNS trigger LANGUAGE plpgsql
+        SET search_path = pg_catalog, pg_temp AS $$
+        DECLARE found record;
+        BEGIN
+            FOR found IN SELECT DISTINCT j.identity, j.runner, j.retired
+                FROM added a JOIN reconcile.journal j ON j.id = a.journal LOOP
+                PERFORM reconcile.check_runner(found.identity, found.runner);
+                IF found.retired IS NOT NULL THEN
+                    RAISE EXCEPTION 'this journal of % was put aside', found.identity
+                        USING ERRCODE = 'unique_violation';
+                END IF;
+            END LOOP;
+            FOR found IN SELECT a.seq, j.identity
+                FROM added a JOIN reconcile.journal j ON j.id = a.journal
+                LEFT JOIN reconcile.record b ON b.journal = a.journal AND b.seq = a.seq - 1
+                CROSS JOIN LATERAL (SELECT convert_to(format('{"seq":%s,"prev":"%s",', a.seq,
+                    CASE WHEN a.seq = 1 THEN repeat('0', 64) ELSE encode(sha256(b.line), 'hex') END), 'UTF8') AS text
+                ) AS start
+                WHERE (a.seq > 1 AND b.seq IS NULL) OR substr(a.line, 1, length(start.text)) <> start.text
+                OR position('\\x0a'::bytea IN a.line) <> length(a.line)
+                OR (a.seq = 1 AND (convert_from(a.line, 'UTF8')::json ->> 'kind' IS DISTINCT FROM 'journal'
+                    OR convert_from(a.line, 'UTF8')::json ->> 'identity' IS DISTINCT FROM j.identity)) LOOP
+                RAISE EXCEPTION 'record % of % does not follow the one before it', found.seq, found.identity
+                    USING ERRCODE = 'unique_violation';
+            END LOOP;
+            RETURN NULL;
+        END $$;
+    CREATE TRIGGER check_added AFTER INSERT ON reconcile.record REFERENCING NEW TABLE AS added
+        FOR EACH STATEMENT EXECUTE FUNCTION reconcile.check_added();
+    CREATE FUNCTION reconcile.check_journal() RETURNS trigger LANGUAGE plpgsql
+        SET search_path = pg_catalog, pg_temp AS $$
+        BEGIN
+            IF TG_OP = 'DELETE' THEN
+                RAISE EXCEPTION 'a journal is put aside, never deleted';
+            END IF;
+            IF OLD.retired IS NOT NULL OR NEW.id <> OLD.id THEN
+                RAISE EXCEPTION 'a journal that was put aside is not changed any more';
+            END IF;
+            IF pg_has_role(session_user, (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'MEMBER')
+                AND NEW.identity = OLD.identity AND NEW.retired IS NULL THEN
+                RETURN NEW;
+            END IF;
+            IF NEW.runner IS DISTINCT FROM OLD.runner THEN
+                RAISE EXCEPTION 'only the owner of the tables gives a journal to another runner'
+                    USING ERRCODE = 'insufficient_privilege';
+            END IF;
+            PERFORM reconcile.check_runner(OLD.identity, OLD.runner);
+            RETURN NEW;
+        END $$;
+    CREATE TRIGGER check_journal BEFORE UPDATE OR DELETE ON reconcile.journal
+        FOR EACH ROW EXECUTE FUNCTION reconcile.check_journal();
     """,
 )
 """What takes the tables from version n to n + 1."""
@@ -77,6 +154,12 @@ def _migrate(connection: Connection[Any], found: int) -> None:
             connection.execute("CREATE SCHEMA reconcile")
         connection.execute("CREATE TABLE reconcile.version (version integer NOT NULL)")
         connection.execute("INSERT INTO reconcile.version VALUES (0)")
-    for script in MIGRATIONS[found:]:
-        connection.execute(script.encode())
+    try:
+        for script in MIGRATIONS[found:]:
+            connection.execute(script.encode())
+    except InsufficientPrivilege as error:
+        raise JournalError(
+            f"opening the journal: its tables are of version {found} and this user may not bring them to {VERSION}; "
+            "run this version once as their owner"
+        ) from error
     connection.execute("UPDATE reconcile.version SET version = %s", (VERSION,))

@@ -1,7 +1,8 @@
 """Which database a ``postgresql://`` URL means, and how to speak of it without its password.
 
-A password may stand in the URL, percent-encoded. One that is not encoded would be cut at the wrong place, and its rest
-would turn up as a host's name in somebody's error message; such a URL is refused before anything is done with it.
+A password may stand in the URL, percent-encoded. One that is not encoded would be cut at the wrong place (at its ``@``,
+``?``, ``/``, ``#`` or ``:``), and its rest would turn up as a host or a setting in an error message. So only a URL in
+which nothing is ambiguous is taken, and any other is refused before anything is done with it.
 """
 
 import re
@@ -12,12 +13,19 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import ProgrammingError
 
 from reconcile.errors import InputError
+from reconcile.render.values import clean
 
 _DOING = "reading the journal's URL"
-_AUTHORITY = re.compile(r"(?:postgresql|postgres)://(?P<authority>[^/?#]*)(?P<path>/[^?#]*)?(?:\?(?P<query>[^#]*))?")
-_USER = re.compile(r"(?P<name>[^:@]*)(?::(?P<password>[^:@]*))?@")
-_HOST = re.compile(r"[^:@\[\]]*(?::[0-9]*)?|\[[0-9A-Fa-f:.%]*\](?::[0-9]*)?")
-_SECRET = re.compile(r"(?:^|&)[a-z]*password=([^&]*)", re.IGNORECASE)
+_ENCODED = "%[0-9A-Fa-f]{2}"
+_WORD = rf"(?:[A-Za-z0-9._~!$'()*+,;=&-]|{_ENCODED})*"
+"""What may stand in a user's name and a password as it is; everything else is percent-encoded."""
+_HOST = rf"(?:(?:[A-Za-z0-9._~-]|{_ENCODED})*|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?\])(?::[0-9]{{0,5}})?"
+_SETTING = rf"[a-z_]+=(?:[A-Za-z0-9._~/:,+*!$'();-]|{_ENCODED})*"
+_URL = re.compile(
+    rf"postgres(?:ql)?://(?:{_WORD}(?::(?P<password>{_WORD}))?@)?{_HOST}(?:,{_HOST})*"
+    rf"(?:/(?:[A-Za-z0-9._~$-]|{_ENCODED})*)?(?:\?(?P<settings>{_SETTING}(?:&{_SETTING})*)?)?"
+)
+_SECRET = re.compile(r"(?:^|&)[a-z_]*password=([^&]*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,21 +45,18 @@ class Place:
 
 def place_of(url: str) -> Place:
     """The database that a URL means; raises InputError, whose message holds no part of a password."""
-    found = _AUTHORITY.fullmatch(url)
-    authority = found["authority"] if found else ""
-    user = _USER.match(authority)
-    hosts = authority[user.end() :] if user else authority
-    if found is None or "@" in (found["path"] or "") or not all(_HOST.fullmatch(host) for host in hosts.split(",")):
+    found = _URL.fullmatch(url)
+    if found is None:
         raise InputError(
-            f"{_DOING}: it does not read postgresql://USER:PASSWORD@HOST:PORT/DATABASE; write what has a meaning in a "
-            "URL (: / ? # @ %) percent-encoded in the password, or leave the password to PGPASSWORD or a passfile"
+            f"{_DOING}: it does not read postgresql://USER:PASSWORD@HOST:PORT/DATABASE; write every character of the "
+            "password but letters, digits, - . _ ~ percent-encoded, or leave the password to PGPASSFILE"
         )
     try:
         parts = conninfo_to_dict(url)
-    except ProgrammingError:
-        raise InputError(f"{_DOING}: it has a part that PostgreSQL does not know; mend --journal") from None
-    raw = [user["password"] or "" if user else "", *_SECRET.findall(found["query"] or "")]
+    except (ProgrammingError, ValueError):
+        raise InputError(f"{_DOING}: it has a part that PostgreSQL does not know; correct --journal") from None
+    raw = [found["password"] or "", *_SECRET.findall(found["settings"] or "")]
     secrets = {form for each in raw for form in (each, unquote(each)) if form}
     host, port, name = (str(parts.get(key) or "") for key in ("host", "port", "dbname"))
     shown = f"postgresql://{host}{':' + port if port else ''}/{name}"
-    return Place(url=url, shown=shown, secrets=tuple(sorted(secrets)))
+    return Place(url=url, shown=clean(shown), secrets=tuple(sorted(secrets)))

@@ -15,13 +15,15 @@ import pytest
 from reconcile.clock import SystemClock
 from reconcile.errors import ChainBroken, Declined, InputError, JournalError, LockLost
 from reconcile.journal.brake import CHAIN, Brake, Freeze, read_brake
+from reconcile.journal.chain import line_hash
+from reconcile.journal.codec import encode, rfc3339
 from reconcile.journal.file.disk import SystemDisk
 from reconcile.journal.file.store import FileStore
-from reconcile.journal.postgres.schema import VERSION
-from reconcile.journal.postgres.session import PAGE
+from reconcile.journal.postgres.schema import MIGRATIONS, VERSION
+from reconcile.journal.postgres.session import PAGE, lock_of
 from reconcile.journal.postgres.store import MOST_AT_ONCE, PostgresJournal, PostgresStore, place_of
 from reconcile.journal.records import Known, Noted
-from tests.kit.journals import ACCOUNT, HOLDER, VirtualClock, inline, intent, outcome, steps
+from tests.kit.journals import ACCOUNT, HOLDER, VirtualClock, chained, inline, intent, outcome, steps
 from tests.kit.postgres_server import PASSWORD, Server
 
 ROOT = Path(__file__).parents[3]
@@ -62,7 +64,7 @@ def sql(url: str, *statements: str) -> list[tuple[Any, ...]]:
 
 def forge(url: str, *statements: str) -> None:
     """What somebody does who owns the tables and wants to leave no trace."""
-    off, on = (f"ALTER TABLE reconcile.record {word} TRIGGER append_only" for word in ("DISABLE", "ENABLE"))
+    off, on = (f"ALTER TABLE reconcile.record {word} TRIGGER USER" for word in ("DISABLE", "ENABLE"))
     sql(url, off, *statements, on)
 
 
@@ -348,7 +350,7 @@ def test_a_record_that_somebody_else_wrote_is_noticed_before_the_next(store: Pos
     async def go() -> None:
         async with opened(store) as journal:
             await journal.append(intent(1), durable=True)
-            sql(url, "INSERT INTO reconcile.record SELECT journal, 3, 'mine' FROM reconcile.record WHERE seq = 1")
+            forge(url, "INSERT INTO reconcile.record SELECT journal, 3, 'mine' FROM reconcile.record WHERE seq = 1")
             with pytest.raises(LockLost):
                 await journal.append(intent(2), durable=True)
 
@@ -432,6 +434,135 @@ def test_a_slip_of_the_owner_changes_and_deletes_nothing(store: PostgresStore, u
             sql(url, slip)
 
     assert store.read(ACCOUNT).records == 3
+
+
+# What the database itself lets a runner add.
+
+RUNNERS = ("alpha", "beta")
+
+
+@pytest.fixture
+def shared(url: str) -> str:
+    """A database whose tables belong to ``postgres``, with two runners that may read and add; the owner's URL."""
+    asyncio.run(another(url).head(ACCOUNT))
+    for runner in RUNNERS:
+        sql(
+            url,
+            f"DO $$ BEGIN CREATE USER {runner}; EXCEPTION WHEN duplicate_object THEN NULL; END $$",
+            f"GRANT USAGE ON SCHEMA reconcile TO {runner}",
+            f"GRANT SELECT ON ALL TABLES IN SCHEMA reconcile TO {runner}",
+            f"GRANT INSERT ON reconcile.journal, reconcile.record, reconcile.holder TO {runner}",
+            f"GRANT UPDATE ON reconcile.holder TO {runner}",
+            f"GRANT UPDATE (retired) ON reconcile.journal TO {runner}",
+        )
+    return url
+
+
+def as_runner(url: str, runner: str) -> str:
+    return url.replace("//postgres@", f"//{runner}@")
+
+
+def add(url: str, seq: int, line: bytes, *, lock: str | None = ACCOUNT) -> None:
+    """Add a record by hand to the journal there is, with or without an account's lock."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        if lock is not None:
+            connection.execute("SELECT pg_advisory_lock(%s)", (lock_of(lock),))
+        connection.execute(
+            "INSERT INTO reconcile.record SELECT max(id), %s, %s FROM reconcile.journal", (seq, line), prepare=False
+        )
+
+
+def test_a_record_that_follows_is_added_by_who_holds_the_lock(shared: str) -> None:
+    asyncio.run(write(another(as_runner(shared, "alpha")), 3))
+    add(as_runner(shared, "alpha"), 5, following(shared))
+    assert sql(shared, "SELECT count(*) FROM reconcile.record") == [(5,)]
+
+
+REFUSED_RECORDS: dict[str, tuple[int, bytes, str | None]] = {
+    "without the lock": (5, b"", None),
+    "with another account's lock": (5, b"", "binance-live-another"),
+    "a record that is there": (4, b"", ACCOUNT),
+    "a record with a gap before it": (6, b'{"seq":6,"prev":"%064d","at":"x"}\n' % 0, ACCOUNT),
+    "another predecessor": (5, b'{"seq":5,"prev":"%064d","at":"x"}\n' % 0, ACCOUNT),
+    "no record at all": (5, b"mine", ACCOUNT),
+    "two lines": (5, b"\n\n", ACCOUNT),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED_RECORDS)
+def test_the_database_refuses_a_record_that_no_runner_may_add(case: str, shared: str) -> None:
+    asyncio.run(write(another(as_runner(shared, "alpha")), 3))
+    seq, line, lock = REFUSED_RECORDS[case]
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        add(as_runner(shared, "alpha"), seq, line or following(shared), lock=lock)
+    assert another(shared).read(ACCOUNT).records == 3
+
+
+def following(url: str) -> bytes:
+    """A record that would follow the last one."""
+    ((last,),) = sql(url, "SELECT line FROM reconcile.record ORDER BY seq DESC LIMIT 1")
+    return encode(Noted(what="x"), seq=5, prev=line_hash(bytes(last)), at=rfc3339(0), run="r")
+
+
+def begin(url: str) -> None:
+    """A journal without any record."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("INSERT INTO reconcile.journal (identity) VALUES (%s)", (ACCOUNT,))
+
+
+def test_a_journal_begins_with_the_header_of_its_own_account(shared: str) -> None:
+    alpha = as_runner(shared, "alpha")
+    begin(alpha)
+    for line in (chained([], account="binance-live-another")[0], following_header(b"noted")):
+        with pytest.raises(psycopg.errors.UniqueViolation, match="does not follow"):
+            add(alpha, 1, line)
+    add(alpha, 1, chained([])[0])
+    assert another(shared).read(ACCOUNT).records == 0
+
+
+def following_header(kind: bytes) -> bytes:
+    """A header of another kind."""
+    return chained([])[0].replace(b'"kind":"journal"', b'"kind":"%s"' % kind)
+
+
+def test_a_runner_adds_nothing_to_another_runners_journal(shared: str) -> None:
+    asyncio.run(write(another(as_runner(shared, "alpha")), 3))
+    with pytest.raises(JournalError, match="belongs to the runner alpha"):
+        asyncio.run(write(another(as_runner(shared, "beta")), 1))
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        add(as_runner(shared, "beta"), 5, following(shared))
+    sql(shared, "UPDATE reconcile.journal SET runner = 'beta'")
+    asyncio.run(write(another(as_runner(shared, "beta")), 1))
+    assert another(shared).read(ACCOUNT).records == 4
+
+
+def test_a_journal_is_put_aside_by_its_own_runner_under_the_lock_and_never_deleted(shared: str) -> None:
+    asyncio.run(write(another(as_runner(shared, "alpha")), 3))
+    aside = "UPDATE reconcile.journal SET retired = 'x'"
+    for runner, error in (("alpha", psycopg.errors.UniqueViolation), ("beta", psycopg.errors.InsufficientPrivilege)):
+        with pytest.raises(error):
+            sql(as_runner(shared, runner), aside)
+    with pytest.raises(psycopg.errors.RaiseException, match="never deleted"):
+        sql(shared, "DELETE FROM reconcile.journal")
+    name = asyncio.run(another(as_runner(shared, "alpha")).retire(ACCOUNT, holder=HOLDER))
+    assert sql(shared, "SELECT retired FROM reconcile.journal") == [(name,)]
+
+
+def test_tables_of_an_older_version_are_brought_up_to_date_by_their_owner_alone(shared: str) -> None:
+    with psycopg.connect(shared, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA reconcile CASCADE")
+        connection.execute("CREATE SCHEMA reconcile")
+        connection.execute("CREATE TABLE reconcile.version AS SELECT 1 AS version")
+        connection.execute(MIGRATIONS[0].encode())
+        connection.execute("INSERT INTO reconcile.journal (identity) VALUES (%s)", (ACCOUNT,))
+        connection.execute("GRANT USAGE ON SCHEMA reconcile TO alpha")
+        connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA reconcile TO alpha")
+    with pytest.raises(JournalError, match="run this version once as their owner"):
+        asyncio.run(write(another(as_runner(shared, "alpha")), 1))
+    asyncio.run(write(another(shared), 1))
+    assert sql(shared, "SELECT version, (SELECT runner FROM reconcile.journal) FROM reconcile.version") == [
+        (VERSION, None)
+    ]
 
 
 # The database.
@@ -555,6 +686,15 @@ def test_a_password_that_does_not_work_is_not_shown(server: Server, wrong: str) 
     "url",
     [
         "postgresql://u:se@cret@h/db",
+        "postgresql://u:12?cret@h/db",
+        "postgresql://u:12?x=cret@h/db",
+        "postgresql://u:12/cret@h/db",
+        "postgresql://u:12,cret@h/db?x=@",
+        "postgresql://u:@cret@h/db",
+        "postgresql://h/db?password=se?cret",
+        "postgresql://h/db?password=se&cret",
+        "postgresql://h/db?password=se#cret",
+        "postgresql://cret%80@h/db",
         "postgresql://u:se/cret@h/db",
         "postgresql://u:se?cret@h/db",
         "postgresql://u:se#cret@h/db",
@@ -605,7 +745,7 @@ def test_without_the_extra_the_rest_of_the_program_imports_no_psycopg() -> None:
 
 
 def test_a_runner_needs_no_more_than_to_read_and_to_add(url: str) -> None:
-    asyncio.run(write(another(url), 0))
+    asyncio.run(another(url).head(ACCOUNT))
     sql(
         url,
         "DROP USER IF EXISTS runner",
