@@ -25,8 +25,13 @@ SECONDS = 120
 
 def workflows(document: Path) -> dict[str, Any]:
     """Every workflow that a document shows as a file, parsed."""
+    return {name: yaml.safe_load(text) for name, text in sources(document).items()}
+
+
+def sources(document: Path) -> dict[str, str]:
+    """Every workflow that a document shows as a file, as it is written."""
     text = document.read_text(encoding="utf-8")
-    return {match["file"]: yaml.safe_load(match["text"]) for match in _BLOCK.finditer(text)}
+    return {match["file"]: match["text"] for match in _BLOCK.finditer(text)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +61,18 @@ class Job:
 
 
 class Runner:
-    """A persistent runner: ``home`` is its journal's place, ``bin`` holds the stand-ins."""
+    """Runs jobs: ``home`` is the journal's place on the persistent runner, ``bin`` holds the stand-ins.
+
+    A job that names no ``RECONCILE_HOME`` is on a runner that is thrown away: it has a home of its own, in which the
+    simulated exchange is the same, and no journal. ``homes`` are all of those.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.home = folder / "lib"
         self.calls = folder / "calls.txt"
         self.artifacts: dict[str, bytes] = {}
+        self.homes: list[Path] = []
         self._bin = folder / "bin"
         self._bin.mkdir(parents=True)
         self._jobs = 0
@@ -84,8 +94,18 @@ class Runner:
             "LANG": "C.UTF-8",
             "CI": "true",
             **extra,
-            "RECONCILE_HOME": str(self.home),
         }
+
+    def home_of(self, job: Mapping[str, Any]) -> Path:
+        """The home that a job finds."""
+        if "RECONCILE_HOME" in {**job.get("env", {}), **job.get("variables", {})}:
+            return self.home
+        (self.home / "sandbox").mkdir(mode=0o700, parents=True, exist_ok=True)
+        home = self.folder / f"thrown-away{len(self.homes)}"
+        home.mkdir(mode=0o700)
+        (home / "sandbox").symlink_to(self.home / "sandbox")
+        self.homes.append(home)
+        return home
 
     def github(
         self, job: Mapping[str, Any], repository: Path, *, facts: Mapping[str, str], actor: str = "reviewer"
@@ -94,11 +114,12 @@ class Runner:
         self._jobs += 1
         place = self.folder / f"job{self._jobs}"
         place.mkdir()
-        known = dict(facts)
+        known = {**facts, "runner.temp": str(place)}
         given = {"RUNNER_TEMP": str(place), "GITHUB_ACTOR": actor, **_text(job.get("env", {}), known)}
+        given["RECONCILE_HOME"] = str(self.home_of(job))
         summary, done = place / "summary.md", Job()
         for step in job["steps"]:
-            if (done.code and "always()" not in str(step.get("if", ""))) or self._used(step, repository):
+            if (done.code and "always()" not in str(step.get("if", ""))) or self._used(step, known):
                 continue
             output, exported = place / "output", place / "env"
             output.write_text("")
@@ -117,23 +138,28 @@ class Runner:
         done.summary = summary.read_text() if summary.exists() else ""
         return done
 
-    def _used(self, step: Mapping[str, Any], repository: Path) -> bool:
+    def _used(self, step: Mapping[str, Any], known: Mapping[str, str]) -> bool:
         """Do what a step only uses; whether it was such a step."""
         used = step.get("uses", "")
+        words = _text(step.get("with", {}), known)
         if used.startswith("actions/upload-artifact"):
-            path = repository / step["with"]["path"]
+            path = Path(words["path"])
             if path.exists():
-                self.artifacts[step["with"]["name"]] = path.read_bytes()
+                self.artifacts[words["name"]] = path.read_bytes()
         elif used.startswith("actions/download-artifact"):
-            (repository / "plan.json").write_bytes(self.artifacts[step["with"]["name"]])
+            place = Path(words["path"])
+            place.mkdir()
+            (place / "plan.json").write_bytes(self.artifacts[words["name"]])
         return bool(used)
 
     def gitlab(self, pipeline: Mapping[str, Any], name: str, repository: Path, *, facts: Mapping[str, str]) -> Job:
         """One job of a GitLab pipeline in a checkout, with the artifacts of the jobs it needs."""
         job, done = pipeline[name], Job()
-        env = self.environment({**_text(pipeline.get("variables", {}), {}), **facts, **_dotenv(self.artifacts, job)})
+        shared = {**_text(job.get("variables", {}), {}), "RECONCILE_HOME": str(self.home_of(job))}
+        env = self.environment({**shared, **facts, **_dotenv(self.artifacts, job)})
         for needed in job.get("needs", []):
             for path in pipeline[needed]["artifacts"]["paths"]:
+                (repository / path).parent.mkdir(exist_ok=True)
                 (repository / path).write_bytes(self.artifacts[f"{needed}:{path}"])
         for line in [*pipeline["default"]["before_script"], *job["script"]]:
             if done.code:
@@ -198,5 +224,5 @@ def _pairs(file: Path) -> dict[str, str]:
 
 
 def _dotenv(artifacts: Mapping[str, bytes], job: Mapping[str, Any]) -> dict[str, str]:
-    lines = [artifacts[f"{name}:plan.env"].decode() for name in job.get("needs", [])]
+    lines = [artifacts[f"{name}:margin-plan/plan.env"].decode() for name in job.get("needs", [])]
     return dict(line.split("=", 1) for text in lines for line in text.splitlines())
