@@ -110,10 +110,23 @@ def test_a_saved_plan_that_is_not_the_reviewed_one_is_refused(tmp_path: Path) ->
 def test_an_expired_plan_is_refused(tmp_path: Path) -> None:
     plan = Path(saved(tmp_path))
     document = json.loads(plan.read_text())
+    document |= {"created_at": "2019-12-31T23:50:00.000Z", "expires_at": "2020-01-01T00:00:00.000Z"}
+    document["digest"] = documents.digest(document)
+    plan.write_text(json.dumps(document))
+    ended = run(tmp_path, "apply", str(plan), "--auto-approve")
+    assert (ended.code, books(tmp_path)) == (4, BEFORE)
+    assert "expired" in ended.out
+
+
+def test_a_plan_that_expires_before_it_was_made_is_no_plan(tmp_path: Path) -> None:
+    plan = Path(saved(tmp_path))
+    document = json.loads(plan.read_text())
     document["expires_at"] = "2020-01-01T00:00:00.000Z"
     document["digest"] = documents.digest(document)
     plan.write_text(json.dumps(document))
-    assert (run(tmp_path, "apply", str(plan), "--auto-approve").code, books(tmp_path)) == (4, BEFORE)
+    ended = run(tmp_path, "apply", str(plan), "--auto-approve")
+    assert (ended.code, books(tmp_path)) == (1, BEFORE)
+    assert "it expires before it was made" in ended.err
 
 
 @pytest.mark.parametrize("words", [["--target", "*"], ["--override", "max_add=1", "--reason", "r"], [DEMO]])
