@@ -7,7 +7,8 @@ all that is installed: nobody else's code has a place in the reading of state fi
 
 import gc
 import os
-from typing import Any
+import sys
+from typing import NoReturn
 
 from reconcile import cli
 
@@ -16,14 +17,37 @@ GARBAGE_AFTER = 1_000_000
 cycles wait for it, and there are hardly any: an apply of 20,000 changes leaves five objects in one."""
 
 
-def main() -> Any:
-    """Run the command line; never returns, its exit code is the contract's."""
+def main() -> NoReturn:
+    """Run the command line and end the process with the contract's exit code, at once.
+
+    At once: by now the verdict is out, the journal is flushed and the lock is given back. The interpreter would still
+    wait for every thread, also for one that hangs on a socket, and fail in the end where stdout or stderr does.
+    """
+    _fill_closed_streams()
     gc.set_threshold(GARBAGE_AFTER)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
-        return cli.main()
-    finally:
-        gc.freeze()
+        cli.main()
+    except SystemExit as ended:
+        os._exit(ended.code if isinstance(ended.code, int) else 1)
+    os._exit(0)
+
+
+def _fill_closed_streams() -> None:
+    """Put the null device where stdin, stdout or stderr was closed by whoever started us.
+
+    Else the next file that is opened gets its number, and a line for a person could go into a journal.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            os.set_inheritable(number, True)  # noqa: FBT003 - the library's signature
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ class Root(Common, click.Group):
 
             code = report(error, session)
         code = code if isinstance(code, int) else 0
-        session.close(code)
+        session.close()
         raise SystemExit(code)
 
 

@@ -79,7 +79,6 @@ async def _conduct(
         except asyncio.CancelledError as error:
             if not stopper.asked:
                 raise
-            session.hasty = True
             raise Interrupted("interrupted; nothing was sent") from error
 
 

@@ -6,12 +6,15 @@ starts here.
 """
 
 import os
+import select
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TextIO
 
 import click
 
+_PATIENCE_S = 1.0
+"""How long a line waits, once, for a reader of stderr that has stopped reading."""
 FORMATS = ("text", "json", "markdown", "github", "csv")
 
 
@@ -37,8 +40,8 @@ class Session:
         """Every secret this invocation has read; ``fail`` takes them out of what it prints."""
         self.shown = False
         """Whether stdout has its document."""
-        self.hasty = False
-        """Whether the process is to end without waiting for requests that only read."""
+        self._said_stdout = False
+        self._is_stuck = False
 
     def take(self, values: Mapping[str, Any], *, preset: bool) -> None:
         """Take in the common options of one level; a deeper level replaces what it names itself.
@@ -95,15 +98,22 @@ class Session:
 
     def emit(self, views: Mapping[str, Callable[[], str]]) -> int:
         """Write the document in every format asked for; 1 where a file could not be written, else 0."""
-        code = 0
-        for sink in self.outputs:
-            text = views[sink.name]()
-            if sink.file is None:
-                self.shown = True
-                self.say(text)
-            else:
-                code = max(code, self.save(sink.file, text))
-        return code
+        return max(self._show(sink, views[sink.name]) for sink in self.outputs)
+
+    def _show(self, sink: Sink, view: Callable[[], str]) -> int:
+        """One format. What happened on the exchange stays the verdict, so a view that fails costs only itself."""
+        try:
+            text = view()
+        except Exception as error:  # noqa: BLE001 - the other formats and the exit code are still to be told
+            self.warn(
+                f"showing the result as {sink.name}: unexpected {type(error).__name__}: {error}; this is a bug, please "
+                "report it; the exit code and the other formats say what happened, and --format json shows it all"
+            )
+            return 1
+        if sink.file is not None:
+            return self.save(sink.file, text)
+        self.shown = True
+        return 0 if self.say(text) else 1
 
     def has(self, *names: str) -> bool:
         """Whether one of these formats goes anywhere."""
@@ -121,28 +131,55 @@ class Session:
             return 1
         return 0
 
-    def say(self, text: str) -> None:
-        """Text on stdout. A reader that went away is no reason to stop: what is under way must be finished."""
-        _write(sys.stdout, text)
+    def say(self, text: str) -> bool:
+        """Text on stdout; False where it cannot be written, which is said once, and which never raises.
+
+        A reader that went away wants no more, so that is no failure.
+        """
+        error = _write(sys.stdout, text)
+        if error is None or isinstance(error, BrokenPipeError):
+            return True
+        if not self._said_stdout:
+            self._said_stdout = True
+            self.warn(f"writing to stdout: {_reason(error)}; what was to be shown is lost, and the run goes on")
+        return False
 
     def warn(self, text: str) -> None:
         """Lines for a person on stderr, led by the program's name, without control characters."""
         from reconcile.render.values import clean  # noqa: PLC0415 - help and version never get here
 
-        _write(sys.stderr, "".join(f"reconcile: {clean(line)}\n" for line in text.splitlines()))
+        for line in text.splitlines():
+            if self._is_heard():
+                _write(sys.stderr, f"reconcile: {clean(line)}\n")
 
     def ask(self, text: str) -> None:
         """Text on stderr as it is."""
         _write(sys.stderr, text)
 
-    def close(self, code: int) -> None:
-        """Flush, and keep the interpreter's own flush at the end from complaining about a reader that went away."""
-        _write(sys.stdout, "")
-        if self.hasty:
-            os._exit(code)
+    def _is_heard(self) -> bool:
+        """Whether stderr takes a line now; a reader that has stopped reading is waited for once, and not for long."""
+        try:
+            ready = select.select([], [sys.stderr.fileno()], [], 0 if self._is_stuck else _PATIENCE_S)[1]
+        except (OSError, ValueError, AttributeError):  # no descriptor behind it, as in tests
+            return True
+        self._is_stuck = not ready
+        return bool(ready)
+
+    def close(self) -> None:
+        """Flush, and keep the interpreter's own flush at the end from failing where ours does."""
+        for stream in (sys.stdout, sys.stderr):
+            if _write(stream, "") is not None:
+                _silence(stream)
 
 
-def _write(stream: TextIO, text: str) -> None:
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _write(stream: TextIO | None, text: str) -> Exception | None:
+    """Write and flush; what went wrong, None where nothing did. A stream that was closed at the start is None."""
+    if stream is None:
+        return None
     try:
         try:
             stream.write(text)
@@ -150,10 +187,16 @@ def _write(stream: TextIO, text: str) -> None:
             encoding = stream.encoding or "ascii"
             stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
-    except (BrokenPipeError, ValueError):  # ValueError: closed
-        try:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stream.fileno())
-            os.close(nowhere)
-        except (OSError, ValueError):
-            return
+    except (OSError, ValueError) as error:  # ValueError: closed
+        return error
+    return None
+
+
+def _silence(stream: TextIO) -> None:
+    """Let what is still in the buffer go nowhere."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError):
+        return

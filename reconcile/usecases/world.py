@@ -13,6 +13,7 @@ from reconcile.exchanges.base import Writer
 from reconcile.journal.base import Store
 from reconcile.journal.brake import read_brake
 from reconcile.model.account import DesiredAccount
+from reconcile.usecases.informing import Informing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +35,11 @@ class Connection:
 class World:
     """``connect`` makes the way to an account; with its second argument True it cannot write. Raises InputError.
 
-    ``progress`` takes one line for a person; ``stop`` is set when the run is asked to end; ``host`` names this machine
-    for the journal and ``actor`` who is responsible. ``machine`` is what a reboot and another container of the same
-    name do not share (None: the host's name tells). ``parallelism`` bounds the writes of one account and the accounts
-    in work at once. ``version`` is the tool's. ``warn`` takes a line that must be shown (None: as ``progress``).
+    ``progress`` takes one line for a person, and never raises here; ``stop`` is set when the run is asked to end;
+    ``host`` names this machine for the journal and ``actor`` who is responsible. ``machine`` is what a reboot and
+    another container of the same name do not share (None: the host's name tells). ``parallelism`` bounds the writes of
+    one account and the accounts in work at once. ``version`` is the tool's. ``warn`` takes a line that must be shown
+    (None: as ``progress``).
     """
 
     env: Mapping[str, str]
@@ -55,6 +57,17 @@ class World:
     warn: Callable[[str], None] | None = None
     parallelism: int = 10
     lock_timeout_ms: int = 60_000
+
+    def __post_init__(self) -> None:
+        """Whatever tells a person is made harmless here, once for every use case."""
+        warn = self.warn or self.progress
+        if not isinstance(warn, Informing):
+            warn = Informing(warn, doing="telling a person")
+        progress = self.progress
+        if not isinstance(progress, Informing):
+            progress = Informing(progress, doing="showing progress", otherwise=warn)
+        object.__setattr__(self, "warn", warn)
+        object.__setattr__(self, "progress", progress)
 
     def new_id(self) -> str:
         """A fresh id, 16 hex digits."""

@@ -19,6 +19,7 @@ from reconcile.money import plain
 from reconcile.render.metrics import AccountSnapshot, Snapshot
 from reconcile.usecases import apply as applying
 from reconcile.usecases import plan as planning
+from reconcile.usecases.informing import Informing, inform
 from reconcile.usecases.watch.contention import Undoing
 from reconcile.usecases.watch.debounce import Debouncer
 from reconcile.usecases.watch.lock import Hold
@@ -60,15 +61,15 @@ class Watch:
         settings: Settings,
         *,
         hold: Hold,
-        tell: Callable[[News], None],
+        tell: Callable[[News], object],
         publish: Callable[[Snapshot], None],
     ) -> None:
-        """``tell`` takes each line, ``publish`` what stands after each round; it may raise InputError."""
+        """``tell`` takes each line, ``publish`` what stands after each round, which may fail."""
         self._world = world
         self._load = load
         self._settings = settings
         self._hold = hold
-        self._tell_news = tell
+        self._tell_news: Informing[News] = Informing(tell, doing="telling a change of state", otherwise=world.alarm)
         self._publish = publish
         self._states: Debouncer[Key] = Debouncer(needed=settings.needed, of=settings.of)
         self._files: Debouncer[str] = Debouncer(needed=1, of=1)
@@ -149,11 +150,7 @@ class Watch:
             at_ms=world.clock.wall_ms(),
             accounts=tuple(self._snapshot(a, is_frozen=frozen[a.desired.name] is not None) for a in plan.accounts),
         )
-        try:
-            self._publish(snapshot)
-            self._file_state("metrics", "")
-        except InputError as error:
-            self._file_state("metrics", str(error))
+        self._file_state("metrics", inform(self._publish, snapshot) or "")
 
     # What is seen.
 

@@ -1,0 +1,104 @@
+"""What informs a person never breaks off a run: streams that fail or were closed, and callbacks that raise."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from reconcile.usecases import apply as applying
+from reconcile.usecases.informing import Informing, inform
+from tests.kit.cli import ROOT, SECONDS, environment, run
+from tests.kit.scene import Scene, desired, play
+
+LONG = "BTCUSDT.long"
+
+
+def state(home: Path) -> str:
+    file = home / "main.toml"
+    file.write_text(
+        'version = 1\n[account]\nname = "main"\nexchange = "binance"\nposition_mode = "hedge"\nendpoint = "sandbox"\n'
+        "[positions.BTCUSDT.long]\nisolated_margin = 4500\n"
+    )
+    return str(file)
+
+
+@pytest.mark.parametrize(
+    ("streams", "code", "words"),
+    [
+        ("2>/dev/full", 0, '"exit_code": 0'),
+        ("2>&-", 0, '"exit_code": 0'),
+        ("<&- 2>&-", 0, '"exit_code": 0'),
+        (">&- 2>&-", 0, ""),
+        (">/dev/full 2>&1", 1, ""),
+        (">/dev/full 2>$ERR", 1, "writing to stdout: No space left on device"),
+    ],
+)
+def test_a_stream_that_fails_stops_no_step(tmp_path: Path, streams: str, code: int, words: str) -> None:
+    command = f'"{sys.executable}" -m reconcile apply "{state(tmp_path)}" --auto-approve -v --format json {streams}'
+    error = tmp_path / "error.txt"
+    done = subprocess.run(
+        ["/bin/sh", "-c", command],
+        env={**environment(tmp_path), "ERR": str(error)},
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == code
+    assert words in done.stdout + (error.read_text() if error.exists() else "")
+    positions = run(tmp_path, "sandbox", "show", "main", "--format", "json").out
+    assert "4500" in positions
+    assert run(tmp_path, "audit", "verify").code == 0
+
+
+def test_a_reader_of_stderr_that_stopped_reading_does_not_hold_a_run(tmp_path: Path) -> None:
+    ours, theirs = os.pipe()
+    os.set_blocking(theirs, False)
+    try:
+        while True:
+            os.write(theirs, bytes(4096))
+    except BlockingIOError:
+        os.set_blocking(theirs, True)
+    words = [sys.executable, "-m", "reconcile", "apply", state(tmp_path), "--auto-approve", "-v"]
+    try:
+        done = subprocess.run(
+            words, env=environment(tmp_path), stderr=theirs, stdout=subprocess.PIPE, timeout=30, check=False, cwd=ROOT
+        )
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert done.returncode == 0
+    assert b"DONE" in done.stdout
+
+
+def test_a_callback_that_raises_stops_no_step() -> None:
+    def broken(_: str) -> None:
+        raise ZeroDivisionError
+
+    async def act(scene: Scene) -> int:
+        process = scene.process()
+        world = replace(scene.world(process), progress=broken, warn=broken)
+        result = await applying.apply(world, [desired({LONG: "4500"})], reason=None, git_commit=None, confirm=None)
+        return result.exit_code
+
+    code, scene = play(act)
+    assert (code, scene.margin(LONG)) == (0, Decimal(4500))
+
+
+def test_a_failure_to_tell_is_said_once_elsewhere() -> None:
+    def broken(_: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    said: list[str] = []
+    tell = Informing(broken, doing="showing progress", otherwise=said.append)
+    tell("a")
+    tell("b")
+    assert said == [
+        "showing progress: unexpected OSError: [Errno 28] No space left on device; the run goes on",
+    ]
+    assert inform(Informing(broken, doing="x", otherwise=broken), "a") is None
