@@ -1,12 +1,12 @@
 """``reconcile validate``: read state files and say everything that is wrong with them. No network, no keys."""
 
-import json
 from pathlib import Path
 
 from reconcile import statefile
 from reconcile.cli.common import command, pass_session, paths
 from reconcile.cli.session import Session
 from reconcile.model.account import DesiredAccount
+from reconcile.render import json
 
 FORMAT = "reconcile.validate/1"
 
@@ -56,4 +56,4 @@ def _json(accounts: tuple[DesiredAccount, ...]) -> str:
         }
         for account in accounts
     ]
-    return json.dumps({"format": FORMAT, "exit_code": 0, "accounts": listed, "errors": []}, indent=1) + "\n"
+    return json.dumps({"format": FORMAT, "exit_code": 0, "accounts": listed, "errors": []})

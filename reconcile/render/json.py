@@ -7,6 +7,7 @@ white space) without the digest. Computed prices and distances are for people an
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Context, Decimal
 from typing import Any
@@ -35,11 +36,15 @@ ERROR_FORMAT = "reconcile.error/1"
 
 Document = dict[str, Any]
 _COMPUTED = Context(prec=20)
+_COMMAND = re.compile(r"#(?=#[A-Za-z]*\[)")
 
 
 def dumps(document: Mapping[str, Any]) -> str:
-    """A document as text, indented for people and diffs, with a final line break."""
-    return json.dumps(document, indent=1) + "\n"
+    """A document as text, indented for people and diffs, with a final line break.
+
+    The text may go to the log of a CI runner, which takes commands from it: ``##[`` is written with an escape.
+    """
+    return _COMMAND.sub(r"\\u0023", json.dumps(document, indent=1)) + "\n"
 
 
 def digest(document: Mapping[str, Any]) -> str:

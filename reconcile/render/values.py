@@ -1,9 +1,11 @@
 """What every rendering needs of a value: safe text, times, aligned amounts, and the sums of a plan's summary.
 
 Symbols, reasons and exchange messages were written by others. No control character of theirs (terminal escapes, line
-breaks, text direction marks) gets into any output: ``clean`` shows it as a visible escape instead.
+breaks, text direction marks) gets into any output: ``clean`` shows it as a visible escape instead. CI runners take
+commands from the log, so ``clean`` breaks their form as well.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,16 +19,22 @@ from reconcile.money import ZERO, plain, plus, rounded
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_COMMAND = re.compile(r"#(?=#[A-Za-z]*\[)|(?<!\S):(?=:[A-Za-z])")
+"""``##[…]`` and ``##vso[…]``, taken anywhere in a line, and ``::…::``, taken where only white space precedes it."""
 _PRICE_DIGITS = Context(prec=8)
 _PLAIN_DIGITS = 20
 _LARGEST_SHARE = 1_000_000
 
 
 def clean(text: str) -> str:
-    """The text on one line without control, format or surrogate characters; each is shown as its escape."""
-    if text.isprintable():
-        return text
-    return "".join(_escaped(char) if unicodedata.category(char) in _UNSAFE else char for char in text)
+    """The text on one line without control, format or surrogate characters; each is shown as its escape.
+
+    A command of a CI runner (GitHub's ``::…::`` and ``##[…]``, Azure's ``##vso[…]``) loses its first character to an
+    escape.
+    """
+    if not text.isprintable():
+        text = "".join(_escaped(char) if unicodedata.category(char) in _UNSAFE else char for char in text)
+    return _COMMAND.sub(lambda found: _escaped(found[0]), text) if "##" in text or "::" in text else text
 
 
 def _escaped(char: str) -> str:

@@ -24,7 +24,7 @@ def test_one_problem_is_one_line_and_one_command(words: str, name: str) -> None:
     [
         ("100% of it", "100%25 of it"),
         ("one\ntwo\r\nthree", "one%0Atwo%0Athree"),
-        ("::error::x", "::error::x"),
+        ("::error::x", "\\x3a:error::x"),
         ("\x1b[31m", "\\x1b[31m"),
     ],
 )

@@ -1,5 +1,6 @@
 """Text for people: true last lines, no control characters, colour that only repeats."""
 
+import json
 import re
 import unicodedata
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from reconcile.model.account import Address, Side
 from reconcile.model.plan import OutcomeKind, Plan, PlanError, Result, Status
 from reconcile.render import github, markdown, text
+from reconcile.render import json as documents
 from reconcile.render.conclusion import conclusion
 from tests.kit.documents_sample import (
     account,
@@ -173,3 +175,16 @@ def test_the_question_names_only_accounts_that_something_is_sent_to() -> None:
     shown = text.question(plan(account(), quiet))
     assert "main: binance, live, hedge, credentials MAIN: 3 calls" in shown
     assert "quiet" not in shown
+
+
+@pytest.mark.parametrize("words", ["::add-mask::0", "##[add-mask]0", "\n::stop-commands::x", " ##vso[task.complete]"])
+def test_nothing_that_others_wrote_is_a_command_of_a_ci_runner(words: str) -> None:
+    made, ended = hostile(words), hostile_result(words)
+    shown = [text.plan(made, color=False), text.question(made), text.result(ended, color=False)]
+    shown += [markdown.plan(made), markdown.result(ended)]
+    shown += [documents.dumps(documents.plan(made)), documents.dumps(documents.result(ended))]
+    lines = [line for output in shown for line in output.splitlines()]
+    assert [line for line in lines if line.lstrip().startswith("::") or "##[" in line or "##vso[" in line] == []
+    annotated = [line for output in (github.plan(made), github.result(ended)) for line in output.splitlines()]
+    assert {line.split()[0] for line in annotated} <= {"::error", "::warning", "::notice"}
+    assert json.loads(documents.dumps(documents.plan(made))) == documents.plan(made)

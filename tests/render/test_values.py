@@ -28,9 +28,15 @@ def test_cleaned_text_is_one_line_without_control_format_or_surrogate_characters
         ("\u202eevil", "\\u202eevil"),
         ("\u200b", "\\u200b"),
         ("\U000e0041", "\\U000e0041"),
+        ("::add-mask::x", "\\x3a:add-mask::x"),
+        ("a \u3000::error::x", "a \u3000\\x3a:error::x"),
+        ("at [::1]:80 and fe80::1", "at [::1]:80 and fe80::1"),
+        ("##[error]x ###[group]", "\\x23#[error]x #\\x23#[group]"),
+        ("##vso[task.complete]", "\\x23#vso[task.complete]"),
+        ("## heading", "## heading"),
     ],
 )
-def test_what_could_deceive_a_terminal_is_shown_as_its_escape(text: str, shown: str) -> None:
+def test_what_could_deceive_a_terminal_or_a_runner_is_shown_as_its_escape(text: str, shown: str) -> None:
     assert clean(text) == shown
 
 
