@@ -195,8 +195,10 @@ def another_user(checkout: Path) -> Iterator[None]:
     """Root becomes a user that owns the checkout; without root there is no other user to be."""
     if os.geteuid() != 0:
         pytest.skip("only root can be two users")
-    for path in (checkout.parents[2], checkout.parents[1], checkout.parent):
-        path.chmod(path.stat().st_mode | 0o011)
+    for path in checkout.parents:
+        mode = path.stat().st_mode
+        if mode & 0o011 != 0o011:
+            path.chmod(mode | 0o011)
     checkout.chmod(0o777)
     yield
     os.seteuid(0)

@@ -116,12 +116,11 @@ def _resolved(path: Path, text: str, raw: dict[str, Any] | None, sha256: str) ->
     """What a parsed file says and what is wrong with it; None where it could not be parsed."""
     if raw is None:
         return None
-    try:
-        book = Book(str(path), lines.outline(text), whole=lambda: lines.of(text))
-        account = resolve.account(raw, book, sha256=sha256)
-        claim = resolve.claim(raw, book)
-    except RecursionError:  # a parser may go deeper than the search for lines
+    if bounds.is_deep(raw):
         return _Resolved(None, None, [_too_deep(path)])
+    book = Book(str(path), lines.outline(text), whole=lambda: lines.of(text))
+    account = resolve.account(raw, book, sha256=sha256)
+    claim = resolve.claim(raw, book)
     return _Resolved(account, claim, sorted(book.found, key=lambda problem: problem.line or 0))
 
 

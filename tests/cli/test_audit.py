@@ -16,6 +16,7 @@ name = "demo"
 exchange = "binance"
 position_mode = "hedge"
 endpoint = "sandbox"
+grace = 0.3
 [policy]
 allow_reduce = true
 [positions.BTCUSDT.long]

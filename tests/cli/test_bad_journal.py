@@ -18,6 +18,7 @@ name = "{name}"
 exchange = "binance"
 position_mode = "hedge"
 endpoint = "sandbox"
+grace = 0.3
 [positions.BTCUSDT.long]
 isolated_margin = {margin}
 """
@@ -127,17 +128,17 @@ def test_resolve_looks_into_the_journals_that_can_be_read(damaged: Path) -> None
 
 @pytest.mark.parametrize("mode", [0o770, 0o702, 0o777])
 @pytest.mark.parametrize("inner", ["", "journal"])
-def test_a_home_that_others_may_write_is_refused(tmp_path: Path, mode: int, inner: str) -> None:
-    file = declare(tmp_path, "good", 3300)
-    assert run(tmp_path, "apply", file, "--auto-approve").code == 0
-    (tmp_path / "home" / inner).chmod(mode)
-    margin = declare(tmp_path, "good", 3400)
-    for words in (["apply", margin, "--auto-approve"], ["plan", margin], ["audit", "log"], ["audit", "verify"]):
-        ended = run(tmp_path, *words)
-        assert (words, ended.code) == (words, 1)
-        assert "others may write into it" in ended.out + ended.err
-    (tmp_path / "home" / inner).chmod(0o700)
-    assert "+100" in run(tmp_path, "plan", margin).out
+def test_a_home_that_others_may_write_is_refused(home: Path, mode: int, inner: str) -> None:
+    margin = declare(home, "good", 3400)
+    (home / "home" / inner).chmod(mode)
+    try:
+        for words in (["apply", margin, "--auto-approve"], ["plan", margin], ["audit", "log"], ["audit", "verify"]):
+            ended = run(home, *words)
+            assert (words, ended.code) == (words, 1)
+            assert "others may write into it" in ended.out + ended.err
+    finally:
+        (home / "home" / inner).chmod(0o700)
+    assert "+100" in run(home, "plan", margin).out
 
 
 def test_a_link_in_the_place_of_a_home_is_refused(tmp_path: Path) -> None:

@@ -194,15 +194,21 @@ def test_json_is_one_document_whatever_the_exit_code(words: list[str], code: int
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("plan", ["plan", "states"]),
-        ("result", ["apply", "states", "--auto-approve"]),
-        ("status", ["status", "states"]),
+        ("plan", ["plan"]),
+        ("result", ["apply", "--auto-approve"]),
+        ("status", ["status"]),
     ],
 )
 def test_what_the_program_writes_is_valid_by_what_it_publishes(name: str, words: list[str], tmp_path: Path) -> None:
     schema = run(tmp_path, "schema", "--of", name).json
     assert schema == schemas.schema(name)
-    jsonschema.Draft202012Validator(schema).validate(run(tmp_path, *words, "--format", "json").json)
+    states = tmp_path / "states"
+    states.mkdir()
+    for state in (ROOT / "states").glob("*.toml"):
+        (states / state.name).write_text(state.read_text().replace('"sandbox"', '"sandbox"\ngrace = 0.3'))
+    document = run(tmp_path, *words, str(states), "--format", "json").json
+    jsonschema.Draft202012Validator(schema).validate(document)
+    assert len(document["accounts"]) > 1
 
 
 def test_every_account_is_listed_with_its_own_fate(tmp_path: Path) -> None:

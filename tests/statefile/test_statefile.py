@@ -30,7 +30,7 @@ from reconcile.model.account import (
     Unmanaged,
 )
 from reconcile.model.traits import TRAITS
-from reconcile.statefile import compiled, lines, plain, resolve, scalars
+from reconcile.statefile import bounds, compiled, lines, plain, resolve, scalars
 from reconcile.statefile.problems import Book
 from reconcile.statefile.schema import StateFile
 
@@ -451,13 +451,15 @@ def test_an_unusable_parser_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch, 
     assert compiled.loads(_large("A.long]\nisolated_margin = 1"), Decimal) is None
 
 
-def test_what_is_nested_too_deeply_to_find_its_lines_is_refused(write: Write) -> None:
-    refused = []
-    for depth in range(400, 500):  # at which depth the stack is full depends on the caller
+def test_what_is_nested_too_deeply_is_refused(write: Write) -> None:
+    deepest = bounds.MAX_DEPTH - 2  # the file itself and [account] are around it
+    refused = {}
+    for depth in (deepest, deepest + 1, 400, 500, 50_000):
         with pytest.raises(StateFileErrors) as caught:
             statefile.load([write(HEAD + "x = " + "[" * depth + "]" * depth)])
-        refused += [problem.message for problem in caught.value.problems]
-    assert (len(refused), {message.split(";")[0] for message in refused}) == (100, {"unknown key", "nested too deeply"})
+        refused[depth] = [problem.message.split(";")[0] for problem in caught.value.problems]
+    assert refused.pop(deepest) == ["unknown key"]
+    assert list(refused.values()) == [["nested too deeply"]] * 4
 
 
 def test_a_folder_is_read_with_its_subfolders_and_without_hidden_ones(write: Write, tmp_path: Path) -> None:
