@@ -217,6 +217,7 @@ def stale_basis(
     shared: bool = False,
     long_after: bool = False,
     unsure_since_ms: int | None = None,
+    unknown: Collection[LedgerRow] = (),
 ) -> bool:
     """Whether an observation may show the margin from before our last step, and no ledger row explains it.
 
@@ -226,7 +227,9 @@ def stale_basis(
     be missing in the margin it was computed from: then nobody can say what is to add up. ``long_after`` none but a
     margin at or behind the one before our step is. An effect that moved no margin is another matter at once. ``rows``
     are the ledger's (empty: not asked yet); ``shared`` as for ``sight``: then rows without a side explain it only to
-    the last digit, and a call's only long after, since it may as well be the other side's.
+    the last digit, and a call's only long after, since it may as well be the other side's. ``unknown`` are calls among
+    the rows that our journal does not know: what is to add up must tell a reading with the least of them from one
+    without it, and of one without a side nothing does.
     """
     before, after = last_move.before, last_move.after
     if position is None or before is None or after is None:
@@ -238,9 +241,11 @@ def stale_basis(
     ours = _our_row(newer, last_move, minus(after, before))
     amount = minus(after, before) if ours is None else ours.change
     explained, _ = _explained([row for row in newer if row is not ours], last_move.address, shared=shared)
-    observed, quarter = position.isolated_margin, abs(amount) / 4
+    least = min((abs(row.change) for row in unknown if row.time_ms >= (unsure_since_ms or 0)), default=abs(amount))
+    observed, quarter = position.isolated_margin, min(abs(amount), least) / 4
     older = [row for row in rows if row is not ours and row.time_ms < last_move.signed_ms]
-    if not long_after and _unsure(older, last_move.address, unsure_since_ms) >= quarter > ZERO:
+    cannot_tell = any(row.side is None and shared for row in unknown)
+    if not long_after and (cannot_tell or _unsure(older, last_move.address, unsure_since_ms) >= quarter > ZERO):
         return True
     missing = minus(observed, plus(plus(before, amount), explained))
     unnamed = [

@@ -9,6 +9,7 @@ from reconcile.concurrency import Stop, until
 from reconcile.exchanges.base import Writer, lane_of
 from reconcile.journal.base import Journal
 from reconcile.model.account import Address, DesiredAccount, Target
+from reconcile.protocol.earlier import Earlier
 from reconcile.protocol.funds import Reservation
 from reconcile.protocol.looks import Observer
 
@@ -28,6 +29,7 @@ class Context:
     writer: Writer
     journal: Journal
     observer: Observer
+    earlier: Earlier
     reservation: Reservation
     clock: Clock
     new_id: Callable[[], str]

@@ -18,7 +18,8 @@ from reconcile.money import minus, plain, plus
 from reconcile.planning import policy
 from reconcile.planning.diff import InSync, Send, Stale, fresh_move
 from reconcile.protocol.context import Context
-from reconcile.protocol.freshness import BASIS_LOOKS, BETWEEN_LOOKS_MS, MAX_READ_AGE_MS, UNSOUND, unsound
+from reconcile.protocol.freshness import BASIS_LOOKS, BETWEEN_LOOKS_MS, UNSOUND, unsound
+from reconcile.protocol.lateness import MAX_READ_AGE_MS
 from reconcile.protocol.lifecycle import Event
 
 
@@ -60,7 +61,14 @@ async def basis(context: Context, address: Address, *, not_before: int) -> Obser
     after = not_before
     for _ in range(BASIS_LOOKS):
         look = await context.observer.look(after_ms=after, max_age_ms=MAX_READ_AGE_MS)
-        better = await unsound(context.writer, context.journal.state, address, look, grace_ms=context.grace_ms)
+        better = await unsound(
+            context.writer,
+            context.journal.state,
+            address,
+            look,
+            grace_ms=context.grace_ms,
+            earlier=context.earlier,
+        )
         if better is None:
             return look
         missing = better - context.writer.time.earliest()

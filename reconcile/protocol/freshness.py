@@ -12,15 +12,9 @@ from reconcile.exchanges.base import Reader, lane_of, open_addresses
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, DesiredAccount, MarginType, ObservedAccount, Target
 from reconcile.money import minus
+from reconcile.protocol.earlier import Earlier
+from reconcile.protocol.lateness import LEDGER_SLACK_MS, LET_GO_GRACES, LONG_AFTER_GRACES, unsure_from
 
-MAX_READ_AGE_MS = 5_000
-"""An observation older than this is no basis for sending."""
-LEDGER_SLACK_MS = 1_000
-"""An exchange accepts timestamps up to a second ahead of its clock, so a row of ours may be that much older."""
-LONG_AFTER_GRACES = 10
-"""How many graces after an effect a read that is from before it would be a marvel: then it must look like one."""
-LET_GO_GRACES = 100
-"""How many graces after an effect no read is from before it any more, whatever it looks like."""
 BASIS_LOOKS = 6
 """How many looks are taken in wait for reads that have seen our last effect."""
 BETWEEN_LOOKS_MS = 1_000
@@ -32,15 +26,26 @@ UNSOUND = (
 
 
 async def unsound(
-    reader: Reader, state: JournalState, address: Address, look: ObservedAccount, *, grace_ms: int
+    reader: Reader,
+    state: JournalState,
+    address: Address,
+    look: ObservedAccount,
+    *,
+    grace_ms: int,
+    earlier: Earlier | None = None,
 ) -> int | None:
     """None when the look is sound for this address, else the exchange time that a better one must be later than.
 
-    Asks the ledger where our last step is recent, or the look seems to miss it. Raises ReadFailed.
+    ``earlier`` is what the ledger said of calls that the journal does not know; None: it was not asked. Asks the ledger
+    where our last step is recent, or the look seems to miss it. Raises ReadFailed.
     """
     effect = state.effects.get(lane_of(reader.traits, address))
     if effect is not None and look.sent_at_ms <= effect.effect_ms + grace_ms:
         return effect.effect_ms + grace_ms
+    shared = shares_symbol(look, address.symbol)
+    unseen_until = None if earlier is None else earlier.until(address, look, shared=shared)
+    if unseen_until is not None:
+        return unseen_until
     move = state.moves.get(str(address))
     position = look.positions.get(address)
     if move is None or position is None:
@@ -49,28 +54,13 @@ async def unsound(
     long_after = age_ms > LONG_AFTER_GRACES * grace_ms
     if age_ms > LET_GO_GRACES * grace_ms or (long_after and not stale_basis(position, move, (), long_after=True)):
         return None
-    unsure_ms = unsure_since(move.signed_ms, move.later_than_ms, behind_ms=LONG_AFTER_GRACES * grace_ms)
+    unsure_ms = unsure_from(move, grace_ms=grace_ms)
     ledger = await reader.ledger(address.symbol, since_ms=min(unsure_ms, move.signed_ms - LEDGER_SLACK_MS))
     if not ledger.reaches_back or not stale_basis(
-        position,
-        move,
-        ledger.rows,
-        shared=shares_symbol(look, address.symbol),
-        long_after=long_after,
-        unsure_since_ms=unsure_ms,
+        position, move, ledger.rows, shared=shared, long_after=long_after, unsure_since_ms=unsure_ms
     ):
         return None
     return reader.time.earliest() - 1
-
-
-def unsure_since(signed_ms: int, later_than_ms: int | None, *, behind_ms: int) -> int:
-    """From when on a movement may be missing in the margin that a step was computed from.
-
-    Its look had its age, and was up to ``behind_ms`` behind; but nothing is missing from before our own last effect on
-    the lane, at ``later_than_ms`` (None: there was none), which that look was late enough to show.
-    """
-    since = signed_ms - MAX_READ_AGE_MS - behind_ms
-    return since if later_than_ms is None or later_than_ms >= signed_ms else max(since, later_than_ms + 1)
 
 
 def shares_symbol(look: ObservedAccount, symbol: str) -> bool:
@@ -90,37 +80,63 @@ async def sound_look(
     *,
     grace_ms: int,
     pause: Callable[[int], Awaitable[None]],
+    earlier: Earlier | None = None,
+    reuse: ObservedAccount | None = None,
 ) -> tuple[ObservedAccount, dict[Address, str]]:
-    """A look to plan from, and the addresses for which it stayed unsound, with the reason.
+    """A look to conclude from, and the addresses for which it stayed unsound, with the reason.
 
-    Only addresses that seem to need a step are doubted: where live already equals declared, nothing rests on the look.
-    Raises ReadFailed.
+    ``earlier`` as for ``unsound``, ``reuse`` as for ``Reader.observe``. Raises ReadFailed.
     """
     declared = declared_types(desired)
-    look = await reader.observe(declared)
+    look = await reader.observe(declared, reuse=reuse)
     for _ in range(BASIS_LOOKS):
-        after = await _doubted(desired, reader, state, look, grace_ms)
+        after = await doubts(desired, reader, state, look, grace_ms=grace_ms, earlier=earlier)
         if not after:
             return look, {}
         await pause(max(BETWEEN_LOOKS_MS, max(after.values()) - reader.time.earliest() + 1))
         look = await reader.observe(declared, reuse=look)
-    doubted = await _doubted(desired, reader, state, look, grace_ms)
+    doubted = await doubts(desired, reader, state, look, grace_ms=grace_ms, earlier=earlier)
     return look, dict.fromkeys(doubted, UNSOUND)
 
 
-async def _doubted(
-    desired: DesiredAccount, reader: Reader, state: JournalState, look: ObservedAccount, grace_ms: int
+async def doubts(
+    desired: DesiredAccount,
+    reader: Reader,
+    state: JournalState,
+    look: ObservedAccount,
+    *,
+    grace_ms: int,
+    earlier: Earlier | None = None,
 ) -> dict[Address, int]:
+    """The declared addresses of which nothing may be concluded from this look, with the time to look later than.
+
+    Neither that a step is needed nor that none is: a margin may be as declared because it is from before our own last
+    step. Only a margin that this step left is believed without more. Raises ReadFailed.
+    """
     found: dict[Address, int] = {}
     for target in desired.targets:
-        if _differs(target, look):
-            after = await unsound(reader, state, target.address, look, grace_ms=grace_ms)
-            if after is not None:
-                found[target.address] = after
+        if not differs(target, look) and _is_as_left(target, state, look):
+            shared = shares_symbol(look, target.address.symbol)
+            after = None if earlier is None else earlier.until(target.address, look, shared=shared)
+        else:
+            after = await unsound(reader, state, target.address, look, grace_ms=grace_ms, earlier=earlier)
+        if after is not None:
+            found[target.address] = after
     return found
 
 
-def _differs(target: Target, look: ObservedAccount) -> bool:
+def _is_as_left(target: Target, state: JournalState, look: ObservedAccount) -> bool:
+    """Whether live is what our last step on a declared address left, as far as there was one."""
+    move, position = state.moves.get(str(target.address)), look.positions.get(target.address)
+    if move is None or move.before is None or move.after is None or position is None or target.isolated_margin is None:
+        return True
+    quarter = abs(minus(move.after, move.before)) / 4
+    tolerance = min(quarter, target.tolerance.amount(target.isolated_margin, position.asset))
+    return abs(minus(position.isolated_margin, move.after)) <= tolerance
+
+
+def differs(target: Target, look: ObservedAccount) -> bool:
+    """Whether live is not as declared."""
     position = look.positions.get(target.address)
     symbol = look.symbols.get(target.address.symbol)
     if position is None or not position.is_open:

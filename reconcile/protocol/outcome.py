@@ -13,13 +13,8 @@ from reconcile.journal.records import Intent, Known, Outcome
 from reconcile.model.account import MarginType
 from reconcile.money import plain
 from reconcile.protocol.context import Context
-from reconcile.protocol.freshness import (
-    BETWEEN_LOOKS_MS,
-    LEDGER_SLACK_MS,
-    LONG_AFTER_GRACES,
-    shares_symbol,
-    unsure_since,
-)
+from reconcile.protocol.freshness import BETWEEN_LOOKS_MS, shares_symbol
+from reconcile.protocol.lateness import LEDGER_SLACK_MS, LONG_AFTER_GRACES, unsure_since
 
 SETTLE_GRACES = 4
 """How many graces after the fence (or after the start, when that is later) looking goes on before it gives up."""

@@ -18,7 +18,8 @@ from reconcile.model.plan import Step, StepResult
 from reconcile.money import parse, plain
 from reconcile.protocol.context import Context
 from reconcile.protocol.decision import Left, NeedsFunds, NeedsLaterLook, basis, decide, intent_of, reserve
-from reconcile.protocol.freshness import BETWEEN_LOOKS_MS, MAX_READ_AGE_MS
+from reconcile.protocol.freshness import BETWEEN_LOOKS_MS
+from reconcile.protocol.lateness import MAX_READ_AGE_MS
 from reconcile.protocol.lifecycle import OUTCOMES, Event, State, advance
 from reconcile.protocol.outcome import settle
 from reconcile.protocol.slots import Slots

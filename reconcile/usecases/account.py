@@ -17,11 +17,12 @@ from reconcile.errors import (
 from reconcile.exchanges.base import Writer, lane_of
 from reconcile.journal.records import Known
 from reconcile.journal.state import JournalState
-from reconcile.model.account import Address, DesiredAccount
+from reconcile.model.account import Address, DesiredAccount, ObservedAccount
 from reconcile.model.plan import AccountPlan, PlanError
 from reconcile.money import plain
 from reconcile.planning import order as planner
 from reconcile.planning.targets import matches
+from reconcile.protocol.earlier import Earlier
 from reconcile.protocol.freshness import sound_look
 from reconcile.usecases.limits_in_force import looser_than_at
 from reconcile.usecases.world import Connection, World
@@ -96,15 +97,19 @@ async def plan_account(
     identity: str,
     plan_id: str,
     selection: Selection,
+    earlier: Earlier | None = None,
+    reuse: ObservedAccount | None = None,
 ) -> AccountPlan:
-    """Look and plan. Raises ReadFailed."""
+    """Look and plan; ``earlier`` and ``reuse`` as for ``sound_look``. Raises ReadFailed."""
     writer = connection.writer
 
     async def pause(milliseconds: int) -> None:
         world.progress(f"{desired.name}: waiting {-(-milliseconds // 1000)} s for reads that have seen our last step")
         await world.clock.sleep(milliseconds)
 
-    look, unsound = await sound_look(desired, writer, state, grace_ms=grace_ms(desired, writer), pause=pause)
+    look, unsound = await sound_look(
+        desired, writer, state, grace_ms=grace_ms(desired, writer), pause=pause, earlier=earlier, reuse=reuse
+    )
     held = {**unsound, **held_addresses(state, desired, writer)}
     made = planner.plan_account(
         desired,

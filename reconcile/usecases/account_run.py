@@ -14,7 +14,6 @@ from reconcile.model.plan import (
     AccountPlan,
     AccountResult,
     Entry,
-    MoveMargin,
     OutcomeKind,
     PlanError,
     SetMarginType,
@@ -26,9 +25,10 @@ from reconcile.planning import order as planner
 from reconcile.planning.diff import Stale, fresh_move
 from reconcile.protocol.context import Context
 from reconcile.protocol.executor import Executor
-from reconcile.protocol.freshness import MAX_READ_AGE_MS, declared_types
-from reconcile.usecases.account import as_error, check_not_frozen, failed_plan, held_addresses, identify, plan_account
+from reconcile.protocol.freshness import declared_types
+from reconcile.usecases.account import as_error, check_not_frozen, failed_plan, held_addresses, identify
 from reconcile.usecases.movements import moved
+from reconcile.usecases.preparing import first_look, plan_to_send
 from reconcile.usecases.run_records import (
     RunFacts,
     cold_until,
@@ -103,11 +103,10 @@ class AccountRun:
         if self._saved is not None:
             self._plan = await self._reviewed(self._saved)
         else:
-            self._plan = await plan_account(
+            self._plan = await plan_to_send(
                 self._world,
-                self._desired,
                 self._the_connection,
-                context.journal.state,
+                context,
                 identity=self.identity,
                 plan_id=self._facts.plan_id,
                 selection=self._facts.selection,
@@ -159,15 +158,9 @@ class AccountRun:
         return replace(saved, identity=self.identity, observed=look, observed_wall_ms=self._world.clock.wall_ms())
 
     async def _before_first_call(self, steps: Sequence[Step]) -> None:
-        """The cold fence where it applies, a look that is young, and no step stale; then the plan is used up."""
+        """A look that is young and has seen earlier calls, and no step stale; then the plan is used up."""
         context = self._the_context
-        moves = any(isinstance(step, MoveMargin) for step in steps)
-        cold = context.journal.state.cold_until_ms
-        if moves and cold is not None and context.writer.time.earliest() <= cold:
-            why = "this journal has not seen what was sent before; looking after any such request has died"
-            await context.pass_exchange_time(cold, why=why)
-        after = cold if moves and cold is not None else 0
-        look = await context.observer.look(after_ms=after, max_age_ms=MAX_READ_AGE_MS)
+        look = await first_look(context, steps)
         stale = [reason for step in steps if (reason := self._stale(step, look)) is not None]
         if stale:
             raise Declined("stale", "checking the plan before the first call: " + "; ".join(stale) + "; plan again")

@@ -13,6 +13,7 @@ from reconcile.model.plan import AccountPlan, PlanError, SavedPlan, Status, Step
 from reconcile.money import minus, plain
 from reconcile.planning.policy import limit_for
 from reconcile.protocol.context import Context
+from reconcile.protocol.earlier import Earlier
 from reconcile.protocol.freshness import declared_types
 from reconcile.protocol.funds import Reservation
 from reconcile.protocol.looks import Observer
@@ -233,6 +234,7 @@ def make_context(
         desired=desired,
         writer=writer,
         journal=journal,
+        earlier=Earlier(writer, desired, journal.state, grace_ms=grace),
         observer=Observer(writer, declared_types(desired), world.clock),
         reservation=reservation,
         clock=world.clock,

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from reconcile.protocol.lateness import LONG_AFTER_GRACES
+
 
 class Knows(StrEnum):
     """What a run's journal says of the calls that were sent before it."""
@@ -30,7 +32,7 @@ class Together:
     words: bool = True
 
 
-LATE = 10
+LATE = LONG_AFTER_GRACES
 """How many graces late one witness may be while the other one is in time."""
 
 TOGETHER = (

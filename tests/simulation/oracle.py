@@ -17,7 +17,8 @@ from reconcile.journal.records import Known
 from reconcile.model.plan import Entry, Status
 from reconcile.model.traits import TRAITS
 from reconcile.money import ZERO
-from reconcile.protocol.freshness import LET_GO_GRACES, UNSOUND
+from reconcile.protocol.freshness import UNSOUND
+from reconcile.protocol.lateness import LET_GO_GRACES
 from reconcile.sandbox.swarm import BELIEVABLE
 from reconcile.sandbox.values import ISOLATED, BookEffect
 from tests.simulation.declare import TOLERANCE, address_of

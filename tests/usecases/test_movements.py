@@ -14,7 +14,8 @@ from reconcile.model.plan import Result
 from reconcile.model.reports import Comparison, Run
 from reconcile.render import audit_diff, audit_run
 from reconcile.render.values import signed
-from reconcile.sandbox.faults import Ending, Fault, FaultPlan, Rule, Scripted
+from reconcile.sandbox.faults import Ending, Fault, Scripted
+from reconcile.sandbox.http import Request
 from reconcile.usecases.audit_live import compare_with_live
 from reconcile.usecases.movements import MOST_ASKED
 from tests.kit.scene import HOUR_MS, Scene, desired, play
@@ -118,19 +119,20 @@ def reads(scene: Scene, account: DesiredAccount) -> tuple[Any, list[str]]:
     return scene.apply(account, process), seen
 
 
-def test_where_nothing_but_our_steps_moved_no_ledger_is_read() -> None:
-    async def act(scene: Scene) -> tuple[Run, Run, list[str]]:
+def test_where_nothing_but_our_steps_moved_the_ledger_is_read_once_and_only_to_send() -> None:
+    async def act(scene: Scene) -> tuple[Run, Run, list[str], list[str]]:
         await scene.apply(desired(DEMO))
         await scene.pass_time(HOUR_MS)
         quiet, seen = reads(scene, desired(DEMO))
         first = run_of(scene, await quiet)
         work, more = reads(scene, desired({**DEMO, LONG: "4600", SHORT: "2050"}))
-        return first, run_of(scene, await work), [*seen, *more]
+        return first, run_of(scene, await work), seen, more
 
-    (quiet, busy, seen), _ = play(act)
+    (quiet, busy, seen, more), _ = play(act)
     assert quiet.moved == {}
     assert {place: each.causes for place, each in (busy.moved or {}).items()} == {LONG: (), SHORT: ()}
     assert [path for path in seen if LEDGER in path or "income" in path] == []
+    assert sorted(path for path in more if LEDGER in path or "income" in path) == ["GET v1/income", f"GET v1/{LEDGER}"]
 
 
 def test_what_moved_within_the_tolerance_is_told_too() -> None:
@@ -265,16 +267,29 @@ def test_a_step_whose_outcome_a_later_run_learns_counts_once_and_the_rest_is_tol
     assert told(found, LONG) == [("manual", "-10"), ("reconcile", "+1510"), ("funding", "-3"), ("reconcile", "+3")]
 
 
+class LedgerGone:
+    """The ledger answers nothing after a call."""
+
+    def __init__(self) -> None:
+        self.has_sent = False
+
+    def pick(self, request: Request) -> Fault:
+        """See ``Faults``."""
+        self.has_sent = self.has_sent or request.method == "POST"
+        return Fault(ending=Ending.LOST) if self.has_sent and LEDGER in request.path else Fault()
+
+
 def test_without_the_ledger_it_is_told_as_unexplained_and_the_apply_is_as_good() -> None:
-    lost = Rule(fault=Fault(ending=Ending.LOST), path=f"*{LEDGER}")
+    faults = LedgerGone()
 
     async def act(scene: Scene) -> tuple[Comparison, Result]:
         first = await scene.apply(desired(DEMO))
         await a_night(scene)
+        faults.has_sent = False
         last = await scene.apply(desired(DEMO))
         return between(scene, first, last), last
 
-    (found, last), scene = play(act, Scene(faults=FaultPlan([lost])))
+    (found, last), scene = play(act, Scene(faults=faults))
     assert sorted(told(found, LONG)) == [("reconcile", "+44.2"), ("unexplained", "-44.2")]
     assert "the ledger could not be read" in audit_diff.text([found])
     assert (last.exit_code, scene.margin(LONG)) == (0, Decimal(4500))

@@ -1,0 +1,109 @@
+"""Margin calls in the exchange's ledger that this journal does not know: made elsewhere, or by a later state of it.
+
+What our journal knows of is held against its own margin (``verdict.stale_basis``). Of any other call nobody can say
+whether a look has seen it, because positions may be as much as ten graces late. So before the first call of a run the
+ledger of its lanes is read over the last ten graces; where it shows a call that the journal does not know, a look is
+sound only when it was sent ten graces after that call, or when what our last step left and all rows since add up to it.
+
+One read is enough for a run. What another machine or a lost journal sent has died, and its row is in the ledger, once
+the cold fence has passed; what this run sends itself is in the journal.
+"""
+
+from collections.abc import Collection, Sequence
+from decimal import Decimal
+
+from reconcile.evidence.verdict import signed_amount, stale_basis
+from reconcile.exchanges.base import Reader, lane_of
+from reconcile.journal.records import Effect, Intent
+from reconcile.journal.state import JournalState
+from reconcile.model.account import Address, DesiredAccount, ObservedAccount
+from reconcile.model.ledger import Cause, LedgerRead, LedgerRow
+from reconcile.money import minus
+from reconcile.planning.diff import amount_step
+from reconcile.protocol.lateness import LEDGER_SLACK_MS, LET_GO_GRACES, LONG_AFTER_GRACES, unsure_from
+
+
+class Earlier:
+    """What one run has asked the ledger before its first call. Nothing is known of a symbol that was not asked."""
+
+    def __init__(self, reader: Reader, desired: DesiredAccount, state: JournalState, *, grace_ms: int) -> None:
+        self._reader = reader
+        self._desired = desired
+        self._state = state
+        self._grace_ms = grace_ms
+        self._ledgers: dict[str, LedgerRead] = {}
+        self._since_ms = 0
+
+    def asks(self, addresses: Collection[Address]) -> bool:
+        """Whether the ledger is still to be asked for one of these."""
+        return any(address.symbol not in self._ledgers for address in addresses)
+
+    async def ask(self, addresses: Collection[Address]) -> None:
+        """Read the ledger of these addresses' symbols, all at once. Raises ReadFailed."""
+        symbols = list(dict.fromkeys(address.symbol for address in addresses))
+        if not symbols:
+            return
+        now = self._reader.time.latest()
+        moves = [move for address in addresses if (move := self._recent(address, now)) is not None]
+        windows = [unsure_from(move, grace_ms=self._grace_ms) - LEDGER_SLACK_MS for move in moves]
+        self._since_ms = min([now - LONG_AFTER_GRACES * self._grace_ms - 2 * LEDGER_SLACK_MS, *windows])
+        self._ledgers.update(await self._reader.ledgers(symbols, since_ms=self._since_ms))
+
+    def until(self, address: Address, look: ObservedAccount, *, shared: bool) -> int | None:
+        """The exchange time that a look must be later than to show every call the journal does not know; None: it does.
+
+        ``shared`` as for ``verdict.sight``.
+        """
+        ledger, position = self._ledgers.get(address.symbol), look.positions.get(address)
+        if ledger is None or position is None:
+            return None
+        lane = lane_of(self._reader.traits, address)
+        known = self._state.calls.get(lane, ())
+        step_size = amount_step(self._desired, self._reader.traits, position.asset)
+        unknown = unknown_calls(ledger.rows, known, address, step_size=step_size)
+        late_ms = LONG_AFTER_GRACES * self._grace_ms + LEDGER_SLACK_MS
+        recent = [row for row in unknown if row.time_ms + late_ms >= look.sent_at_ms]
+        if not recent:
+            return None
+        move = self._recent(address, look.sent_at_ms)
+        if move is not None and not stale_basis(
+            position,
+            move,
+            ledger.rows,
+            shared=shared,
+            unsure_since_ms=unsure_from(move, grace_ms=self._grace_ms),
+            unknown=unknown,
+        ):
+            return None
+        return max(row.time_ms for row in recent) + late_ms
+
+    def _recent(self, address: Address, now_ms: int) -> Effect | None:
+        move = self._state.moves.get(str(address))
+        return move if move is not None and now_ms - move.effect_ms <= LET_GO_GRACES * self._grace_ms else None
+
+
+def unknown_calls(
+    rows: Sequence[LedgerRow], known: Sequence[Intent], address: Address, *, step_size: Decimal
+) -> list[LedgerRow]:
+    """The margin calls of an address, or of its symbol where rows name no side, that no known call accounts for.
+
+    A known call accounts for one row: of its direction, its amount within one step, between signature and fence.
+    """
+    calls = [
+        row
+        for row in rows
+        if row.cause is Cause.MANUAL and row.symbol == address.symbol and row.side in {None, address.side}
+    ]
+    for intent in known:
+        own = next((row for row in calls if _is_of(row, intent, step_size)), None)
+        if own is not None:
+            calls.remove(own)
+    return calls
+
+
+def _is_of(row: LedgerRow, intent: Intent, step_size: Decimal) -> bool:
+    return (
+        row.side in {None, intent.address.side}
+        and intent.signed_at_ms - LEDGER_SLACK_MS <= row.time_ms <= intent.fence_ms
+        and abs(minus(row.change, signed_amount(intent))) <= step_size
+    )

@@ -1,0 +1,99 @@
+"""What apply asks before its first call: the cold fence, and the ledger about calls that the journal does not know.
+
+Where nothing is to be sent and the journal has seen everything, none of this costs a request.
+"""
+
+from collections.abc import Collection, Sequence
+
+from reconcile.exchanges.base import open_addresses
+from reconcile.model.account import Address, ObservedAccount
+from reconcile.model.plan import AccountPlan, MoveMargin, Step
+from reconcile.protocol.context import Context
+from reconcile.protocol.freshness import BASIS_LOOKS, shares_symbol
+from reconcile.protocol.lateness import LONG_AFTER_GRACES, MAX_READ_AGE_MS
+from reconcile.usecases.account import Selection, plan_account
+from reconcile.usecases.world import Connection, World
+
+
+async def plan_to_send(
+    world: World, connection: Connection, context: Context, *, identity: str, plan_id: str, selection: Selection
+) -> AccountPlan:
+    """A plan whose every conclusion rests on a look that has seen earlier calls, whoever knows of them.
+
+    Planned once; again where the fence was waited for or the ledger puts that look in doubt. Raises ReadFailed,
+    Interrupted.
+    """
+    reuse: ObservedAccount | None = None
+    while True:
+        plan = await plan_account(
+            world,
+            context.desired,
+            connection,
+            context.journal.state,
+            identity=identity,
+            plan_id=plan_id,
+            selection=selection,
+            earlier=context.earlier,
+            reuse=reuse,
+        )
+        asked, reuse = _to_ask(context, plan), plan.observed
+        if reuse is None or not context.earlier.asks(asked):
+            return plan
+        waited = await _pass_cold_fence(context, plan.steps)
+        await context.earlier.ask(asked)
+        if not waited and _unseen(context, asked, reuse) is None:
+            return plan
+
+
+async def first_look(context: Context, steps: Sequence[Step]) -> ObservedAccount:
+    """A young look to send these steps on, once fence and ledger were asked. Raises ReadFailed, Interrupted."""
+    await _pass_cold_fence(context, steps)
+    moves = [step.address for step in steps if isinstance(step, MoveMargin)]
+    if context.earlier.asks(moves):
+        await context.earlier.ask(moves)
+    after = context.journal.state.cold_until_ms or 0 if moves else 0
+    for _ in range(BASIS_LOOKS):
+        look = await context.observer.look(after_ms=after, max_age_ms=MAX_READ_AGE_MS)
+        unseen = _unseen(context, moves, look)
+        if unseen is None:
+            break
+        await context.pause(unseen - context.writer.time.earliest())
+        after = unseen
+    return look  # each step asks again, and none is sent on a look that is in doubt still
+
+
+async def _pass_cold_fence(context: Context, steps: Sequence[Step]) -> bool:
+    """Wait, where margin is to be moved, until no request that the journal has not seen can arrive; whether it did."""
+    cold_until_ms = context.journal.state.cold_until_ms
+    if cold_until_ms is None or context.writer.time.earliest() > cold_until_ms:
+        return False
+    if not any(isinstance(step, MoveMargin) for step in steps):
+        return False
+    why = "this journal has not seen what was sent before; looking after any such request has died"
+    await context.pass_exchange_time(cold_until_ms, why=why)
+    return True
+
+
+def _to_ask(context: Context, plan: AccountPlan) -> Collection[Address]:
+    """Where margin is to be moved; and every open target while the journal may have missed what a look may miss too."""
+    moves = {step.address for step in plan.steps if isinstance(step, MoveMargin)}
+    cold_until_ms = context.journal.state.cold_until_ms
+    late_ms = LONG_AFTER_GRACES * context.grace_ms
+    if cold_until_ms is None or context.writer.time.earliest() > cold_until_ms + late_ms or plan.observed is None:
+        return moves
+    look = plan.observed
+    return moves | {
+        target.address
+        for target in context.desired.targets
+        if target.isolated_margin is not None and target.address in open_addresses(look, target.address.symbol)
+    }
+
+
+def _unseen(context: Context, addresses: Collection[Address], look: ObservedAccount) -> int | None:
+    """The time that a look must be later than to have seen every earlier call on these addresses; None: it has."""
+    found = [
+        until
+        for address in addresses
+        if (until := context.earlier.until(address, look, shared=shares_symbol(look, address.symbol))) is not None
+    ]
+    return max(found, default=None)
