@@ -9,6 +9,7 @@
     │   ├── ChainBroken       a record was changed, dropped, inserted or reordered
     │   └── LockLost          what we hold is no longer the lock of this account
     ├── Interrupted           the person or the system asked us to stop                                 exit 130
+    ├── InternalError         a bug of ours, contained in one step or one account                       exit 1
     └── ExchangeError
         ├── ReadFailed        a read gave no usable answer; the account is as it was                    exit 1
         └── WriteError        one write was tried; the three ways it can have ended without a yes:
@@ -19,8 +20,10 @@
 Messages read ``what was being done: what is wrong; what to do``, in lower case. A cause is always chained.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from types import TracebackType
 
 LONGEST_TEXT = 2000
 """Characters of one error's text; what others wrote into it may be of any length."""
@@ -106,6 +109,48 @@ class LockLost(JournalError):
 
 class Interrupted(ReconcileError):
     """The run was asked to stop (Ctrl-C, SIGTERM); what was in flight is settled or journalled."""
+
+
+class InternalError(ReconcileError):
+    """Something that is not a ReconcileError was raised: a bug. The message names its type and place, not its text,
+    which may hold anything."""
+
+
+class Containment:
+    """A context manager that lets a bug of ours end one step or one account, and no other.
+
+    Every exception that is not a ReconcileError becomes an InternalError; this is the one place that takes them all.
+    The steps and accounts beside it may have calls in flight, and an exception that reached their task group would
+    cancel them between "sent" and "journalled". ``doing`` begins the message; ``trace`` is given the exception.
+    """
+
+    def __init__(self, doing: str, trace: Callable[[Exception], object]) -> None:
+        self._doing = doing
+        self._trace = trace
+
+    def __enter__(self) -> None:
+        """Nothing to do before."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Raises InternalError in place of an unexpected exception; cancellation and exits pass."""
+        if isinstance(error, Exception) and not isinstance(error, ReconcileError):
+            self._trace(error)
+            problem = f"internal error: {type(error).__name__}{origin(error)}"
+            raise InternalError(
+                f"{self._doing}: {problem}; this is a bug, please report it with what -v says"
+            ) from error
+
+
+def origin(error: BaseException) -> str:
+    """Where an exception was raised, as far as our own code goes: `` at FILE:LINE in FUNCTION``, empty if unknown."""
+    place, at = "", error.__traceback__
+    while at is not None:
+        code = at.tb_frame.f_code
+        folders = code.co_filename.replace("\\", "/").split("/")
+        if "reconcile" in folders or not place:
+            place = f" at {folders[-1]}:{at.tb_lineno} in {code.co_name}"
+        at = at.tb_next
+    return place
 
 
 class ExchangeError(ReconcileError):

@@ -6,7 +6,6 @@ of ours: it shows its type and place, and with ``-v`` the traceback, without loc
 
 import re
 import traceback
-from pathlib import Path
 from typing import assert_never
 
 import click
@@ -20,6 +19,7 @@ from reconcile.errors import (
     ReconcileError,
     StateFileErrors,
     UsageError,
+    origin,
     readable,
 )
 
@@ -94,15 +94,22 @@ def _say(session: Session, messages: list[str], code: int, problems: tuple[Probl
 
 
 def _unexpected(error: BaseException, session: Session) -> int:
-    frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if "reconcile" in Path(frame.filename).parts] or list(frames)
-    place = f" at {Path(ours[-1].filename).name}:{ours[-1].lineno} in {ours[-1].name}" if ours else ""
-    lines = [f"unexpected {type(error).__name__}{place}: {error}", "this is a bug; please report it"]
+    lines = [f"unexpected {type(error).__name__}{origin(error)}: {error}", "this is a bug; please report it"]
     if session.verbose:
-        lines += "".join(traceback.TracebackException.from_exception(error, capture_locals=False).format()).splitlines()
+        lines += _traceback(error)
     else:
         lines[-1] += " with what -v says (no secrets are in it)"
     return _say(session, lines, 1)
+
+
+def trace(error: BaseException, session: Session) -> None:
+    """Show where a bug was that a step or an account contained: with ``-v``, on stderr, without its secrets."""
+    if session.verbose:
+        session.warn(redacted("\n".join(_traceback(error)), session))
+
+
+def _traceback(error: BaseException) -> list[str]:
+    return "".join(traceback.TracebackException.from_exception(error, capture_locals=False).format()).splitlines()
 
 
 def redacted(text: str, session: Session) -> str:

@@ -22,7 +22,7 @@ from requests.adapters import BaseAdapter
 from requests.utils import get_environ_proxies
 
 from reconcile import __version__
-from reconcile.cli.errors import redacted
+from reconcile.cli.errors import redacted, trace
 from reconcile.cli.files import private
 from reconcile.cli.machine import machine_of
 from reconcile.cli.session import Session
@@ -120,6 +120,7 @@ class Outside:
             connect=self.connect,
             progress=progress,
             warn=lambda line: self._session.warn(redacted(line, self._session)),
+            trace=lambda error: trace(error, self._session),
             stop=stop,
             host=socket.gethostname(),
             machine=machine_of(socket.gethostname()),

@@ -20,9 +20,9 @@ _OPEN = "the journal holds what is open, and the next run settles it"
 class Context:
     """One account's run.
 
-    ``new_id`` makes intent ids; ``progress`` takes one line for a person; ``halted`` gives the reason why nothing new
-    may be started (asked to stop, frozen), None while all is well. ``grace_ms`` and ``validity_ms`` are as assumed of
-    the exchange.
+    ``new_id`` makes intent ids; ``progress`` takes one line for a person and ``trace`` an exception that is a bug of
+    ours; ``halted`` gives the reason why nothing new may be started (asked to stop, frozen), None while all is well.
+    ``grace_ms`` and ``validity_ms`` are as assumed of the exchange.
     """
 
     desired: DesiredAccount
@@ -34,6 +34,7 @@ class Context:
     clock: Clock
     new_id: Callable[[], str]
     progress: Callable[[str], None]
+    trace: Callable[[Exception], object]
     halted: Callable[[], Awaitable[str | None]]
     stop: Stop
     grace_ms: int

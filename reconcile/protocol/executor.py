@@ -7,8 +7,9 @@ only while a step looks and sends: a fence or a slow answer in one lane holds up
 from collections.abc import Callable, Sequence
 
 from reconcile.concurrency import together
+from reconcile.errors import Containment, InternalError
 from reconcile.journal.records import Known, Outcome, Unsettled
-from reconcile.model.plan import MoveMargin, Step, StepResult
+from reconcile.model.plan import MoveMargin, OutcomeKind, Step, StepResult
 from reconcile.protocol.context import Context
 from reconcile.protocol.outcome import settle
 from reconcile.protocol.slots import Places, Slots
@@ -22,6 +23,7 @@ class Executor:
         """``parallelism`` is how many steps may look and send at once, at least 1; ``places`` as for ``Slots``."""
         self._context = context
         self._slots = Slots(parallelism, places)
+        self._results: dict[str, StepResult] = {}
 
     async def settle_earlier(self) -> None:
         """Lead every intent that earlier runs left open out of doubt, all lanes at once, and journal what is known.
@@ -36,7 +38,7 @@ class Executor:
         await together(self._settle_one(item) for item in unsettled)
 
     async def run(self, steps: Sequence[Step]) -> tuple[StepResult, ...]:
-        """Run the steps; results come in the order of the steps."""
+        """Run the steps; results come in the order of the steps. Raises ReadFailed before the first one."""
         lanes: dict[str, list[Step]] = {}
         for step in steps:
             before = lanes.setdefault(self._context.lane(step.address), [])
@@ -48,21 +50,41 @@ class Executor:
         cursor = await self._context.writer.newest_row(steps[0].address.symbol)
         sending = _Sending(self._context, len(steps))
         self._context.observer.writing(busy=True)
-        results: dict[str, StepResult] = {}
-        await together(self._lane(lane, cursor, sending, results) for lane in lanes.values())
-        return tuple(results[step.step_id] for step in steps)
+        await together(self._lane(lane, cursor, sending) for lane in lanes.values())
+        return self.results(steps)
 
-    async def _lane(
-        self, steps: Sequence[Step], cursor: str | None, sending: "_Sending", results: dict[str, StepResult]
-    ) -> None:
+    def results(self, steps: Sequence[Step]) -> tuple[StepResult, ...]:
+        """What the steps that have ended so far ended in, in the order of the steps."""
+        return tuple(self._results[step.step_id] for step in steps if step.step_id in self._results)
+
+    async def _lane(self, steps: Sequence[Step], cursor: str | None, sending: "_Sending") -> None:
+        """A bug ends this lane alone; a step without a result by then was not begun, since a begun one always ends."""
+        try:
+            with Containment(f"running {self._context.lane(steps[0].address)}", self._context.trace):
+                await self._run_lane(steps, cursor, sending)
+        except InternalError as error:
+            for step in steps:
+                self._results.setdefault(step.step_id, _not_started(step, str(error)))
+
+    async def _run_lane(self, steps: Sequence[Step], cursor: str | None, sending: "_Sending") -> None:
         for step in steps:
             if _frees(step):
                 self._context.reservation.expect(step.step_id)
             run = StepRun(self._context, step, slots=self._slots, cursor=cursor)
-            results[step.step_id] = await run.run(sending.once())
+            self._results[step.step_id] = await run.run(sending.once())
             self._context.reservation.over(step.step_id)
 
     async def _settle_one(self, item: Unsettled) -> None:
+        """Settle one intent; a bug leaves it open, which holds its lane, and the other lanes go on."""
+        context = self._context
+        doing = f"{context.desired.name}: {item.intent.address}: settling an earlier step"
+        try:
+            with Containment(doing, context.trace):
+                await self._settle(item)
+        except InternalError as error:
+            context.progress(str(error))
+
+    async def _settle(self, item: Unsettled) -> None:
         context, intent = self._context, item.intent
         if intent.action == "add_margin" and intent.asset is not None and intent.amount is not None:
             context.reservation.take(intent.intent_id, intent.asset, intent.amount)
@@ -84,6 +106,16 @@ class Executor:
 def _frees(step: Step) -> bool:
     """Whether a step brings free balance that additions may wait for."""
     return isinstance(step, MoveMargin) and step.action == "reduce_margin"
+
+
+def _not_started(step: Step, why: str) -> StepResult:
+    return StepResult(
+        step_id=step.step_id,
+        address=step.address,
+        action=step.action,
+        outcome=OutcomeKind.SKIPPED,
+        detail=f"not started: {why}",
+    )
 
 
 def _is_news(item: Unsettled, outcome: Outcome) -> bool:

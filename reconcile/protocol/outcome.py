@@ -7,11 +7,21 @@ Nothing here sends a write, and nothing here concludes from a read that failed. 
 from dataclasses import dataclass
 
 from reconcile.errors import ReadFailed
-from reconcile.evidence.verdict import Judgement, Margin, Sight, Was, judge, judge_type, sight
+from reconcile.evidence.verdict import (
+    Judgement,
+    Margin,
+    Sight,
+    Was,
+    judge,
+    judge_type,
+    margin_verdict,
+    sight,
+    signed_amount,
+)
 from reconcile.exchanges.http.limits import settling
 from reconcile.journal.records import Intent, Known, Outcome
-from reconcile.model.account import MarginType
-from reconcile.money import plain
+from reconcile.model.account import MarginType, ObservedAccount
+from reconcile.money import parse, plain
 from reconcile.protocol.context import Context
 from reconcile.protocol.freshness import BETWEEN_LOOKS_MS, shares_symbol
 from reconcile.protocol.lateness import LEDGER_SLACK_MS, LONG_AFTER_GRACES, unsure_since
@@ -46,6 +56,19 @@ async def settle(context: Context, intent: Intent, *, was: Known | None, effect_
         except ReadFailed as error:
             return _undecided(intent, was, effect_ms, f"the exchange's time could not be read: {error}")
         return await _until_two_agree(context, intent, was=was, effect_ms=effect_ms)
+
+
+def visible(intent: Intent, look: ObservedAccount) -> str | None:
+    """What a look shows of an accepted step: the new margin or type as text, None when it does not show yet."""
+    if intent.amount is None:
+        state = look.symbols.get(intent.address.symbol)
+        live = str(state.margin_type) if state else None
+        return live if live == intent.wanted else None
+    position = look.positions.get(intent.address)
+    if position is None or not position.is_open:
+        return None
+    seen = margin_verdict(parse(intent.before), position.isolated_margin, signed_amount(intent))
+    return plain(position.isolated_margin) if seen is Margin.MOVED else None
 
 
 async def _until_two_agree(context: Context, intent: Intent, *, was: Known | None, effect_ms: int | None) -> Outcome:

@@ -9,19 +9,28 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import assert_never
 
-from reconcile.errors import InDoubt, Interrupted, JournalError, NotSent, ReadFailed, RefusalKind, Refused
-from reconcile.evidence.verdict import Margin, margin_verdict, signed_amount
+from reconcile.errors import (
+    Containment,
+    InDoubt,
+    Interrupted,
+    JournalError,
+    NotSent,
+    ReadFailed,
+    ReconcileError,
+    RefusalKind,
+    Refused,
+)
 from reconcile.exchanges.base import Call, Yes
-from reconcile.journal.records import Intent, Known, Noted, Outcome
+from reconcile.journal.records import Intent, Known, Outcome
 from reconcile.model.account import ObservedAccount, Position
 from reconcile.model.plan import Step, StepResult
-from reconcile.money import parse, plain
+from reconcile.protocol import call_records
 from reconcile.protocol.context import Context
 from reconcile.protocol.decision import Left, NeedsFunds, NeedsLaterLook, basis, decide, intent_of, reserve
 from reconcile.protocol.freshness import BETWEEN_LOOKS_MS
 from reconcile.protocol.lateness import MAX_READ_AGE_MS
 from reconcile.protocol.lifecycle import OUTCOMES, Event, State, advance
-from reconcile.protocol.outcome import settle
+from reconcile.protocol.outcome import settle, visible
 from reconcile.protocol.slots import Slots
 
 ATTEMPTS = 4
@@ -46,23 +55,29 @@ class StepRun:
         self._not_before = 0
         self._effect_ms = 0
         self._yes_ms = 0
+        self._intent: Intent | None = None
         self._sent_amount: Decimal | None = None
         self._position: Position | None = None
 
     async def run(self, sending_over: Callable[[], None]) -> StepResult:
-        """Live the step to its end; ``sending_over`` is called once when nothing more will be sent at once."""
+        """Live the step to its end; ``sending_over`` is called once when nothing more will be sent at once.
+
+        Never raises: whatever fails, the step ends in what is known of its call, and the steps beside it go on.
+        """
+        try:
+            with Containment(f"running {self._step.action} of {self._step.address}", self._context.trace):
+                return await self._to_its_end(sending_over)
+        except ReconcileError as error:
+            return await self._broken_off(error)
+        finally:
+            sending_over()
+
+    async def _to_its_end(self, sending_over: Callable[[], None]) -> StepResult:
         try:
             return await self._run(sending_over)
         except Left as left:
             self._turn(left.event)
             return self._result(detail=str(left))
-        except Interrupted as error:
-            return self._broken_off(f"interrupted: {error}")
-        except JournalError as error:
-            self._context.progress(f"{self._context.desired.name}: {error}")
-            return self._broken_off(f"the journal failed: {error}")
-        finally:
-            sending_over()
 
     async def _run(self, sending_over: Callable[[], None]) -> StepResult:
         detail = ""
@@ -115,7 +130,7 @@ class StepRun:
             if answer is not None:
                 await asyncio.sleep(0)  # whoever waits to send is first; what the answer means can wait
                 return intent, await self._classify(intent, answer)
-            await self._proven_nothing(intent, Known.NOT_SENT, f"not sent: {why_not}")
+            await call_records.proven_nothing(self._context, intent, Known.NOT_SENT, f"not sent: {why_not}")
             self._turn(Event.NOT_SENT)
         raise Left(
             Event.GIVEN_UP, "not sent: no look stayed young until its intent was on disk; is the disk very slow?"
@@ -134,6 +149,7 @@ class StepRun:
         intent = intent_of(context, self._step, decision, cursor=self._cursor)
         reserve(context, intent, look)
         await context.journal.append(intent, durable=True)
+        self._intent = intent
         self._turn(Event.INTENT_WRITTEN)
         self._position = decision.position
         return intent, look
@@ -141,12 +157,16 @@ class StepRun:
     # Send once and classify.
 
     async def _send(self, intent: Intent, call: Call) -> Yes | NotSent | Refused | InDoubt:
+        """One request, once. Any failure but a proof that nothing was executed is doubt, a bug of ours included."""
         self._turn(Event.SEND)
         self._sent_amount = intent.amount
         try:
-            return await self._context.writer.send(call)
+            with Containment("sending the call and reading its answer", self._context.trace):
+                return await self._context.writer.send(call)
         except (NotSent, Refused, InDoubt) as error:
             return error
+        except ReconcileError as error:
+            return InDoubt(str(error))
 
     async def _classify(self, intent: Intent, answer: Yes | NotSent | Refused | InDoubt) -> str:
         match answer:
@@ -154,15 +174,14 @@ class StepRun:
                 await self._accepted(intent, answer)
                 return answer.note
             case NotSent():
-                await self._proven_nothing(intent, Known.NOT_SENT, str(answer))
+                await call_records.proven_nothing(self._context, intent, Known.NOT_SENT, str(answer))
                 self._turn(Event.NOT_SENT)
             case Refused():
-                await self._proven_nothing(intent, Known.REFUSED, str(answer), code=answer.code)
+                await call_records.proven_nothing(self._context, intent, Known.REFUSED, str(answer), code=answer.code)
                 self._turn(Event.REFUSED_FOR_NOW if answer.kind in _AGAIN else Event.REFUSED)
             case InDoubt():
                 self._turn(Event.LOST)
-                told = {"intent_id": intent.intent_id, "code": answer.code, "message": str(answer)}
-                await self._context.journal.append(Noted(what="no_clear_answer", details=told), durable=False)
+                await call_records.in_doubt(self._context, intent, str(answer), code=answer.code)
             case _:
                 assert_never(answer)
         return str(answer)
@@ -176,11 +195,6 @@ class StepRun:
         outcome = Outcome(intent_id=intent.intent_id, known=Known.ACCEPTED, effect_ms=effect_ms, message=yes.note)
         await self._context.journal.append(outcome, durable=False)
 
-    async def _proven_nothing(self, intent: Intent, known: Known, message: str, *, code: str | None = None) -> None:
-        self._context.reservation.release(intent.intent_id)
-        outcome = Outcome(intent_id=intent.intent_id, known=known, effect_ms=None, code=code, message=message)
-        await self._context.journal.append(outcome, durable=False)
-
     # Learn the end.
 
     async def _confirm(self, intent: Intent) -> StepResult:
@@ -192,7 +206,7 @@ class StepRun:
                 look = await self._context.observer.verify(after_ms=after)
             except ReadFailed:
                 break
-            seen = _visible(intent, look)
+            seen = visible(intent, look)
             if seen is not None:
                 self._turn(Event.SEEN)
                 evidence = f"{intent.before} → {seen} seen after the exchange said yes"
@@ -254,11 +268,20 @@ class StepRun:
     def _turn(self, event: Event) -> None:
         self._state = advance(self._state, event)
 
-    def _broken_off(self, detail: str) -> StepResult:
+    async def _broken_off(self, error: ReconcileError) -> StepResult:
         """The result of a step that could not be lived to its end; what it ended in before that stays true."""
+        detail = {Interrupted: f"interrupted: {error}", JournalError: f"the journal failed: {error}"}
+        told = next((text for kind, text in detail.items() if isinstance(error, kind)), str(error))
+        if not isinstance(error, Interrupted):
+            self._context.progress(f"{self._context.desired.name}: {error}")
+        intent = None if self._state in {State.PLANNED, State.JOURNALLED} else self._intent
+        if self._state is State.JOURNALLED:
+            told = f"not sent: {told}"
+        if self._intent is not None and not isinstance(error, Interrupted | JournalError):
+            await call_records.broken_off(self._context, self._intent, self._state, told)
         if self._state not in OUTCOMES:
             self._turn(Event.INTERRUPTED)
-        return self._result(detail=detail)
+        return self._result(intent=intent, detail=told)
 
     def _result(
         self, *, intent: Intent | None = None, after: str | None = None, evidence: str = "", detail: str = ""
@@ -275,16 +298,3 @@ class StepRun:
             evidence=evidence,
             detail=detail,
         )
-
-
-def _visible(intent: Intent, look: ObservedAccount) -> str | None:
-    """What a look shows of an accepted step: the new margin or type as text, None when it does not show yet."""
-    if intent.amount is None:
-        state = look.symbols.get(intent.address.symbol)
-        live = str(state.margin_type) if state else None
-        return live if live == intent.wanted else None
-    position = look.positions.get(intent.address)
-    if position is None or not position.is_open:
-        return None
-    seen = margin_verdict(parse(intent.before), position.isolated_margin, signed_amount(intent))
-    return plain(position.isolated_margin) if seen is Margin.MOVED else None

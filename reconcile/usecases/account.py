@@ -8,6 +8,7 @@ from reconcile.connect import secrets
 from reconcile.errors import (
     Declined,
     InputError,
+    InternalError,
     Interrupted,
     JournalError,
     ReadFailed,
@@ -26,6 +27,9 @@ from reconcile.protocol.earlier import Earlier
 from reconcile.protocol.freshness import sound_look
 from reconcile.usecases.limits_in_force import looser_than_at
 from reconcile.usecases.world import Connection, World
+
+_KEYS = {InputError: "input", JournalError: "journal", InternalError: "internal"}
+"""The keys of errors that have a message and exit code 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,15 +144,12 @@ def as_error(error: ReconcileError, desired: DesiredAccount | None = None) -> tu
                 key=error.key, message=str(error), asset=error.asset, limit=error.limit, value=error.value
             )
             return found, 4
-        case InputError():
-            return PlanError(key="input", message=str(error)), 1
         case ReadFailed():
             keys = secrets.names(desired) if desired is not None and error.kind is RefusalKind.PERMISSION else ()
             where = f" (this account's are {', '.join(keys)})" if keys else ""
             return PlanError(key="exchange", message=f"{error}{where}"), 1
-        case JournalError():
-            return PlanError(key="journal", message=str(error)), 1
         case Interrupted():
             return PlanError(key="interrupted", message=str(error)), 130
         case _:
-            return PlanError(key="error", message=str(error)), 1
+            key = next((key for kind, key in _KEYS.items() if isinstance(error, kind)), "error")
+            return PlanError(key=key, message=str(error)), 1

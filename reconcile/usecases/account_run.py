@@ -1,11 +1,11 @@
 """One account's run of apply under its lock: settle, look, plan, send, verify, and what is known at the end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from reconcile.concurrency import until
-from reconcile.errors import Declined, JournalError, ReadFailed, ReconcileError
+from reconcile.errors import Containment, Declined, ReadFailed, ReconcileError
 from reconcile.exchanges.base import open_addresses
 from reconcile.journal.base import Journal
 from reconcile.journal.records import Known, PlanUsed, RunFinished
@@ -29,6 +29,7 @@ from reconcile.protocol.freshness import declared_types
 from reconcile.usecases.account import as_error, check_not_frozen, failed_plan, held_addresses, identify
 from reconcile.usecases.movements import moved
 from reconcile.usecases.preparing import first_look, plan_to_send
+from reconcile.usecases.run_lock import hold
 from reconcile.usecases.run_records import (
     RunFacts,
     cold_until,
@@ -49,6 +50,8 @@ class AccountRun:
 
     def __init__(self, world: World, desired: DesiredAccount, facts: RunFacts) -> None:
         self._world = world
+        self.name = desired.name
+        self.trace = world.trace
         self._desired = desired
         self._facts = facts
         self._saved = account_of(facts.saved, desired.name)
@@ -75,16 +78,10 @@ class AccountRun:
     async def open(self, stack: AsyncExitStack) -> None:
         """Take the lock for the life of ``stack`` and settle what earlier runs left open."""
         world, connection = self._world, self._the_connection
-        lock = world.store.open(
-            self.identity,
-            run_id=self._facts.run_id,
-            holder={"host": world.host, "actor": world.actor, "command": self._facts.command},
-            timeout_ms=world.lock_timeout_ms,
-            on_wait=self._waits_for,
+        facts = self._facts
+        self._journal = journal = await hold(
+            world, stack, self.identity, name=self.name, run_id=facts.run_id, command=facts.command
         )
-        doing = f"taking the lock of {self._desired.name}"
-        journal = await until(world.stop, stack.enter_async_context(lock), doing=doing)
-        self._journal = journal
         cold_until_ms = cold_until(world, self._desired, journal, connection)
         started = await run_started(world, self._desired, self._facts, journal, cold_until_ms)
         await journal.append(started, durable=False)
@@ -126,17 +123,28 @@ class AccountRun:
         if steps:
             await self._before_first_call(steps)
             executor = Executor(self._the_context, parallelism=self._world.parallelism, places=self._facts.places)
-            self._results = await executor.run(steps)
+            try:
+                await executor.run(steps)
+            finally:
+                self._results = executor.results(steps)
         return await self._conclude(plan)
 
     async def failed(self, error: ReconcileError) -> AccountResult:
-        """The result of an account that could not go on; noted beside the journal where it never held that."""
+        """The result of an account that could not go on; noted beside the journal where it never held that.
+        Never raises, so that what the steps ended in is told whatever failed after them."""
         found, code = as_error(error, self._desired)
+        errors: tuple[PlanError, ...] = (found,)
         notes_head = None
         if self._journal is None:
-            notes_head = await note_refused(self._world, self._desired, self._facts, self.identity, error)
+            try:
+                with Containment("noting the refusal", self.trace):
+                    notes_head = await note_refused(self._world, self._desired, self._facts, self.identity, error)
+            except ReconcileError as failure:
+                errors = (*errors, as_error(failure)[0])
+        if self._results:
+            code = planner.worst((code, self._exit_code(converged=False)))
         plan = self._plan or failed_plan(self._desired, error)
-        ended = await self._end(plan, exit_code=code, errors=(found,), remaining=_unfinished(plan.entries))
+        ended = await self._end(plan, exit_code=code, errors=errors, remaining=_unfinished(plan.entries))
         return replace(ended, notes_head=notes_head)
 
     # Before the first call.
@@ -232,15 +240,16 @@ class AccountRun:
         remaining: tuple[Entry, ...] = (),
         converged: bool = False,
     ) -> AccountResult:
-        """Journal the end of the run, so that the head in the result pins all of it."""
+        """Journal the end of the run, so that the head in the result pins all of it. Never raises."""
         head = None
         if self._journal is not None:
             try:
-                self._journal.check()
-                await self._journal.append(await self._finished(plan, exit_code, errors), durable=True)
-                head = self._journal.head
-            except JournalError as error:
-                errors = (*errors, PlanError(key="journal", message=str(error)))
+                with Containment("journalling the end of the run", self.trace):
+                    self._journal.check()
+                    await self._journal.append(await self._finished(plan, exit_code, errors), durable=True)
+                    head = self._journal.head
+            except ReconcileError as error:
+                errors = (*errors, as_error(error)[0])
                 exit_code = planner.worst((exit_code, 1))
         return AccountResult(
             plan=self._plan or plan,
@@ -256,16 +265,10 @@ class AccountRun:
 
     async def _finished(self, plan: AccountPlan, exit_code: int, errors: tuple[PlanError, ...]) -> RunFinished:
         context = self._context
-        if context is None:
-            return run_finished(plan, None, None, self._results, exit_code=exit_code, errors=errors)
-        told = await moved(context)
-        return run_finished(plan, context.observer.last, told, self._results, exit_code=exit_code, errors=errors)
+        look, told = (None, None) if context is None else (context.observer.last, await moved(context))
+        return run_finished(plan, look, told, self._results, exit_code=exit_code, errors=errors)
 
     # What the run is made of.
-
-    def _waits_for(self, holder: Mapping[str, str]) -> None:
-        who = ", ".join(f"{key} {value}" for key, value in holder.items()) or "a process that has not given its name"
-        self._world.progress(f"{self._desired.name}: waiting for the lock, held by {who}")
 
     async def _halted(self) -> str | None:
         if self._world.stop.is_set():

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from reconcile.concurrency import together
-from reconcile.errors import Declined, Interrupted, ReconcileError
+from reconcile.errors import Containment, Declined, ReconcileError
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import AccountPlan, AccountResult, Plan, Result, SavedPlan
 from reconcile.planning import order as planner
@@ -82,10 +82,11 @@ async def _independently(runs: Sequence[AccountRun]) -> list[AccountResult]:
     async def one(run: AccountRun) -> AccountResult:
         async with slots, AsyncExitStack() as stack:
             try:
-                await run.connect()
-                await run.open(stack)
-                plan = await run.prepare()
-                return await run.execute(plan)
+                with Containment(f"applying {run.name}", run.trace):
+                    await run.connect()
+                    await run.open(stack)
+                    plan = await run.prepare()
+                    return await run.execute(plan)
             except ReconcileError as error:
                 return await run.failed(error)
 
@@ -100,7 +101,8 @@ async def _asking(
 
     async def attempt(run: AccountRun, work: Coroutine[Any, Any, None]) -> None:
         try:
-            await work
+            with Containment(f"applying {run.name}", run.trace):
+                await work
         except ReconcileError as error:
             results[run] = await run.failed(error)
 
@@ -120,19 +122,21 @@ async def _asking(
         await together(attempt(run, prepare(run)) for run in going_on())
         shown = tuple(plans[run] if run in plans else results[run].plan for run in runs)
         if any(plan.steps for plan in plans.values()):
-            refused = _refused(confirm, _plan(world, facts, shown, started_ms))
+            refused = _refused(world, confirm, _plan(world, facts, shown, started_ms))
             if refused is not None:
                 results.update({run: await run.failed(refused) for run in going_on()})
         await together(attempt(run, execute(run)) for run in going_on())
     return [results[run] for run in runs]
 
 
-def _refused(confirm: Confirm, plan: Plan) -> Declined | Interrupted | None:
+def _refused(world: World, confirm: Confirm, plan: Plan) -> ReconcileError | None:
     """Why the answer is not yes; None for a yes."""
     try:
-        if confirm(plan):
+        with Containment("asking before the first call", world.trace):
+            is_yes = confirm(plan)
+        if is_yes:
             return None
-    except Interrupted as error:
+    except ReconcileError as error:
         return error
     return Declined("not_confirmed", "asking before the first call: not confirmed; nothing was sent")
 

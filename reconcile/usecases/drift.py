@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reconcile.concurrency import together
-from reconcile.errors import ReconcileError
+from reconcile.errors import Containment, ReconcileError
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import PlanError
 from reconcile.protocol.freshness import declared_types
@@ -48,18 +48,23 @@ async def drift(world: World, accounts: Sequence[DesiredAccount]) -> tuple[Accou
 
 async def _drift_one(world: World, desired: DesiredAccount) -> AccountDrift:
     try:
-        connection = world.connect(desired, True)  # noqa: FBT003 - read only
-        identity = await identify(connection)
-        state = world.store.read(identity)
-        look = await connection.writer.observe(declared_types(desired))
-        reading = Reading(reader=connection.writer, desired=desired, state=state, look=look)
-        found = await together(drift_of(reading, target) for target in desired.targets)
-        return AccountDrift(
-            account=desired.name,
-            state_file=desired.path,
-            observed_wall_ms=world.clock.wall_ms(),
-            entries=tuple(entry for entry in found if entry is not None),
-        )
+        with Containment(f"reading the drift of {desired.name}", world.trace):
+            return await _drifted(world, desired)
     except ReconcileError as error:
         failure, code = as_error(error, desired)
         return AccountDrift(account=desired.name, state_file=desired.path, errors=(failure,), exit_code=code)
+
+
+async def _drifted(world: World, desired: DesiredAccount) -> AccountDrift:
+    connection = world.connect(desired, True)  # noqa: FBT003 - read only
+    identity = await identify(connection)
+    state = world.store.read(identity)
+    look = await connection.writer.observe(declared_types(desired))
+    reading = Reading(reader=connection.writer, desired=desired, state=state, look=look)
+    found = await together(drift_of(reading, target) for target in desired.targets)
+    return AccountDrift(
+        account=desired.name,
+        state_file=desired.path,
+        observed_wall_ms=world.clock.wall_ms(),
+        entries=tuple(entry for entry in found if entry is not None),
+    )

@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from reconcile.concurrency import until
-from reconcile.errors import Interrupted, ReadFailed
+from reconcile.errors import Containment, Interrupted, ReadFailed, ReconcileError
 from reconcile.evidence.explain import Interval, account, accounts, document
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, MarginType, ObservedAccount
@@ -38,7 +38,18 @@ class Moved:
 
 
 async def moved(context: Context) -> Moved | None:
-    """What moved between the last look in the journal and this run's; None where there are not two to compare."""
+    """What moved between the last look in the journal and this run's; None where there are not two to compare.
+
+    Never raises: the run has ended, and its end is still to be journalled.
+    """
+    try:
+        with Containment("telling why margin moved", context.trace):
+            return await _moved(context)
+    except ReconcileError as error:
+        return Moved(problem=str(error))
+
+
+async def _moved(context: Context) -> Moved | None:
     look, state = context.observer.last, context.journal.state
     if look is None or state.live_at_ms is None:
         return None

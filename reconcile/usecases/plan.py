@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from reconcile.concurrency import together
-from reconcile.errors import ReconcileError
+from reconcile.errors import Containment, ReconcileError
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import AccountPlan, Plan
 from reconcile.planning import targets as target_globs
@@ -59,16 +59,21 @@ def flat_overrides(overrides: Mapping[str, Mapping[str, str]], accounts: Sequenc
 
 async def _plan_one(world: World, desired: DesiredAccount, *, plan_id: str, selection: Selection) -> AccountPlan:
     try:
-        connection = world.connect(desired, True)  # noqa: FBT003 - read only
-        identity = await identify(connection)
-        state = world.store.read(identity)
-        made = await plan_account(
-            world, desired, connection, state, identity=identity, plan_id=plan_id, selection=selection
-        )
-        if not state.records:
-            return made
-        from reconcile.usecases.explain import with_reasons  # noqa: PLC0415 - only what was applied has moved since
-
-        return await with_reasons(connection.writer, state, made)
+        with Containment(f"planning {desired.name}", world.trace):
+            return await _planned(world, desired, plan_id=plan_id, selection=selection)
     except ReconcileError as error:
         return failed_plan(desired, error)
+
+
+async def _planned(world: World, desired: DesiredAccount, *, plan_id: str, selection: Selection) -> AccountPlan:
+    connection = world.connect(desired, True)  # noqa: FBT003 - read only
+    identity = await identify(connection)
+    state = world.store.read(identity)
+    made = await plan_account(
+        world, desired, connection, state, identity=identity, plan_id=plan_id, selection=selection
+    )
+    if not state.records:
+        return made
+    from reconcile.usecases.explain import with_reasons  # noqa: PLC0415 - only what was applied has moved since
+
+    return await with_reasons(connection.writer, state, made)

@@ -240,6 +240,7 @@ def make_context(
         clock=world.clock,
         new_id=world.new_id,
         progress=world.progress,
+        trace=world.trace,
         halted=halted,
         stop=world.stop,
         grace_ms=grace,

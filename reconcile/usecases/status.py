@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from reconcile.concurrency import together
-from reconcile.errors import Declined, InputError, JournalError, ReconcileError, UsageError
+from reconcile.errors import Containment, Declined, InputError, JournalError, ReconcileError, UsageError
 from reconcile.journal.base import Journal
 from reconcile.journal.identity import is_notes
 from reconcile.journal.records import Resolved, RunFinished, RunStarted, Unsettled
@@ -65,21 +65,22 @@ async def status(world: World, accounts: Sequence[DesiredAccount]) -> tuple[Acco
 async def _status_one(world: World, desired: DesiredAccount) -> AccountStatus:
     frozen = None
     try:
-        frozen = await world.frozen(desired.name)
-        connection = world.connect(desired, True)  # noqa: FBT003 - read only
-        identity = await identify(connection)
-        frozen = await world.frozen(desired.name, identity)
-        state = world.store.read(identity)
-        grace = grace_ms(desired, connection.writer)
-        return AccountStatus(
-            account=desired.name,
-            lock=world.store.holder(identity),
-            unsettled=tuple(
-                Open(item=item, resolvable_at_ms=item.intent.fence_ms + grace) for item in state.unsettled.values()
-            ),
-            journal_head=state.head,
-            frozen=frozen,
-        )
+        with Containment(f"reading the status of {desired.name}", world.trace):
+            frozen = await world.frozen(desired.name)
+            connection = world.connect(desired, True)  # noqa: FBT003 - read only
+            identity = await identify(connection)
+            frozen = await world.frozen(desired.name, identity)
+            state = world.store.read(identity)
+            grace = grace_ms(desired, connection.writer)
+            return AccountStatus(
+                account=desired.name,
+                lock=world.store.holder(identity),
+                unsettled=tuple(
+                    Open(item=item, resolvable_at_ms=item.intent.fence_ms + grace) for item in state.unsettled.values()
+                ),
+                journal_head=state.head,
+                frozen=frozen,
+            )
     except ReconcileError as error:
         found, code = as_error(error, desired)
         return AccountStatus(account=desired.name, frozen=frozen, errors=(found,), exit_code=code)

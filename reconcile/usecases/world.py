@@ -31,6 +31,10 @@ class Connection:
     cold_fence: bool
 
 
+def _no_trace(_: Exception) -> None:
+    """Nobody asked to see it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """``connect`` makes the way to an account; with its second argument True it cannot write. Raises InputError.
@@ -40,6 +44,8 @@ class World:
     another container of the same name do not share (None: the host's name tells). ``parallelism`` bounds the writes of
     one account and the accounts in work at once. ``version`` is the tool's. ``warn`` takes a line that must be shown
     (None: as ``progress``).
+    ``trace`` takes an exception that is a bug of ours, for a person who asked to see where it was, and never raises
+    here.
     """
 
     env: Mapping[str, str]
@@ -55,6 +61,7 @@ class World:
     version: str
     machine: str | None = None
     warn: Callable[[str], None] | None = None
+    trace: Callable[[Exception], object] = _no_trace
     parallelism: int = 10
     lock_timeout_ms: int = 60_000
 
@@ -66,8 +73,12 @@ class World:
         progress = self.progress
         if not isinstance(progress, Informing):
             progress = Informing(progress, doing="showing progress", otherwise=warn)
+        trace = self.trace
+        if not isinstance(trace, Informing):
+            trace = Informing(trace, doing="showing where a bug was", otherwise=warn)
         object.__setattr__(self, "warn", warn)
         object.__setattr__(self, "progress", progress)
+        object.__setattr__(self, "trace", trace)
 
     def new_id(self) -> str:
         """A fresh id, 16 hex digits."""

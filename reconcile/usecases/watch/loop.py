@@ -6,13 +6,13 @@ undoing is tried less and less often and then left alone, which is said. State f
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 
 from reconcile.concurrency import until
-from reconcile.errors import Declined, InputError, Interrupted
+from reconcile.errors import Containment, Declined, InputError, InternalError, Interrupted
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import AccountPlan, AccountResult, Entry, OutcomeKind, Status
 from reconcile.money import plain
@@ -114,8 +114,9 @@ class Watch:
     async def _is_ours(self, account: DesiredAccount, locks: AsyncExitStack) -> bool:
         """Hold what is watched. The name is made without asking the exchange: a watch begins beside a dead one too."""
         try:
-            identity = self._world.connect(account, True).identify(None)  # noqa: FBT003 - read only
-        except InputError:
+            with Containment(f"connecting {account.name}", self._world.trace):
+                identity = self._world.connect(account, True).identify(None)  # noqa: FBT003 - read only
+        except (InputError, InternalError):
             return True  # the plan will say what is wrong
         self._notes.knows(account.name, identity, state_file=account.path, sha256=account.sha256)
         if identity not in self._held:
@@ -139,18 +140,30 @@ class Watch:
         plan = await until(world.stop, work, doing="watching")
         frozen = {each.desired.name: await world.held_back(each.desired.name, each.identity) for each in plan.accounts}
         for account in plan.accounts:
-            self._see(account, frozen[account.desired.name])
+            with self._contained(account):
+                self._see(account, frozen[account.desired.name])
         self._forget_others({account.name for account in accounts})
         if self._settings.apply:
             for account in plan.accounts:
                 if frozen[account.desired.name] is None and not account.errors:
-                    await self._apply(account)
+                    with self._contained(account):
+                        await self._apply(account)
         snapshot = Snapshot(
             rounds=self._rounds,
             at_ms=world.clock.wall_ms(),
             accounts=tuple(self._snapshot(a, is_frozen=frozen[a.desired.name] is not None) for a in plan.accounts),
         )
         self._file_state("metrics", inform(self._publish, snapshot) or "")
+
+    @contextmanager
+    def _contained(self, account: AccountPlan) -> Iterator[None]:
+        """Let a bug that one account meets end its turn and not the watch."""
+        name = account.desired.name
+        try:
+            with Containment(f"watching {name}", self._world.trace):
+                yield
+        except InternalError as error:
+            self._decide((name, ""), str(error))
 
     # What is seen.
 
