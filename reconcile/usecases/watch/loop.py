@@ -9,13 +9,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
-from decimal import Decimal
 
 from reconcile.concurrency import until
 from reconcile.errors import Containment, Declined, InputError, InternalError, Interrupted
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import AccountPlan, AccountResult, Entry, OutcomeKind, Status
-from reconcile.money import plain
 from reconcile.render.metrics import AccountSnapshot, Snapshot
 from reconcile.usecases import apply as applying
 from reconcile.usecases import plan as planning
@@ -23,7 +21,7 @@ from reconcile.usecases.informing import Informing, inform
 from reconcile.usecases.watch.contention import Undoing
 from reconcile.usecases.watch.debounce import Debouncer
 from reconcile.usecases.watch.lock import Hold
-from reconcile.usecases.watch.news import News, message, standing, state
+from reconcile.usecases.watch.news import News, ending, message, standing, state, target_margin
 from reconcile.usecases.watch.notes import WatchNotes
 from reconcile.usecases.world import World
 
@@ -230,7 +228,7 @@ class Watch:
     def _needs_change(self, key: Key, entry: Entry) -> None:
         """A change that is believed; where it comes after we applied it, somebody undid us."""
         now_ms = self._world.clock.monotonic_ms()
-        times = self._undoing.changed(key, _declared(entry), now_ms)
+        times = self._undoing.changed(key, target_margin(entry), now_ms)
         limit = self._settings.undo_limit
         if times and self._undoing.gave_up(key):
             self._decide(
@@ -253,7 +251,7 @@ class Watch:
             key = (name, str(entry.address))
             if entry.status is Status.CHANGE and self._states.held(key) == Status.CHANGE:
                 self._needs_change(key, entry)
-                if self._undoing.may_apply(key, _declared(entry), now_ms):
+                if self._undoing.may_apply(key, target_margin(entry), now_ms):
                     due.append(entry)
         await self._notes.write()
         if not due or self._world.stop.is_set():
@@ -275,10 +273,7 @@ class Watch:
         applied = set()
         for step in result.steps:
             counts[step.outcome.value] += 1
-            sign = "-" if step.action == "reduce_margin" else "+"
-            amount = "" if step.amount is None else f" {sign}{plain(step.amount)}"
-            notes = "; ".join(note for note in (step.evidence, step.detail) if note)
-            self._say((name, str(step.address)), f"{step.outcome.value}{amount}: {notes}")
+            self._say((name, str(step.address)), ending(step))
             if step.outcome is OutcomeKind.APPLIED:
                 applied.add(step.address)
         for error in result.errors:
@@ -286,9 +281,9 @@ class Watch:
         for entry in due:
             key = (name, str(entry.address))
             if entry.address in applied:
-                self._undoing.applied(key, _declared(entry), now_ms)
+                self._undoing.applied(key, target_margin(entry), now_ms)
             elif result.exit_code:
-                self._undoing.failed(key, _declared(entry), now_ms)
+                self._undoing.failed(key, target_margin(entry), now_ms)
 
     def _snapshot(self, account: AccountPlan, *, is_frozen: bool) -> AccountSnapshot:
         name = account.desired.name
@@ -300,7 +295,3 @@ class Watch:
             undone={key[1]: times for key in keys if (times := self._undoing.undone(key))},
             gave_up=frozenset(key[1] for key in keys if self._undoing.gave_up(key)),
         )
-
-
-def _declared(entry: Entry) -> Decimal | None:
-    return None if entry.target is None else entry.target.isolated_margin

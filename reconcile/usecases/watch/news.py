@@ -1,8 +1,10 @@
 """What a watch has to say: states in a word or two, and the words behind them."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
-from reconcile.model.plan import AccountPlan, Entry, Status
+from reconcile.model.plan import AccountPlan, Entry, Status, StepResult
+from reconcile.money import plain
 from reconcile.render.values import declared, now, step_amounts
 
 
@@ -42,3 +44,16 @@ def message(entry: Entry) -> str:
         wanted = declared(entry)
         shown = f"{now(entry)} → {wanted}" if wanted else now(entry)
     return f"{shown}: {entry.reason}" if entry.reason else shown
+
+
+def ending(step: StepResult) -> str:
+    """One line on how a step ended."""
+    sign = "-" if step.action == "reduce_margin" else "+"
+    amount = "" if step.amount is None else f" {sign}{plain(step.amount)}"
+    notes = "; ".join(note for note in (step.evidence, step.detail) if note)
+    return f"{step.outcome.value}{amount}: {notes}"
+
+
+def target_margin(entry: Entry) -> Decimal | None:
+    """The margin that an entry's target declares; None where it declares none."""
+    return None if entry.target is None else entry.target.isolated_margin
