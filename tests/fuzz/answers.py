@@ -170,8 +170,7 @@ async def _retype(writer: Writer, seen: ObservedAccount) -> object:
 
 
 async def _send(writer: Writer, step: Step, seen: ObservedAccount) -> object:
-    moves = isinstance(step, MoveMargin)
-    amount, held = (step.amount, seen.positions[step.address]) if moves else (None, None)
+    amount, held = (step.amount, seen.positions[step.address]) if isinstance(step, MoveMargin) else (None, None)
     return await writer.send(writer.prepare(step, amount, held, signed_at_ms=SERVED_MS))
 
 
