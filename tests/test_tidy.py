@@ -49,7 +49,7 @@ def is_in(name: str, *families: str) -> bool:
 # Layers. A module may import its own layer and those below.
 
 LAYERS = (
-    ("errors", "money", "clock", "concurrency", "documents"),
+    ("errors", "money", "clock", "concurrency", "documents", "regular"),
     ("model",),
     ("planning", "journal", "connect", "render"),
     ("evidence", "exchanges", "statefile", "audit"),

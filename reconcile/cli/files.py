@@ -3,9 +3,9 @@
 from contextlib import suppress
 from pathlib import Path
 
+from reconcile import regular
 from reconcile.errors import InputError
 from reconcile.journal.file.disk import SystemDisk
-from reconcile.statefile import regular
 
 MAX_PLAN_BYTES = 64 * 1024 * 1024
 

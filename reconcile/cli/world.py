@@ -108,6 +108,7 @@ class Outside:
         self._opened = ExitStack()
         self._wire: RequestsWire | None = None
         self._sandboxes: dict[str, tuple[str, Credentials]] = {}
+        self._warned: set[str] = set()
 
     def world(self, *, progress: Callable[[str], None], stop: Stop, lock_timeout_ms: int) -> World:
         """The world; raises InputError."""
@@ -133,7 +134,7 @@ class Outside:
     def connect(self, account: DesiredAccount, read_only: bool) -> Connection:  # noqa: FBT001 - the world's signature
         """A way to one account: endpoint, credentials, adapter. Sends nothing yet; raises InputError."""
         endpoint = endpoints.resolve(account, self._env, has_demo_keys=lambda: _has_demo_keys(account, self._env))
-        url, credentials = endpoint.url, secrets.load(account, self._env)
+        url, credentials = endpoint.url, secrets.load(account, self._env, self._warn_once)
         if url is None:
             url, credentials = self._sandbox(account)
         self._session.secrets.update(filter(None, (credentials.key, credentials.secret, credentials.passphrase)))
@@ -176,6 +177,12 @@ class Outside:
             formerly=formerly,
             cold_fence=account.cold_start is ColdStart.WAIT,
         )
+
+    def _warn_once(self, line: str) -> None:
+        """Of a secret's file: read again for each cycle of a watch."""
+        if line not in self._warned:
+            self._warned.add(line)
+            self._session.warn(redacted(line, self._session))
 
     def _http(self) -> RequestsWire:
         """The one wire of this invocation: connections are shared and kept."""

@@ -3,16 +3,17 @@
 Values never appear in a message, a repr or a log; messages name variables and files only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from reconcile.connect import secret_files
 from reconcile.errors import InputError
 from reconcile.model.account import DesiredAccount
 from reconcile.model.traits import TRAITS
 
 FOLDER_VARIABLE = "RECONCILE_SECRETS"
-_MAX_BYTES = 8_192  # far longer than any key; a wrong path must not be read into memory
+Warn = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +38,11 @@ def names(account: DesiredAccount) -> tuple[str, ...]:
     return tuple(f"{account.credentials}_{kind}" for kind in used)
 
 
-def load(account: DesiredAccount, env: Mapping[str, str]) -> Credentials:
-    """Read an account's secrets; raises InputError that names everything missing or wrong at once."""
+def load(account: DesiredAccount, env: Mapping[str, str], warn: Warn = lambda _line: None) -> Credentials:
+    """Read an account's secrets; raises InputError that names everything missing or wrong at once.
+
+    ``warn`` gets a line for each file that others may read.
+    """
     wanted = names(account)
     if not wanted:
         return SANDBOX
@@ -48,7 +52,7 @@ def load(account: DesiredAccount, env: Mapping[str, str]) -> Credentials:
     problems: list[str] = []
     for name in wanted:
         try:
-            value = _one(name, env)
+            value = _one(name, env, warn)
             _check(name, value)
         except ValueError as error:
             problems.append(str(error))
@@ -68,45 +72,42 @@ def load(account: DesiredAccount, env: Mapping[str, str]) -> Credentials:
     return Credentials(key=values[0], secret=values[1], passphrase=values[2] if len(values) > 2 else None)
 
 
-def _one(name: str, env: Mapping[str, str]) -> str:
+def _one(name: str, env: Mapping[str, str], warn: Warn) -> str:
     """One secret from the one place that has it, empty where none has; raises ValueError."""
     sources = {f"the variable {name}": _trim(env.get(name, ""))}
     if env.get(f"{name}_FILE"):
-        sources[f"the file that {name}_FILE names"] = _read(Path(env[f"{name}_FILE"]), f"{name}_FILE")
+        sources[f"the file that {name}_FILE names"] = _named(Path(env[f"{name}_FILE"]), f"{name}_FILE", warn)
     if env.get(FOLDER_VARIABLE):
-        sources[f"the file {name} in the folder {FOLDER_VARIABLE}"] = _from_folder(Path(env[FOLDER_VARIABLE]), name)
+        sources[f"the file {name} in the folder {FOLDER_VARIABLE}"] = _from_folder(
+            Path(env[FOLDER_VARIABLE]), name, warn
+        )
     holding = [source for source, value in sources.items() if value]
     if len(holding) > 1:
         raise ValueError(f"{name} comes from {' and from '.join(holding)}; keep one")
     return sources[holding[0]] if holding else ""
 
 
-def _from_folder(folder: Path, name: str) -> str:
+def _named(path: Path, variable: str, warn: Warn) -> str:
+    value = _read(path, variable, warn)
+    if value is None:
+        raise ValueError(f"{variable}: {path} does not exist; name a regular file that this user can read")
+    return value
+
+
+def _from_folder(folder: Path, name: str, warn: Warn) -> str:
     if not folder.is_dir():
         raise ValueError(f"{FOLDER_VARIABLE}: {folder} is not a folder; name the folder that holds {name}")
-    path = folder / name
-    try:
-        there = path.exists()
-    except OSError as error:
-        raise ValueError(
-            f"{FOLDER_VARIABLE}: {path} cannot be read ({error.strerror}); let this user read it"
-        ) from error
-    return _read(path, FOLDER_VARIABLE) if there else ""
+    return _read(folder / name, FOLDER_VARIABLE, warn) or ""
 
 
-def _read(path: Path, variable: str) -> str:
+def _read(path: Path, variable: str, warn: Warn) -> str | None:
+    """The secret in a file; None where there is no file."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(_MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not a path"
-        raise ValueError(f"{variable}: {path} cannot be read ({why}); name a readable file") from error
-    if len(raw) > _MAX_BYTES:
-        raise ValueError(
-            f"{variable}: {path} is longer than {_MAX_BYTES} bytes; name a file with nothing but the secret"
-        )
+        raw = secret_files.read(path, lambda line: warn(f"{variable}: {line}"))
+    except ValueError as error:
+        raise ValueError(f"{variable}: {error}") from error
     try:
-        return _trim(raw.decode("utf-8"))
+        return None if raw is None else _trim(raw.decode("utf-8"))
     except UnicodeDecodeError:
         # not chained: the cause would carry the secret's bytes
         raise ValueError(f"{variable}: {path} is not UTF-8 text; write the secret as plain text") from None

@@ -9,10 +9,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from reconcile import regular
 from reconcile.errors import InputError, Problem, StateFileErrors
 from reconcile.model.account import DesiredAccount
 from reconcile.money import parse
-from reconcile.statefile import bounds, compiled, lines, regular, resolve
+from reconcile.statefile import bounds, compiled, lines, resolve
 from reconcile.statefile.problems import Book
 from reconcile.statefile.resolve import Claim
 

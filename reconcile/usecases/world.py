@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from reconcile import regular
 from reconcile.clock import Clock
 from reconcile.concurrency import Stop
 from reconcile.errors import JournalError
@@ -14,6 +15,8 @@ from reconcile.journal.base import Store
 from reconcile.journal.brake import read_brake
 from reconcile.model.account import DesiredAccount
 from reconcile.usecases.informing import Informing
+
+_LONGEST_REASON = 4_096  # bytes; more of a freeze file is not read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,11 +123,15 @@ class World:
         names = [name.strip() for name in self.env.get("RECONCILE_FROZEN", "").split(",")]
         if "*" in names or account in names:
             return "by RECONCILE_FROZEN"
+        path = f"{self.home}/frozen/{account}"
         try:
-            os.stat(f"{self.home}/frozen/{account}")  # noqa: PTH116 - asked before every send, so by the shortest way
-            text = (self.home / "frozen" / account).read_text(encoding="utf-8", errors="replace").strip()
+            os.lstat(path)
         except (FileNotFoundError, NotADirectoryError):  # a home that is no folder is the journal's error to tell
             return None
+        except OSError as error:
+            return f"the freeze file cannot be read ({error.strerror})"
+        try:
+            text = regular.read(Path(path), most=_LONGEST_REASON).decode("utf-8", "replace").strip()
         except OSError as error:
             return f"the freeze file cannot be read ({error.strerror})"
         return text.splitlines()[0] if text else "no reason given"

@@ -56,6 +56,25 @@ def test_refused_credentials_are_named_by_their_variables_and_not_shown(tmp_path
     assert not [env[name] for name in keys if env[name] in ended.out + ended.err]
 
 
+def test_a_secret_that_others_may_read_is_warned_of_once_and_one_that_they_may_write_is_refused(tmp_path: Path) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    secrets.chmod(0o755)
+    with served(tmp_path) as (state, keys):
+        for name, value in keys.items():
+            (secrets / name).write_text(value)
+            (secrets / name).chmod(0o644)
+        words, env = ["plan", state, "--format", "json"], {"RECONCILE_SECRETS": str(secrets)}
+        read = run(tmp_path, *words, env=env)
+        (secrets / "DEMO_API_SECRET").chmod(0o666)
+        refused = run(tmp_path, *words, env=env)
+    assert read.code == 0
+    assert [read.err.count(f"RECONCILE_SECRETS: {secrets / name} may be read by others") for name in keys] == [1, 1]
+    assert refused.code == 1
+    assert f"RECONCILE_SECRETS: {secrets / 'DEMO_API_SECRET'} may be written by others" in last_error(refused)
+    assert not [value for value in keys.values() if value in read.out + read.err + refused.out + refused.err]
+
+
 def test_keys_that_are_not_the_sandboxs_own_do_not_go_to_a_loopback_url_unasked(tmp_path: Path) -> None:
     with served(tmp_path) as (state, keys):
         ended = run(tmp_path, "plan", state, "--format", "json", env={**keys, "DEMO_API_SECRET": "of-a-live-account"})

@@ -128,7 +128,7 @@ def test_a_secret_may_hold_any_visible_latin_1_character() -> None:
 @pytest.mark.parametrize(
     ("content", "wrong"),
     [
-        (None, "cannot be read (No such file or directory); name a readable file"),
+        (None, "does not exist; name a regular file that this user can read"),
         (b"x" * 8193, "is longer than 8192 bytes; name a file with nothing but the secret"),
         (b"hunter\xff", "is not UTF-8 text; write the secret as plain text"),
     ],

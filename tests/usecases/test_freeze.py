@@ -1,7 +1,8 @@
 """The emergency brake: heard before the next send, under any name, on a fresh home, and never lifted by accident."""
 
 import asyncio
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from pathlib import Path
@@ -266,3 +267,42 @@ def test_an_account_is_held_by_its_name_by_its_journal_or_with_all() -> None:
     assert STOPPED.holding("other", "i") is not None
     assert every.holding("anything") is not None
     assert (STOPPED.holding("other"), STOPPED.holding("other", "j"), Brake().holding("main")) == (None, None, None)
+
+
+def _linked(path: Path, reason: str) -> None:
+    version = path.parent / "..2026"
+    version.mkdir()
+    (version / path.name).write_text(reason)
+    (path.parent / "..data").symlink_to(version.name)
+    path.symlink_to(f"..data/{path.name}")
+
+
+def _huge(path: Path) -> None:
+    path.write_text("x" * 5_000)
+    os.truncate(path, 1 << 40)
+
+
+FREEZE_FILES: dict[str, tuple[Callable[[Path], object], str | None]] = {
+    "none": (lambda _path: None, None),
+    "a reason": (lambda path: path.write_text("incident 7\nmore"), "incident 7"),
+    "an empty file": (Path.touch, "no reason given"),
+    "a Kubernetes mount": (lambda path: _linked(path, "incident 8"), "incident 8"),
+    "a dangling link": (lambda path: path.symlink_to("gone"), "cannot be read (No such file or directory)"),
+    "a FIFO": (os.mkfifo, "cannot be read (not a regular file)"),
+    "a folder": (Path.mkdir, "cannot be read (not a regular file)"),
+    "an endless device": (lambda path: path.symlink_to("/dev/zero"), "cannot be read (not a regular file)"),
+    "a terabyte": (_huge, "x" * 4_097),
+}
+
+
+@pytest.mark.parametrize(("make", "expected"), FREEZE_FILES.values(), ids=FREEZE_FILES)
+def test_a_freeze_file_is_heard_whatever_it_is_and_never_waited_for(
+    tmp_path: Path, make: Callable[[Path], object], expected: str | None
+) -> None:
+    async def asked(scene: Scene) -> str | None:
+        (tmp_path / "frozen").mkdir()
+        make(tmp_path / "frozen" / "main")
+        return await replace(scene.world(), home=tmp_path).frozen("main")
+
+    reason, _ = play(asked)
+    assert reason is None if expected is None else reason is not None and reason.endswith(expected)

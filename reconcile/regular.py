@@ -13,11 +13,18 @@ def read(path: Path, *, most: int) -> bytes:
 
     Raises OSError, also for anything that is no regular file.
     """
+    return read_with_status(path, most=most)[0]
+
+
+def read_with_status(path: Path, *, most: int) -> tuple[bytes, os.stat_result]:
+    """As ``read``, with the status of the very file that was read."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     except ValueError as error:  # a zero byte, or half a surrogate pair
         raise OSError(0, "not a path") from error
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(handle)  # a folder cannot even be opened as a file
+        raise OSError(0, "not a regular file")
     with open(handle, "rb") as file:  # noqa: PTH123 - a descriptor, not a path
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError(0, "not a regular file")
-        return file.read(most + 1)
+        return file.read(most + 1), status
