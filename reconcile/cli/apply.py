@@ -11,7 +11,7 @@ import click
 
 from reconcile.cli import accounts as files
 from reconcile.cli.commit import commit_of
-from reconcile.cli.common import command, override, parallelism, pass_session, paths, target
+from reconcile.cli.common import WholeType, command, override, parallelism, pass_session, paths, target
 from reconcile.cli.files import read_if_plan
 from reconcile.cli.refusals import note_unread
 from reconcile.cli.runner import conduct
@@ -49,7 +49,7 @@ class Work:
 @click.option(
     "--lock-timeout",
     metavar="SECONDS",
-    type=click.IntRange(0, 86_400),
+    type=WholeType(0, 86_400),
     default=60,
     show_default=True,
     help="How long to wait for an account that another run holds.",

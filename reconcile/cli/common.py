@@ -46,6 +46,16 @@ class FormatType(_ParamType):
         return Sink(name, file or None)
 
 
+class WholeType(click.IntRange):
+    """A whole number within bounds, in ASCII digits: ``int`` takes ``1_0`` and the digits of every script."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See ``IntRange.convert``."""
+        if isinstance(value, str) and not re.fullmatch(r"-?[0-9]{1,18}", value):
+            self.fail(f"{value[:40]!r} is not a whole number", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class DurationType(_ParamType):
     """``90s``, ``15m``, ``1h``, ``2d``: a length of time in milliseconds."""
 
@@ -189,5 +199,5 @@ detailed = click.option(
     "--detailed-exitcode", is_flag=True, help="Exit 2 when changes are pending, 3, 4 and 5 as the entries say."
 )
 parallelism = click.option(
-    "--parallelism", metavar="N", type=click.IntRange(1, 256), default=10, show_default=True, help="Requests at once."
+    "--parallelism", metavar="N", type=WholeType(1, 256), default=10, show_default=True, help="Requests at once."
 )

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from reconcile.cli import sandbox_view as view
-from reconcile.cli.common import Section, pass_session
+from reconcile.cli.common import Section, WholeType, pass_session
 from reconcile.cli.files import private
 from reconcile.cli.sandbox_changes import change, change_options, named
 from reconcile.cli.session import Session
@@ -50,10 +50,10 @@ def _store(session: Session) -> SandboxStore:
 @sandbox.command("serve")
 @_account
 @_exchange
-@click.option("--port", metavar="P", type=click.IntRange(0, 65_535), default=0, help="0 (default) picks one.")
-@click.option("--latency", metavar="MS", type=click.IntRange(0, 60_000), default=0, help="Round trip; default 0.")
+@click.option("--port", metavar="P", type=WholeType(0, 65_535), default=0, help="0 (default) picks one.")
+@click.option("--latency", metavar="MS", type=WholeType(0, 60_000), default=0, help="Round trip; default 0.")
 @click.option("--faults", metavar="FILE", help="What goes wrong, as TOML or JSON.")
-@click.option("--seed", metavar="N", type=int, help="Of the faults' dice; default: what the file says.")
+@click.option("--seed", metavar="N", type=WholeType(), help="Of the faults' dice; default: what the file says.")
 @pass_session
 def serve(
     session: Session,

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from reconcile.cli import accounts as files
-from reconcile.cli.common import DURATION, command, parallelism, pass_session, paths
+from reconcile.cli.common import DURATION, WholeType, command, parallelism, pass_session, paths
 from reconcile.cli.runner import conduct
 from reconcile.cli.session import Session
 from reconcile.documents import write
@@ -39,14 +39,14 @@ FORMAT = "reconcile.watch/1"
 @click.option(
     "--undo-limit",
     metavar="N",
-    type=click.IntRange(1, 1000),
+    type=WholeType(1, 1000),
     default=5,
     show_default=True,
     help="Leave a position alone that somebody moved back N times in a row.",
 )
 @click.option("--metrics", metavar="FILE", help="A Prometheus text file, replaced whole after each round.")
 @click.option("--heartbeat", metavar="FILE", help="A file that holds the time of the last finished round.")
-@click.option("--rounds", metavar="N", type=click.IntRange(1), help="End after N rounds; default: never.")
+@click.option("--rounds", metavar="N", type=WholeType(1), help="End after N rounds; default: never.")
 @parallelism
 @pass_session
 def watch(

@@ -170,9 +170,10 @@ def _is_vouched(line: bytes, following: bytes | None) -> bool:
 def _links(line: bytes) -> tuple[int | None, str]:
     try:
         value = parse_line(line)
-        return int(value["seq"]), str(value["prev"])
-    except (ValueError, KeyError, TypeError):
+        sequence, before = value["seq"], value["prev"]
+    except (ValueError, KeyError):
         return None, ""
+    return (sequence, before) if type(sequence) is int and isinstance(before, str) else (None, "")
 
 
 def _bad(number: int, name: str, what: str) -> ChainBroken:

@@ -5,15 +5,13 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from reconcile import regular
 from reconcile.errors import InputError, Problem, StateFileErrors
 from reconcile.model.account import DesiredAccount
-from reconcile.money import parse
-from reconcile.statefile import bounds, compiled, lines, resolve
+from reconcile.statefile import bounds, compiled, lines, resolve, scalars
 from reconcile.statefile.problems import Book
 from reconcile.statefile.resolve import Claim
 
@@ -93,7 +91,7 @@ def _read(path: Path, problems: list[Problem], claims: list[Claim]) -> DesiredAc
         problems.append(Problem(file=str(path), line=beyond[0], key="", message=beyond[1]))
         return None
     sha256 = hashlib.sha256(content).hexdigest()
-    found = _resolved(path, text, compiled.loads(text, _exact), sha256)
+    found = _resolved(path, text, compiled.loads(text, scalars.exact), sha256)
     if found is None or found.problems:
         found = _resolved(path, text, _parse(path, text, problems), sha256)
     if found is None:
@@ -127,7 +125,7 @@ def _resolved(path: Path, text: str, raw: dict[str, Any] | None, sha256: str) ->
 
 def _parse(path: Path, text: str, problems: list[Problem]) -> dict[str, Any] | None:
     try:
-        return tomllib.loads(text, parse_float=_exact)
+        return tomllib.loads(text, parse_float=scalars.exact)
     except RecursionError:
         problems.append(_too_deep(path))
     except ValueError as error:  # TOMLDecodeError is one; so is what int() says to thousands of digits
@@ -138,14 +136,6 @@ def _parse(path: Path, text: str, problems: list[Problem]) -> dict[str, Any] | N
         message = f"not valid TOML{column} ({why[:1].lower()}{why[1:]}); expected TOML 1.0"
         problems.append(Problem(file=str(path), line=line if place else None, key="", message=message))
     return None
-
-
-def _exact(text: str) -> Decimal | str:
-    """A TOML float as it is written; what is no bounded number stays text, and is refused with its key."""
-    try:
-        return parse(text.replace("_", ""))
-    except ValueError:
-        return Decimal(text) if text.lstrip("+-") in {"inf", "nan"} else text
 
 
 def _together(claims: Sequence[Claim]) -> Iterator[Problem]:

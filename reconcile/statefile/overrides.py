@@ -4,13 +4,12 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
 
 from pydantic import ValidationError
 
 from reconcile.errors import UsageError
 from reconcile.model.account import DesiredAccount
-from reconcile.statefile import resolve, scalars
+from reconcile.statefile import bounds, resolve, scalars
 from reconcile.statefile.problems import Book
 from reconcile.statefile.schema import Limits
 
@@ -80,9 +79,13 @@ def _raw(value: str, doing: str) -> object:
     """What the file would hold: tables, quoted strings, true and false as TOML, all else as a string."""
     if not re.match(r"[{\"']|(true|false)$", value):
         return value
+    text = f"value = {value}"
+    beyond = bounds.problem(text)
+    if beyond is not None:
+        raise UsageError(f"{doing}: {beyond[1]}")
     try:
-        read: Mapping[str, object] = tomllib.loads(f"value = {value}", parse_float=Decimal)
-    except ValueError as error:
+        read: Mapping[str, object] = tomllib.loads(text, parse_float=scalars.exact)
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{doing}: {scalars.shown(value)} is not valid TOML; {_SHAPE}") from error
     if len(read) != 1:
         raise UsageError(f"{doing}: {scalars.shown(value)} is more than one value; {_SHAPE}")

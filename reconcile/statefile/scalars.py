@@ -31,6 +31,14 @@ class BadTableError(ValueError):
         self.problems = problems
 
 
+def exact(text: str) -> Decimal | str:
+    """A TOML float as it is written; what is no bounded number stays text, and is refused with its key."""
+    try:
+        return parse(text.replace("_", ""))
+    except ValueError:
+        return Decimal(text) if text.lstrip("+-") in {"inf", "nan"} else text
+
+
 def shown(value: object) -> str:
     """A value as a message repeats it: TOML notation, cut short; the kind of thing where it is a large one."""
     match value:

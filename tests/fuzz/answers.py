@@ -9,7 +9,7 @@ import asyncio
 import json
 import random
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from random import Random
@@ -271,7 +271,8 @@ async def _played(
     if case.writes and exchange == "bitget":
         writer._contracts = contracts  # type: ignore[attr-defined] # a look before the call has shown them
     try:
-        return [repr(await case.act(writer, seen))]
+        found = await case.act(writer, seen)
+        return [repr(found), *(_weighed(found) if isinstance(found, ObservedAccount) else ())]
     except _PERMITTED_AFTER_SEND:
         if not case.writes:
             raise AssertionError("a read ended as a write does") from None
@@ -280,6 +281,14 @@ async def _played(
         if case.writes:
             raise AssertionError("a write ended as a read does, which does not say what is known") from None
         raise
+
+
+def _weighed(found: ObservedAccount) -> Iterator[str]:
+    """What the policy asks of every position: its distance from liquidation, now and with other margins."""
+    for position in found.positions.values():
+        if position.risk is not None:
+            margins = (ZERO, position.isolated_margin, position.isolated_margin * 2)
+            yield f"{position.risk.removable()} {[position.risk.liquidation_price(each) for each in margins]}"
 
 
 @cache

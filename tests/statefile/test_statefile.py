@@ -827,3 +827,20 @@ def test_importing_it_imports_nothing_that_a_request_needs() -> None:
 
 def test_a_long_value_is_cut_short_in_a_message() -> None:
     assert scalars.shown("x" * 100) == '"' + "x" * 38 + "…"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "1e99999999999999999999",
+        "{ USDT = 1e99999999999999999999 }",
+        "{ USDT = 0x" + "f" * 20_000 + " }",
+        "{ a = " * 5_000,
+        "{ " + ".".join("a" * 50) + " = 1 }",
+        "\uff11\uff12",
+    ],
+    ids=lambda value: value[:12],
+)
+def test_an_override_with_a_bomb_is_refused(account: DesiredAccount, value: str) -> None:
+    with pytest.raises(UsageError, match="--override max_add"):
+        statefile.override(account, f"max_add={value}")

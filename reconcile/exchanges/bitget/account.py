@@ -162,7 +162,10 @@ def needs_tiers(row: Row, *, product: str) -> bool:
 def risk(
     row: Row, contract: Contract | None, ladder: Sequence[BitgetTier], *, product: str
 ) -> LinearRisk | InverseRisk | None:
-    """What the margin of an open isolated position is worth; None where the rows do not tell."""
+    """What the margin of an open isolated position is worth; None where the rows do not tell.
+
+    A rate of 1 and more, fee included, is no maintenance rate: no formula has a price for it.
+    """
     entry, leverage = row.optional("openPriceAvg"), row.optional("leverage")
     maintenance, shown = row.optional("keepMarginRate"), shown_price(row)
     if contract is None or margin_type(row) is not MarginType.ISOLATED or not entry or not leverage:
@@ -172,6 +175,8 @@ def risk(
     long, size = row.text("holdSide") == "long", row.number("total")
     margin, profit = row.number("marginSize"), row.optional("unrealizedPL") or ZERO
     rate = maintenance + contract.taker_fee
+    if not (0 <= rate < 1 and size > 0 and entry > 0 and leverage > 0):
+        return None
     if product == COIN:
         inverse = InverseRisk(
             long=long, value=size * entry, entry=entry, leverage=leverage, margin=margin, profit=profit, rate=rate

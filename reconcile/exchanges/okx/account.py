@@ -169,7 +169,9 @@ def risk(found: OpenPosition, instrument: Instrument | None, ladder: Sequence[Ok
         return by_price
     size = abs(found.row.number("pos"))
     rate = next((tier.rate for tier in ladder if tier.smallest <= size <= tier.largest), None)
-    return None if rate is None else bare.with_rate(rate + ORDINARY_TAKER_FEE)
+    return (
+        bare.with_rate(rate + ORDINARY_TAKER_FEE) if rate is not None and 0 <= rate < 1 - ORDINARY_TAKER_FEE else None
+    )
 
 
 def _bare(found: OpenPosition, instrument: Instrument) -> IsolatedRisk | None:

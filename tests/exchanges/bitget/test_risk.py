@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconcile.exchanges.bitget.account import Contract, risk
 from reconcile.exchanges.bitget.risk import OFFSET_SINCE_MS, BitgetTier, InverseRisk, LinearRisk, tier_offset
+from reconcile.exchanges.http.answers import Row
+from tests.kit.bitget_account import position_row
 
 DOCUMENTED = LinearRisk(
     long=True,
@@ -124,3 +127,14 @@ def test_a_price_that_no_value_explains_changes_nothing() -> None:
 
 def test_offsets_are_for_positions_since_the_tenth_of_november_2025() -> None:
     assert OFFSET_SINCE_MS == 1_762_761_600_000
+
+
+@pytest.mark.parametrize(("rate", "fee"), [("0.9994", "0.0006"), ("1", "0"), ("2", "0.0006"), ("-1", "0")])
+@pytest.mark.parametrize("shown", ["", "3900"])
+@pytest.mark.parametrize("product", ["USDT-FUTURES", "COIN-FUTURES"])
+def test_a_rate_that_is_none_gives_no_risk_and_no_division_by_zero(
+    rate: str, fee: str, shown: str, product: str
+) -> None:
+    row = Row("reading", position_row(keepMarginRate=rate, liquidationPrice=shown))
+    contract = Contract(symbol="ETHUSDT", asset="USDT", taker_fee=Decimal(fee))
+    assert risk(row, contract, [], product=product) is None
