@@ -53,7 +53,9 @@ FORMAT = "reconcile.journal/1"
 VERSION = 1
 GENESIS = "0" * 64
 MAX_LINE = 1 << 25
-"""No line is longer (bytes, newline included): what bounds a reader's memory."""
+"""No line is longer (bytes, newline included)."""
+MAX_MARKS = 1_000_000
+"""No line has more commas and opening brackets: each value takes far more memory than the three bytes of ``{},``."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SEAL_LENGTH = len(',"crc":"01234567"}\n')
@@ -111,6 +113,8 @@ def encode(record: Record | Header, *, seq: int, prev: str, at: str, run: str) -
     line = seal(_dump(value))
     if len(line) > MAX_LINE:
         raise ValueError(f"writing a journal record: {record.kind} takes {len(line)} bytes; at most {MAX_LINE} fit")
+    if _has_too_many(line):
+        raise ValueError(f"writing a journal record: {record.kind} holds too many values; at most {MAX_MARKS} fit")
     return line
 
 
@@ -127,6 +131,8 @@ def is_sealed(line: bytes) -> bool:
 
 def parse_line(line: bytes) -> Mapping[str, Any]:
     """A line as the object that it is; numbers with a fraction are Decimals. Raises ValueError when it is not one."""
+    if len(line) > MAX_LINE or _has_too_many(line):
+        raise ValueError(f"a journal line has at most {MAX_LINE} bytes and {MAX_MARKS} values")
     text = line.decode("utf-8")
     try:
         value, end = _DECODER.raw_decode(text)
@@ -135,6 +141,10 @@ def parse_line(line: bytes) -> Mapping[str, Any]:
     if not isinstance(value, dict) or text[end:] != "\n":
         raise ValueError("a journal line is a JSON object")
     return value
+
+
+def _has_too_many(line: bytes) -> bool:
+    return len(line) > MAX_MARKS and sum(map(line.count, (b",", b"[", b"{"))) > MAX_MARKS
 
 
 def decode(value: Mapping[str, Any]) -> Record | Header | Opaque:

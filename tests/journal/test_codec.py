@@ -1,6 +1,7 @@
 """Records as lines."""
 
 import json
+import tracemalloc
 from dataclasses import MISSING, fields
 from decimal import Decimal
 from typing import Any, get_args
@@ -13,6 +14,7 @@ from reconcile.journal.codec import (
     FORMAT,
     GENESIS,
     MAX_LINE,
+    MAX_MARKS,
     Header,
     Opaque,
     decode,
@@ -128,6 +130,26 @@ def test_a_number_without_an_exact_form_is_refused() -> None:
 def test_a_record_that_is_too_long_is_refused() -> None:
     with pytest.raises(ValueError, match="at most"):
         line_of(Noted(what="x" * MAX_LINE))
+
+
+def test_a_record_with_too_many_values_is_refused() -> None:
+    assert len(line_of(Noted(what="," * (MAX_MARKS - 50)))) > MAX_MARKS
+    with pytest.raises(ValueError, match="too many values"):
+        line_of(Noted(what="," * MAX_MARKS))
+
+
+@pytest.mark.parametrize("values", ["{},", "[],", "0,", '"ab",', "[0,[]],"])
+def test_a_hostile_line_takes_little_memory(values: str) -> None:
+    body = ('{"details":[' + values * ((MAX_LINE - 100) // len(values)) + "0]}").encode()
+    line = seal(body)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=f"at most {MAX_LINE} bytes and {MAX_MARKS} values"):
+            parse_line(line)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1 << 20
 
 
 def test_fields_of_a_newer_version_are_ignored() -> None:
