@@ -42,9 +42,16 @@ _COMMAND = re.compile(r"#(?=#[A-Za-z]*\[)")
 def dumps(document: Mapping[str, Any]) -> str:
     """A document as text, indented for people and diffs, with a final line break.
 
-    The text may go to the log of a CI runner, which takes commands from it: ``##[`` is written with an escape.
+    The text may go to the log of a CI runner, which takes commands from it: ``##[`` is written with an escape. A
+    Decimal is one that a journal's record holds under a name of another version; like an amount, it is a string.
     """
-    return _COMMAND.sub(r"\\u0023", json.dumps(document, indent=1)) + "\n"
+    return _COMMAND.sub(r"\\u0023", json.dumps(document, indent=1, default=_exact)) + "\n"
+
+
+def _exact(value: object) -> str:
+    if isinstance(value, Decimal):
+        return plain(value)
+    raise TypeError(f"writing a document: {type(value).__name__} has no place in JSON")
 
 
 def digest(document: Mapping[str, Any]) -> str:

@@ -23,6 +23,7 @@ from reconcile.journal.file.store import FileStore
 from reconcile.journal.records import Known
 from reconcile.journal.state import JournalState
 from reconcile.render import audit_chain, audit_diff, audit_log, audit_run
+from reconcile.render import json as documents
 from reconcile.render.report import page
 from reconcile.usecases.status import account_of
 from tests.fuzz import strategies
@@ -99,9 +100,9 @@ def _state(store: Lines) -> Iterable[str]:
 def _shown(store: Lines) -> Iterable[str]:
     found = list(selected(store, Filter(), on_break=ignoring))
     rows = log(store, Filter(), on_break=ignoring)
-    yield json.dumps(audit_log.document(rows)) + audit_log.as_csv(rows)
+    yield documents.dumps(audit_log.document(rows)) + audit_log.as_csv(rows)
     yield audit_log.text(rows)
-    yield json.dumps(audit_run.document(found))
+    yield documents.dumps(audit_run.document(found))
     yield audit_run.text(found)
     yield audit_run.markdown(found)
 
@@ -110,7 +111,7 @@ def _compared(store: Lines) -> Iterable[str]:
     found = list(selected(store, Filter(), on_break=ignoring))
     if found:
         compared = compare(store, found[0].run_id, found[-1].run_id, on_break=ignoring)
-        yield json.dumps(audit_diff.document(compared)) + audit_diff.text(compared)
+        yield documents.dumps(audit_diff.document(compared)) + audit_diff.text(compared)
 
 
 @cache

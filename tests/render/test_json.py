@@ -251,3 +251,11 @@ def test_a_status_in_markdown_is_a_table_of_what_is_open() -> None:
         "2026-01-01T00:00:08.000Z |"
     )
     assert len(rows) == 2
+
+
+def test_a_fraction_in_a_record_of_another_version_is_written_as_a_string() -> None:
+    assert stdlib.loads(json.dumps({"notes": [{"details": {"later": Decimal("1.50")}}]})) == {
+        "notes": [{"details": {"later": "1.5"}}]
+    }
+    with pytest.raises(TypeError, match="no place in JSON"):
+        json.dumps({"a": object()})
