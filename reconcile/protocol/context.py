@@ -68,7 +68,7 @@ class Context:
         await self.know_exchange_time()
         said = False
         while True:
-            missing = moment_ms - time.earliest()
+            missing = time.wait_ms(moment_ms)
             if missing > 1_000 and not said:
                 self.progress(f"{self.desired.name}: waiting {-(-missing // 1000)} s: {why}")
                 said = True

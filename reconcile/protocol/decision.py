@@ -71,7 +71,7 @@ async def basis(context: Context, address: Address, *, not_before: int) -> Obser
         )
         if better is None:
             return look
-        missing = better - context.writer.time.earliest()
+        missing = context.writer.time.wait_ms(better)
         await context.pause(max(missing, BETWEEN_LOOKS_MS))
         after = better
     raise Left(Event.GIVEN_UP, UNSOUND)

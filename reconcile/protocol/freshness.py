@@ -93,7 +93,7 @@ async def sound_look(
         after = await doubts(desired, reader, state, look, grace_ms=grace_ms, earlier=earlier)
         if not after:
             return look, {}
-        await pause(max(BETWEEN_LOOKS_MS, max(after.values()) - reader.time.earliest() + 1))
+        await pause(max(BETWEEN_LOOKS_MS, reader.time.wait_ms(max(after.values())) + 1))
         look = await reader.observe(declared, reuse=look)
     doubted = await doubts(desired, reader, state, look, grace_ms=grace_ms, earlier=earlier)
     return look, dict.fromkeys(doubted, UNSOUND)

@@ -128,7 +128,7 @@ class Observer:
         while True:
             if self._reader.time.due:
                 await self._reader.sync_time()
-            missing = after_ms - self._reader.time.earliest()
+            missing = self._reader.time.wait_ms(after_ms)
             if missing < 0:
                 return
             await self._clock.sleep(missing + 1)

@@ -97,7 +97,7 @@ class StepRun:
                 continue
             except NeedsLaterLook as need:
                 self._not_before = need.after_ms
-                await self._context.pause(need.after_ms - self._context.writer.time.earliest())
+                await self._context.pause(self._context.writer.time.wait_ms(need.after_ms))
                 continue
             attempt += 1
             if self._state is State.PLANNED:

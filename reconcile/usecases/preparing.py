@@ -57,7 +57,7 @@ async def first_look(context: Context, steps: Sequence[Step]) -> ObservedAccount
         unseen = _unseen(context, moves, look)
         if unseen is None:
             break
-        await context.pause(unseen - context.writer.time.earliest())
+        await context.pause(context.writer.time.wait_ms(unseen))
         after = unseen
     return look  # each step asks again, and none is sent on a look that is in doubt still
 

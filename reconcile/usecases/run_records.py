@@ -66,10 +66,12 @@ def cold_until(world: World, desired: DesiredAccount, journal: Journal, connecti
     """The exchange time before which a request that this journal has not seen could still take effect; None: none."""
     if not connection.cold_fence:
         return None
-    if seen_from(journal, world):
-        return journal.state.cold_until_ms
     writer = connection.writer
-    return writer.time.latest() + writer.traits.validity_ms + grace_ms(desired, writer)
+    from_now_ms = writer.time.latest() + writer.traits.validity_ms + grace_ms(desired, writer)
+    if not seen_from(journal, world):
+        return from_now_ms
+    known_ms = journal.state.cold_until_ms
+    return None if known_ms is None else min(known_ms, from_now_ms)  # later only where a wrong time was served then
 
 
 async def run_started(

@@ -56,3 +56,19 @@ def test_a_journal_from_before_machines_were_told_apart_is_not_trusted() -> None
 
     later, _ = play(upgraded)
     assert later >= FENCE_MS
+
+
+def test_a_fence_from_a_wrong_served_time_is_cut_to_what_can_still_arrive() -> None:
+    years_ms = 20 * 365 * 86_400_000
+
+    async def act(scene: Scene) -> int:
+        scene.place.cold_fence = True
+        right = scene.place.venue.clock
+        scene.place.venue.clock = lambda now: right(now) + years_ms
+        await took_ms(scene, HERE, "3000")  # declared as it is: nothing is sent
+        scene.place.venue.clock = right
+        return await took_ms(scene, HERE, "4000")
+
+    later, scene = play(act)
+    assert later < 2 * FENCE_MS
+    assert [str(change) for _, change in scene.moved_by_calls()] == ["1000"]

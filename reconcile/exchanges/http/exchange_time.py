@@ -8,10 +8,20 @@ Comparisons take the bound that makes them wait longer; a wrong local wall clock
 from dataclasses import dataclass
 
 from reconcile.clock import Clock
+from reconcile.errors import ReadFailed
+from reconcile.model.times import LAST_MS
 
 RESYNC_AFTER_MS = 60_000
 DRIFT_PER_MILLE = 2
 """How far a local clock may run fast or slow against the exchange's: either may be 1 in 1000 off, the other way."""
+
+FIRST_MS = 1_577_836_800_000
+"""2020-01-01T00:00:00Z; no exchange serves an earlier time, nor one past ``LAST_MS``, the end of 2099."""
+DISAGREEMENT_MS = 60_000
+"""How far a served time may lie outside of what the one before it makes of now."""
+LONGEST_WAIT_MS = 600_000
+"""The longest wait for a moment of the exchange's time, beside the grace. The longest that is needed is half a minute
+and a grace or two; what is further away comes from a wrong time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +41,18 @@ class Sample:
 class ExchangeTime:
     """Bounds for the exchange's time; the sample with the smallest round trip counts, and none lives for ever."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, grace_ms: int = 0) -> None:
         self._clock = clock
+        self._longest_wait_ms = LONGEST_WAIT_MS + 2 * grace_ms
         self._sample: Sample | None = None
         self._doubted = False
 
     def take(self, sample: Sample) -> None:
-        """Keep the sample if it is tighter than the one we have, or the one we have is old."""
+        """Keep the sample if it is tighter than the one we have, or the one we have is old.
+
+        Raises ReadFailed for a time that is outside the window, or that contradicts the sample we have.
+        """
+        self._check(sample)
         kept = self._sample
         if kept is None or self.due or sample.round_trip <= kept.round_trip:
             self._sample = sample
@@ -64,6 +79,39 @@ class ExchangeTime:
         sample = self._known()
         elapsed = self._clock.monotonic_ms() - sample.sent_at
         return sample.served_ms + elapsed + elapsed * DRIFT_PER_MILLE // 1000 + 1
+
+    def wait_ms(self, moment_ms: int) -> int:
+        """How long it is until ``moment_ms`` at the latest, not positive where it is over.
+
+        Raises ReadFailed where that is longer than ``LONGEST_WAIT_MS`` and two graces.
+        """
+        missing = moment_ms - self.earliest()
+        if missing > self._longest_wait_ms:
+            raise ReadFailed(
+                f"waiting for a moment of the exchange's time: it is {missing // 1000} s away, and the longest wait is "
+                f"{self._longest_wait_ms // 1000} s; the exchange served a wrong time now or to an earlier run, "
+                "so compare both with a clock you trust (reconcile status), and run again when that moment is near",
+                again=False,
+            )
+        return missing
+
+    def _check(self, sample: Sample) -> None:
+        doing = "asking the exchange for its time"
+        if not FIRST_MS <= sample.served_ms <= LAST_MS:
+            raise ReadFailed(
+                f"{doing}: it answers {sample.served_ms} ms, which is not between 2020 and 2099; try again later",
+                again=True,
+            )
+        if self._sample is None:
+            return
+        early = self.earliest() - sample.round_trip - sample.served_ms
+        late = sample.served_ms - self.latest()
+        if max(early, late) > DISAGREEMENT_MS:
+            raise ReadFailed(
+                f"{doing}: its answer is {max(early, late) // 1000} s {'behind' if early > late else 'ahead of'} what "
+                "it answered before and the time since then; one of the two is wrong, so run again later",
+                again=True,
+            )
 
     def _age(self, sample: Sample) -> int:
         return self._clock.monotonic_ms() - sample.received_at

@@ -84,7 +84,7 @@ class Transport:
     """The way of one account to its exchange."""
 
     def __init__(self, setup: Setup, dialect: Dialect) -> None:
-        self.time = ExchangeTime(setup.clock)
+        self.time = ExchangeTime(setup.clock, grace_ms=setup.traits.grace_ms)
         self.requests: dict[str, int] = {"read": 0, "public": 0, "write": 0}
         self._wire = setup.wire
         self._clock = setup.clock

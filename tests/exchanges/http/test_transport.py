@@ -276,3 +276,21 @@ def test_reads_give_up_after_their_number_of_attempts() -> None:
     with pytest.raises(ReadFailed):
         run(bench.get)
     assert bench.transport.requests["read"] == repeat.READ_ATTEMPTS
+
+
+@pytest.mark.parametrize(
+    "served_ms", [-1, 10**17, "1e999999", 1_262_304_000_000, SERVED_MS + 1_262_304_000_000, SERVED_MS - 3_600_000]
+)
+def test_an_absurd_time_fails_the_read_that_needs_it_and_signs_nothing(served_ms: object) -> None:
+    bench = Bench(p=answer([]))
+
+    async def go() -> int:
+        await bench.transport.sync_time()
+        bench.wire.answers["/fapi/v1/time"] = answer({"serverTime": served_ms})
+        bench.transport.time.forget()
+        with pytest.raises(ReadFailed, match="time"):
+            await bench.get()
+        return bench.clock.monotonic_ms()
+
+    assert run(go) < 60_000
+    assert bench.wire.paths() == []
