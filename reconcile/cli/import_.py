@@ -1,7 +1,7 @@
 """``reconcile import``: write the state file of a live account. Sends nothing: its wire cannot."""
 
+import os
 import re
-from pathlib import Path
 
 import click
 
@@ -51,7 +51,7 @@ def import_(
     """
     account = _account(exchange, endpoint, product, credentials, name)
     session.check_files(out)
-    if out is not None and Path(out).exists():
+    if out is not None and os.path.lexists(out):
         raise InputError(f"writing {out}: it is there already; name another file, or move it away first")
     found = conduct(
         session,

@@ -49,7 +49,7 @@ def _files(paths: Sequence[Path], problems: list[Problem]) -> list[Path]:
     found: dict[str, Path] = {}
     for path in paths:
         inside = [path]
-        if path.is_dir():
+        if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for a name that is too long or may not be read
             before = len(problems)
             inside = sorted(_walk(path, problems))
             if not inside and len(problems) == before:

@@ -393,3 +393,10 @@ def test_help_loads_nothing_but_click(tmp_path: Path) -> None:
 
 def test_validate_loads_no_network(tmp_path: Path) -> None:
     assert loaded(["validate", DEMO], tmp_path).isdisjoint({"requests", "urllib3", "tenacity", "asyncio", "ssl"})
+
+
+@pytest.mark.parametrize("command", ["validate", "plan", "apply", "drift"])
+def test_a_path_that_no_system_takes_is_an_error_of_its_own(command: str, tmp_path: Path) -> None:
+    ended = run(tmp_path, command, "x" * 3000)
+    assert ended.code == 1
+    assert "File name too long" in ended.err

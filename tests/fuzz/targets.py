@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tests.fuzz import answers, journals, places, plans, states
+from tests.fuzz import answers, commands, journals, places, plans, states
 from tests.fuzz.harness import Target
 
 TARGETS: Mapping[str, Target] = {
@@ -13,6 +13,7 @@ TARGETS: Mapping[str, Target] = {
         journals.RAW,
         journals.SEALED,
         places.URLS,
+        commands.COMMANDS,
         states.STATES,
         *answers.ANSWERS,
     )
