@@ -1,8 +1,12 @@
 """What informs a person never breaks off a run: streams that fail or were closed, and callbacks that raise."""
 
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -102,3 +106,33 @@ def test_a_failure_to_tell_is_said_once_elsewhere() -> None:
         "showing progress: unexpected OSError: [Errno 28] No space left on device; the run goes on",
     ]
     assert inform(Informing(broken, doing="x", otherwise=broken), "a") is None
+
+
+def test_the_process_ends_right_after_its_verdict_while_a_socket_still_trickles(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        file = Path(state(tmp_path))
+        file.write_text(file.read_text().replace('"sandbox"', f'"http://127.0.0.1:{port}"'))
+        env = environment(
+            tmp_path,
+            {
+                "RECONCILE_ENDPOINT_HOSTS": f"127.0.0.1,127.0.0.1:{port}",
+                "MAIN_API_KEY": "key-of-a-test",
+                "MAIN_API_SECRET": "secret-of-a-test",
+            },
+        )
+        words = [sys.executable, "-m", "reconcile", "plan", str(file)]
+        with subprocess.Popen(words, env=env, stderr=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as process:
+            server.settimeout(SECONDS)
+            trickling, _ = server.accept()
+            with trickling:
+                trickling.recv(65_536)
+                trickling.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n{")
+                process.send_signal(signal.SIGINT)
+                began = time.monotonic()
+                while process.poll() is None and time.monotonic() - began < 20:
+                    with suppress(ConnectionError):  # it may have ended just now
+                        trickling.sendall(b" ")
+                    time.sleep(0.05)
+            took = time.monotonic() - began
+            assert (process.returncode, took < 5) == (130, True)
