@@ -12,9 +12,9 @@ TOLERANCE = Decimal("0.01")
 _POLICY = Policy(allow_reduce=True, min_liquidation_distance=None, max_margin=None)
 
 
-def declared(schedule: Schedule) -> DesiredAccount:
-    """What the schedule declares: each aim's target, with a tolerance of one cent."""
-    return _declared(schedule.exchange, schedule.mode, _targets(schedule), schedule.grace)
+def declared(schedule: Schedule, *, revised: bool = False) -> DesiredAccount:
+    """One version of the state file: each aim's target, with a tolerance of one cent."""
+    return _declared(schedule.exchange, schedule.mode, _targets(schedule, revised=revised), schedule.grace)
 
 
 def address_of(schedule: Schedule, number: int) -> Address:
@@ -23,8 +23,10 @@ def address_of(schedule: Schedule, number: int) -> Address:
     return Address(symbol_of(schedule, aim), Side(aim.side if schedule.mode == "hedge" else "net"))
 
 
-def _targets(schedule: Schedule) -> tuple[tuple[Address, int], ...]:
-    return tuple((address_of(schedule, number), aim.target) for number, aim in enumerate(schedule.aims))
+def _targets(schedule: Schedule, *, revised: bool) -> tuple[tuple[Address, int], ...]:
+    return tuple(
+        (address_of(schedule, number), aim.declared(revised=revised)) for number, aim in enumerate(schedule.aims)
+    )
 
 
 @lru_cache(maxsize=256)

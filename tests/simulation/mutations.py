@@ -18,7 +18,7 @@ from reconcile.exchanges.base import CodeClass
 from reconcile.exchanges.http import answers, transport
 from reconcile.journal.file.lock import FileLock
 from reconcile.journal.file.writer import FileJournal
-from reconcile.journal.records import Intent, Known, Outcome, RunStarted
+from reconcile.journal.records import Intent, Known, Outcome, Resolved, RunStarted
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address
 from reconcile.planning.fresh import InSync, Send
@@ -256,6 +256,18 @@ def resolve_before_the_fence() -> AbstractContextManager[None]:
     from reconcile.usecases import status
 
     return _patched((status, "grace_ms", lambda *_: -1_000_000))
+
+
+def resolve_leaves_no_move() -> AbstractContextManager[None]:
+    """A person's word of "applied" keeps neither the margin before the step nor the one after it."""
+    resolved = JournalState._resolved
+
+    def forgetful(self: Any, record: Resolved, at: str) -> None:
+        moves = dict(self.moves)
+        resolved(self, record, at)
+        self.moves = moves
+
+    return _patched((JournalState, "_resolved", forgetful))
 
 
 # ---- looking ---------------------------------------------------------------------------------------------------------
@@ -532,6 +544,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("baseline per address where the lane is the symbol", baseline_per_address, SYMBOL_LANES),
     Mutation("two in flight where the ledger names no side", two_in_flight, SYMBOL_LANES),
     Mutation("resolve before the fence", resolve_before_the_fence),
+    Mutation("resolve leaves no margin to hold readings against", resolve_leaves_no_move),
     Mutation("lock by name", lock_by_name),
     Mutation("lock file replaced under its holder (journal's end not checked either)", lock_not_checked),
     Mutation("no lock (journal's end not checked either)", no_lock),

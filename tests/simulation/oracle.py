@@ -10,7 +10,7 @@ shows it.
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from reconcile.journal.records import Known
@@ -20,15 +20,14 @@ from reconcile.money import ZERO
 from reconcile.protocol.freshness import UNSOUND
 from reconcile.protocol.lateness import LET_GO_GRACES
 from reconcile.sandbox.swarm import BELIEVABLE
-from reconcile.sandbox.values import ISOLATED, BookEffect
+from reconcile.sandbox.values import ISOLATED
+from tests.simulation.claims import false_claims, others_moved
 from tests.simulation.declare import TOLERANCE, address_of
 from tests.simulation.machine import EPOCH_MS
-from tests.simulation.schedule import LIES, TIME, Go, Schedule
+from tests.simulation.schedule import FORGETS, LIES, TIME, Go, Schedule
 from tests.simulation.simulation import Ran, Simulation, Written
 
 FURTHER_RUNS = 2
-_LOOK_MS = 5_100
-"""How old a look may be when something is sent on it, and a little for clocks that run wrong."""
 _SHUFFLES = {"fill", "part", "close", "reopen", "flip", "crossed"}
 _BLANK = {f"odd:{name}" for name in BELIEVABLE}
 """Odd answers that say of a ledger that it is empty."""
@@ -44,13 +43,18 @@ class Verdict:
     simulation: Simulation
 
 
-def verdict(schedule: Schedule, *, watch: bool = False) -> Verdict:
-    """Play a schedule to its end and judge it."""
+def verdict(schedule: Schedule, *, watch: bool = False, strict: bool = False) -> Verdict:
+    """Play a schedule to its end and judge it; with ``strict`` every run's own conclusions too."""
     simulation = Simulation(schedule, watch=watch)
     try:
         simulation.play()
         simulation.rest()
-        found = (*at_the_end(simulation), *at_every_instant(simulation), *simulation.broken)
+        found = (
+            *at_the_end(simulation),
+            *at_every_instant(simulation),
+            *(false_claims(simulation) if strict else ()),
+            *simulation.broken,
+        )
     finally:
         simulation.close()
     return Verdict(schedule=schedule, violations=tuple(dict.fromkeys(found)), simulation=simulation)
@@ -62,22 +66,21 @@ def at_every_instant(simulation: Simulation) -> Iterator[str]:
     yield from _crashed(simulation)
     for asset in simulation.books.wallet:
         simulation.books.check(asset)
-    targets = {_place(schedule, number): Decimal(aim.target) for number, aim in enumerate(schedule.aims)}
-    deltas = {
-        _place(schedule, number): abs(Decimal(aim.target - aim.before)) for number, aim in enumerate(schedule.aims)
-    }
+    aims = {_place(schedule, number): aim for number, aim in enumerate(schedule.aims)}
+    revised = {call.serial: simulation.ran[call.run].go.revised for call in simulation.written}
     effects = simulation.books.effects
     for number, effect in enumerate(effects):
         if effect.actor != "api" or effect.cause == "type":
             continue
         place = (effect.symbol, effect.side)
-        excuse = _others_moved(simulation, effects[:number], effect)
-        past = effect.margin - targets[place] if effect.change > 0 else targets[place] - effect.margin
-        allowed = excuse + schedule.outside * max(deltas[place], abs(effect.change))
+        excuse = others_moved(simulation, effects[:number], effect)
+        target = Decimal(aims[place].declared(revised=revised[effect.request]))
+        past = effect.margin - target if effect.change > 0 else target - effect.margin
+        allowed = excuse + schedule.outside * max(Decimal(aims[place].widest), abs(effect.change))
         if past > allowed:
             yield (
                 f"{effect.symbol}.{effect.side}: {effect.change} by request {effect.request} led to {effect.margin}, "
-                f"{past} past the target of {targets[place]} (excused: {allowed})"
+                f"{past} past the target of {target} (excused: {allowed})"
             )
     times = Counter(effect.request for effect in effects if effect.actor == "api")
     doubled = any(each.how.startswith("twice") for each in schedule.happenings)
@@ -89,24 +92,21 @@ def at_every_instant(simulation: Simulation) -> Iterator[str]:
 def at_the_end(simulation: Simulation) -> Iterator[str]:
     """Run on without faults, and see where that leads."""
     schedule = simulation.schedule
-    further = Go(home=schedule.runs[-1].home if schedule.runs else 0)
+    further = Go(home=schedule.runs[-1].home, revised=schedule.runs[-1].revised) if schedule.runs else Go()
     last = simulation.undisturbed()
     for _ in range(FURTHER_RUNS):
         ran = simulation.go(further) if last is None else last
         last = None
-        yield from _honest(simulation, ran)
         if _exit(ran) == 0:
             break
     if any(entry.reason.endswith(UNSOUND) for entry in _remaining(ran)):
         simulation.pass_time((LET_GO_GRACES + 1) * schedule.grace)
         ran = simulation.go(further)
-        yield from _honest(simulation, ran)
         if any(entry.reason.endswith(UNSOUND) for entry in _remaining(ran)):
             yield f"run {ran.number} still finds no reading that may be sent on"
     yield from _converged(simulation, ran)
     if ran.writes or _exit(ran) != 0:  # else this one was the further run that sends nothing
         again = simulation.go(further)
-        yield from _honest(simulation, again)
         if again.writes and _exit(ran) == 0 and not schedule.outside:
             yield f"a further run (run {again.number}) sent {again.writes} more"
     simulation.let_arrive()
@@ -117,7 +117,7 @@ def at_the_end(simulation: Simulation) -> Iterator[str]:
 
 def _reported(simulation: Simulation, further: Go) -> Iterator[str]:
     """Whether the next plan shows what a broken assumption led to, once everything has arrived."""
-    plan = simulation.look(further).plan
+    plan = simulation.go(replace(further, command="plan")).plan
     account = None if plan is None else plan.accounts[0]
     if account is None or account.exit_code != 0:
         return
@@ -167,7 +167,9 @@ def _lacks_funds(simulation: Simulation) -> bool:
     schedule, books = simulation.schedule, simulation.books
     missing = ZERO
     for number, aim in enumerate(schedule.aims):
-        missing += max(ZERO, Decimal(aim.target) - books.margin(*_place(schedule, number)))
+        missing += max(
+            ZERO, Decimal(aim.declared(revised=_revised(schedule))) - books.margin(*_place(schedule, number))
+        )
     return missing > sum(books.cross.values(), ZERO)
 
 
@@ -186,27 +188,17 @@ def _away(simulation: Simulation, number: int) -> str | None:
     schedule = simulation.schedule
     symbol, side = _place(schedule, number)
     position = simulation.books.positions.get((symbol, side, ISOLATED))
-    target = Decimal(schedule.aims[number].target)
+    target = Decimal(schedule.aims[number].declared(revised=_revised(schedule)))
     if position is None or abs(position.margin - target) <= TOLERANCE:
         return None
     return f"{symbol}.{side} has {position.margin} instead of {target}"
-
-
-def _honest(simulation: Simulation, ran: Ran) -> Iterator[str]:
-    """Whether a run's own word about its end is true."""
-    if ran.result is None or _exit(ran) != 0 or simulation.schedule.others or simulation.schedule.outside:
-        return
-    for number in range(len(simulation.schedule.aims)):
-        away = _away(simulation, number)
-        if away is not None:
-            yield f"run {ran.number} ended with 0, but {away}"
 
 
 def _crashed(simulation: Simulation) -> Iterator[str]:
     """What must never happen to a program: an error of its own, or its guards against others who hold its lock."""
     schedule = simulation.schedule
     disturbed = schedule.outside or any(
-        each.how in {"lock_replaced", "lost", "failing"} for each in schedule.happenings
+        each.how in {"lock_replaced", "lost", "failing", *FORGETS} for each in schedule.happenings
     )
     for ran in simulation.ran:
         if ran.error is not None:
@@ -219,7 +211,7 @@ def _crashed(simulation: Simulation) -> Iterator[str]:
 def _truth(simulation: Simulation) -> Iterator[str]:
     """What the journal says about each intent, against what its request did."""
     schedule = simulation.schedule
-    if schedule.outside:
+    if schedule.outside or not schedule.words:
         return
     done = {effect.request for effect in simulation.books.effects if effect.actor == "api"}
     calls = {(call.address, call.signed_ms): call for call in simulation.written if call.amount is not None}
@@ -278,20 +270,9 @@ def _known(journal: bytes) -> Iterator[tuple[str, int, Decimal, Known | None]]:
         yield address, signed_ms, amount, outcomes.get(intent)
 
 
-def _others_moved(simulation: Simulation, before: list[BookEffect], effect: BookEffect) -> Decimal:
-    """How far others moved the same margin since the oldest moment that the look before our call can have shown."""
-    sent = next((call.sent_ms for call in simulation.written if call.serial == effect.request), 0)
-    since = simulation.exchange_ms(sent - _LOOK_MS - simulation.schedule.lag)
-    return sum(
-        (
-            abs(each.change)
-            for each in before
-            if each.actor != "api"
-            and each.time_ms >= since
-            and (each.symbol, each.side) == (effect.symbol, effect.side)
-        ),
-        ZERO,
-    )
+def _revised(schedule: Schedule) -> bool:
+    """Whether the state file that the last run read, and all further ones read, is the revised one."""
+    return bool(schedule.runs) and schedule.runs[-1].revised
 
 
 def _place(schedule: Schedule, number: int) -> tuple[str, str]:

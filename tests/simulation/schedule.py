@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from tests.simulation.assumptions import Knows, Together, allowed
+
 WRITE = "write"
 READS = ("positions", "balance", "ledger", "time", "setup")
 DISK = ("line", "flush", "lock")
@@ -32,6 +34,7 @@ FORGETS = ("rolled_back", "cut_short")
 ROW_MAKERS = ("human_add", "human_reduce", "human_same")
 MOVERS = (*ROW_MAKERS, "noise", "fund", "auto", "fill", "part", "close", "reopen", "flip", "crossed")
 """What others do: to a position's margin, or to the position."""
+COMMANDS = ("apply", "plan", "drift", "resolve")
 MACHINE = ("stop", "kill", "power", "suspend", "wall", "lock_replaced")
 
 
@@ -54,20 +57,34 @@ class Happening:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aim:
-    """One declared address (``side`` long, short or net) with its margin before, in whole units of its asset."""
+    """One declared address (``side`` long, short or net) with its margin before, in whole units of its asset.
+
+    ``revised`` is the target in the other version of the state file; None where both versions agree.
+    """
 
     symbol: int = 0
     side: str = "long"
     before: int = 1000
     target: int = 1500
+    revised: int | None = None
+
+    def declared(self, *, revised: bool) -> int:
+        """The target in one version of the state file."""
+        return self.target if self.revised is None or not revised else self.revised
+
+    @property
+    def widest(self) -> int:
+        """The largest step between any two of its margins: what one wrong step can cost."""
+        margins = (self.before, self.target, self.declared(revised=True))
+        return max(margins) - min(margins)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Go:
     """One run of the program. ``wait`` is milliseconds after the run before it ended; with ``beside`` after that one
     started. ``drift`` is in parts per thousand, ``wall`` milliseconds. Runs with another ``home`` share no journal;
-    ``label`` is what the state file calls the account. ``command`` is ``apply``, or ``resolve``: then a person says of
-    the first aim's open step what the exchange shows at that moment."""
+    ``label`` is what the state file calls the account, and ``revised`` runs read its other version. ``command`` is one
+    of ``COMMANDS``; with ``resolve`` a person says of the first open step what its request really did."""
 
     wait: int = 100
     beside: bool = False
@@ -75,6 +92,7 @@ class Go:
     home: int = 0
     label: str = "main"
     command: str = "apply"
+    revised: bool = False
     drift: int = 0
     wall: int = 0
 
@@ -107,25 +125,70 @@ class Schedule:
     @property
     def outside(self) -> int:
         """How many times it breaks an assumption of the program; 0 when it stays inside all of them."""
-        broken = sum(1 for each in self.happenings if breaks(each, self.grace))
-        apart = sum(
-            1 for before, go in zip(self.runs, self.runs[1:], strict=False) if go.beside and go.home != before.home
-        )
-        late = any(min(pair) > self.grace for pair in self.replicas)
-        blind = self._forgets and self.lag > self.grace
-        return broken + apart + (len(self.runs) if late or blind else 0)
+        broken = sum(1 for each in self.happenings if each.how in DOUBLED)
+        allows = all(row is not None for row in self._rows)
+        return broken + self._apart + (0 if allows else len(self.runs))
 
     @property
-    def _forgets(self) -> bool:
-        """Whether a run may know nothing of what was sent before, so that only reads can tell."""
-        lost = any(each.where == "journal" and each.how == "lost" for each in self.happenings)
-        return lost or len({go.home for go in self.runs}) > 1
+    def words(self) -> bool:
+        """Whether the journal's word on each step must be true."""
+        return all(row is not None and row.words for row in self._rows)
 
     @property
     def lag(self) -> int:
         """How far behind a read of positions can be, at most, milliseconds."""
-        named = [each.value for each in self.happenings if each.how in {"stale", "stale_positions", "glitch"}]
+        return max(self._positions_ms, *(each.value for each in self.happenings if each.how == "glitch"), 0)
+
+    @property
+    def _apart(self) -> int:
+        """How often two homes are at work at once, a home is come back to that was left for another, or a journal is
+        put back while a run is at work on it."""
+        homes = [go.home for go in self.runs]
+        pairs = zip(self.runs, self.runs[1:], strict=False)
+        at_once = sum(1 for before, go in pairs if go.beside and go.home != before.home)
+        back = (number for number in range(2, len(homes)) if homes[number] != homes[number - 1])
+        under_way = sum(
+            1
+            for each in self.happenings
+            if each.how in FORGETS and self.runs[each.n : each.n + 1] and self.runs[each.n].beside
+        )
+        return at_once + under_way + sum(1 for number in back if homes[number] in homes[: number - 1])
+
+    @property
+    def _rows(self) -> tuple[Together | None, ...]:
+        """The row of the table that allows these delays, for each state that a journal is in."""
+        return tuple(
+            allowed(knows, positions_ms=self._positions_ms, ledger_ms=self._ledger_ms, grace_ms=self.grace)
+            for knows in self._journals
+        )
+
+    @property
+    def _journals(self) -> tuple[Knows, ...]:
+        """What the journals of this world know."""
+        spoilt = {each.how for each in self.happenings if each.where == "journal"}
+        found = [Knows.ALL]
+        if "lost" in spoilt or len({go.home for go in self.runs}) > 1:
+            found.append(Knows.NONE)
+        if spoilt & set(FORGETS):
+            found.append(Knows.SOME)
+        return tuple(found)
+
+    @property
+    def _positions_ms(self) -> int:
+        """A ``glitch`` is one look that is wrong and no delay: two looks must agree."""
+        named = [
+            each.value
+            for each in self.happenings
+            if each.how in {"stale", "stale_positions"} and each.where != "ledger"
+        ]
         return max([0, *named, *(positions for positions, _ in self.replicas)])
+
+    @property
+    def _ledger_ms(self) -> int:
+        named = [
+            each.value for each in self.happenings if each.how in {"stale", "stale_ledger"} and each.where == "ledger"
+        ]
+        return max([0, *named, *(ledger for _, ledger in self.replicas)])
 
     def without(self) -> Iterator["Schedule"]:
         """Schedules that are a little simpler, the boldest first."""
@@ -145,6 +208,7 @@ class Schedule:
                 replace(go, wall=0),
                 replace(go, beside=False),
                 replace(go, label="main"),
+                replace(go, revised=False),
             ):
                 if plain != go:
                     yield replace(self, runs=_with(self.runs, index, plain))
@@ -185,17 +249,6 @@ class Schedule:
                 "switches": tuple((str(name), setting) for name, setting in value.get("switches", [])),
             }
         )
-
-
-def breaks(each: Happening, grace: int) -> bool:
-    """Whether a happening breaks what the program assumes of exchange, network and home.
-
-    One of the two witnesses may be late, not both. A journal that is lost is made up for by the cold fence; one that
-    was put back or cut is not.
-    """
-    if each.how in (*DOUBLED, *FORGETS):
-        return True
-    return each.how in {"stale", "stale_positions"} and each.value > grace
 
 
 def _simpler(each: Happening) -> Iterator[Happening]:

@@ -9,7 +9,7 @@ nothing, and what it still runs is only Python unwinding.
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -25,6 +25,7 @@ from reconcile.exchanges.http.wire import HttpRequest, HttpResponse
 from reconcile.exchanges.registry import connect
 from reconcile.journal.file.store import FileStore
 from reconcile.journal.identity import identity, is_notes
+from reconcile.journal.records import Intent, Unsettled
 from reconcile.model.account import DesiredAccount, Position
 from reconcile.model.plan import AccountResult, Plan, Step
 from reconcile.model.traits import TRAITS
@@ -37,8 +38,9 @@ from reconcile.sandbox.venue import SentRequest, TimelineEvent, Venue
 from reconcile.usecases import apply as applying
 from reconcile.usecases import plan as planning
 from reconcile.usecases import status
+from reconcile.usecases.drift import AccountDrift, drift
 from reconcile.usecases.world import Connection, World
-from tests.simulation.declare import address_of, declared
+from tests.simulation.declare import declared
 from tests.simulation.disk import SimulatedDisk, SimulatedProcess
 from tests.simulation.hits import read_fault, write_fault
 from tests.simulation.loop import VirtualLoop
@@ -86,6 +88,7 @@ class Ran:
     killed: bool = False
     result: AccountResult | None = None
     plan: Plan | None = None
+    drift: AccountDrift | None = None
     error: BaseException | None = None
     writes: int = 0
     troubles: int = 0
@@ -121,6 +124,7 @@ class Simulation:
             timeline=[] if watch else None,
         )
         self.desired: DesiredAccount = declared(schedule)
+        """The state file as runs that are not ``revised`` read it."""
         self.disks: dict[int, SimulatedDisk] = {}
         self.ran: list[Ran] = []
         self.written: list[Written] = []
@@ -158,16 +162,18 @@ class Simulation:
         """One run, to its end."""
         return self.loop.run_until_complete(self._start(go))
 
-    def look(self, go: Go) -> Ran:
-        """One run of ``plan``, to its end."""
-        return self.loop.run_until_complete(self._start(go, planning_only=True))
+    def then(self, go: Go) -> Ran:
+        """One more run of the schedule's own, to its end."""
+        self.schedule = replace(self.schedule, runs=(*self.schedule.runs, go))
+        return self.go(go)
 
     def arm(self, each: Happening) -> None:
         """Add a happening, to the schedule too; ``n`` counts from now on."""
-        self.schedule = replace(self.schedule, happenings=(*self.schedule.happenings, each))
         if each.where == TIME:
-            self.venue.at(self.loop.now_ms() + each.n, self._other(each))
-        else:
+            each = replace(each, n=self.loop.now_ms() + each.n)
+            self.venue.at(each.n, self._other(each))
+        self.schedule = replace(self.schedule, happenings=(*self.schedule.happenings, each))
+        if each.where != TIME:
             self._armed[each.where, self._counts[each.where] + each.n] = each
 
     def pass_time(self, milliseconds: int) -> None:
@@ -230,7 +236,7 @@ class Simulation:
         for task in started:
             await task
 
-    async def _start(self, go: Go, *, planning_only: bool = False) -> Ran:
+    async def _start(self, go: Go) -> Ran:
         await asyncio.sleep(go.wait / 1000)
         number = len(self.ran)
         ran = Ran(number=number, go=go, calm=self.calm, started_ms=self.loop.now_ms())
@@ -239,11 +245,8 @@ class Simulation:
         process = _Process(ran, self._disk(go.home).process(str(number)), clock)
         self._processes.append(process)
         self._say(number, f"starts on host {go.host}")
-        if go.command == "resolve":
-            work = self._resolve(process)
-        else:
-            work = self._plan(process) if planning_only else self._apply(process)
-        process.task = asyncio.ensure_future(work)
+        commands = {"apply": self._apply, "plan": self._plan, "drift": self._drift, "resolve": self._resolve}
+        process.task = asyncio.ensure_future(commands[go.command](process))
         timers = [] if self.calm else self._timers(process)
         done, _ = await asyncio.wait([process.task], timeout=LONGEST_MS / 1000)
         for timer in timers:
@@ -262,31 +265,48 @@ class Simulation:
         self._processes.remove(process)
         if not process.dead:
             self._disk_of(process).kill(process.disk)
-        how = (
-            "is dead" if ran.killed else f"ends with {ran.error or (ran.result.exit_code if ran.result else 'a plan')}"
-        )
+        code = ran.result.exit_code if ran.result else ran.go.command
+        how = "is dead" if ran.killed else f"ends with {ran.error or code}"
         self._say(ran.number, how)
 
     async def _apply(self, process: _Process) -> None:
-        world = self._world(process)
-        desired = replace(self.desired, name=process.run.go.label)
-        result = await applying.apply(world, [desired], reason=None, git_commit=None, confirm=None)
+        desired = self._declared(process)
+        result = await applying.apply(self._world(process), [desired], reason=None, git_commit=None, confirm=None)
         process.run.result = result.accounts[0]
-
-    async def _resolve(self, process: _Process) -> None:
-        address = str(address_of(self.schedule, 0))
-        self.venue.advance(self.loop.now_ms())
-        mine = [call.serial for call in self.written if call.address == address]
-        done = {effect.request for effect in self.books.effects}
-        with suppress(ReconcileError):
-            await status.resolve(
-                self._world(process), address=address, applied=bool(mine) and mine[-1] in done, reason="looked"
-            )
 
     async def _plan(self, process: _Process) -> None:
         process.run.plan = await planning.plan(
-            self._world(process), [self.desired], targets=(), overrides={}, expires_ms=1, git_commit=None
+            self._world(process), [self._declared(process)], targets=(), overrides={}, expires_ms=1, git_commit=None
         )
+
+    async def _drift(self, process: _Process) -> None:
+        (process.run.drift,) = await drift(self._world(process), [self._declared(process)])
+
+    async def _resolve(self, process: _Process) -> None:
+        """A person says of the first open step what its request has done by now."""
+        world = self._world(process)
+        with suppress(ReconcileError):
+            item = next(self._open_steps(world), None)
+            if item is not None:
+                address, applied = str(item.intent.address), self._took_effect(item.intent)
+                await status.resolve(world, address=address, applied=applied, reason="looked")
+
+    @staticmethod
+    def _open_steps(world: World) -> Iterator[Unsettled]:
+        for name in world.store.identities():
+            if not is_notes(name):
+                yield from world.store.read(name).unsettled.values()
+
+    def _took_effect(self, intent: Intent) -> bool:
+        self.venue.advance(self.loop.now_ms())
+        signed = (str(intent.address), intent.signed_at_ms)
+        mine = {call.serial for call in self.written if (call.address, call.signed_ms) == signed}
+        return any(effect.request in mine for effect in self.books.effects if effect.actor == "api")
+
+    def _declared(self, process: _Process) -> DesiredAccount:
+        go = process.run.go
+        desired = declared(self.schedule, revised=True) if go.revised else self.desired
+        return replace(desired, name=go.label)
 
     def _world(self, process: _Process) -> World:
         dice = random.Random(self.schedule.seed * 1_000 + process.run.number)
@@ -339,7 +359,7 @@ class Simulation:
             progress=self._progress(process),
             stop=process.stop,
             host=process.run.go.host,
-            actor="simulation",
+            actor=f"run {process.run.number}",
             version="0",
             parallelism=4,
             lock_timeout_ms=600_000,

@@ -28,6 +28,7 @@ class Worlds(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.simulation = Simulation(Schedule())
+        self.home = 0
 
     @initialize(
         exchange=st.sampled_from(sorted(SIMULATED)),
@@ -37,7 +38,9 @@ class Worlds(RuleBasedStateMachine):
     )
     def begin(self, exchange: str, declared: int, second: bool, behind: int) -> None:  # noqa: FBT001 - drawn by name
         self.simulation.close()
-        aims = (Aim(target=declared), Aim(side="short")) if second else (Aim(target=declared),)
+        self.home = 0
+        aim = Aim(target=declared, revised=1_000)
+        aims = (aim, Aim(side="short", revised=1_200)) if second else (aim,)
         schedule = Schedule(
             exchange=exchange,
             aims=aims,
@@ -73,14 +76,16 @@ class Worlds(RuleBasedStateMachine):
     def wait(self, milliseconds: int) -> None:
         self.simulation.pass_time(milliseconds)
 
-    @rule(host=st.sampled_from(("one", "two")), home=st.sampled_from((0, 0, 0, 1)))
-    def run(self, host: str, home: int) -> None:
-        self.simulation.go(Go(host=host, home=home))
+    @rule(host=st.sampled_from(("one", "two")), moves=st.sampled_from((0, 0, 0, 1)), revised=st.booleans())
+    def run(self, host: str, moves: int, revised: bool) -> None:  # noqa: FBT001 - drawn by name
+        self.home = max(self.home, moves)
+        self.simulation.then(Go(host=host, home=self.home, revised=revised))
 
     @precondition(lambda self: self.simulation.ran)
-    @rule()
-    def resolve(self) -> None:
-        self.simulation.go(Go(command="resolve"))
+    @rule(command=st.sampled_from(("plan", "drift", "resolve")))
+    def run_another_command(self, command: str) -> None:
+        revised = self.simulation.schedule.runs[-1].revised
+        self.simulation.then(Go(home=self.home, command=command, revised=revised))
 
     @invariant()
     def nothing_is_past_its_target(self) -> None:

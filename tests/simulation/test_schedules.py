@@ -69,6 +69,19 @@ def test_a_schedule_survives_being_written_down() -> None:
         assert Schedule.from_json(schedule.to_json()) == schedule
 
 
+@pytest.mark.parametrize("exchange", EXCHANGES)
+def test_chance_brings_late_reads_together_with_what_forgets_or_changes(exchange: str) -> None:
+    late = [
+        each for each in (random_schedule(seed, exchange, strict=True) for seed in range(600)) if each.lag > each.grace
+    ]
+    homes = [each for each in late if len({go.home for go in each.runs}) > 1]
+    resolved = [each for each in late if any(go.command == "resolve" for go in each.runs)]
+    reverted = [each for each in late if len({go.revised for go in each.runs}) > 1]
+    put_back = [each for each in late if any(one.where == "journal" for one in each.happenings)]
+    assert min(len(found) for found in (homes, resolved, reverted, put_back)) >= 5
+    assert [each.outside for each in late if each.outside] == []
+
+
 def test_what_fails_is_made_small() -> None:
     big = random_schedule(7)
     noise = tuple(Happening(where="balance", n=number, how="timeout") for number in range(1, 5))

@@ -21,6 +21,7 @@ def traps(exchange: str, validity_ms: int) -> Mapping[str, Schedule]:
     late = validity_ms - 100
     cold = validity_ms + GRACE
     behind = ((GRACE, GRACE),)
+    later = 49_000
     both = (Aim(), Aim(side="short"))
     found = {
         "a late yes, and reads as far behind as can be": Schedule(
@@ -70,7 +71,7 @@ def traps(exchange: str, validity_ms: int) -> Mapping[str, Schedule]:
             happenings=(
                 _hit("write", 1, "lost"),
                 *(_hit("positions", number, "empty") for number in range(3, 9)),
-                _hit("ledger", 0, "stale_ledger", 60_000),
+                _hit("ledger", 0, "stale_ledger", 50_000),
             ),
         ),
         "both sides of a symbol, the second call lost": Schedule(
@@ -107,6 +108,11 @@ def traps(exchange: str, validity_ms: int) -> Mapping[str, Schedule]:
         "a lock that was removed": Schedule(
             runs=(Go(), Go(wait=2_000, beside=True)),
             happenings=(Happening(where=TIME, n=1_000, how="lock_replaced"),),
+        ),
+        "resolved as applied, and positions later than that": Schedule(
+            runs=(Go(), Go(command="resolve", wait=cold + GRACE + 1_000), Go()),
+            replicas=((later, 0),),
+            happenings=(_hit("write", 1, "kill_sent"),),
         ),
         **{
             f"power lost while the request is under way, {seed}": Schedule(
