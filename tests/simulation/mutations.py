@@ -23,6 +23,7 @@ from reconcile.journal.state import JournalState
 from reconcile.model.account import Address
 from reconcile.planning.fresh import InSync, Send
 from reconcile.protocol.context import Context
+from reconcile.protocol.earlier import Earlier
 from reconcile.protocol.looks import Observer
 from reconcile.sandbox.faults import Ending
 from tests.simulation.oracle import verdict
@@ -452,7 +453,7 @@ def first_page_only() -> AbstractContextManager[None]:
 
 
 def accepted_ignored() -> AbstractContextManager[None]:
-    """A yes taken for the end of it: the next run neither looks for it nor dates its looks by it."""
+    """A yes taken for the end of it: the next run neither looks for it nor dates its looks by it, nor by its row."""
     take = JournalState._outcome
 
     def forget(self: Any, outcome: Outcome, at: str) -> None:
@@ -460,7 +461,7 @@ def accepted_ignored() -> AbstractContextManager[None]:
             outcome = replace(outcome, known=Known.NOT_APPLIED, effect_ms=None)
         take(self, outcome, at)
 
-    return _patched((JournalState, "_outcome", forget))
+    return _patched((JournalState, "_outcome", forget), (Earlier, "until", lambda *_, **__: None))
 
 
 def restart_ignores_intents() -> AbstractContextManager[None]:
@@ -560,7 +561,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("trusting an empty read", empty_read_believed),
     Mutation("a failed read taken as absence", failed_read_is_absence),
     Mutation("unknown code taken as refused", unknown_code_is_refused),
-    Mutation("accepted ignored by the next run", accepted_ignored),
+    Mutation("accepted ignored by the next run (and no second guard)", accepted_ignored),
     Mutation("open intents ignored by the next run", restart_ignores_intents),
 )
 """Every defect there is; one that no schedule notices means that the simulation is too kind."""

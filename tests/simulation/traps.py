@@ -22,6 +22,7 @@ def traps(exchange: str, validity_ms: int) -> Mapping[str, Schedule]:
     cold = validity_ms + GRACE
     behind = ((GRACE, GRACE),)
     later = 49_000
+    asked = {"binance": 2, "okx": 1, "bitget": 5}[exchange]  # ledger requests before the first call of a run
     both = (Aim(), Aim(side="short"))
     found = {
         "a late yes, and reads as far behind as can be": Schedule(
@@ -63,7 +64,10 @@ def traps(exchange: str, validity_ms: int) -> Mapping[str, Schedule]:
             happenings=(
                 _hit("write", 1, "lost"),
                 _hit("positions", 3, "glitch", 60_000),
-                *(_hit("ledger", number, "glitch", 60_000) for number in range(1, 3 if exchange == "binance" else 9)),
+                *(
+                    _hit("ledger", number, "glitch", 60_000)
+                    for number in range(1 + asked, asked + (3 if exchange == "binance" else 9))
+                ),
             ),
         ),
         "positions that are not listed, and a ledger that is late": Schedule(
@@ -78,15 +82,15 @@ def traps(exchange: str, validity_ms: int) -> Mapping[str, Schedule]:
             aims=both, runs=(Go(),), happenings=(_hit("write", 2, "never"),)
         ),
         "another home, while the request of the first is under way": Schedule(
-            runs=(Go(), Go(home=1)), happenings=(_hit("write", 1, "kill_sent", late),)
+            runs=(Go(), Go(wait=1_500, home=1)), happenings=(_hit("write", 1, "kill_sent", late),)
         ),
         "killed in the cold fence of a second home": Schedule(
             runs=(Go(), Go(home=1), Go(home=1)),
             happenings=(_hit("write", 1, "kill_sent", late), Happening(where=TIME, n=cold + 1_500, how="kill", on=1)),
         ),
-        "two files for one account": Schedule(runs=(Go(), Go(beside=True, label="twin")), replicas=behind),
+        "two files for one account": Schedule(runs=(Go(), Go(wait=1_500, beside=True, label="twin")), replicas=behind),
         "a runner that waits while the other verifies": Schedule(
-            runs=(Go(), Go(wait=1_000, beside=True)), replicas=behind
+            runs=(Go(), Go(wait=1_500, beside=True)), replicas=behind
         ),
         "a clock that is behind, and a late request": Schedule(
             runs=(Go(wall=-3_600_000),), replicas=behind, happenings=(_hit("write", 1, "late_lost", late),)
@@ -100,10 +104,17 @@ def traps(exchange: str, validity_ms: int) -> Mapping[str, Schedule]:
         "a code nobody knows, with effect": Schedule(
             runs=(Go(),), happenings=(_hit("write", 1, "odd:undocumented_code"),)
         ),
-        "more added by hand than was missing": Schedule(runs=(Go(),), happenings=(_at(1_000, "human_add", 700),)),
+        "more added by hand than was missing, while the ledger is read": Schedule(
+            aims=(Aim(target=1000, revised=1500),),
+            runs=(Go(), Go(wait=70_000, revised=True)),
+            happenings=(_hit("ledger", asked + 1, "slow", 9_000), _at(72_000, "human_add", 700)),
+        ),
         "a ledger that cannot be read": Schedule(
             runs=(Go(),),
-            happenings=(_hit("write", 1, "lost"), *(_hit("ledger", number, "timeout") for number in range(2, 60))),
+            happenings=(
+                _hit("write", 1, "lost"),
+                *(_hit("ledger", number, "timeout") for number in range(2 + asked, 60 + asked)),
+            ),
         ),
         "a lock that was removed": Schedule(
             runs=(Go(), Go(wait=2_000, beside=True)),
