@@ -266,7 +266,7 @@ class AccountRun:
     async def _finished(self, plan: AccountPlan, exit_code: int, errors: tuple[PlanError, ...]) -> RunFinished:
         context = self._context
         look, told = (None, None) if context is None else (context.observer.last, await moved(context))
-        return run_finished(plan, look, told, self._results, exit_code=exit_code, errors=errors)
+        return run_finished(plan, look, told, self._results, exit_code=exit_code, errors=errors, first=self._plan)
 
     # What the run is made of.
 

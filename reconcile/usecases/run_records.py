@@ -160,8 +160,14 @@ def run_finished(
     *,
     exit_code: int,
     errors: Sequence[PlanError],
+    first: AccountPlan | None = None,
 ) -> RunFinished:
-    """How it ended: outcomes, what was declared, what live was at the last look, and what had moved until then."""
+    """How it ended: outcomes, what was declared, what live was at the last look, and what had moved until then.
+
+    What is held in the plan, or was in the ``first`` one, is not noted as in place: its margin may be an earlier one.
+    """
+    entries = (*plan.entries, *(() if first is None else first.entries))
+    doubted = {str(entry.address) for entry in entries if entry.status is Status.HELD}
     live: dict[str, Any] = {}
     for address, position in (look.positions if look is not None else {}).items():
         if position.is_open and position.margin_type is MarginType.ISOLATED:
@@ -186,7 +192,7 @@ def run_finished(
             "outcomes": {result.step_id: str(result.outcome) for result in results},
             "declared": declared,
             "tolerance": {} if look is None else _tolerances(plan.desired, look),
-            "out_of_place": [] if look is None else _out_of_place(plan.desired, look),
+            "out_of_place": [] if look is None else sorted({*_out_of_place(plan.desired, look), *doubted}),
             "live": live,
             **({} if told is None else {"moved": told.by_address, "moved_problem": told.problem}),
             "live_at_ms": None if look is None else look.sent_at_ms,
