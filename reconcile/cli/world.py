@@ -37,7 +37,7 @@ from reconcile.exchanges.http.wire import RequestsWire, http_adapter
 from reconcile.journal.base import Store
 from reconcile.journal.file.disk import SystemDisk
 from reconcile.journal.file.store import FileStore
-from reconcile.journal.identity import former_identities, identity
+from reconcile.journal.identity import former_identities, identity, in_use
 from reconcile.model.account import ColdStart, DesiredAccount
 from reconcile.model.traits import TRAITS, Traits
 from reconcile.usecases.world import Connection, World
@@ -103,6 +103,7 @@ class Outside:
         self._parallelism = parallelism
         self._env = os.environ
         self._home = home_of(session, self._env)
+        self._store = store_of(session, self._home, clock)
         self._dice = random.SystemRandom()
         self._limits = Limits(clock)
         self._opened = ExitStack()
@@ -116,7 +117,7 @@ class Outside:
             env=self._env,
             home=self._home,
             clock=self._clock,
-            store=store_of(self._session, self._home, self._clock),
+            store=self._store,
             dice=self._dice,
             connect=self.connect,
             progress=progress,
@@ -153,7 +154,7 @@ class Outside:
         )
 
         def identify(uid: str | None) -> str:
-            return identity(
+            now = identity(
                 exchange=account.exchange,
                 endpoint_kind=endpoint.kind,
                 product=account.product,
@@ -161,20 +162,18 @@ class Outside:
                 api_key=credentials.key,
                 account_name=account.name,
             )
-
-        def formerly(uid: str | None) -> tuple[str, ...]:
-            return former_identities(
+            former = former_identities(
                 exchange=account.exchange,
                 endpoint_kind=endpoint.kind,
                 product=account.product,
                 uid=uid,
                 api_key=credentials.key,
             )
+            return in_use(now, former, self._store.identities() if former else ())
 
         return Connection(
             writer=writer,
             identify=identify,
-            formerly=formerly,
             cold_fence=account.cold_start is ColdStart.WAIT,
         )
 

@@ -23,14 +23,13 @@ _LONGEST_REASON = 4_096  # bytes; more of a freeze file is not read
 class Connection:
     """A way to one account.
 
-    ``identify`` gives the journal's identity from the exchange's own account id (None where it tells none).
-    ``formerly`` gives the names under which that account's journal may stand from before.
+    ``identify`` gives the journal's identity from the exchange's own account id (None where it tells none); it raises
+    Declined where several journals stand for that account.
     ``cold_fence`` is False where the state file says that no other program can have sent anything.
     """
 
     writer: Writer
     identify: Callable[[str | None], str]
-    formerly: Callable[[str | None], tuple[str, ...]] = lambda _uid: ()
     cold_fence: bool
 
 
