@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconcile.money import ZERO, cut, minus, parse, plain, plus, total
+from reconcile.money import ZERO, cut, minus, parse, plain, plus, total, writable
 
 AMOUNTS = st.decimals(min_value=Decimal("-1e12"), max_value=Decimal("1e12"), places=18)
 STEPS = st.sampled_from([Decimal("1e-8"), Decimal("1e-6"), Decimal("1e-4"), Decimal("0.03"), Decimal(5)])
@@ -104,3 +104,12 @@ def test_plain_has_no_exponent_and_no_trailing_zero(amount: str, text: str) -> N
 @given(AMOUNTS)
 def test_plain_is_read_back_as_the_same_amount(amount: Decimal) -> None:
     assert parse(plain(amount)) == amount
+
+
+@pytest.mark.parametrize(
+    ("value", "written"), [("1.5", "1.5"), ("1e40", None), ("1e-45", "0"), ("0.5e-40", "0"), ("9e39", "9e39")]
+)
+def test_a_computed_value_is_written_only_as_it_can_be_read_back(value: str, written: str | None) -> None:
+    found = writable(Decimal(value))
+    assert found == (None if written is None else Decimal(written))
+    assert found is None or parse(plain(found)) == found
