@@ -22,8 +22,8 @@ _CHECKS: tuple[tuple[str, list[str]], ...] = (
     ("dead code", ["vulture", "reconcile", "--min-confidence", "100"]),
     ("types", ["mypy"]),
 )
-_SIDE_BY_SIDE = ["-n", "3", "--dist", "worksteal"]
-"""Three workers: much of the suite waits for real processes, so that two cores have room for a third."""
+_SIDE_BY_SIDE = ["-n", "2", "--dist", "worksteal"]
+"""Two workers: one for each core of a small machine."""
 SLOW = ("simulation", "conformance", "journal", "cli", "peers", "fuzz", "test_gitops.py")
 """What ``--fast`` leaves out: simulated worlds, real processes and sockets, PostgreSQL."""
 FULL = (
