@@ -249,7 +249,9 @@ def until(moved: Mapping[str, Decimal], home: Path) -> None:
 
 
 def test_the_first_signal_starts_nothing_new_and_the_next_run_finishes(tmp_path: Path) -> None:
-    with served(tmp_path, "--latency", "300") as (state, keys):
+    faults = tmp_path / "faults.toml"  # the first call is answered late, so that the signal comes before the second
+    faults.write_text('[[rule]]\nmethod = "POST"\npath = "/fapi/v1/positionMargin"\nnth = [1]\nanswer_ms = 6000\n')
+    with served(tmp_path, "--faults", str(faults)) as (state, keys):
         words = ["apply", str(state), "--auto-approve", "--parallelism", "1", "--format", "json"]
         with started(tmp_path, *words, env=keys) as child:
             until(BEFORE, tmp_path)
