@@ -12,7 +12,7 @@ the cold fence has passed; what this run sends itself is in the journal.
 from collections.abc import Collection, Sequence
 from decimal import Decimal
 
-from reconcile.evidence.verdict import signed_amount, stale_basis
+from reconcile.evidence.verdict import CLOCK_AHEAD_MS, signed_amount, stale_basis
 from reconcile.exchanges.base import Reader, lane_of
 from reconcile.journal.records import Effect, Intent
 from reconcile.journal.state import JournalState
@@ -20,7 +20,7 @@ from reconcile.model.account import Address, DesiredAccount, ObservedAccount
 from reconcile.model.ledger import Cause, LedgerRead, LedgerRow
 from reconcile.money import minus
 from reconcile.planning.diff import amount_step
-from reconcile.protocol.lateness import LEDGER_SLACK_MS, LET_GO_GRACES, LONG_AFTER_GRACES, unsure_from
+from reconcile.protocol.lateness import LET_GO_GRACES, LONG_AFTER_GRACES, unsure_from
 
 
 class Earlier:
@@ -45,8 +45,8 @@ class Earlier:
             return
         now = self._reader.time.latest()
         moves = [move for address in addresses if (move := self._recent(address, now)) is not None]
-        windows = [unsure_from(move, grace_ms=self._grace_ms) - LEDGER_SLACK_MS for move in moves]
-        self._since_ms = min([now - LONG_AFTER_GRACES * self._grace_ms - 2 * LEDGER_SLACK_MS, *windows])
+        windows = [unsure_from(move, grace_ms=self._grace_ms) - CLOCK_AHEAD_MS for move in moves]
+        self._since_ms = min([now - LONG_AFTER_GRACES * self._grace_ms - 2 * CLOCK_AHEAD_MS, *windows])
         self._ledgers.update(await self._reader.ledgers(symbols, since_ms=self._since_ms))
 
     def until(self, address: Address, look: ObservedAccount, *, shared: bool) -> int | None:
@@ -61,7 +61,7 @@ class Earlier:
         known = self._state.calls.get(lane, ())
         step_size = amount_step(self._desired, self._reader.traits, position.asset)
         unknown = unknown_calls(ledger.rows, known, address, step_size=step_size)
-        late_ms = LONG_AFTER_GRACES * self._grace_ms + LEDGER_SLACK_MS
+        late_ms = LONG_AFTER_GRACES * self._grace_ms + CLOCK_AHEAD_MS
         recent = [row for row in unknown if row.time_ms + late_ms >= look.sent_at_ms]
         if not recent:
             return None
@@ -104,6 +104,6 @@ def unknown_calls(
 def _is_of(row: LedgerRow, intent: Intent, step_size: Decimal) -> bool:
     return (
         row.side in {None, intent.address.side}
-        and intent.signed_at_ms - LEDGER_SLACK_MS <= row.time_ms <= intent.fence_ms
+        and intent.signed_at_ms - CLOCK_AHEAD_MS <= row.time_ms <= intent.fence_ms
         and abs(minus(row.change, signed_amount(intent))) <= step_size
     )

@@ -7,13 +7,13 @@ ledger's rows do not add up to counts for nothing, for as long as it may be from
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from reconcile.evidence.verdict import stale_basis
+from reconcile.evidence.verdict import CLOCK_AHEAD_MS, stale_basis
 from reconcile.exchanges.base import Reader, lane_of, open_addresses
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, DesiredAccount, MarginType, ObservedAccount, Target
 from reconcile.money import minus
 from reconcile.protocol.earlier import Earlier
-from reconcile.protocol.lateness import LEDGER_SLACK_MS, LET_GO_GRACES, LONG_AFTER_GRACES, unsure_from
+from reconcile.protocol.lateness import LET_GO_GRACES, LONG_AFTER_GRACES, unsure_from
 
 BASIS_LOOKS = 6
 """How many looks are taken in wait for reads that have seen our last effect."""
@@ -55,7 +55,7 @@ async def unsound(
     if age_ms > LET_GO_GRACES * grace_ms or (long_after and not stale_basis(position, move, (), long_after=True)):
         return None
     unsure_ms = unsure_from(move, grace_ms=grace_ms)
-    ledger = await reader.ledger(address.symbol, since_ms=min(unsure_ms, move.signed_ms - LEDGER_SLACK_MS))
+    ledger = await reader.ledger(address.symbol, since_ms=min(unsure_ms, move.signed_ms - CLOCK_AHEAD_MS))
     if not ledger.reaches_back or not stale_basis(
         position, move, ledger.rows, shared=shared, long_after=long_after, unsure_since_ms=unsure_ms
     ):

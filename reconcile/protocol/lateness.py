@@ -5,8 +5,6 @@ The numbers are those of the table in docs/exactly-once.md.
 
 from reconcile.journal.records import Effect
 
-LEDGER_SLACK_MS = 1_000
-"""An exchange accepts timestamps up to a second ahead of its clock, so a row of ours may be that much older."""
 MAX_READ_AGE_MS = 5_000
 """An observation older than this is no basis for sending."""
 LONG_AFTER_GRACES = 10

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from reconcile.errors import ReadFailed
 from reconcile.evidence.verdict import (
+    CLOCK_AHEAD_MS,
     Judgement,
     Margin,
     Sight,
@@ -24,7 +25,7 @@ from reconcile.model.account import MarginType, ObservedAccount
 from reconcile.money import parse, plain
 from reconcile.protocol.context import Context
 from reconcile.protocol.freshness import BETWEEN_LOOKS_MS, shares_symbol
-from reconcile.protocol.lateness import LEDGER_SLACK_MS, LONG_AFTER_GRACES, unsure_since
+from reconcile.protocol.lateness import LONG_AFTER_GRACES, unsure_since
 
 SETTLE_GRACES = 4
 """How many graces after the fence (or after the start, when that is later) looking goes on before it gives up."""
@@ -109,7 +110,7 @@ async def _look(context: Context, intent: Intent, *, after_ms: int) -> Sight | _
     item = context.journal.state.find(intent.intent_id)
     later_than_ms = None if item is None else item.later_than_ms
     unsure_ms = unsure_since(intent.signed_at_ms, later_than_ms, behind_ms=context.grace_ms)
-    since_ms = min(unsure_ms, intent.signed_at_ms - LEDGER_SLACK_MS)
+    since_ms = min(unsure_ms, intent.signed_at_ms - CLOCK_AHEAD_MS)
     ledger = await context.writer.ledger(symbol, since_ms=since_ms)
     return sight(
         intent,

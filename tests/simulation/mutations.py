@@ -439,7 +439,7 @@ def row_claimed_twice() -> AbstractContextManager[None]:
         return matched(rows, replace(intent, signed_at_ms=0, cursor=None), claims=(), step_size=step_size)
 
     settle = _modules().settle
-    return _patched((witness, "match_rows", any_row), (settle, "LEDGER_SLACK_MS", 600_000))
+    return _patched((witness, "match_rows", any_row), (settle, "CLOCK_AHEAD_MS", 600_000))
 
 
 def first_page_only() -> AbstractContextManager[None]:
