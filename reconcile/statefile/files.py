@@ -12,6 +12,7 @@ from reconcile import regular
 from reconcile.errors import InputError, Problem, StateFileErrors
 from reconcile.model.account import DesiredAccount
 from reconcile.statefile import bounds, compiled, lines, resolve, scalars
+from reconcile.statefile.folders import Search
 from reconcile.statefile.problems import Book
 from reconcile.statefile.resolve import Claim
 
@@ -45,29 +46,23 @@ def load(paths: Sequence[Path]) -> tuple[DesiredAccount, ...]:
 
 
 def _files(paths: Sequence[Path], problems: list[Problem]) -> list[Path]:
-    """The files that the paths name, each once, in a stable order."""
+    """The files that the paths name, each once, in a stable order; none where there are more than may be read."""
     found: dict[str, Path] = {}
+    search = Search(problems)
     for path in paths:
-        inside = [path]
         if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for a name that is too long or may not be read
             before = len(problems)
-            inside = sorted(_walk(path, problems))
+            inside = sorted(search.below(path))
             if not inside and len(problems) == before:
                 problems.append(
                     _whole(path, "no state file found; expected *.toml in it or below (hidden ones excepted)")
                 )
+        else:
+            inside = [path]
+            search.count(path)
         for file in inside:
             found.setdefault(os.path.realpath(file), file)
-    return list(found.values())
-
-
-def _walk(folder: Path, problems: list[Problem]) -> Iterator[Path]:
-    def unreadable(error: OSError) -> None:
-        problems.append(_whole(Path(error.filename), f"cannot be read ({error.strerror}); expected a readable folder"))
-
-    for place, folders, names in os.walk(folder, onerror=unreadable):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(place, name) for name in names if name.endswith(".toml") and not name.startswith("."))
+    return [] if search.is_over else list(found.values())
 
 
 def _read(path: Path, problems: list[Problem], claims: list[Claim]) -> DesiredAccount | None:
