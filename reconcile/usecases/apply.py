@@ -43,6 +43,7 @@ async def apply(
     Raises UsageError for a target or override that means nothing; what fails later stops only its own account.
     """
     overrides = overrides or {}
+    world.accounts.update(account.name for account in accounts)
     target_globs.check(targets, accounts)
     selection = Selection(targets=tuple(targets), overrides=overrides)
     facts = RunFacts(

@@ -1,14 +1,13 @@
 """``reconcile freeze`` and ``unfreeze``: the emergency brake, journalled, heard before every send."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from reconcile.errors import InputError, JournalError
-from reconcile.journal.base import Store
+from reconcile.errors import InputError
 from reconcile.journal.brake import CHAIN, EVERY, Brake, Freeze, read_brake
 from reconcile.journal.codec import rfc3339
-from reconcile.journal.identity import is_notes
 from reconcile.statefile import scalars
+from reconcile.usecases.hand_brake import accounts_of
 from reconcile.usecases.world import World
 
 LONGEST_WAIT_MS = 10_000
@@ -39,7 +38,7 @@ async def freeze(world: World, account: str | None, *, reason: str, declared: tu
     """
     identities: tuple[str, ...] = ()
     if account is not None:
-        journals = _journals(world.store)
+        journals = accounts_of(world.store)
         known = tuple(sorted({*journals, *declared}))
         if account not in known:
             raise _unknown(account, known)
@@ -94,21 +93,6 @@ async def _change(
         head=head,
         still=_still(world, account, brake) if command == "unfreeze" else None,
     )
-
-
-def _journals(store: Store) -> Mapping[str, list[str]]:
-    """The journals that have ever had each account's name; one that cannot be read is none to freeze by."""
-    found: dict[str, list[str]] = {}
-    for identity in store.identities():
-        if is_notes(identity):
-            continue
-        try:
-            names = store.read(identity).names
-        except JournalError:
-            continue
-        for name in names:
-            found.setdefault(name, []).append(identity)
-    return found
 
 
 def _still(world: World, account: str | None, brake: Brake) -> str | None:

@@ -59,6 +59,7 @@ class Resolution:
 
 async def status(world: World, accounts: Sequence[DesiredAccount]) -> tuple[AccountStatus, ...]:
     """The standing of every account, each with its own fate. Reads only."""
+    world.accounts.update(desired.name for desired in accounts)
     return tuple(await together(_status_one(world, desired) for desired in accounts))
 
 

@@ -1,12 +1,10 @@
 """Everything outside that a use case needs, built once for an invocation; a simulation builds its own."""
 
-import os
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reconcile import regular
 from reconcile.clock import Clock
 from reconcile.concurrency import Stop
 from reconcile.errors import JournalError
@@ -14,9 +12,8 @@ from reconcile.exchanges.base import Writer
 from reconcile.journal.base import Store
 from reconcile.journal.brake import read_brake
 from reconcile.model.account import DesiredAccount
+from reconcile.usecases import hand_brake
 from reconcile.usecases.informing import Informing
-
-_LONGEST_REASON = 4_096  # bytes; more of a freeze file is not read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +44,7 @@ class World:
     one account and the accounts in work at once. ``version`` is the tool's. ``warn`` takes a line that must be shown
     (None: as ``progress``).
     ``trace`` takes an exception that is a bug of ours, for a person who asked to see where it was, and never raises
-    here.
+    here. ``accounts`` are the names that state files and journals have had so far: a freeze by hand must fit one.
     """
 
     env: Mapping[str, str]
@@ -66,6 +63,7 @@ class World:
     trace: Callable[[Exception], object] = _no_trace
     parallelism: int = 10
     lock_timeout_ms: int = 60_000
+    accounts: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Whatever tells a person is made harmless here, once for every use case."""
@@ -96,7 +94,7 @@ class World:
         ``identity`` is its journal's, where that is known: an account that was frozen under another name stays frozen.
         Raises JournalError where it cannot be told.
         """
-        by_hand = self._frozen_by_hand(account)
+        by_hand = hand_brake.why_frozen(self.env, self.home, account, known=self.accounts, store=self.store)
         if by_hand is not None:
             return by_hand
         freeze = (await read_brake(self.store)).holding(account, identity)
@@ -110,27 +108,5 @@ class World:
             return f"whether it is frozen cannot be told: {error}"
 
     def frozen_by_hand(self) -> list[str]:
-        """The accounts that the environment or a file in the home freezes; ``*`` is every one."""
-        named = [name.strip() for name in self.env.get("RECONCILE_FROZEN", "").split(",")]
-        try:
-            files = [path.name for path in (self.home / "frozen").iterdir()]
-        except OSError:
-            files = []
-        return sorted({*filter(None, named), *files})
-
-    def _frozen_by_hand(self, account: str) -> str | None:
-        names = [name.strip() for name in self.env.get("RECONCILE_FROZEN", "").split(",")]
-        if "*" in names or account in names:
-            return "by RECONCILE_FROZEN"
-        path = f"{self.home}/frozen/{account}"
-        try:
-            os.lstat(path)
-        except (FileNotFoundError, NotADirectoryError):  # a home that is no folder is the journal's error to tell
-            return None
-        except OSError as error:
-            return f"the freeze file cannot be read ({error.strerror})"
-        try:
-            text = regular.read(Path(path), most=_LONGEST_REASON).decode("utf-8", "replace").strip()
-        except OSError as error:
-            return f"the freeze file cannot be read ({error.strerror})"
-        return text.splitlines()[0] if text else "no reason given"
+        """The names that the environment or a file in the home freezes; ``*`` is every account."""
+        return hand_brake.frozen_by_hand(self.env, self.home)

@@ -188,6 +188,56 @@ def test_an_apply_that_cannot_read_the_brake_sends_nothing() -> None:
     assert message.startswith("reading the brake's last record: it does not say what is frozen; nothing is sent")
 
 
+@pytest.mark.parametrize("by_file", [False, True], ids=["variable", "file"])
+def test_a_name_by_hand_that_fits_no_account_freezes_all(tmp_path: Path, *, by_file: bool) -> None:
+    async def misspelt(scene: Scene) -> tuple[Result, Decimal, Result]:
+        if by_file:
+            (tmp_path / "frozen" / "..data").mkdir(parents=True)
+            (tmp_path / "frozen" / "mian").touch()
+        else:
+            scene.env["RECONCILE_FROZEN"] = "mian"
+        world = replace(scene.world(), home=tmp_path)
+        wanted = [desired({LONG: "3500"})]
+        refused = await applying.apply(world, wanted, reason=None, git_commit=None, confirm=None)
+        held = scene.margin(LONG)
+        if by_file:
+            (tmp_path / "frozen" / "mian").unlink()
+        scene.env.pop("RECONCILE_FROZEN", None)
+        return refused, held, await applying.apply(world, wanted, reason=None, git_commit=None, confirm=None)
+
+    (refused, held, later), scene = play(misspelt)
+    code, key, message = the_error(refused)
+    assert (code, key, held) == (4, "frozen", Decimal(3000))
+    where = "a file in the home's folder frozen" if by_file else "RECONCILE_FROZEN"
+    assert message == (
+        f"starting main: frozen: {where} names 'mian', which is no account of these state files or of a journal here, "
+        "so every account is frozen; did you mean main? expected main; lift the freeze to go on"
+    )
+    assert (later.exit_code, scene.margin(LONG)) == (0, Decimal(3500))
+
+
+def test_a_name_by_hand_that_appears_under_way_is_heard_before_the_next_send() -> None:
+    async def misspelt(scene: Scene) -> Result:
+        process = scene.process()
+        process.before = lambda request: scene.env.update(RECONCILE_FROZEN="mian") if request.method == "POST" else None
+        world = replace(scene.world(process), parallelism=1)
+        wanted = desired({LONG: "3500", SHORT: "2600"})
+        return await applying.apply(world, [wanted], reason=None, git_commit=None, confirm=None)
+
+    result, scene = play(misspelt)
+    assert (result.exit_code, len(scene.moved_by_calls())) == (3, 1)
+
+
+def test_a_name_by_hand_that_only_a_journal_knows_freezes_nobody_else() -> None:
+    async def elsewhere(scene: Scene) -> Result:
+        await scene.apply(replace(desired({LONG: "3500"}), name="other"))
+        scene.env["RECONCILE_FROZEN"] = "other"
+        return await scene.apply(desired({LONG: "3600"}))
+
+    result, scene = play(elsewhere)
+    assert (result.exit_code, scene.margin(LONG)) == (0, Decimal(3600))
+
+
 # The chain.
 
 

@@ -103,6 +103,7 @@ class Watch:
             accounts = ()
         else:
             self._file_state("state files", "")
+        self._world.accounts.update(account.name for account in accounts)
         mine = [account for account in accounts if await self._is_ours(account, locks)]
         self._rounds += 1
         if mine:
