@@ -265,6 +265,75 @@ def test_no_float_is_near_money(module: Module) -> None:
         assert floats(module) == []
 
 
+PARSER = "money"
+"""The one module that makes numbers of text from outside, within bounds."""
+CONVERTING = {
+    PARSER: (2, "the parser itself"),
+    "cli.common": (1, "at most nine digits, by their pattern; --help loads no decimals"),
+    "connect.redaction": (1, "four hexadecimal digits of an escape, by its pattern"),
+    "exchanges.http.answers": (1, "a whole Decimal of the parser"),
+    "exchanges.marking": (1, "a digit out of a table of our own"),
+    "journal.file.lock": (1, "milliseconds"),
+    "journal.postgres.schema": (1, "a column of integers"),
+    "journal.postgres.session": (1, "a column of integers"),
+    "journal.postgres.store": (1, "milliseconds"),
+    "render.metrics": (1, "milliseconds"),
+    "render.picture": (1, "a Decimal, written with four digits"),
+    "render.values": (1, "milliseconds"),
+    "statefile.scalars": (6, "inf and nan, which TOML allows; bounded ints and Decimals of the parser"),
+}
+"""How often which module makes a number of a value, and why that is no text from outside."""
+
+
+def conversions(module: Module) -> list[str]:
+    """What makes a number of a value that may be text: ``int(x)`` and ``map(int, x)``, but not ``int(a / b)``."""
+
+    def may_be_text(node: ast.expr) -> bool:
+        return not isinstance(node, ast.Constant | ast.UnaryOp) and not (
+            isinstance(node, ast.BinOp) and not isinstance(node.op, ast.Add)
+        )
+
+    makers = {"int", "float", "Decimal"}
+    return [
+        ast.unparse(node)
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call)
+        and (
+            (ast.unparse(node.func) in makers and any(may_be_text(each) for each in node.args))
+            or (ast.unparse(node.func) == "map" and ast.unparse(node.args[0]) in makers)
+        )
+    ]
+
+
+@EVERY
+def test_only_the_parser_makes_numbers_of_text(module: Module) -> None:
+    """The sandbox is left out: what it reads is what we sent, and it may fail at it."""
+    if not is_in(module.name, "sandbox"):
+        assert len(conversions(module)) == CONVERTING.get(module.name, (0, ""))[0], conversions(module)
+
+
+def test_the_table_of_conversions_names_modules_that_are_there() -> None:
+    assert CONVERTING.keys() <= NAMES
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("int(text)", 1),
+        ("Decimal(row['amount'])", 1),
+        ("float(a + b)", 1),
+        ("tuple(map(int, parts))", 1),
+        ("int(text, 16)", 1),
+        ("int(a / b)", 0),
+        ("Decimal('1e-8')", 0),
+        ("int(not done)", 0),
+        ("parse(text)", 0),
+    ],
+)
+def test_the_rule_about_conversions_finds_what_it_is_for(text: str, found: int) -> None:
+    assert len(conversions(Module(name="x", path=PACKAGE, tree=ast.parse(text)))) == found
+
+
 @EVERY
 def test_no_guard_is_an_assert_that_python_can_leave_out(module: Module) -> None:
     assert [node.lineno for node in ast.walk(module.tree) if isinstance(node, ast.Assert)] == []

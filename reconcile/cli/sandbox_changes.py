@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from reconcile.errors import UsageError
-from reconcile.money import parse, plain
+from reconcile.money import parse, plain, whole
 from reconcile.sandbox.registry import simulated
 from reconcile.sandbox.store import Kept
 from reconcile.sandbox.values import HUMAN
@@ -44,7 +44,7 @@ def _number(text: str, option: str) -> Decimal:
 def _count(text: str, option: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 6:
         raise UsageError(f"{option}: {text!r} is not a number of orders")
-    return int(text)
+    return whole(text)
 
 
 def _address(text: str, option: str) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from reconcile.cli.session import Session
 from reconcile.documents import write
 from reconcile.errors import UsageError
 from reconcile.journal.file.disk import SystemDisk
+from reconcile.money import whole
 from reconcile.render.metrics import Snapshot, exposition
 from reconcile.render.values import clean, rfc3339
 from reconcile.usecases.watch.lock import watch_lock
@@ -116,9 +117,9 @@ def watch(
 
 def _debounce(text: str) -> tuple[int, int]:
     found = re.fullmatch(r"([1-9][0-9]{0,2})/([1-9][0-9]{0,2})", text)
-    if found is None or int(found[1]) > int(found[2]):
+    if found is None or whole(found[1]) > whole(found[2]):
         raise UsageError(f"--debounce {text}: not N of M; expected one like 2/3")
-    return int(found[1]), int(found[2])
+    return whole(found[1]), whole(found[2])
 
 
 def _line(news: News, *, as_json: bool) -> str:

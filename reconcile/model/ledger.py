@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from itertools import combinations
 
-from reconcile.money import total
+from reconcile.money import total, whole
 
 MOST_SUMMED = 12
 """Among how many rows those are looked for that add up to an amount."""
@@ -54,7 +54,7 @@ def by_symbol(
     symbols: Collection[str], rows: Iterable[LedgerRow], *, since_ms: int, reaches_back: bool
 ) -> Mapping[str, LedgerRead]:
     """Each symbol's own rows since then, oldest first, out of rows whose ids are numbers that only grow."""
-    several = sorted((row for row in rows if row.time_ms >= since_ms), key=lambda row: (row.time_ms, int(row.row_id)))
+    several = sorted((row for row in rows if row.time_ms >= since_ms), key=lambda row: (row.time_ms, whole(row.row_id)))
     return {
         symbol: LedgerRead(rows=tuple(row for row in several if row.symbol == symbol), reaches_back=reaches_back)
         for symbol in symbols

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from reconcile import regular
 from reconcile.errors import InputError, Problem, StateFileErrors
 from reconcile.model.account import DesiredAccount
+from reconcile.money import whole
 from reconcile.statefile import bounds, compiled, lines, resolve, scalars
 from reconcile.statefile.folders import Search
 from reconcile.statefile.problems import Book
@@ -126,7 +127,7 @@ def _parse(path: Path, text: str, problems: list[Problem]) -> dict[str, Any] | N
     except ValueError as error:  # TOMLDecodeError is one; so is what int() says to thousands of digits
         place = _PLACE.search(str(error))
         why = str(error)[: place.start()] if place else str(error).partition(";")[0]
-        line = int(place["line"]) if place and place["line"] else len(text.splitlines())
+        line = whole(place["line"]) if place and place["line"] else len(text.splitlines())
         column = f" at column {place['column']}" if place and place["column"] else ""
         message = f"not valid TOML{column} ({why[:1].lower()}{why[1:]}); expected TOML 1.0"
         problems.append(Problem(file=str(path), line=line if place else None, key="", message=message))

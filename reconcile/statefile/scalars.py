@@ -10,7 +10,7 @@ from decimal import ROUND_CEILING, Decimal
 from difflib import get_close_matches
 
 from reconcile.model.account import Limit, Percent
-from reconcile.money import parse
+from reconcile.money import parse, whole
 
 NUMBER_PATTERN = r"[+-]?[0-9]+(_[0-9]+)*([.][0-9]+(_[0-9]+)*)?([eE][+-]?[0-9]+)?"
 AMOUNT_PATTERN = NUMBER_PATTERN.replace("[+-]?", "[+]?", 1)
@@ -173,7 +173,7 @@ def duration_ms(text: str) -> int:
     match = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
     if match is None:
         raise ValueError(f"{shown(text)} is not a duration; expected one like 90s, 15m, 1h or 2d")
-    milliseconds = int(match[1]) * _UNITS_MS[match[2]]
+    milliseconds = whole(match[1]) * _UNITS_MS[match[2]]
     if milliseconds > _LONGEST_MS:
         raise ValueError(f"{shown(text)} is too long a duration; expected at most 3650d")
     return milliseconds
