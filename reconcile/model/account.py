@@ -4,7 +4,7 @@ Everything is frozen and every amount is a Decimal in the position's margin asse
 exchange's own clock unless a name says otherwise.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -237,6 +237,7 @@ class ObservedAccount:
     ``account_block`` is a reason why nothing isolated can be managed in this account (None: it can); ``available`` is
     free balance by asset (an asset that is left out has none). ``positions`` holds every slot the exchange listed;
     ``symbols`` every symbol that is declared, with its asset and type; an unknown symbol is missing there.
+    ``instruments`` names every instrument that the exchange lists, as far as the look read them.
     """
 
     sent_at_ms: int
@@ -247,3 +248,4 @@ class ObservedAccount:
     available: Mapping[str, Decimal]
     positions: Mapping[Address, Position]
     symbols: Mapping[str, SymbolState]
+    instruments: Collection[str] = ()

@@ -24,6 +24,7 @@ from reconcile.model.plan import Entry, MoveMargin, SetMarginType, Status, Step
 from reconcile.model.traits import Scope, Traits
 from reconcile.money import ZERO, cut, minus, plain, plus
 from reconcile.planning.fresh import FreshMove, InSync, Send, Stale, fresh_move
+from reconcile.planning.unlisted import UNLISTED, reasons
 
 __all__ = ["FreshMove", "InSync", "Send", "Stale", "amount_step", "diff", "fresh_move"]
 
@@ -47,7 +48,15 @@ def diff(
     if targets is not None:
         chosen = tuple(target for target in chosen if target.address in targets or target.address in held)
     first = {target.address.symbol: target.address for target in reversed(chosen)}
-    view = _View(desired=desired, observed=observed, held=held, traits=traits, first=first, step_id=step_id)
+    view = _View(
+        desired=desired,
+        observed=observed,
+        held=held,
+        traits=traits,
+        first=first,
+        unlisted=reasons(chosen, observed),
+        step_id=step_id,
+    )
     return (*[_declared(_Place(view, target)) for target in chosen], *_undeclared(view))
 
 
@@ -59,6 +68,9 @@ class _View:
     traits: Traits
     first: Mapping[str, Address]
     """The first declared address of each symbol."""
+
+    unlisted: Mapping[str, str]
+    """Why a symbol that the exchange does not list is blocked."""
 
     step_id: Callable[[Address, str], str]
 
@@ -121,8 +133,7 @@ def _declared(place: _Place) -> Entry:
         if held is not None:
             return place.entry(Status.HELD, held)
     if place.symbol is None:
-        symbol = target.address.symbol
-        return place.blocked("account", f"{symbol} is not an instrument of this account; correct the symbol")
+        return place.blocked(UNLISTED, view.unlisted[target.address.symbol])
     refused = _account_refuses(place)
     if refused is not None:
         return refused

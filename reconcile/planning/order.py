@@ -4,7 +4,6 @@ Where an account is refused, its entries stay readable and its order is empty: t
 accident. Pure and stable; the ids of steps follow from the plan's id, so that the same plan is always the same bytes.
 """
 
-import difflib
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -17,6 +16,7 @@ from reconcile.model.traits import Traits
 from reconcile.money import ZERO, minus, plus, total
 from reconcile.planning import policy
 from reconcile.planning.diff import diff
+from reconcile.planning.unlisted import UNLISTED
 
 SEVERITY = (130, 5, 1, 4, 3, 2, 0)
 """Exit codes, the most serious first."""
@@ -35,8 +35,8 @@ def plan_account(
 ) -> AccountPlan:
     """One account's plan. ``held`` and ``targets`` as for ``diff``.
 
-    ``exit_code`` is 0, 1 where nothing could be decided (an unknown symbol, an amount that lacks its asset) or 4 where
-    the account is refused (another position mode, an account-wide limit); ``errors`` says everything that is wrong.
+    ``exit_code`` is 0, 1 where nothing could be decided (an amount that lacks its asset) or 4 where the account is
+    refused (another position mode, an account-wide limit); ``errors`` says everything that is wrong.
     """
     made = AccountPlan(
         desired=desired,
@@ -63,20 +63,8 @@ def plan_account(
 def _input_errors(desired: DesiredAccount, observed: ObservedAccount) -> tuple[PlanError, ...]:
     known = observed.symbols
     declared = dict.fromkeys([target.address.symbol for target in desired.targets])
-    unknown = [symbol for symbol in declared if symbol not in known]
-    names = sorted({*known, *(address.symbol for address in observed.positions)}) if unknown else []
     assets = {known[symbol].asset for symbol in declared if symbol in known}
-    return (
-        *(_unknown_symbol(desired, symbol, names) for symbol in unknown),
-        *policy.amount_errors(desired.policy, desired.targets, assets),
-    )
-
-
-def _unknown_symbol(desired: DesiredAccount, symbol: str, names: Sequence[str]) -> PlanError:
-    near = difflib.get_close_matches(symbol, names, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else "write it as the exchange does"
-    message = f"reading account {desired.name}: {symbol} is not one of its instruments; {hint}"
-    return PlanError(key="symbol", value=symbol, message=message)
+    return policy.amount_errors(desired.policy, desired.targets, assets)
 
 
 def _mode_errors(desired: DesiredAccount, observed: ObservedAccount) -> tuple[PlanError, ...]:
@@ -158,15 +146,17 @@ def account_exit_code(plan: AccountPlan, *, detailed: bool) -> int:
 
     Without ``detailed``, an account-wide limit is something the plan shows and not a failure of the command. With it,
     2 says that changes are pending, 3 that nothing can be sent but something is blocked, 5 that something is held.
+    An entry that names no instrument of the exchange is 3 either way: its file must be corrected.
     """
+    unlisted = 3 if any(entry.blocked_by == UNLISTED for entry in plan.entries) else 0
     if not detailed:
         limits_only = plan.exit_code == 4 and all(error.key in policy.ACCOUNT_LIMITS for error in plan.errors)
-        return 0 if limits_only else plan.exit_code
+        return unlisted if limits_only else worst([plan.exit_code, unlisted])
     found = {entry.status for entry in plan.entries}
     pending = 3 if Status.BLOCKED in found else 0
     if Status.CHANGE in found:
         pending = 2
-    return worst([plan.exit_code, pending, 5 if Status.HELD in found else 0])
+    return worst([plan.exit_code, unlisted, pending, 5 if Status.HELD in found else 0])
 
 
 def plan_exit_code(accounts: Iterable[AccountPlan], *, detailed: bool) -> int:

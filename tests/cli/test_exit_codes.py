@@ -99,10 +99,6 @@ async def broken_chain(scene: Scene) -> int:
     return (await scene.apply(desired())).exit_code
 
 
-async def unknown_symbol(scene: Scene) -> int:
-    return await applied(scene, {"NOPEUSDT.long": "1"})
-
-
 # 2
 
 
@@ -115,6 +111,10 @@ async def pending_beside_blocked(scene: Scene) -> int:
 
 
 # 3
+
+
+async def unknown_symbol(scene: Scene) -> int:
+    return await applied(scene, {"NOPEUSDT.long": "1"})
 
 
 async def step_refused(scene: Scene) -> int:
@@ -339,7 +339,7 @@ CASES: Mapping[str, Case] = {
     "exchange unreachable": Case(code=1, act=unreachable),
     "exchange unreachable at plan": Case(code=1, act=unreachable_at_plan),
     "broken journal chain": Case(code=1, act=broken_chain),
-    "a symbol nobody knows": Case(code=1, act=unknown_symbol),
+    "a symbol the exchange does not list": Case(code=3, act=unknown_symbol),
     "changes pending": Case(code=2, act=pending),
     "changes pending beside blocked entries": Case(code=2, act=pending_beside_blocked),
     "a step was refused": Case(code=3, act=step_refused, faults=lambda: Scripted([NO] * 9, method="POST")),

@@ -277,8 +277,8 @@ CASES = [
         name="unknown symbol",
         target=target(PLACE),
         status=Status.BLOCKED,
-        blocked_by="account",
-        says="not an instrument",
+        blocked_by="instrument",
+        says="not one of the exchange's instruments",
     ),
     Case(
         name="auto-add",
@@ -329,7 +329,7 @@ def test_the_cases_show_every_status_and_every_reason_to_block() -> None:
     extra = {Status.HELD, Status.UNMANAGED}
     assert {case.status for case in CASES} | extra == set(Status)
     assert {case.blocked_by for case in CASES} == {
-        None, "open_position", "open_orders", "multi_assets", "auto_add", "removable", "account",
+        None, "open_position", "open_orders", "multi_assets", "auto_add", "removable", "instrument", "account",
     }  # fmt: skip
 
 

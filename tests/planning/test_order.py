@@ -108,18 +108,18 @@ def test_each_asset_frees_its_own_balance() -> None:
 # What refuses an account.
 
 
-def test_an_unknown_symbol_is_an_error_that_suggests_its_like() -> None:
-    account = observed([position(PLACE), position("BTCUSDC.long")])
-    found = plan(desired(target("BTCUSTD.long", "5"), target("QQQ.long", "5"), target(PLACE, "5")), account)
-    assert (found.exit_code, found.entries, found.order) == (1, (), ())
-    assert [(error.key, error.value) for error in found.errors] == [("symbol", "BTCUSTD"), ("symbol", "QQQ")]
-    assert "did you mean BTCUSDT or BTCUSDC?" in found.errors[0].message
-    assert "write it as the exchange does" in found.errors[1].message
-
-
-def test_both_sides_of_an_unknown_symbol_are_one_error() -> None:
-    found = plan(desired(target("QQQ.long", "5"), target("QQQ.short", "5")), observed())
-    assert [error.value for error in found.errors] == ["QQQ"]
+def test_an_unknown_symbol_blocks_its_own_entries_and_no_other() -> None:
+    account = observed([position(PLACE)])
+    found = plan(desired(target("QQQ.long", "5"), target("QQQ.short", "5"), target(PLACE, "1300")), account)
+    assert (found.exit_code, found.errors) == (0, ())
+    assert [(entry.status, entry.blocked_by) for entry in found.entries] == [
+        (BLOCKED, "instrument"),
+        (BLOCKED, "instrument"),
+        (CHANGE, None),
+    ]
+    assert [step.address for step in found.steps] == [at(PLACE)]
+    assert planner.account_exit_code(found, detailed=False) == 3
+    assert planner.account_exit_code(found, detailed=True) == 3
 
 
 def test_another_position_mode_refuses_the_account() -> None:
@@ -135,7 +135,7 @@ def test_an_amount_without_its_asset_is_an_error_beside_all_others() -> None:
     account = observed([position(PLACE), position("ETHUSD.long")], mode=PositionMode.ONE_WAY)
     found = plan(wanted, account)
     assert found.exit_code == 1
-    assert [error.key for error in found.errors] == ["symbol", "max_add", "position_mode"]
+    assert [error.key for error in found.errors] == ["max_add", "position_mode"]
 
 
 def test_a_limit_on_the_run_leaves_the_plan_readable_and_nothing_to_send() -> None:
@@ -174,9 +174,9 @@ EXITS = [
     ([account(HELD, exit_code=4, error="unmanaged")], 0, 5),
     ([account(exit_code=4, error="position_mode")], 4, 4),
     ([account(exit_code=4, error="lock")], 4, 4),
-    ([account(exit_code=1, error="symbol")], 1, 1),
+    ([account(exit_code=1, error="exchange")], 1, 1),
     ([account(exit_code=1, error="max_add"), account(exit_code=4, error="position_mode"), account(CHANGE)], 1, 1),
-    ([account(exit_code=1, error="symbol"), account(HELD)], 1, 5),
+    ([account(exit_code=1, error="exchange"), account(HELD)], 1, 5),
     ([account(exit_code=130), account(HELD)], 130, 130),
 ]
 

@@ -95,6 +95,11 @@ class Listing:
         return cls(what=what, values=listed(what, payload), configs=configs)
 
     @property
+    def instruments(self) -> Collection[str]:
+        """Every symbol the exchange lists."""
+        return {row.text("symbol") for row in self.rows} if self.configs is None else self.configs.keys()
+
+    @property
     def rows(self) -> list[Row]:
         """All of them; raises ReadFailed where one is no object."""
         return [Row(self.what, value) for value in self.values]

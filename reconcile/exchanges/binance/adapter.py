@@ -95,6 +95,7 @@ class Binance:
             available=balance.available,
             positions={slot.address: position(slot, assets, fixed) for slot in slots},
             symbols=symbols,
+            instruments=listing.instruments,
         )
 
     async def ledger(self, symbol: str, *, since_ms: int) -> LedgerRead:

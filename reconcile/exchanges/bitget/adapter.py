@@ -142,6 +142,7 @@ class Bitget:
                 for symbol in declared
                 if symbol in known
             },
+            instruments=known.keys(),
         )
 
     async def _known_and_listed(self) -> tuple[Mapping[str, Contract], list[list[Row]]]:

@@ -19,6 +19,8 @@ from reconcile.exchanges.http.answers import Row, rows, write_answer
 from reconcile.exchanges.http.transport import Setup, Transport
 from reconcile.exchanges.okx import ledger
 from reconcile.exchanges.okx.account import (
+    FUTURES,
+    SWAP,
     Instrument,
     OkxConfig,
     OkxTier,
@@ -110,12 +112,14 @@ class Okx:
                 for symbol in declared
                 if symbol in known
             },
+            instruments=known.keys(),
         )
 
     async def _known(self, declared: Iterable[str]) -> Mapping[str, Instrument]:
-        """The instruments of the declared kinds, read once per run."""
+        """The instruments of the declared kinds, read once per run; of all kinds where a declared name shows none."""
         if self._instruments is None:
-            kinds = sorted({kind for kind in map(type_of, declared) if kind is not None})
+            declared_kinds = {type_of(symbol) for symbol in declared}
+            kinds = sorted({SWAP, FUTURES} if None in declared_kinds else filter(None, declared_kinds))
             answers = await together(self._read(INSTRUMENTS, {"instType": kind}, signed=False) for kind in kinds)
             self._instruments = {found.symbol: found for answer in answers for found in instruments(answer)}
         return self._instruments

@@ -1,0 +1,50 @@
+"""Entries whose symbol is not one of the exchange's instruments: a typing error, or a contract that ended.
+
+Such an entry is blocked with a suggestion and stops nothing else. A delivery contract ends on the date that its name
+carries, so its entry becomes one of these without any change to the file.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+
+from reconcile.model.account import ObservedAccount, Target
+
+UNLISTED = "instrument"
+"""What ``blocked_by`` says of them."""
+MOST_SUGGESTED = 20
+"""For how many symbols similar names are looked for: each one is compared with every instrument."""
+_SUGGESTIONS = 3
+_DELIVERY = re.compile(r".+[-_](\d{6})")
+"""Binance and OKX end the name of a delivery contract with its date, ``YYMMDD``."""
+
+
+def reasons(targets: Iterable[Target], observed: ObservedAccount) -> Mapping[str, str]:
+    """Why each symbol that the exchange does not list is blocked, and what to do."""
+    symbols = [symbol for target in targets if (symbol := target.address.symbol) not in observed.symbols]
+    found: dict[str, str] = {}
+    names = {name.upper(): name for name in sorted(observed.instruments)} if symbols else {}
+    for symbol in dict.fromkeys(symbols):
+        ended = _ended(symbol, observed.sent_at_ms)
+        if ended is not None:
+            advice = f"its delivery date {ended} has passed; remove the entry"
+        else:
+            near = get_close_matches(symbol.upper(), names, n=_SUGGESTIONS) if len(found) < MOST_SUGGESTED else []
+            meant = f"did you mean {' or '.join(names[name] for name in near)}? " if near else ""
+            advice = f"{meant}correct the symbol, or remove the entry if the contract was delisted"
+        found[symbol] = f"{symbol} is not one of the exchange's instruments; {advice}"
+    return found
+
+
+def _ended(symbol: str, now_ms: int) -> str | None:
+    """The delivery date of a contract whose name carries one that has begun; None for any other name."""
+    named = _DELIVERY.fullmatch(symbol)
+    if named is None:
+        return None
+    try:
+        date = datetime.strptime(named[1], "%y%m%d").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    now = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=now_ms)
+    return date.strftime("%Y-%m-%d") if date <= now else None

@@ -1,0 +1,1 @@
+"""Answers as exchanges really send them, and the right outcome of each: one JSON file is one case."""
