@@ -25,7 +25,7 @@ from reconcile.clock import SystemClock
 from reconcile.journal.base import Store
 from reconcile.journal.file.disk import SystemDisk
 from reconcile.journal.file.store import FileStore
-from reconcile.journal.records import Intent, Known, Noted, Outcome, Record, RunFinished, RunStarted
+from reconcile.journal.records import Intent, IntentStatus, Noted, Outcome, Record, RunFinished, RunStarted
 from reconcile.model.account import Address, Side
 
 ACCOUNT = "binance-live-bench"
@@ -47,8 +47,8 @@ def one_run(number: int) -> Iterator[list[Record]]:
     addresses = [ADDRESSES[(number * STEPS + each) % len(ADDRESSES)] for each in range(STEPS)]
     intents: list[Record] = [_intent(number, address, now_ms) for address in addresses]
     yield intents
-    yield [_outcome(number, address, Known.ACCEPTED, now_ms) for address in addresses]
-    yield [_outcome(number, address, Known.APPLIED, now_ms) for address in addresses]
+    yield [_outcome(number, address, IntentStatus.ACCEPTED, now_ms) for address in addresses]
+    yield [_outcome(number, address, IntentStatus.APPLIED, now_ms) for address in addresses]
     live = {str(address): {"isolated_margin": "1500", "asset": "USDT"} for address in ADDRESSES}
     yield [RunFinished(details={"exit_code": 0, "live": live, "live_at_ms": now_ms, "errors": []})]
 
@@ -72,8 +72,8 @@ def _intent(number: int, address: Address, now_ms: int) -> Intent:
     )
 
 
-def _outcome(number: int, address: Address, known: Known, now_ms: int) -> Outcome:
-    after, evidence = ("1500", "1487.5 → 1500 seen") if known is Known.APPLIED else (None, "")
+def _outcome(number: int, address: Address, known: IntentStatus, now_ms: int) -> Outcome:
+    after, evidence = ("1500", "1487.5 → 1500 seen") if known is IntentStatus.APPLIED else (None, "")
     return Outcome(
         intent_id=f"{number}-{address}", known=known, effect_ms=now_ms + 90, after=after, evidence=evidence, code="200"
     )

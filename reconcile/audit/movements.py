@@ -11,7 +11,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple
 
-from reconcile.model.reports import IN_FLIGHT, Movement, Run, StepTaken, Told
+from reconcile.model.reports import IN_FLIGHT, Movement, MovementSummary, Run, StepTaken
 from reconcile.money import ZERO, minus, parse, plain, plus, total
 from reconcile.render.values import rfc3339
 
@@ -58,7 +58,7 @@ class Tracker:
 
     # What a run told.
 
-    def _told(self, run: Run, moved: Mapping[str, Told], waited: Sequence[Run]) -> list[Movement]:
+    def _told(self, run: Run, moved: Mapping[str, MovementSummary], waited: Sequence[Run]) -> list[Movement]:
         live = {place: each.isolated_margin for place, each in (run.live or {}).items()}
         self._assets |= {place: each.asset for place, each in (run.live or {}).items()}
         self._assets |= {place: told.asset for place, told in moved.items() if told.asset}
@@ -83,7 +83,7 @@ class Tracker:
         return found
 
     def _causes(
-        self, run: Run, place: str, told: Told | None, after: Decimal, ours: Sequence[Movement]
+        self, run: Run, place: str, told: MovementSummary | None, after: Decimal, ours: Sequence[Movement]
     ) -> Iterator[Movement]:
         """The causes that the run told, and what is missing to where it looked."""
         when = _When(run.finished_at or run.started_at, run.live_at_ms)

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from reconcile.errors import ChainBroken, JournalError
-from reconcile.model.reports import IN_FLIGHT, Margin, Note, Run, StepTaken, Told
+from reconcile.model.reports import IN_FLIGHT, Margin, MovementSummary, Note, Run, StepTaken
 from reconcile.money import parse
 from reconcile.render.values import clean
 
@@ -245,9 +245,9 @@ def _margin(seen: Mapping[str, Any]) -> Margin:
     )
 
 
-def _told(details: Mapping[str, Any]) -> Told:
+def _told(details: Mapping[str, Any]) -> MovementSummary:
     before, after = details["from"], details["to"]
-    return Told(
+    return MovementSummary(
         before=None if before is None else parse(before),
         after=None if after is None else parse(after),
         asset=details["asset"],

@@ -17,6 +17,7 @@ from reconcile.journal.identity import is_notes, owner_of
 from reconcile.model.reports import (
     AccountPicture,
     AddressPicture,
+    ChainVerdict,
     LogRow,
     Mark,
     Movement,
@@ -25,7 +26,6 @@ from reconcile.model.reports import (
     Report,
     Run,
     StepTaken,
-    Verdict,
 )
 from reconcile.model.times import unix_ms
 from reconcile.money import ZERO, parse, plain
@@ -55,7 +55,7 @@ def report(store: Store, wanted: Filter, *, now_ms: int) -> Report:
 class _Picture:
     """One account, run by run."""
 
-    def __init__(self, wanted: Filter, verdict: Verdict) -> None:
+    def __init__(self, wanted: Filter, verdict: ChainVerdict) -> None:
         self.names: set[str] = set()
         self._wanted = wanted
         self._verdict = verdict

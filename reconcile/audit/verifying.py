@@ -11,16 +11,16 @@ from reconcile.errors import ChainBroken, JournalError
 from reconcile.journal.base import Store
 from reconcile.journal.identity import is_notes, notes_of
 from reconcile.journal.state import JournalState
-from reconcile.model.reports import Verdict
+from reconcile.model.reports import ChainVerdict
 
 
-def verify(store: Store, pins: Mapping[str, str]) -> list[Verdict]:
+def verify(store: Store, pins: Mapping[str, str]) -> list[ChainVerdict]:
     """A verdict on every chain there is, and on every pin that none of them answers.
 
     ``pins`` are heads seen earlier, by account name or journal identity. A journal's runs pin the notes beside it.
     Raises JournalError where journals cannot even be listed.
     """
-    verdicts: list[Verdict] = []
+    verdicts: list[ChainVerdict] = []
     answered: set[str] = set()
     anchors: dict[str, Sequence[bytes]] = {}
     listed = store.identities()
@@ -41,8 +41,8 @@ def verify(store: Store, pins: Mapping[str, str]) -> list[Verdict]:
     return verdicts + missing
 
 
-def _missing(account: str, head: str) -> Verdict:
-    return Verdict(
+def _missing(account: str, head: str) -> ChainVerdict:
+    return ChainVerdict(
         identity=account,
         account=account,
         is_good=False,
@@ -53,29 +53,29 @@ def _missing(account: str, head: str) -> Verdict:
     )
 
 
-def heads(store: Store) -> list[Verdict]:
+def heads(store: Store) -> list[ChainVerdict]:
     """The head of every journal, its chain proven on the way; to be pinned outside."""
     return verify(store, {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
+class _ChainFacts:
     """One chain: by which names it answers, and which heads it pins of others."""
 
-    verdict: Verdict
+    verdict: ChainVerdict
     names: set[str]
     anchors: Mapping[str, Sequence[bytes]]
 
 
-def _verify(store: Store, identity: str, pins: Mapping[str, str]) -> _Found:
+def _verify(store: Store, identity: str, pins: Mapping[str, str]) -> _ChainFacts:
     try:
         state = store.read(identity)
         deque(store.lines(identity), maxlen=0)  # also the notes, which a run only counts
     except JournalError as error:
-        return _Found(verdict=_bad(identity, error, pins.get(identity)), names={identity}, anchors={})
+        return _ChainFacts(verdict=_bad(identity, error, pins.get(identity)), names={identity}, anchors={})
     names = {identity, *state.names}
-    found = _Found(
-        verdict=Verdict(
+    found = _ChainFacts(
+        verdict=ChainVerdict(
             identity=identity,
             account=_name(state, identity),
             is_good=True,
@@ -97,7 +97,7 @@ def _verify(store: Store, identity: str, pins: Mapping[str, str]) -> _Found:
     return found
 
 
-def _anchored(store: Store, verdict: Verdict, seen: Sequence[bytes]) -> Verdict:
+def _anchored(store: Store, verdict: ChainVerdict, seen: Sequence[bytes]) -> ChainVerdict:
     """Whether notes still have every line that was their last when a run of the journal began, in that order."""
     wanted = deque(each.hex() for each in seen)
     reached = 0
@@ -119,8 +119,8 @@ def _anchored(store: Store, verdict: Verdict, seen: Sequence[bytes]) -> Verdict:
     return replace(verdict, is_good=False, bad_line=reached + 1, message=message)
 
 
-def _bad(identity: str, error: JournalError, pinned: str | None, state: JournalState | None = None) -> Verdict:
-    return Verdict(
+def _bad(identity: str, error: JournalError, pinned: str | None, state: JournalState | None = None) -> ChainVerdict:
+    return ChainVerdict(
         identity=identity,
         account=identity if state is None else _name(state, identity),
         is_good=False,

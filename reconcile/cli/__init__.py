@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from reconcile.cli.common import CONTEXT, Common
-from reconcile.cli.session import Session
+from reconcile.cli.session import Invocation
 
 EPILOG = """\b
 Exit codes:
@@ -76,7 +76,7 @@ class Root(Common, click.Group):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run, and exit with the code of the contract whatever happens."""
-        session = Session()
+        session = Invocation()
         extra.setdefault("prog_name", "reconcile")
         try:
             extra.update(standalone_mode=False, obj=session)

@@ -15,7 +15,7 @@ from reconcile.cli.common import WholeType, command, override, parallelism, pass
 from reconcile.cli.files import read_if_plan
 from reconcile.cli.refusals import note_unread
 from reconcile.cli.runner import conduct
-from reconcile.cli.session import Session
+from reconcile.cli.session import Invocation
 from reconcile.connect import endpoints
 from reconcile.errors import Declined, InputError, Interrupted, UsageError
 from reconcile.model.account import DesiredAccount
@@ -65,7 +65,7 @@ class Work:
 @click.option("--digest", metavar="DIGEST", help="Only with a PLAN: it must be the plan with this digest.")
 @pass_session
 def apply(
-    session: Session,
+    session: Invocation,
     *,
     paths: tuple[str, ...],
     auto_approve: bool,
@@ -172,7 +172,7 @@ def _check_place(account: DesiredAccount) -> None:
         raise InputError(f"{doing}: its grace is {problem}")
 
 
-def _question(session: Session, world: World) -> Callable[[Plan], bool]:
+def _question(session: Invocation, world: World) -> Callable[[Plan], bool]:
     """Show the plan, ask, and wait on this thread for the answer; raises Interrupted when asked to stop meanwhile."""
 
     def confirm(plan: Plan) -> bool:
@@ -201,7 +201,7 @@ def _answer(stopped: Callable[[], bool]) -> str:
     return ""
 
 
-def _show(session: Session, ended: Result) -> int:
+def _show(session: Invocation, ended: Result) -> int:
     return session.emit(
         {
             "text": lambda: text.result(ended, color=session.color_on(sys.stdout), titles=files.TITLES),

@@ -15,7 +15,7 @@ from reconcile.audit.reporting import report as make_report
 from reconcile.audit.verifying import heads, verify
 from reconcile.cli.common import DurationType, Section, pass_session
 from reconcile.cli.runner import conduct
-from reconcile.cli.session import Session
+from reconcile.cli.session import Invocation
 from reconcile.cli.world import home_of, store_of
 from reconcile.clock import SystemClock
 from reconcile.errors import JournalError, UsageError
@@ -64,7 +64,7 @@ _since = click.option("--since", type=MOMENT, help="From then on; a date, a time
 _until = click.option("--until", type=MOMENT, help="Before then.")
 
 
-def _store(session: Session) -> Store:
+def _store(session: Invocation) -> Store:
     clock = SystemClock()
     return store_of(session, home_of(session, os.environ), clock)
 
@@ -72,7 +72,7 @@ def _store(session: Session) -> Store:
 class _Breaks:
     """Says which journals are broken once everything was read, also where reading ended in an error."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Invocation) -> None:
         self.code = 0
         self._session = session
         self._found: list[JournalError] = []
@@ -99,7 +99,7 @@ class _Breaks:
 @click.option("--outcome", metavar="OUTCOME", multiple=True, help="Only these outcomes. Repeatable.")
 @pass_session
 def log(
-    session: Session,
+    session: Invocation,
     *,
     account: str | None,
     address: str | None,
@@ -137,7 +137,7 @@ def log(
 @audit.command("show", formats=FORMATS)
 @click.argument("run_id", metavar="RUN")
 @pass_session
-def show(session: Session, run_id: str) -> int:
+def show(session: Invocation, run_id: str) -> int:
     """Show everything about one run: who, why, from what, each step with its answer and evidence.
 
     \b
@@ -162,7 +162,7 @@ def show(session: Session, run_id: str) -> int:
 @click.argument("start", metavar="RUN")
 @click.argument("end", metavar="RUN|live")
 @pass_session
-def diff(session: Session, start: str, end: str) -> int:
+def diff(session: Invocation, start: str, end: str) -> int:
     """Show what the account was after one run and after another, or is now, with every movement between.
 
     \b
@@ -195,7 +195,7 @@ def diff(session: Session, start: str, end: str) -> int:
 @audit.command("head", formats=FORMATS)
 @_account
 @pass_session
-def head(session: Session, account: str | None) -> int:
+def head(session: Invocation, account: str | None) -> int:
     """Show the hash that pins each journal, as ACCOUNT=HASH; keep it where this machine cannot change it.
 
     \b
@@ -226,7 +226,7 @@ def head(session: Session, account: str | None) -> int:
     "--head", "pinned", metavar="ACCOUNT=HASH", multiple=True, help="A head seen earlier must be there. Repeatable."
 )
 @pass_session
-def verify_(session: Session, pinned: tuple[str, ...]) -> int:
+def verify_(session: Invocation, pinned: tuple[str, ...]) -> int:
     """Prove that no journal was changed; names the first bad line.
 
     Every record carries the hash of the one before it, so a record that was changed, dropped, inserted or moved is
@@ -266,7 +266,7 @@ def _pins(given: tuple[str, ...]) -> dict[str, str]:
 @_since
 @_until
 @pass_session
-def report_(session: Session, *, html: str, account: str | None, since: int | None, until: int | None) -> int:
+def report_(session: Invocation, *, html: str, account: str | None, since: int | None, until: int | None) -> int:
     """Write one self-contained page: margin against declared, movements, what is open, and whether the chain holds.
 
     The page needs no network and no script, prints well, and follows the reader's light or dark.

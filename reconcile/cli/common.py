@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from reconcile import __version__
-from reconcile.cli.session import FORMATS, Session, Sink
+from reconcile.cli.session import FORMATS, Invocation, Sink
 
 CONTEXT: dict[str, Any] = {
     "help_option_names": ["-h", "--help"],
@@ -150,7 +150,7 @@ class Common:
 
     def invoke(self, ctx: click.Context) -> Any:
         """Take the common options out of the way, then run."""
-        session = ctx.find_object(Session)
+        session = ctx.find_object(Invocation)
         if session is not None:
             names = [name for name in ctx.params if name.startswith("common_")]
             preset = ctx.get_parameter_source("common_format") is ParameterSource.ENVIRONMENT
@@ -182,7 +182,7 @@ def command(name: str, *, formats: Sequence[str] = ("text", "json"), **settings:
     return click.command(name, cls=Command, formats=formats, **settings)
 
 
-pass_session = click.make_pass_decorator(Session)
+pass_session = click.make_pass_decorator(Invocation)
 
 paths = click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path())
 target = click.option(

@@ -5,7 +5,7 @@ import click
 from reconcile.cli import accounts as files
 from reconcile.cli.common import command, parallelism, pass_session, paths
 from reconcile.cli.runner import conduct
-from reconcile.cli.session import Session
+from reconcile.cli.session import Invocation
 from reconcile.planning.order import worst
 from reconcile.render import drift as render
 from reconcile.render import json
@@ -17,7 +17,7 @@ from reconcile.usecases import drift as workflow
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when an account drifted beyond its tolerance.")
 @parallelism
 @pass_session
-def drift(session: Session, *, paths: tuple[str, ...], detailed_exitcode: bool, parallelism: int) -> int:
+def drift(session: Invocation, *, paths: tuple[str, ...], detailed_exitcode: bool, parallelism: int) -> int:
     """Show what moved since the last apply, and why; sends nothing.
 
     Each declared position is compared with what was last applied, whatever the file says by now; where nothing ever

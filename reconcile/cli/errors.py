@@ -10,7 +10,7 @@ from typing import assert_never
 
 import click
 
-from reconcile.cli.session import Session
+from reconcile.cli.session import Invocation
 from reconcile.errors import (
     Declined,
     InDoubt,
@@ -29,7 +29,7 @@ _SIGNATURE = re.compile(r"(?i)([?&]signature=)[^\s&'\",)]+")
 _PASSWORD = re.compile(r"(\w://[^\s:/@]*):[^\s/@]*@")
 
 
-def report(error: BaseException, session: Session) -> int:
+def report(error: BaseException, session: Invocation) -> int:
     """Say what went wrong, in every format asked for, and return the exit code."""
     match error:
         case SystemExit() | click.exceptions.Exit():
@@ -45,7 +45,7 @@ def report(error: BaseException, session: Session) -> int:
             return _unexpected(error, session)
 
 
-def _expected(error: ReconcileError | click.ClickException, session: Session) -> int:
+def _expected(error: ReconcileError | click.ClickException, session: Invocation) -> int:
     match error:
         case StateFileErrors():
             return _say(session, [str(problem) for problem in error.problems], 1, error.problems)
@@ -61,7 +61,7 @@ def _expected(error: ReconcileError | click.ClickException, session: Session) ->
             assert_never(error)
 
 
-def _usage(error: click.UsageError | UsageError, session: Session) -> int:
+def _usage(error: click.UsageError | UsageError, session: Invocation) -> int:
     message = error.format_message() if isinstance(error, click.UsageError) else str(error)
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is not None and not isinstance(error, click.exceptions.NoArgsIsHelpError):
@@ -70,7 +70,7 @@ def _usage(error: click.UsageError | UsageError, session: Session) -> int:
     return USAGE
 
 
-def _say(session: Session, messages: list[str], code: int, problems: tuple[Problem, ...] = ()) -> int:
+def _say(session: Invocation, messages: list[str], code: int, problems: tuple[Problem, ...] = ()) -> int:
     """The messages on stderr for a person, and the document of every other format that was asked for."""
     safe = [redacted(message, session) for message in messages]
     session.warn("\n".join(safe))
@@ -93,7 +93,7 @@ def _say(session: Session, messages: list[str], code: int, problems: tuple[Probl
     return code
 
 
-def _unexpected(error: BaseException, session: Session) -> int:
+def _unexpected(error: BaseException, session: Invocation) -> int:
     lines = [f"unexpected {type(error).__name__}{origin(error)}: {error}", "this is a bug; please report it"]
     if session.verbose:
         lines += _traceback(error)
@@ -102,7 +102,7 @@ def _unexpected(error: BaseException, session: Session) -> int:
     return _say(session, lines, 1)
 
 
-def trace(error: BaseException, session: Session) -> None:
+def trace(error: BaseException, session: Invocation) -> None:
     """Show where a bug was that a step or an account contained: with ``-v``, on stderr, without its secrets."""
     if session.verbose:
         session.warn(redacted("\n".join(_traceback(error)), session))
@@ -112,7 +112,7 @@ def _traceback(error: BaseException) -> list[str]:
     return "".join(traceback.TracebackException.from_exception(error, capture_locals=False).format()).splitlines()
 
 
-def redacted(text: str, session: Session) -> str:
+def redacted(text: str, session: Invocation) -> str:
     """The text without any secret that this invocation read, and without the password or signature of any URL.
 
     What an exchange says was redacted where it came in; this is for what this program and its libraries say.

@@ -7,7 +7,7 @@ import click
 from reconcile import statefile
 from reconcile.cli.common import command, pass_session
 from reconcile.cli.runner import conduct
-from reconcile.cli.session import Session
+from reconcile.cli.session import Invocation
 from reconcile.errors import Problem, StateFileErrors, UsageError
 from reconcile.journal.brake import EVERY
 from reconcile.render import json
@@ -30,7 +30,7 @@ _reason = click.option(
 @_all
 @_reason
 @pass_session
-def freeze(session: Session, *, account: str | None, paths: tuple[str, ...], every: bool, reason: str) -> int:
+def freeze(session: Invocation, *, account: str | None, paths: tuple[str, ...], every: bool, reason: str) -> int:
     """Stop sending for an account, or all: the emergency brake.
 
     Every apply of the account is refused from now on. An apply or watch that is running sends nothing more; what is in
@@ -61,7 +61,7 @@ def freeze(session: Session, *, account: str | None, paths: tuple[str, ...], eve
 @_all
 @_reason
 @pass_session
-def unfreeze(session: Session, *, account: str | None, every: bool, reason: str) -> int:
+def unfreeze(session: Invocation, *, account: str | None, every: bool, reason: str) -> int:
     """Lift a freeze; the next apply sends again.
 
     --all lifts every freeze there is, also those of single accounts. Nothing is sent by this command.
@@ -98,7 +98,7 @@ def _why(reason: str) -> str:
     return reason.strip()
 
 
-def _show(session: Session, done: BrakeChange) -> int:
+def _show(session: Invocation, done: BrakeChange) -> int:
     return session.emit({"text": lambda: _text(done), "json": lambda: json.dumps(_document(done))})
 
 

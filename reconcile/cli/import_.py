@@ -8,7 +8,7 @@ import click
 from reconcile.cli.accounts import TITLES
 from reconcile.cli.common import command, pass_session
 from reconcile.cli.runner import conduct
-from reconcile.cli.session import Session
+from reconcile.cli.session import Invocation
 from reconcile.connect import endpoints
 from reconcile.documents import create
 from reconcile.errors import InputError, UsageError
@@ -31,7 +31,7 @@ from reconcile.usecases import import_ as workflow
 @click.option("--crossed", is_flag=True, help="Declare crossed positions as well.")
 @pass_session
 def import_(
-    session: Session,
+    session: Invocation,
     *,
     exchange: str,
     endpoint: str,

@@ -18,7 +18,7 @@ from reconcile.cli.common import (
     target,
 )
 from reconcile.cli.runner import conduct
-from reconcile.cli.session import Session
+from reconcile.cli.session import Invocation
 from reconcile.model.plan import Plan
 from reconcile.planning.order import plan_exit_code, worst
 from reconcile.render import github, json, markdown, text
@@ -35,7 +35,7 @@ from reconcile.usecases import plan as planning
 @parallelism
 @pass_session
 def plan(
-    session: Session,
+    session: Invocation,
     *,
     paths: tuple[str, ...],
     out: str | None,
@@ -78,7 +78,7 @@ def plan(
     return worst([written, exit_code(made, detailed=detailed_exitcode)])
 
 
-def views(session: Session, made: Plan, document: json.Document) -> Mapping[str, Callable[[], str]]:
+def views(session: Invocation, made: Plan, document: json.Document) -> Mapping[str, Callable[[], str]]:
     """The plan in each format; ``document`` is its JSON where that is needed."""
     return {
         "text": lambda: text.plan(made, color=session.color_on(sys.stdout), titles=files.TITLES),

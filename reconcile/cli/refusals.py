@@ -12,7 +12,7 @@ from typing import Any
 
 from reconcile.cli.files import read_if_plan
 from reconcile.cli.runner import conduct
-from reconcile.cli.session import Session
+from reconcile.cli.session import Invocation
 from reconcile.errors import Declined, InputError, ReconcileError, StateFileErrors
 from reconcile.usecases.notes import refused_unread
 
@@ -20,7 +20,7 @@ _MOST_PLACES = 20
 
 
 def note_unread(
-    session: Session, error: Declined | InputError, *, paths: Sequence[str], asked: str | None, reason: str | None
+    session: Invocation, error: Declined | InputError, *, paths: Sequence[str], asked: str | None, reason: str | None
 ) -> None:
     """Put it on record where that is possible; where it is not, that is said and the error stays what it is.
 

@@ -4,7 +4,7 @@ import click
 
 from reconcile.cli.common import command, pass_session
 from reconcile.cli.runner import conduct
-from reconcile.cli.session import Session
+from reconcile.cli.session import Invocation
 from reconcile.errors import UsageError
 from reconcile.render import json
 from reconcile.render.values import clean
@@ -25,7 +25,7 @@ FORMAT = "reconcile.resolve/1"
 )
 @click.option("--reason", metavar="TEXT", required=True, help="How you know it; for the journal.")
 @pass_session
-def resolve(session: Session, *, address: str, outcome: str, reason: str) -> int:
+def resolve(session: Invocation, *, address: str, outcome: str, reason: str) -> int:
     """Say what happened to a step nobody can tell.
 
     The step is found in the journals of this home. Refused until its request can no longer take effect. Nothing is

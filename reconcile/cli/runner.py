@@ -12,8 +12,8 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from reconcile.cli.files import private
-from reconcile.cli.session import Session
-from reconcile.cli.world import Outside
+from reconcile.cli.session import Invocation
+from reconcile.cli.world import WorldContext
 from reconcile.clock import Clock, SystemClock
 from reconcile.concurrency import Stop
 from reconcile.errors import Interrupted
@@ -30,7 +30,7 @@ _STOPPING_READ = b"\nreconcile: stopping\n"
 
 
 def conduct(
-    session: Session,
+    session: Invocation,
     work: Callable[[World], Coroutine[Any, Any, T]],
     *,
     sends: bool,
@@ -56,7 +56,7 @@ def conduct(
 
 
 async def _conduct(
-    session: Session,
+    session: Invocation,
     work: Callable[[World], Coroutine[Any, Any, T]],
     *,
     sends: bool,
@@ -67,7 +67,7 @@ async def _conduct(
     clock = SystemClock()
     progress = Progress(session, clock)
     stopper = Stopper(sends=sends)
-    with Outside(session, clock, parallelism=parallelism) as outside, stopper, progress:
+    with WorldContext(session, clock, parallelism=parallelism) as outside, stopper, progress:
         world = outside.world(progress=progress, stop=stopper.stop, lock_timeout_ms=lock_timeout_ms)
         if sends:
             private(world.home)
@@ -132,7 +132,7 @@ def _tell(text: bytes) -> None:
 class Progress:
     """Lines for a person on stderr, none of them in a run that is over within a second (all of them with ``-v``)."""
 
-    def __init__(self, session: Session, clock: Clock) -> None:
+    def __init__(self, session: Invocation, clock: Clock) -> None:
         self._session = session
         self._clock = clock
         self._begun_ms = clock.monotonic_ms()

@@ -13,7 +13,7 @@ from reconcile.cli import sandbox_view as view
 from reconcile.cli.common import Section, WholeType, pass_session
 from reconcile.cli.files import private
 from reconcile.cli.sandbox_changes import change, change_options, named
-from reconcile.cli.session import Session
+from reconcile.cli.session import Invocation
 from reconcile.cli.world import actor_of, home_of, store_of
 from reconcile.clock import SystemClock
 from reconcile.errors import InputError, UsageError
@@ -43,7 +43,7 @@ def sandbox() -> None:
     """
 
 
-def _store(session: Session) -> SandboxStore:
+def _store(session: Invocation) -> SandboxStore:
     return SandboxStore(private(home_of(session, os.environ)))
 
 
@@ -56,7 +56,7 @@ def _store(session: Session) -> SandboxStore:
 @click.option("--seed", metavar="N", type=WholeType(), help="Of the faults' dice; default: what the file says.")
 @pass_session
 def serve(
-    session: Session,
+    session: Invocation,
     *,
     account: str,
     exchange: str | None,
@@ -119,7 +119,7 @@ def _exchange_of(store: SandboxStore, account: str) -> str:
 @_account
 @_exchange
 @pass_session
-def show(session: Session, *, account: str, exchange: str | None) -> int:
+def show(session: Invocation, *, account: str, exchange: str | None) -> int:
     """Show an account's books: balances, positions, symbols.
 
     \b
@@ -134,7 +134,7 @@ def show(session: Session, *, account: str, exchange: str | None) -> int:
 @sandbox.command("reset")
 @_account
 @pass_session
-def reset(session: Session, *, account: str) -> int:
+def reset(session: Invocation, *, account: str) -> int:
     """Forget an account, so that it begins anew as the demo account.
 
     Its journal is closed and kept beside the others: what it says is about an account that is no more.
@@ -152,7 +152,7 @@ def reset(session: Session, *, account: str) -> int:
     return session.emit({"text": lambda: f"{words}{said}\n", "json": lambda: json.dumps(facts) + "\n"})
 
 
-async def _retire(session: Session, home: Path, account: str) -> list[str]:
+async def _retire(session: Invocation, home: Path, account: str) -> list[str]:
     """Close the account's journals, of whichever exchange and product it was."""
     journals = store_of(session, home, SystemClock())
     holder = {"actor": actor_of(os.environ), "command": "sandbox reset"}
@@ -172,7 +172,7 @@ async def _retire(session: Session, home: Path, account: str) -> list[str]:
 @_exchange
 @change_options
 @pass_session
-def set_(session: Session, /, *, account: str, exchange: str | None, **changes: Any) -> int:
+def set_(session: Invocation, /, *, account: str, exchange: str | None, **changes: Any) -> int:
     """Change an account as a person or the market would.
 
     All changes are made at one moment, in the order in which the options stand in this help, or none is. ADDRESS is

@@ -11,11 +11,11 @@ import click
 from reconcile.errors import UsageError
 from reconcile.money import parse, plain, whole
 from reconcile.sandbox.registry import simulated
-from reconcile.sandbox.store import Kept
+from reconcile.sandbox.store import StoredAccount
 from reconcile.sandbox.values import HUMAN
 
 F = TypeVar("F", bound=Callable[..., Any])
-Apply = Callable[[Kept, str, str, int], str]
+Apply = Callable[[StoredAccount, str, str, int], str]
 """(account, what stands before the =, what stands behind it, now in ms) -> what was done, in words."""
 
 
@@ -60,68 +60,68 @@ def _one_of(text: str, words: Sequence[str], option: str) -> str:
     return text
 
 
-def _mode(kept: Kept, _: str, value: str, now_ms: int) -> str:
+def _mode(kept: StoredAccount, _: str, value: str, now_ms: int) -> str:
     kept.books.set_position_mode(_one_of(value, ("hedge", "one-way"), "--position-mode"), now_ms=now_ms)
     return f"position mode {value}"
 
 
-def _multi_assets(kept: Kept, _: str, value: str, now_ms: int) -> str:
+def _multi_assets(kept: StoredAccount, _: str, value: str, now_ms: int) -> str:
     kept.books.set_multi_assets(on=_one_of(value, ("on", "off"), "--multi-assets") == "on", now_ms=now_ms)
     return f"multi-assets {value}"
 
 
-def _deposit(kept: Kept, asset: str, value: str, now_ms: int) -> str:
+def _deposit(kept: StoredAccount, asset: str, value: str, now_ms: int) -> str:
     kept.books.deposit(asset, _number(value, "--deposit"), now_ms=now_ms)
     return f"{value} {asset} paid in"
 
 
-def _orders(kept: Kept, symbol: str, value: str, now_ms: int) -> str:
+def _orders(kept: StoredAccount, symbol: str, value: str, now_ms: int) -> str:
     kept.books.set_orders(symbol, now_ms=now_ms, open_orders=_count(value, "--orders"))
     return f"{symbol}: {value} open orders"
 
 
-def _close(kept: Kept, address: str, value: str, now_ms: int) -> str:
+def _close(kept: StoredAccount, address: str, value: str, now_ms: int) -> str:
     symbol, side = _address(address, "--close")
     size = None if value == "all" else _number(value, "--close")
     kept.books.close_position(symbol, side, now_ms=now_ms, size=size, by=HUMAN)
     return f"{address}: closed {value}"
 
 
-def _type(kept: Kept, symbol: str, value: str, now_ms: int) -> str:
+def _type(kept: StoredAccount, symbol: str, value: str, now_ms: int) -> str:
     kind = _one_of(value, ("isolated", "crossed"), "--margin-type")
     kept.books.set_margin_type(symbol, kind, now_ms=now_ms, by=HUMAN)
     return f"{symbol}: {value}"
 
 
-def _leverage(kept: Kept, symbol: str, value: str, now_ms: int) -> str:
+def _leverage(kept: StoredAccount, symbol: str, value: str, now_ms: int) -> str:
     kept.books.set_leverage(symbol, _number(value, "--leverage"), now_ms=now_ms, by=HUMAN)
     return f"{symbol}: leverage {value}"
 
 
-def _mark(kept: Kept, symbol: str, value: str, now_ms: int) -> str:
+def _mark(kept: StoredAccount, symbol: str, value: str, now_ms: int) -> str:
     kept.books.set_mark(symbol, _number(value, "--mark"), now_ms=now_ms)
     return f"{symbol}: mark price {value}"
 
 
-def _open(kept: Kept, address: str, value: str, now_ms: int) -> str:
+def _open(kept: StoredAccount, address: str, value: str, now_ms: int) -> str:
     symbol, side = _address(address, "--open")
     position = kept.books.open_position(symbol, side, _number(value, "--open"), now_ms=now_ms, by=HUMAN)
     return f"{address}: {plain(position.size)} open, {position.margin_type}, margin {plain(position.margin)}"
 
 
-def _margin(kept: Kept, address: str, value: str, now_ms: int) -> str:
+def _margin(kept: StoredAccount, address: str, value: str, now_ms: int) -> str:
     symbol, side = _address(address, "--margin")
     position = kept.books.move_margin(symbol, side, _number(value, "--margin"), now_ms=now_ms, by=HUMAN)
     return f"{address}: isolated margin is now {plain(position.margin)}"
 
 
-def _fund(kept: Kept, address: str, value: str, now_ms: int) -> str:
+def _fund(kept: StoredAccount, address: str, value: str, now_ms: int) -> str:
     symbol, side = _address(address, "--fund")
     kept.books.fund(symbol, side, _number(value, "--fund"), now_ms=now_ms)
     return f"{address}: funding {value}"
 
 
-def _auto_add(kept: Kept, address: str, value: str, now_ms: int) -> str:
+def _auto_add(kept: StoredAccount, address: str, value: str, now_ms: int) -> str:
     symbol, side = _address(address, "--auto-add")
     on = _one_of(value, ("on", "off"), "--auto-add") == "on"
     setting = kept.books.settings.get(symbol)
@@ -131,7 +131,7 @@ def _auto_add(kept: Kept, address: str, value: str, now_ms: int) -> str:
     return f"{address}: auto-add {value}"
 
 
-def _switch(kept: Kept, name: str, value: str, _: int) -> str:
+def _switch(kept: StoredAccount, name: str, value: str, _: int) -> str:
     try:
         read: object = json.loads(value)
     except ValueError:
@@ -185,7 +185,7 @@ def named(values: Mapping[str, Iterable[str]]) -> list[Named]:
     return found
 
 
-def change(kept: Kept, wanted: Iterable[Named], *, now_ms: int, done: list[str]) -> None:
+def change(kept: StoredAccount, wanted: Iterable[Named], *, now_ms: int, done: list[str]) -> None:
     """Make the changes; raises Denied or UsageError at the first that cannot be made."""
     for row, key, value in wanted:
         done.append(row.apply(kept, key, value, now_ms))

@@ -5,12 +5,12 @@ from typing import Any
 
 from reconcile.money import plain
 from reconcile.sandbox.books import Books
-from reconcile.sandbox.store import Kept
+from reconcile.sandbox.store import StoredAccount
 
 FORMAT = "reconcile.sandbox/1"
 
 
-def document(kept: Kept) -> dict[str, Any]:
+def document(kept: StoredAccount) -> dict[str, Any]:
     """The account as JSON; amounts are strings."""
     books = kept.books
     return {

@@ -6,7 +6,7 @@ import click
 
 from reconcile import statefile
 from reconcile.cli.common import command, pass_session
-from reconcile.cli.session import Session
+from reconcile.cli.session import Invocation
 from reconcile.render import schemas
 
 
@@ -19,7 +19,7 @@ from reconcile.render import schemas
     help="The state file, or a document that --format json writes.",
 )
 @pass_session
-def schema(session: Session, of: str) -> int:
+def schema(session: Invocation, of: str) -> int:
     """Print the JSON Schema of the state file.
 
     TOML editors check and complete state files with it; '--of' has those of the JSON documents.

@@ -26,7 +26,7 @@ class Sink:
         self.file = file
 
 
-class Session:
+class Invocation:
     """One invocation: its common options, and its output."""
 
     def __init__(self) -> None:

@@ -3,7 +3,7 @@
 from reconcile.cli import accounts as files
 from reconcile.cli.common import command, pass_session, paths
 from reconcile.cli.runner import conduct
-from reconcile.cli.session import Session
+from reconcile.cli.session import Invocation
 from reconcile.planning.order import worst
 from reconcile.render import json
 from reconcile.render import status as render
@@ -13,7 +13,7 @@ from reconcile.usecases import status as workflow
 @command("status", formats=("text", "json", "markdown"))
 @paths
 @pass_session
-def status(session: Session, paths: tuple[str, ...]) -> int:
+def status(session: Invocation, paths: tuple[str, ...]) -> int:
     """Show unsettled steps and who holds the lock.
 
     An unsettled step is one whose outcome nobody knows yet. The next apply looks again by itself; what stays unknown a

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from reconcile import statefile
 from reconcile.cli.common import command, pass_session, paths
-from reconcile.cli.session import Session
+from reconcile.cli.session import Invocation
 from reconcile.model.account import DesiredAccount
 from reconcile.render import json
 
@@ -14,7 +14,7 @@ FORMAT = "reconcile.validate/1"
 @command("validate", formats=("text", "json", "markdown", "github"))
 @paths
 @pass_session
-def validate(session: Session, paths: tuple[str, ...]) -> int:
+def validate(session: Invocation, paths: tuple[str, ...]) -> int:
     """Check state files; needs no network and no keys.
 
     PATH is a state file or a folder, read with its subfolders (*.toml, hidden ones excepted). Every problem of every

@@ -10,7 +10,7 @@ import click
 from reconcile.cli import accounts as files
 from reconcile.cli.common import DURATION, WholeType, command, parallelism, pass_session, paths
 from reconcile.cli.runner import conduct
-from reconcile.cli.session import Session
+from reconcile.cli.session import Invocation
 from reconcile.documents import write
 from reconcile.errors import UsageError
 from reconcile.journal.file.disk import SystemDisk
@@ -51,7 +51,7 @@ FORMAT = "reconcile.watch/1"
 @parallelism
 @pass_session
 def watch(
-    session: Session,
+    session: Invocation,
     *,
     paths: tuple[str, ...],
     interval: int,

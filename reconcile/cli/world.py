@@ -25,7 +25,7 @@ from reconcile import __version__
 from reconcile.cli.errors import redacted, trace
 from reconcile.cli.files import private
 from reconcile.cli.machine import machine_of
-from reconcile.cli.session import Session
+from reconcile.cli.session import Invocation
 from reconcile.clock import Clock
 from reconcile.concurrency import Stop
 from reconcile.connect import endpoints, secrets
@@ -49,7 +49,7 @@ _URGENT = 4
 """Threads for reads beyond the parallelism, so that looks need not wait for those that hang."""
 
 
-def home_of(session: Session, env: Mapping[str, str]) -> Path:
+def home_of(session: Invocation, env: Mapping[str, str]) -> Path:
     """``--home`` (or its variable), else ``reconcile`` in the user's state folder; raises InputError."""
     if session.home:
         return Path(session.home).expanduser().absolute()
@@ -74,7 +74,7 @@ def actor_of(env: Mapping[str, str]) -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def store_of(session: Session, home: Path, clock: Clock) -> Store:
+def store_of(session: Invocation, home: Path, clock: Clock) -> Store:
     """Where journals and locks are: the home, or what ``--journal`` names; raises InputError."""
     if not session.journal:
         return FileStore(home, SystemDisk(), clock)
@@ -94,10 +94,10 @@ def store_of(session: Session, home: Path, clock: Clock) -> Store:
     return PostgresStore(place, clock)
 
 
-class Outside:
+class WorldContext:
     """A context manager that makes one ``World`` and closes what it opened."""
 
-    def __init__(self, session: Session, clock: Clock, *, parallelism: int) -> None:
+    def __init__(self, session: Invocation, clock: Clock, *, parallelism: int) -> None:
         self._session = session
         self._clock = clock
         self._parallelism = parallelism
@@ -195,7 +195,7 @@ class Outside:
             if isinstance(bundle, str) and not Path(bundle).exists():
                 raise InputError(f"preparing HTTPS: the CA bundle {bundle} does not exist; mend REQUESTS_CA_BUNDLE")
             self._wire = RequestsWire(
-                _Proxied(http_adapter(count + self._parallelism)), threads=threads, writers=writers, verify=bundle
+                _ProxyAdapter(http_adapter(count + self._parallelism)), threads=threads, writers=writers, verify=bundle
             )
         return self._wire
 
@@ -240,7 +240,7 @@ def _traits(account: DesiredAccount) -> Traits:
     return traits if account.grace_ms is None else replace(traits, grace_ms=account.grace_ms)
 
 
-class _Proxied(BaseAdapter):
+class _ProxyAdapter(BaseAdapter):
     """Another adapter, told which proxy the environment names for each host; asked once for each host."""
 
     def __init__(self, inner: BaseAdapter) -> None:

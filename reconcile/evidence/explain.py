@@ -17,7 +17,7 @@ from typing import Any
 
 from reconcile.evidence.attribution import UNEXPLAINED, Share, certain, explaining, shares_of
 from reconcile.evidence.verdict import CLOCK_AHEAD_MS, signed_amount
-from reconcile.journal.records import Known, Sent
+from reconcile.journal.records import IntentStatus, UnreportedStep
 from reconcile.model.account import Address
 from reconcile.model.ledger import Cause, LedgerRow
 from reconcile.money import ZERO, minus, plain, plus, total
@@ -54,7 +54,7 @@ class Interval:
     lag_ms: int
     step_size: Decimal
     shared: bool
-    sent: tuple[Sent, ...] = ()
+    sent: tuple[UnreportedStep, ...] = ()
     resized: bool = False
 
     @property
@@ -69,10 +69,10 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class Explanation:
     """What an interval is made of. ``rows`` are the ids of the ledger rows that were used."""
 
-    ours: tuple[Sent, ...]
+    ours: tuple[UnreportedStep, ...]
     shares: tuple[Share, ...]
     rows: frozenset[str] = frozenset()
 
@@ -82,9 +82,9 @@ class Account:
         return all(share.cause != UNEXPLAINED for share in self.shares)
 
 
-def account(interval: Interval, rows: Sequence[LedgerRow]) -> Account:
+def account(interval: Interval, rows: Sequence[LedgerRow]) -> Explanation:
     """What the ledger's rows (oldest first; those of other addresses too) and our steps make of it."""
-    first: Account | None = None
+    first: Explanation | None = None
     for chosen in _choices(interval, rows):
         found = _with(interval, chosen, rows)
         if found.is_whole:
@@ -93,15 +93,15 @@ def account(interval: Interval, rows: Sequence[LedgerRow]) -> Account:
     return _named(interval, first or _with(interval, (), rows))
 
 
-def accounts(intervals: Sequence[Interval], rows: Sequence[LedgerRow]) -> Mapping[Address, Account]:
+def accounts(intervals: Sequence[Interval], rows: Sequence[LedgerRow]) -> Mapping[Address, Explanation]:
     """What ``account`` makes of all addresses of one symbol: no row is used twice, and none of another's own steps.
 
     Rows without a side are given to whom they make the sums come out for, whoever is asked first.
     """
     ours = {interval.address: _rows_of_ours(interval, rows) for interval in intervals}
-    first: dict[Address, Account] | None = None
+    first: dict[Address, Explanation] | None = None
     for order in islice(permutations(intervals), MOST_ORDERS):
-        found: dict[Address, Account] = {}
+        found: dict[Address, Explanation] = {}
         used: set[str] = set()
         for interval in order:
             others = {row_id for address, ids in ours.items() if address != interval.address for row_id in ids}
@@ -114,7 +114,7 @@ def accounts(intervals: Sequence[Interval], rows: Sequence[LedgerRow]) -> Mappin
     return first or {}
 
 
-def document(interval: Interval, found: Account) -> dict[str, Any]:
+def document(interval: Interval, found: Explanation) -> dict[str, Any]:
     """As the journal has it: causes in the order of their last row, what has none at the end."""
     dated = sorted(found.shares, key=lambda share: (share.at_ms is None, share.at_ms or 0))
     return {
@@ -128,11 +128,11 @@ def document(interval: Interval, found: Account) -> dict[str, Any]:
     }
 
 
-def _choices(interval: Interval, rows: Sequence[LedgerRow]) -> Iterator[tuple[Sent, ...]]:
+def _choices(interval: Interval, rows: Sequence[LedgerRow]) -> Iterator[tuple[UnreportedStep, ...]]:
     """Which of our steps to count: what is likeliest first, then with ever more of the unsure ones taken otherwise."""
     likely = [each for each in interval.sent if _is_likely(interval, each, rows)]
     yield tuple(likely)
-    unsure = [each for each in interval.sent if not each.is_sure or each.known is not Known.APPLIED]
+    unsure = [each for each in interval.sent if not each.is_sure or each.known is not IntentStatus.APPLIED]
     if len(unsure) > MOST_UNSURE:
         return
     for size in range(1, len(unsure) + 1):
@@ -140,13 +140,13 @@ def _choices(interval: Interval, rows: Sequence[LedgerRow]) -> Iterator[tuple[Se
             yield tuple(each for each in interval.sent if (each in likely) is not (each in turned))
 
 
-def _is_likely(interval: Interval, sent: Sent, rows: Sequence[LedgerRow]) -> bool:
-    if sent.is_sure and sent.known is Known.APPLIED:
+def _is_likely(interval: Interval, sent: UnreportedStep, rows: Sequence[LedgerRow]) -> bool:
+    if sent.is_sure and sent.known is IntentStatus.APPLIED:
         return True
     if rows:
         row = _row_of(interval, sent, rows, ())
         return row is not None and row.time_ms <= interval.until_ms + CLOCK_AHEAD_MS
-    return sent.known is Known.APPLIED
+    return sent.known is IntentStatus.APPLIED
 
 
 def _rows_of_ours(interval: Interval, rows: Sequence[LedgerRow]) -> set[str]:
@@ -158,7 +158,7 @@ def _rows_of_ours(interval: Interval, rows: Sequence[LedgerRow]) -> set[str]:
     return set(taken)
 
 
-def _with(interval: Interval, chosen: tuple[Sent, ...], rows: Sequence[LedgerRow]) -> Account:
+def _with(interval: Interval, chosen: tuple[UnreportedStep, ...], rows: Sequence[LedgerRow]) -> Explanation:
     """What the rows say about what these steps of ours leave to be told."""
     taken: list[str] = []
     for sent in chosen:
@@ -167,7 +167,7 @@ def _with(interval: Interval, chosen: tuple[Sent, ...], rows: Sequence[LedgerRow
             taken.append(row.row_id)
     rest = minus(interval.change, total(signed_amount(sent.intent) for sent in chosen))
     counted = _counted(interval, [row for row in rows if row.row_id not in taken], rest)
-    return Account(
+    return Explanation(
         ours=chosen, shares=_each_of(counted, rest), rows=frozenset([*taken, *(row.row_id for row in counted)])
     )
 
@@ -215,7 +215,9 @@ def _ends(interval: Interval, rows: Sequence[LedgerRow]) -> Iterator[int]:
     yield from [time_ms - 1 for time_ms in reversed(times) if sent_ms - lag_ms <= time_ms <= sent_ms][:MOST_AROUND]
 
 
-def _row_of(interval: Interval, sent: Sent, rows: Sequence[LedgerRow], taken: Collection[str]) -> LedgerRow | None:
+def _row_of(
+    interval: Interval, sent: UnreportedStep, rows: Sequence[LedgerRow], taken: Collection[str]
+) -> LedgerRow | None:
     """The row of a step of ours: the one its outcome claims, else the first that looks like it."""
     amount, intent = signed_amount(sent.intent), sent.intent
     for row in rows:
@@ -234,7 +236,7 @@ def _row_of(interval: Interval, sent: Sent, rows: Sequence[LedgerRow], taken: Co
     return None
 
 
-def _named(interval: Interval, found: Account) -> Account:
+def _named(interval: Interval, found: Explanation) -> Explanation:
     """What is left open of a position that came, went or changed its size; of one that came or went its fills too."""
     if (interval.before is None) is not (interval.after is None):
         cause, kinds = (OPENED if interval.before is None else CLOSED), {Cause.FILL.value, UNEXPLAINED}
@@ -249,4 +251,4 @@ def _named(interval: Interval, found: Account) -> Account:
     kept = tuple(share for share in found.shares if share not in with_it)
     at_ms = max((share.at_ms for share in with_it if share.at_ms is not None), default=None)
     added = (Share(cause=cause, amount=amount, at_ms=at_ms),) if amount != ZERO else ()
-    return Account(ours=found.ours, shares=(*kept, *added), rows=found.rows)
+    return Explanation(ours=found.ours, shares=(*kept, *added), rows=found.rows)

@@ -23,7 +23,7 @@ CLOCK_AHEAD_MS = 1_000
 """How far a signed timestamp can be ahead of the exchange's clock at the moment it is accepted."""
 
 
-class Margin(StrEnum):
+class MarginEvidence(StrEnum):
     """What the margin says about a step."""
 
     MOVED = "moved"  # by our amount
@@ -31,7 +31,7 @@ class Margin(StrEnum):
     CANNOT_TELL = "cannot_tell"
 
 
-class Was(StrEnum):
+class PriorOutcome(StrEnum):
     """What was known of a step before the look."""
 
     DOUBT = "doubt"
@@ -39,7 +39,7 @@ class Was(StrEnum):
     UNKNOWN = "unknown"  # said yes to, and an earlier run could not tell
 
 
-class Judgement(StrEnum):
+class Verdict(StrEnum):
     """What a look proves."""
 
     APPLIED = "applied"  # the ledger has it
@@ -59,7 +59,7 @@ class Sight:
     """
 
     rows: tuple[str, ...]
-    margin: Margin
+    margin: MarginEvidence
     complete: bool
     asked_ms: int = field(compare=False)
     live: Decimal | None = field(default=None, compare=False)
@@ -167,7 +167,7 @@ def margin_verdict(
     explained: Decimal = ZERO,
     reopened: bool = False,
     ambiguous: bool = False,
-) -> Margin:
+) -> MarginEvidence:
     """Whether isolated margin moved by a signed ``amount`` from ``before`` to ``after`` (None: no such position now).
 
     ``explained`` is what other ledger rows account for; ``reopened`` that it is another position by now; ``ambiguous``
@@ -175,38 +175,38 @@ def margin_verdict(
     margin that rows explain as moved but that is where it was may as well be a reading from before all of it.
     """
     if after is None or reopened or ambiguous:
-        return Margin.CANNOT_TELL
+        return MarginEvidence.CANNOT_TELL
     seen = minus(after, before)
     change = minus(seen, explained)
     quarter = abs(amount) / 4
     if abs(minus(change, amount)) <= quarter:
-        return Margin.MOVED if abs(seen) > quarter else Margin.CANNOT_TELL
-    return Margin.NOT_MOVED if abs(change) <= quarter else Margin.CANNOT_TELL
+        return MarginEvidence.MOVED if abs(seen) > quarter else MarginEvidence.CANNOT_TELL
+    return MarginEvidence.NOT_MOVED if abs(change) <= quarter else MarginEvidence.CANNOT_TELL
 
 
-def judge(seen: Sight, *, was: Was, long_after: bool, deadline_passed: bool) -> Judgement:
+def judge(seen: Sight, *, was: PriorOutcome, long_after: bool, deadline_passed: bool) -> Verdict:
     """What a look that was had twice in a row proves.
 
     ``long_after``: ten graces after the fence. ``deadline_passed``: looking on for a ledger row is over.
     """
     if len(seen.rows) == 1:
-        return Judgement.APPLIED
+        return Verdict.APPLIED
     if seen.rows:
-        return Judgement.APPLIED if was is Was.ACCEPTED else Judgement.UNKNOWN
+        return Verdict.APPLIED if was is PriorOutcome.ACCEPTED else Verdict.UNKNOWN
     if long_after:
-        return Judgement.NOT_APPLIED if seen.complete else Judgement.RELEASED
-    if seen.margin is Margin.MOVED:
-        return Judgement.APPLIED_ON_MARGIN if deadline_passed else Judgement.LOOK_AGAIN
-    if seen.margin is Margin.NOT_MOVED and seen.complete and was is Was.DOUBT:
-        return Judgement.NOT_APPLIED
-    return Judgement.UNKNOWN
+        return Verdict.NOT_APPLIED if seen.complete else Verdict.RELEASED
+    if seen.margin is MarginEvidence.MOVED:
+        return Verdict.APPLIED_ON_MARGIN if deadline_passed else Verdict.LOOK_AGAIN
+    if seen.margin is MarginEvidence.NOT_MOVED and seen.complete and was is PriorOutcome.DOUBT:
+        return Verdict.NOT_APPLIED
+    return Verdict.UNKNOWN
 
 
-def judge_type(intent: Intent, live: MarginType | None) -> Judgement:
+def judge_type(intent: Intent, live: MarginType | None) -> Verdict:
     """What a look after the fence proves about a type change; ``live`` is None where no type is shown."""
     if live is None:
-        return Judgement.UNKNOWN
-    return Judgement.APPLIED if live == intent.wanted else Judgement.NOT_APPLIED
+        return Verdict.UNKNOWN
+    return Verdict.APPLIED if live == intent.wanted else Verdict.NOT_APPLIED
 
 
 def stale_basis(

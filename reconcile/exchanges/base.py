@@ -20,6 +20,7 @@ from reconcile.model.plan import Step
 from reconcile.model.traits import Traits
 
 __all__ = [
+    "Accepted",
     "Call",
     "Cause",
     "Code",
@@ -29,7 +30,6 @@ __all__ = [
     "LedgerRow",
     "Reader",
     "Writer",
-    "Yes",
     "lane_of",
     "open_addresses",
 ]
@@ -44,7 +44,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Yes:
+class Accepted:
     """A well-formed success. ``note`` is the exchange's own code and message, safe to journal."""
 
     note: str
@@ -110,7 +110,7 @@ class Writer(Reader, Protocol):
         type change). Reads no clock and sends nothing."""
         ...
 
-    async def send(self, call: Call) -> Yes:
+    async def send(self, call: Call) -> Accepted:
         """Send it once. Raises NotSent, Refused or InDoubt; never anything else for what a network can do."""
         ...
 

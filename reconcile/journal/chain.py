@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Any
 
 from reconcile.errors import ChainBroken, JournalError
-from reconcile.journal.codec import GENESIS, VERSION, Header, Opaque, decode, is_sealed, parse_line
+from reconcile.journal.codec import GENESIS, VERSION, Header, UnknownRecord, decode, is_sealed, parse_line
 from reconcile.journal.records import Noted, Record, Repaired
 from reconcile.journal.state import JournalState
 from reconcile.render.values import clean
@@ -22,7 +22,7 @@ _KIND_AFTER = len('"at":"2026-01-01T00:00:00.000Z","kind":"')
 
 
 @dataclass(slots=True)
-class Position:
+class ChainHead:
     """Where a reader stands: how many lines it has proven, and the hash of the last of them."""
 
     line: int = 0
@@ -51,7 +51,7 @@ def end_object(line: bytes, *, name: str) -> Mapping[str, Any]:
         raise JournalError(f"reading {name}: its last line is not JSON") from error
 
 
-def verified(lines: Iterable[bytes], position: Position, *, name: str) -> Iterator[tuple[bytes, int]]:
+def verified(lines: Iterable[bytes], position: ChainHead, *, name: str) -> Iterator[tuple[bytes, int]]:
     """The lines, each proven before it is handed on, with the offset behind ``seq`` and ``prev``.
 
     ``position`` moves along and stands at the end in the end. Raises ChainBroken naming the first bad line.
@@ -70,14 +70,14 @@ def verified(lines: Iterable[bytes], position: Position, *, name: str) -> Iterat
 
 def fold(
     lines: Iterable[bytes], *, identity: str, name: str, pinned: str | None = None, writer: bool = False
-) -> tuple[JournalState, Position]:
+) -> tuple[JournalState, ChainHead]:
     """What a whole journal adds up to, and where it ends.
 
     ``pinned`` is a hash that must be one of its lines'. A ``writer`` refuses a newer format. Raises ChainBroken, or
     JournalError when the journal is another account's.
     """
     state = JournalState()
-    position = Position()
+    position = ChainHead()
     found = pinned in {None, GENESIS}
     for line, offset in verified(lines, position, name=name):
         found = found or position.head == pinned
@@ -91,7 +91,7 @@ def fold(
             raise _bad(position.line, name, "a journal begins with its header, and has no other")
         if isinstance(record, Header):
             _accept(record, identity=identity, name=name, writer=writer)
-        elif isinstance(record, Opaque):
+        elif isinstance(record, UnknownRecord):
             state.records += 1
         else:
             _add(state, record, value["at"], position, name)
@@ -104,7 +104,7 @@ def fold(
 
 def objects(lines: Iterable[bytes], *, name: str) -> Iterator[Mapping[str, Any]]:
     """The records as stored, each proven, and its fields checked, before it is handed on. Raises ChainBroken."""
-    position = Position()
+    position = ChainHead()
     for line, _ in verified(lines, position, name=name):
         value = _parsed(line, position, name)
         _decoded(value, position, name)
@@ -121,7 +121,7 @@ def _accept(header: Header, *, identity: str, name: str, writer: bool) -> None:
         )
 
 
-def _parsed(line: bytes, position: Position, name: str) -> Mapping[str, Any]:
+def _parsed(line: bytes, position: ChainHead, name: str) -> Mapping[str, Any]:
     try:
         value = parse_line(line)
     except ValueError as error:
@@ -131,21 +131,21 @@ def _parsed(line: bytes, position: Position, name: str) -> Mapping[str, Any]:
     return value
 
 
-def _decoded(value: Mapping[str, Any], position: Position, name: str) -> Record | Header | Opaque:
+def _decoded(value: Mapping[str, Any], position: ChainHead, name: str) -> Record | Header | UnknownRecord:
     try:
         return decode(value)
     except ValueError as error:
         raise _bad(position.line, name, str(error)) from error
 
 
-def _add(state: JournalState, record: Record, at: str, position: Position, name: str) -> None:
+def _add(state: JournalState, record: Record, at: str, position: ChainHead, name: str) -> None:
     try:
         state.add(record, at=at)
     except ValueError as error:
         raise _bad(position.line, name, str(error)) from error
 
 
-def _broken(line: bytes, following: bytes | None, position: Position, earlier: str, name: str) -> ChainBroken:
+def _broken(line: bytes, following: bytes | None, position: ChainHead, earlier: str, name: str) -> ChainBroken:
     """Whose fault a break at this line is: its own, or that of the line before it, which may have been forged."""
     number = position.line + 1
     seq, prev = _links(line)

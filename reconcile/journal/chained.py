@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from reconcile.clock import Clock
 from reconcile.errors import JournalError
-from reconcile.journal.chain import Position, line_hash
+from reconcile.journal.chain import ChainHead, line_hash
 from reconcile.journal.codec import Header, encode, rfc3339
 from reconcile.journal.records import Intent, Record
 from reconcile.journal.state import JournalState
@@ -39,7 +39,7 @@ class ChainedJournal(ABC):
         identity: str,
         run_id: str,
         state: JournalState,
-        position: Position,
+        position: ChainHead,
     ) -> None:
         self.identity = identity
         self.state = state

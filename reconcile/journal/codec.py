@@ -7,7 +7,7 @@ sha256sum`` is what line 7 names. ``crc`` is the CRC-32 of all bytes before it: 
 name it, and a slip of an editor is to be found there too. It is no defence against a forger; a pinned head is.
 
 The first line is a header that names the format and the account. A reader takes kinds it does not know as
-``Opaque``; a writer leaves a journal of a newer format alone.
+``UnknownRecord``; a writer leaves a journal of a newer format alone.
 """
 
 import json
@@ -35,7 +35,7 @@ from reconcile.journal.fields import (
 )
 from reconcile.journal.records import (
     Intent,
-    Known,
+    IntentStatus,
     Noted,
     Outcome,
     PlanUsed,
@@ -81,7 +81,7 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opaque:
+class UnknownRecord:
     """A record of a kind this version does not know, with its fields as they stand."""
 
     name: str
@@ -147,7 +147,7 @@ def _has_too_many(line: bytes) -> bool:
     return len(line) > MAX_MARKS and sum(map(line.count, (b",", b"[", b"{"))) > MAX_MARKS
 
 
-def decode(value: Mapping[str, Any]) -> Record | Header | Opaque:
+def decode(value: Mapping[str, Any]) -> Record | Header | UnknownRecord:
     """The record that a parsed line holds.
 
     Raises ValueError when it has no time or run, or when a known kind lacks a field or has one of the wrong type.
@@ -157,7 +157,7 @@ def decode(value: Mapping[str, Any]) -> Record | Header | Opaque:
         raise ValueError("it has no kind, run and time")
     known = _KINDS.get(kind)
     if known is None:
-        return Opaque(name=kind, fields={key: item for key, item in value.items() if key not in _ENVELOPE})
+        return UnknownRecord(name=kind, fields={key: item for key, item in value.items() if key not in _ENVELOPE})
     make, wanted = known
     found: dict[str, Any] = {}
     for name, read, is_required in wanted:
@@ -261,7 +261,7 @@ _KINDS: Mapping[str, tuple[Callable[..., Any], tuple[_Field, ...]]] = {
     Outcome.kind: _fields(
         Outcome,
         intent_id=text,
-        known=lambda value: Known(one_of(*Known)(value)),
+        known=lambda value: IntentStatus(one_of(*IntentStatus)(value)),
         effect_ms=optional(moment),
         after=optional(text),
         evidence=text,

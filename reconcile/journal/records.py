@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from reconcile.model.account import Address
 
 
-class Known(StrEnum):
+class IntentStatus(StrEnum):
     """What the journal knows about one intent."""
 
     ACCEPTED = "accepted"  # said yes, not yet visible: settles later
@@ -28,12 +28,12 @@ class Known(StrEnum):
     @property
     def settles(self) -> bool:
         """Whether the intent needs no further look."""
-        return self not in {Known.ACCEPTED, Known.UNKNOWN}
+        return self not in {IntentStatus.ACCEPTED, IntentStatus.UNKNOWN}
 
     @property
     def moved(self) -> bool:
         """Whether margin moved, as far as is known."""
-        return self in {Known.ACCEPTED, Known.APPLIED}
+        return self in {IntentStatus.ACCEPTED, IntentStatus.APPLIED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ class Outcome:
 
     kind: ClassVar[str] = "outcome"
     intent_id: str
-    known: Known
+    known: IntentStatus
     effect_ms: int | None
     after: str | None = None
     evidence: str = ""
@@ -155,7 +155,7 @@ class Unsettled:
     """An intent whose fate is open: no outcome at all (``known`` None), ``accepted`` or ``unknown``."""
 
     intent: Intent
-    known: Known | None
+    known: IntentStatus | None
     effect_ms: int | None
     evidence: str
     since: str
@@ -189,7 +189,7 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
+class UnreportedStep:
     """A margin step that may have moved margin since the last look that a run ended with.
 
     ``known`` is None without an outcome. ``is_sure`` is False where that look may have seen it already, or where only a
@@ -197,13 +197,13 @@ class Sent:
     """
 
     intent: Intent
-    known: Known | None = None
+    known: IntentStatus | None = None
     claim: str | None = None
     is_sure: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class MarginInPlace:
     """An isolated margin that a run found in place without moving it, seen at the exchange time ``since_ms``."""
 
     margin: Decimal

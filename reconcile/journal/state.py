@@ -7,15 +7,15 @@ from typing import Any
 from reconcile.journal.records import (
     Effect,
     Intent,
-    Known,
+    IntentStatus,
+    MarginInPlace,
     Outcome,
     PlanUsed,
     Record,
     Resolved,
     RunFinished,
     RunStarted,
-    Sent,
-    Standing,
+    UnreportedStep,
     Unsettled,
 )
 from reconcile.money import parse
@@ -25,7 +25,7 @@ _CLAIM_DAYS = 120
 """How long a claimed row is remembered: longer than any exchange's ledger can be read back (90 days)."""
 MOST_SENT = 32
 """How many steps of an address are remembered that no look at a run's end accounts for yet."""
-_NOTHING = {Known.REFUSED, Known.NOT_SENT, Known.NOT_APPLIED}
+_NOTHING = {IntentStatus.REFUSED, IntentStatus.NOT_SENT, IntentStatus.NOT_APPLIED}
 
 
 class JournalState:
@@ -59,13 +59,13 @@ class JournalState:
         """The last step that moved margin, by address: what a new look must have seen."""
         self.applied: dict[str, tuple[str, str]] = {}
         """By address: the isolated margin after our last applied step, and when (RFC 3339)."""
-        self.standing: dict[str, Standing] = {}
+        self.standing: dict[str, MarginInPlace] = {}
         """By address: the margin that a run found in place without moving it; newer than ``applied`` where both are."""
         self.live: Mapping[str, Mapping[str, Any]] = {}
         """By address: what was live at the end of the last run that looked, as its last record has it."""
         self.live_at_ms: int | None = None
         """The exchange time of that look; None where no run has looked."""
-        self.sent: dict[str, dict[str, Sent]] = {}
+        self.sent: dict[str, dict[str, UnreportedStep]] = {}
         """By address and intent: the steps that ``live`` does not account for, the last ``MOST_SENT`` of an address."""
         self.calls: dict[str, list[Intent]] = {}
         """By lane: the margin calls that may have counted, whose ledger rows are no news; the last ``MOST_SENT``."""
@@ -119,7 +119,7 @@ class JournalState:
         self._lanes[intent.intent_id] = intent.lane
         if intent.amount is not None:
             sent = self.sent.setdefault(str(intent.address), {})
-            sent[intent.intent_id] = Sent(intent=intent)
+            sent[intent.intent_id] = UnreportedStep(intent=intent)
             if len(sent) > MOST_SENT:
                 del sent[next(iter(sent))]
             self.calls[intent.lane] = [*self.calls.get(intent.lane, ())[-MOST_SENT + 1 :], intent]
@@ -157,7 +157,7 @@ class JournalState:
                 later_than_ms=found.later_than_ms,
                 claim=outcome.claim,
             )
-        if outcome.known is Known.APPLIED and intent.amount is not None:
+        if outcome.known is IntentStatus.APPLIED and intent.amount is not None:
             self._applied(intent, outcome.after or intent.wanted, at)
         if outcome.known.settles:
             self._forget(intent)
@@ -168,7 +168,7 @@ class JournalState:
                 effect_ms=outcome.effect_ms,
                 evidence=outcome.evidence,
                 since=found.since,
-                said_yes=found.said_yes or outcome.known is Known.ACCEPTED,
+                said_yes=found.said_yes or outcome.known is IntentStatus.ACCEPTED,
                 later_than_ms=found.later_than_ms,
             )
 
@@ -210,7 +210,7 @@ class JournalState:
         intent, place = found.intent, str(found.intent.address)
         step = self.sent.get(place, {}).pop(intent.intent_id, None)
         if step is not None and record.applied:
-            self.sent[place][intent.intent_id] = replace(step, known=Known.APPLIED, is_sure=False)
+            self.sent[place][intent.intent_id] = replace(step, known=IntentStatus.APPLIED, is_sure=False)
         if not record.applied:
             self._take_back(intent)
             self._uncall(intent)
@@ -242,7 +242,7 @@ class JournalState:
             if seen is None or address in details["out_of_place"] or self._declared.get(address) == margin:
                 continue
             if address in self._declared or address not in self.applied:
-                self.standing[address] = Standing(margin=parse(seen["isolated_margin"]), since_ms=live_at_ms)
+                self.standing[address] = MarginInPlace(margin=parse(seen["isolated_margin"]), since_ms=live_at_ms)
             self._declared[address] = margin
 
     def _accounted(self, moved: Mapping[str, Mapping[str, Any]]) -> None:

@@ -89,7 +89,7 @@ class Margin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class MovementSummary:
     """What a run told of one address since the look that the run before it ended with; None: no isolated position.
 
     ``ours`` are our steps that count, by intent, and ``causes`` the rest: cause, amount, and the exchange time of its
@@ -133,7 +133,7 @@ class Run:
     tolerance: Mapping[str, Decimal] = field(default_factory=dict)
     live: Mapping[str, Margin] | None = None
     live_at_ms: int | None = None
-    moved: Mapping[str, Told] | None = None
+    moved: Mapping[str, MovementSummary] | None = None
     moved_problem: str = ""
 
     @property
@@ -238,7 +238,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class ChainVerdict:
     """Whether one journal's chain holds. ``bad_line`` is the first bad line, None when it holds or is not known."""
 
     identity: str
@@ -299,7 +299,7 @@ class AccountPicture:
     account: str
     identity: str
     place: str
-    verdict: Verdict
+    verdict: ChainVerdict
     runs: int
     addresses: tuple[AddressPicture, ...]
     movements: tuple[Movement, ...]

@@ -19,14 +19,14 @@ _BY_ASSET = ("max_margin", "max_add", "max_total_add", "max_total_reduce", "min_
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class PolicyResult:
     """A diff after policy: entries with what limits block, and the limits that refuse the account."""
 
     entries: tuple[Entry, ...]
     errors: tuple[PlanError, ...]
 
 
-def check(entries: Sequence[Entry], policy: Policy, observed: ObservedAccount) -> Checked:
+def check(entries: Sequence[Entry], policy: Policy, observed: ObservedAccount) -> PolicyResult:
     """Hold a diff against the limits. Amounts must have passed ``amount_errors``; LookupError otherwise."""
     checked = tuple(_check_entry(entry, policy) for entry in entries)
     moves = [step for entry in checked for step in entry.steps if isinstance(step, MoveMargin)]
@@ -37,7 +37,7 @@ def check(entries: Sequence[Entry], policy: Policy, observed: ObservedAccount) -
         *_available(moves, policy.min_available, observed.available),
         *_unmanaged(checked, policy.unmanaged),
     ]
-    return Checked(entries=checked, errors=tuple(errors))
+    return PolicyResult(entries=checked, errors=tuple(errors))
 
 
 def _check_entry(entry: Entry, policy: Policy) -> Entry:

@@ -1,7 +1,7 @@
 """What the journal is told of a call that did not end in a clear yes."""
 
 from reconcile.errors import Containment, ReconcileError
-from reconcile.journal.records import Intent, Known, Noted, Outcome
+from reconcile.journal.records import Intent, IntentStatus, Noted, Outcome
 from reconcile.protocol.context import Context
 from reconcile.protocol.lifecycle import State
 
@@ -10,7 +10,7 @@ _MAY_HAVE_EFFECT = {State.SENT, State.DOUBT, State.LOOKING}
 
 
 async def proven_nothing(
-    context: Context, intent: Intent, known: Known, message: str, *, code: str | None = None
+    context: Context, intent: Intent, known: IntentStatus, message: str, *, code: str | None = None
 ) -> None:
     """Nothing was executed: give the free balance back. Raises JournalError."""
     context.reservation.release(intent.intent_id)
@@ -32,7 +32,7 @@ async def broken_off(context: Context, intent: Intent, state: State, detail: str
     try:
         with Containment(f"journalling what is known of {intent.address}", context.trace):
             if state is State.JOURNALLED:
-                await proven_nothing(context, intent, Known.NOT_SENT, detail)
+                await proven_nothing(context, intent, IntentStatus.NOT_SENT, detail)
             elif state in _MAY_HAVE_EFFECT:
                 await in_doubt(context, intent, detail)
     except ReconcileError as error:

@@ -23,7 +23,7 @@ from reconcile.protocol.lateness import MAX_READ_AGE_MS
 from reconcile.protocol.lifecycle import Event
 
 
-class Left(Exception):
+class NotStarted(Exception):
     """Nothing is sent for this step; ``event`` is IN_SYNC, STALE or GIVEN_UP and the message says why."""
 
     def __init__(self, event: Event, detail: str) -> None:
@@ -74,7 +74,7 @@ async def basis(context: Context, address: Address, *, not_before: int) -> Obser
         missing = context.writer.time.wait_ms(better)
         await context.pause(max(missing, BETWEEN_LOOKS_MS))
         after = better
-    raise Left(Event.GIVEN_UP, UNSOUND)
+    raise NotStarted(Event.GIVEN_UP, UNSOUND)
 
 
 def decide(context: Context, step: Step, look: ObservedAccount) -> Decision:
@@ -92,13 +92,15 @@ def _decide_type(step: SetMarginType, look: ObservedAccount) -> Decision:
     state = look.symbols.get(step.address.symbol)
     live = state.margin_type if state else None
     if live is step.after:
-        raise Left(Event.IN_SYNC, f"{step.address.symbol} is {live} already")
+        raise NotStarted(Event.IN_SYNC, f"{step.address.symbol} is {live} already")
     if open_addresses(look, step.address.symbol):
-        raise Left(
+        raise NotStarted(
             Event.STALE, "stale: a position was opened since the plan; the margin type can only change while flat"
         )
     if state is None or state.open_orders is not False:
-        raise Left(Event.STALE, "stale: orders were opened since the plan; the margin type can only change without any")
+        raise NotStarted(
+            Event.STALE, "stale: orders were opened since the plan; the margin type can only change without any"
+        )
     return Decision(amount=None, before=str(live), wanted=str(step.after), position=None)
 
 
@@ -106,17 +108,17 @@ def _decide_amount(context: Context, step: MoveMargin, look: ObservedAccount) ->
     position = look.positions.get(step.address)
     match fresh_move(context.targets[step.address], step, position, context.amount_step(step.asset)):
         case InSync():
-            raise Left(Event.IN_SYNC, "inside the tolerance of the declared margin already")
+            raise NotStarted(Event.IN_SYNC, "inside the tolerance of the declared margin already")
         case Stale(reason=reason):
-            raise Left(Event.STALE, f"stale: {reason}")
+            raise NotStarted(Event.STALE, f"stale: {reason}")
         case Send(amount=amount):
             pass
     if position is None:
-        raise Left(Event.STALE, "stale: the position is gone")
+        raise NotStarted(Event.STALE, "stale: the position is gone")
     amount = _marked(context, amount, step)
     breach = policy.recheck(context.desired.policy, step, amount, position, step.asset)
     if breach is not None:
-        raise Left(Event.GIVEN_UP, f"policy no longer permits it: {breach}")
+        raise NotStarted(Event.GIVEN_UP, f"policy no longer permits it: {breach}")
     before = position.isolated_margin
     after = plus(before, amount) if step.action == "add_margin" else minus(before, amount)
     return Decision(amount=amount, before=plain(before), wanted=plain(after), position=position)
@@ -165,7 +167,7 @@ def reserve(context: Context, intent: Intent, look: ObservedAccount) -> None:
     unseen_until = context.reservation.unseen_until(intent.asset, sent_at_ms=look.sent_at_ms)
     if unseen_until is not None:
         raise NeedsLaterLook(unseen_until)
-    raise Left(
+    raise NotStarted(
         Event.GIVEN_UP,
         f"not enough free balance: {plain(intent.amount)} {intent.asset} is needed, {plain(free)} may be added",
     )

@@ -8,18 +8,18 @@ from collections.abc import Callable, Sequence
 
 from reconcile.concurrency import together
 from reconcile.errors import Containment, InternalError
-from reconcile.journal.records import Known, Outcome, Unsettled
+from reconcile.journal.records import IntentStatus, Outcome, Unsettled
 from reconcile.model.plan import MoveMargin, OutcomeKind, Step, StepResult
 from reconcile.protocol.context import Context
 from reconcile.protocol.outcome import settle
-from reconcile.protocol.slots import Places, Slots
+from reconcile.protocol.slots import SharedSlots, Slots
 from reconcile.protocol.step import StepRun
 
 
 class Executor:
     """The conduct of one account's steps under its lock."""
 
-    def __init__(self, context: Context, *, parallelism: int, places: Places | None = None) -> None:
+    def __init__(self, context: Context, *, parallelism: int, places: SharedSlots | None = None) -> None:
         """``parallelism`` is how many steps may look and send at once, at least 1; ``places`` as for ``Slots``."""
         self._context = context
         self._slots = Slots(parallelism, places)
@@ -48,7 +48,7 @@ class Executor:
         if not lanes:
             return ()
         cursor = await self._context.writer.newest_row(steps[0].address.symbol)
-        sending = _Sending(self._context, len(steps))
+        sending = _SenderCount(self._context, len(steps))
         self._context.observer.writing(busy=True)
         await together(self._lane(lane, cursor, sending) for lane in lanes.values())
         return self.results(steps)
@@ -57,7 +57,7 @@ class Executor:
         """What the steps that have ended so far ended in, in the order of the steps."""
         return tuple(self._results[step.step_id] for step in steps if step.step_id in self._results)
 
-    async def _lane(self, steps: Sequence[Step], cursor: str | None, sending: "_Sending") -> None:
+    async def _lane(self, steps: Sequence[Step], cursor: str | None, sending: "_SenderCount") -> None:
         """A bug ends this lane alone; a step without a result by then was not begun, since a begun one always ends."""
         try:
             with Containment(f"running {self._context.lane(steps[0].address)}", self._context.trace):
@@ -66,7 +66,7 @@ class Executor:
             for step in steps:
                 self._results.setdefault(step.step_id, _not_started(step, str(error)))
 
-    async def _run_lane(self, steps: Sequence[Step], cursor: str | None, sending: "_Sending") -> None:
+    async def _run_lane(self, steps: Sequence[Step], cursor: str | None, sending: "_SenderCount") -> None:
         for step in steps:
             if _frees(step):
                 self._context.reservation.expect(step.step_id)
@@ -88,10 +88,10 @@ class Executor:
         context, intent = self._context, item.intent
         if intent.action == "add_margin" and intent.asset is not None and intent.amount is not None:
             context.reservation.take(intent.intent_id, intent.asset, intent.amount)
-        effect_ms = item.effect_ms if item.known is Known.ACCEPTED else None
+        effect_ms = item.effect_ms if item.known is IntentStatus.ACCEPTED else None
         was = item.known if item.said_yes else None  # what never got a yes is in doubt, however often it was looked for
         outcome = await settle(context, intent, was=was, effect_ms=effect_ms)
-        if outcome.known is Known.APPLIED:
+        if outcome.known is IntentStatus.APPLIED:
             context.reservation.done(intent.intent_id, effect_ms=outcome.effect_ms or intent.fence_ms)
         elif outcome.known.settles:
             context.reservation.release(intent.intent_id)
@@ -123,7 +123,7 @@ def _is_news(item: Unsettled, outcome: Outcome) -> bool:
     return outcome.known is not item.known or outcome.evidence != item.evidence
 
 
-class _Sending:
+class _SenderCount:
     """Counts the steps that may still send at once; when none is left, verification need not wait for company."""
 
     def __init__(self, context: Context, steps: int) -> None:

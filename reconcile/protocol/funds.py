@@ -21,7 +21,7 @@ class _Addition:
 
 
 @dataclass(slots=True)
-class _Counted:
+class _AdditionTotal:
     """The additions of one asset that count against looks sent at ``sent_ms`` and later, added up once.
 
     ``ends`` is a heap of (when a look has surely seen it, key); one key may be in it more than once.
@@ -41,7 +41,7 @@ class Reservation:
         self._grace_ms = grace_ms
         self._minimum = minimum
         self._additions: dict[str, _Addition] = {}
-        self._counted: dict[str, _Counted] = {}
+        self._counted: dict[str, _AdditionTotal] = {}
         self._reductions: set[str] = set()
         self._freed = asyncio.Event()
 
@@ -64,7 +64,7 @@ class Reservation:
         """Reserve for the addition ``key``, from before it is sent."""
         self.release(key)
         self._additions[key] = _Addition(asset, amount)
-        counted = self._counted.setdefault(asset, _Counted())
+        counted = self._counted.setdefault(asset, _AdditionTotal())
         counted.keys.add(key)
         counted.amount = plus(counted.amount, amount)
 

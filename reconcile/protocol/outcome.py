@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from reconcile.errors import ReadFailed
 from reconcile.evidence.verdict import (
     CLOCK_AHEAD_MS,
-    Judgement,
-    Margin,
+    MarginEvidence,
+    PriorOutcome,
     Sight,
-    Was,
+    Verdict,
     judge,
     judge_type,
     margin_verdict,
@@ -20,7 +20,7 @@ from reconcile.evidence.verdict import (
     signed_amount,
 )
 from reconcile.exchanges.http.limits import settling
-from reconcile.journal.records import Intent, Known, Outcome
+from reconcile.journal.records import Intent, IntentStatus, Outcome
 from reconcile.model.account import MarginType, ObservedAccount
 from reconcile.money import parse, plain
 from reconcile.protocol.context import Context
@@ -32,7 +32,11 @@ SETTLE_GRACES = 4
 LEAST_LOOKS = 4
 """How many looks are tried at least, however much time a rate limit took from them."""
 
-_WAS = {None: Was.DOUBT, Known.ACCEPTED: Was.ACCEPTED, Known.UNKNOWN: Was.UNKNOWN}
+_WAS = {
+    None: PriorOutcome.DOUBT,
+    IntentStatus.ACCEPTED: PriorOutcome.ACCEPTED,
+    IntentStatus.UNKNOWN: PriorOutcome.UNKNOWN,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +46,14 @@ class _TypeSight:
     live: MarginType | None
 
 
-async def settle(context: Context, intent: Intent, *, was: Known | None, effect_ms: int | None) -> Outcome:
+async def settle(context: Context, intent: Intent, *, was: IntentStatus | None, effect_ms: int | None) -> Outcome:
     """Find out what became of an intent. ``was`` is None in doubt, ACCEPTED after a yes at ``effect_ms``, or UNKNOWN.
 
     The outcome is not journalled here. Raises Interrupted when asked to stop while waiting.
     """
     with settling():
         try:
-            if was is Known.ACCEPTED:
+            if was is IntentStatus.ACCEPTED:
                 await context.know_exchange_time()
             else:
                 why = f"{intent.address}: an earlier request may still arrive; looking when it can no longer"
@@ -69,10 +73,12 @@ def visible(intent: Intent, look: ObservedAccount) -> str | None:
     if position is None or not position.is_open:
         return None
     seen = margin_verdict(parse(intent.before), position.isolated_margin, signed_amount(intent))
-    return plain(position.isolated_margin) if seen is Margin.MOVED else None
+    return plain(position.isolated_margin) if seen is MarginEvidence.MOVED else None
 
 
-async def _until_two_agree(context: Context, intent: Intent, *, was: Known | None, effect_ms: int | None) -> Outcome:
+async def _until_two_agree(
+    context: Context, intent: Intent, *, was: IntentStatus | None, effect_ms: int | None
+) -> Outcome:
     time = context.writer.time
     not_before = intent.fence_ms if effect_ms is None else effect_ms
     deadline = max(not_before, time.earliest()) + SETTLE_GRACES * context.grace_ms
@@ -93,7 +99,7 @@ async def _until_two_agree(context: Context, intent: Intent, *, was: Known | Non
             long_after = asked_ms > intent.fence_ms + LONG_AFTER_GRACES * context.grace_ms
             judgement = _judge(intent, seen, was, long_after=long_after, late=late)
             early = effect_ms is not None and asked_ms <= effect_ms + context.grace_ms
-            if judgement is not Judgement.LOOK_AGAIN and not (early and judgement is Judgement.UNKNOWN):
+            if judgement is not Verdict.LOOK_AGAIN and not (early and judgement is Verdict.UNKNOWN):
                 return _outcome(intent, seen, judgement, was, effect_ms)
         if late:
             return _undecided(intent, was, effect_ms, trouble)
@@ -124,41 +130,45 @@ async def _look(context: Context, intent: Intent, *, after_ms: int) -> Sight | _
     )
 
 
-def _judge(intent: Intent, seen: Sight | _TypeSight, was: Known | None, *, long_after: bool, late: bool) -> Judgement:
+def _judge(
+    intent: Intent, seen: Sight | _TypeSight, was: IntentStatus | None, *, long_after: bool, late: bool
+) -> Verdict:
     if isinstance(seen, _TypeSight):
         return judge_type(intent, seen.live)
     return judge(seen, was=_WAS[was], long_after=long_after, deadline_passed=late)
 
 
 def _outcome(
-    intent: Intent, seen: Sight | _TypeSight, judgement: Judgement, was: Known | None, effect_ms: int | None
+    intent: Intent, seen: Sight | _TypeSight, judgement: Verdict, was: IntentStatus | None, effect_ms: int | None
 ) -> Outcome:
     effect = intent.fence_ms if effect_ms is None else effect_ms
     after = str(seen.live) if isinstance(seen, _TypeSight) else None
     claim = None
     evidence = _evidence(intent, seen)
     match judgement:
-        case Judgement.APPLIED | Judgement.APPLIED_ON_MARGIN:
-            known = Known.APPLIED
+        case Verdict.APPLIED | Verdict.APPLIED_ON_MARGIN:
+            known = IntentStatus.APPLIED
             if isinstance(seen, Sight):
                 claim = seen.rows[0] if seen.rows else None
-                shows = seen.margin is Margin.MOVED and seen.live is not None  # else the margin may be behind
+                shows = seen.margin is MarginEvidence.MOVED and seen.live is not None  # else the margin may be behind
                 after = plain(seen.live) if shows and seen.live is not None else intent.wanted
-        case Judgement.NOT_APPLIED:
-            return Outcome(intent_id=intent.intent_id, known=Known.NOT_APPLIED, effect_ms=None, evidence=evidence)
-        case Judgement.RELEASED:
-            known = Known.RELEASED
-        case Judgement.UNKNOWN | Judgement.LOOK_AGAIN:
-            known = Known.UNKNOWN
-            evidence = f"the exchange said yes, but {evidence}" if was is Known.ACCEPTED else evidence
+        case Verdict.NOT_APPLIED:
+            return Outcome(
+                intent_id=intent.intent_id, known=IntentStatus.NOT_APPLIED, effect_ms=None, evidence=evidence
+            )
+        case Verdict.RELEASED:
+            known = IntentStatus.RELEASED
+        case Verdict.UNKNOWN | Verdict.LOOK_AGAIN:
+            known = IntentStatus.UNKNOWN
+            evidence = f"the exchange said yes, but {evidence}" if was is IntentStatus.ACCEPTED else evidence
     return Outcome(
         intent_id=intent.intent_id, known=known, effect_ms=effect, after=after, evidence=evidence, claim=claim
     )
 
 
-def _undecided(intent: Intent, was: Known | None, effect_ms: int | None, evidence: str) -> Outcome:
+def _undecided(intent: Intent, was: IntentStatus | None, effect_ms: int | None, evidence: str) -> Outcome:
     """Looking led nowhere: a yes stays a yes that is not seen yet, doubt becomes ``unknown``."""
-    known = Known.ACCEPTED if was is Known.ACCEPTED else Known.UNKNOWN
+    known = IntentStatus.ACCEPTED if was is IntentStatus.ACCEPTED else IntentStatus.UNKNOWN
     effect = intent.fence_ms if effect_ms is None else effect_ms
     return Outcome(intent_id=intent.intent_id, known=known, effect_ms=effect, evidence=evidence)
 

@@ -3,7 +3,7 @@
 import asyncio
 
 
-class Places:
+class SharedSlots:
     """How many steps of all accounts are at work at once: ``sending`` waits for an answer, ``next`` looks, journals,
     waits to send. Some are made ready while others are under way, so that the wire never waits for the disk; not more,
     so that their looks are still young when they have a place on it.
@@ -18,6 +18,6 @@ class Slots:
     """How many steps of one account wait for rate limits and for looks that are late enough: ``ready``. ``places`` are
     shared by all accounts, as the wire is (None: this one is alone)."""
 
-    def __init__(self, parallelism: int, places: Places | None = None) -> None:
-        self.places = places or Places(parallelism)
+    def __init__(self, parallelism: int, places: SharedSlots | None = None) -> None:
+        self.places = places or SharedSlots(parallelism)
         self.ready = asyncio.Semaphore(2 * parallelism)

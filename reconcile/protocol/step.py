@@ -20,13 +20,13 @@ from reconcile.errors import (
     RefusalKind,
     Refused,
 )
-from reconcile.exchanges.base import Call, Yes
-from reconcile.journal.records import Intent, Known, Outcome
+from reconcile.exchanges.base import Accepted, Call
+from reconcile.journal.records import Intent, IntentStatus, Outcome
 from reconcile.model.account import ObservedAccount, Position
 from reconcile.model.plan import Step, StepResult
 from reconcile.protocol import call_records
 from reconcile.protocol.context import Context
-from reconcile.protocol.decision import Left, NeedsFunds, NeedsLaterLook, basis, decide, intent_of, reserve
+from reconcile.protocol.decision import NeedsFunds, NeedsLaterLook, NotStarted, basis, decide, intent_of, reserve
 from reconcile.protocol.freshness import BETWEEN_LOOKS_MS
 from reconcile.protocol.lateness import MAX_READ_AGE_MS
 from reconcile.protocol.lifecycle import OUTCOMES, Event, State, advance
@@ -75,7 +75,7 @@ class StepRun:
     async def _to_its_end(self, sending_over: Callable[[], None]) -> StepResult:
         try:
             return await self._run(sending_over)
-        except Left as left:
+        except NotStarted as left:
             self._turn(left.event)
             return self._result(detail=str(left))
 
@@ -90,7 +90,7 @@ class StepRun:
                     async with self._slots.places.next:
                         intent, detail = await self._look_and_send()
             except ReadFailed as error:
-                raise Left(Event.GIVEN_UP, f"the account could not be read: {error}") from error
+                raise NotStarted(Event.GIVEN_UP, f"the account could not be read: {error}") from error
             except NeedsFunds:
                 await self._context.reservation.freed()
                 self._not_before = self._context.writer.time.earliest() - 1
@@ -110,7 +110,7 @@ class StepRun:
             settled = await self._settle(intent, detail)
             if settled is not None:
                 return settled
-        raise Left(Event.GIVEN_UP, f"given up after {ATTEMPTS} attempts: {detail}")
+        raise NotStarted(Event.GIVEN_UP, f"given up after {ATTEMPTS} attempts: {detail}")
 
     # Look, decide, journal.
 
@@ -130,11 +130,9 @@ class StepRun:
             if answer is not None:
                 await asyncio.sleep(0)  # whoever waits to send is first; what the answer means can wait
                 return intent, await self._classify(intent, answer)
-            await call_records.proven_nothing(self._context, intent, Known.NOT_SENT, f"not sent: {why_not}")
+            await call_records.proven_nothing(self._context, intent, IntentStatus.NOT_SENT, f"not sent: {why_not}")
             self._turn(Event.NOT_SENT)
-        raise Left(
-            Event.GIVEN_UP, "not sent: no look stayed young until its intent was on disk; is the disk very slow?"
-        )
+        raise NotStarted(Event.GIVEN_UP, "not sent: no look stayed young until its intent was on disk; slow disk?")
 
     async def _sound_look(self) -> ObservedAccount:
         """The look to compute from; asked for first without a place, since it may be long until there can be one."""
@@ -156,7 +154,7 @@ class StepRun:
 
     # Send once and classify.
 
-    async def _send(self, intent: Intent, call: Call) -> Yes | NotSent | Refused | InDoubt:
+    async def _send(self, intent: Intent, call: Call) -> Accepted | NotSent | Refused | InDoubt:
         """One request, once. Any failure but a proof that nothing was executed is doubt, a bug of ours included."""
         self._turn(Event.SEND)
         self._sent_amount = intent.amount
@@ -168,16 +166,17 @@ class StepRun:
         except ReconcileError as error:
             return InDoubt(str(error))
 
-    async def _classify(self, intent: Intent, answer: Yes | NotSent | Refused | InDoubt) -> str:
+    async def _classify(self, intent: Intent, answer: Accepted | NotSent | Refused | InDoubt) -> str:
+        context = self._context
         match answer:
-            case Yes():
+            case Accepted():
                 await self._accepted(intent, answer)
                 return answer.note
             case NotSent():
-                await call_records.proven_nothing(self._context, intent, Known.NOT_SENT, str(answer))
+                await call_records.proven_nothing(context, intent, IntentStatus.NOT_SENT, str(answer))
                 self._turn(Event.NOT_SENT)
             case Refused():
-                await call_records.proven_nothing(self._context, intent, Known.REFUSED, str(answer), code=answer.code)
+                await call_records.proven_nothing(context, intent, IntentStatus.REFUSED, str(answer), code=answer.code)
                 self._turn(Event.REFUSED_FOR_NOW if answer.kind in _AGAIN else Event.REFUSED)
             case InDoubt():
                 self._turn(Event.LOST)
@@ -186,13 +185,14 @@ class StepRun:
                 assert_never(answer)
         return str(answer)
 
-    async def _accepted(self, intent: Intent, yes: Yes) -> None:
+    async def _accepted(self, intent: Intent, yes: Accepted) -> None:
         self._turn(Event.YES)
         self._yes_ms = self._context.observer.changed()
         effect_ms = self._context.writer.time.latest()
-        self._context.reservation.done(intent.intent_id, effect_ms=effect_ms)
+        key = intent.intent_id
+        self._context.reservation.done(key, effect_ms=effect_ms)
         self._effect_ms = effect_ms
-        outcome = Outcome(intent_id=intent.intent_id, known=Known.ACCEPTED, effect_ms=effect_ms, message=yes.note)
+        outcome = Outcome(intent_id=key, known=IntentStatus.ACCEPTED, effect_ms=effect_ms, message=yes.note)
         await self._context.journal.append(outcome, durable=False)
 
     # Learn the end.
@@ -212,7 +212,7 @@ class StepRun:
                 evidence = f"{intent.before} → {seen} seen after the exchange said yes"
                 outcome = Outcome(
                     intent_id=intent.intent_id,
-                    known=Known.APPLIED,
+                    known=IntentStatus.APPLIED,
                     effect_ms=self._effect_ms,
                     after=seen,
                     evidence=evidence,
@@ -222,7 +222,7 @@ class StepRun:
             await self._context.pause(BETWEEN_LOOKS_MS // 2)
             after = self._context.writer.time.earliest() - 1
         self._turn(Event.DEADLINE)
-        outcome = await settle(self._context, intent, was=Known.ACCEPTED, effect_ms=self._effect_ms)
+        outcome = await settle(self._context, intent, was=IntentStatus.ACCEPTED, effect_ms=self._effect_ms)
         return await self._ended(intent, outcome)
 
     async def _settle(self, intent: Intent, detail: str) -> StepResult | None:
@@ -230,7 +230,7 @@ class StepRun:
         self._context.progress(f"{self._context.desired.name}: {intent.address}: no clear answer ({detail}); looking")
         outcome = await settle(self._context, intent, was=None, effect_ms=None)
         self._turn(Event.FENCE_PASSED)
-        if outcome.known is not Known.NOT_APPLIED:
+        if outcome.known is not IntentStatus.NOT_APPLIED:
             return await self._ended(intent, outcome)
         self._turn(Event.NOT_FOUND)
         self._context.reservation.release(intent.intent_id)
@@ -241,12 +241,12 @@ class StepRun:
     async def _ended(self, intent: Intent, outcome: Outcome) -> StepResult:
         reservation = self._context.reservation
         match outcome.known:
-            case Known.APPLIED:
+            case IntentStatus.APPLIED:
                 self._turn(Event.FOUND)
                 reservation.done(intent.intent_id, effect_ms=outcome.effect_ms or intent.fence_ms)
-            case Known.ACCEPTED:
+            case IntentStatus.ACCEPTED:
                 self._turn(Event.STILL_ACCEPTED)
-            case Known.NOT_APPLIED:
+            case IntentStatus.NOT_APPLIED:
                 self._turn(Event.NOT_FOUND)
                 reservation.release(intent.intent_id)
             case _:
@@ -259,11 +259,11 @@ class StepRun:
     async def _check_halted(self) -> None:
         reason = await self._context.halted()
         if reason is not None:
-            raise Left(Event.GIVEN_UP, f"not started: {reason}")
+            raise NotStarted(Event.GIVEN_UP, f"not started: {reason}")
         earlier = self._context.journal.state.unsettled.get(self._lane)
         if earlier is not None:
             known = earlier.known or "unsettled"
-            raise Left(Event.GIVEN_UP, f"not started: the step before it on {self._lane} is {known}")
+            raise NotStarted(Event.GIVEN_UP, f"not started: the step before it on {self._lane} is {known}")
 
     def _turn(self, event: Event) -> None:
         self._state = advance(self._state, event)

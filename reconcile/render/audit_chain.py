@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from reconcile.model.reports import Verdict
+from reconcile.model.reports import ChainVerdict
 from reconcile.render.json import Document
 from reconcile.render.markdown import Page, code, quote
 from reconcile.render.values import clean
@@ -10,7 +10,7 @@ from reconcile.render.values import clean
 FORMAT = "reconcile.audit.verify/1"
 
 
-def document(verdicts: Sequence[Verdict]) -> Document:
+def document(verdicts: Sequence[ChainVerdict]) -> Document:
     """``reconcile.audit.verify/1``."""
     return {
         "format": FORMAT,
@@ -31,7 +31,7 @@ def document(verdicts: Sequence[Verdict]) -> Document:
     }
 
 
-def text(verdicts: Sequence[Verdict]) -> str:
+def text(verdicts: Sequence[ChainVerdict]) -> str:
     """One line per journal; the last line is the verdict."""
     lines = []
     for each in verdicts:
@@ -46,7 +46,7 @@ def text(verdicts: Sequence[Verdict]) -> str:
     return "\n".join(map(clean, [*lines, last if verdicts else "There are no journals here."])) + "\n"
 
 
-def markdown(verdicts: Sequence[Verdict]) -> str:
+def markdown(verdicts: Sequence[ChainVerdict]) -> str:
     """A table."""
     page = Page()
     page.add("### Margin journals", "")
@@ -61,6 +61,6 @@ def markdown(verdicts: Sequence[Verdict]) -> str:
     return page.finish([])
 
 
-def head_text(verdicts: Sequence[Verdict]) -> str:
+def head_text(verdicts: Sequence[ChainVerdict]) -> str:
     """``ACCOUNT=HASH`` lines, as ``audit verify --head`` takes them."""
     return "".join(f"{clean(each.account)}={each.head}\n" for each in verdicts if each.is_good)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from reconcile.model.reports import Run, StepTaken, Told
+from reconcile.model.reports import MovementSummary, Run, StepTaken
 from reconcile.money import plain, total
 from reconcile.render.json import Document
 from reconcile.render.markdown import Page, code, quote
@@ -52,7 +52,7 @@ def document(runs: Sequence[Run]) -> Document:
     }
 
 
-def _told(moved: Told) -> Document:
+def _told(moved: MovementSummary) -> Document:
     return {
         "from": _amount(moved.before),
         "to": _amount(moved.after),
@@ -167,7 +167,7 @@ def _decisions(details: Mapping[str, Any]) -> Iterable[str]:
         yield f"{each['address'] or 'account'} {each.get('outcome', 'decided')}: {each['decision']}"
 
 
-def _causes(moved: Told) -> str:
+def _causes(moved: MovementSummary) -> str:
     parts = [("reconcile", total(amount for _, amount in moved.ours), None)] if moved.ours else []
     shown = ", ".join(
         f"{cause} {signed(amount)}" + (f" at {rfc3339(at_ms)}" if at_ms else "")

@@ -6,7 +6,7 @@ anything, should a word get through all the same.
 
 from collections.abc import Iterable, Sequence
 
-from reconcile.model.reports import AccountPicture, AddressPicture, LogRow, Movement, OpenItem, Report, Verdict
+from reconcile.model.reports import AccountPicture, AddressPicture, ChainVerdict, LogRow, Movement, OpenItem, Report
 from reconcile.money import plain
 from reconcile.render import picture
 from reconcile.render.picture import text
@@ -64,7 +64,7 @@ def _count(number: int) -> str:
     return f'<strong class="bad">{number}</strong>' if number else "0"
 
 
-def _badge(verdict: Verdict) -> str:
+def _badge(verdict: ChainVerdict) -> str:
     return '<span class="badge good">✓ good</span>' if verdict.is_good else '<span class="badge bad">✗ broken</span>'
 
 
@@ -81,7 +81,7 @@ def _account(account: AccountPicture) -> str:
     return "".join(parts)
 
 
-def _chain(verdict: Verdict) -> str:
+def _chain(verdict: ChainVerdict) -> str:
     if verdict.is_good:
         head = f"{verdict.records} records, head <code>{text(verdict.head)}</code>"
         return f'<p class="chain">{_badge(verdict)} {head} · journal <code>{text(verdict.identity)}</code></p>'

@@ -28,10 +28,10 @@ from reconcile.sandbox.values import (
     BookPosition,
     BookRow,
     BooksBroken,
-    By,
     Denied,
     Key,
     Market,
+    Origin,
     Refusal,
     Setting,
     View,
@@ -216,7 +216,7 @@ class Books:
 
     # ---- margin --------------------------------------------------------------------------------------------------
 
-    def move_margin(self, symbol: str, side: str, amount: Decimal, *, now_ms: int, by: By) -> BookPosition:
+    def move_margin(self, symbol: str, side: str, amount: Decimal, *, now_ms: int, by: Origin) -> BookPosition:
         """Move free balance into an isolated position (amount > 0) or out of it (< 0); returns what it became."""
         market = self._market(symbol)
         self._side(symbol, side)
@@ -243,7 +243,9 @@ class Books:
         self._tick(now_ms)
         return self._shift(position, amount, cause="auto", by=EXCHANGE)
 
-    def set_margin_type(self, symbol: str, margin_type: str, *, now_ms: int, by: By, algo_orders: bool = True) -> None:
+    def set_margin_type(
+        self, symbol: str, margin_type: str, *, now_ms: int, by: Origin, algo_orders: bool = True
+    ) -> None:
         """Change a symbol's margin type. ``algo_orders`` says whether resting conditional orders forbid it."""
         self._market(symbol)
         setting = self.settings[symbol]
@@ -280,7 +282,7 @@ class Books:
         leverage: Decimal,
         *,
         now_ms: int,
-        by: By = EXCHANGE,
+        by: Origin = EXCHANGE,
         side: str | None = None,
         margin_type: str | None = None,
     ) -> None:
@@ -336,7 +338,7 @@ class Books:
         price: Decimal | None = None,
         margin: Decimal | None = None,
         margin_type: str | None = None,
-        by: By = EXCHANGE,
+        by: Origin = EXCHANGE,
     ) -> BookPosition:
         """Open a position, or add to it, at ``price`` (None: at the mark).
 
@@ -372,7 +374,7 @@ class Books:
         size: Decimal | None = None,
         price: Decimal | None = None,
         margin_type: str | None = None,
-        by: By = EXCHANGE,
+        by: Origin = EXCHANGE,
     ) -> None:
         """Close all of a position, or an unsigned ``size`` of it, at ``price`` (None: at the mark).
 
@@ -393,21 +395,21 @@ class Books:
         left = position.size - part * (1 if position.size > 0 else -1)
         self._book(replace(position, size=left), paid=profit, gained=-back, cause="fill", by=by)
 
-    def reopen(self, symbol: str, side: str, *, now_ms: int, by: By = EXCHANGE) -> BookPosition:
+    def reopen(self, symbol: str, side: str, *, now_ms: int, by: Origin = EXCHANGE) -> BookPosition:
         """Close a position and open the same again at the mark: it has a new identity and fresh initial margin."""
         position = self.position(symbol, side)
         if position is None:
             raise Denied(Refusal.NO_POSITION)
         return self._again(position, position.size, now_ms, by)
 
-    def flip(self, symbol: str, *, now_ms: int, by: By = EXCHANGE) -> BookPosition:
+    def flip(self, symbol: str, *, now_ms: int, by: Origin = EXCHANGE) -> BookPosition:
         """Turn a net position around: closed, and opened the other way."""
         position = self.position(symbol, "net")
         if position is None:
             raise Denied(Refusal.NO_POSITION)
         return self._again(position, -position.size, now_ms, by)
 
-    def _again(self, position: BookPosition, size: Decimal, now_ms: int, by: By) -> BookPosition:
+    def _again(self, position: BookPosition, size: Decimal, now_ms: int, by: Origin) -> BookPosition:
         """Close and open anew, with the initial margin or what free money there is; it cannot end half done."""
         symbol, side, kind = position.key
         market = self.markets[symbol]
@@ -441,11 +443,11 @@ class Books:
             entry = (old.size * old.entry + size * price) / total
         return replace(old, size=total, entry=entry)
 
-    def _shift(self, position: BookPosition, amount: Decimal, *, cause: str, by: By) -> BookPosition:
+    def _shift(self, position: BookPosition, amount: Decimal, *, cause: str, by: Origin) -> BookPosition:
         self._book(position, paid=ZERO, gained=amount, cause=cause, by=by)
         return self.positions[position.key]
 
-    def _book(self, position: BookPosition, *, paid: Decimal, gained: Decimal, cause: str, by: By) -> None:
+    def _book(self, position: BookPosition, *, paid: Decimal, gained: Decimal, cause: str, by: Origin) -> None:
         """The one place where money moves: ``paid`` comes from outside, ``gained`` goes into the position's margin."""
         asset = self.markets[position.symbol].asset
         self._pay(asset, paid)
@@ -556,7 +558,7 @@ class Books:
         self.revision, self.now_ms = counters["revision"], now_ms
 
 
-def _effect(position: BookPosition, change: Decimal, cause: str, by: By) -> BookEffect:
+def _effect(position: BookPosition, change: Decimal, cause: str, by: Origin) -> BookEffect:
     return BookEffect(
         time_ms=position.updated_ms,
         symbol=position.symbol,

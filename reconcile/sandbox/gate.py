@@ -17,12 +17,12 @@ from urllib.parse import parse_qsl
 
 from reconcile.sandbox.books import Books
 from reconcile.sandbox.http import Lag, Request, SandboxAccount
-from reconcile.sandbox.values import By, View
+from reconcile.sandbox.values import Origin, View
 
 Switches = TypeVar("Switches")
 
 
-class Refusal(Exception):
+class ErrorAnswer(Exception):
     """An error answer of an exchange: HTTP status, code and message; ``status`` None is the usual one."""
 
     def __init__(self, code: str | int, message: str, *, status: int | None) -> None:
@@ -39,7 +39,7 @@ class GateCall(ABC, Generic[Switches]):
     view: View
     now_ms: int
     lag: Lag
-    by: By
+    by: Origin
     switches: Switches
 
     @classmethod
@@ -61,7 +61,7 @@ class GateCall(ABC, Generic[Switches]):
             view=books.as_of(now_ms - lag.positions_ms) if lag.positions_ms else books.view(),
             now_ms=now_ms,
             lag=lag,
-            by=By(actor="api", request=request.serial, delivery=request.delivery),
+            by=Origin(actor="api", request=request.serial, delivery=request.delivery),
             switches=switches,
         )
 
@@ -71,11 +71,11 @@ class GateCall(ABC, Generic[Switches]):
         return self.account.books
 
     @abstractmethod
-    def missing(self, name: str) -> Refusal:
+    def missing(self, name: str) -> ErrorAnswer:
         """What refuses a parameter that is not there."""
 
     @abstractmethod
-    def invalid(self, name: str) -> Refusal:
+    def invalid(self, name: str) -> ErrorAnswer:
         """What refuses a value that is none of those allowed."""
 
     def text(self, name: str) -> str | None:
@@ -136,7 +136,7 @@ def signature(secret: str, stamp: str, request: Request, *, query: str | None = 
     return base64.b64encode(hmac.digest(secret.encode(), payload, "sha256")).decode()
 
 
-def json_params(request: Request, unreadable: Refusal) -> dict[str, Any]:
+def json_params(request: Request, unreadable: ErrorAnswer) -> dict[str, Any]:
     """The query of a GET, the JSON object of a POST; numbers in JSON stay exact. Raises ``unreadable``."""
     if request.method == "GET":
         return dict(parse_qsl(request.query, keep_blank_values=True))

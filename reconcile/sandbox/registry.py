@@ -27,7 +27,7 @@ from reconcile.sandbox.rules import Rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Simulated:
+class ExchangeSimulation:
     """One exchange: how to make its dialect over accounts, its rules, its demo account and its odd answers.
 
     ``validity_ms`` is how late a write of the program's can arrive and still count.
@@ -65,8 +65,8 @@ def _bitget(accounts: Iterable[SandboxAccount], switches: bitget_gate.BitgetSwit
     return bitget.SimulatedBitget(accounts, switches=switches)
 
 
-SIMULATED: Mapping[str, Simulated] = {
-    "binance": Simulated(
+SIMULATED: Mapping[str, ExchangeSimulation] = {
+    "binance": ExchangeSimulation(
         name="binance",
         rules=BinanceRules(),
         switches=BinanceSwitches,
@@ -75,7 +75,7 @@ SIMULATED: Mapping[str, Simulated] = {
         replies={**REPLIES, **binance_replies.REPLIES},
         validity_ms=binance.VALIDITY_MS,
     ),
-    "okx": Simulated(
+    "okx": ExchangeSimulation(
         name="okx",
         rules=okx_rules.OkxRules(),
         switches=okx_gate.OkxSwitches,
@@ -84,7 +84,7 @@ SIMULATED: Mapping[str, Simulated] = {
         replies={**REPLIES, **okx_replies.REPLIES},
         validity_ms=okx_gate.VALIDITY_MS,
     ),
-    "bitget": Simulated(
+    "bitget": ExchangeSimulation(
         name="bitget",
         rules=bitget_rules.BitgetRules(),
         switches=bitget_gate.BitgetSwitches,
@@ -96,7 +96,7 @@ SIMULATED: Mapping[str, Simulated] = {
 }
 
 
-def simulated(exchange: str) -> Simulated:
+def simulated(exchange: str) -> ExchangeSimulation:
     """The exchange of that name; raises InputError."""
     if exchange not in SIMULATED:
         raise InputError(f"opening the sandbox: {exchange!r} is not simulated; expected {', '.join(SIMULATED)}")

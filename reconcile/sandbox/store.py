@@ -34,7 +34,7 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,99}")
 
 
 @dataclass(slots=True, kw_only=True)
-class Kept:
+class StoredAccount:
     """One account as it is while its lock is held: change ``books`` by their operations, ``switches`` freely."""
 
     name: str
@@ -48,9 +48,9 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Cached:
+class _CacheEntry:
     stamp: tuple[int, int, int]
-    kept: Kept
+    kept: StoredAccount
 
 
 class SandboxStore:
@@ -60,14 +60,14 @@ class SandboxStore:
         """``home`` is the program's home; the accounts are in its folder ``sandbox``. ``now_ms`` is the wall clock."""
         self.folder = home / "sandbox"
         self.now_ms = now_ms or SystemClock().wall_ms
-        self._cache: dict[str, _Cached] = {}
+        self._cache: dict[str, _CacheEntry] = {}
 
     def names(self) -> list[str]:
         """The accounts there are."""
         return sorted(path.stem for path in self.folder.glob("*.json")) if self.folder.is_dir() else []
 
     @contextmanager
-    def locked(self, account: str, exchange: str | None = None) -> Iterator[Kept]:
+    def locked(self, account: str, exchange: str | None = None) -> Iterator[StoredAccount]:
         """The account under its lock, made from the demo when it is new; what changed is on disk afterwards.
 
         ``exchange`` None takes what the account is, Binance for a new one. An error inside changes nothing. Raises
@@ -93,7 +93,7 @@ class SandboxStore:
             path.unlink(missing_ok=True)
             return there
 
-    def _open(self, account: str, exchange: str | None) -> tuple[Kept, int]:
+    def _open(self, account: str, exchange: str | None) -> tuple[StoredAccount, int]:
         """The account, and the revision that is on disk (-1: none is)."""
         stamp, cached = self._stamp(account), self._cache.get(account)
         if stamp is None:
@@ -105,27 +105,27 @@ class SandboxStore:
                 f"opening the sandbox account {account}: it is a {kept.exchange} account, not {exchange}; "
                 f"choose another name, or forget it with: reconcile sandbox reset {account}"
             )
-        self._cache[account] = _Cached(stamp=stamp, kept=kept)
+        self._cache[account] = _CacheEntry(stamp=stamp, kept=kept)
         return kept, kept.books.revision
 
-    def _new(self, account: str, exchange: str) -> Kept:
+    def _new(self, account: str, exchange: str) -> StoredAccount:
         row = simulated(exchange)
         books = new_books(account, row.rules, row.seed, now_ms=self.now_ms() - OPENED_AGO_MS, keep_ms=KEEP_MS)
-        return Kept(name=account, exchange=exchange, books=books)
+        return StoredAccount(name=account, exchange=exchange, books=books)
 
-    def _load(self, account: str) -> Kept:
+    def _load(self, account: str) -> StoredAccount:
         path = self._path(account)
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
             _known_format(data)
             books = load_books(data["books"], simulated(data["exchange"]).rules, keep_ms=KEEP_MS)
-            return Kept(name=account, exchange=data["exchange"], books=books, switches=data["switches"])
+            return StoredAccount(name=account, exchange=data["exchange"], books=books, switches=data["switches"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError, InvalidOperation, BooksBroken) as error:
             raise InputError(
                 f"reading the sandbox account {path}: {error}; forget it with: reconcile sandbox reset {account}"
             ) from error
 
-    def _save(self, kept: Kept) -> None:
+    def _save(self, kept: StoredAccount) -> None:
         data = {
             "format": FORMAT,
             "account": kept.name,
@@ -141,7 +141,7 @@ class SandboxStore:
             raise InputError(f"writing the sandbox account {path}: {error.strerror}; nothing was changed") from error
         stamp = self._stamp(kept.name)
         if stamp is not None:
-            self._cache[kept.name] = _Cached(stamp=stamp, kept=kept)
+            self._cache[kept.name] = _CacheEntry(stamp=stamp, kept=kept)
 
     def _path(self, account: str) -> Path:
         if not _NAME.fullmatch(account):
@@ -194,7 +194,7 @@ class StoredDialect:
         with self._store.locked(self._account, self.exchange) as kept:
             return self._dialect(kept).handle(request, now_ms, lag)
 
-    def _dialect(self, kept: Kept) -> SimulatedExchange:
+    def _dialect(self, kept: StoredAccount) -> SimulatedExchange:
         if self._served is None or self._switches != kept.switches:
             switches = self._row.switched(kept.switches)
             self._served, self._books = self._row.dialect([kept.account()], switches), kept.books

@@ -199,7 +199,7 @@ class BookEffect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class By:
+class Origin:
     """Who is doing something: see ``BookEffect``."""
 
     actor: str = "exchange"
@@ -207,8 +207,8 @@ class By:
     delivery: int = 0
 
 
-EXCHANGE = By()
-HUMAN = By(actor="human")
+EXCHANGE = Origin()
+HUMAN = Origin(actor="human")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from reconcile.model.account import DesiredAccount
 from reconcile.money import whole
 from reconcile.statefile import bounds, compiled, lines, resolve, scalars
 from reconcile.statefile.folders import Search
-from reconcile.statefile.problems import Book
+from reconcile.statefile.problems import ProblemList
 from reconcile.statefile.resolve import Claim
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -101,22 +101,22 @@ def _read(path: Path, problems: list[Problem], claims: list[Claim]) -> DesiredAc
     return found.account
 
 
-class _Resolved(NamedTuple):
+class _FileResult(NamedTuple):
     account: DesiredAccount | None
     claim: Claim | None
     problems: list[Problem]
 
 
-def _resolved(path: Path, text: str, raw: dict[str, Any] | None, sha256: str) -> _Resolved | None:
+def _resolved(path: Path, text: str, raw: dict[str, Any] | None, sha256: str) -> _FileResult | None:
     """What a parsed file says and what is wrong with it; None where it could not be parsed."""
     if raw is None:
         return None
     if bounds.is_deep(raw):
-        return _Resolved(None, None, [_too_deep(path)])
-    book = Book(str(path), lines.outline(text), whole=lambda: lines.of(text))
+        return _FileResult(None, None, [_too_deep(path)])
+    book = ProblemList(str(path), lines.outline(text), whole=lambda: lines.of(text))
     account = resolve.account(raw, book, sha256=sha256)
     claim = resolve.claim(raw, book)
-    return _Resolved(account, claim, sorted(book.found, key=lambda problem: problem.line or 0))
+    return _FileResult(account, claim, sorted(book.found, key=lambda problem: problem.line or 0))
 
 
 def _parse(path: Path, text: str, problems: list[Problem]) -> dict[str, Any] | None:

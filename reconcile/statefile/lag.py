@@ -2,11 +2,11 @@
 
 from reconcile.connect import endpoints
 from reconcile.model.account import ColdStart
-from reconcile.statefile.problems import Book
-from reconcile.statefile.schema import Account
+from reconcile.statefile.problems import ProblemList
+from reconcile.statefile.schema import AccountTable
 
 
-def check_cold_start(endpoint: str | None, declared: str | None, book: Book) -> ColdStart:
+def check_cold_start(endpoint: str | None, declared: str | None, book: ProblemList) -> ColdStart:
     """What the account does first; ``endpoint`` and ``declared`` are None where they are not soundly said."""
     if endpoint is None:
         return ColdStart.WAIT
@@ -17,7 +17,7 @@ def check_cold_start(endpoint: str | None, declared: str | None, book: Book) -> 
         return ColdStart.WAIT
 
 
-def check_grace(account: Account, cold_start: ColdStart, book: Book) -> None:
+def check_grace(account: AccountTable, cold_start: ColdStart, book: ProblemList) -> None:
     """A grace that is too short takes a late answer of the live exchange for none."""
     problem = endpoints.grace_problem(account.exchange, account.endpoint, cold_start, account.grace)
     if problem is not None:

@@ -10,10 +10,10 @@ from pydantic import ValidationError
 from reconcile.errors import UsageError
 from reconcile.model.account import DesiredAccount
 from reconcile.statefile import bounds, resolve, scalars
-from reconcile.statefile.problems import Book
-from reconcile.statefile.schema import Limits
+from reconcile.statefile.problems import ProblemList
+from reconcile.statefile.schema import LimitsTable
 
-_KEYS = tuple(Limits.model_fields)
+_KEYS = tuple(LimitsTable.model_fields)
 _SHAPE = "expected [ACCOUNT:]LIMIT=VALUE such as max_add=5000"
 
 
@@ -27,9 +27,9 @@ def override(account: DesiredAccount, text: str) -> DesiredAccount:
     if key not in _KEYS:
         raise UsageError(f"{doing}: unknown key of [policy]; {scalars.hint(key, _KEYS)}")
     try:
-        limits = Limits.model_validate({key: _raw(value, doing)})
+        limits = LimitsTable.model_validate({key: _raw(value, doing)})
     except ValidationError as error:
-        book = Book("", {})
+        book = ProblemList("", {})
         book.add_all(error)
         raise UsageError("\n".join(f"--override {found.key}: {found.message}" for found in book.found)) from error
     changed = getattr(resolve.policy(limits), key)

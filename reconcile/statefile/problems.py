@@ -8,13 +8,21 @@ from pydantic import BaseModel, ValidationError
 from reconcile.errors import Problem
 from reconcile.statefile import lines, scalars
 from reconcile.statefile.lines import Key
-from reconcile.statefile.schema import SIDES, Account, Declared, Defaults, Limits, Sides, StateFile
+from reconcile.statefile.schema import (
+    SIDES,
+    AccountTable,
+    DefaultsTable,
+    LimitsTable,
+    PositionTable,
+    SidesTable,
+    StateFile,
+)
 
-_TABLES: dict[str, type[BaseModel]] = {"account": Account, "defaults": Defaults, "policy": Limits}
+_TABLES: dict[str, type[BaseModel]] = {"account": AccountTable, "defaults": DefaultsTable, "policy": LimitsTable}
 _SIDE_DEPTH = 2  # positions.SYMBOL
 
 
-class Book:
+class ProblemList:
     """The problems of one file, with the lines of its keys."""
 
     def __init__(
@@ -91,7 +99,7 @@ def _model(key: Key) -> type[BaseModel]:
         return StateFile
     if key[0] != "positions":
         return _TABLES[key[0]]
-    return Sides if len(key) == _SIDE_DEPTH else Declared
+    return SidesTable if len(key) == _SIDE_DEPTH else PositionTable
 
 
 def _table(key: Key) -> str:

@@ -28,8 +28,8 @@ from reconcile.model.account import (
 from reconcile.model.traits import TRAITS, Scope
 from reconcile.statefile import lag, lines, scalars
 from reconcile.statefile.plain import Plain, is_instrument, parted
-from reconcile.statefile.problems import Book
-from reconcile.statefile.schema import Declared, Limits, StateFile
+from reconcile.statefile.problems import ProblemList
+from reconcile.statefile.schema import LimitsTable, PositionTable, StateFile
 
 _SIDES = {side.value: side for side in Side}
 _TYPES = {kind.value: kind for kind in MarginType}
@@ -46,7 +46,7 @@ class Claim(NamedTuple):
     account_line: int
 
 
-def account(raw: dict[str, Any], book: Book, *, sha256: str) -> DesiredAccount | None:
+def account(raw: dict[str, Any], book: ProblemList, *, sha256: str) -> DesiredAccount | None:
     """The account that one file declares; None when ``book`` got a problem."""
     whole = raw
     plain, raw = parted(raw)
@@ -55,7 +55,7 @@ def account(raw: dict[str, Any], book: Book, *, sha256: str) -> DesiredAccount |
     except ValidationError as error:
         book.add_all(error)
         checked = None
-    said = _Said(raw, book)
+    said = _RawFile(raw, book)
     _check_account(said, book)
     cold_start = lag.check_cold_start(
         said.text("account", "endpoint", missing="live"), said.text("account", "cold_start"), book
@@ -86,7 +86,7 @@ def account(raw: dict[str, Any], book: Book, *, sha256: str) -> DesiredAccount |
     )
 
 
-def policy(limits: Limits) -> Policy:
+def policy(limits: LimitsTable) -> Policy:
     """The model's policy from the checked table."""
     return Policy(
         allow_reduce=limits.allow_reduce,
@@ -101,7 +101,9 @@ def policy(limits: Limits) -> Policy:
     )
 
 
-def _targets(plain: Iterable[Plain], checked: StateFile, book: Book, symbols: tuple[str, ...]) -> tuple[Target, ...]:
+def _targets(
+    plain: Iterable[Plain], checked: StateFile, book: ProblemList, symbols: tuple[str, ...]
+) -> tuple[Target, ...]:
     """The declared positions, in the order of the file."""
     shared = _tolerance(checked.defaults.tolerance, shared=True)
     targets = [
@@ -126,7 +128,9 @@ def _targets(plain: Iterable[Plain], checked: StateFile, book: Book, symbols: tu
     return tuple(sorted(targets or others, key=_LINE))
 
 
-def _target(address: Address, declared: Declared, default_type: str | None, shared: Tolerance, book: Book) -> Target:
+def _target(
+    address: Address, declared: PositionTable, default_type: str | None, shared: Tolerance, book: ProblemList
+) -> Target:
     implied = MarginType.ISOLATED if declared.isolated_margin is not None else default_type
     kind = declared.margin_type or implied
     if kind is None:
@@ -151,9 +155,9 @@ def _tolerance(said: Percent | Limit, *, shared: bool) -> Tolerance:
             return Tolerance(value=min(said.values()), percent=False, shared=said)
 
 
-def claim(raw: dict[str, Any], book: Book) -> Claim:
+def claim(raw: dict[str, Any], book: ProblemList) -> Claim:
     """What a file says about its account's name and place, as far as that is sound."""
-    said = _Said(raw, book)
+    said = _RawFile(raw, book)
     name = said.text("account", "name")
     exchange, endpoint = said.text("account", "exchange"), said.text("account", "endpoint", missing="live")
     prefix = said.text("account", "credentials", missing=None if name is None else _prefix(name))
@@ -180,7 +184,7 @@ def _product(exchange: str) -> str | None:
     return products[0] if products else None
 
 
-def _check_account(said: "_Said", book: Book) -> None:
+def _check_account(said: "_RawFile", book: ProblemList) -> None:
     """A product where the exchange has several, and only there."""
     exchange, product = said.text("account", "exchange"), said.text("account", "product")
     if exchange is None or product is None or product in TRAITS[exchange].products:
@@ -192,7 +196,7 @@ def _check_account(said: "_Said", book: Book) -> None:
     )
 
 
-def _check_symbols(said: "_Said", book: Book) -> None:
+def _check_symbols(said: "_RawFile", book: ProblemList) -> None:
     """Each symbol is something an exchange could call an instrument, and names a side."""
     for symbol, sides in said.table("positions").items():
         key = ("positions", symbol)
@@ -202,7 +206,7 @@ def _check_symbols(said: "_Said", book: Book) -> None:
             book.add(key, f"names no side; expected [positions.{symbol}.{said.sides[0]}] or the like")
 
 
-def _check_positions(said: "_Said", book: Book) -> None:
+def _check_positions(said: "_RawFile", book: ProblemList) -> None:
     """Each position fits the mode, has a type or an amount, and no amount beside crossed."""
     typeless = said.default_type is None and not book.has(("defaults", "margin_type"))
     for key, position in said.positions():
@@ -220,7 +224,7 @@ def _check_positions(said: "_Said", book: Book) -> None:
             )
 
 
-def _check_types(said: "_Said", book: Book) -> None:
+def _check_types(said: "_RawFile", book: ProblemList) -> None:
     """Both sides of a symbol have one type where the exchange keeps it for the symbol."""
     exchange = said.text("account", "exchange")
     if exchange is None or TRAITS[exchange].margin_type_scope is not Scope.SYMBOL:
@@ -242,10 +246,10 @@ def _check_types(said: "_Said", book: Book) -> None:
         )
 
 
-class _Said:
+class _RawFile:
     """What a file says, as far as it is sound: a key with a problem counts as not said."""
 
-    def __init__(self, raw: dict[str, Any], book: Book) -> None:
+    def __init__(self, raw: dict[str, Any], book: ProblemList) -> None:
         self.raw = raw
         self.book = book
         self.mode = self.text("account", "position_mode")

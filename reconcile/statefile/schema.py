@@ -48,7 +48,7 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Account(_Table):
+class AccountTable(_Table):
     """Which exchange account this file declares."""
 
     name: AccountName = Field(
@@ -95,7 +95,7 @@ class Account(_Table):
     )
 
 
-class Defaults(_Table):
+class DefaultsTable(_Table):
     """For every position that does not say it itself."""
 
     margin_type: MarginTypeName = Field(
@@ -109,7 +109,7 @@ class Defaults(_Table):
     )
 
 
-class Limits(_Table):
+class LimitsTable(_Table):
     """What plan and apply may do; what a limit stops is shown in the plan with the limit's name."""
 
     allow_reduce: Flag = Field(
@@ -152,7 +152,7 @@ class Limits(_Table):
     )
 
 
-class Declared(_Table):
+class PositionTable(_Table):
     """One position: what margin type it has and how much isolated margin stands behind it."""
 
     model_config = ConfigDict(
@@ -180,16 +180,16 @@ class Declared(_Table):
     )
 
 
-class Sides(_Table):
+class SidesTable(_Table):
     """The declared sides of one symbol: long and short in hedge mode, net in one-way mode."""
 
     # a side that the file does not name has its default here, and is not in model_fields_set
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
-    long: Declared = Field(default=Declared(), description="The long position (hedge mode).")
-    short: Declared = Field(default=Declared(), description="The short position (hedge mode).")
-    net: Declared = Field(default=Declared(), description="The one position (one-way mode).")
+    long: PositionTable = Field(default=PositionTable(), description="The long position (hedge mode).")
+    short: PositionTable = Field(default=PositionTable(), description="The short position (hedge mode).")
+    net: PositionTable = Field(default=PositionTable(), description="The one position (one-way mode).")
 
 
 def _only(mode: PositionMode) -> dict[str, Any]:
@@ -238,10 +238,12 @@ class StateFile(_Table):
     )
 
     version: Version = Field(description="The version of this format.", examples=[VERSION])
-    account: Account = Field(description="Which exchange account this file declares.")
-    defaults: Defaults = Field(default=Defaults(), description="For every position that does not say it itself.")
-    policy: Limits = Field(default=Limits(), description="What plan and apply may do.")
-    positions: dict[Symbol, Sides] = Field(
+    account: AccountTable = Field(description="Which exchange account this file declares.")
+    defaults: DefaultsTable = Field(
+        default=DefaultsTable(), description="For every position that does not say it itself."
+    )
+    policy: LimitsTable = Field(default=LimitsTable(), description="What plan and apply may do.")
+    positions: dict[Symbol, SidesTable] = Field(
         default={},
         description="The declared positions: by the exchange's own instrument id, then by side.",
         examples=[{"BTCUSDT": {"long": {"isolated_margin": 1500}}}],

@@ -16,7 +16,7 @@ from reconcile.errors import (
     RefusalKind,
 )
 from reconcile.exchanges.base import Writer, lane_of
-from reconcile.journal.records import Known
+from reconcile.journal.records import IntentStatus
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, DesiredAccount, ObservedAccount
 from reconcile.model.plan import AccountPlan, PlanError
@@ -72,7 +72,7 @@ def held_addresses(state: JournalState, desired: DesiredAccount, writer: Writer)
         known = "has no outcome yet" if item.known is None else f"is {item.known}"
         advice = (
             "see reconcile status, and reconcile resolve"
-            if item.known is Known.UNKNOWN
+            if item.known is IntentStatus.UNKNOWN
             else "the next apply settles it"
         )
         held[target.address] = f"an earlier step ({what}, {item.since}) {known}; {advice}"

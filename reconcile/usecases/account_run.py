@@ -8,7 +8,7 @@ from reconcile.concurrency import until
 from reconcile.errors import Containment, Declined, ReadFailed, ReconcileError
 from reconcile.exchanges.base import open_addresses
 from reconcile.journal.base import Journal
-from reconcile.journal.records import Known, PlanUsed, RunFinished
+from reconcile.journal.records import IntentStatus, PlanUsed, RunFinished
 from reconcile.model.account import DesiredAccount, ObservedAccount
 from reconcile.model.plan import (
     AccountPlan,
@@ -225,7 +225,7 @@ class AccountRun:
             return 130
         if any(result.outcome is OutcomeKind.UNKNOWN for result in self._results):
             return 5
-        if any(item.known in {None, Known.UNKNOWN} for item in unsettled):
+        if any(item.known in {None, IntentStatus.UNKNOWN} for item in unsettled):
             return 5
         if any(result.outcome in {OutcomeKind.REFUSED, OutcomeKind.ACCEPTED} for result in self._results):
             return 3

@@ -15,7 +15,7 @@ from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import AccountPlan, AccountResult, Plan, Result, SavedPlan
 from reconcile.planning import order as planner
 from reconcile.planning import targets as target_globs
-from reconcile.protocol.slots import Places
+from reconcile.protocol.slots import SharedSlots
 from reconcile.usecases.account import Selection
 from reconcile.usecases.account_run import AccountRun
 from reconcile.usecases.plan import ACCOUNTS_AT_ONCE, flat_overrides
@@ -55,7 +55,7 @@ async def apply(
         overrides=saved.plan.overrides if saved else flat_overrides(overrides, accounts),
         selection=selection,
         saved=saved,
-        places=Places(world.parallelism),
+        places=SharedSlots(world.parallelism),
     )
     started_ms = world.clock.wall_ms()
     runs = [AccountRun(world, selection.of(account), facts) for account in accounts]

@@ -52,7 +52,7 @@ async def _compare_one(world: World, early: Run) -> Comparison:
     since_ms = early.live_at_ms or min((step.signed_at_ms for step in early.steps), default=look.sent_at_ms)
     every = sorted({*addresses, *(Address.parse(place) for place in after)}, key=str)
     steps = [step for run in (early, *between) for step in _moved(run) if run is not early or early.live is None]
-    movements, problem = await _movements(_Asked(desired, writer, look, since_ms, steps), every, before, after)
+    movements, problem = await _movements(_LedgerQuery(desired, writer, look, since_ms, steps), every, before, after)
     if early.live is not None:
         movements = [_come_or_gone(each, before, after) for each in movements]
     assets = {**assets_of(early), **{str(place): each.asset for place, each in look.positions.items()}}
@@ -68,7 +68,7 @@ async def _compare_one(world: World, early: Run) -> Comparison:
     )
 
 
-class _Asked:
+class _LedgerQuery:
     """What the ledger is asked with: the account, its reader, the look, since when, and the steps that were ours."""
 
     def __init__(
@@ -86,7 +86,7 @@ def _moved(run: Run) -> list[StepTaken]:
 
 
 async def _movements(
-    asked: _Asked, addresses: Sequence[Address], before: dict[str, Decimal], after: dict[str, Decimal]
+    asked: _LedgerQuery, addresses: Sequence[Address], before: dict[str, Decimal], after: dict[str, Decimal]
 ) -> tuple[list[Movement], str]:
     found: list[Movement] = []
     problems: set[str] = set()
@@ -111,7 +111,7 @@ async def _movements(
     return sorted(found, key=lambda each: each.at_ms or 0), "; ".join(sorted(problems))
 
 
-def _of(asked: _Asked, address: Address, rows: list[LedgerRow]) -> list[Movement]:
+def _of(asked: _LedgerQuery, address: Address, rows: list[LedgerRow]) -> list[Movement]:
     """One address's rows as movements; a row that a step of ours made is taken out of ``rows``."""
     found = []
     for step in asked.steps:
@@ -137,7 +137,7 @@ def _of(asked: _Asked, address: Address, rows: list[LedgerRow]) -> list[Movement
     ]
 
 
-def _row_of(asked: _Asked, step: StepTaken, address: Address, rows: Sequence[LedgerRow]) -> LedgerRow | None:
+def _row_of(asked: _LedgerQuery, step: StepTaken, address: Address, rows: Sequence[LedgerRow]) -> LedgerRow | None:
     size = amount_step(asked.desired, asked.reader.traits, step.asset or "")
     change = step.change or ZERO
     for row in rows:

@@ -29,7 +29,7 @@ TOLERANCE = Percent(value=Decimal("0.5"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Imported:
+class ImportResult:
     """An account as found: ``desired`` declares it, ``notes`` say what was left out or will not be in sync, and why.
 
     ``observed_wall_ms`` is the Unix time of the look that the amounts are from.
@@ -40,7 +40,7 @@ class Imported:
     observed_wall_ms: int
 
 
-async def import_account(world: World, account: DesiredAccount, *, crossed: bool) -> Imported:
+async def import_account(world: World, account: DesiredAccount, *, crossed: bool) -> ImportResult:
     """Read the account that ``account`` names (its targets and mode are ignored); ``crossed`` declares crossed too.
 
     Raises InputError and ReadFailed.
@@ -67,7 +67,7 @@ async def import_account(world: World, account: DesiredAccount, *, crossed: bool
         for entry in planned.entries
         if entry.status not in {Status.IN_SYNC, Status.UNMANAGED}
     ]
-    return Imported(desired=found, notes=tuple(notes), observed_wall_ms=world.clock.wall_ms())
+    return ImportResult(desired=found, notes=tuple(notes), observed_wall_ms=world.clock.wall_ms())
 
 
 def _targets(look: ObservedAccount, *, crossed: bool) -> tuple[Target, ...]:

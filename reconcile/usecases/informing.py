@@ -23,7 +23,7 @@ def inform(tell: Callable[[T], object], news: T) -> str | None:
     return None
 
 
-class Informing(Generic[T]):
+class Notifier(Generic[T]):
     """Tells a person, as ``inform`` does; the first time that fails, ``otherwise`` is told so (None: there is no way).
 
     ``doing`` is what was being done, for that message.

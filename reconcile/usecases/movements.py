@@ -30,14 +30,14 @@ MOST_ASKED = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moved:
+class MovementRecord:
     """By address, as the journal has it (``accounting.document``); ``problem`` says what the ledger was not asked."""
 
     by_address: Mapping[str, Any] = field(default_factory=dict)
     problem: str = ""
 
 
-async def moved(context: Context) -> Moved | None:
+async def moved(context: Context) -> MovementRecord | None:
     """What moved between the last look in the journal and this run's; None where there are not two to compare.
 
     Never raises: the run has ended, and its end is still to be journalled.
@@ -46,10 +46,10 @@ async def moved(context: Context) -> Moved | None:
         with Containment("telling why margin moved", context.trace):
             return await _moved(context)
     except ReconcileError as error:
-        return Moved(problem=str(error))
+        return MovementRecord(problem=str(error))
 
 
-async def _moved(context: Context) -> Moved | None:
+async def _moved(context: Context) -> MovementRecord | None:
     look, state = context.observer.last, context.journal.state
     if look is None or state.live_at_ms is None:
         return None
@@ -62,7 +62,7 @@ async def _moved(context: Context) -> Moved | None:
     found = {
         str(each.address): document(each, told) for each in every if (told := alone[each.address]).ours or told.shares
     }
-    return Moved(by_address=found, problem=problem)
+    return MovementRecord(by_address=found, problem=problem)
 
 
 async def _rows(context: Context, intervals: Sequence[Interval]) -> tuple[Mapping[str, tuple[LedgerRow, ...]], str]:

@@ -17,12 +17,12 @@ from reconcile.protocol.earlier import Earlier
 from reconcile.protocol.freshness import declared_types
 from reconcile.protocol.funds import Reservation
 from reconcile.protocol.looks import Observer
-from reconcile.protocol.slots import Places
+from reconcile.protocol.slots import SharedSlots
 from reconcile.render.json import digest as digest_of
 from reconcile.render.json import entry_document, policy_document
 from reconcile.usecases.account import Selection, grace_ms
 from reconcile.usecases.limits_in_force import recorded
-from reconcile.usecases.movements import Moved
+from reconcile.usecases.movements import MovementRecord
 from reconcile.usecases.notes import head_of, note, refusal, whose
 from reconcile.usecases.world import Connection, World
 
@@ -46,7 +46,7 @@ class RunFacts:
     overrides: Mapping[str, str]
     selection: Selection
     saved: SavedPlan | None
-    places: Places | None = None
+    places: SharedSlots | None = None
 
 
 def seen_from(journal: Journal, world: World) -> bool:
@@ -155,7 +155,7 @@ def _who_and_what(world: World, desired: DesiredAccount, facts: RunFacts) -> dic
 def run_finished(
     plan: AccountPlan,
     look: ObservedAccount | None,
-    told: Moved | None,
+    told: MovementRecord | None,
     results: Sequence[StepResult],
     *,
     exit_code: int,

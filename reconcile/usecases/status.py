@@ -27,7 +27,7 @@ _NO_PLAN: Mapping[str, object] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Open:
+class OpenStep:
     """One unsettled step. ``resolvable_at_ms`` is the exchange time from which a person may resolve it."""
 
     item: Unsettled
@@ -40,7 +40,7 @@ class AccountStatus:
 
     account: str
     lock: Mapping[str, str] | None = None
-    unsettled: tuple[Open, ...] = ()
+    unsettled: tuple[OpenStep, ...] = ()
     journal_head: str | None = None
     frozen: str | None = None
     errors: tuple[PlanError, ...] = ()
@@ -77,7 +77,8 @@ async def _status_one(world: World, desired: DesiredAccount) -> AccountStatus:
                 account=desired.name,
                 lock=world.store.holder(identity),
                 unsettled=tuple(
-                    Open(item=item, resolvable_at_ms=item.intent.fence_ms + grace) for item in state.unsettled.values()
+                    OpenStep(item=item, resolvable_at_ms=item.intent.fence_ms + grace)
+                    for item in state.unsettled.values()
                 ),
                 journal_head=state.head,
                 frozen=frozen,

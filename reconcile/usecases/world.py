@@ -13,7 +13,7 @@ from reconcile.journal.base import Store
 from reconcile.journal.brake import read_brake
 from reconcile.model.account import DesiredAccount
 from reconcile.usecases import hand_brake
-from reconcile.usecases.informing import Informing
+from reconcile.usecases.informing import Notifier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,14 +68,14 @@ class World:
     def __post_init__(self) -> None:
         """Whatever tells a person is made harmless here, once for every use case."""
         warn = self.warn or self.progress
-        if not isinstance(warn, Informing):
-            warn = Informing(warn, doing="telling a person")
+        if not isinstance(warn, Notifier):
+            warn = Notifier(warn, doing="telling a person")
         progress = self.progress
-        if not isinstance(progress, Informing):
-            progress = Informing(progress, doing="showing progress", otherwise=warn)
+        if not isinstance(progress, Notifier):
+            progress = Notifier(progress, doing="showing progress", otherwise=warn)
         trace = self.trace
-        if not isinstance(trace, Informing):
-            trace = Informing(trace, doing="showing where a bug was", otherwise=warn)
+        if not isinstance(trace, Notifier):
+            trace = Notifier(trace, doing="showing where a bug was", otherwise=warn)
         object.__setattr__(self, "warn", warn)
         object.__setattr__(self, "progress", progress)
         object.__setattr__(self, "trace", trace)

@@ -19,7 +19,7 @@ from reconcile.errors import InputError
 from reconcile.journal.codec import parse_line, seal
 from reconcile.journal.file.disk import SystemDisk
 from reconcile.journal.file.store import FileStore
-from reconcile.journal.records import Known
+from reconcile.journal.records import IntentStatus
 from reconcile.model.reports import Run
 from reconcile.money import ZERO, plus
 from reconcile.render import audit_chain, audit_diff, audit_log, audit_run
@@ -77,8 +77,8 @@ def test_a_run_tells_who_why_from_what_and_each_step_with_its_answer_and_evidenc
 
 
 def test_a_step_that_a_later_run_settles_is_told_by_both(desk: Desk, store: FileStore) -> None:
-    desk.apply((LONG, "300"), known=(Known.UNKNOWN,))
-    desk.settle(f"run0001-{LONG}", Known.APPLIED, "1500")
+    desk.apply((LONG, "300"), known=(IntentStatus.UNKNOWN,))
+    desk.settle(f"run0001-{LONG}", IntentStatus.APPLIED, "1500")
 
     first, second = all_runs(store)
 
@@ -92,7 +92,7 @@ def test_a_step_that_a_later_run_settles_is_told_by_both(desk: Desk, store: File
 
 
 def test_a_persons_word_is_told_with_who_said_it(desk: Desk, store: FileStore) -> None:
-    desk.apply((LONG, "300"), known=(Known.UNKNOWN,))
+    desk.apply((LONG, "300"), known=(IntentStatus.UNKNOWN,))
     desk.resolve(f"run0001-{LONG}", applied=False)
 
     last = all_runs(store)[-1]
@@ -242,9 +242,9 @@ def test_between_two_runs_every_movement_is_told_by_cause_and_adds_up(store: Fil
 
 
 SETTLED = {
-    "applied after doubt": ((Known.UNKNOWN,), Known.APPLIED, "1500", [None, D(300)]),
-    "not applied after doubt": ((Known.UNKNOWN,), Known.NOT_APPLIED, None, [None, ZERO]),
-    "applied after a yes": ((Known.ACCEPTED,), Known.APPLIED, "1500", [D(300)]),
+    "applied after doubt": ((IntentStatus.UNKNOWN,), IntentStatus.APPLIED, "1500", [None, D(300)]),
+    "not applied after doubt": ((IntentStatus.UNKNOWN,), IntentStatus.NOT_APPLIED, None, [None, ZERO]),
+    "applied after a yes": ((IntentStatus.ACCEPTED,), IntentStatus.APPLIED, "1500", [D(300)]),
 }
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reconcile.cli.errors import redacted
-from reconcile.cli.session import Session
+from reconcile.cli.session import Invocation
 from tests.kit.cli import Ended, run
 
 STATE = """
@@ -216,7 +216,7 @@ def test_a_journal_that_cannot_be_reached_is_an_error_without_its_password(tmp_p
 
 
 def test_a_password_of_a_url_is_taken_out_of_everything(tmp_path: Path) -> None:
-    session = Session()
+    session = Invocation()
     session.secrets.add("hunter2")
 
     assert redacted("at postgresql://u:other@h with hunter2", session) == "at postgresql://u:[secret]@h with [secret]"

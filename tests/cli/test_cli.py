@@ -11,7 +11,7 @@ import jsonschema  # type: ignore[import-untyped,unused-ignore]
 import pytest
 
 from reconcile.cli.errors import redacted, report
-from reconcile.cli.session import Session
+from reconcile.cli.session import Invocation
 from reconcile.errors import ChainBroken, Declined, InDoubt, InputError, Interrupted, ReadFailed, UsageError
 from reconcile.render import schemas
 from tests.kit.cli import ROOT, environment, process, run
@@ -299,7 +299,7 @@ def test_without_a_terminal_there_is_no_colour(words: list[str], tmp_path: Path)
     ],
 )
 def test_every_error_has_its_exit_code(error: BaseException, code: int) -> None:
-    assert report(error, Session()) == code
+    assert report(error, Invocation()) == code
 
 
 def raised(message: str) -> RuntimeError:
@@ -317,7 +317,7 @@ def _fail(message: str) -> None:
 
 
 def test_an_unexpected_error_shows_its_type_and_place_and_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
-    session = Session()
+    session = Invocation()
     session.secrets.add("hunter2hunter2")
     assert report(raised("signing\x1b[31m"), session) == 1
     shown = capsys.readouterr().err
@@ -327,7 +327,7 @@ def test_an_unexpected_error_shows_its_type_and_place_and_no_traceback(capsys: p
 
 
 def test_the_traceback_of_an_unexpected_error_has_no_secret_and_no_locals(capsys: pytest.CaptureFixture[str]) -> None:
-    session = Session()
+    session = Invocation()
     session.verbose = True
     session.secrets.add("hunter2hunter2")
     report(raised("https://x/y?symbol=A&signature=deadbeef"), session)
@@ -352,7 +352,7 @@ def test_the_traceback_of_an_unexpected_error_has_no_secret_and_no_locals(capsys
     ],
 )
 def test_what_looks_like_a_credential_is_taken_out(text: str, shown: str) -> None:
-    assert redacted(text, Session()) == shown
+    assert redacted(text, Invocation()) == shown
 
 
 def test_missing_credentials_are_named(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from reconcile.usecases import apply as applying
-from reconcile.usecases.informing import Informing, inform
+from reconcile.usecases.informing import Notifier, inform
 from tests.kit.cli import ROOT, SECONDS, environment, run
 from tests.kit.scene import Scene, desired, play
 
@@ -99,13 +99,13 @@ def test_a_failure_to_tell_is_said_once_elsewhere() -> None:
         raise OSError(28, "No space left on device")
 
     said: list[str] = []
-    tell = Informing(broken, doing="showing progress", otherwise=said.append)
+    tell = Notifier(broken, doing="showing progress", otherwise=said.append)
     tell("a")
     tell("b")
     assert said == [
         "showing progress: unexpected OSError: [Errno 28] No space left on device; the run goes on",
     ]
-    assert inform(Informing(broken, doing="x", otherwise=broken), "a") is None
+    assert inform(Notifier(broken, doing="x", otherwise=broken), "a") is None
 
 
 def test_the_process_ends_right_after_its_verdict_while_a_socket_still_trickles(tmp_path: Path) -> None:

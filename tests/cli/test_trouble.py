@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from reconcile import statefile
-from reconcile.cli.session import Session
-from reconcile.cli.world import Outside
+from reconcile.cli.session import Invocation
+from reconcile.cli.world import WorldContext
 from reconcile.clock import SystemClock
 from reconcile.sandbox.keys import demo_keys
 from reconcile.sandbox.server import SandboxServer
@@ -101,7 +101,7 @@ def test_a_loopback_url_has_the_cold_fence_unless_it_is_trusted(
     keys = demo_keys("binance", "any")
     for name, value in {"DEMO_API_KEY": keys.key, "DEMO_API_SECRET": keys.secret}.items():
         monkeypatch.setenv(name, value)
-    with Outside(Session(), SystemClock(), parallelism=1) as outside:
+    with WorldContext(Invocation(), SystemClock(), parallelism=1) as outside:
         assert outside.connect(account, True).cold_fence == has_fence  # noqa: FBT003 - read only
 
 

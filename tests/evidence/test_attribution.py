@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from reconcile.evidence.attribution import Baseline, Share, attribute, baseline, unsettled_rows
-from reconcile.journal.records import Effect, Known, Outcome, RunFinished
+from reconcile.journal.records import Effect, IntentStatus, Outcome, RunFinished
 from reconcile.journal.state import JournalState
 from reconcile.model.ledger import MOST_SUMMED, Cause, LedgerRow
 from tests.kit.desk import FENCE_MS, SIGNED_MS, D, at, intent, row
@@ -177,7 +177,7 @@ def expected(state: JournalState) -> tuple[str, int] | None:
 
 def applied(state: JournalState) -> None:
     state.add(intent(), at="2026-01-01T00:00:00Z")
-    outcome = Outcome(intent_id="i1", known=Known.APPLIED, effect_ms=SIGNED_MS + 200, after="1500")
+    outcome = Outcome(intent_id="i1", known=IntentStatus.APPLIED, effect_ms=SIGNED_MS + 200, after="1500")
     state.add(outcome, at="2026-01-01T00:00:01Z")
 
 

@@ -18,7 +18,7 @@ from reconcile.evidence.attribution import UNEXPLAINED
 from reconcile.evidence.explain import CLOSED, OPENED, RESIZED, Interval, account, accounts
 from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.journal.identity import is_notes
-from reconcile.journal.records import Intent, Known, Sent
+from reconcile.journal.records import Intent, IntentStatus, UnreportedStep
 from reconcile.model.account import DesiredAccount
 from reconcile.model.ledger import Cause, LedgerRow
 from reconcile.model.reports import Run
@@ -220,7 +220,7 @@ def interval(
     *,
     place: str = "BTCUSDT.long",
     shared: bool = False,
-    sent: Sequence[Sent] = (),
+    sent: Sequence[UnreportedStep] = (),
 ) -> Interval:
     return Interval(
         address=at(place),
@@ -236,9 +236,11 @@ def interval(
     )
 
 
-def added(known: Known | None = Known.APPLIED, *, is_sure: bool = True, claim: str | None = None) -> Sent:
+def added(
+    known: IntentStatus | None = IntentStatus.APPLIED, *, is_sure: bool = True, claim: str | None = None
+) -> UnreportedStep:
     """300, signed when the first look was taken."""
-    return Sent(intent=intent(), known=known, claim=claim, is_sure=is_sure)
+    return UnreportedStep(intent=intent(), known=known, claim=claim, is_sure=is_sure)
 
 
 FUNDED = row("-4", "f", time_ms=1_500_000, cause=Cause.FUNDING)
@@ -261,8 +263,8 @@ CASES: Mapping[str, Case] = {
         1,
         [("manual", "300")],
     ),
-    "a step said yes to that the look does not show yet": (interval(sent=[added(Known.ACCEPTED)]), (), 0, []),
-    "a step said yes to that the look shows": (interval(after="1800", sent=[added(Known.ACCEPTED)]), (), 1, []),
+    "a step said yes to that the look does not show yet": (interval(sent=[added(IntentStatus.ACCEPTED)]), (), 0, []),
+    "a step said yes to that the look shows": (interval(after="1800", sent=[added(IntentStatus.ACCEPTED)]), (), 1, []),
     "an open step that the ledger has": (
         interval(after="1796", sent=[added(None)]),
         (OURS, FUNDED),

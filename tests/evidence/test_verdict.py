@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconcile.evidence.verdict import (
-    Judgement,
-    Margin,
+    MarginEvidence,
+    PriorOutcome,
     Sight,
-    Was,
+    Verdict,
     judge,
     judge_type,
     margin_verdict,
@@ -85,35 +85,35 @@ def test_a_row_after_the_newest_but_older_than_the_request_is_not_ours() -> None
 @pytest.mark.parametrize(
     ("after", "amount", "explained", "says"),
     [
-        ("1500", "300", "0", Margin.MOVED),
-        ("1425", "300", "0", Margin.MOVED),
-        ("1575", "300", "0", Margin.MOVED),
-        ("1424.9", "300", "0", Margin.CANNOT_TELL),
-        ("1575.1", "300", "0", Margin.CANNOT_TELL),
-        ("1200", "300", "0", Margin.NOT_MOVED),
-        ("1275", "300", "0", Margin.NOT_MOVED),
-        ("1125", "300", "0", Margin.NOT_MOVED),
-        ("1275.1", "300", "0", Margin.CANNOT_TELL),
-        ("1124.9", "300", "0", Margin.CANNOT_TELL),
-        ("900", "-300", "0", Margin.MOVED),
-        ("1200", "-300", "0", Margin.NOT_MOVED),
-        ("1500", "-300", "0", Margin.CANNOT_TELL),
-        ("1800", "300", "0", Margin.CANNOT_TELL),
-        ("1400", "300", "-100", Margin.MOVED),
-        ("1100", "300", "-100", Margin.NOT_MOVED),
-        ("1500", "300", "300", Margin.NOT_MOVED),
-        ("1200", "300", "-300", Margin.CANNOT_TELL),
-        ("1210", "-300", "300", Margin.CANNOT_TELL),
+        ("1500", "300", "0", MarginEvidence.MOVED),
+        ("1425", "300", "0", MarginEvidence.MOVED),
+        ("1575", "300", "0", MarginEvidence.MOVED),
+        ("1424.9", "300", "0", MarginEvidence.CANNOT_TELL),
+        ("1575.1", "300", "0", MarginEvidence.CANNOT_TELL),
+        ("1200", "300", "0", MarginEvidence.NOT_MOVED),
+        ("1275", "300", "0", MarginEvidence.NOT_MOVED),
+        ("1125", "300", "0", MarginEvidence.NOT_MOVED),
+        ("1275.1", "300", "0", MarginEvidence.CANNOT_TELL),
+        ("1124.9", "300", "0", MarginEvidence.CANNOT_TELL),
+        ("900", "-300", "0", MarginEvidence.MOVED),
+        ("1200", "-300", "0", MarginEvidence.NOT_MOVED),
+        ("1500", "-300", "0", MarginEvidence.CANNOT_TELL),
+        ("1800", "300", "0", MarginEvidence.CANNOT_TELL),
+        ("1400", "300", "-100", MarginEvidence.MOVED),
+        ("1100", "300", "-100", MarginEvidence.NOT_MOVED),
+        ("1500", "300", "300", MarginEvidence.NOT_MOVED),
+        ("1200", "300", "-300", MarginEvidence.CANNOT_TELL),
+        ("1210", "-300", "300", MarginEvidence.CANNOT_TELL),
     ],
 )
-def test_margin_moved_did_not_or_cannot_tell(after: str, amount: str, explained: str, says: Margin) -> None:
+def test_margin_moved_did_not_or_cannot_tell(after: str, amount: str, explained: str, says: MarginEvidence) -> None:
     assert margin_verdict(D(1200), D(after), D(amount), explained=D(explained)) is says
 
 
 def test_another_position_or_a_row_of_either_side_tells_nothing() -> None:
-    assert margin_verdict(D(1200), None, D(300)) is Margin.CANNOT_TELL
-    assert margin_verdict(D(1200), D(1500), D(300), reopened=True) is Margin.CANNOT_TELL
-    assert margin_verdict(D(1200), D(1500), D(300), ambiguous=True) is Margin.CANNOT_TELL
+    assert margin_verdict(D(1200), None, D(300)) is MarginEvidence.CANNOT_TELL
+    assert margin_verdict(D(1200), D(1500), D(300), reopened=True) is MarginEvidence.CANNOT_TELL
+    assert margin_verdict(D(1200), D(1500), D(300), ambiguous=True) is MarginEvidence.CANNOT_TELL
 
 
 AMOUNTS = st.decimals(min_value=Decimal("0.01"), max_value=Decimal(10**6), places=8)
@@ -154,9 +154,9 @@ def test_a_move_and_its_absence_are_never_taken_for_each_other(
     signed = amount if adding else -amount
     drift = amount / 4
     for noise in (-drift, Decimal(0), drift):
-        assert margin_verdict(before, before + signed + noise, signed) is Margin.MOVED
-        assert margin_verdict(before, before + noise, signed) is Margin.NOT_MOVED
-        assert margin_verdict(before, before + 2 * signed + noise, signed) is Margin.CANNOT_TELL
+        assert margin_verdict(before, before + signed + noise, signed) is MarginEvidence.MOVED
+        assert margin_verdict(before, before + noise, signed) is MarginEvidence.NOT_MOVED
+        assert margin_verdict(before, before + 2 * signed + noise, signed) is MarginEvidence.CANNOT_TELL
 
 
 # Both at once.
@@ -182,9 +182,9 @@ def look(
 
 UNSURE_CASES = [
     # name, when the row is from, since when rows are unsure, what the margin says
-    ("before the look could have missed it", SIGNED_MS - 7_000, SIGNED_MS - 6_000, Margin.MOVED),
-    ("when the look may have missed it", SIGNED_MS - 500, SIGNED_MS - 6_000, Margin.CANNOT_TELL),
-    ("when no look can have missed it", SIGNED_MS - 500, None, Margin.MOVED),
+    ("before the look could have missed it", SIGNED_MS - 7_000, SIGNED_MS - 6_000, MarginEvidence.MOVED),
+    ("when the look may have missed it", SIGNED_MS - 500, SIGNED_MS - 6_000, MarginEvidence.CANNOT_TELL),
+    ("when no look can have missed it", SIGNED_MS - 500, None, MarginEvidence.MOVED),
 ]
 
 
@@ -192,7 +192,7 @@ UNSURE_CASES = [
     ("time_ms", "since_ms", "margin"), [case[1:] for case in UNSURE_CASES], ids=[case[0] for case in UNSURE_CASES]
 )
 def test_what_moved_just_before_the_intent_may_be_in_its_margin_or_not(
-    time_ms: int, since_ms: int | None, margin: Margin
+    time_ms: int, since_ms: int | None, margin: MarginEvidence
 ) -> None:
     earlier = row("-120", "f1", cause=Cause.FUNDING, time_ms=time_ms)
     seen = sight(
@@ -216,28 +216,39 @@ FOREIGN = row("-120", "o1", symbol="ETHUSDT", side=None)
 
 SIGHTS = [
     # the position, the rows, whether both sides are open; the rows that match and what the margin says
-    (position(PLACE, "1500"), (row(),), False, ("r1",), Margin.MOVED),
-    (position(PLACE, "1200"), (), False, (), Margin.NOT_MOVED),
-    (position(PLACE, "1200"), (row(), row(row_id="r2")), False, ("r1", "r2"), Margin.NOT_MOVED),
-    (position(PLACE, "1080"), (), False, (), Margin.CANNOT_TELL),
-    (position(PLACE, "1080"), (FUNDING,), False, (), Margin.NOT_MOVED),
-    (position(PLACE, "1380"), (FUNDING, row()), False, ("r1",), Margin.MOVED),
-    (position(PLACE, "1080"), (UNNAMED,), False, (), Margin.NOT_MOVED),
-    (position(PLACE, "1200"), (UNNAMED,), True, (), Margin.CANNOT_TELL),
-    (position(PLACE, "1200"), (SMALL,), True, (), Margin.NOT_MOVED),
-    (position(PLACE, "1200"), (row("-120", "f1", side="short", cause=Cause.FUNDING),), True, (), Margin.NOT_MOVED),
-    (position(PLACE, "1200"), (FOREIGN,), True, (), Margin.NOT_MOVED),
-    (position(PLACE, "1200"), (row("50", time_ms=SIGNED_MS - 9999),), False, (), Margin.NOT_MOVED),
-    (position(PLACE, "1500"), (row(row_id="claimed"),), False, (), Margin.NOT_MOVED),
-    (None, (), False, (), Margin.CANNOT_TELL),
-    (position(PLACE, "1500", size="0"), (), False, (), Margin.CANNOT_TELL),
-    (position(PLACE, "1500", kind=CROSSED), (), False, (), Margin.CANNOT_TELL),
+    (position(PLACE, "1500"), (row(),), False, ("r1",), MarginEvidence.MOVED),
+    (position(PLACE, "1200"), (), False, (), MarginEvidence.NOT_MOVED),
+    (position(PLACE, "1200"), (row(), row(row_id="r2")), False, ("r1", "r2"), MarginEvidence.NOT_MOVED),
+    (position(PLACE, "1080"), (), False, (), MarginEvidence.CANNOT_TELL),
+    (position(PLACE, "1080"), (FUNDING,), False, (), MarginEvidence.NOT_MOVED),
+    (position(PLACE, "1380"), (FUNDING, row()), False, ("r1",), MarginEvidence.MOVED),
+    (position(PLACE, "1080"), (UNNAMED,), False, (), MarginEvidence.NOT_MOVED),
+    (position(PLACE, "1200"), (UNNAMED,), True, (), MarginEvidence.CANNOT_TELL),
+    (position(PLACE, "1200"), (SMALL,), True, (), MarginEvidence.NOT_MOVED),
+    (
+        position(PLACE, "1200"),
+        (row("-120", "f1", side="short", cause=Cause.FUNDING),),
+        True,
+        (),
+        MarginEvidence.NOT_MOVED,
+    ),
+    (position(PLACE, "1200"), (FOREIGN,), True, (), MarginEvidence.NOT_MOVED),
+    (position(PLACE, "1200"), (row("50", time_ms=SIGNED_MS - 9999),), False, (), MarginEvidence.NOT_MOVED),
+    (position(PLACE, "1500"), (row(row_id="claimed"),), False, (), MarginEvidence.NOT_MOVED),
+    (None, (), False, (), MarginEvidence.CANNOT_TELL),
+    (position(PLACE, "1500", size="0"), (), False, (), MarginEvidence.CANNOT_TELL),
+    (position(PLACE, "1500", kind=CROSSED), (), False, (), MarginEvidence.CANNOT_TELL),
 ]
 
 
 @pytest.mark.parametrize(("found", "rows", "shared", "matching", "margin"), SIGHTS)
 def test_a_look_is_what_both_witnesses_say(
-    *, found: Position | None, rows: tuple[LedgerRow, ...], shared: bool, matching: tuple[str, ...], margin: Margin
+    *,
+    found: Position | None,
+    rows: tuple[LedgerRow, ...],
+    shared: bool,
+    matching: tuple[str, ...],
+    margin: MarginEvidence,
 ) -> None:
     seen = look(found, *rows, shared=shared)
     assert (seen.rows, seen.margin, seen.complete) == (matching, margin, True)
@@ -251,13 +262,13 @@ def test_a_look_shows_the_live_margin_of_an_open_isolated_position_only() -> Non
 @pytest.mark.parametrize(
     ("journalled", "now", "says"),
     [
-        (None, "p2", Margin.MOVED),
-        ("p1", "p1", Margin.MOVED),
-        ("p1", "p2", Margin.CANNOT_TELL),
-        ("p1", None, Margin.CANNOT_TELL),
+        (None, "p2", MarginEvidence.MOVED),
+        ("p1", "p1", MarginEvidence.MOVED),
+        ("p1", "p2", MarginEvidence.CANNOT_TELL),
+        ("p1", None, MarginEvidence.CANNOT_TELL),
     ],
 )
-def test_a_reopened_position_tells_nothing(journalled: str | None, now: str | None, says: Margin) -> None:
+def test_a_reopened_position_tells_nothing(journalled: str | None, now: str | None, says: MarginEvidence) -> None:
     assert look(position(PLACE, "1500", identity=now), wanted=intent(identity=journalled)).margin is says
 
 
@@ -281,69 +292,71 @@ def test_a_type_change_moved_no_margin() -> None:
 
 # The table.
 
-ANY = tuple(Margin)
+ANY = tuple(MarginEvidence)
 TABLE = [
     # rows, margin, then what it proves in doubt, once accepted, once unknown (before the deadline)
-    (1, ANY, Judgement.APPLIED, Judgement.APPLIED, Judgement.APPLIED),
-    (2, ANY, Judgement.UNKNOWN, Judgement.APPLIED, Judgement.UNKNOWN),
-    (3, ANY, Judgement.UNKNOWN, Judgement.APPLIED, Judgement.UNKNOWN),
-    (0, (Margin.MOVED,), Judgement.LOOK_AGAIN, Judgement.LOOK_AGAIN, Judgement.LOOK_AGAIN),
-    (0, (Margin.NOT_MOVED,), Judgement.NOT_APPLIED, Judgement.UNKNOWN, Judgement.UNKNOWN),
-    (0, (Margin.CANNOT_TELL,), Judgement.UNKNOWN, Judgement.UNKNOWN, Judgement.UNKNOWN),
+    (1, ANY, Verdict.APPLIED, Verdict.APPLIED, Verdict.APPLIED),
+    (2, ANY, Verdict.UNKNOWN, Verdict.APPLIED, Verdict.UNKNOWN),
+    (3, ANY, Verdict.UNKNOWN, Verdict.APPLIED, Verdict.UNKNOWN),
+    (0, (MarginEvidence.MOVED,), Verdict.LOOK_AGAIN, Verdict.LOOK_AGAIN, Verdict.LOOK_AGAIN),
+    (0, (MarginEvidence.NOT_MOVED,), Verdict.NOT_APPLIED, Verdict.UNKNOWN, Verdict.UNKNOWN),
+    (0, (MarginEvidence.CANNOT_TELL,), Verdict.UNKNOWN, Verdict.UNKNOWN, Verdict.UNKNOWN),
 ]
 LINES = [
     (rows, margin, was, proves)
     for rows, margins, *proven in TABLE
     for margin in margins
-    for was, proves in zip(Was, proven, strict=True)
+    for was, proves in zip(PriorOutcome, proven, strict=True)
 ]
 
 
-def seen(rows: int, margin: Margin, *, complete: bool = True) -> Sight:
+def seen(rows: int, margin: MarginEvidence, *, complete: bool = True) -> Sight:
     return Sight(rows=tuple(f"r{n}" for n in range(rows)), margin=margin, complete=complete, asked_ms=0)
 
 
 @pytest.mark.parametrize(("rows", "margin", "was", "proves"), LINES)
-def test_a_look_proves_what_the_table_says(rows: int, margin: Margin, was: Was, proves: Judgement) -> None:
+def test_a_look_proves_what_the_table_says(
+    rows: int, margin: MarginEvidence, was: PriorOutcome, proves: Verdict
+) -> None:
     assert judge(seen(rows, margin), was=was, long_after=False, deadline_passed=False) is proves
 
 
 @pytest.mark.parametrize(("rows", "margin", "was", "proves"), LINES)
 def test_the_deadline_changes_only_what_was_still_looked_for(
-    rows: int, margin: Margin, was: Was, proves: Judgement
+    rows: int, margin: MarginEvidence, was: PriorOutcome, proves: Verdict
 ) -> None:
-    late = Judgement.APPLIED_ON_MARGIN if proves is Judgement.LOOK_AGAIN else proves
+    late = Verdict.APPLIED_ON_MARGIN if proves is Verdict.LOOK_AGAIN else proves
     assert judge(seen(rows, margin), was=was, long_after=False, deadline_passed=True) is late
 
 
 @pytest.mark.parametrize(("rows", "margin", "was", "proves"), LINES)
 @pytest.mark.parametrize("deadline_passed", [False, True])
 def test_long_after_a_complete_ledger_settles_none_as_not_applied(
-    *, rows: int, margin: Margin, was: Was, proves: Judgement, deadline_passed: bool
+    *, rows: int, margin: MarginEvidence, was: PriorOutcome, proves: Verdict, deadline_passed: bool
 ) -> None:
-    settled = proves if rows else Judgement.NOT_APPLIED
+    settled = proves if rows else Verdict.NOT_APPLIED
     assert judge(seen(rows, margin), was=was, long_after=True, deadline_passed=deadline_passed) is settled
 
 
 @pytest.mark.parametrize(("rows", "margin", "was", "proves"), LINES)
 def test_out_of_the_ledgers_reach_the_lane_is_released_but_two_rows_stay_for_a_person(
-    rows: int, margin: Margin, was: Was, proves: Judgement
+    rows: int, margin: MarginEvidence, was: PriorOutcome, proves: Verdict
 ) -> None:
-    settled = proves if rows else Judgement.RELEASED
+    settled = proves if rows else Verdict.RELEASED
     assert judge(seen(rows, margin, complete=False), was=was, long_after=True, deadline_passed=True) is settled
 
 
-@pytest.mark.parametrize("was", list(Was))
-def test_a_ledger_that_does_not_reach_back_is_no_evidence_of_absence(was: Was) -> None:
-    found = seen(0, Margin.NOT_MOVED, complete=False)
-    assert judge(found, was=was, long_after=False, deadline_passed=True) is Judgement.UNKNOWN
+@pytest.mark.parametrize("was", list(PriorOutcome))
+def test_a_ledger_that_does_not_reach_back_is_no_evidence_of_absence(was: PriorOutcome) -> None:
+    found = seen(0, MarginEvidence.NOT_MOVED, complete=False)
+    assert judge(found, was=was, long_after=False, deadline_passed=True) is Verdict.UNKNOWN
 
 
 @pytest.mark.parametrize(
     ("live", "proves"),
-    [(ISOLATED, Judgement.APPLIED), (CROSSED, Judgement.NOT_APPLIED), (None, Judgement.UNKNOWN)],
+    [(ISOLATED, Verdict.APPLIED), (CROSSED, Verdict.NOT_APPLIED), (None, Verdict.UNKNOWN)],
 )
-def test_a_type_change_is_seen_or_it_did_not_happen(live: MarginType | None, proves: Judgement) -> None:
+def test_a_type_change_is_seen_or_it_did_not_happen(live: MarginType | None, proves: Verdict) -> None:
     asked = intent(None, action="set_margin_type", before="crossed", wanted="isolated")
     assert judge_type(asked, live) is proves
 

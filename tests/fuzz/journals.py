@@ -20,7 +20,7 @@ from reconcile.errors import ReconcileError
 from reconcile.journal.chain import fold, line_hash, objects
 from reconcile.journal.codec import GENESIS, seal
 from reconcile.journal.file.store import FileStore
-from reconcile.journal.records import Known
+from reconcile.journal.records import IntentStatus
 from reconcile.journal.state import JournalState
 from reconcile.render import audit_chain, audit_diff, audit_log, audit_run
 from reconcile.render import json as documents
@@ -119,10 +119,13 @@ def _journals() -> tuple[bytes, ...]:
     """Short journals that between them have records of every kind."""
     scripts: tuple[Callable[[Desk], object], ...] = (
         lambda desk: desk.apply((LONG, "300")),
-        lambda desk: (desk.apply((LONG, "300"), known=(Known.UNKNOWN,)), desk.resolve(f"run0001-{LONG}", applied=True)),
+        lambda desk: (
+            desk.apply((LONG, "300"), known=(IntentStatus.UNKNOWN,)),
+            desk.resolve(f"run0001-{LONG}", applied=True),
+        ),
         lambda desk: (
             desk.apply((SHORT, "-1"), known=(), finish=False),
-            desk.settle(f"run0001-{SHORT}", Known.APPLIED, "899.5"),
+            desk.settle(f"run0001-{SHORT}", IntentStatus.APPLIED, "899.5"),
         ),
         lambda desk: (desk.refuse("frozen", "starting desk: frozen"), desk.apply()),
     )

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from reconcile.errors import ChainBroken, JournalError
-from reconcile.journal.chain import Position, fold, line_hash, objects, verified
+from reconcile.journal.chain import ChainHead, fold, line_hash, objects, verified
 from reconcile.journal.codec import GENESIS, Header, encode, parse_line, rfc3339, seal
 from reconcile.journal.records import Noted, Record
 from tests.kit.journals import ACCOUNT, START_MS, chained, intent, steps
@@ -206,10 +206,10 @@ def test_objects_before_a_break_are_handed_out() -> None:
 
 
 def test_reading_can_go_on_from_a_known_position() -> None:
-    position = Position(line=4, head=line_hash(ORIGINAL[3]))
+    position = ChainHead(line=4, head=line_hash(ORIGINAL[3]))
 
     assert [line for line, _ in verified(ORIGINAL[4:], position, name="journal")] == ORIGINAL[4:]
-    assert position == Position(line=LAST, head=line_hash(ORIGINAL[-1]))
+    assert position == ChainHead(line=LAST, head=line_hash(ORIGINAL[-1]))
 
 
 def test_a_long_journal_is_folded_in_little_memory() -> None:

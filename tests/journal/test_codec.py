@@ -16,7 +16,7 @@ from reconcile.journal.codec import (
     MAX_LINE,
     MAX_MARKS,
     Header,
-    Opaque,
+    UnknownRecord,
     decode,
     encode,
     is_sealed,
@@ -26,7 +26,7 @@ from reconcile.journal.codec import (
 )
 from reconcile.journal.records import (
     Intent,
-    Known,
+    IntentStatus,
     Noted,
     Outcome,
     PlanUsed,
@@ -42,9 +42,16 @@ EVERY_KIND: tuple[Record | Header, ...] = (
     Header(format=FORMAT, identity="okx-live-7"),
     intent(1),
     Outcome(
-        intent_id="i", known=Known.APPLIED, effect_ms=5, after="6", evidence="row", claim="9", code="0", message="好"
+        intent_id="i",
+        known=IntentStatus.APPLIED,
+        effect_ms=5,
+        after="6",
+        evidence="row",
+        claim="9",
+        code="0",
+        message="好",
     ),
-    Outcome(intent_id="i", known=Known.NOT_SENT, effect_ms=None),
+    Outcome(intent_id="i", known=IntentStatus.NOT_SENT, effect_ms=None),
     RunStarted(
         host="alpha",
         command="apply",
@@ -111,7 +118,7 @@ def test_the_same_details_in_another_order_are_the_same_line() -> None:
 
 
 def test_half_a_surrogate_pair_in_a_message_can_be_journalled() -> None:
-    record = Outcome(intent_id="i", known=Known.REFUSED, effect_ms=None, message="\ud800")
+    record = Outcome(intent_id="i", known=IntentStatus.REFUSED, effect_ms=None, message="\ud800")
 
     assert decode(parse_line(line_of(record))) == record
 
@@ -163,7 +170,7 @@ def test_a_kind_of_a_newer_version_is_read_as_it_stands() -> None:
         b'{"seq":2,"prev":"x","at":"2026-01-01T00:00:00.000Z","kind":"teleported","run":"r","to":"mars","share":0.5}'
     )
 
-    assert decode(parse_line(line)) == Opaque(name="teleported", fields={"to": "mars", "share": Decimal("0.5")})
+    assert decode(parse_line(line)) == UnknownRecord(name="teleported", fields={"to": "mars", "share": Decimal("0.5")})
 
 
 NO_TEXT: tuple[Any, ...] = (7, True, 1.5, [], {}, ["x"])

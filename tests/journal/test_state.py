@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from reconcile.journal.records import Effect, Known, Noted, PlanUsed, Record, Resolved, RunFinished, RunStarted
+from reconcile.journal.records import Effect, IntentStatus, Noted, PlanUsed, Record, Resolved, RunFinished, RunStarted
 from reconcile.journal.state import MOST_SENT, JournalState
 from tests.kit.journals import intent, outcome
 
@@ -29,32 +29,32 @@ def resolved(*, applied: bool, effect_ms: int = 20_000) -> Resolved:
 FIRST = intent(1)
 TYPE_CHANGE = replace(FIRST, action="set_margin_type", amount=None, asset=None, before="crossed", wanted="isolated")
 
-SETTLING: dict[str, tuple[list[Record], Known | None, bool]] = {
+SETTLING: dict[str, tuple[list[Record], IntentStatus | None, bool]] = {
     # name: (records, what the unsettled intent is known as, whether it is unsettled)
     "no outcome": ([FIRST], None, True),
-    "accepted": ([FIRST, outcome(1, Known.ACCEPTED, effect_ms=2_000)], Known.ACCEPTED, True),
-    "unknown": ([FIRST, outcome(1, Known.UNKNOWN)], Known.UNKNOWN, True),
-    "applied": ([FIRST, outcome(1, Known.APPLIED, effect_ms=2_000)], None, False),
-    "refused": ([FIRST, outcome(1, Known.REFUSED)], None, False),
-    "not sent": ([FIRST, outcome(1, Known.NOT_SENT)], None, False),
-    "not applied": ([FIRST, outcome(1, Known.NOT_APPLIED)], None, False),
-    "released": ([FIRST, outcome(1, Known.UNKNOWN), outcome(1, Known.RELEASED)], None, False),
+    "accepted": ([FIRST, outcome(1, IntentStatus.ACCEPTED, effect_ms=2_000)], IntentStatus.ACCEPTED, True),
+    "unknown": ([FIRST, outcome(1, IntentStatus.UNKNOWN)], IntentStatus.UNKNOWN, True),
+    "applied": ([FIRST, outcome(1, IntentStatus.APPLIED, effect_ms=2_000)], None, False),
+    "refused": ([FIRST, outcome(1, IntentStatus.REFUSED)], None, False),
+    "not sent": ([FIRST, outcome(1, IntentStatus.NOT_SENT)], None, False),
+    "not applied": ([FIRST, outcome(1, IntentStatus.NOT_APPLIED)], None, False),
+    "released": ([FIRST, outcome(1, IntentStatus.UNKNOWN), outcome(1, IntentStatus.RELEASED)], None, False),
     "accepted, then applied": (
-        [FIRST, outcome(1, Known.ACCEPTED, effect_ms=2_000), outcome(1, Known.APPLIED, effect_ms=2_000)],
+        [FIRST, outcome(1, IntentStatus.ACCEPTED, effect_ms=2_000), outcome(1, IntentStatus.APPLIED, effect_ms=2_000)],
         None,
         False,
     ),
     "accepted, then unknown": (
-        [FIRST, outcome(1, Known.ACCEPTED, effect_ms=2_000), outcome(1, Known.UNKNOWN, effect_ms=9_000)],
-        Known.UNKNOWN,
+        [FIRST, outcome(1, IntentStatus.ACCEPTED, effect_ms=2_000), outcome(1, IntentStatus.UNKNOWN, effect_ms=9_000)],
+        IntentStatus.UNKNOWN,
         True,
     ),
-    "resolved as applied": ([FIRST, outcome(1, Known.UNKNOWN), resolved(applied=True)], None, False),
+    "resolved as applied": ([FIRST, outcome(1, IntentStatus.UNKNOWN), resolved(applied=True)], None, False),
     "resolved as not applied": ([FIRST, resolved(applied=False)], None, False),
-    "outcome of another intent": ([FIRST, outcome(2, Known.APPLIED, effect_ms=2_000)], None, True),
+    "outcome of another intent": ([FIRST, outcome(2, IntentStatus.APPLIED, effect_ms=2_000)], None, True),
     "resolve of another intent": ([FIRST, replace(resolved(applied=True), intent_id="intent-2")], None, True),
     "a later intent of the lane": (
-        [FIRST, outcome(1, Known.NOT_APPLIED), replace(intent(2), lane=LANE)],
+        [FIRST, outcome(1, IntentStatus.NOT_APPLIED), replace(intent(2), lane=LANE)],
         None,
         True,
     ),
@@ -65,7 +65,7 @@ SETTLING: dict[str, tuple[list[Record], Known | None, bool]] = {
 @pytest.mark.parametrize(("records", "known", "open_"), SETTLING.values(), ids=SETTLING)
 def test_an_intent_is_unsettled_until_its_fate_is_known(
     records: list[Record],
-    known: Known | None,
+    known: IntentStatus | None,
     open_: bool,  # noqa: FBT001
 ) -> None:
     found = folded(records).unsettled.get(LANE)
@@ -75,7 +75,7 @@ def test_an_intent_is_unsettled_until_its_fate_is_known(
 
 
 def test_an_unsettled_intent_keeps_when_it_was_written_and_the_latest_evidence() -> None:
-    state = folded([Noted(what="x"), FIRST, outcome(1, Known.UNKNOWN, effect_ms=9_000, evidence="two rows")])
+    state = folded([Noted(what="x"), FIRST, outcome(1, IntentStatus.UNKNOWN, effect_ms=9_000, evidence="two rows")])
 
     found = state.find("intent-1")
 
@@ -84,7 +84,7 @@ def test_an_unsettled_intent_keeps_when_it_was_written_and_the_latest_evidence()
 
 
 def test_a_settled_intent_is_not_found() -> None:
-    assert folded([FIRST, outcome(1, Known.REFUSED)]).find("intent-1") is None
+    assert folded([FIRST, outcome(1, IntentStatus.REFUSED)]).find("intent-1") is None
 
 
 def test_an_intent_that_was_overtaken_is_not_found() -> None:
@@ -94,28 +94,28 @@ def test_an_intent_that_was_overtaken_is_not_found() -> None:
 EFFECTS: dict[str, tuple[list[Record], tuple[int, str | None] | None]] = {
     # name: (records, (effect time, margin after) of the lane)
     "no outcome": ([FIRST], None),
-    "refused": ([FIRST, outcome(1, Known.REFUSED)], None),
-    "not applied": ([FIRST, outcome(1, Known.NOT_APPLIED)], None),
-    "accepted": ([FIRST, outcome(1, Known.ACCEPTED, effect_ms=2_000)], (2_000, "1500.5")),
+    "refused": ([FIRST, outcome(1, IntentStatus.REFUSED)], None),
+    "not applied": ([FIRST, outcome(1, IntentStatus.NOT_APPLIED)], None),
+    "accepted": ([FIRST, outcome(1, IntentStatus.ACCEPTED, effect_ms=2_000)], (2_000, "1500.5")),
     "applied, and seen with others' moves": (
-        [FIRST, outcome(1, Known.APPLIED, effect_ms=2_000, after="1500")],
+        [FIRST, outcome(1, IntentStatus.APPLIED, effect_ms=2_000, after="1500")],
         (2_000, "1500.5"),
     ),
-    "unknown after the fence": ([FIRST, outcome(1, Known.UNKNOWN, effect_ms=9_000)], (9_000, None)),
-    "a type change": ([TYPE_CHANGE, outcome(1, Known.APPLIED, effect_ms=2_000)], (2_000, None)),
+    "unknown after the fence": ([FIRST, outcome(1, IntentStatus.UNKNOWN, effect_ms=9_000)], (9_000, None)),
+    "a type change": ([TYPE_CHANGE, outcome(1, IntentStatus.APPLIED, effect_ms=2_000)], (2_000, None)),
     "an effect that is dated before an earlier one": (
         [
             FIRST,
-            outcome(1, Known.APPLIED, effect_ms=9_000),
+            outcome(1, IntentStatus.APPLIED, effect_ms=9_000),
             replace(intent(2), lane=LANE, address=FIRST.address),
-            outcome(2, Known.APPLIED, effect_ms=2_000, after="1801"),
+            outcome(2, IntentStatus.APPLIED, effect_ms=2_000, after="1801"),
         ],
         (9_000, "1500.5"),
     ),
     "resolved as applied": ([FIRST, resolved(applied=True)], (20_000, "1500.5")),
     "resolved as not applied": ([FIRST, resolved(applied=False)], (20_000, None)),
     "resolved with a time before the last effect": (
-        [FIRST, outcome(1, Known.UNKNOWN, effect_ms=9_000), resolved(applied=False, effect_ms=8_000)],
+        [FIRST, outcome(1, IntentStatus.UNKNOWN, effect_ms=9_000), resolved(applied=False, effect_ms=8_000)],
         (9_000, None),
     ),
 }
@@ -133,41 +133,41 @@ def test_a_lane_remembers_its_last_effect_at_the_latest_it_can_have_been(
 
 
 SECOND = replace(intent(2), lane=LANE, address=FIRST.address, before="1500.5", wanted="1801", signed_at_ms=50_000)
-APPLIED_BEFORE: list[Record] = [FIRST, outcome(1, Known.APPLIED, effect_ms=2_000)]
+APPLIED_BEFORE: list[Record] = [FIRST, outcome(1, IntentStatus.APPLIED, effect_ms=2_000)]
 
 MOVES: dict[str, tuple[list[Record], tuple[str, str] | None]] = {
     # name: (records, margin before and after the last move that a look must have seen)
     "no outcome": ([FIRST], None),
-    "refused": ([FIRST, outcome(1, Known.REFUSED)], None),
+    "refused": ([FIRST, outcome(1, IntentStatus.REFUSED)], None),
     "applied": (APPLIED_BEFORE, ("1200", "1500.5")),
-    "accepted": ([FIRST, outcome(1, Known.ACCEPTED, effect_ms=2_000)], ("1200", "1500.5")),
-    "a type change": ([TYPE_CHANGE, outcome(1, Known.APPLIED, effect_ms=2_000)], None),
+    "accepted": ([FIRST, outcome(1, IntentStatus.ACCEPTED, effect_ms=2_000)], ("1200", "1500.5")),
+    "a type change": ([TYPE_CHANGE, outcome(1, IntentStatus.APPLIED, effect_ms=2_000)], None),
     "a type change after a move": (
         [
             *APPLIED_BEFORE,
             replace(TYPE_CHANGE, intent_id="intent-2"),
-            outcome(2, Known.APPLIED, effect_ms=60_000),
+            outcome(2, IntentStatus.APPLIED, effect_ms=60_000),
         ],
         ("1200", "1500.5"),
     ),
     "applied, then a second in doubt": ([*APPLIED_BEFORE, SECOND], ("1200", "1500.5")),
     "applied, then a second": (
-        [*APPLIED_BEFORE, SECOND, outcome(2, Known.APPLIED, effect_ms=60_000)],
+        [*APPLIED_BEFORE, SECOND, outcome(2, IntentStatus.APPLIED, effect_ms=60_000)],
         ("1500.5", "1801"),
     ),
     "accepted, then unknown": (
-        [FIRST, outcome(1, Known.ACCEPTED, effect_ms=2_000), outcome(1, Known.UNKNOWN, effect_ms=9_000)],
+        [FIRST, outcome(1, IntentStatus.ACCEPTED, effect_ms=2_000), outcome(1, IntentStatus.UNKNOWN, effect_ms=9_000)],
         None,
     ),
     "accepted, then not applied": (
-        [FIRST, outcome(1, Known.ACCEPTED, effect_ms=2_000), outcome(1, Known.NOT_APPLIED)],
+        [FIRST, outcome(1, IntentStatus.ACCEPTED, effect_ms=2_000), outcome(1, IntentStatus.NOT_APPLIED)],
         None,
     ),
     "applied, then a second accepted and resolved as not applied": (
         [
             *APPLIED_BEFORE,
             SECOND,
-            outcome(2, Known.ACCEPTED, effect_ms=60_000),
+            outcome(2, IntentStatus.ACCEPTED, effect_ms=60_000),
             replace(resolved(applied=False), intent_id="intent-2"),
         ],
         ("1200", "1500.5"),
@@ -175,18 +175,18 @@ MOVES: dict[str, tuple[list[Record], tuple[str, str] | None]] = {
     "accepted, unknown, then applied": (
         [
             FIRST,
-            outcome(1, Known.ACCEPTED, effect_ms=2_000),
-            outcome(1, Known.UNKNOWN, effect_ms=9_000),
-            outcome(1, Known.APPLIED, effect_ms=9_000),
+            outcome(1, IntentStatus.ACCEPTED, effect_ms=2_000),
+            outcome(1, IntentStatus.UNKNOWN, effect_ms=9_000),
+            outcome(1, IntentStatus.APPLIED, effect_ms=9_000),
         ],
         ("1200", "1500.5"),
     ),
     "accepted twice, then unknown": (
         [
             FIRST,
-            outcome(1, Known.ACCEPTED, effect_ms=2_000),
-            outcome(1, Known.ACCEPTED, effect_ms=2_000, evidence="still"),
-            outcome(1, Known.UNKNOWN, effect_ms=9_000),
+            outcome(1, IntentStatus.ACCEPTED, effect_ms=2_000),
+            outcome(1, IntentStatus.ACCEPTED, effect_ms=2_000, evidence="still"),
+            outcome(1, IntentStatus.UNKNOWN, effect_ms=9_000),
         ],
         None,
     ),
@@ -205,10 +205,10 @@ def test_an_address_remembers_the_last_move_that_is_known_to_have_happened(
 APPLIED: dict[str, tuple[list[Record], tuple[str, str] | None]] = {
     # name: (records, (margin, when) that drift is measured from)
     "no outcome": ([FIRST], None),
-    "accepted": ([FIRST, outcome(1, Known.ACCEPTED, effect_ms=2_000)], None),
+    "accepted": ([FIRST, outcome(1, IntentStatus.ACCEPTED, effect_ms=2_000)], None),
     "applied as wanted": (APPLIED_BEFORE, ("1500.5", "second 1")),
-    "applied as seen": ([FIRST, outcome(1, Known.APPLIED, effect_ms=2_000, after="1499")], ("1499", "second 1")),
-    "a type change": ([TYPE_CHANGE, outcome(1, Known.APPLIED, effect_ms=2_000)], None),
+    "applied as seen": ([FIRST, outcome(1, IntentStatus.APPLIED, effect_ms=2_000, after="1499")], ("1499", "second 1")),
+    "a type change": ([TYPE_CHANGE, outcome(1, IntentStatus.APPLIED, effect_ms=2_000)], None),
     "resolved as applied": ([FIRST, resolved(applied=True)], ("1500.5", "second 1")),
     "a type change resolved as applied": ([TYPE_CHANGE, resolved(applied=True)], None),
     "resolved as not applied": ([FIRST, resolved(applied=False)], None),
@@ -221,7 +221,7 @@ def test_drift_is_measured_from_the_last_applied_step(records: list[Record], exp
 
 
 def test_an_effect_says_what_a_later_look_must_fit() -> None:
-    state = folded([FIRST, outcome(1, Known.APPLIED, effect_ms=2_000, claim="row 5")])
+    state = folded([FIRST, outcome(1, IntentStatus.APPLIED, effect_ms=2_000, claim="row 5")])
 
     assert state.effects[LANE] == Effect(
         address=FIRST.address,
@@ -237,14 +237,18 @@ def test_an_effect_says_what_a_later_look_must_fit() -> None:
 
 
 def test_a_claimed_row_stays_claimed_whatever_becomes_of_the_intent() -> None:
-    late = outcome(1, Known.APPLIED, effect_ms=2_000, claim="row 6")
+    late = outcome(1, IntentStatus.APPLIED, effect_ms=2_000, claim="row 6")
 
-    assert folded([FIRST, outcome(1, Known.APPLIED, effect_ms=2_000, claim="row 5"), late]).claims == {"row 5", "row 6"}
+    assert folded([FIRST, outcome(1, IntentStatus.APPLIED, effect_ms=2_000, claim="row 5"), late]).claims == {
+        "row 5",
+        "row 6",
+    }
 
 
 def test_a_claim_is_forgotten_once_no_ledger_reaches_back_to_it() -> None:
     claims: list[Record] = [
-        outcome(1, Known.APPLIED, effect_ms=day * DAY_MS, claim=f"day {day}") for day in (0, 40, 119, 120, 121, 160)
+        outcome(1, IntentStatus.APPLIED, effect_ms=day * DAY_MS, claim=f"day {day}")
+        for day in (0, 40, 119, 120, 121, 160)
     ]
 
     assert folded(claims).claims == {"day 40", "day 119", "day 120", "day 121", "day 160"}
@@ -252,9 +256,9 @@ def test_a_claim_is_forgotten_once_no_ledger_reaches_back_to_it() -> None:
 
 def test_a_claim_without_a_time_is_never_forgotten() -> None:
     claims: list[Record] = [
-        outcome(1, Known.UNKNOWN, claim="timeless"),
-        outcome(2, Known.APPLIED, effect_ms=DAY_MS, claim="early"),
-        outcome(3, Known.APPLIED, effect_ms=900 * DAY_MS, claim="late"),
+        outcome(1, IntentStatus.UNKNOWN, claim="timeless"),
+        outcome(2, IntentStatus.APPLIED, effect_ms=DAY_MS, claim="early"),
+        outcome(3, IntentStatus.APPLIED, effect_ms=900 * DAY_MS, claim="late"),
     ]
 
     assert folded(claims).claims == {"timeless", "late"}
@@ -288,22 +292,25 @@ def counting(intent_id: str) -> dict[str, object]:
     return {"moved": {"SYM1.long": {"ours": [{"intent_id": intent_id, "amount": "300.5"}]}}}
 
 
-CLAIMED = outcome(1, Known.APPLIED, effect_ms=2_000, claim="77")
-SENT: dict[str, tuple[list[Record], list[tuple[Known | None, str | None, bool]]]] = {
+CLAIMED = outcome(1, IntentStatus.APPLIED, effect_ms=2_000, claim="77")
+SENT: dict[str, tuple[list[Record], list[tuple[IntentStatus | None, str | None, bool]]]] = {
     # name: (records, the steps that the last look does not account for: known, claimed row, whether it is sure)
     "in flight": ([FIRST], [(None, None, True)]),
-    "applied": ([FIRST, CLAIMED], [(Known.APPLIED, "77", True)]),
-    "refused": ([FIRST, outcome(1, Known.REFUSED)], []),
-    "not sent": ([FIRST, outcome(1, Known.NOT_SENT)], []),
-    "not applied": ([FIRST, outcome(1, Known.NOT_APPLIED)], []),
+    "applied": ([FIRST, CLAIMED], [(IntentStatus.APPLIED, "77", True)]),
+    "refused": ([FIRST, outcome(1, IntentStatus.REFUSED)], []),
+    "not sent": ([FIRST, outcome(1, IntentStatus.NOT_SENT)], []),
+    "not applied": ([FIRST, outcome(1, IntentStatus.NOT_APPLIED)], []),
     "a change of the type": ([TYPE_CHANGE], []),
-    "resolved as applied": ([FIRST, resolved(applied=True)], [(Known.APPLIED, None, False)]),
+    "resolved as applied": ([FIRST, resolved(applied=True)], [(IntentStatus.APPLIED, None, False)]),
     "resolved as not applied": ([FIRST, resolved(applied=False)], []),
     "applied before a look": ([FIRST, CLAIMED, finished()], []),
     "open at a look": ([FIRST, finished()], [(None, None, False)]),
     "open at a look that counted it": ([FIRST, finished(**counting("intent-1"))], []),
-    "open at a look, and applied later": ([FIRST, finished(), CLAIMED], [(Known.APPLIED, "77", False)]),
-    "a run that ended without a look": ([FIRST, CLAIMED, finished(live_at_ms=None)], [(Known.APPLIED, "77", True)]),
+    "open at a look, and applied later": ([FIRST, finished(), CLAIMED], [(IntentStatus.APPLIED, "77", False)]),
+    "a run that ended without a look": (
+        [FIRST, CLAIMED, finished(live_at_ms=None)],
+        [(IntentStatus.APPLIED, "77", True)],
+    ),
     "an outcome of nothing": ([CLAIMED], []),
 }
 
@@ -321,7 +328,7 @@ def test_only_the_last_steps_of_an_address_are_remembered() -> None:
     many = [
         record
         for number in range(MOST_SENT + 5)
-        for record in (replace(intent(number), address=FIRST.address, lane=LANE), outcome(number, Known.APPLIED))
+        for record in (replace(intent(number), address=FIRST.address, lane=LANE), outcome(number, IntentStatus.APPLIED))
     ]
 
     assert list(folded(many).sent["SYM1.long"]) == [f"intent-{number}" for number in range(5, MOST_SENT + 5)]

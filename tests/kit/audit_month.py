@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from reconcile.journal.base import Journal, Store
-from reconcile.journal.records import Intent, Known, Noted, Outcome, Resolved, RunFinished, RunStarted
+from reconcile.journal.records import Intent, IntentStatus, Noted, Outcome, Resolved, RunFinished, RunStarted
 from reconcile.model.account import Address
 from reconcile.money import plain
 
@@ -58,7 +58,7 @@ class Desk:
         *steps: tuple[str, str],
         actor: str = "alice",
         reason: str | None = None,
-        known: Sequence[Known] = (Known.ACCEPTED, Known.APPLIED),
+        known: Sequence[IntentStatus] = (IntentStatus.ACCEPTED, IntentStatus.APPLIED),
         finish: bool = True,
         **facts: Any,
     ) -> str:
@@ -99,11 +99,11 @@ class Desk:
         asyncio.run(self._held(run_id, go))
         return run_id
 
-    def settle(self, intent_id: str, known: Known, after: str | None) -> str:
+    def settle(self, intent_id: str, known: IntentStatus, after: str | None) -> str:
         """A run that learns what became of an earlier step, and nothing else."""
         self.number += 1
         run_id = f"run{self.number:04d}"
-        if after is not None and known is Known.APPLIED:
+        if after is not None and known is IntentStatus.APPLIED:
             self.margins[intent_id.partition("-")[2]] = Decimal(after)
 
         async def go(journal: Journal) -> None:
@@ -138,7 +138,7 @@ class Desk:
             await go(journal)
 
     async def _step(
-        self, journal: Journal, intent_id: str, place: str, amount: Decimal, known: Sequence[Known]
+        self, journal: Journal, intent_id: str, place: str, amount: Decimal, known: Sequence[IntentStatus]
     ) -> None:
         now = self.clock.wall_ms()
         before = self.margins[place]
@@ -164,8 +164,8 @@ class Desk:
         )
         self.clock.now_ms += 120
         for each in known:
-            after = plain(wanted) if each is Known.APPLIED else None
-            message = "Successfully modify position margin." if each is Known.ACCEPTED else ""
+            after = plain(wanted) if each is IntentStatus.APPLIED else None
+            message = "Successfully modify position margin." if each is IntentStatus.ACCEPTED else ""
             told = Outcome(
                 intent_id=intent_id,
                 known=each,
@@ -176,7 +176,7 @@ class Desk:
                 evidence="" if after is None else f"{plain(before)} → {after} seen after the exchange said yes",
             )
             await journal.append(told, durable=False)
-            if each is Known.APPLIED:
+            if each is IntentStatus.APPLIED:
                 self.margins[place] = wanted
 
     def _started(self, actor: str, reason: str | None, facts: Mapping[str, Any]) -> RunStarted:
@@ -241,9 +241,9 @@ def a_month(store: Store, clock: Calendar) -> Desk:
         elif day == 15:
             desk.refuse("frozen", "starting desk: frozen: incident 7; remove the freeze to go on")
         elif day == 17:
-            desk.apply((SHORT, "-100"), known=(Known.REFUSED,), reason="too early")
+            desk.apply((SHORT, "-100"), known=(IntentStatus.REFUSED,), reason="too early")
         elif day == 20:
-            desk.apply((SHORT, "55"), known=(Known.UNKNOWN,))
+            desk.apply((SHORT, "55"), known=(IntentStatus.UNKNOWN,))
         else:
             desk.apply(actor="cron")
     return desk

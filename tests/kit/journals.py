@@ -11,7 +11,7 @@ from reconcile.journal.chain import line_hash
 from reconcile.journal.codec import FORMAT, GENESIS, Header, encode, rfc3339
 from reconcile.journal.file.disk import Disk
 from reconcile.journal.file.store import FileStore
-from reconcile.journal.records import Intent, Known, Noted, Outcome, Record
+from reconcile.journal.records import Intent, IntentStatus, Noted, Outcome, Record
 from reconcile.model.account import Address, Side
 
 T = TypeVar("T")
@@ -80,7 +80,7 @@ def intent(number: int, *, lane: str | None = None, signed_at_ms: int = 1_000) -
     )
 
 
-def outcome(number: int, known: Known, **fields: object) -> Outcome:
+def outcome(number: int, known: IntentStatus, **fields: object) -> Outcome:
     """What is known about the intent of that number."""
     values: dict[str, object] = {"intent_id": f"intent-{number}", "known": known, "effect_ms": None} | fields
     return Outcome(**values)  # type: ignore[arg-type]
@@ -102,5 +102,5 @@ def steps(count: int) -> list[Record]:
     """That many records of three kinds in turn."""
     made: list[Record] = []
     for number in range(count):
-        made += [intent(number), outcome(number, Known.APPLIED, effect_ms=2_000), Noted(what=f"note {number}")]
+        made += [intent(number), outcome(number, IntentStatus.APPLIED, effect_ms=2_000), Noted(what=f"note {number}")]
     return made[:count]

@@ -13,7 +13,7 @@ from reconcile.audit.reporting import MOST_POINTS, report
 from reconcile.errors import InputError
 from reconcile.journal.file.disk import SystemDisk
 from reconcile.journal.file.store import FileStore
-from reconcile.journal.records import Known
+from reconcile.journal.records import IntentStatus
 from reconcile.model.reports import Report
 from reconcile.render import picture
 from reconcile.render.report import page
@@ -220,7 +220,7 @@ def test_a_long_history_is_thinned_out_and_keeps_its_marks_and_its_last_point(tm
 def test_one_point_and_no_price_is_a_picture_too(tmp_path: Path) -> None:
     clock = Calendar()
     store = FileStore(tmp_path, SystemDisk(), clock, inline)
-    Desk(store=store, clock=clock).apply((LONG, "300"), known=(Known.UNKNOWN,), finish=False)
+    Desk(store=store, clock=clock).apply((LONG, "300"), known=(IntentStatus.UNKNOWN,), finish=False)
 
     address = report(store, Filter(), now_ms=clock.wall_ms()).accounts[0].addresses[0]
 

@@ -13,12 +13,12 @@ from typing import Any
 from unittest.mock import patch
 
 from reconcile.errors import InDoubt, ReadFailed
-from reconcile.evidence.verdict import Margin, Sight
+from reconcile.evidence.verdict import MarginEvidence, Sight
 from reconcile.exchanges.base import CodeClass
 from reconcile.exchanges.http import answers, transport
 from reconcile.journal.file.lock import FileLock
 from reconcile.journal.file.writer import FileJournal
-from reconcile.journal.records import Intent, Known, Outcome, Resolved, RunStarted
+from reconcile.journal.records import Intent, IntentStatus, Outcome, Resolved, RunStarted
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address
 from reconcile.planning.fresh import InSync, Send
@@ -387,8 +387,10 @@ def empty_read_believed() -> AbstractContextManager[None]:
     witness = _modules().witness
     verdict_of = witness.margin_verdict
 
-    def trusting(before: Any, after: Any, amount: Any, **named: Any) -> Margin:
-        found: Margin = Margin.NOT_MOVED if after is None else verdict_of(before, after, amount, **named)
+    def trusting(before: Any, after: Any, amount: Any, **named: Any) -> MarginEvidence:
+        found: MarginEvidence = (
+            MarginEvidence.NOT_MOVED if after is None else verdict_of(before, after, amount, **named)
+        )
         return found
 
     return _patched((witness, "margin_verdict", trusting))
@@ -457,8 +459,8 @@ def accepted_ignored() -> AbstractContextManager[None]:
     take = JournalState._outcome
 
     def forget(self: Any, outcome: Outcome, at: str) -> None:
-        if outcome.known is Known.ACCEPTED:
-            outcome = replace(outcome, known=Known.NOT_APPLIED, effect_ms=None)
+        if outcome.known is IntentStatus.ACCEPTED:
+            outcome = replace(outcome, known=IntentStatus.NOT_APPLIED, effect_ms=None)
         take(self, outcome, at)
 
     return _patched((JournalState, "_outcome", forget), (Earlier, "until", lambda *_, **__: None))

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from reconcile.journal.records import Known
+from reconcile.journal.records import IntentStatus
 from reconcile.model.plan import Entry, Status
 from reconcile.model.traits import TRAITS
 from reconcile.money import ZERO
@@ -31,7 +31,7 @@ FURTHER_RUNS = 2
 _SHUFFLES = {"fill", "part", "close", "reopen", "flip", "crossed"}
 _BLANK = {f"odd:{name}" for name in BELIEVABLE}
 """Odd answers that say of a ledger that it is empty."""
-_NOTHING = {Known.NOT_APPLIED, Known.REFUSED, Known.NOT_SENT}
+_NOTHING = {IntentStatus.NOT_APPLIED, IntentStatus.REFUSED, IntentStatus.NOT_SENT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,7 +232,7 @@ def _truth(simulation: Simulation) -> Iterator[str]:
         happened = call is not None and call.serial in done
         if happened and known in _NOTHING and not _may_look_undone(simulation, amount):
             yield f"the journal says {known} of {address} signed at {signed_ms - EPOCH_MS}, but it took effect"
-        if not happened and known is Known.APPLIED and not _may_look_applied(simulation, amount):
+        if not happened and known is IntentStatus.APPLIED and not _may_look_applied(simulation, amount):
             yield f"the journal says applied of {address} signed at {signed_ms - EPOCH_MS}, but it had no effect"
 
 
@@ -256,10 +256,10 @@ def _may_look_undone(simulation: Simulation, amount: Decimal) -> bool:
     return undone and any(ledger > schedule.grace for _, ledger in schedule.replicas)
 
 
-def _known(journal: bytes) -> Iterator[tuple[str, int, Decimal, Known | None]]:
+def _known(journal: bytes) -> Iterator[tuple[str, int, Decimal, IntentStatus | None]]:
     """The last word on every margin intent: address, signed timestamp, signed amount, outcome (None: none)."""
     intents: dict[str, tuple[str, int, Decimal]] = {}
-    outcomes: dict[str, Known] = {}
+    outcomes: dict[str, IntentStatus] = {}
     for line in journal.split(b"\n")[:-1]:
         if b'"kind":"intent"' not in line and b'"kind":"outcome"' not in line:
             continue
@@ -268,7 +268,7 @@ def _known(journal: bytes) -> Iterator[tuple[str, int, Decimal, Known | None]]:
         except ValueError:  # a hole that a failed flush left
             continue
         if value["kind"] == "outcome":
-            outcomes[value["intent_id"]] = Known(value["known"])
+            outcomes[value["intent_id"]] = IntentStatus(value["known"])
         elif value["amount"] is not None:
             amount = Decimal(value["amount"])
             amount = amount if value["action"] == "add_margin" else -amount

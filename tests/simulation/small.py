@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import cache
 
 from reconcile.sandbox.books import Books
-from reconcile.sandbox.registry import Simulated, simulated
+from reconcile.sandbox.registry import ExchangeSimulation, simulated
 from reconcile.sandbox.values import HEDGE, ISOLATED, Market, Setting, brackets
 from tests.simulation.machine import EPOCH_MS
 from tests.simulation.schedule import Aim, Schedule
@@ -41,7 +41,7 @@ def _market(exchange: str, number: int) -> Market:
 
 def small_books(schedule: Schedule) -> Books:
     """The account as it is when the schedule begins."""
-    kind: Simulated = simulated(schedule.exchange)
+    kind: ExchangeSimulation = simulated(schedule.exchange)
     opened_ms = EPOCH_MS - _HOUR_MS
     books = Books(uid="100000001", position_mode=schedule.mode, rules=kind.rules)
     for number in sorted({aim.symbol for aim in schedule.aims}):

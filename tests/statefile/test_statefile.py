@@ -31,7 +31,7 @@ from reconcile.model.account import (
 )
 from reconcile.model.traits import TRAITS
 from reconcile.statefile import bounds, compiled, lines, plain, resolve, scalars
-from reconcile.statefile.problems import Book
+from reconcile.statefile.problems import ProblemList
 from reconcile.statefile.schema import StateFile
 
 STATES = Path(__file__).parents[2] / "states"
@@ -284,7 +284,7 @@ def test_a_position_as_it_is_usually_written_is_judged_like_any_other(
     ways: list[Callable[[dict[str, Any]], Any]] = [plain.parted, lambda raw: ([], raw)]
     found = []
     for parted in ways:
-        book = Book("x", lines.outline(text), whole=lambda: lines.of(text))
+        book = ProblemList("x", lines.outline(text), whole=lambda: lines.of(text))
         with patch.object(resolve, "parted", parted):
             found.append((resolve.account(tomllib.loads(text, parse_float=Decimal), book, sha256=""), book.found))
     assert found[0] == found[1]
@@ -695,7 +695,7 @@ def test_every_key_of_the_schema_is_described() -> None:
 
 
 def test_the_defaults_of_the_schema_are_those_of_the_model() -> None:
-    limits = statefile.schema()["$defs"]["Limits"]["properties"]
+    limits = statefile.schema()["$defs"]["LimitsTable"]["properties"]
     shown = {name: inner["default"] for name, inner in limits.items() if "default" in inner}
     assert shown == {
         "allow_reduce": False,
@@ -706,7 +706,7 @@ def test_the_defaults_of_the_schema_are_those_of_the_model() -> None:
 
 
 def test_every_exchange_of_the_traits_can_be_named() -> None:
-    assert tuple(statefile.schema()["$defs"]["Account"]["properties"]["exchange"]["enum"]) == tuple(TRAITS)
+    assert tuple(statefile.schema()["$defs"]["AccountTable"]["properties"]["exchange"]["enum"]) == tuple(TRAITS)
     assert set(StateFile.model_fields) == set(statefile.schema()["properties"])
 
 

@@ -16,7 +16,7 @@ from reconcile.sandbox.demo import new_books
 from reconcile.sandbox.registry import SIMULATED, simulated
 from reconcile.sandbox.values import CROSSED, HUMAN, ISOLATED
 from reconcile.statefile.writing import state_file
-from reconcile.usecases.import_ import TOLERANCE, Imported, import_account
+from reconcile.usecases.import_ import TOLERANCE, ImportResult, import_account
 from tests.kit import cli as cli_kit
 from tests.kit.scene import finish
 from tests.simulation.loop import VirtualLoop
@@ -74,19 +74,19 @@ def one_way(exchange: str) -> Books:
     return books
 
 
-def imported(exchange: str, books: Books, path: Path, *, crossed: bool = False) -> tuple[Imported, Plan]:
+def imported(exchange: str, books: Books, path: Path, *, crossed: bool = False) -> tuple[ImportResult, Plan]:
     """Import the account into a file, and plan that file right away."""
     loop = VirtualLoop()
     place = Place(exchange=exchange, books=books, loop=loop, seed=1, cold_fence=False)
 
-    async def both() -> tuple[Imported, Plan]:
+    async def both() -> tuple[ImportResult, Plan]:
         found = await import_account(place.process("i").world(), asked(exchange), crossed=crossed)
         return found, await place.process("p").plan(read_back(found, path))
 
     return finish(both(), loop)
 
 
-def read_back(found: Imported, path: Path) -> DesiredAccount:
+def read_back(found: ImportResult, path: Path) -> DesiredAccount:
     """The file written and read like any other."""
     path.write_text(
         state_file(

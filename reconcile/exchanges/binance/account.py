@@ -71,7 +71,7 @@ class Balance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fixed:
+class AccountConfig:
     """What does not change within a run. ``block`` is a reason why nothing can be managed."""
 
     mode: PositionMode
@@ -163,7 +163,7 @@ def slot_of(
     return Slot(address=Address(row.name("symbol"), side), row=row, config=config)
 
 
-def position(slot: Slot, assets: Mapping[str, str], fixed: Fixed) -> Position:
+def position(slot: Slot, assets: Mapping[str, str], fixed: AccountConfig) -> Position:
     """The position of one slot; raises ReadFailed."""
     symbol = slot.address.symbol
     return slot.position(assets[symbol], fixed.tiers.get(symbol, ()))

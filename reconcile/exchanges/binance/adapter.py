@@ -13,13 +13,13 @@ from decimal import Decimal
 from typing import assert_never
 
 from reconcile.errors import ReadFailed
-from reconcile.exchanges.base import Call, LedgerRead, LedgerRow, Writer, Yes
+from reconcile.exchanges.base import Accepted, Call, LedgerRead, LedgerRow, Writer
 from reconcile.exchanges.binance import codes, ledger
 from reconcile.exchanges.binance.account import (
     WIRE_SIDES,
     WIRE_TYPES,
+    AccountConfig,
     Balance,
-    Fixed,
     Listing,
     SymbolConfig,
     asset_of,
@@ -140,14 +140,14 @@ class Binance:
         )
         return Call(request=request, signed_at_ms=signed_at_ms)
 
-    async def send(self, call: Call) -> Yes:
+    async def send(self, call: Call) -> Accepted:
         """See ``base.Writer``."""
         name = codes.MARGIN if "/positionMargin?" in call.request.url else codes.TYPE
         return await self._transport.send(
             call, lambda response, now_ms: classify(name, response, now_ms=now_ms), weight_of(1)
         )
 
-    async def _together(self, reuse: ObservedAccount | None) -> tuple[Fixed, Listing, Balance]:
+    async def _together(self, reuse: ObservedAccount | None) -> tuple[AccountConfig, Listing, Balance]:
         """The reads of one look, all under way at once."""
         async with at_once() as group:
             listing = group.create_task(self._listing())
@@ -159,7 +159,7 @@ class Binance:
             self._tiers = tiers_by_symbol("reading /fapi/v1/leverageBracket", brackets.result())
             fixed = _fixed(Row("reading /fapi/v1/accountConfig", config.result()), self._tiers)
         else:
-            fixed = Fixed(
+            fixed = AccountConfig(
                 mode=reuse.position_mode,
                 multi_assets=reuse.multi_assets,
                 block=reuse.account_block,
@@ -267,8 +267,8 @@ def build(setup: Setup) -> Writer:
     return Binance(setup)
 
 
-def _fixed(config: Row, tiers: Mapping[str, tuple[BinanceTier, ...]]) -> Fixed:
-    return Fixed(
+def _fixed(config: Row, tiers: Mapping[str, tuple[BinanceTier, ...]]) -> AccountConfig:
+    return AccountConfig(
         mode=PositionMode.HEDGE if config.flag("dualSidePosition") else PositionMode.ONE_WAY,
         multi_assets=config.flag("multiAssetsMargin"),
         block=None if config.flag("canTrade") else "trading is disabled for this account; see the exchange's notices",

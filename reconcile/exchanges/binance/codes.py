@@ -16,7 +16,7 @@ import re
 from collections.abc import Mapping
 
 from reconcile.exchanges.base import Code, CodeClass
-from reconcile.exchanges.http.answers import Manners, Said, retry_after_header_ms, table
+from reconcile.exchanges.http.answers import Envelope, ResponseFormat, retry_after_header_ms, table
 from reconcile.money import whole
 
 MARGIN = "positionMargin"
@@ -92,32 +92,32 @@ CODES: tuple[Code, ...] = (
 )
 
 
-def _read_envelope(status: int, value: object) -> Said | None:
+def _read_envelope(status: int, value: object) -> Envelope | None:
     """A payload is the body itself; an error is an object with a number ``code``."""
     error = _error(status, value)
     if error is not None:
         return error
     if isinstance(value, dict) and "code" in value and "msg" in value:
         return None
-    return Said(success=True, code=None, message="", payload=value) if isinstance(value, dict | list) else None
+    return Envelope(success=True, code=None, message="", payload=value) if isinstance(value, dict | list) else None
 
 
-def _write_envelope(status: int, value: object) -> Said | None:
+def _write_envelope(status: int, value: object) -> Envelope | None:
     """A success is ``code`` 200 as well; the echoed amount is a float and is never read."""
     if not isinstance(value, dict) or not isinstance(value.get("msg"), str):
         return None
     if value.get("code") == 200 and type(value["code"]) is int:
-        return Said(success=True, code="200", message=value["msg"])
+        return Envelope(success=True, code="200", message=value["msg"])
     return _error(status, value)
 
 
-def _error(status: int, value: object) -> Said | None:
+def _error(status: int, value: object) -> Envelope | None:
     if not isinstance(value, dict):
         return None
     code, message = value.get("code"), value.get("msg")
     if type(code) is not int or code > 0 or not isinstance(message, str) or (code == 0 and status != 451):
         return None
-    return Said(success=False, code=str(code), message=message)
+    return Envelope(success=False, code=str(code), message=message)
 
 
 def _retry_after_ms(headers: Mapping[str, str], message: str, now_ms: int | None) -> int:
@@ -131,8 +131,12 @@ def _retry_after_ms(headers: Mapping[str, str], message: str, now_ms: int | None
     return _MINUTE_MS if now_ms is None else _MINUTE_MS - now_ms % _MINUTE_MS
 
 
-READ = Manners(title="Binance", envelope=_read_envelope, codes=table(CODES, None), retry_after_ms=_retry_after_ms)
-WRITE: Mapping[str, Manners] = {
-    call: Manners(title="Binance", envelope=_write_envelope, codes=table(CODES, call), retry_after_ms=_retry_after_ms)
+READ = ResponseFormat(
+    title="Binance", envelope=_read_envelope, codes=table(CODES, None), retry_after_ms=_retry_after_ms
+)
+WRITE: Mapping[str, ResponseFormat] = {
+    call: ResponseFormat(
+        title="Binance", envelope=_write_envelope, codes=table(CODES, call), retry_after_ms=_retry_after_ms
+    )
     for call in (MARGIN, TYPE)
 }

@@ -7,7 +7,7 @@ Everything counts against one weight per IP address and minute (Binance docs, US
 import re
 from collections.abc import Mapping
 
-from reconcile.exchanges.base import Yes
+from reconcile.exchanges.base import Accepted
 from reconcile.exchanges.binance import codes
 from reconcile.exchanges.binance.signing import public, signed
 from reconcile.exchanges.http.answers import Row, read_answer, write_answer
@@ -72,6 +72,6 @@ class BinanceDialect:
         return {WEIGHT: whole(text)} if _WEIGHT.fullmatch(text) else {}
 
 
-def classify(call: str, response: HttpResponse, *, now_ms: int | None = None) -> Yes:
+def classify(call: str, response: HttpResponse, *, now_ms: int | None = None) -> Accepted:
     """What the answer to a write (``codes.MARGIN`` or ``codes.TYPE``) proves; raises Refused or InDoubt."""
     return write_answer(f"calling {call}", response, codes.WRITE[call], now_ms=now_ms)

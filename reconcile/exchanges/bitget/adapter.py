@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from reconcile.concurrency import together
 from reconcile.errors import ReadFailed, RefusalKind
-from reconcile.exchanges.base import Call, Writer, Yes
+from reconcile.exchanges.base import Accepted, Call, Writer
 from reconcile.exchanges.bitget import ledger
 from reconcile.exchanges.bitget.account import (
     WIRE_TYPES,
@@ -274,7 +274,7 @@ class Bitget:
             amount=plain(amount) if step.action == "add_margin" else f"-{plain(amount)}",
         )
 
-    async def send(self, call: Call) -> Yes:
+    async def send(self, call: Call) -> Accepted:
         """See ``Writer.send``."""
         path = urlsplit(call.request.url).path
         manners = WRITING[SET_MARGIN_MODE if path.endswith(SET_MARGIN_MODE) else SET_MARGIN]

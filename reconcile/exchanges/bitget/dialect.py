@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.bitget import signing
 from reconcile.exchanges.bitget.codes import CODES, GENERATION, REJECTED_PARAMETER, TWO_FACED, names_a_parameter
-from reconcile.exchanges.http.answers import Manners, Row, Said, read_answer, retry_after_header_ms, table
+from reconcile.exchanges.http.answers import Envelope, ResponseFormat, Row, read_answer, retry_after_header_ms, table
 from reconcile.exchanges.http.limits import Charge, CountedBy, Limit
 from reconcile.exchanges.http.transport import Charges, Params, Setup
 from reconcile.exchanges.http.wire import HttpRequest, HttpResponse
@@ -59,7 +59,7 @@ WRITE_CHARGES = _limit("margin writes", CountedBy.UID, 5)
 """What one write costs: each of the two has 5 per second; they share them here, as a turn is taken for either."""
 
 
-def envelope(_status: int, value: object) -> Said | None:
+def envelope(_status: int, value: object) -> Envelope | None:
     """``{"code", "msg", "data"}``; the code is a text, and ``00000`` is success."""
     if not isinstance(value, dict):
         return None
@@ -68,29 +68,29 @@ def envelope(_status: int, value: object) -> Said | None:
         return None
     text = message if isinstance(message, str) else ""
     if code == "00000":
-        return Said(success=True, code=code, message=text, payload=value["data"]) if "data" in value else None
-    return Said(success=False, code=_face(code, text), message=text)
+        return Envelope(success=True, code=code, message=text, payload=value["data"]) if "data" in value else None
+    return Envelope(success=False, code=_face(code, text), message=text)
 
 
 def _face(code: str, message: str) -> str:
     return f"{code}/parameter" if code == TWO_FACED and names_a_parameter(message) else code
 
 
-def _writing(fits: Callable[[object], bool]) -> Manners:
-    def read(status: int, value: object) -> Said | None:
+def _writing(fits: Callable[[object], bool]) -> ResponseFormat:
+    def read(status: int, value: object) -> Envelope | None:
         said = envelope(status, value)
         return None if said is not None and said.success and not fits(said.payload) else said
 
     return replace(READING, envelope=read)
 
 
-READING = Manners(
+READING = ResponseFormat(
     title="Bitget",
     envelope=envelope,
     codes={**table(CODES, None), f"{TWO_FACED}/parameter": REJECTED_PARAMETER},
     retry_after_ms=lambda headers, _message, _now_ms: retry_after_header_ms(headers),
 )
-WRITING: Mapping[str, Manners] = MappingProxyType(
+WRITING: Mapping[str, ResponseFormat] = MappingProxyType(
     {
         SET_MARGIN: _writing(lambda data: data is None or isinstance(data, str)),
         SET_MARGIN_MODE: _writing(lambda data: isinstance(data, dict)),

@@ -1,7 +1,7 @@
 """What an HTTP answer proves. The order of the questions is the same for every exchange, so it is asked here, once.
 
-An adapter says how its exchange speaks (``Manners``): where the code and the message are, what each documented code
-proves, how long it asks us to wait. Everything here is a function of the answer; nothing is sent, logged or waited for.
+An adapter says how its exchange speaks (``ResponseFormat``): where the code and the message are, what each documented
+code proves, how long it asks us to wait. Everything here is a function of the answer; nothing is sent or waited for.
 
 Of a write, in this order: a redirect, HTTP 408 or any 5xx is doubt, whatever the body says; a body that is not of the
 documented shape is doubt, also with 403 or 429; a success with 2xx is a yes; a documented code that refuses is a
@@ -15,7 +15,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from reconcile.errors import InDoubt, ReadFailed, RefusalKind, Refused
-from reconcile.exchanges.base import Code, CodeClass, Yes
+from reconcile.exchanges.base import Accepted, Code, CodeClass
 from reconcile.exchanges.http.wire import HttpResponse
 from reconcile.model.jsontext import loads
 from reconcile.model.times import checked
@@ -39,7 +39,7 @@ _ADVICE = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class Envelope:
     """What a well-formed answer says; ``code`` is None where a success carries none, ``payload`` what a read is for."""
 
     success: bool
@@ -49,7 +49,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manners:
+class ResponseFormat:
     """How one exchange speaks.
 
     ``envelope`` reads (HTTP status, parsed body) and returns None when the body is not of the documented shape;
@@ -57,7 +57,7 @@ class Manners:
     """
 
     title: str
-    envelope: Callable[[int, object], Said | None]
+    envelope: Callable[[int, object], Envelope | None]
     codes: Mapping[str, Code]
     retry_after_ms: Callable[[Mapping[str, str], str, int | None], int | None]
 
@@ -65,7 +65,7 @@ class Manners:
 def read_answer(
     what: str,
     response: HttpResponse,
-    manners: Manners,
+    manners: ResponseFormat,
     *,
     now_ms: int | None,
 ) -> object:
@@ -89,7 +89,7 @@ def read_answer(
     )
 
 
-def write_answer(what: str, response: HttpResponse, manners: Manners, *, now_ms: int | None) -> Yes:
+def write_answer(what: str, response: HttpResponse, manners: ResponseFormat, *, now_ms: int | None) -> Accepted:
     """The yes of a write; raises Refused or InDoubt, never anything else."""
     status = response.status
     value = parsed(response.body)
@@ -102,12 +102,12 @@ def write_answer(what: str, response: HttpResponse, manners: Manners, *, now_ms:
     if said.success:
         if status >= 300:
             raise InDoubt(f"{what}: a success with HTTP {status}", code=told)
-        return Yes(note=clean(said.message) if told is None else f"{told} {clean(said.message)}".strip())
+        return Accepted(note=clean(said.message) if told is None else f"{told} {clean(said.message)}".strip())
     code = manners.codes.get(told or "")
     if code is None:
         raise InDoubt(f"{what}: {_quote(said, None)} is not a documented answer to this call", code=told)
     if code.proves is CodeClass.ALREADY:
-        return Yes(note=_quote(said, code))
+        return Accepted(note=_quote(said, code))
     kind = _kind(code.proves)
     if kind is None:
         raise InDoubt(f"{what}: {_quote(said, code)}", code=told)
@@ -120,7 +120,7 @@ def write_answer(what: str, response: HttpResponse, manners: Manners, *, now_ms:
     )
 
 
-def _said(manners: Manners, status: int, value: object) -> Said | None:
+def _said(manners: ResponseFormat, status: int, value: object) -> Envelope | None:
     """The envelope, its code fit to be shown and journalled as well."""
     said = manners.envelope(status, value)
     return said if said is None or said.code is None else replace(said, code=clean(said.code)[:LONGEST_CODE])
@@ -270,12 +270,14 @@ def _kind(proves: CodeClass) -> RefusalKind | None:
     return None if proves in {CodeClass.DOUBT, CodeClass.ALREADY} else RefusalKind(proves.value)
 
 
-def _quote(said: Said, code: Code | None) -> str:
+def _quote(said: Envelope, code: Code | None) -> str:
     meaning = "" if code is None else f" ({code.meaning})"
     return f"{said.code}{meaning}: {clean(said.message)}"
 
 
-def _unusable(what: str, response: HttpResponse, manners: Manners, *, is_json: bool, now_ms: int | None) -> ReadFailed:
+def _unusable(
+    what: str, response: HttpResponse, manners: ResponseFormat, *, is_json: bool, now_ms: int | None
+) -> ReadFailed:
     """A read whose answer cannot be understood at all; a firewall, a wrong URL or an overloaded exchange."""
     status, body = response.status, response.body.strip()
     if not body:

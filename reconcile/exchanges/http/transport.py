@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from reconcile.clock import Clock
 from reconcile.connect.redaction import Redactor
 from reconcile.errors import InDoubt, NotSent, ReadFailed, RefusalKind, Refused
-from reconcile.exchanges.base import Call, Credentials, Yes
+from reconcile.exchanges.base import Accepted, Call, Credentials
 from reconcile.exchanges.http import retry as repeat
 from reconcile.exchanges.http.exchange_time import ExchangeTime, Sample
 from reconcile.exchanges.http.limits import Budget, BudgetSlot, Charge, Limit, Limits, is_settling
@@ -128,7 +128,9 @@ class Transport:
             for slot in slots:
                 slot.give_back()
 
-    async def send(self, call: Call, classify: Callable[[HttpResponse, int | None], Yes], charges: Charges) -> Yes:
+    async def send(
+        self, call: Call, classify: Callable[[HttpResponse, int | None], Accepted], charges: Charges
+    ) -> Accepted:
         """Send a write once and say what its answer proves; raises NotSent, Refused or InDoubt."""
         slots = await self._room_to_send(charges)
         try:

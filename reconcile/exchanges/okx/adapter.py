@@ -14,7 +14,7 @@ from typing import assert_never
 
 from reconcile.concurrency import together
 from reconcile.errors import ReadFailed
-from reconcile.exchanges.base import Call, Writer, Yes
+from reconcile.exchanges.base import Accepted, Call, Writer
 from reconcile.exchanges.http.answers import Row, rows, write_answer
 from reconcile.exchanges.http.transport import Setup, Transport
 from reconcile.exchanges.okx import ledger
@@ -210,7 +210,7 @@ class Okx:
                 assert_never(step)
         return Call(request=self._dialect.post(MOVE_MARGIN, body, signed_at_ms=signed_at_ms), signed_at_ms=signed_at_ms)
 
-    async def send(self, call: Call) -> Yes:
+    async def send(self, call: Call) -> Accepted:
         """See ``Writer.send``."""
         return await self._transport.send(
             call,

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.base import Credentials
-from reconcile.exchanges.http.answers import Manners, Said, read_answer, retry_after_header_ms, rows, table
+from reconcile.exchanges.http.answers import Envelope, ResponseFormat, read_answer, retry_after_header_ms, rows, table
 from reconcile.exchanges.http.limits import Charge, CountedBy, Limit
 from reconcile.exchanges.http.transport import Charges, Params, Setup
 from reconcile.exchanges.http.wire import HttpRequest, HttpResponse
@@ -50,7 +50,7 @@ CHARGES: Mapping[str, Charges] = {
 """What one request to a path costs."""
 
 
-def envelope(_status: int, value: object) -> Said | None:
+def envelope(_status: int, value: object) -> Envelope | None:
     """``{"code", "msg", "data"}``; refusals of the gateway have no ``data``."""
     if not isinstance(value, dict):
         return None
@@ -59,13 +59,13 @@ def envelope(_status: int, value: object) -> Said | None:
         return None
     text = message if isinstance(message, str) else ""
     if code == "0":
-        return Said(success=True, code=code, message=text, payload=data) if isinstance(data, list) else None
+        return Envelope(success=True, code=code, message=text, payload=data) if isinstance(data, list) else None
     if code in {"1", "2"}:
         code, text = _first_row(code, text, data)
-    return Said(success=False, code=code.partition("_")[0], message=text)
+    return Envelope(success=False, code=code.partition("_")[0], message=text)
 
 
-def write_envelope(status: int, value: object) -> Said | None:
+def write_envelope(status: int, value: object) -> Envelope | None:
     """The same for a margin call: a success without the row that repeats the call is not what OKX documents."""
     said = envelope(status, value)
     return None if said is not None and said.success and not _echoed(said.payload) else said
@@ -85,7 +85,7 @@ def _echoed(payload: object) -> bool:
     return isinstance(first, dict) and all(isinstance(first.get(key), str) for key in ("instId", "type", "amt"))
 
 
-READING = Manners(
+READING = ResponseFormat(
     title="OKX",
     envelope=envelope,
     codes=table(CODES, None),

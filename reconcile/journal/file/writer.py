@@ -9,7 +9,7 @@ from pathlib import Path
 
 from reconcile.clock import Clock
 from reconcile.errors import JournalError, LockLost
-from reconcile.journal.chain import Position
+from reconcile.journal.chain import ChainHead
 from reconcile.journal.chained import ChainedJournal, RunBlocking, finish
 from reconcile.journal.file.disk import Disk, write_all
 from reconcile.journal.file.lock import FileLock
@@ -31,7 +31,7 @@ class FileJournal(ChainedJournal):
         identity: str,
         run_id: str,
         state: JournalState,
-        position: Position,
+        position: ChainHead,
         size: int,
         last: bytes,
     ) -> None:

@@ -17,7 +17,7 @@ import psycopg
 
 from reconcile.errors import JournalError, LockLost
 from reconcile.journal.postgres.schema import bring_up_to_date, version
-from reconcile.journal.postgres.url import Place
+from reconcile.journal.postgres.url import DatabaseUrl
 
 PAGE = 2_000
 """How many records are read at a time: what bounds a reader's memory."""
@@ -69,7 +69,7 @@ def lock_of(identity: str) -> int:
 
 
 @contextmanager
-def explained(doing: str, place: Place) -> Iterator[None]:
+def explained(doing: str, place: DatabaseUrl) -> Iterator[None]:
     """Turn the database's errors into JournalError, without a password in them."""
     try:
         yield
@@ -79,7 +79,7 @@ def explained(doing: str, place: Place) -> Iterator[None]:
 
 
 @contextmanager
-def reading(place: Place, doing: str) -> Iterator[psycopg.Connection[Any] | None]:
+def reading(place: DatabaseUrl, doing: str) -> Iterator[psycopg.Connection[Any] | None]:
     """A connection that cannot write, for as long as it is needed; None where nobody made the tables yet."""
     with explained(doing, place), psycopg.connect(place.url, autocommit=True, **_CLIENT) as connection:  # type: ignore[arg-type]
         connection.execute("SET default_transaction_read_only = on")
@@ -135,7 +135,7 @@ def holder_of(connection: psycopg.Connection[Any], identity: str) -> Mapping[str
 class Session:
     """A connection for locks and appends, used by one thread at a time. Every failure of it is a JournalError."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: DatabaseUrl) -> None:
         """Connect, see that commits are durable, and make the tables where they are missing."""
         self._place = place
         self._turn = threading.Lock()
@@ -275,7 +275,7 @@ def _number(value: object) -> int:
     return value
 
 
-def _lost(place: Place) -> LockLost:
+def _lost(place: DatabaseUrl) -> LockLost:
     return LockLost(
         f"writing the journal: {place.shown}: it does not end with our last record, or the lock is not ours any more, "
         "so someone else may be at work; nothing more is sent in this run; a connection pool before the database must "

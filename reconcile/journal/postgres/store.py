@@ -14,13 +14,13 @@ from typing import Any
 
 from reconcile.clock import Clock
 from reconcile.errors import Declined, JournalError
-from reconcile.journal.chain import Position, end_hash, end_object, fold, line_hash, objects
+from reconcile.journal.chain import ChainHead, end_hash, end_object, fold, line_hash, objects
 from reconcile.journal.chained import ChainedJournal, RunBlocking, finish
 from reconcile.journal.codec import FORMAT, Header, rfc3339
 from reconcile.journal.file.lock import POLL_MS
 from reconcile.journal.file.store import Threads
 from reconcile.journal.postgres.session import Session, holder_of, last_line_of, lines_of, number_of, page_of, reading
-from reconcile.journal.postgres.url import Place, place_of
+from reconcile.journal.postgres.url import DatabaseUrl, place_of
 from reconcile.journal.records import Record
 from reconcile.journal.state import JournalState
 from reconcile.money import plain
@@ -46,14 +46,14 @@ class PostgresJournal(ChainedJournal):
         identity: str,
         run_id: str,
         state: JournalState,
-        position: Position,
+        position: ChainHead,
     ) -> None:
         super().__init__(
             clock=clock, run_blocking=run_blocking, identity=identity, run_id=run_id, state=state, position=position
         )
         self._session = session
         self._number = number
-        self._written = Position(line=position.line, head=position.head)
+        self._written = ChainHead(line=position.line, head=position.head)
         self._waiting: list[bytes] = []
 
     @property
@@ -92,7 +92,7 @@ class PostgresJournal(ChainedJournal):
             while self._waiting and self._dead is None:
                 lines, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
                 await self._run_blocking(lambda lines=lines: self._insert(lines))  # type: ignore[misc]
-                self._written = Position(line=self._written.line + len(lines), head=line_hash(lines[-1]))
+                self._written = ChainHead(line=self._written.line + len(lines), head=line_hash(lines[-1]))
         except JournalError as error:
             self._dead = error
         finally:
@@ -108,10 +108,10 @@ class PostgresStore:
 
     def __init__(
         self,
-        place: Place,
+        place: DatabaseUrl,
         clock: Clock,
         run_blocking: RunBlocking | None = None,
-        connect: Callable[[Place], Session] = Session,
+        connect: Callable[[DatabaseUrl], Session] = Session,
     ) -> None:
         """``run_blocking`` runs what waits for the database; threads of its own by default."""
         self._place = place

@@ -29,7 +29,7 @@ _SECRET = re.compile(r"(?:^|&)[a-z_]*password=([^&]*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class DatabaseUrl:
     """A database: ``url`` connects to it (and may hold a password), ``shown`` may be shown, ``secrets`` may not."""
 
     url: str = field(repr=False)
@@ -43,7 +43,7 @@ class Place:
         return text
 
 
-def place_of(url: str) -> Place:
+def place_of(url: str) -> DatabaseUrl:
     """The database that a URL means; raises InputError, whose message holds no part of a password."""
     found = _URL.fullmatch(url)
     if found is None:
@@ -59,4 +59,4 @@ def place_of(url: str) -> Place:
     secrets = {form for each in raw for form in (each, unquote(each)) if form}
     host, port, name = (str(parts.get(key) or "") for key in ("host", "port", "dbname"))
     shown = f"postgresql://{host}{':' + port if port else ''}/{name}"
-    return Place(url=url, shown=clean(shown), secrets=tuple(sorted(secrets)))
+    return DatabaseUrl(url=url, shown=clean(shown), secrets=tuple(sorted(secrets)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from urllib.parse import parse_qsl
 
-from reconcile.sandbox.gate import GateCall, Refusal
+from reconcile.sandbox.gate import ErrorAnswer, GateCall
 from reconcile.sandbox.http import Answer, Request, SandboxAccount, answer
 
 MINUTE_MS = 60_000
@@ -20,7 +20,7 @@ AHEAD_MS = 1_000
 """A timestamp may be less than this far ahead of the exchange's clock."""
 
 
-class BinanceRefusal(Refusal):
+class BinanceRefusal(ErrorAnswer):
     """An error answer: HTTP status, code and message."""
 
     def __init__(self, status: int, code: int, message: str) -> None:
@@ -84,7 +84,7 @@ class BinanceCall(GateCall[BinanceSwitches]):
 
     __slots__ = ()
 
-    def missing(self, name: str) -> Refusal:
+    def missing(self, name: str) -> ErrorAnswer:
         """-1102, for a number that is none as well."""
         return missing(name)
 

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from reconcile.sandbox.bitget.rules import PRODUCTS, BitgetRules
-from reconcile.sandbox.gate import GateCall, MovingWindow, Refusal, json_params, signature
+from reconcile.sandbox.gate import ErrorAnswer, GateCall, MovingWindow, json_params, signature
 from reconcile.sandbox.http import Request, SandboxAccount
 from reconcile.sandbox.values import Market
 
@@ -23,7 +23,7 @@ MINUTE_MS = 60_000
 RULES = BitgetRules()
 
 
-class BitgetRefusal(Refusal):
+class BitgetRefusal(ErrorAnswer):
     """An error answer: code and message; ``status`` None is the usual one of a business error."""
 
     def __init__(self, code: str, message: str, *, status: int | None = None) -> None:
@@ -89,11 +89,11 @@ class BitgetCall(GateCall[BitgetSwitches]):
 
     __slots__ = ()
 
-    def missing(self, name: str) -> Refusal:
+    def missing(self, name: str) -> ErrorAnswer:
         """40019."""
         return missing(name)
 
-    def invalid(self, name: str) -> Refusal:
+    def invalid(self, name: str) -> ErrorAnswer:
         """40020."""
         return invalid(name)
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from reconcile.sandbox.gate import GateCall, MovingWindow, Refusal, json_params, signature
+from reconcile.sandbox.gate import ErrorAnswer, GateCall, MovingWindow, json_params, signature
 from reconcile.sandbox.http import Answer, Request, SandboxAccount, answer
 
 VALIDITY_MS = 30_000
 """How far a request's timestamp may be from the exchange's clock."""
 
 
-class OkxRefusal(Refusal):
+class OkxRefusal(ErrorAnswer):
     """An error answer: HTTP status, code, message, and whether it has a ``data``."""
 
     def __init__(self, status: int, code: str, message: str, *, bare: bool = False) -> None:
@@ -86,11 +86,11 @@ class OkxCall(GateCall[OkxSwitches]):
 
     __slots__ = ()
 
-    def missing(self, name: str) -> Refusal:
+    def missing(self, name: str) -> ErrorAnswer:
         """50014."""
         return missing(name)
 
-    def invalid(self, name: str) -> Refusal:
+    def invalid(self, name: str) -> ErrorAnswer:
         """51000."""
         return invalid(name)
 

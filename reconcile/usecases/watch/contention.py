@@ -26,7 +26,7 @@ class _Case:
     not_before_ms: int = 0
 
 
-class Undoing(Generic[K]):
+class Contention(Generic[K]):
     """By key, what we applied and what became of it. Times are any steady milliseconds."""
 
     def __init__(self, *, interval_ms: int, limit: int) -> None:

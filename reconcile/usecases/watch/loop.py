@@ -17,8 +17,8 @@ from reconcile.model.plan import AccountPlan, AccountResult, Entry, OutcomeKind,
 from reconcile.render.metrics import AccountSnapshot, Snapshot
 from reconcile.usecases import apply as applying
 from reconcile.usecases import plan as planning
-from reconcile.usecases.informing import Informing, inform
-from reconcile.usecases.watch.contention import Undoing
+from reconcile.usecases.informing import Notifier, inform
+from reconcile.usecases.watch.contention import Contention
 from reconcile.usecases.watch.debounce import Debouncer
 from reconcile.usecases.watch.lock import Hold
 from reconcile.usecases.watch.news import News, ending, message, standing, state, target_margin
@@ -67,11 +67,11 @@ class Watch:
         self._load = load
         self._settings = settings
         self._hold = hold
-        self._tell_news: Informing[News] = Informing(tell, doing="telling a change of state", otherwise=world.alarm)
+        self._tell_news: Notifier[News] = Notifier(tell, doing="telling a change of state", otherwise=world.alarm)
         self._publish = publish
         self._states: Debouncer[Key] = Debouncer(needed=settings.needed, of=settings.of)
         self._files: Debouncer[str] = Debouncer(needed=1, of=1)
-        self._undoing: Undoing[Key] = Undoing(interval_ms=settings.interval_ms, limit=settings.undo_limit)
+        self._undoing: Contention[Key] = Contention(interval_ms=settings.interval_ms, limit=settings.undo_limit)
         self._steps: dict[str, Counter[str]] = {}
         self._held: set[str] = set()
         self._notes = WatchNotes(world, needed=settings.needed, reason=settings.reason, applies=settings.apply)

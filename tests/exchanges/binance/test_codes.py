@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconcile.errors import InDoubt, ReadFailed, RefusalKind, Refused
-from reconcile.exchanges.base import CodeClass, Yes
+from reconcile.exchanges.base import Accepted, CodeClass
 from reconcile.exchanges.binance.codes import CODES, MARGIN, READ, TYPE, WRITE
 from reconcile.exchanges.binance.dialect import classify
 from reconcile.exchanges.http.answers import clean, read_answer
@@ -107,8 +107,8 @@ def test_what_is_not_documented_is_doubt(response: HttpResponse) -> None:
 
 def test_the_documented_successes_are_yes() -> None:
     moved = answer({"code": 200, "msg": "Successfully modify position margin.", "amount": 12.5, "type": 1})
-    assert classify(MARGIN, moved) == Yes(note="200 Successfully modify position margin.")
-    assert classify(TYPE, answer({"code": 200, "msg": "success"})) == Yes(note="200 success")
+    assert classify(MARGIN, moved) == Accepted(note="200 Successfully modify position margin.")
+    assert classify(TYPE, answer({"code": 200, "msg": "success"})) == Accepted(note="200 success")
 
 
 json_values = st.recursive(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconcile.errors import InDoubt, RefusalKind, Refused
-from reconcile.exchanges.base import CodeClass, Yes
+from reconcile.exchanges.base import Accepted, CodeClass
 from reconcile.exchanges.bitget.codes import CODES, names_a_parameter
 from reconcile.exchanges.bitget.dialect import WRITING
 from reconcile.exchanges.http.answers import write_answer
@@ -45,7 +45,7 @@ PROVES = {code: proves for proves, codes in DOCUMENTED.items() for code in codes
 CALLS = pytest.mark.parametrize("call", [SET_MARGIN, SET_MODE])
 
 
-def classify(response: HttpResponse, call: str = SET_MARGIN) -> Yes | Refused | InDoubt:
+def classify(response: HttpResponse, call: str = SET_MARGIN) -> Accepted | Refused | InDoubt:
     try:
         return write_answer("sending", response, WRITING[call], now_ms=None)
     except (Refused, InDoubt) as error:
@@ -132,11 +132,11 @@ def test_another_code_with_a_parameter_in_its_text_keeps_its_class() -> None:
 @pytest.mark.parametrize("payload", ["", None, "success"])
 def test_a_margin_call_succeeds_with_an_empty_text(payload: object) -> None:
     ended = classify(data(payload))
-    assert isinstance(ended, Yes)
+    assert isinstance(ended, Accepted)
 
 
 def test_a_mode_call_succeeds_with_the_mode() -> None:
-    assert isinstance(classify(data({"symbol": "ETHUSDT", "marginMode": "isolated"}), SET_MODE), Yes)
+    assert isinstance(classify(data({"symbol": "ETHUSDT", "marginMode": "isolated"}), SET_MODE), Accepted)
 
 
 @pytest.mark.parametrize(

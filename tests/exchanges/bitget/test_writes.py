@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from reconcile.errors import InDoubt, NotSent, ReconcileError, RefusalKind, Refused
-from reconcile.exchanges.base import Yes
+from reconcile.exchanges.base import Accepted
 from reconcile.exchanges.bitget.signing import signature
 from reconcile.exchanges.http.wire import HttpResponse
 from reconcile.model.account import Address, MarginType
@@ -26,11 +26,11 @@ from tests.kit.bitget_account import (
 from tests.kit.fakes import SERVED_MS, answer, params_of, path_of, run
 
 
-def send(told: HttpResponse | Exception) -> Yes | ReconcileError:
+def send(told: HttpResponse | Exception) -> Accepted | ReconcileError:
     desk = Desk({SET_MARGIN: told})
     call = desk.bitget.prepare(move(), Decimal("12.5"), held(), signed_at_ms=SERVED_MS)
 
-    async def sent() -> Yes | ReconcileError:
+    async def sent() -> Accepted | ReconcileError:
         try:
             return await desk.bitget.send(call)
         except ReconcileError as error:
@@ -102,13 +102,13 @@ def test_a_call_is_signed_for_the_time_it_is_told_and_over_the_bytes_it_sends() 
 
 
 def test_a_success_is_a_yes() -> None:
-    assert send(data("")) == Yes(note="00000 success")
+    assert send(data("")) == Accepted(note="00000 success")
 
 
 def test_each_call_has_its_own_success() -> None:
     desk = Desk({SET_MODE: data("")})
 
-    async def sent() -> Yes:
+    async def sent() -> Accepted:
         await desk.bitget.observe({})
         return await desk.bitget.send(desk.bitget.prepare(retype(), None, None, signed_at_ms=SERVED_MS))
 
@@ -159,7 +159,7 @@ def test_what_never_left_is_not_sent() -> None:
 def test_a_turn_holds_room_for_one_write() -> None:
     desk = Desk()
 
-    async def written() -> Yes:
+    async def written() -> Accepted:
         await desk.bitget.sync_time()
         async with desk.bitget.turn():
             call = desk.bitget.prepare(move(), Decimal(25), held(), signed_at_ms=desk.bitget.time.earliest())

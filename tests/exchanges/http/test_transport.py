@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from reconcile.errors import InDoubt, NotSent, ReadFailed, RefusalKind, Refused
-from reconcile.exchanges.base import Call, Yes
+from reconcile.exchanges.base import Accepted, Call
 from reconcile.exchanges.binance import codes
 from reconcile.exchanges.binance.dialect import BinanceDialect, classify, weight_of
 from reconcile.exchanges.http import retry as repeat
@@ -37,7 +37,7 @@ class Bench:
     async def get(self) -> object:
         return await self.transport.get("/p", {"symbol": "BTCUSDT"}, weight_of(1))
 
-    async def send(self) -> Yes:
+    async def send(self) -> Accepted:
         call = Call(request=HttpRequest(method="POST", url="https://h/w?timestamp=1&signature=ff"), signed_at_ms=1)
         return await self.transport.send(
             call, lambda response, now_ms: classify(codes.MARGIN, response, now_ms=now_ms), weight_of(1)
@@ -121,7 +121,7 @@ def test_of_requests_at_once_the_first_failure_comes_out_as_itself_and_stops_the
 @pytest.mark.parametrize(
     ("told", "expected"),
     [
-        (OK, Yes),
+        (OK, Accepted),
         (answer({"code": -4054, "msg": "x"}, 400), Refused),
         (BUSY, Refused),
         (answer({}, 503), InDoubt),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconcile.errors import InDoubt, RefusalKind, Refused
-from reconcile.exchanges.base import CodeClass, Yes
+from reconcile.exchanges.base import Accepted, CodeClass
 from reconcile.exchanges.http.answers import write_answer
 from reconcile.exchanges.http.wire import HttpResponse
 from reconcile.exchanges.okx.codes import CODES
@@ -34,7 +34,7 @@ OF_OTHER_CALLS = "59101 59102 59103 59104 59105 59106 59107 59108 59109 59112 59
 PROVES = {code: proves for proves, codes in DOCUMENTED.items() for code in codes.split()}
 
 
-def classify(response: HttpResponse) -> Yes | Refused | InDoubt:
+def classify(response: HttpResponse) -> Accepted | Refused | InDoubt:
     try:
         return write_answer("sending", response, WRITING, now_ms=None)
     except (Refused, InDoubt) as error:
@@ -117,7 +117,7 @@ def test_a_refusal_of_the_gateway_needs_no_data() -> None:
 
 def test_a_success_that_repeats_the_call_is_a_yes() -> None:
     ended = classify(data({"instId": "ETH-USDT-SWAP", "type": "add", "amt": "25", "leverage": "", "ccy": "USDT"}))
-    assert isinstance(ended, Yes)
+    assert isinstance(ended, Accepted)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from reconcile.errors import InDoubt, NotSent, ReconcileError, RefusalKind, Refused
-from reconcile.exchanges.base import Yes
+from reconcile.exchanges.base import Accepted
 from reconcile.exchanges.http.wire import HttpResponse
 from reconcile.exchanges.okx.signing import signature
 from reconcile.model.account import Address, MarginType, Side
@@ -15,11 +15,11 @@ from tests.kit.fakes import SERVED_MS, answer, params_of, path_of, run
 from tests.kit.okx_account import ETH, ETH_NET, MOVE, Desk, data, held, move, refusal
 
 
-def send(told: HttpResponse | Exception) -> Yes | ReconcileError:
+def send(told: HttpResponse | Exception) -> Accepted | ReconcileError:
     desk = Desk({MOVE: told})
     call = desk.okx.prepare(move(), Decimal(25), held(), signed_at_ms=SERVED_MS)
 
-    async def sent() -> Yes | ReconcileError:
+    async def sent() -> Accepted | ReconcileError:
         try:
             return await desk.okx.send(call)
         except ReconcileError as error:
@@ -87,7 +87,7 @@ def test_there_is_no_call_that_changes_a_margin_type() -> None:
 
 def test_a_success_is_a_yes() -> None:
     ended = send(data({"instId": "ETH-USDT-SWAP", "posSide": "long", "type": "add", "amt": "25"}))
-    assert ended == Yes(note="0")
+    assert ended == Accepted(note="0")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_what_never_left_is_not_sent() -> None:
 def test_a_turn_holds_room_for_one_write() -> None:
     desk = Desk()
 
-    async def written() -> Yes:
+    async def written() -> Accepted:
         await desk.okx.sync_time()
         async with desk.okx.turn():
             call = desk.okx.prepare(move(), Decimal(25), held(), signed_at_ms=desk.okx.time.earliest())

@@ -9,7 +9,7 @@ import pytest
 
 from reconcile.errors import JournalError
 from reconcile.journal.file.writer import FileJournal
-from reconcile.journal.records import Known
+from reconcile.journal.records import IntentStatus
 from tests.kit.journals import ACCOUNT, HOLDER, intent, outcome, store_on
 from tests.simulation.disk import SimulatedDisk, SimulatedProcess
 
@@ -64,7 +64,7 @@ class World:
         """Settle what is open, then work on all lanes at once."""
         async with store_on(self.process).open(ACCOUNT, run_id="run", holder=HOLDER, timeout_ms=0) as journal:
             for found in list(journal.state.unsettled.values()):
-                settled = outcome(int(found.intent.intent_id.partition("-")[2]), Known.NOT_APPLIED)
+                settled = outcome(int(found.intent.intent_id.partition("-")[2]), IntentStatus.NOT_APPLIED)
                 await journal.append(settled, durable=False)
             await asyncio.gather(*(self.lane(journal, lane) for lane in range(LANES)))
 
@@ -78,7 +78,7 @@ class World:
             for _ in range(self.dice.randint(0, 2)):
                 await asyncio.sleep(0)
             number = int(mine.intent_id.partition("-")[2])
-            await journal.append(outcome(number, Known.APPLIED, effect_ms=1), durable=self.dice.random() < 0.3)
+            await journal.append(outcome(number, IntentStatus.APPLIED, effect_ms=1), durable=self.dice.random() < 0.3)
 
     def kept(self) -> list[str]:
         """The intents a later reader finds, the whole chain proven."""

@@ -15,7 +15,7 @@ from reconcile.journal.chain import line_hash
 from reconcile.journal.codec import GENESIS, MAX_LINE, Header, encode, rfc3339
 from reconcile.journal.file.store import FileStore
 from reconcile.journal.file.writer import FileJournal
-from reconcile.journal.records import Known, Noted, PlanUsed, Record, Repaired, Resolved, RunFinished, RunStarted
+from reconcile.journal.records import IntentStatus, Noted, PlanUsed, Record, Repaired, Resolved, RunFinished, RunStarted
 from tests.kit.journals import (
     ACCOUNT,
     HOLDER,
@@ -50,7 +50,7 @@ async def write(store: FileStore, *numbers: int, durable: bool = True, run_id: s
     async with store.open(ACCOUNT, run_id=run_id, holder=HOLDER, timeout_ms=0) as journal:
         for number in numbers:
             await journal.append(intent(number), durable=durable)
-            await journal.append(outcome(number, Known.REFUSED), durable=False)
+            await journal.append(outcome(number, IntentStatus.REFUSED), durable=False)
         return Held(head=journal.head, records=journal.state.records)
 
 
@@ -121,9 +121,9 @@ def every_kind() -> list[Record]:
         RunStarted(host="alpha", command="apply", cold_until_ms=9_000),
         PlanUsed(plan_id="p", digest="d"),
         *steps(20),
-        outcome(30, Known.APPLIED, effect_ms=3_000, claim="row 1"),
+        outcome(30, IntentStatus.APPLIED, effect_ms=3_000, claim="row 1"),
         intent(31),
-        outcome(31, Known.UNKNOWN, effect_ms=4_000),
+        outcome(31, IntentStatus.UNKNOWN, effect_ms=4_000),
         intent(32),
         Resolved(intent_id="intent-32", applied=True, reason="looked", actor="ana", effect_ms=6_000),
         Repaired(file="torn", size=3),
@@ -218,7 +218,7 @@ def test_an_intent_for_a_lane_in_doubt_is_refused_and_the_journal_goes_on() -> N
         await journal.append(intent(1), durable=True)
         with pytest.raises(JournalError, match=r"an earlier one on SYM1\.long is unsettled"):
             await journal.append(intent(1), durable=True)
-        await journal.append(outcome(1, Known.NOT_APPLIED), durable=True)
+        await journal.append(outcome(1, IntentStatus.NOT_APPLIED), durable=True)
         await journal.append(intent(1), durable=True)
 
     hold(store_on(disk.process("a")), twice)

@@ -16,7 +16,7 @@ import pytest
 from reconcile.errors import JournalError
 from reconcile.journal.postgres.session import Session, lines_of, number_of, page_of, reading
 from reconcile.journal.postgres.store import PostgresStore, place_of
-from reconcile.journal.postgres.url import Place
+from reconcile.journal.postgres.url import DatabaseUrl
 from reconcile.sandbox.registry import SIMULATED
 from reconcile.usecases.world import World
 from tests.kit.postgres_server import Server
@@ -34,7 +34,7 @@ _NUMBERS = count(1)
 class Mortal(Session):
     """A session of a simulated process: it dies with that, and where the schedule says so."""
 
-    def __init__(self, place: Place, simulation: "Shared", process: Any) -> None:
+    def __init__(self, place: DatabaseUrl, simulation: "Shared", process: Any) -> None:
         if process.dead:
             raise Killed
         super().__init__(place)
@@ -62,7 +62,7 @@ class Mortal(Session):
 class Shared(Simulation):
     """A simulation whose processes keep their journals in one database, whatever their homes."""
 
-    def __init__(self, schedule: Schedule, place: Place, *, watch: bool = False) -> None:
+    def __init__(self, schedule: Schedule, place: DatabaseUrl, *, watch: bool = False) -> None:
         super().__init__(schedule, watch=watch)
         self.sessions: list[tuple[Any, Session]] = []
         self._place = place

@@ -22,7 +22,7 @@ from reconcile.journal.file.store import FileStore
 from reconcile.journal.postgres.schema import MIGRATIONS, VERSION
 from reconcile.journal.postgres.session import PAGE, lock_of
 from reconcile.journal.postgres.store import MOST_AT_ONCE, PostgresJournal, PostgresStore, place_of
-from reconcile.journal.records import Known, Noted
+from reconcile.journal.records import IntentStatus, Noted
 from tests.kit.journals import ACCOUNT, HOLDER, VirtualClock, chained, inline, intent, outcome, steps
 from tests.kit.postgres_server import PASSWORD, Server
 
@@ -170,7 +170,7 @@ def test_a_second_intent_for_an_unsettled_lane_is_refused_and_leaves_the_journal
             await journal.append(intent(1), durable=True)
             with pytest.raises(JournalError, match="unsettled"):
                 await journal.append(intent(2, lane="SYM1"), durable=True)
-            await journal.append(outcome(1, Known.APPLIED, effect_ms=2_000), durable=True)
+            await journal.append(outcome(1, IntentStatus.APPLIED, effect_ms=2_000), durable=True)
 
     asyncio.run(go())
 
@@ -308,7 +308,7 @@ def test_a_database_restart_stops_the_run_and_loses_no_intent(server: Server, ur
             with pytest.raises(JournalError):
                 await journal.append(intent(2), durable=True)
             with pytest.raises(JournalError):
-                await journal.append(outcome(1, Known.APPLIED), durable=False)
+                await journal.append(outcome(1, IntentStatus.APPLIED), durable=False)
 
     asyncio.run(go())
 
@@ -321,7 +321,7 @@ def test_a_session_that_is_cut_off_is_not_replaced_within_the_run(store: Postgre
             await journal.append(intent(1), durable=True)
             sql(url, "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
             async with opened(another(url), run_id="run-2", timeout_ms=60_000) as second:
-                await second.append(outcome(1, Known.NOT_SENT), durable=True)
+                await second.append(outcome(1, IntentStatus.NOT_SENT), durable=True)
                 with pytest.raises(JournalError, match="see to the database"):
                     await journal.append(intent(2), durable=True)
                 with pytest.raises(JournalError):

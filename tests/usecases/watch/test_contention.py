@@ -2,14 +2,14 @@
 
 from decimal import Decimal
 
-from reconcile.usecases.watch.contention import LONGEST_MS, MEMORY_MS, Undoing
+from reconcile.usecases.watch.contention import LONGEST_MS, MEMORY_MS, Contention
 
 MINUTE = 60_000
 WANTED = Decimal(1500)
 
 
-def undone(times: int, *, limit: int = 5) -> Undoing[str]:
-    undoing: Undoing[str] = Undoing(interval_ms=MINUTE, limit=limit)
+def undone(times: int, *, limit: int = 5) -> Contention[str]:
+    undoing: Contention[str] = Contention(interval_ms=MINUTE, limit=limit)
     for _ in range(times):
         undoing.applied("key", WANTED, 0)
         undoing.changed("key", WANTED, MINUTE)
@@ -17,7 +17,7 @@ def undone(times: int, *, limit: int = 5) -> Undoing[str]:
 
 
 def test_a_first_change_may_be_applied_at_once() -> None:
-    undoing: Undoing[str] = Undoing(interval_ms=MINUTE, limit=5)
+    undoing: Contention[str] = Contention(interval_ms=MINUTE, limit=5)
     assert undoing.changed("key", WANTED, 0) == 0
     assert undoing.may_apply("key", WANTED, 0)
 
@@ -63,7 +63,7 @@ def test_another_declared_margin_starts_afresh() -> None:
 
 
 def test_failures_wait_longer_each_time_up_to_an_hour() -> None:
-    undoing: Undoing[str] = Undoing(interval_ms=MINUTE, limit=5)
+    undoing: Contention[str] = Contention(interval_ms=MINUTE, limit=5)
     waits = []
     for _ in range(8):
         undoing.failed("key", WANTED, 0)
@@ -73,7 +73,7 @@ def test_failures_wait_longer_each_time_up_to_an_hour() -> None:
 
 
 def test_a_success_ends_the_failures() -> None:
-    undoing: Undoing[str] = Undoing(interval_ms=MINUTE, limit=5)
+    undoing: Contention[str] = Contention(interval_ms=MINUTE, limit=5)
     undoing.failed("key", WANTED, 0)
     undoing.applied("key", WANTED, 0)
     undoing.failed("key", WANTED, 0)
