@@ -123,6 +123,8 @@ def test_no_command_writes_through_a_committed_link(
 def test_every_writer_writes_a_whole_file_where_it_may(
     writer: Callable[[Path, str], Ended], checkout: Path, tmp_path: Path
 ) -> None:
+    if writer in {audit_report, audit_csv}:  # which tell nothing of nothing
+        run(tmp_path, "apply", DEMO, "--auto-approve")
     ended = writer(tmp_path, "out.txt")
     assert ended.code == 0, ended.err
     assert (checkout / "out.txt").stat().st_size > 0

@@ -106,12 +106,12 @@ def test_imports_name_the_module_and_are_never_relative(module: Module) -> None:
 
 # The pure core.
 
-SERIAL = ("render.saved", "render.schemas")
+SERIAL = ("render.saved", "render.schemas", "render.schema_types")
 """Where a saved plan is read back, by pydantic; everything else of the core is plain."""
 PURE = ("errors", "money", "model", "planning", "evidence", "protocol.lifecycle", "render")
 HARMLESS = {
     "collections", "csv", "dataclasses", "datetime", "decimal", "difflib", "enum", "fnmatch", "functools", "hashlib",
-    "html", "itertools", "json", "operator", "re", "string", "textwrap", "types", "typing", "unicodedata",
+    "html", "itertools", "json", "operator", "re", "shlex", "string", "textwrap", "types", "typing", "unicodedata",
 }  # fmt: skip
 
 

@@ -5,15 +5,19 @@ A broken journal hides no other one, and not what stands before the break: that 
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from reconcile.audit.reading import BRAKE, runs
 from reconcile.errors import InputError, JournalError
 from reconcile.journal.base import Store
 from reconcile.journal.identity import owner_of
-from reconcile.model.reports import LogRow, Run, StepTaken
+from reconcile.model.reports import CUT_OFF, IN_FLIGHT, LogRow, Run, StepTaken
 from reconcile.model.times import unix_ms
 from reconcile.render.values import signed
+
+_MOST_NAMES = 10
+"""How many names an error lists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +53,17 @@ class Filter:
         return (self.since_ms is None or moment >= self.since_ms) and (self.until_ms is None or moment < self.until_ms)
 
 
+STEP_OUTCOMES = frozenset(
+    {"applied", "accepted", "refused", "unknown", "not_sent", "not_applied", "released", IN_FLIGHT}
+)
+"""How a step can end."""
+RUN_OUTCOMES = frozenset({"in_sync", "nothing_sent", "error", "interrupted", CUT_OFF})
+"""How a run that sent nothing can end; beside these there is ``refused:`` with the key of the rule."""
+NOTE_OUTCOMES = frozenset({"saw", "waited", "decided", "frozen", "unfrozen"})
+"""What a watch and the brake note."""
+OUTCOMES = STEP_OUTCOMES | RUN_OUTCOMES | NOTE_OUTCOMES
+"""Every outcome of a row but ``refused:KEY``."""
+
 OnBreak = Callable[[JournalError], None]
 """Told of each journal that cannot be read to its end."""
 
@@ -71,16 +86,69 @@ def log(store: Store, wanted: Filter, *, on_break: OnBreak = raising) -> list[Lo
 
 
 def selected(store: Store, wanted: Filter, *, on_break: OnBreak) -> Iterator[Run]:
-    """The runs of every journal that may be wanted, journal by journal; raises InputError for an unknown account."""
-    known = wanted.account is None
+    """The runs of every journal that may be wanted, journal by journal.
+
+    Raises InputError at the end where no run that was read can match: a filter that is misspelt finds nothing for ever.
+    """
+    known = _NamesInJournals()
     for identity in store.identities():
-        known = known or wanted.account == owner_of(identity)
+        known.names.add(owner_of(identity))
         for run in before_a_break(store, identity, on_break=on_break):
-            known = known or wanted.account == run.account
+            known.add(run, is_of_account=wanted.account in {None, run.account, owner_of(identity)})
             if wanted.has_run(run):
                 yield run
-    if not known:
-        raise no_such_account(wanted.account or "")
+    known.check(wanted)
+
+
+class _NamesInJournals:
+    """The names that the journals know, to tell a filter that fits nothing by accident from one that never can."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self._actors: set[str] = set()
+        self._places: set[str] = set()
+        self._refusals: set[str] = set()
+
+    def add(self, run: Run, *, is_of_account: bool) -> None:
+        """Take in one run; of accounts that are not wanted only the name counts."""
+        self.names.add(run.account)
+        if is_of_account:
+            self._actors.add(run.actor)
+            self._places |= places_of(run)
+            self._refusals.add(f"refused:{run.refused}")
+
+    def check(self, wanted: Filter) -> None:
+        """Raise InputError where the wanted account, actor, address or refusal is in no run."""
+        if wanted.account is not None and wanted.account not in self.names:
+            raise no_such_account(wanted.account, near=self.names)
+        of = "" if wanted.account is None else f" of {wanted.account}"
+        for option, glob, names in (
+            ("--actor", wanted.actor, self._actors),
+            ("--address", wanted.address, self._places),
+        ):
+            if glob is not None and not any(fnmatchcase(name, glob) for name in names):
+                raise InputError(f"filtering by {option} {glob}: no run{of} has one like it{_hint(glob, names)}")
+        for outcome in sorted(wanted.outcomes - OUTCOMES - self._refusals):
+            known = OUTCOMES | self._refusals
+            raise InputError(f"filtering by --outcome {outcome}: no run{of} can end so{_hint(outcome, known)}")
+
+
+def _hint(word: str, known: Iterable[str]) -> str:
+    """What was probably meant, and else what there is, as far as a person reads it."""
+    names = sorted(filter(None, known))
+    near = get_close_matches(word, names, n=1)
+    if near:
+        return f"; did you mean {near[0]}?"
+    return f"; there are {', '.join(names[:_MOST_NAMES])}{', ...' if len(names) > _MOST_NAMES else ''}" if names else ""
+
+
+def places_of(run: Run) -> set[str]:
+    """Every address that a run tells anything of."""
+    places = {*run.addresses, *run.declared, *(run.live or {}), *(run.moved or {})}
+    for note in run.notes:
+        for each in (*note.details.get("entries", ()), *note.details.get("decisions", ())):
+            places.add(each["address"])
+    return places - {""}
 
 
 def before_a_break(store: Store, identity: str, *, on_break: OnBreak) -> Iterator[Run]:
@@ -91,9 +159,10 @@ def before_a_break(store: Store, identity: str, *, on_break: OnBreak) -> Iterato
         on_break(error)
 
 
-def no_such_account(account: str) -> InputError:
-    """Nobody by that name or identity is in any journal."""
-    return InputError(f"looking for account {account}: no journal here is of that name; see 'reconcile audit head'")
+def no_such_account(account: str, *, near: Iterable[str] = ()) -> InputError:
+    """The error that says no journal has an account of this name or identity; ``near`` are those there are."""
+    hint = _hint(account, near)
+    return InputError(f"looking for account {account}: no journal here is of that name{hint or '; see audit head'}")
 
 
 def find_runs(store: Store, run_id: str, *, on_break: OnBreak = raising) -> list[Run]:

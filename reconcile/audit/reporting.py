@@ -40,14 +40,16 @@ _OPEN = {"in_flight", "accepted", "unknown"}
 def report(store: Store, wanted: Filter, *, now_ms: int) -> Report:
     """The report on the wanted accounts and period. Raises InputError for an unknown account, and JournalError."""
     accounts = []
+    known: set[str] = set()
     for verdict in heads(store):
         picture = _Picture(wanted, verdict)
         for run in before_a_break(store, verdict.identity, on_break=ignoring):  # the verdict says so
             picture.take(run)
+        known |= {*picture.names, owner_of(verdict.identity)}
         if wanted.account is None or wanted.account in {*picture.names, owner_of(verdict.identity)}:
             accounts.append(picture.finish())
     if not accounts and wanted.account is not None:
-        raise no_such_account(wanted.account)
+        raise no_such_account(wanted.account, near=known)
     until_ms = now_ms if wanted.until_ms is None else wanted.until_ms
     return Report(accounts=tuple(accounts), since_ms=wanted.since_ms, until_ms=until_ms, made_ms=now_ms)
 

@@ -37,6 +37,7 @@ Every option has an environment variable (RECONCILE_HOME, RECONCILE_FORMAT, RECO
 COMMANDS: dict[str, tuple[str, str]] = {
     "validate": ("validate", "Check state files; needs no network and no keys."),
     "plan": ("plan", "Read the account and show the difference; sends nothing."),
+    "show": ("show", "Show a saved plan: changes, digest, expiry, next command."),
     "apply": ("apply", "Make it so: plan, ask, send each step once, verify."),
     "drift": ("drift", "Show what moved since the last apply, and why."),
     "import": ("import_", "Write a state file from the live account."),

@@ -1,6 +1,5 @@
 """``reconcile apply``: make live as declared, from state files or from a reviewed plan; asks first."""
 
-import re
 import select
 import sys
 import threading
@@ -10,25 +9,22 @@ from dataclasses import dataclass
 import click
 
 from reconcile.cli import accounts as files
+from reconcile.cli import saved_plan
 from reconcile.cli.commit import commit_of
 from reconcile.cli.common import WholeType, command, override, parallelism, pass_session, paths, target
 from reconcile.cli.files import read_if_plan
 from reconcile.cli.refusals import note_unread
 from reconcile.cli.runner import conduct
 from reconcile.cli.session import Invocation
-from reconcile.connect import endpoints
 from reconcile.errors import Declined, InputError, Interrupted, UsageError
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import Plan, Result, SavedPlan
-from reconcile.model.traits import TRAITS
 from reconcile.planning.order import worst
 from reconcile.render import github, json, markdown, text
-from reconcile.statefile.fields import NAME_PATTERN, PREFIX_PATTERN
 from reconcile.usecases import apply as applying
 from reconcile.usecases.world import World
 
 _LOOK_SECONDS = 0.2
-LONGEST_GRACE_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,44 +128,9 @@ def _work(paths: tuple[str, ...], *, override: tuple[str, ...], target: tuple[st
         raise UsageError("apply: a saved plan is applied by itself; name nothing beside it")
     if override or target:
         raise UsageError("apply: a saved plan carries its own overrides and targets; leave out --override and --target")
-    saved = json.loads_plan(plans[0])
-    if digest is not None and digest != saved.digest:
-        raise Declined(
-            "digest", f"applying the plan: its digest is {saved.digest}, not the reviewed one; review it again"
-        )
+    saved = saved_plan.load(plans[0], digest=digest, doing="applying the plan")
     accounts = tuple(account.desired for account in saved.plan.accounts)
-    for account in accounts:
-        _check_place(account)
     return Work(accounts=accounts, overrides={}, saved=saved)
-
-
-def _check_place(account: DesiredAccount) -> None:
-    """A saved plan is outside data: what a state file's reader would refuse is refused here too."""
-    doing = f"reading the saved plan: account {account.name}"
-    if account.exchange not in TRAITS:
-        raise InputError(f"{doing}: exchange {account.exchange!r} is not known; expected one of {', '.join(TRAITS)}")
-    checks = {
-        "name": re.fullmatch(NAME_PATTERN, account.name),
-        "prefix of its secrets": re.fullmatch(PREFIX_PATTERN, account.credentials),
-        "product": account.product in {None, *TRAITS[account.exchange].products},
-        "grace": account.grace_ms is None or 0 < account.grace_ms <= LONGEST_GRACE_MS,
-        "amount step": account.amount_step is None or account.amount_step > 0,
-        "state file": "\0" not in account.path,
-    }
-    for what, is_good in checks.items():
-        if not is_good:
-            raise InputError(f"{doing}: no state file can have its {what}; make a new plan")
-    try:
-        endpoints.normal(account.endpoint)
-    except ValueError as error:
-        raise InputError(f"{doing}: the endpoint {error}") from error
-    try:
-        endpoints.cold_start(account.endpoint, account.cold_start)
-    except ValueError as error:
-        raise InputError(f"{doing}: cold_start is {error}") from error
-    problem = endpoints.grace_problem(account.exchange, account.endpoint, account.cold_start, account.grace_ms)
-    if problem is not None:
-        raise InputError(f"{doing}: its grace is {problem}")
 
 
 def _question(session: Invocation, world: World) -> Callable[[Plan], bool]:

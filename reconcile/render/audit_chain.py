@@ -14,7 +14,7 @@ def document(verdicts: Sequence[ChainVerdict]) -> Document:
     """``reconcile.audit.verify/1``."""
     return {
         "format": FORMAT,
-        "good": all(verdict.is_good for verdict in verdicts),
+        "good": bool(verdicts) and all(verdict.is_good for verdict in verdicts),
         "journals": [
             {
                 "account": verdict.account,
@@ -43,7 +43,7 @@ def text(verdicts: Sequence[ChainVerdict]) -> str:
     bad = sum(1 for each in verdicts if not each.is_good)
     counted = f"{len(verdicts)} journal{'' if len(verdicts) == 1 else 's'}"
     last = f"{bad} of {counted} cannot be trusted." if bad else f"{counted}, every chain good."
-    return "\n".join(map(clean, [*lines, last if verdicts else "There are no journals here."])) + "\n"
+    return "\n".join(map(clean, [*lines, last])) + "\n"
 
 
 def markdown(verdicts: Sequence[ChainVerdict]) -> str:

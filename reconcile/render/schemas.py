@@ -5,44 +5,17 @@ checked strictly, amounts as decimal strings and times as RFC 3339 with a zone. 
 list: every field of every document, and nothing else.
 """
 
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, Field
 
 from reconcile.errors import InputError
 from reconcile.model.account import ColdStart, MarginType, PositionMode, Unmanaged
 from reconcile.model.plan import OutcomeKind, Status
-from reconcile.model.times import unix_ms
-from reconcile.money import parse
-
-_NUMBER = r"^-?[0-9]+(\.[0-9]+)?$"
+from reconcile.render.schema_types import Amount, Count, ExitCode, Model, Share, Time
 
 
-def _amount(value: object) -> object:
-    if not isinstance(value, str):
-        raise ValueError("an amount is a string")  # noqa: TRY004 - pydantic turns only ValueError into a message
-    return parse(value)
-
-
-def _time(value: object) -> object:
-    if not isinstance(value, str):
-        raise ValueError("a time is a string")  # noqa: TRY004 - as above
-    return unix_ms(value)
-
-
-Amount = Annotated[Decimal, BeforeValidator(_amount), WithJsonSchema({"type": "string", "pattern": _NUMBER})]
-Share = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?%$")]
-Time = Annotated[int, BeforeValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})]
-Count = Annotated[int, Field(strict=True)]
-ExitCode = Annotated[Count, Field(ge=0, le=255)]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class ErrorModel(_Model):
+class ErrorModel(Model):
     """Something that stopped an account, or refused it."""
 
     key: str
@@ -52,7 +25,7 @@ class ErrorModel(_Model):
     value: str | None
 
 
-class PolicyModel(_Model):
+class PolicyModel(Model):
     """The limits in force; what is left out is not limited."""
 
     allow_reduce: bool = False
@@ -66,7 +39,7 @@ class PolicyModel(_Model):
     unmanaged: Unmanaged = Unmanaged.REPORT
 
 
-class DesiredModel(_Model):
+class DesiredModel(Model):
     """What the state file declares; ``tolerance`` is an amount."""
 
     margin_type: MarginType
@@ -74,7 +47,7 @@ class DesiredModel(_Model):
     tolerance: Amount | None
 
 
-class ObservedModel(_Model):
+class ObservedModel(Model):
     """What the exchange showed."""
 
     margin_type: MarginType | None
@@ -84,7 +57,7 @@ class ObservedModel(_Model):
     liquidation_price: Amount | None
 
 
-class TypeStepModel(_Model):
+class TypeStepModel(Model):
     """An absolute step."""
 
     step_id: str
@@ -93,7 +66,7 @@ class TypeStepModel(_Model):
     after: MarginType = Field(alias="to")
 
 
-class MarginStepModel(_Model):
+class MarginStepModel(Model):
     """A relative step; ``amount`` is positive and a ceiling."""
 
     step_id: str
@@ -110,7 +83,7 @@ class MarginStepModel(_Model):
 StepModel = Annotated[TypeStepModel | MarginStepModel, Field(discriminator="action")]
 
 
-class EntryModel(_Model):
+class EntryModel(Model):
     """One line of a plan."""
 
     address: str
@@ -124,7 +97,7 @@ class EntryModel(_Model):
     wanted: StepModel | None = None
 
 
-class LooserModel(_Model):
+class LooserModel(Model):
     """A limit that allows more than it did at the account's last apply."""
 
     key: str
@@ -132,7 +105,7 @@ class LooserModel(_Model):
     after: str
 
 
-class AccountPlanModel(_Model):
+class AccountPlanModel(Model):
     """One account of a plan."""
 
     account: str
@@ -159,7 +132,7 @@ class AccountPlanModel(_Model):
     entries: tuple[EntryModel, ...]
 
 
-class SummaryModel(_Model):
+class SummaryModel(Model):
     """Counts by status and sums by asset."""
 
     change: int
@@ -172,7 +145,7 @@ class SummaryModel(_Model):
     reduce: dict[str, Amount]
 
 
-class PlanModel(_Model):
+class PlanModel(Model):
     """``reconcile.plan/1``."""
 
     format: Literal["reconcile.plan/1"]
@@ -187,7 +160,29 @@ class PlanModel(_Model):
     digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 
-class StepResultModel(_Model):
+class ScopeModel(Model):
+    """How much of one account a saved plan is about."""
+
+    account: str
+    positions: Count
+    steps: Count
+
+
+class ShowModel(Model):
+    """``reconcile.show/1``: a saved plan, and what a person needs to go on with it."""
+
+    format: Literal["reconcile.show/1"]
+    file: str
+    digest: str
+    expires_at: Time
+    expired: bool
+    read_at: Time
+    scope: tuple[ScopeModel, ...]
+    next_command: str | None
+    plan: PlanModel
+
+
+class StepResultModel(Model):
     """How one step ended; ``amount`` is what was really sent."""
 
     step_id: str
@@ -201,7 +196,7 @@ class StepResultModel(_Model):
     detail: str
 
 
-class AccountResultModel(_Model):
+class AccountResultModel(Model):
     """One account of a result."""
 
     account: str
@@ -216,7 +211,7 @@ class AccountResultModel(_Model):
     remaining: tuple[EntryModel, ...]
 
 
-class ResultModel(_Model):
+class ResultModel(Model):
     """``reconcile.result/1``."""
 
     format: Literal["reconcile.result/1"]
@@ -232,7 +227,7 @@ class ResultModel(_Model):
     accounts: tuple[AccountResultModel, ...]
 
 
-class UnsettledModel(_Model):
+class UnsettledModel(Model):
     """A step whose outcome is open."""
 
     address: str
@@ -244,7 +239,7 @@ class UnsettledModel(_Model):
     evidence: str = ""
 
 
-class AccountStatusModel(_Model):
+class AccountStatusModel(Model):
     """One account of a status."""
 
     account: str
@@ -256,14 +251,14 @@ class AccountStatusModel(_Model):
     frozen: str | None
 
 
-class StatusModel(_Model):
+class StatusModel(Model):
     """``reconcile.status/1``."""
 
     format: Literal["reconcile.status/1"]
     accounts: tuple[AccountStatusModel, ...]
 
 
-class CauseModel(_Model):
+class CauseModel(Model):
     """What one cause did; ``at`` is when it last did, where that says something."""
 
     cause: str
@@ -271,7 +266,7 @@ class CauseModel(_Model):
     at: Time | None = None
 
 
-class DriftEntryModel(_Model):
+class DriftEntryModel(Model):
     """One address; ``drift`` is observed minus expected, and what its causes add up to."""
 
     address: str
@@ -285,7 +280,7 @@ class DriftEntryModel(_Model):
     causes: tuple[CauseModel, ...]
 
 
-class AccountDriftModel(_Model):
+class AccountDriftModel(Model):
     """One account of a drift."""
 
     account: str
@@ -295,14 +290,14 @@ class AccountDriftModel(_Model):
     entries: tuple[DriftEntryModel, ...]
 
 
-class DriftModel(_Model):
+class DriftModel(Model):
     """``reconcile.drift/1``."""
 
     format: Literal["reconcile.drift/1"]
     accounts: tuple[AccountDriftModel, ...]
 
 
-class ResolveModel(_Model):
+class ResolveModel(Model):
     """``reconcile.resolve/1``: a person's word about one step."""
 
     format: Literal["reconcile.resolve/1"]
@@ -313,7 +308,7 @@ class ResolveModel(_Model):
     journal_head: str
 
 
-class WatchModel(_Model):
+class WatchModel(Model):
     """``reconcile.watch/1``: one line of a watch; a change of state where ``to`` is not null, else a deed."""
 
     format: Literal["reconcile.watch/1"]
@@ -325,7 +320,7 @@ class WatchModel(_Model):
     message: str
 
 
-class CheckedModel(_Model):
+class CheckedModel(Model):
     """One state file that is right."""
 
     account: str
@@ -338,7 +333,7 @@ class CheckedModel(_Model):
     errors: tuple[()]
 
 
-class ValidateModel(_Model):
+class ValidateModel(Model):
     """``reconcile.validate/1``: every state file was right."""
 
     format: Literal["reconcile.validate/1"]
@@ -347,7 +342,7 @@ class ValidateModel(_Model):
     errors: tuple[()]
 
 
-class ProblemModel(_Model):
+class ProblemModel(Model):
     """What stopped a command; ``file`` and ``line`` where it has a place."""
 
     key: str
@@ -356,7 +351,7 @@ class ProblemModel(_Model):
     line: int | None
 
 
-class FailureModel(_Model):
+class FailureModel(Model):
     """``reconcile.error/1``: no account was reached."""
 
     format: Literal["reconcile.error/1"]
@@ -367,6 +362,7 @@ class FailureModel(_Model):
 
 MODELS: dict[str, type[BaseModel]] = {
     "plan": PlanModel,
+    "show": ShowModel,
     "result": ResultModel,
     "drift": DriftModel,
     "status": StatusModel,

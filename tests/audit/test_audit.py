@@ -140,7 +140,7 @@ ROWS = {
     "an account by its journal": (Filter(account="okx-live-77"), 4),
     "from then on": (Filter(account="desk", since_ms=BEGUN_MS + 20 * 24 * HOUR_MS), 5),
     "before then": (Filter(account="desk", until_ms=BEGUN_MS + 24 * HOUR_MS), 1),
-    "everything of nobody": (Filter(actor="nobody"), 0),
+    "an actor beside his time": (Filter(actor="bob", until_ms=BEGUN_MS), 0),
 }
 
 

@@ -142,10 +142,48 @@ def test_a_time_that_is_none_is_a_wrong_command_line(time: str, tmp_path: Path) 
     assert run(tmp_path, "audit", "log", "--since", time).code == 64
 
 
-def test_a_home_without_journals_has_nothing_to_tell(tmp_path: Path) -> None:
-    assert run(tmp_path, "audit", "log").out == "0 rows.\n"
-    assert run(tmp_path, "audit", "verify").out == "There are no journals here.\n"
-    assert (run(tmp_path, "audit", "show", "x").code, (tmp_path / "home").exists()) == (1, False)
+@pytest.mark.parametrize(
+    "words", [["log"], ["verify"], ["head"], ["show", "x"], ["diff", "x", "y"], ["report", "--html", "page.html"]]
+)
+def test_a_home_without_journals_proves_nothing(words: list[str], tmp_path: Path) -> None:
+    done = run(tmp_path, "audit", *words)
+
+    assert (done.code, done.out) == (1, "")
+    assert f"there is none in {tmp_path / 'home'}" in done.err
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_pinned_head_of_an_empty_home_is_missing(tmp_path: Path) -> None:
+    done = run(tmp_path, "audit", "verify", "--head", f"main={'0' * 64}", "--format", "json")
+
+    assert (done.code, done.json["good"], done.json["journals"][0]["pinned"]) == (1, False, "0" * 64)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["--outcome", "aplied"], 1, "did you mean applied?"),
+        (["--outcome", "refused:frosen"], 1, "did you mean refused:frozen?"),
+        (["--actor", "alcie"], 1, "did you mean alice?"),
+        (["--address", "BTCUSD.long"], 1, "did you mean BTCUSDT.long?"),
+        (["--account", "dmeo"], 1, "did you mean demo?"),
+        (["--account", "demo", "--actor", "z*"], 1, "no run of demo has one like it; there are alice"),
+        (["--since", "1h", "--until", "2h"], 64, "nothing can match"),
+        (["--since", "2099-01-01"], 64, "in the future"),
+    ],
+)
+def test_a_filter_that_no_run_can_match_is_an_error(
+    applied: tuple[Path, list[str]], words: list[str], code: int, says: str
+) -> None:
+    done = audit(applied, "log", *words)
+
+    assert (done.code, done.out) == (code, "")
+    assert says in done.err
+
+
+@pytest.mark.parametrize("words", [["--outcome", "unknown"], ["--until", "2020-01-01"], ["--actor", "al*"]])
+def test_a_filter_that_could_have_matched_is_none(applied: tuple[Path, list[str]], words: list[str]) -> None:
+    assert audit(applied, "log", *words).code == 0
 
 
 def test_a_broken_journal_is_named_and_nothing_is_told_from_behind_the_break(
