@@ -5,7 +5,8 @@ import pytest
 from reconcile.errors import InDoubt, ReadFailed
 from reconcile.exchanges.binance import codes
 from reconcile.exchanges.binance.dialect import classify
-from reconcile.exchanges.http.answers import Row, parsed
+from reconcile.exchanges.http.answers import parsed
+from reconcile.exchanges.http.rows import Row
 from reconcile.exchanges.http.wire import HttpResponse
 
 BOMBS = ("1e99999999999999999999", "-1e99999999999999999999", "9" * 5000, "1e999999", "NaN", "[" * 50_000)

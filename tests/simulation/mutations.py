@@ -15,7 +15,7 @@ from unittest.mock import patch
 from reconcile.errors import InDoubt, ReadFailed
 from reconcile.evidence.verdict import MarginEvidence, Sight
 from reconcile.exchanges.base import CodeClass
-from reconcile.exchanges.http import answers, transport
+from reconcile.exchanges.http import answers, rows, transport
 from reconcile.journal.file.lock import FileLock
 from reconcile.journal.file.writer import FileJournal
 from reconcile.journal.records import Intent, IntentStatus, Outcome, Resolved, RunStarted
@@ -449,7 +449,7 @@ def first_page_only() -> AbstractContextManager[None]:
     from reconcile.exchanges.binance import ledger
 
     async def first(what: str, page: Any, *, start_ms: int, end_ms: int, limit: int) -> Any:
-        return answers.rows(what, await page(start_ms, end_ms))
+        return rows.rows(what, await page(start_ms, end_ms))
 
     return _patched((ledger, "read_all", first))
 

@@ -18,7 +18,7 @@ from typing import Self
 
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.binance.risk import BinanceRisk, BinanceTier
-from reconcile.exchanges.http.answers import Row, listed, rows
+from reconcile.exchanges.http.rows import Row, listed, rows
 from reconcile.model.account import Address, MarginType, Position, PositionMode, Side
 from reconcile.money import ZERO
 

@@ -29,7 +29,7 @@ from reconcile.exchanges.binance.account import (
 )
 from reconcile.exchanges.binance.dialect import POSITIONS, BinanceDialect, classify, weight_of
 from reconcile.exchanges.binance.risk import BinanceTier, tiers_by_symbol
-from reconcile.exchanges.http.answers import Row, rows
+from reconcile.exchanges.http.rows import Row, rows
 from reconcile.exchanges.http.transport import Params, Setup, Transport, at_once
 from reconcile.model.account import Address, MarginType, ObservedAccount, Position, PositionMode, SymbolState
 from reconcile.model.plan import MoveMargin, SetMarginType, Step

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from reconcile.exchanges.base import Accepted
 from reconcile.exchanges.binance import codes
 from reconcile.exchanges.binance.signing import public, signed
-from reconcile.exchanges.http.answers import Row, read_answer, write_answer
+from reconcile.exchanges.http.answers import read_answer, write_answer
 from reconcile.exchanges.http.limits import Charge, CountedBy, Limit
+from reconcile.exchanges.http.rows import Row
 from reconcile.exchanges.http.transport import Charges, Params, Setup
 from reconcile.exchanges.http.wire import HttpRequest, HttpResponse
 from reconcile.money import whole

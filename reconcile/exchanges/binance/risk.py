@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from decimal import Context, Decimal
 
 from reconcile.errors import ReadFailed
-from reconcile.exchanges.http.answers import Row, rows
+from reconcile.exchanges.http.rows import Row, rows
 from reconcile.money import ZERO
 
 _DIVISION = Context(prec=40)

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.bitget.risk import OFFSET_SINCE_MS, BitgetTier, InverseRisk, LinearRisk, tier_offset
-from reconcile.exchanges.http.answers import Row
+from reconcile.exchanges.http.rows import Row
 from reconcile.model.account import Address, MarginType, ObservedAccount, Position, PositionMode, Side
 from reconcile.money import ZERO
 

@@ -56,7 +56,8 @@ from reconcile.exchanges.bitget.dialect import (
     BitgetDialect,
 )
 from reconcile.exchanges.bitget.risk import BitgetTier
-from reconcile.exchanges.http.answers import Row, rows, write_answer
+from reconcile.exchanges.http.answers import write_answer
+from reconcile.exchanges.http.rows import Row, rows
 from reconcile.exchanges.http.transport import Params, Setup, Transport
 from reconcile.model.account import Address, MarginType, ObservedAccount, Position, PositionMode, SymbolState
 from reconcile.model.ledger import LedgerRead, LedgerRow, by_symbol

@@ -14,8 +14,9 @@ from urllib.parse import urlencode
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.bitget import signing
 from reconcile.exchanges.bitget.codes import CODES, GENERATION, REJECTED_PARAMETER, TWO_FACED, names_a_parameter
-from reconcile.exchanges.http.answers import Envelope, ResponseFormat, Row, read_answer, retry_after_header_ms, table
+from reconcile.exchanges.http.answers import Envelope, ResponseFormat, read_answer, retry_after_header_ms, table
 from reconcile.exchanges.http.limits import Charge, CountedBy, Limit
+from reconcile.exchanges.http.rows import Row
 from reconcile.exchanges.http.transport import Charges, Params, Setup
 from reconcile.exchanges.http.wire import HttpRequest, HttpResponse
 

@@ -8,7 +8,7 @@ funding keeps its sign. A query may span 30 days; 90 days are kept.
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from reconcile.exchanges.http.answers import Row
+from reconcile.exchanges.http.rows import Row
 from reconcile.model.ledger import Cause, LedgerRow
 
 PAGE = 100

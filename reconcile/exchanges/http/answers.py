@@ -11,18 +11,15 @@ refusal; everything else is doubt. Messages never carry headers, URLs, keys or a
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from functools import lru_cache
 
 from reconcile.errors import InDoubt, ReadFailed, RefusalKind, Refused
 from reconcile.exchanges.base import Accepted, Code, CodeClass
+from reconcile.exchanges.http.rows import LONGEST_MESSAGE
 from reconcile.exchanges.http.wire import HttpResponse
 from reconcile.model.jsontext import loads
-from reconcile.model.times import checked
-from reconcile.money import parse, whole
+from reconcile.money import whole
 
-LONGEST_MESSAGE = 200
-LONGEST_NAME = 64
 LONGEST_CODE = 40
 _ADDRESSES = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b|(?<![\w:.])(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}(?![\w:.])")
 _SECONDS = re.compile(r"[0-9]{1,9}")
@@ -143,119 +140,6 @@ def table(codes: tuple[Code, ...], call: str | None) -> Mapping[str, Code]:
     """The codes of one call: those of every call, and its own where the call makes a difference."""
     general = {code.code: code for code in codes if code.call is None}
     return general | {code.code: code for code in codes if code.call is not None and code.call == call}
-
-
-_ACCOUNT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_NUMBERS = (str, int, Decimal)
-"""How exchanges print numbers, once JSON is parsed."""
-
-
-class Row:
-    """One object of a read's payload, taken field by field; a field that is missing or odd is a failed read."""
-
-    __slots__ = ("_value", "_what")
-
-    def __init__(self, what: str, value: object) -> None:
-        if not isinstance(value, dict):
-            raise _odd(what, "an object was expected")
-        self._what = what
-        self._value = value
-
-    def has(self, key: str) -> bool:
-        """Whether the field is there, not null and not an empty string."""
-        value = self._value.get(key)
-        return value is not None and value != ""
-
-    def text(self, key: str) -> str:
-        """A string of at most 200 characters."""
-        value = self._value.get(key)
-        if not isinstance(value, str):
-            raise _odd(self._what, f"field {key!r} is not a text")
-        if len(value) > LONGEST_MESSAGE:
-            raise _odd(self._what, f"field {key!r} is longer than {LONGEST_MESSAGE} characters")
-        return value
-
-    def name(self, key: str) -> str:
-        """The name of an asset or instrument: not empty, without white space or control characters."""
-        value = self.text(key)
-        if not value or not value.isprintable() or " " in value or len(value) > LONGEST_NAME:
-            raise _odd(self._what, f"field {key!r} is not a name")
-        return value
-
-    def account_id(self, key: str) -> str:
-        """The exchange's own id of an account: a text of letters, digits, - and _, or a whole number. Never empty."""
-        value = self._value.get(key)
-        whole = isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**64
-        text = str(value) if whole else value
-        if not isinstance(text, str) or not _ACCOUNT_ID.fullmatch(text):
-            raise _odd(self._what, f"field {key!r} does not name the account; nothing is sent for an unnamed account")
-        return text
-
-    def number(self, key: str) -> Decimal:
-        """A decimal, printed as a string or as a JSON number."""
-        value = self._value.get(key)
-        if not isinstance(value, _NUMBERS) or isinstance(value, bool):
-            raise _odd(self._what, f"field {key!r} is not a number")
-        try:
-            return parse(str(value))
-        except ValueError as error:
-            raise _odd(self._what, f"field {key!r} is not a number") from error
-
-    def optional(self, key: str) -> Decimal | None:
-        """A decimal, or None where the field is missing, null or empty."""
-        return self.number(key) if self.has(key) else None
-
-    def whole(self, key: str) -> int:
-        """A whole number, printed as a string or as a JSON number."""
-        value = self.number(key)
-        if value != value.to_integral_value():
-            raise _odd(self._what, f"field {key!r} is not a whole number")
-        return int(value)
-
-    def time(self, key: str) -> int:
-        """A Unix time in milliseconds between 1970 and 2099."""
-        try:
-            return checked(self.whole(key))
-        except ValueError as error:
-            raise _odd(self._what, f"field {key!r} is not a time between 1970 and 2099") from error
-
-    def flag(self, key: str) -> bool:
-        """A truth value, printed as ``true`` or as the string ``"true"``."""
-        value = self._value.get(key)
-        if value is True or value is False:
-            return value
-        match value:
-            case str(text) if text.lower() in {"true", "false"}:
-                return text.lower() == "true"
-            case _:
-                raise _odd(self._what, f"field {key!r} is neither true nor false")
-
-    def texts(self, key: str) -> list[str]:
-        """A list of strings."""
-        value = self._value.get(key)
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise _odd(self._what, f"field {key!r} is not a list of texts")
-        return value
-
-    def rows(self, key: str) -> "list[Row]":
-        """A list of objects."""
-        return rows(self._what, self._value.get(key))
-
-
-def rows(what: str, value: object) -> list[Row]:
-    """A payload that is a list of objects; raises ReadFailed when it is not."""
-    return [Row(what, item) for item in listed(what, value)]
-
-
-def listed(what: str, value: object) -> list[object]:
-    """A payload that is a list of anything; raises ReadFailed when it is not."""
-    if not isinstance(value, list):
-        raise _odd(what, "a list was expected")
-    return value
-
-
-def _odd(what: str, problem: str) -> ReadFailed:
-    return ReadFailed(f"{what}: the answer is not what the exchange documents: {problem}", again=False)
 
 
 def parsed(body: bytes) -> object | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from reconcile.errors import ReadFailed
-from reconcile.exchanges.http.answers import Row
+from reconcile.exchanges.http.rows import Row
 from reconcile.exchanges.okx.risk import ORDINARY_TAKER_FEE, IsolatedRisk, fitted
 from reconcile.model.account import Address, MarginType, Position, PositionMode, Side
 from reconcile.money import ZERO

@@ -15,7 +15,8 @@ from typing import assert_never
 from reconcile.concurrency import together
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.base import Accepted, Call, Writer
-from reconcile.exchanges.http.answers import Row, rows, write_answer
+from reconcile.exchanges.http.answers import write_answer
+from reconcile.exchanges.http.rows import Row, rows
 from reconcile.exchanges.http.transport import Setup, Transport
 from reconcile.exchanges.okx import ledger
 from reconcile.exchanges.okx.account import (

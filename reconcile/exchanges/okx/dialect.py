@@ -13,8 +13,9 @@ from urllib.parse import urlencode
 
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.base import Credentials
-from reconcile.exchanges.http.answers import Envelope, ResponseFormat, read_answer, retry_after_header_ms, rows, table
+from reconcile.exchanges.http.answers import Envelope, ResponseFormat, read_answer, retry_after_header_ms, table
 from reconcile.exchanges.http.limits import Charge, CountedBy, Limit
+from reconcile.exchanges.http.rows import rows
 from reconcile.exchanges.http.transport import Charges, Params, Setup
 from reconcile.exchanges.http.wire import HttpRequest, HttpResponse
 from reconcile.exchanges.okx import signing

@@ -8,7 +8,7 @@ subtype's and the amount is taken without its sign.
 
 from decimal import Decimal
 
-from reconcile.exchanges.http.answers import Row
+from reconcile.exchanges.http.rows import Row
 from reconcile.model.ledger import Cause, LedgerRow
 from reconcile.money import ZERO
 

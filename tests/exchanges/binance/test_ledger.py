@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.base import Cause
 from reconcile.exchanges.binance.ledger import funding, movements, read_all
-from reconcile.exchanges.http.answers import Row
+from reconcile.exchanges.http.rows import Row
 
 
 def wire_row(**changes: object) -> dict[str, object]:

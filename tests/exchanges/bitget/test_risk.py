@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from reconcile.exchanges.bitget.account import Contract, risk
 from reconcile.exchanges.bitget.risk import OFFSET_SINCE_MS, BitgetTier, InverseRisk, LinearRisk, tier_offset
-from reconcile.exchanges.http.answers import Row
+from reconcile.exchanges.http.rows import Row
 from tests.kit.bitget_account import position_row
 
 DOCUMENTED = LinearRisk(
