@@ -108,7 +108,12 @@ def test_imports_name_the_module_and_are_never_relative(module: Module) -> None:
 
 SERIAL = ("render.saved", "render.schemas", "render.schema_types")
 """Where a saved plan is read back, by pydantic; everything else of the core is plain."""
-PURE = ("errors", "money", "model", "planning", "evidence", "protocol.lifecycle", "render")
+PURE = (
+    "errors", "money", "model", "planning", "evidence", "render",
+    "protocol.confirming", "protocol.decision", "protocol.lateness", "protocol.life", "protocol.lifecycle",
+    "protocol.machine", "protocol.outcomes", "protocol.rules", "protocol.searching", "protocol.sending",
+    "protocol.signals", "protocol.task",
+)  # fmt: skip
 HARMLESS = {
     "collections", "csv", "dataclasses", "datetime", "decimal", "difflib", "enum", "fnmatch", "functools", "hashlib",
     "html", "itertools", "json", "operator", "re", "shlex", "string", "textwrap", "types", "typing", "unicodedata",

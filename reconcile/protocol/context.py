@@ -1,17 +1,22 @@
 """What the conduct of one account's run is made of, gathered once so that every part is handed the same things."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from reconcile.clock import Clock
 from reconcile.concurrency import Stop, until
 from reconcile.exchanges.base import Writer, lane_of
 from reconcile.journal.base import Journal
+from reconcile.journal.records import Intent
 from reconcile.model.account import Address, DesiredAccount, Target
+from reconcile.model.plan import MoveMargin, Step
+from reconcile.model.traits import Scope
+from reconcile.money import ZERO
 from reconcile.protocol.earlier import Earlier
 from reconcile.protocol.funds import Reservation
 from reconcile.protocol.looks import Observer
+from reconcile.protocol.task import Task
 
 _OPEN = "the journal holds what is open, and the next run settles it"
 
@@ -48,6 +53,32 @@ class Context:
     def amount_step(self, asset: str) -> Decimal:
         """The smallest amount a margin call is made with."""
         return self.desired.amount_step or self.writer.traits.amount_step(asset)
+
+    def task(self, step: Step, *, cursor: str | None) -> Task:
+        """What a step of a plan is about; ``cursor`` is the ledger's newest row."""
+        asset = step.asset if isinstance(step, MoveMargin) else None
+        return replace(
+            self._task(step.address, self.lane(step.address), asset),
+            step=step,
+            target=self.targets.get(step.address),
+            marked=self.writer.traits.lane is Scope.SYMBOL,
+            cursor=cursor,
+        )
+
+    def earlier_task(self, intent: Intent) -> Task:
+        """What the search for a step of an earlier run is about."""
+        return self._task(intent.address, intent.lane, intent.asset)
+
+    def _task(self, address: Address, lane: str, asset: str | None) -> Task:
+        return Task(
+            name=self.desired.name,
+            address=address,
+            lane=lane,
+            policy=self.desired.policy,
+            step_size=ZERO if asset is None else self.amount_step(asset),
+            grace_ms=self.grace_ms,
+            validity_ms=self.validity_ms,
+        )
 
     async def pause(self, milliseconds: int) -> None:
         """Wait; raises Interrupted at once when asked to stop."""

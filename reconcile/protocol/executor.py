@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 
 from reconcile.concurrency import together
 from reconcile.errors import Containment, InternalError
-from reconcile.journal.records import IntentStatus, Outcome, Unsettled
+from reconcile.journal.records import Unsettled
 from reconcile.model.plan import MoveMargin, OutcomeKind, Step, StepResult
 from reconcile.protocol.context import Context
-from reconcile.protocol.outcome import settle
+from reconcile.protocol.life import Life
 from reconcile.protocol.slots import SharedSlots, Slots
 from reconcile.protocol.step import StepRun
 
@@ -70,7 +70,8 @@ class Executor:
         for step in steps:
             if _frees(step):
                 self._context.reservation.expect(step.step_id)
-            run = StepRun(self._context, step, slots=self._slots, cursor=cursor)
+            life = Life(task=self._context.task(step, cursor=cursor))
+            run = StepRun(self._context, life, slots=self._slots)
             self._results[step.step_id] = await run.run(sending.once())
             self._context.reservation.over(step.step_id)
 
@@ -80,27 +81,10 @@ class Executor:
         doing = f"{context.desired.name}: {item.intent.address}: settling an earlier step"
         try:
             with Containment(doing, context.trace):
-                await self._settle(item)
+                life = Life.from_journal(context.earlier_task(item.intent), item)
+                await StepRun(context, life, slots=self._slots).settle()
         except InternalError as error:
             context.progress(str(error))
-
-    async def _settle(self, item: Unsettled) -> None:
-        context, intent = self._context, item.intent
-        if intent.action == "add_margin" and intent.asset is not None and intent.amount is not None:
-            context.reservation.take(intent.intent_id, intent.asset, intent.amount)
-        effect_ms = item.effect_ms if item.known is IntentStatus.ACCEPTED else None
-        was = item.known if item.said_yes else None  # what never got a yes is in doubt, however often it was looked for
-        outcome = await settle(context, intent, was=was, effect_ms=effect_ms)
-        if outcome.known is IntentStatus.APPLIED:
-            context.reservation.done(intent.intent_id, effect_ms=outcome.effect_ms or intent.fence_ms)
-        elif outcome.known.settles:
-            context.reservation.release(intent.intent_id)
-        if _is_news(item, outcome):
-            await context.journal.append(outcome, durable=True)
-        what = f"{intent.action} {intent.amount}" if intent.amount is not None else f"{intent.action} {intent.wanted}"
-        context.progress(
-            f"{context.desired.name}: {intent.address}: earlier {what}: {outcome.known} ({outcome.evidence})"
-        )
 
 
 def _frees(step: Step) -> bool:
@@ -116,11 +100,6 @@ def _not_started(step: Step, why: str) -> StepResult:
         outcome=OutcomeKind.SKIPPED,
         detail=f"not started: {why}",
     )
-
-
-def _is_news(item: Unsettled, outcome: Outcome) -> bool:
-    """Whether an outcome says anything that the journal does not say already."""
-    return outcome.known is not item.known or outcome.evidence != item.evidence
 
 
 class _SenderCount:

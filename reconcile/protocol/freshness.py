@@ -7,22 +7,55 @@ ledger's rows do not add up to counts for nothing, for as long as it may be from
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from reconcile.evidence.verdict import CLOCK_AHEAD_MS, stale_basis
 from reconcile.exchanges.base import Reader, lane_of, open_addresses
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, DesiredAccount, MarginType, ObservedAccount, Target
-from reconcile.money import minus
+from reconcile.money import ZERO, minus
 from reconcile.protocol.earlier import Earlier
-from reconcile.protocol.lateness import LET_GO_GRACES, LONG_AFTER_GRACES, unsure_from
-
-BASIS_LOOKS = 6
-"""How many looks are taken in wait for reads that have seen our last effect."""
-BETWEEN_LOOKS_MS = 1_000
-
-UNSOUND = (
-    "reads do not show the margin that our last step left, and the exchange's ledger does not explain it; "
-    "nothing is sent on such a reading: run again later"
+from reconcile.protocol.rules import (
+    BASIS_LOOKS,
+    BETWEEN_LOOKS_MS,
+    UNSOUND,
+    AskLedger,
+    LookLater,
+    Question,
+    Sound,
+    judge,
 )
+from reconcile.protocol.signals import LaneLook, Memory, Now
+
+
+def lane_look(look: ObservedAccount, address: Address) -> LaneLook:
+    """A look cut to what a step on one address is about."""
+    position, symbol = look.positions.get(address), look.symbols.get(address.symbol)
+    asset = position.asset if position is not None else symbol.asset if symbol is not None else None
+    count = len(open_addresses(look, address.symbol))
+    return LaneLook(
+        sent_at_ms=look.sent_at_ms,
+        position=position,
+        symbol=symbol,
+        shared=count > 1,
+        is_open=count > 0,
+        available=ZERO if asset is None else look.available.get(asset, ZERO),
+    )
+
+
+def remember(
+    reader: Reader, state: JournalState, address: Address, look: ObservedAccount, *, earlier: Earlier | None
+) -> Memory:
+    """What is known of an address's lane. ``earlier`` is what the ledger said of calls that the journal does not know;
+    None: it was not asked."""
+    lane = lane_of(reader.traits, address)
+    shared = shares_symbol(look, address.symbol)
+    item = state.unsettled.get(lane)
+    return Memory(
+        effect=state.effects.get(lane),
+        move=state.moves.get(str(address)),
+        unseen_until_ms=None if earlier is None else earlier.until(address, look, shared=shared),
+        open_step=None if item is None else str(item.known or "unsettled"),
+        later_than_ms=None if item is None else item.later_than_ms,
+        claims=state.claims,
+    )
 
 
 async def unsound(
@@ -36,31 +69,21 @@ async def unsound(
 ) -> int | None:
     """None when the look is sound for this address, else the exchange time that a better one must be later than.
 
-    ``earlier`` is what the ledger said of calls that the journal does not know; None: it was not asked. Asks the ledger
-    where our last step is recent, or the look seems to miss it. Raises ReadFailed.
+    ``earlier`` as for ``remember``. Asks the ledger where our last step is recent, or the look seems to miss it. Raises
+    ReadFailed.
     """
-    effect = state.effects.get(lane_of(reader.traits, address))
-    if effect is not None and look.sent_at_ms <= effect.effect_ms + grace_ms:
-        return effect.effect_ms + grace_ms
-    shared = shares_symbol(look, address.symbol)
-    unseen_until = None if earlier is None else earlier.until(address, look, shared=shared)
-    if unseen_until is not None:
-        return unseen_until
-    move = state.moves.get(str(address))
-    position = look.positions.get(address)
-    if move is None or position is None:
-        return None
-    age_ms = look.sent_at_ms - move.effect_ms
-    long_after = age_ms > LONG_AFTER_GRACES * grace_ms
-    if age_ms > LET_GO_GRACES * grace_ms or (long_after and not stale_basis(position, move, (), long_after=True)):
-        return None
-    unsure_ms = unsure_from(move, grace_ms=grace_ms)
-    ledger = await reader.ledger(address.symbol, since_ms=min(unsure_ms, move.signed_ms - CLOCK_AHEAD_MS))
-    if not ledger.reaches_back or not stale_basis(
-        position, move, ledger.rows, shared=shared, long_after=long_after, unsure_since_ms=unsure_ms
-    ):
-        return None
-    return reader.time.earliest() - 1
+    memory = remember(reader, state, address, look, earlier=earlier)
+    seen, ledger = lane_look(look, address), None
+    while True:
+        at = Now(reader.time.earliest(), reader.time.latest())
+        question = Question(look=seen, memory=memory, ledger=ledger, grace_ms=grace_ms, at=at)
+        match judge(question):
+            case Sound():
+                return None
+            case LookLater(than_ms=than_ms):
+                return than_ms
+            case AskLedger(since_ms=since_ms):
+                ledger = await reader.ledger(address.symbol, since_ms=since_ms)
 
 
 def shares_symbol(look: ObservedAccount, symbol: str) -> bool:

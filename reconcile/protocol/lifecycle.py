@@ -97,6 +97,7 @@ TABLE: Mapping[tuple[State, Event], State] = MappingProxyType(
         (_S.CONFIRMING, _E.CANNOT_TELL): _S.UNKNOWN,
         (_S.CONFIRMING, _E.INTERRUPTED): _S.LEFT_ACCEPTED,
         (_S.DOUBT, _E.FENCE_PASSED): _S.LOOKING,
+        (_S.DOUBT, _E.CANNOT_TELL): _S.UNKNOWN,
         (_S.DOUBT, _E.INTERRUPTED): _S.UNKNOWN,
         (_S.LOOKING, _E.FOUND): _S.APPLIED,
         (_S.LOOKING, _E.NOT_FOUND): _S.PLANNED,

@@ -1,12 +1,12 @@
-"""The life of one step, from the look it is computed from to what is known at its end.
+"""The driver of one step: it does what the machine's commands say and tells it what came of them. It decides nothing.
 
-Every turn goes through the table in ``lifecycle.py``: this module does what a state asks for and reports what happened.
-The order of the methods below is the protocol: look, decide, journal and flush, send once, classify, settle.
+Room under the write limit and places are held from the command that takes them until ``Leave``, so nothing grows old in
+a queue and a slow answer holds up no other lane.
 """
 
 import asyncio
 from collections.abc import Callable
-from decimal import Decimal
+from contextlib import AsyncExitStack, nullcontext
 from typing import assert_never
 
 from reconcile.errors import (
@@ -17,284 +17,270 @@ from reconcile.errors import (
     NotSent,
     ReadFailed,
     ReconcileError,
-    RefusalKind,
     Refused,
 )
 from reconcile.exchanges.base import Accepted, Call
-from reconcile.journal.records import Intent, IntentStatus, Outcome
-from reconcile.model.account import ObservedAccount, Position
+from reconcile.exchanges.http.limits import settling
 from reconcile.model.plan import Step, StepResult
-from reconcile.protocol import call_records
+from reconcile.protocol import machine
 from reconcile.protocol.context import Context
-from reconcile.protocol.decision import NeedsFunds, NeedsLaterLook, NotStarted, basis, decide, intent_of, reserve
-from reconcile.protocol.freshness import BETWEEN_LOOKS_MS
-from reconcile.protocol.lateness import MAX_READ_AGE_MS
-from reconcile.protocol.lifecycle import OUTCOMES, Event, State, advance
-from reconcile.protocol.outcome import settle, visible
+from reconcile.protocol.freshness import lane_look, remember
+from reconcile.protocol.life import Life
+from reconcile.protocol.lifecycle import OUTCOMES, State
+from reconcile.protocol.signals import (
+    Answered,
+    AtOnce,
+    AwaitFunds,
+    BrokenOff,
+    CannotRead,
+    Command,
+    Count,
+    Done,
+    Enter,
+    Halted,
+    KnowTime,
+    Leave,
+    LedgerCame,
+    Look,
+    Looked,
+    Now,
+    OnWire,
+    Pause,
+    ReadLedger,
+    Release,
+    Reserve,
+    Reserved,
+    Resumed,
+    Say,
+    SendCall,
+    Short,
+    SomeEvent,
+    Take,
+    TakePlace,
+    TakeWire,
+    WaitPast,
+    WaitUntil,
+    Write,
+)
 from reconcile.protocol.slots import Slots
 
-ATTEMPTS = 4
-"""How often one step may be begun anew after a proven non-execution."""
-VISIBLE_GRACES = 2
-"""How many graces after a yes the new margin is waited for before the ledger is asked."""
-
-_AGAIN = {RefusalKind.THROTTLE, RefusalKind.CLOCK}
+_SENDING = {State.PLANNED, State.JOURNALLED, State.SENT}
+"""More may be sent at once."""
+_LOOKING = {State.DOUBT, State.LOOKING, State.CONFIRMING}
+"""Reads have the rate limit's reserve."""
 
 
 class StepRun:
-    """One step on its way through the lifecycle."""
+    """One step on its way through its life."""
 
-    def __init__(self, context: Context, step: Step, *, slots: Slots, cursor: str | None) -> None:
-        """``cursor`` is the ledger's newest row."""
+    def __init__(self, context: Context, life: Life, *, slots: Slots) -> None:
         self._context = context
-        self._step = step
+        self._life = life
         self._slots = slots
-        self._cursor = cursor
-        self._lane = context.lane(step.address)
-        self._state = State.PLANNED
-        self._not_before = 0
-        self._effect_ms = 0
-        self._yes_ms = 0
-        self._intent: Intent | None = None
-        self._sent_amount: Decimal | None = None
-        self._position: Position | None = None
+        self._held = AsyncExitStack()
+        self._wire = AsyncExitStack()
+        self._call: Call | None = None
 
     async def run(self, sending_over: Callable[[], None]) -> StepResult:
         """Live the step to its end; ``sending_over`` is called once when nothing more will be sent at once.
 
         Never raises: whatever fails, the step ends in what is known of its call, and the steps beside it go on.
         """
+        step = self._life.task.the_step
         try:
-            with Containment(f"running {self._step.action} of {self._step.address}", self._context.trace):
-                return await self._to_its_end(sending_over)
+            with Containment(f"running {step.action} of {step.address}", self._context.trace):
+                await self._live(sending_over)
         except ReconcileError as error:
-            return await self._broken_off(error)
+            await self._break_off(error)
         finally:
             sending_over()
+        return _result(step, self._life)
 
-    async def _to_its_end(self, sending_over: Callable[[], None]) -> StepResult:
-        try:
-            return await self._run(sending_over)
-        except NotStarted as left:
-            self._turn(left.event)
-            return self._result(detail=str(left))
+    async def settle(self) -> None:
+        """Lead what an earlier run left to its end. Raises what breaks it off: Interrupted, JournalError."""
+        await self._live(lambda: None)
 
-    async def _run(self, sending_over: Callable[[], None]) -> StepResult:
-        detail = ""
-        attempt = 0
-        while attempt < ATTEMPTS:
-            await self._context.pause(attempt * BETWEEN_LOOKS_MS)
-            try:
-                async with self._slots.ready, self._context.writer.turn():
-                    await self._sound_look()
-                    async with self._slots.places.next:
-                        intent, detail = await self._look_and_send()
-            except ReadFailed as error:
-                raise NotStarted(Event.GIVEN_UP, f"the account could not be read: {error}") from error
-            except NeedsFunds:
-                await self._context.reservation.freed()
-                self._not_before = self._context.writer.time.earliest() - 1
-                continue
-            except NeedsLaterLook as need:
-                self._not_before = need.after_ms
-                await self._context.pause(self._context.writer.time.wait_ms(need.after_ms))
-                continue
-            attempt += 1
-            if self._state is State.PLANNED:
-                continue
-            if self._state is State.REFUSED:
-                return self._result(intent=intent, detail=detail)
-            sending_over()
-            if self._state is State.ACCEPTED:
-                return await self._confirm(intent)
-            settled = await self._settle(intent, detail)
-            if settled is not None:
-                return settled
-        raise NotStarted(Event.GIVEN_UP, f"given up after {ATTEMPTS} attempts: {detail}")
+    async def _live(self, sending_over: Callable[[], None]) -> None:
+        async with self._held, self._wire:
+            self._life, commands = machine.begin(self._life)
+            while (event := await self._obey(commands)) is not None:
+                self._life, commands = machine.on(self._life, event)
+                if self._life.state not in _SENDING:
+                    sending_over()
 
-    # Look, decide, journal.
-
-    async def _look_and_send(self) -> tuple[Intent, str]:
-        """One intent, flushed and sent while the look it was computed from is still young."""
-        context = self._context
-        for _ in range(ATTEMPTS):
-            intent, look = await self._look_and_journal()
-            call = context.writer.prepare(self._step, intent.amount, self._position, signed_at_ms=intent.signed_at_ms)
-            answer, why_not = None, "the look grew old before its turn came"
-            async with self._slots.places.sending:
-                halted = await context.halted()
-                if halted is not None:
-                    why_not = halted
-                elif context.observer.age(look) <= MAX_READ_AGE_MS:
-                    answer = await self._send(intent, call)
-            if answer is not None:
-                await asyncio.sleep(0)  # whoever waits to send is first; what the answer means can wait
-                return intent, await self._classify(intent, answer)
-            await call_records.proven_nothing(self._context, intent, IntentStatus.NOT_SENT, f"not sent: {why_not}")
-            self._turn(Event.NOT_SENT)
-        raise NotStarted(Event.GIVEN_UP, "not sent: no look stayed young until its intent was on disk; slow disk?")
-
-    async def _sound_look(self) -> ObservedAccount:
-        """The look to compute from; asked for first without a place, since it may be long until there can be one."""
-        await self._check_halted()
-        await self._context.know_exchange_time()  # a refusal of our timestamp left it in doubt
-        return await basis(self._context, self._step.address, not_before=self._not_before)
-
-    async def _look_and_journal(self) -> tuple[Intent, ObservedAccount]:
-        context = self._context
-        look = await self._sound_look()
-        decision = decide(context, self._step, look)
-        intent = intent_of(context, self._step, decision, cursor=self._cursor)
-        reserve(context, intent, look)
-        await context.journal.append(intent, durable=True)
-        self._intent = intent
-        self._turn(Event.INTENT_WRITTEN)
-        self._position = decision.position
-        return intent, look
-
-    # Send once and classify.
-
-    async def _send(self, intent: Intent, call: Call) -> Accepted | NotSent | Refused | InDoubt:
-        """One request, once. Any failure but a proof that nothing was executed is doubt, a bug of ours included."""
-        self._turn(Event.SEND)
-        self._sent_amount = intent.amount
-        try:
-            with Containment("sending the call and reading its answer", self._context.trace):
-                return await self._context.writer.send(call)
-        except (NotSent, Refused, InDoubt) as error:
-            return error
-        except ReconcileError as error:
-            return InDoubt(str(error))
-
-    async def _classify(self, intent: Intent, answer: Accepted | NotSent | Refused | InDoubt) -> str:
-        context = self._context
-        match answer:
-            case Accepted():
-                await self._accepted(intent, answer)
-                return answer.note
-            case NotSent():
-                await call_records.proven_nothing(context, intent, IntentStatus.NOT_SENT, str(answer))
-                self._turn(Event.NOT_SENT)
-            case Refused():
-                await call_records.proven_nothing(context, intent, IntentStatus.REFUSED, str(answer), code=answer.code)
-                self._turn(Event.REFUSED_FOR_NOW if answer.kind in _AGAIN else Event.REFUSED)
-            case InDoubt():
-                self._turn(Event.LOST)
-                await call_records.in_doubt(self._context, intent, str(answer), code=answer.code)
-            case _:
-                assert_never(answer)
-        return str(answer)
-
-    async def _accepted(self, intent: Intent, yes: Accepted) -> None:
-        self._turn(Event.YES)
-        self._yes_ms = self._context.observer.changed()
-        effect_ms = self._context.writer.time.latest()
-        key = intent.intent_id
-        self._context.reservation.done(key, effect_ms=effect_ms)
-        self._effect_ms = effect_ms
-        outcome = Outcome(intent_id=key, known=IntentStatus.ACCEPTED, effect_ms=effect_ms, message=yes.note)
-        await self._context.journal.append(outcome, durable=False)
-
-    # Learn the end.
-
-    async def _confirm(self, intent: Intent) -> StepResult:
-        """After a yes: wait until the change is visible, then ask both witnesses."""
-        deadline = self._effect_ms + VISIBLE_GRACES * self._context.grace_ms
-        after = self._yes_ms
-        while self._context.writer.time.earliest() <= deadline:
-            try:
-                look = await self._context.observer.verify(after_ms=after)
-            except ReadFailed:
-                break
-            seen = visible(intent, look)
-            if seen is not None:
-                self._turn(Event.SEEN)
-                evidence = f"{intent.before} → {seen} seen after the exchange said yes"
-                outcome = Outcome(
-                    intent_id=intent.intent_id,
-                    known=IntentStatus.APPLIED,
-                    effect_ms=self._effect_ms,
-                    after=seen,
-                    evidence=evidence,
-                )
-                await self._context.journal.append(outcome, durable=False)
-                return self._result(intent=intent, after=seen, evidence=evidence)
-            await self._context.pause(BETWEEN_LOOKS_MS // 2)
-            after = self._context.writer.time.earliest() - 1
-        self._turn(Event.DEADLINE)
-        outcome = await settle(self._context, intent, was=IntentStatus.ACCEPTED, effect_ms=self._effect_ms)
-        return await self._ended(intent, outcome)
-
-    async def _settle(self, intent: Intent, detail: str) -> StepResult | None:
-        """In doubt: fence, then look. None when nothing happened and the step may begin anew."""
-        self._context.progress(f"{self._context.desired.name}: {intent.address}: no clear answer ({detail}); looking")
-        outcome = await settle(self._context, intent, was=None, effect_ms=None)
-        self._turn(Event.FENCE_PASSED)
-        if outcome.known is not IntentStatus.NOT_APPLIED:
-            return await self._ended(intent, outcome)
-        self._turn(Event.NOT_FOUND)
-        self._context.reservation.release(intent.intent_id)
-        self._not_before = intent.fence_ms
-        await self._context.journal.append(outcome, durable=False)
-        return None
-
-    async def _ended(self, intent: Intent, outcome: Outcome) -> StepResult:
-        reservation = self._context.reservation
-        match outcome.known:
-            case IntentStatus.APPLIED:
-                self._turn(Event.FOUND)
-                reservation.done(intent.intent_id, effect_ms=outcome.effect_ms or intent.fence_ms)
-            case IntentStatus.ACCEPTED:
-                self._turn(Event.STILL_ACCEPTED)
-            case IntentStatus.NOT_APPLIED:
-                self._turn(Event.NOT_FOUND)
-                reservation.release(intent.intent_id)
-            case _:
-                self._turn(Event.CANNOT_TELL)
-        await self._context.journal.append(outcome, durable=False)
-        return self._result(intent=intent, after=outcome.after, evidence=outcome.evidence, detail=outcome.message)
-
-    # Small parts.
-
-    async def _check_halted(self) -> None:
-        reason = await self._context.halted()
-        if reason is not None:
-            raise NotStarted(Event.GIVEN_UP, f"not started: {reason}")
-        earlier = self._context.journal.state.unsettled.get(self._lane)
-        if earlier is not None:
-            known = earlier.known or "unsettled"
-            raise NotStarted(Event.GIVEN_UP, f"not started: the step before it on {self._lane} is {known}")
-
-    def _turn(self, event: Event) -> None:
-        self._state = advance(self._state, event)
-
-    async def _broken_off(self, error: ReconcileError) -> StepResult:
-        """The result of a step that could not be lived to its end; what it ended in before that stays true."""
-        detail = {Interrupted: f"interrupted: {error}", JournalError: f"the journal failed: {error}"}
-        told = next((text for kind, text in detail.items() if isinstance(error, kind)), str(error))
+    async def _break_off(self, error: ReconcileError) -> None:
+        """End the step in what is known of it. Where the journal fails too, the next run settles what is open."""
+        name = self._context.desired.name
+        prefix = {Interrupted: "interrupted: ", JournalError: "the journal failed: "}
+        told = next((text for kind, text in prefix.items() if isinstance(error, kind)), "")
         if not isinstance(error, Interrupted):
-            self._context.progress(f"{self._context.desired.name}: {error}")
-        intent = None if self._state in {State.PLANNED, State.JOURNALLED} else self._intent
-        if self._state is State.JOURNALLED:
-            told = f"not sent: {told}"
-        if self._intent is not None and not isinstance(error, Interrupted | JournalError):
-            await call_records.broken_off(self._context, self._intent, self._state, told)
-        if self._state not in OUTCOMES:
-            self._turn(Event.INTERRUPTED)
-        return self._result(intent=intent, detail=told)
+            self._context.progress(f"{name}: {error}")
+        journals = not isinstance(error, Interrupted | JournalError)
+        event: SomeEvent | None = BrokenOff(at=_NEVER, detail=f"{told}{error}", journals=journals)
+        try:
+            with Containment(f"journalling what is known of {self._life.task.address}", self._context.trace):
+                while event is not None:
+                    self._life, commands = machine.on(self._life, event)
+                    event = await self._obey(commands)
+        except ReconcileError as failure:
+            self._context.progress(f"{name}: {failure}")
 
-    def _result(
-        self, *, intent: Intent | None = None, after: str | None = None, evidence: str = "", detail: str = ""
-    ) -> StepResult:
-        """How the step ended, by the state it is in."""
-        return StepResult(
-            step_id=self._step.step_id,
-            address=self._step.address,
-            action=self._step.action,
-            outcome=OUTCOMES[self._state],
-            amount=self._sent_amount,
-            before=intent.before if intent else None,
-            after=after,
-            evidence=evidence,
-            detail=detail,
+    # Commands.
+
+    async def _obey(self, commands: tuple[Command, ...]) -> SomeEvent | None:
+        """Do all of them; what came of the last one, None when the life is over."""
+        *at_once, last = commands
+        if not isinstance(last, SendCall):
+            await self._wire.aclose()
+        for command in at_once:
+            if isinstance(command, AtOnce):
+                await self._at_once(command)
+        with settling() if self._life.state in _LOOKING else nullcontext():
+            try:
+                return await self._turn(last)
+            except ReadFailed as error:
+                return CannotRead(at=self._now(), reason=str(error))
+
+    async def _at_once(self, command: AtOnce) -> None:
+        reservation = self._context.reservation
+        match command:
+            case Leave():
+                await self._held.aclose()
+            case Take(intent=intent):
+                if intent.asset is not None and intent.amount is not None:
+                    reservation.take(intent.intent_id, intent.asset, intent.amount)
+            case Release(intent_id=intent_id):
+                reservation.release(intent_id)
+            case Count(intent_id=intent_id, effect_ms=effect_ms):
+                reservation.done(intent_id, effect_ms=effect_ms)
+            case Say(text=text):
+                self._context.progress(text)
+            case _:
+                assert_never(command)
+
+    async def _turn(self, command: Command) -> SomeEvent | None:
+        event: SomeEvent | None = None
+        match command:
+            case Look():
+                event = await self._look(command)
+            case ReadLedger(since_ms=since_ms):
+                event = await self._read_ledger(since_ms)
+            case Reserve():
+                event = self._reserve(command)
+            case TakeWire():
+                event = await self._take_wire(command)
+            case SendCall():
+                event = await self._send()
+            case Done():
+                pass
+            case _:
+                await self._wait(command)
+                event = Resumed(at=self._now())
+        return event
+
+    async def _wait(self, command: Command) -> None:
+        context = self._context
+        match command:
+            case Pause(ms=ms):
+                await context.pause(ms)
+            case WaitUntil(moment_ms=moment_ms, at_least_ms=at_least_ms):
+                await context.pause(max(context.writer.time.wait_ms(moment_ms), at_least_ms))
+            case WaitPast(moment_ms=moment_ms, why=why):
+                await context.pass_exchange_time(moment_ms, why=why)
+            case KnowTime():
+                await context.know_exchange_time()
+            case Enter():
+                await self._held.enter_async_context(self._slots.ready)
+                await self._held.enter_async_context(context.writer.turn())
+            case TakePlace():
+                await self._held.enter_async_context(self._slots.places.next)
+            case AwaitFunds():
+                await context.reservation.freed()
+            case Write(record=record, durable=durable):
+                await context.journal.append(record, durable=durable)
+            case _:
+                raise LookupError(f"living a step: nobody knows how to {command}; this is a bug")
+
+    async def _look(self, command: Look) -> SomeEvent:
+        context = self._context
+        earlier = context.earlier if command.to_send else None
+        if command.to_send:
+            halted = await context.halted()
+            if halted is not None:
+                return Halted(at=self._now(), reason=halted)
+            await context.know_exchange_time()  # a refusal of our timestamp left it in doubt
+        if command.batched:
+            look = await context.observer.verify(after_ms=command.after_ms)
+        else:
+            look = await context.observer.look(after_ms=command.after_ms, max_age_ms=command.max_age_ms)
+        seen = lane_look(look, self._life.task.address)
+        memory = remember(context.writer, context.journal.state, self._life.task.address, look, earlier=earlier)
+        return Looked(at=self._now(), look=seen, memory=memory, new_id=context.new_id() if command.to_send else "")
+
+    async def _read_ledger(self, since_ms: int) -> LedgerCame:
+        context, symbol = self._context, self._life.task.address.symbol
+        ledger = await context.writer.ledger(symbol, since_ms=since_ms)
+        return LedgerCame(at=self._now(), ledger=ledger)
+
+    def _reserve(self, command: Reserve) -> Reserved | Short:
+        intent, look, reservation = command.intent, command.look, self._context.reservation
+        if intent.asset is None or intent.amount is None:
+            raise LookupError("reserving free balance for a step that needs none; this is a bug")
+        free = reservation.free({intent.asset: look.available}, intent.asset, sent_at_ms=look.sent_at_ms)
+        if free >= intent.amount:
+            reservation.take(intent.intent_id, intent.asset, intent.amount)
+            return Reserved(at=self._now())
+        return Short(
+            at=self._now(),
+            free=free,
+            awaits_reductions=reservation.awaits_reductions,
+            unseen_until_ms=reservation.unseen_until(intent.asset, sent_at_ms=look.sent_at_ms),
         )
+
+    # The wire.
+
+    async def _take_wire(self, command: TakeWire) -> OnWire:
+        context, step, intent = self._context, self._life.task.the_step, command.intent
+        self._call = context.writer.prepare(step, intent.amount, command.position, signed_at_ms=intent.signed_at_ms)
+        await self._wire.enter_async_context(self._slots.places.sending)
+        return OnWire(at=self._now(), halted=await context.halted())
+
+    async def _send(self) -> Answered:
+        """One request, once. Any failure but a proof that nothing was executed is doubt, a bug of ours included."""
+        context, call = self._context, self._call
+        if call is None:
+            raise LookupError("sending before signing; this is a bug")
+        answer: Accepted | NotSent | Refused | InDoubt
+        try:
+            with Containment("sending the call and reading its answer", context.trace):
+                answer = await context.writer.send(call)
+        except (NotSent, Refused, InDoubt) as error:
+            answer = error
+        except ReconcileError as error:
+            answer = InDoubt(str(error))
+        await self._wire.aclose()
+        await asyncio.sleep(0)  # whoever waits to send is first; what the answer means can wait
+        asked_after_ms = context.observer.changed() if isinstance(answer, Accepted) else 0
+        return Answered(at=self._now(), answer=answer, asked_after_ms=asked_after_ms)
+
+    def _now(self) -> Now:
+        time = self._context.writer.time
+        return Now(time.earliest(), time.latest())
+
+
+def _result(step: Step, life: Life) -> StepResult:
+    """How the step ended, by the state it is in."""
+    return StepResult(
+        step_id=step.step_id,
+        address=step.address,
+        action=step.action,
+        outcome=OUTCOMES[life.state],
+        amount=life.sent_amount,
+        before=life.intent.before if life.intent else None,
+        after=life.after,
+        evidence=life.evidence,
+        detail=life.detail,
+    )
+
+
+_NEVER = Now(0, 0)

@@ -9,8 +9,9 @@ from reconcile.exchanges.base import open_addresses
 from reconcile.model.account import Address, ObservedAccount
 from reconcile.model.plan import AccountPlan, MoveMargin, Step
 from reconcile.protocol.context import Context
-from reconcile.protocol.freshness import BASIS_LOOKS, shares_symbol
+from reconcile.protocol.freshness import shares_symbol
 from reconcile.protocol.lateness import LONG_AFTER_GRACES, MAX_READ_AGE_MS
+from reconcile.protocol.rules import BASIS_LOOKS
 from reconcile.usecases.account import Selection, plan_account
 from reconcile.usecases.world import Connection, World
 

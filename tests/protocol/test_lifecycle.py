@@ -38,7 +38,11 @@ def test_no_path_leads_from_doubt_to_sending_but_through_looking() -> None:
 
 
 def test_doubt_is_left_for_looking_only_once_the_fence_has_passed() -> None:
-    assert arrows(State.DOUBT) == {Event.FENCE_PASSED: State.LOOKING, Event.INTERRUPTED: State.UNKNOWN}
+    assert arrows(State.DOUBT) == {
+        Event.FENCE_PASSED: State.LOOKING,
+        Event.CANNOT_TELL: State.UNKNOWN,
+        Event.INTERRUPTED: State.UNKNOWN,
+    }
 
 
 def test_looking_leads_to_a_new_try_only_where_nothing_was_found() -> None:

@@ -24,7 +24,12 @@ from reconcile.model.account import Address
 from reconcile.planning.fresh import InSync, Send
 from reconcile.protocol.context import Context
 from reconcile.protocol.earlier import Earlier
+from reconcile.protocol.life import Doing
+from reconcile.protocol.lifecycle import State
 from reconcile.protocol.looks import Observer
+from reconcile.protocol.rules import Sound
+from reconcile.protocol.signals import LedgerCame, Look, ReadLedger, Write
+from reconcile.protocol.task import Task
 from reconcile.sandbox.faults import Ending
 from tests.simulation.oracle import verdict
 from tests.simulation.schedule import Schedule
@@ -76,9 +81,8 @@ def _patched(*changes: tuple[Any, str, Any]) -> Iterator[None]:
 def _modules() -> Any:
     """The modules whose names are replaced, imported late so that all of them exist."""
     from reconcile.evidence import verdict as witness
-    from reconcile.protocol import decision, executor, step
+    from reconcile.protocol import decision, executor, rules, searching, sending, step
     from reconcile.protocol import freshness as basis
-    from reconcile.protocol import outcome as settle
     from reconcile.usecases import account
     from reconcile.usecases import account_run as run
 
@@ -87,13 +91,15 @@ def _modules() -> Any:
         basis: Any
         decision: Any
         executor: Any
-        settle: Any
+        searching: Any
+        rules: Any
+        sending: Any
         step: Any
         witness: Any
         account: Any
         run: Any
 
-    return Modules(basis, decision, executor, settle, step, witness, account, run)
+    return Modules(basis, decision, executor, searching, rules, sending, step, witness, account, run)
 
 
 # ---- sending ---------------------------------------------------------------------------------------------------------
@@ -179,7 +185,7 @@ def no_fence() -> AbstractContextManager[None]:
         intent: Intent = made(*given, **named)
         return replace(intent, fence_ms=intent.signed_at_ms)
 
-    return _patched((_modules().step, "intent_of", unfenced), (decision, "intent_of", unfenced))
+    return _patched((decision, "intent_of", unfenced))
 
 
 def fence_without_validity() -> AbstractContextManager[None]:
@@ -187,23 +193,29 @@ def fence_without_validity() -> AbstractContextManager[None]:
     decision = _modules().decision
     made = decision.intent_of
 
-    def short(context: Context, *given: Any, **named: Any) -> Intent:
-        intent: Intent = made(context, *given, **named)
-        return replace(intent, fence_ms=intent.fence_ms - context.validity_ms)
+    def short(task: Task, *given: Any, **named: Any) -> Intent:
+        intent: Intent = made(task, *given, **named)
+        return replace(intent, fence_ms=intent.fence_ms - task.validity_ms)
 
-    return _patched((_modules().step, "intent_of", short), (decision, "intent_of", short))
+    return _patched((decision, "intent_of", short))
 
 
 def fence_on_the_wall_clock() -> AbstractContextManager[None]:
     """The end of the fence computed from the machine's own time of day."""
-    decision = _modules().decision
-    made = decision.intent_of
+    from reconcile.protocol.step import StepRun
 
-    def local(context: Context, *given: Any, **named: Any) -> Intent:
-        intent: Intent = made(context, *given, **named)
-        return replace(intent, fence_ms=context.clock.wall_ms() + context.validity_ms + context.grace_ms)
+    take = StepRun._turn
 
-    return _patched((_modules().step, "intent_of", local), (decision, "intent_of", local))
+    async def local(self: Any, command: Any) -> Any:
+        if isinstance(command, Write) and isinstance(command.record, Intent):
+            context, intent = self._context, command.record
+            fence_ms = context.clock.wall_ms() + context.validity_ms + context.grace_ms
+            intent = replace(intent, fence_ms=fence_ms)
+            self._life = replace(self._life, intent=intent)
+            command = replace(command, record=intent)
+        return await take(self, command)
+
+    return _patched((StepRun, "_turn", local))
 
 
 def fence_on_a_stored_offset() -> AbstractContextManager[None]:
@@ -276,7 +288,7 @@ def resolve_leaves_no_move() -> AbstractContextManager[None]:
 
 def _no_second_guard() -> tuple[Any, str, Any]:
     """No look is ever held against what our last step did."""
-    return (_modules().basis, "stale_basis", lambda *_, **__: False)
+    return (_modules().rules, "stale_basis", lambda *_, **__: False)
 
 
 def grace_from_the_intent() -> AbstractContextManager[None]:
@@ -292,10 +304,7 @@ def grace_from_the_intent() -> AbstractContextManager[None]:
 def no_grace() -> AbstractContextManager[None]:
     """A look taken right after an effect is believed."""
 
-    async def sound(*_: Any, **__: Any) -> None:
-        return None
-
-    return _patched((_modules().basis, "unsound", sound), (_modules().decision, "unsound", sound))
+    return _patched((_modules().rules, "judge", lambda _: Sound()), (_modules().basis, "judge", lambda _: Sound()))
 
 
 def look_dated_by_its_answer() -> AbstractContextManager[None]:
@@ -326,10 +335,12 @@ def any_look_will_do() -> AbstractContextManager[None]:
             else await look(self, after_ms=after_ms, max_age_ms=None)
         )
 
-    async def sound(*_: Any, **__: Any) -> None:
-        return None
-
-    return _patched((Observer, "look", old), (Observer, "age", lambda *_: 0), (_modules().decision, "unsound", sound))
+    return _patched(
+        (Observer, "look", old),
+        (_modules().sending, "MAX_READ_AGE_MS", 10**9),
+        (_modules().rules, "judge", lambda _: Sound()),
+        (_modules().basis, "judge", lambda _: Sound()),
+    )
 
 
 def planned_amount() -> AbstractContextManager[None]:
@@ -368,18 +379,16 @@ class _Eager(Sight):
 
 def one_look() -> AbstractContextManager[None]:
     """The first look after the fence decides."""
-    settle = _modules().settle
-    look = settle._look
+    searching = _modules().searching
+    seen_of = searching.sight
 
-    async def eager(*given: Any, **named: Any) -> Any:
-        seen = await look(*given, **named)
-        if not isinstance(seen, Sight):
-            return seen
+    def eager(*given: Any, **named: Any) -> Sight:
+        seen = seen_of(*given, **named)
         return _Eager(
             rows=seen.rows, margin=seen.margin, complete=seen.complete, asked_ms=seen.asked_ms, live=seen.live
         )
 
-    return _patched((settle, "_look", eager))
+    return _patched((searching, "sight", eager))
 
 
 def empty_read_believed() -> AbstractContextManager[None]:
@@ -398,26 +407,22 @@ def empty_read_believed() -> AbstractContextManager[None]:
 
 def failed_read_is_absence() -> AbstractContextManager[None]:
     """A ledger that could not be read taken for an empty one."""
-    settle = _modules().settle
     from reconcile.model.ledger import LedgerRead
+    from reconcile.protocol.step import StepRun
 
-    look = settle._look
+    take = StepRun._turn
 
-    async def blind(context: Any, intent: Any, *, after_ms: int) -> Any:
+    async def blind(self: Any, command: Any) -> Any:
         try:
-            return await look(context, intent, after_ms=after_ms)
+            return await take(self, command)
         except ReadFailed:
-            return settle.sight(
-                replace(intent, identity=None),
-                _still(intent),
-                LedgerRead(rows=(), reaches_back=True),
-                claims=(),
-                step_size=Decimal(1),
-                shared=False,
-                asked_ms=after_ms,
-            )
+            if not isinstance(command, ReadLedger) or self._life.doing is not Doing.SIGHT_LEDGER:
+                raise
+        look = replace(self._life.look, position=_still(self._life.intent))
+        self._life = replace(self._life, look=look, intent=replace(self._life.intent, identity=None))
+        return LedgerCame(at=self._now(), ledger=LedgerRead(rows=(), reaches_back=True))
 
-    return _patched((settle, "_look", blind))
+    return _patched((StepRun, "_turn", blind))
 
 
 def _still(intent: Intent) -> Any:
@@ -440,8 +445,8 @@ def row_claimed_twice() -> AbstractContextManager[None]:
     def any_row(rows: Any, intent: Intent, *, claims: Any, step_size: Any) -> Any:
         return matched(rows, replace(intent, signed_at_ms=0, cursor=None), claims=(), step_size=step_size)
 
-    settle = _modules().settle
-    return _patched((witness, "match_rows", any_row), (settle, "CLOCK_AHEAD_MS", 600_000))
+    searching = _modules().searching
+    return _patched((witness, "match_rows", any_row), (searching, "CLOCK_AHEAD_MS", 600_000))
 
 
 def first_page_only() -> AbstractContextManager[None]:
@@ -521,13 +526,14 @@ def lock_released_early() -> AbstractContextManager[None]:
     """Given back when the last request was sent, before it is seen."""
     from reconcile.protocol.step import StepRun
 
-    confirm = StepRun._confirm
+    take = StepRun._turn
 
-    async def freely(self: Any, intent: Intent) -> Any:
-        self._context.journal._lock.release()
-        return await confirm(self, intent)
+    async def freely(self: Any, command: Any) -> Any:
+        if self._life.state is State.ACCEPTED and isinstance(command, Look):
+            self._context.journal._lock.release()
+        return await take(self, command)
 
-    return _patched((StepRun, "_confirm", freely))
+    return _patched((StepRun, "_turn", freely))
 
 
 SYMBOL_LANES = ("okx", "bitget")

@@ -1,0 +1,140 @@
+"""The life of one step as a value: where it is in the table, what it waits for, and what it has seen so far.
+
+``machine.py`` leads it from event to event.
+"""
+
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from enum import StrEnum
+from typing import Self
+
+from reconcile.evidence.verdict import Sight
+from reconcile.journal.records import Intent, IntentStatus, Unsettled
+from reconcile.model.account import MarginType
+from reconcile.protocol.lifecycle import Event, ImpossibleError, State, advance
+from reconcile.protocol.signals import Command, LaneLook, Memory, SomeEvent
+from reconcile.protocol.task import Task
+
+
+class Doing(StrEnum):
+    """What a life waits for: the event that it takes next."""
+
+    NOTHING = "nothing"  # it has not begun
+    PAUSE = "pause"  # before another attempt
+    ENTRY = "entry"  # room under the write limit
+    LOOK = "look"  # to send on
+    LEDGER = "ledger"  # whether that look is sound
+    LATER_LOOK = "later_look"  # the moment of a better one
+    PLACE = "place"  # among the few that are made ready to be sent
+    RESERVATION = "reservation"
+    FUNDS = "funds"  # a reduction that frees balance
+    SEEN_FUNDS = "seen_funds"  # the moment at which a look shows what was added
+    INTENT = "intent"  # on disk
+    WIRE = "wire"  # its turn
+    ANSWER = "answer"
+    HELD_BACK = "held_back"  # on disk that its turn came too late
+    NOT_SENT = "not_sent"  # on disk
+    REFUSED_FOR_NOW = "refused_for_now"  # on disk
+    REFUSED = "refused"  # on disk
+    YES = "yes"  # on disk
+    DOUBT = "doubt"  # on disk
+    VISIBLE = "visible"  # a look that shows the change
+    VISIBLE_PAUSE = "visible_pause"
+    FENCE = "fence"
+    TIME = "time"  # before looking for what was said yes to
+    SIGHT = "sight"  # a look after the fence
+    SIGHT_LEDGER = "sight_ledger"
+    SIGHT_PAUSE = "sight_pause"
+    END = "end"  # the outcome on disk
+    OVER = "over"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypeSight:
+    """One look at a symbol's margin type."""
+
+    live: MarginType | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """The search for what became of an intent.
+
+    ``was`` is what was known before it: None for doubt, ACCEPTED after a yes, UNKNOWN where an earlier run found no
+    answer to one. ``effect_ms`` is when a yes came, None without one. ``asked_ms`` is what the present look is later
+    than; ``previous`` is what the look before it showed, None where there was none or it failed.
+    """
+
+    was: IntentStatus | None
+    effect_ms: int | None
+    deadline_ms: int = 0
+    asked_ms: int = 0
+    looks: int = 0
+    previous: Sight | TypeSight | None = None
+    trouble: str = field(default="no two looks in a row gave the same answer", compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """One step on its way through the table.
+
+    ``attempts`` were begun and proven to have done nothing; ``intents`` is the same for those that never left.
+    ``looks`` counts looks that were not sound. A look to send on is later than ``not_before_ms``, and the present one
+    later than ``after_ms``. ``yes_ms`` is what later looks are asked after, ``effect_ms`` when a yes came.
+    ``memory`` is what was known when ``look`` came.
+    """
+
+    task: Task = field(compare=False)
+    state: State = State.PLANNED
+    doing: Doing = Doing.NOTHING
+    placed: bool = False
+    attempts: int = 0
+    intents: int = 0
+    looks: int = 0
+    not_before_ms: int = 0
+    after_ms: int = 0
+    look: LaneLook | None = None
+    memory: Memory | None = field(default=None, compare=False)
+    new_id: str = field(default="", compare=False)
+    intent: Intent | None = None
+    sent_amount: Decimal | None = None
+    yes_ms: int = 0
+    effect_ms: int = 0
+    search: Search | None = None
+    earlier: Unsettled | None = None
+    after: str | None = None
+    evidence: str = field(default="", compare=False)
+    detail: str = field(default="", compare=False)
+
+    @classmethod
+    def from_journal(cls, task: Task, item: Unsettled) -> Self:
+        """The life of a step that an earlier run left open: it begins where nothing can be sent."""
+        state = State.CONFIRMING if item.said_yes else State.DOUBT
+        return cls(task=task, state=state, intent=item.intent, earlier=item)
+
+    def turned(self, event: Event, **changes: object) -> Self:
+        """The life after one arrow of the table, and with these fields changed."""
+        return replace(self, state=advance(self.state, event), **changes)  # type: ignore[arg-type]
+
+    @property
+    def seen(self) -> tuple[LaneLook, Memory]:
+        """The present look, and what was known when it came."""
+        if self.look is None or self.memory is None:
+            raise LookupError(f"living a step that is {self.state}: it has no look; this is a bug")
+        return self.look, self.memory
+
+    @property
+    def the_intent(self) -> Intent:
+        """The intent that is under way."""
+        if self.intent is None:
+            raise LookupError(f"living a step that is {self.state}: it has no intent; this is a bug")
+        return self.intent
+
+    def no_answer(self, event: SomeEvent) -> ImpossibleError:
+        """The error for an event that is no answer to what was asked."""
+        kind = type(event).__name__
+        return ImpossibleError(f"living a step that waits for {self.doing}: {kind} is no answer to it; this is a bug")
+
+
+Turned = tuple[Life, tuple[Command, ...]]
+"""A life after an event, and what to do now: the last command is answered by the next event."""

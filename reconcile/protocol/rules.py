@@ -1,0 +1,159 @@
+"""The rules of freshness: whether a look may be computed from, as a table of named rules, each with its reason. Pure.
+
+A read may come from a replica that has not seen what an earlier read, or an earlier run, has seen.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reconcile.evidence.verdict import CLOCK_AHEAD_MS, stale_basis
+from reconcile.model.ledger import LedgerRead
+from reconcile.protocol.lateness import LET_GO_GRACES, LONG_AFTER_GRACES, unsure_from
+from reconcile.protocol.signals import LaneLook, Memory, Now
+
+BASIS_LOOKS = 6
+"""How many looks are taken in wait for reads that have seen our last effect."""
+BETWEEN_LOOKS_MS = 1_000
+
+UNSOUND = (
+    "reads do not show the margin that our last step left, and the exchange's ledger does not explain it; "
+    "nothing is sent on such a reading: run again later"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """The look may be computed from."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskLedger:
+    """The ledger's rows since then decide."""
+
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class LookLater:
+    """Only a look that is sent later than this may be."""
+
+    than_ms: int
+
+
+Finding = Sound | AskLedger | LookLater
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Whether a look is sound. ``ledger`` is the symbol's, None: not asked yet."""
+
+    look: LaneLook
+    memory: Memory
+    ledger: LedgerRead | None
+    grace_ms: int
+    at: Now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule of freshness: what it finds (None: the next one decides), and why there is such a rule."""
+
+    name: str
+    why: str
+    finds: Callable[[Question], Finding | None]
+
+
+def _within_the_grace(ask: Question) -> Finding | None:
+    effect = ask.memory.effect
+    if effect is None or ask.look.sent_at_ms > effect.effect_ms + ask.grace_ms:
+        return None
+    return LookLater(effect.effect_ms + ask.grace_ms)
+
+
+def _unknown_call(ask: Question) -> Finding | None:
+    return None if ask.memory.unseen_until_ms is None else LookLater(ask.memory.unseen_until_ms)
+
+
+def _no_step_of_ours(ask: Question) -> Finding | None:
+    return Sound() if ask.memory.move is None or ask.look.position is None else None
+
+
+def _let_go(ask: Question) -> Finding | None:
+    return Sound() if _age_ms(ask) > LET_GO_GRACES * ask.grace_ms else None
+
+
+def _past_our_step(ask: Question) -> Finding | None:
+    move = ask.memory.move
+    if move is None or not _is_long_after(ask) or stale_basis(ask.look.position, move, (), long_after=True):
+        return None
+    return Sound()
+
+
+def _adds_up(ask: Question) -> Finding | None:
+    move, ledger = ask.memory.move, ask.ledger
+    if move is None:
+        return None
+    unsure_ms = unsure_from(move, grace_ms=ask.grace_ms)
+    if ledger is None:
+        return AskLedger(min(unsure_ms, move.signed_ms - CLOCK_AHEAD_MS))
+    is_stale = ledger.reaches_back and stale_basis(
+        ask.look.position,
+        move,
+        ledger.rows,
+        shared=ask.look.shared,
+        long_after=_is_long_after(ask),
+        unsure_since_ms=unsure_ms,
+    )
+    return LookLater(ask.at.earliest_ms - 1) if is_stale else Sound()
+
+
+def _age_ms(ask: Question) -> int:
+    return ask.look.sent_at_ms - (0 if ask.memory.move is None else ask.memory.move.effect_ms)
+
+
+def _is_long_after(ask: Question) -> bool:
+    return _age_ms(ask) > LONG_AFTER_GRACES * ask.grace_ms
+
+
+RULES = (
+    Rule(
+        name="within the grace",
+        why="a read may come from a replica that has not seen the lane's last effect",
+        finds=_within_the_grace,
+    ),
+    Rule(
+        name="unknown call",
+        why="the ledger has a call that this journal does not know, and positions may be ten graces late",
+        finds=_unknown_call,
+    ),
+    Rule(
+        name="no step of ours",
+        why="where no step of ours moved this margin, no reading can be from before it",
+        finds=_no_step_of_ours,
+    ),
+    Rule(
+        name="let go",
+        why="a hundred graces after a step no reading is from before it any more",
+        finds=_let_go,
+    ),
+    Rule(
+        name="past our step",
+        why="ten graces after a step a reading from before it would be a marvel: then it must look like one",
+        finds=_past_our_step,
+    ),
+    Rule(
+        name="adds up",
+        why="what our step left and the ledger's rows since must add up to the reading",
+        finds=_adds_up,
+    ),
+)
+"""The rules in the order in which they are asked; the first that finds anything decides."""
+
+
+def judge(question: Question) -> Finding:
+    """Whether a look may be computed from, by the first of the rules that finds anything."""
+    for rule in RULES:
+        found = rule.finds(question)
+        if found is not None:
+            return found
+    return Sound()

@@ -1,0 +1,297 @@
+"""What the machine of a step is told, and what it asks for. Values only; ``machine.py`` decides, ``step.py`` obeys.
+
+Every event carries ``at``, the exchange's time when it came. A command that ends a turn is answered by the events that
+its docstring names; the others are done at once.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from decimal import Decimal
+
+from reconcile.errors import InDoubt, NotSent, Refused
+from reconcile.exchanges.base import Accepted
+from reconcile.journal.records import Effect, Intent, Record
+from reconcile.model.account import Position, SymbolState
+from reconcile.model.ledger import LedgerRead
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The exchange's time, in ms: the earliest and the latest it can be."""
+
+    earliest_ms: int
+    latest_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneLook:
+    """One look at the account, cut to what one lane's step is about.
+
+    ``shared``: both sides of the symbol hold a position. ``is_open``: one of them does. ``available`` is the free
+    balance of the step's asset, zero where the exchange lists none.
+    """
+
+    sent_at_ms: int
+    position: Position | None
+    symbol: SymbolState | None
+    shared: bool
+    is_open: bool
+    available: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What the journal and the run know of a lane at the moment of a look.
+
+    ``effect`` is the lane's last effect, ``move`` the address's last step that moved margin (None: none is known).
+    ``unseen_until_ms``: a look must be later than this to show every call that the journal does not know; None: it
+    shows them. ``open_step`` names an unsettled step of the lane and what is known of it. ``later_than_ms`` belongs to
+    the step's own intent, as for ``lateness.unsure_since``. ``claims`` are the rows that other outcomes own.
+    """
+
+    effect: Effect | None = None
+    move: Effect | None = None
+    unseen_until_ms: int | None = None
+    open_step: str | None = None
+    later_than_ms: int | None = None
+    claims: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed:
+    """What was asked for is done: a pause, a wait, a place, a record."""
+
+    at: Now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """A look came. ``new_id`` is for the intent that may follow from it."""
+
+    at: Now
+    look: LaneLook
+    memory: Memory
+    new_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerCame:
+    """A complete ledger read came."""
+
+    at: Now
+    ledger: LedgerRead
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CannotRead:
+    """A read, or a wait for the exchange's time, failed."""
+
+    at: Now
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Halted:
+    """Nothing new may be sent: a stop was asked for, or the account is frozen."""
+
+    at: Now
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reserved:
+    """The free balance covers the addition, and is taken."""
+
+    at: Now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Short:
+    """The free balance does not cover it. ``awaits_reductions``: more may come; ``unseen_until_ms`` as for funds."""
+
+    at: Now
+    free: Decimal
+    awaits_reductions: bool
+    unseen_until_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnWire:
+    """It is this step's turn to send. ``halted`` says why nothing may be sent after all, None: it may."""
+
+    at: Now
+    halted: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """How the one request ended. ``asked_after_ms`` is the time that later looks must be asked after."""
+
+    at: Now
+    answer: Accepted | NotSent | Refused | InDoubt
+    asked_after_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenOff:
+    """The run cannot go on with this step: interrupted, the journal failed, or a bug. ``journals``: the journal can
+    still be written, and knows less than this."""
+
+    at: Now
+    detail: str
+    journals: bool
+
+
+SomeEvent = Resumed | Looked | LedgerCame | CannotRead | Halted | Reserved | Short | OnWire | Answered | BrokenOff
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Wait so many ms. Resumed."""
+
+    ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class WaitUntil:
+    """Wait until a moment of the exchange's time by our reckoning, and at least so many ms. Resumed, CannotRead."""
+
+    moment_ms: int
+    at_least_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class WaitPast:
+    """Wait until the exchange itself has answered a later time. ``why`` is for a person. Resumed, CannotRead."""
+
+    moment_ms: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnowTime:
+    """Ask the exchange for its time if ours is old. Resumed, CannotRead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enter:
+    """Wait for room under the write limit. Resumed, CannotRead."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakePlace:
+    """Take one of the few places to look, journal and send. Resumed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A look sent later than ``after_ms`` and no older than ``max_age_ms`` (None: any age).
+
+    ``to_send``: asked for in order to send, so a halt comes first. ``batched``: with other lanes' looks where writing
+    goes on. Looked, CannotRead, Halted.
+    """
+
+    after_ms: int
+    max_age_ms: int | None = None
+    to_send: bool = False
+    batched: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLedger:
+    """The rows of the lane's symbol since then. LedgerCame, CannotRead."""
+
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """Take an addition out of the free balance that ``look`` shows. Reserved, Short."""
+
+    intent: Intent
+    look: LaneLook
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitFunds:
+    """Wait until a reduction of this run has ended. Resumed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Append to the journal; ``durable``: and flush it. Resumed."""
+
+    record: Record
+    durable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TakeWire:
+    """Sign the call, then wait for the turn to send it. OnWire."""
+
+    intent: Intent
+    position: Position | None
+
+
+@dataclass(frozen=True, slots=True)
+class SendCall:
+    """SendCall the signed call, once. Answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The life is over. No event follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Give back room and place. At once, no event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """An open addition of an earlier run counts against the free balance. At once, no event."""
+
+    intent: Intent
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The addition did not happen: its free balance is free again. At once, no event."""
+
+    intent_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """The addition took effect no later than ``effect_ms``. At once, no event."""
+
+    intent_id: str
+    effect_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """One line for a person. At once, no event."""
+
+    text: str
+
+
+AtOnce = Leave | Take | Release | Count | Say
+Turn = (
+    Pause
+    | WaitUntil
+    | WaitPast
+    | KnowTime
+    | Enter
+    | TakePlace
+    | Look
+    | ReadLedger
+    | Reserve
+    | AwaitFunds
+    | Write
+    | TakeWire
+    | SendCall
+    | Done
+)
+Command = AtOnce | Turn

@@ -1,0 +1,36 @@
+"""What one step is about, as values: what is constant in its life."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from reconcile.model.account import Address, Policy, Target
+from reconcile.model.plan import Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One step of a plan, or (``step`` None) the search for what became of an earlier one.
+
+    ``name`` is the account's. ``target`` is what is declared, None for an earlier step. ``step_size`` is the smallest
+    amount a call moves, ``marked`` that the ledger names no side, so that an amount gets a last digit of its own.
+    ``cursor`` is the ledger's newest row (None: not known). ``grace_ms``, ``validity_ms``: as assumed of the exchange.
+    """
+
+    name: str
+    address: Address
+    lane: str
+    policy: Policy
+    step_size: Decimal
+    grace_ms: int
+    validity_ms: int
+    step: Step | None = None
+    target: Target | None = None
+    marked: bool = False
+    cursor: str | None = None
+
+    @property
+    def the_step(self) -> Step:
+        """The step of a plan that it is about."""
+        if self.step is None:
+            raise LookupError(f"sending to {self.address}: the step was an earlier run's; this is a bug")
+        return self.step
