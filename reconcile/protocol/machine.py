@@ -2,7 +2,7 @@
 
 No clock, no I/O, no chance: the same life and the same event give the same answer, so every path can be walked.
 ``step.py`` does what the commands say and decides nothing. Every turn goes through the table in ``lifecycle.py``; what
-is not in it cannot happen. ``spy`` has the turns up to the answer, ``confirming.py`` those after a yes,
+is not in it cannot happen. ``sending.py`` has the turns up to the answer, ``confirming.py`` those after a yes,
 ``searching.py`` those that lead out of doubt, whether this run sent the step or an earlier one.
 """
 
@@ -15,13 +15,13 @@ from reconcile.protocol.life import Doing, Life, Turned
 from reconcile.protocol.lifecycle import OUTCOMES, Event, ImpossibleError, State
 from reconcile.protocol.signals import BrokenOff, Command, Done, Leave, SomeEvent
 
-TURNS: Mapping[Doing, sTurn] = {**sTURNS, **confirming.TURNS, **searching.TURNS}
+TURNS: Mapping[Doing, sending.Turn] = {**sending.TURNS, **confirming.TURNS, **searching.TURNS}
 """What is done about the event that a life waited for."""
 
 
 def begin(life: Life) -> Turned:
     """The first commands of a life: a look in order to send, or for what an earlier run left the wait for its fence."""
-    return senter(life) if life.earlier is None else searching.begin(life)
+    return sending.enter(life) if life.earlier is None else searching.begin(life)
 
 
 def on(life: Life, event: SomeEvent) -> Turned:
@@ -48,9 +48,9 @@ def _broken_off(life: Life, event: BrokenOff) -> Turned:
     detail = f"not sent: {event.detail}" if life.state is State.JOURNALLED else event.detail
     records: tuple[Command, ...] = ()
     if event.journals and life.state is State.JOURNALLED:
-        records = sproof(life, IntentStatus.NOT_SENT, detail)
+        records = sending.proof(life, IntentStatus.NOT_SENT, detail)
     elif event.journals and life.state in _SENT:
-        records = (sin_doubt(life, detail),)
+        records = (sending.in_doubt(life, detail),)
     intent = None if life.state in {State.PLANNED, State.JOURNALLED} else life.intent
     life = life.turned(Event.INTERRUPTED, doing=Doing.END, detail=detail, intent=intent)
     if not records:
