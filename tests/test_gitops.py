@@ -152,11 +152,11 @@ def test_the_whole_story_of_a_pull_request(desk: Desk) -> None:
     desk.reconcile("sandbox", "set", "main", "--margin", "BTCUSDT.long=-100")
     drifted = desk.github(DRIFT, "drift", desk.clone("drifted", merged))
     assert drifted.code == 2
-    assert "BTCUSDT.long −100.00 USDT: manual −100.00 at " in drifted.out
-    assert "**−100.00** USDT" in drifted.summary
+    assert "BTCUSDT.long −100 USDT: manual −100 at " in drifted.out
+    assert "**−100** USDT" in drifted.summary
 
     planned, applied = apply_merge(desk, merged, "2")
-    assert "drifted −100.00: manual −100.00" in planned.summary
+    assert "drifted −100: manual −100" in planned.summary
     assert applied.code == 0, applied.out
     assert desk.margin() == "4500"
     assert desk.github(DRIFT, "drift", desk.clone("mended", merged)).code == 0

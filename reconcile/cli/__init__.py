@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from reconcile.cli.common import CONTEXT, Common
+from reconcile.cli.common import CONTEXT, Group
 from reconcile.cli.session import Invocation
 
 EPILOG = """\b
@@ -18,7 +18,7 @@ Exit codes:
     1  error: nothing could be decided
     2  only with --detailed-exitcode: changes are pending, or drifted
     3  short of the declared state: refused, blocked, stale or not started
-    4  refused before anything was sent: policy, stale plan, lock, not confirmed
+    4  refused before sending: policy, stale plan, lock, not confirmed
     5  an outcome is unknown; its address is held until it is settled
    64  the command line is wrong
   130  interrupted; what was in flight is settled or journalled
@@ -53,7 +53,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Name: (module in this package that has it under the same name, its summary in ``--help``)."""
 
 
-class Root(Common, click.Group):
+class Root(Group):
     """The program: loads its commands when asked, and turns every error into its exit code."""
 
     is_root = True
@@ -70,10 +70,9 @@ class Root(Common, click.Group):
         command = getattr(import_module(f"reconcile.cli.{module}"), module)
         return command if isinstance(command, click.Command) else None
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
-        """The list of commands, without loading any."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+    def summary(self, ctx: click.Context, name: str) -> str:  # noqa: ARG002 - click's signature
+        """One line about a command, without loading it."""
+        return COMMANDS[name][1]
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run, and exit with the code of the contract whatever happens."""
@@ -91,7 +90,7 @@ class Root(Common, click.Group):
         raise SystemExit(code)
 
 
-@click.group(cls=Root, context_settings=CONTEXT, epilog=EPILOG, no_args_is_help=True)
+@click.group(cls=Root, context_settings=CONTEXT, epilog=EPILOG)
 def main() -> None:
     """Margin state as code: declare it in TOML, plan, apply, never twice.
 

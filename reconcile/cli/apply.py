@@ -80,12 +80,13 @@ def apply(
     first and sends only what is still missing. Ctrl-C starts nothing new and settles what is in flight.
 
     \b
-    Exit codes: 0 applied and verified, or already in sync, 1 error, 3 short of the declared state,
-                4 refused before anything was sent, 5 an outcome is unknown and held, 130 interrupted.
+    Exit codes: 0 applied and verified, or already in sync, 1 error,
+                3 short of the declared state, 4 refused before sending,
+                5 an outcome is unknown and held, 130 interrupted.
     Examples:   reconcile apply states/main.toml
                 reconcile apply states/ --auto-approve --format json=result.json
-                reconcile apply plan.json --digest sha256:... --reason "weekly review"
-                reconcile apply states/main.toml --override max_add=9000 --reason "approved by risk"
+                reconcile apply plan.json --digest sha256:... --reason "review"
+                reconcile apply a.toml --override max_add=9000 --reason "ok"
     """
     try:
         work = _work(paths, override=override, target=target, digest=digest)
@@ -139,11 +140,11 @@ def _question(session: Invocation, world: World) -> Callable[[Plan], bool]:
     def confirm(plan: Plan) -> bool:
         visible = session.stdout_format == "text"
         if visible:
-            shown = text.plan(plan, color=session.color_on(sys.stdout), titles=files.TITLES)
+            shown = text.plan(plan, titles=files.TITLES, **session.look_of(sys.stdout))
             session.say(shown)
         if not visible or not sys.stdout.isatty():
-            session.ask(text.plan(plan, color=session.color_on(sys.stderr), titles=files.TITLES))
-        session.ask(text.question(plan, titles=files.TITLES))
+            session.ask(text.plan(plan, titles=files.TITLES, **session.look_of(sys.stderr)))
+        session.ask(text.question(plan, titles=files.TITLES, columns=session.columns_of(sys.stderr)))
         answer = _answer(world.stop.is_set)
         if not answer.endswith("\n"):
             session.ask("\n")
@@ -165,7 +166,7 @@ def _answer(stopped: Callable[[], bool]) -> str:
 def _show(session: Invocation, ended: Result) -> int:
     return session.emit(
         {
-            "text": lambda: text.result(ended, color=session.color_on(sys.stdout), titles=files.TITLES),
+            "text": lambda: text.result(ended, titles=files.TITLES, **session.look_of(sys.stdout)),
             "json": lambda: json.dumps(json.result(ended)),
             "markdown": lambda: markdown.result(ended, titles=files.TITLES),
             "github": lambda: github.result(ended),

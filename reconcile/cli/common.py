@@ -75,8 +75,24 @@ class DurationType(_ParamType):
 DURATION = DurationType()
 
 
+class _CommonOption(click.Option):
+    """A common option: its variable is the program's, whichever command it stands behind, and every help names it.
+
+    Only the root reads the variable, so that what is typed before a command is not replaced by it.
+    """
+
+    def __init__(self, *args: Any, variable: str, **settings: Any) -> None:
+        super().__init__(*args, **{**settings, "allow_from_autoenv": False})
+        self._variable = variable
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """As for any option, with the variable."""
+        names, text = super().get_help_record(ctx) or ("", "")
+        return names, f"{text}  [env var: {self._variable}]"
+
+
 def _format_option(**settings: Any) -> click.Option:
-    return click.Option(
+    return _CommonOption(
         ["--format", "common_format"],
         type=FormatType(),
         multiple=True,
@@ -89,36 +105,36 @@ def common_options(*, root: bool) -> list[click.Parameter]:
     """The options that every command and group takes. Only the root's have environment variables."""
 
     def env(name: str) -> dict[str, Any]:
-        return {"envvar": name if root else None, "allow_from_autoenv": False, "show_envvar": root}
+        return {"variable": name, "envvar": name if root else None}
 
     return [
         _format_option(**env("RECONCILE_FORMAT")),
-        click.Option(
+        _CommonOption(
             ["--home", "common_home"],
             metavar="DIR",
             help="Where journals, locks and sandbox accounts are kept; default ~/.local/state/reconcile.",
             **env("RECONCILE_HOME"),
         ),
-        click.Option(
+        _CommonOption(
             ["--journal", "common_journal"],
             metavar="URL",
             help="Keep journals and locks there instead of in the home (postgresql://...).",
             **env("RECONCILE_JOURNAL"),
         ),
-        click.Option(
+        _CommonOption(
             ["-v", "--verbose", "common_verbose"],
             is_flag=True,
             help="Say more on stderr; tracebacks of unexpected errors.",
             **env("RECONCILE_VERBOSE"),
         ),
-        click.Option(
+        _CommonOption(
             ["--no-color", "common_no_color"],
             is_flag=True,
-            help="No colour on a terminal (also with NO_COLOR set).",
+            help="No colour (also with NO_COLOR set; FORCE_COLOR asks for it).",
             **env("RECONCILE_NO_COLOR"),
         ),
         click.Option(
-            ["--version"],
+            ["-V", "--version"],
             is_flag=True,
             is_eager=True,
             expose_value=False,
@@ -146,6 +162,9 @@ class Common:
         super().__init__(*args, **settings)
         if formats is not None:
             self.formats = formats
+        for param in self.params:
+            if isinstance(param, click.Option):
+                param.show_envvar = param.allow_from_autoenv
         self.params.extend(common_options(root=self.is_root))
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -159,6 +178,13 @@ class Common:
                 session.check_sinks(self.formats)
         return super().invoke(ctx)  # type: ignore[misc]
 
+    def get_help(self, ctx: click.Context) -> str:
+        """The help, no line of it wider than the terminal."""
+        from reconcile.render.columns import fit  # noqa: PLC0415 - only help pays for it
+
+        shown: str = super().get_help(ctx)  # type: ignore[misc]
+        return fit(shown, ctx.make_formatter().width)
+
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
         """``--help`` is never taken from the environment."""
         option: click.Option | None = super().get_help_option(ctx)  # type: ignore[misc]
@@ -171,8 +197,57 @@ class Command(Common, click.Command):
     """A command with the common options; ``formats`` are the ones it has."""
 
 
-class Section(Common, click.Group):
-    """A group of commands with the common options."""
+class NoCommandError(click.UsageError):
+    """A group was named without one of its commands: its help is what is missing."""
+
+    def __init__(self, ctx: click.Context) -> None:
+        super().__init__(f"no command: write one behind '{ctx.command_path}'", ctx)
+
+
+class Group(Common, click.Group):
+    """A group of commands with the common options; a command that it has not is answered with one that it has."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """See ``click.Group``; raises NoCommandError where nothing was typed."""
+        if not args and not ctx.resilient_parsing:
+            raise NoCommandError(ctx)
+        return super().parse_args(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands, each with the whole first line of its help."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self.summary(ctx, name)) for name in self.list_commands(ctx)])
+
+    def summary(self, ctx: click.Context, name: str) -> str:
+        """One line about one of the commands."""
+        found = self.get_command(ctx, name)
+        return ((found.help if found else None) or "").partition("\n")[0]
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """See ``click.Group``; raises click.UsageError that suggests what was meant."""
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            ctx.fail(f"there is no command {args[0][:40]!r}; {self._meant(ctx, args[0])}")
+        return super().resolve_command(ctx, args)
+
+    def _meant(self, ctx: click.Context, word: str) -> str:
+        from difflib import get_close_matches  # noqa: PLC0415 - only a wrong word pays for it
+
+        names = {name: name for name in self.list_commands(ctx)}
+        for name in tuple(names):
+            inner = self.get_command(ctx, name)
+            if isinstance(inner, click.Group):
+                names.update({below: f"{name} {below}" for below in inner.commands if below not in names})
+        near = get_close_matches(word, names, n=2, cutoff=0.6)
+        path = ctx.command_path
+        if not near:
+            return f"'{path} --help' lists them"
+        return f"did you mean {' or '.join(repr(f'{path} {names[name]}') for name in near)}?"
+
+
+class Section(Group):
+    """A group of commands below the program itself."""
 
     command_class = Command
 

@@ -1,5 +1,7 @@
 """``reconcile drift``: what moved since the last apply, and why. Sends nothing: its wire cannot."""
 
+import sys
+
 import click
 
 from reconcile.cli import accounts as files
@@ -26,7 +28,8 @@ def drift(session: Invocation, *, paths: tuple[str, ...], detailed_exitcode: boo
 
     \b
     Exit codes: 0 the command worked, 1 an account could not be read.
-                With --detailed-exitcode also 2 an account drifted beyond its tolerance.
+                With --detailed-exitcode also 2 an account drifted beyond its
+                tolerance.
     Example:    reconcile drift states/ --detailed-exitcode --format github
     """
     session.check_files()
@@ -40,7 +43,7 @@ def drift(session: Invocation, *, paths: tuple[str, ...], detailed_exitcode: boo
     )
     written = session.emit(
         {
-            "text": lambda: render.text(found),
+            "text": lambda: render.text(found, columns=session.look_of(sys.stdout)["columns"]),
             "json": lambda: json.dumps(render.document(found)),
             "markdown": lambda: render.markdown(found),
             "github": lambda: render.github(found),

@@ -10,6 +10,7 @@ from typing import assert_never
 
 import click
 
+from reconcile.cli.common import NoCommandError
 from reconcile.cli.session import Invocation
 from reconcile.errors import (
     Declined,
@@ -64,7 +65,9 @@ def _expected(error: ReconcileError | click.ClickException, session: Invocation)
 def _usage(error: click.UsageError | UsageError, session: Invocation) -> int:
     message = error.format_message() if isinstance(error, click.UsageError) else str(error)
     context = error.ctx if isinstance(error, click.UsageError) else None
-    if context is not None and not isinstance(error, click.exceptions.NoArgsIsHelpError):
+    if context is not None and isinstance(error, NoCommandError):
+        session.ask(f"{context.get_help()}\n\n")
+    elif context is not None:
         session.ask(f"{context.get_usage()}\nTry '{context.command_path} --help' for help.\n\n")
     session.warn(redacted(readable(" ".join(message.split())), session))
     return USAGE

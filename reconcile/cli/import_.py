@@ -46,8 +46,9 @@ def import_(
     Declares every open isolated position with the margin it has, ordered by symbol. Sends nothing.
 
     \b
-    Exit codes: 0 written, 1 error (the account could not be read, or FILE is there already).
-    Example:    reconcile import --exchange okx --name desk-7 --out states/desk-7.toml
+    Exit codes: 0 written, 1 error (the account could not be read, or FILE is
+                there already).
+    Example:    reconcile import --exchange okx --name desk-7 --out desk-7.toml
     """
     account = _account(exchange, endpoint, product, credentials, name)
     session.check_files(out)

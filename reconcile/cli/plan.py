@@ -47,17 +47,21 @@ def plan(
 ) -> int:
     """Read the account and show the difference; sends nothing.
 
-    PATH is a state file or a folder. One line per address: what stands, what is declared, the difference, and what it
-    does to the liquidation price. Signs: + add, - take out, ~ margin type, ! blocked, ? held by an unsettled step,
-    . waiting for a position, * unmanaged, = in sync.
+    PATH is a state file or a folder. One line per address: the margin now, what is declared, the difference, and what
+    the change does to the liquidation price.
 
     \b
-    Exit codes: 0 the command worked, 1 an account could not be read. With --detailed-exitcode also
-                2 changes are pending, 3 something is blocked and nothing is to be sent,
+    Signs:      + add   - take out   ~ margin type   ! blocked
+                ? held by an unsettled step   . waiting for a position
+                * unmanaged   = in sync
+    Exit codes: 0 the command worked, 1 an account could not be read.
+                With --detailed-exitcode also 2 changes are pending,
+                3 something is blocked and nothing is to be sent,
                 4 an account-wide limit refuses it, 5 an address is held.
     Examples:   reconcile plan states/main.toml
-                reconcile plan states/ --target 'main:BTC*' --detailed-exitcode
-                reconcile plan states/ --out plan.json --format markdown=comment.md
+                reconcile plan states/ --target 'main:BTC*'
+                reconcile plan states/ --detailed-exitcode
+                reconcile plan states/ --out plan.json --format markdown=c.md
     """
     session.check_files(out)
     accounts, overrides = files.load(paths, globs=target, overrides=override)
@@ -81,7 +85,7 @@ def plan(
 def views(session: Invocation, made: Plan, document: json.Document) -> Mapping[str, Callable[[], str]]:
     """The plan in each format; ``document`` is its JSON where that is needed."""
     return {
-        "text": lambda: text.plan(made, color=session.color_on(sys.stdout), titles=files.TITLES),
+        "text": lambda: text.plan(made, titles=files.TITLES, **session.look_of(sys.stdout)),
         "json": lambda: json.dumps(document),
         "markdown": lambda: markdown.plan(made, titles=files.TITLES, digest=document["digest"]),
         "github": lambda: github.plan(made),

@@ -33,7 +33,8 @@ def resolve(session: Invocation, *, address: str, outcome: str, reason: str) -> 
 
     \b
     Exit codes: 0 recorded, 1 error, 4 refused (too early, or locked).
-    Example:    reconcile resolve main:BTCUSDT.long --as applied --reason "seen in the exchange's history"
+    Example:    reconcile resolve main:BTCUSDT.long --as applied
+                    --reason "seen in the exchange's own history"
     """
     if not reason.strip():
         raise UsageError("--reason: it is empty; say how you know what happened")

@@ -6,16 +6,26 @@ starts here.
 """
 
 import os
+import re
 import select
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TextIO
+from typing import Any, TextIO, TypedDict
 
 import click
 
 _PATIENCE_S = 1.0
 """How long a line waits, once, for a reader of stderr that has stopped reading."""
+_NARROWEST = 40
+"""Columns below which nothing is made to fit."""
 FORMATS = ("text", "json", "markdown", "github", "csv")
+
+
+class Look(TypedDict):
+    """How text is shown: in colour or not, and in how many columns (None: lines are as long as they are)."""
+
+    color: bool
+    columns: int | None
 
 
 class Sink:
@@ -40,6 +50,7 @@ class Invocation:
         """Every secret this invocation has read; ``fail`` takes them out of what it prints."""
         self.shown = False
         """Whether stdout has its document."""
+        self._into_file = False
         self._said_stdout = False
         self._is_stuck = False
 
@@ -84,9 +95,32 @@ class Invocation:
         return next(sink.name for sink in self.outputs if sink.file is None)
 
     def color_on(self, stream: TextIO) -> bool:
-        """Whether colour is wanted on that stream."""
-        wanted = not self.no_color and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-        return wanted and stream.isatty()
+        """Whether colour is wanted on that stream: on a terminal, or where ``FORCE_COLOR`` asks for it.
+
+        ``--no-color`` and ``NO_COLOR`` win (https://no-color.org, https://force-color.org).
+        """
+        if self.no_color or os.environ.get("NO_COLOR"):
+            return False
+        if os.environ.get("FORCE_COLOR", "0") not in {"", "0"}:
+            return True
+        return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+    def columns_of(self, stream: TextIO) -> int | None:
+        """How wide the terminal behind that stream is; None where there is none. ``COLUMNS`` wins, as elsewhere."""
+        told = os.environ.get("COLUMNS", "")
+        if re.fullmatch(r"[1-9][0-9]{0,3}", told):
+            return max(int(told), _NARROWEST)
+        try:
+            columns = os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0
+        except (OSError, ValueError, AttributeError):  # no descriptor behind it, as in tests
+            return None
+        return max(columns, _NARROWEST) if columns else None
+
+    def look_of(self, stream: TextIO) -> Look:
+        """How text is to look on that stream; plain while a document goes into a file."""
+        if self._into_file:
+            return Look(color=False, columns=None)
+        return Look(color=self.color_on(stream), columns=self.columns_of(stream))
 
     def check_files(self, *more: str | None) -> None:
         """Raise InputError now if a file that is to be written at the end could not be."""
@@ -102,6 +136,7 @@ class Invocation:
 
     def _show(self, sink: Sink, view: Callable[[], str]) -> int:
         """One format. What happened on the exchange stays the verdict, so a view that fails costs only itself."""
+        self._into_file = sink.file is not None
         try:
             text = view()
         except Exception as error:  # noqa: BLE001 - the other formats and the exit code are still to be told
@@ -146,11 +181,13 @@ class Invocation:
 
     def warn(self, text: str) -> None:
         """Lines for a person on stderr, led by the program's name, without control characters."""
-        from reconcile.render.values import clean  # noqa: PLC0415 - help and version never get here
+        from reconcile.render.columns import fit  # noqa: PLC0415 - help and version never get here
+        from reconcile.render.values import clean  # noqa: PLC0415 - as above
 
+        columns = self.columns_of(sys.stderr)
         for line in text.splitlines():
             if self._is_heard():
-                _write(sys.stderr, f"reconcile: {clean(line)}\n")
+                _write(sys.stderr, fit(f"reconcile: {clean(line)}", columns) + "\n")
 
     def ask(self, text: str) -> None:
         """Text on stderr as it is."""

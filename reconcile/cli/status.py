@@ -1,5 +1,7 @@
 """``reconcile status``: what is unsettled and who holds the lock. Reads only."""
 
+import sys
+
 from reconcile.cli import accounts as files
 from reconcile.cli.common import command, pass_session, paths
 from reconcile.cli.runner import conduct
@@ -33,7 +35,7 @@ def status(session: Invocation, paths: tuple[str, ...]) -> int:
     )
     written = session.emit(
         {
-            "text": lambda: render.text(found),
+            "text": lambda: render.text(found, columns=session.look_of(sys.stdout)["columns"]),
             "json": lambda: json.dumps(render.document(found)),
             "markdown": lambda: render.markdown(found),
         }

@@ -1,6 +1,6 @@
 """Drift as text, JSON, Markdown and annotations; and the same words as the reason of a change in a plan.
 
-A line reads ``BTCUSDT.long −14.20 USDT: funding −4.20, manual −10.00 at 09:14``; times of day are UTC. The shapes below
+A line reads ``BTCUSDT.long −14.2 USDT: funding −4.2, manual −10 at 09:14``; times of day are UTC. The shapes below
 are what this module needs; the conduct layer's values have them.
 """
 
@@ -12,9 +12,10 @@ from reconcile.model.account import Address
 from reconcile.model.plan import PlanError
 from reconcile.money import plain
 from reconcile.render import json
+from reconcile.render.columns import fit
 from reconcile.render.github import annotation
 from reconcile.render.markdown import Page, code, quote
-from reconcile.render.values import clean, rfc3339
+from reconcile.render.values import change, clean, rfc3339
 
 DRIFT_FORMAT = "reconcile.drift/1"
 _UNTIMED = {"funding", "unexplained"}
@@ -75,9 +76,9 @@ class Account(Protocol):
 
 
 def moved(drift: Decimal, causes: Sequence[Share], *, now_ms: int | None) -> str:
-    """``−14.20: funding −4.20, manual −10.00 at 09:14``; a cause of another day than ``now_ms`` has its date."""
+    """``−14.2: funding −4.2, manual −10 at 09:14``; a cause of another day than ``now_ms`` has its date."""
     shown = ", ".join(_share(share, now_ms) for share in causes)
-    return f"{_signed(drift)}: {shown}" if shown else _signed(drift)
+    return f"{change(drift)}: {shown}" if shown else change(drift)
 
 
 def redeclared(before: Decimal, after: Decimal) -> str:
@@ -86,22 +87,12 @@ def redeclared(before: Decimal, after: Decimal) -> str:
 
 
 def _share(share: Share, now_ms: int | None) -> str:
-    text = f"{share.cause} {_signed(share.amount)}"
+    text = f"{share.cause} {change(share.amount)}"
     if share.at_ms is None or share.cause in _UNTIMED:
         return text
     at = rfc3339(share.at_ms)
     day = "" if now_ms is not None and rfc3339(now_ms)[:10] == at[:10] else f"{at[:10]} "
     return f"{text} at {day}{at[11:16]}"
-
-
-def _signed(amount: Decimal) -> str:
-    """With its sign (a minus as long as a plus) and two places at least."""
-    text = plain(abs(amount))
-    places = len(text.partition(".")[2])
-    if places < 2:
-        text = f"{abs(amount):.2f}"
-    sign = "" if amount == 0 else "+" if amount > 0 else "−"
-    return f"{sign}{text}"
 
 
 def document(accounts: Sequence[Account]) -> json.Document:
@@ -142,10 +133,10 @@ def _cause(share: Share) -> json.Document:
     return found
 
 
-def text(accounts: Sequence[Account]) -> str:
+def text(accounts: Sequence[Account], *, columns: int | None = None) -> str:
     """For a person: one line per address that moved, what is beyond its tolerance first; the last line sums up."""
     lines = [line for account in accounts for line in _account(account)]
-    return "\n".join([*lines, summary(accounts)]) + "\n"
+    return fit("\n".join([*lines, summary(accounts)]), columns) + "\n"
 
 
 def _account(account: Account) -> list[str]:
@@ -162,7 +153,7 @@ def _account(account: Account) -> list[str]:
 
 
 def _line(entry: Entry, now_ms: int | None) -> str:
-    """``BTCUSDT.long −14.20 USDT: funding −4.20, manual −10.00 at 09:14``."""
+    """``BTCUSDT.long −14.2 USDT: funding −4.2, manual −10 at 09:14``."""
     amount, colon, causes = moved(entry.drift, entry.causes, now_ms=now_ms).partition(":")
     return clean(f"{entry.address} {amount} {entry.asset}{colon}{causes}")
 

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from reconcile.model.plan import AccountPlan, AccountResult, Entry, Plan, PlanError, Result, Status, StepResult
-from reconcile.money import plain
 from reconcile.render import json
 from reconcile.render.conclusion import conclusion
 from reconcile.render.text import NO_TITLES
 from reconcile.render.values import (
     by_attention,
     cautions,
+    change,
     clean,
     declared,
     describe,
@@ -128,7 +128,9 @@ def _result_account(page: "Page", account: AccountResult, titles: Mapping[str, s
     head = "| Outcome | Address | Before | After | Sent | Evidence |\n|-|-|-:|-:|-:|-|"
     page.rows(head, account.steps, lambda step: _step(step, assets.get(str(step.address), "")))
     if account.remaining:
-        page.details(f"{len(account.remaining)} not where it should be", _ENTRY_HEAD, account.remaining, _entry)
+        page.details(
+            f"{len(account.remaining)} still different from the state file", _ENTRY_HEAD, account.remaining, _entry
+        )
     if account.journal_head:
         page.add("", f"<sub>journal head {code(account.journal_head)}</sub>")
     if account.notes_head:
@@ -136,8 +138,8 @@ def _result_account(page: "Page", account: AccountResult, titles: Mapping[str, s
 
 
 def _step(step: StepResult, asset: str) -> str:
-    sign = "-" if step.action == "reduce_margin" else "+"
-    sent = "" if step.amount is None else f"{sign}{plain(step.amount)} {quote(asset)}"
+    moved = None if step.amount is None else -step.amount if step.action == "reduce_margin" else step.amount
+    sent = "" if moved is None else f"{change(moved)} {quote(asset)}"
     notes = "; ".join(note for note in (step.evidence, step.detail) if note)
     cells = [f"**{step.outcome.value}**", code(str(step.address)), step.before or "", step.after or "", sent]
     return f"| {' | '.join([*cells[:2], *map(quote, cells[2:4]), cells[4], quote(notes)])} |"

@@ -11,8 +11,9 @@ from reconcile.model.account import Address
 from reconcile.model.plan import PlanError
 from reconcile.money import plain
 from reconcile.render import json
+from reconcile.render.columns import fit
 from reconcile.render.markdown import code, quote
-from reconcile.render.values import clean, rfc3339
+from reconcile.render.values import change, clean, rfc3339
 
 
 class _Intent(Protocol):
@@ -126,7 +127,7 @@ def _document(step: OpenStep) -> json.Document:
     }
 
 
-def text(accounts: Sequence[Standing]) -> str:
+def text(accounts: Sequence[Standing], *, columns: int | None = None) -> str:
     """For a person; the last line says whether anything needs one."""
     lines = [line for account in accounts for line in _account(account)]
     count = sum(len(account.unsettled) for account in accounts)
@@ -139,7 +140,7 @@ def text(accounts: Sequence[Standing]) -> str:
         lines.append("Not every account could be read; see above.")
     else:
         lines.append("Nothing is unsettled.")
-    return "\n".join(lines) + "\n"
+    return fit("\n".join(lines), columns) + "\n"
 
 
 def _account(account: Standing) -> list[str]:
@@ -164,7 +165,8 @@ def _what(step: OpenStep) -> str:
     intent = step.item.intent
     if intent.amount is None:
         return intent.action
-    return f"{'-' if intent.action == 'reduce_margin' else '+'}{plain(intent.amount)} {intent.asset or ''}".rstrip()
+    amount = -intent.amount if intent.action == "reduce_margin" else intent.amount
+    return f"{change(amount)} {intent.asset or ''}".rstrip()
 
 
 def _lock(holder: Mapping[str, str] | None) -> str:

@@ -1,56 +1,23 @@
-"""Plans, results and states for a person at a terminal: a plan is read in five seconds, a result at 3 a.m.
+"""Plans and results for a person at a terminal: a plan is read in five seconds, a result at 3 a.m.
 
-Every fact is in the words; colour only repeats it. Changes and what is in their way come first, what is in sync last.
-Amounts stand under each other by their decimal points and are exact; prices show eight digits.
+Every fact is in the words; colour only repeats it. ``columns`` is the width of the terminal, None where there is none:
+then nothing is broken into several lines.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from reconcile.model.plan import (
-    AccountPlan,
-    AccountResult,
-    Entry,
-    MoveMargin,
-    OutcomeKind,
-    Plan,
-    PlanError,
-    Result,
-    SetMarginType,
-    Status,
-    Step,
-    StepResult,
-)
+from reconcile.model.plan import AccountPlan, AccountResult, OutcomeKind, Plan, PlanError, Result, Status, StepResult
 from reconcile.money import plain
+from reconcile.render.columns import fit
 from reconcile.render.conclusion import conclusion
-from reconcile.render.values import (
-    aligned,
-    by_attention,
-    cautions,
-    clean,
-    declared,
-    describe,
-    liquidation,
-    now,
-    rfc3339,
-    step_amounts,
-    summary_line,
-    why,
-)
+from reconcile.render.entries import COLOURS, Row, entries, laid_out, legend
+from reconcile.render.values import cautions, change, clean, describe, painted, rfc3339, summarize, summary_line
 
 NO_TITLES: Mapping[str, str] = MappingProxyType({})
 
-_MARKS = {
-    Status.CHANGE: "~",
-    Status.BLOCKED: "!",
-    Status.HELD: "?",
-    Status.WAITING: ".",
-    Status.UNMANAGED: "*",
-    Status.IN_SYNC: "=",
-}
-_COLOURS = {"+": "32", "-": "33", "~": "36", "!": "31", "?": "35", ".": "2", "*": "2", "=": "2"}
 _OUTCOME_MARKS = {
-    OutcomeKind.APPLIED: "=",
+    OutcomeKind.APPLIED: "✓",
     OutcomeKind.ACCEPTED: ".",
     OutcomeKind.REFUSED: "!",
     OutcomeKind.UNKNOWN: "?",
@@ -58,26 +25,29 @@ _OUTCOME_MARKS = {
 }
 
 
-def plan(plan: Plan, *, color: bool, titles: Mapping[str, str] = NO_TITLES) -> str:
+def plan(plan: Plan, *, color: bool, titles: Mapping[str, str] = NO_TITLES, columns: int | None = None) -> str:
     """The whole plan; ``titles`` names the exchanges for people."""
-    blocks = [_account(account, color=color, titles=titles) for account in plan.accounts]
-    ends = [f"Plan: {summary_line(plan)}."]
+    blocks = [_account(account, color=color, titles=titles, columns=columns) for account in plan.accounts]
+    signs = legend(entry for account in plan.accounts for entry in account.entries)
+    ends = [painted(signs, "2", color=color)] if signs else []
+    ends.append(f"Plan: {summary_line(plan)}.")
     if plan.overrides:
         ends.append(clean(f"Overridden for this run: {', '.join(f'{k} = {v}' for k, v in plan.overrides.items())}."))
-    return "\n\n".join([*blocks, "\n".join(ends)]) + "\n"
+    return "\n\n".join([*blocks, fit("\n".join(ends), columns)]) + "\n"
 
 
-def _account(account: AccountPlan, *, color: bool, titles: Mapping[str, str]) -> str:
+def _account(account: AccountPlan, *, color: bool, titles: Mapping[str, str], columns: int | None) -> str:
     head = f"{describe(account, titles)}  ({clean(account.desired.path)})"
-    lines = [_paint(head, "1", color=color)]
-    lines += [_paint(f"  ! {caution}", _COLOURS["!"], color=color) for caution in cautions(account)]
+    lines = [painted(head, "1", color=color)]
+    lines += [painted(f"  ! {caution}", COLOURS["!"], color=color) for caution in cautions(account)]
     lines += _errors(account.errors, color=color)
     if account.errors and account.entries:
-        lines.append(_paint("  ! refused as a whole: nothing of this account is sent", _COLOURS["!"], color=color))
-    lines += entries(account.entries, color=color)
+        lines.append(painted("  ! refused as a whole: nothing of this account is sent", COLOURS["!"], color=color))
+    listed = entries(account.entries, color=color, columns=columns)
+    tail = []
     if account.observed is not None and account.observed_wall_ms is not None:
-        lines.append(f"  free balance: {_balances(account)}; read at {rfc3339(account.observed_wall_ms)}")
-    return "\n".join(lines)
+        tail.append(f"  free balance: {_balances(account)}; read at {rfc3339(account.observed_wall_ms)}")
+    return "\n".join([*(fit(line, columns) for line in lines), *listed, *(fit(line, columns) for line in tail)])
 
 
 def _balances(account: AccountPlan) -> str:
@@ -85,91 +55,54 @@ def _balances(account: AccountPlan) -> str:
     shown = []
     for asset, amount in sorted(available.items()):
         after = account.available_after.get(asset, amount)
-        change = "" if after == amount else f" → {plain(after)}"
-        shown.append(clean(f"{plain(amount)}{change} {asset}"))
+        moved = "" if after == amount else f" → {plain(after)}"
+        shown.append(clean(f"{plain(amount)}{moved} {asset}"))
     return ", ".join(shown) or "none"
 
 
-def entries(listed: Sequence[Entry], *, color: bool) -> list[str]:
-    """One line per address, aligned, in the order of what to look at first."""
-    rows = [row for entry in by_attention(listed) for row in _rows(entry)]
-    columns = list(zip(*rows, strict=True))
-    if not columns:
-        return []
-    marks, addresses, befores, arrows, afters, differences, assets, tails = columns
-    width = max(map(len, addresses))
-    asset_width = max(map(len, assets))
-    arrow_width = max(map(len, arrows))
-    lines = []
-    for mark, address, before, arrow, after, difference, asset, tail in zip(
-        marks, addresses, aligned(befores), arrows, aligned(afters), aligned(differences), assets, tails, strict=True
-    ):
-        cells = f"{before} {arrow:{arrow_width}} {after}  {difference} {asset:{asset_width}}  {tail}"
-        lines.append(_paint(f"  {mark} {address:{width}}  {cells}".rstrip(), _COLOURS[mark], color=color))
-    return lines
-
-
-_Row = tuple[str, str, str, str, str, str, str, str]
-
-
-def _rows(entry: Entry) -> Iterable[_Row]:
-    """One row per step of an entry, nearly always one; the columns are those of ``entries``."""
-    steps: tuple[Step | None, ...] = entry.steps or (entry.wanted,)
-    for step in steps:
-        mark = _mark(step) if step is not None and entry.status is Status.CHANGE else _MARKS[entry.status]
-        notes = [why(entry)]
-        if step is None:
-            before, arrow, after, difference = now(entry), "", declared(entry), ""
-            arrow = "→" if after else ""
-        else:
-            before, after, difference = step_amounts(step)
-            arrow = "→"
-            notes.insert(0, liquidation(step))
-        asset = "" if isinstance(step, SetMarginType) else clean(entry.asset or "")
-        tail = clean("  ".join(note for note in notes if note))
-        yield mark, clean(str(entry.address)), before, arrow, after, difference, asset, tail or _quiet(entry)
-
-
-def _quiet(entry: Entry) -> str:
-    return "in sync" if entry.status is Status.IN_SYNC else ""
-
-
-def _mark(step: Step) -> str:
-    match step:
-        case SetMarginType():
-            return "~"
-        case MoveMargin():
-            return "+" if step.action == "add_margin" else "-"
-
-
-def result(result: Result, *, color: bool, titles: Mapping[str, str] = NO_TITLES) -> str:
+def result(result: Result, *, color: bool, titles: Mapping[str, str] = NO_TITLES, columns: int | None = None) -> str:
     """What was and was not done; the last line is the one that a tired person reads."""
-    blocks = []
-    for account in result.accounts:
-        assets = {str(entry.address): entry.asset or "" for entry in account.plan.entries}
-        lines = [_paint(describe(account.plan, titles), "1", color=color)]
-        lines += _errors(account.errors, color=color)
-        lines += [_step(step, assets.get(str(step.address), ""), color=color) for step in account.steps]
-        if account.remaining:
-            stale = any(error.key == "stale" for error in account.errors)
-            lines.append("  as it was planned, and no longer is:" if stale else "  not where it should be:")
-            lines += ["  " + line for line in entries(account.remaining, color=color)]
-        lines += _checks(account)
-        blocks.append("\n".join(lines))
-    last = conclusion(result)
-    return "\n\n".join([*blocks, f"run {clean(result.run_id)}\n{_paint(last, '1', color=color)}"]) + "\n"
+    blocks = [_result(account, color=color, titles=titles, columns=columns) for account in result.accounts]
+    last = fit(conclusion(result), columns)
+    return "\n\n".join([*blocks, f"run {clean(result.run_id)}\n{painted(last, '1', color=color)}"]) + "\n"
 
 
-def _step(step: StepResult, asset: str, *, color: bool) -> str:
-    mark = _OUTCOME_MARKS[step.outcome]
-    amount = (
-        "" if step.amount is None else f" {'-' if step.action == 'reduce_margin' else '+'}{plain(step.amount)} {asset}"
+def _result(account: AccountResult, *, color: bool, titles: Mapping[str, str], columns: int | None) -> str:
+    assets = {str(entry.address): entry.asset or "" for entry in account.plan.entries}
+    lines = [painted(describe(account.plan, titles), "1", color=color), *_errors(account.errors, color=color)]
+    lines = [fit(line, columns) for line in lines]
+    rows = [_step(step, assets.get(str(step.address), "")) for step in account.steps]
+    lines += laid_out(rows, color=color, columns=columns)
+    if account.remaining:
+        lines.append(f"  {_remaining(account)}:")
+        inner = None if columns is None else columns - 2
+        lines += ["  " + line for line in entries(account.remaining, color=color, columns=inner)]
+    return "\n".join([*lines, *(fit(line, columns) for line in _checks(account))])
+
+
+def _step(step: StepResult, asset: str) -> Row:
+    sent = "" if step.amount is None else change(-step.amount if step.action == "reduce_margin" else step.amount)
+    has_ends = bool(step.before or step.after)
+    notes = (step.outcome.value, *(note for note in (step.evidence, step.detail) if note))
+    return Row(
+        mark=_OUTCOME_MARKS[step.outcome],
+        address=clean(str(step.address)),
+        before=clean(step.before or "?") if has_ends else "",
+        arrow="→" if has_ends else "",
+        after=clean(step.after or "?") if has_ends else "",
+        difference=sent,
+        asset=clean(asset) if sent else "",
+        notes=(clean(": ".join([notes[0], "; ".join(notes[1:])] if notes[1:] else notes)),),
     )
-    change = f" {step.before or '?'} → {step.after or '?'}" if step.before or step.after else ""
-    notes = "; ".join(note for note in (step.evidence, step.detail) if note)
-    line = f"  {mark} {step.address} {step.outcome.value}:{amount}{change}"
-    text = line.rstrip(":") + (f"  ({notes})" if notes else "")
-    return _paint(clean(text), _COLOURS[mark], color=color)
+
+
+def _remaining(account: AccountResult) -> str:
+    """What the entries that remain have in common."""
+    if any(error.key == "stale" for error in account.errors):
+        return "as planned, and out of date"
+    if all(entry.status is Status.WAITING for entry in account.remaining):
+        return "declared for when a position opens"
+    return "still different from the state file"
 
 
 def _checks(account: AccountResult) -> list[str]:
@@ -184,18 +117,28 @@ def _checks(account: AccountResult) -> list[str]:
 
 
 def _errors(errors: Sequence[PlanError], *, color: bool) -> list[str]:
-    return [_paint(clean(f"  ! {error.key}: {error.message}"), _COLOURS["!"], color=color) for error in errors]
+    return [painted(clean(f"  ! {error.key}: {error.message}"), COLOURS["!"], color=color) for error in errors]
 
 
-def question(plan: Plan, *, titles: Mapping[str, str] = NO_TITLES) -> str:
-    """What apply asks: every account with its exchange and endpoint, then what is to be typed."""
+def question(plan: Plan, *, titles: Mapping[str, str] = NO_TITLES, columns: int | None = None) -> str:
+    """What apply asks: every account with its exchange, endpoint, requests and sums, then what is to be typed."""
     lines = ["Apply this plan to"]
     for account in plan.accounts:
         count = len(account.order)
         if count:
-            lines.append(f"  {describe(account, titles)}: {count} call{'s' if count > 1 else ''}")
-    return "\n".join([*lines, "Only 'yes' goes on: "])
+            lines.append(f"  {place(account, titles)}: {count} request{'s' if count > 1 else ''}{_sums(account)}")
+    return fit("\n".join([*lines, "Type 'yes' to apply (anything else cancels): "]), columns)
 
 
-def _paint(text: str, code: str, *, color: bool) -> str:
-    return f"\x1b[{code}m{text}\x1b[0m" if color else text
+def place(account: AccountPlan, titles: Mapping[str, str]) -> str:
+    """An account as a person must recognise it before money moves: ``main: Binance USD-M LIVE``."""
+    desired = account.desired
+    is_url = "://" in desired.endpoint
+    endpoint = desired.endpoint if is_url else desired.endpoint.upper()
+    parts = [titles.get(desired.exchange, desired.exchange), desired.product, endpoint]
+    return clean(f"{desired.name}: {' '.join(part for part in parts if part)}")
+
+
+def _sums(account: AccountPlan) -> str:
+    amounts = summarize([account]).amounts
+    return clean(f", {amounts}") if amounts else ""

@@ -1,4 +1,4 @@
-"""What every rendering needs of a value: safe text, times, aligned amounts, and the sums of a plan's summary.
+"""What every rendering needs of a value: safe text, times, amounts, and the sums of a plan's summary.
 
 Symbols, reasons and exchange messages were written by others. No control character of theirs (terminal escapes, line
 breaks, text direction marks) gets into any output: ``clean`` shows it as a visible escape instead. CI runners take
@@ -7,7 +7,7 @@ commands from the log, so ``clean`` breaks their form as well.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
@@ -49,8 +49,16 @@ def rfc3339(time_ms: int) -> str:
 
 
 def signed(amount: Decimal) -> str:
-    """An amount with its sign always shown: ``+300``, ``-14.2``, ``0``."""
+    """An amount with its sign always shown, as a program reads it: ``+300``, ``-14.2``, ``0``."""
     return f"+{plain(amount)}" if amount > 0 else plain(amount)
+
+
+def change(amount: Decimal) -> str:
+    """An amount with its sign always shown, as a person reads it: ``+300``, ``−14.2`` (as wide as a plus), ``0``.
+
+    This is the one notation of all text for people: exact, no grouping, no zeros behind, so that it can be typed again.
+    """
+    return signed(amount).replace("-", "−")
 
 
 def price(value: Decimal | None) -> str:
@@ -73,26 +81,13 @@ def percent(share: Decimal | None) -> str:
     return f"{rounded(share * 100, 1)}%"
 
 
-def aligned(texts: Sequence[str]) -> list[str]:
-    """Numbers padded so that their decimal points stand under each other; words are put to the right edge."""
-    parts = [text.partition(".") for text in texts]
-    numbers = [part for part in parts if part[0][-1:].isdigit()]
-    right = max((len(point) + len(rest) for _, point, rest in numbers), default=0)
-    width = max((len(text) for text in texts), default=0)
-    width = max(width, right + max((len(whole) for whole, _, _ in numbers), default=0))
-    return [
-        f"{whole:>{width - right}}{(point + rest).ljust(right)}" if whole[-1:].isdigit() else f"{text:>{width}}"
-        for text, (whole, point, rest) in zip(texts, parts, strict=True)
-    ]
-
-
 def step_amounts(step: Step) -> tuple[str, str, str]:
     """Before, after and signed difference of a step (no difference for a type change)."""
     match step:
         case SetMarginType():
             return step.before.value, step.after.value, ""
         case MoveMargin():
-            return plain(step.before), plain(step.after), signed(step.signed)
+            return plain(step.before), plain(step.after), change(step.signed)
 
 
 def liquidation(step: Step) -> str:
@@ -144,9 +139,12 @@ class Summary:
 
     @property
     def amounts(self) -> str:
-        """``+300 USDT, -0.5 BTC``; empty when no margin would move."""
-        parts = [f"+{plain(amount)} {asset}" for asset, amount in self.add.items()]
-        parts += [f"-{plain(amount)} {asset}" for asset, amount in self.reduce.items()]
+        """``+300 −20 USDT, −0.5 BTC``; empty when no margin would move."""
+        parts = []
+        for asset in sorted({*self.add, *self.reduce}):
+            sums = [change(self.add[asset])] if asset in self.add else []
+            sums += [change(-self.reduce[asset])] if asset in self.reduce else []
+            parts.append(f"{' '.join(sums)} {asset}")
         return ", ".join(parts)
 
 
@@ -230,6 +228,11 @@ def cautions(account: AccountPlan) -> list[str]:
         changes = ", ".join(f"{each.key} {each.before} → {each.after}" for each in account.looser)
         said.append(f"looser than at the last apply: {changes}")
     return [clean(text) for text in said]
+
+
+def painted(text: str, code: str, *, color: bool) -> str:
+    """The text in a colour of the terminal (an SGR code), or as it is."""
+    return f"\x1b[{code}m{text}\x1b[0m" if color else text
 
 
 def seconds(milliseconds: int) -> str:

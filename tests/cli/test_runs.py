@@ -49,7 +49,7 @@ def test_apply_reaches_what_is_declared_and_a_second_one_sends_nothing(tmp_path:
 def test_only_yes_goes_on(typed: bytes, code: int, left: Mapping[str, Decimal], tmp_path: Path) -> None:
     ended = at_terminal(tmp_path, "apply", DEMO, typed=typed)
     assert (ended.code, books(tmp_path)) == (code, left)
-    assert "demo: Binance USD-M, sandbox, hedge: 3 calls" in ended.out
+    assert "demo: Binance USD-M SANDBOX: 3 requests, +1500 −500 USDT" in ended.out
     assert "Traceback" not in ended.out
 
 
@@ -68,7 +68,7 @@ def test_with_nothing_to_send_it_does_not_ask(tmp_path: Path) -> None:
     run(tmp_path, "apply", DEMO, "--auto-approve")
     ended = at_terminal(tmp_path, "apply", DEMO, typed=b"never asked")
     assert ended.code == 0
-    assert "Only 'yes' goes on" not in ended.out
+    assert "Type 'yes' to apply" not in ended.out
 
 
 def test_no_color_is_obeyed_at_a_terminal(tmp_path: Path) -> None:

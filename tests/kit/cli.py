@@ -50,7 +50,7 @@ def run(home: Path, *words: str, env: Mapping[str, str] | None = None) -> Ended:
     """A command in this process."""
     given: dict[str, str | None] = dict.fromkeys(name for name in os.environ if name.startswith(("RECONCILE_", "NO_")))
     given.update(environment(home, env))
-    done = CliRunner().invoke(main, list(words), env=given)
+    done = CliRunner().invoke(main, list(words), env=given, prog_name="reconcile")
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     seen(done.stdout)
@@ -99,7 +99,7 @@ def at_terminal(home: Path, *words: str, typed: bytes, env: Mapping[str, str] | 
         if not piece:
             break
         shown += piece
-        if not sent and b"Only 'yes' goes on" in shown:
+        if not sent and b"Type 'yes' to apply" in shown:
             os.write(ours, typed)
             sent = True
     else:

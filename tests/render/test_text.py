@@ -149,8 +149,8 @@ def test_a_stale_plan_is_not_shown_as_what_live_lacks() -> None:
     stale = PlanError(key="stale", message="margin moved since the plan")
     ended = result(account_result([], exit_code=4, remaining=WAITING, errors=[stale]), exit_code=4)
     shown = text.result(ended, color=False)
-    assert "as it was planned, and no longer is:" in shown
-    assert "not where it should be" not in shown
+    assert "as planned, and out of date:" in shown
+    assert "still different from the state file" not in shown
 
 
 def test_every_address_has_its_line() -> None:
@@ -173,7 +173,7 @@ def test_an_account_refused_as_a_whole_says_that_nothing_of_it_is_sent() -> None
 def test_the_question_names_only_accounts_that_something_is_sent_to() -> None:
     quiet = account([item for item in every_entry() if item.status is Status.IN_SYNC], name="quiet")
     shown = text.question(plan(account(), quiet))
-    assert "main: binance, live, hedge, credentials MAIN: 3 calls" in shown
+    assert "main: binance LIVE: 3 requests, +300 −100.25 USDT" in shown
     assert "quiet" not in shown
 
 

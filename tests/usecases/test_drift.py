@@ -43,7 +43,7 @@ def test_drift_says_what_moved_since_the_last_apply_and_why() -> None:
         return await look(scene, desired(DEMO))
 
     found, _ = play(moved)
-    assert lines(found) == [f"{LONG} −14.20 USDT: funding −4.20, manual −10.00 at 00:10"]
+    assert lines(found) == [f"{LONG} −14.2 USDT: funding −4.2, manual −10 at 00:10"]
     assert found.has_drifted
 
 
@@ -75,7 +75,7 @@ def test_drift_within_the_tolerance_is_shown_and_is_not_counted() -> None:
 
     found, _ = play(nudged)
     assert not found.has_drifted
-    assert lines(found) == [f"{LONG} −4.00 USDT: manual −4.00 at 00:00  (within the tolerance of 5)"]
+    assert lines(found) == [f"{LONG} −4 USDT: manual −4 at 00:00  (within the tolerance of 5)"]
 
 
 def test_a_closed_position_has_drifted_by_all_of_its_margin() -> None:
@@ -112,9 +112,9 @@ def reasons(plan: Any) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("declared", "moved", "expected"),
     [
-        pytest.param("4500", "-40", "drifted −40.00: manual −40.00 at 00:10", id="drifted"),
+        pytest.param("4500", "-40", "drifted −40: manual −40 at 00:10", id="drifted"),
         pytest.param("4800", None, "declared 4500 → 4800", id="declared anew"),
-        pytest.param("4800", "-40", "declared 4500 → 4800; drifted −40.00: manual −40.00 at 00:10", id="both"),
+        pytest.param("4800", "-40", "declared 4500 → 4800; drifted −40: manual −40 at 00:10", id="both"),
     ],
 )
 def test_a_plan_says_why_a_change_is_needed(declared: str, moved: str | None, expected: str) -> None:
@@ -163,7 +163,7 @@ def test_planning_asks_the_ledger_for_a_few_drifted_addresses_only() -> None:
     (plan, asked), _ = play(planned)
     texts = list(reasons(plan).values())
     assert len(texts) == len(every) > MOST_EXPLAINED == asked
-    assert [text for text in texts if "see reconcile drift" in text] == ["drifted +20.00: see reconcile drift"]
+    assert [text for text in texts if "see reconcile drift" in text] == ["drifted +20: see reconcile drift"]
 
 
 def test_a_plan_that_asks_no_ledger_reads_nothing_more_than_before() -> None:
@@ -218,14 +218,14 @@ def test_the_json_is_that_of_the_contract() -> None:
 def test_annotations_are_on_what_drifted_beyond_its_tolerance() -> None:
     found = shown()
     (line,) = render.github([found]).splitlines()
-    assert line.startswith("::warning file=states/main.toml,title=BTCUSDT.long::drifted −14.20: funding −4.20")
+    assert line.startswith("::warning file=states/main.toml,title=BTCUSDT.long::drifted −14.2: funding −4.2")
 
 
 def test_the_markdown_has_a_row_for_what_moved() -> None:
     text = render.markdown([shown()])
     rows = [line for line in text.splitlines() if line.startswith("| ") and "<code>" in line]
     assert len(rows) == 2
-    assert "| 4500 | 4485.8 | **−14.20** USDT | funding −4.20, manual −10.00 at 00:00 |" in rows[0]
+    assert "| 4500 | 4485.8 | **−14.2** USDT | funding −4.2, manual −10 at 00:00 |" in rows[0]
     assert rows[0].startswith("| ⚠️")
 
 
@@ -238,15 +238,15 @@ def test_a_comment_of_any_length_is_cut_with_a_word_about_it() -> None:
 
 @pytest.mark.parametrize(
     ("amount", "text"),
-    [("-14.2", "−14.20"), ("3", "+3.00"), ("0.12345678", "+0.12345678"), ("0", "0.00"), ("-1000000", "−1000000.00")],
+    [("-14.2", "−14.2"), ("3", "+3"), ("0.12345678", "+0.12345678"), ("0", "0"), ("-1000000", "−1000000")],
 )
-def test_amounts_have_their_sign_and_two_places_at_least(amount: str, text: str) -> None:
+def test_amounts_have_their_sign_and_are_exact(amount: str, text: str) -> None:
     assert render.moved(Decimal(amount), (), now_ms=None) == text
 
 
 def test_a_cause_of_another_day_has_its_date() -> None:
     share = Share(cause="manual", amount=Decimal(1), at_ms=1_767_225_600_000 - 60_000)
-    assert render.moved(Decimal(1), [share], now_ms=1_767_225_600_000) == "+1.00: manual +1.00 at 2025-12-31 23:59"
+    assert render.moved(Decimal(1), [share], now_ms=1_767_225_600_000) == "+1: manual +1 at 2025-12-31 23:59"
 
 
 # The command.
@@ -283,8 +283,8 @@ def test_several_formats_come_from_one_read(tmp_path: Path, state: str) -> None:
     document = plain_json.loads(files["json"].read_text())
     check(document)
     assert document["accounts"][0]["entries"][0]["drift"] == "-100"
-    assert "−100.00 USDT: manual −100.00" in ended.out
-    assert "**−100.00**" in files["markdown"].read_text()
+    assert "−100 USDT: manual −100" in ended.out
+    assert "**−100**" in files["markdown"].read_text()
     assert "::warning file=" in files["github"].read_text()
 
 

@@ -1,0 +1,122 @@
+"""Help, what is meant by a wrong word, and how wide and coloured what a person reads is."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+import pytest
+
+from reconcile.cli import main
+from tests.kit.cli import at_terminal, environment, process, run
+
+DEMO = "states/demo.toml"
+
+
+def every_command(group: click.Group = main, before: Sequence[str] = ()) -> Iterator[list[str]]:
+    """The words of the program, of each command and of each command below one."""
+    yield list(before)
+    for name in group.list_commands(click.Context(group)):
+        found = group.get_command(click.Context(group), name)
+        if isinstance(found, click.Group):
+            yield from every_command(found, [*before, name])
+        else:
+            yield [*before, name]
+
+
+@pytest.mark.parametrize("words", list(every_command()), ids=" ".join)
+def test_help_fits_into_80_columns_and_names_the_variables_of_the_common_options(
+    words: list[str], tmp_path: Path
+) -> None:
+    shown = run(tmp_path, *words, "--help", env={"COLUMNS": "80"}).out
+    assert [line for line in shown.splitlines() if len(line) > 80] == []
+    flat = " ".join(shown.split())
+    for name in ("FORMAT", "HOME", "JOURNAL", "VERBOSE", "NO_COLOR"):
+        assert f"[env var: RECONCILE_{name}]" in flat
+
+
+@pytest.mark.parametrize(
+    ("words", "variable"),
+    [
+        (["plan"], "RECONCILE_PLAN_TARGET"),
+        (["apply"], "RECONCILE_APPLY_LOCK_TIMEOUT"),
+        (["sandbox", "serve"], "RECONCILE_SANDBOX_SERVE_PORT"),
+    ],
+)
+def test_help_names_the_variable_of_an_option(words: list[str], variable: str, tmp_path: Path) -> None:
+    assert f"env var: {variable}" in " ".join(run(tmp_path, *words, "--help").out.split())
+
+
+def test_help_names_no_variable_for_what_must_be_typed(tmp_path: Path) -> None:
+    shown = run(tmp_path, "apply", "--help").out
+    assert "AUTO_APPROVE" not in shown
+    assert "APPLY_OVERRIDE" not in shown
+
+
+@pytest.mark.parametrize("words", [[], ["audit"], ["sandbox"]], ids=" ".join)
+def test_a_group_without_a_command_shows_its_help_and_ends_with_64(words: list[str], tmp_path: Path) -> None:
+    ended = run(tmp_path, *words)
+    assert (ended.code, ended.out) == (64, "")
+    assert ended.err.startswith(f"Usage: {' '.join(['reconcile', *words])} [OPTIONS] COMMAND")
+    assert "\n\nCommands:\n" in ended.err
+    assert "..." not in ended.err.partition("\nCommands:\n")[2].partition("\n\n")[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["paln", DEMO], "did you mean 'reconcile plan'?"),
+        (["aply"], "did you mean 'reconcile apply'?"),
+        (["verify"], "did you mean 'reconcile audit verify'?"),
+        (["audit", "lgo"], "did you mean 'reconcile audit log'?"),
+        (["sandbox", "serv"], "did you mean 'reconcile sandbox serve'?"),
+        (["xyzzy"], "'reconcile --help' lists them"),
+    ],
+)
+def test_a_wrong_command_is_answered_with_what_was_meant(words: list[str], meant: str, tmp_path: Path) -> None:
+    ended = run(tmp_path, *words)
+    assert ended.code == 64
+    assert ended.err.endswith(f"there is no command {words[-1] if words[-1] != DEMO else words[0]!r}; {meant}\n")
+
+
+def test_a_shell_is_told_what_completes_a_word(tmp_path: Path) -> None:
+    asked = {"_RECONCILE_COMPLETE": "bash_complete", "COMP_WORDS": "reconcile sandbox s", "COMP_CWORD": "2"}
+    assert process(tmp_path, env=asked).out.split() == ["plain,serve", "plain,set", "plain,show"]
+
+
+@pytest.mark.parametrize(
+    ("env", "is_coloured"),
+    [
+        ({"FORCE_COLOR": "1"}, True),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+        ({"FORCE_COLOR": "0"}, False),
+        ({}, False),
+    ],
+)
+def test_colour_can_be_asked_for_where_there_is_no_terminal(
+    *, env: dict[str, str], is_coloured: bool, tmp_path: Path
+) -> None:
+    assert ("\x1b[" in run(tmp_path, "plan", DEMO, env=env).out) is is_coloured
+
+
+def test_a_text_document_in_a_file_has_neither_colour_nor_broken_lines(tmp_path: Path) -> None:
+    file = tmp_path / "plan.txt"
+    run(
+        tmp_path,
+        "plan",
+        DEMO,
+        "--format",
+        f"text={file}",
+        "--format",
+        "json",
+        env={"FORCE_COLOR": "1", "COLUMNS": "60"},
+    )
+    assert "\x1b" not in file.read_text()
+    assert "+1500 USDT  liq 54216.867" in file.read_text()
+
+
+@pytest.mark.parametrize("columns", ["80", "100"])
+def test_a_terminal_gets_lines_that_fit(columns: str, tmp_path: Path) -> None:
+    assert "NO_COLOR" not in environment(tmp_path)
+    shown = at_terminal(tmp_path, "plan", DEMO, typed=b"", env={"COLUMNS": columns, "NO_COLOR": "1"}).out
+    assert [line for line in shown.splitlines() if len(line) > int(columns)] == []
+    assert "liq 54216.867 → 51204.819 (10.4% → 15.4% from mark)" in shown
