@@ -109,7 +109,9 @@ class Invocation:
         """How wide the terminal behind that stream is; None where there is none. ``COLUMNS`` wins, as elsewhere."""
         told = os.environ.get("COLUMNS", "")
         if re.fullmatch(r"[1-9][0-9]{0,3}", told):
-            return max(int(told), _NARROWEST)
+            from reconcile.money import whole  # noqa: PLC0415 - only where the variable is set
+
+            return max(whole(told), _NARROWEST)
         try:
             columns = os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0
         except (OSError, ValueError, AttributeError):  # no descriptor behind it, as in tests
