@@ -325,7 +325,7 @@ def test_an_audit_of_the_workflows_finds_nothing(tmp_path: Path) -> None:
         "--offline",
         "--no-progress",
         "--persona",
-        "regular",
+        "pedantic",
         str(tmp_path),
         str(ROOT / "action.yml"),
     ]
