@@ -19,7 +19,7 @@ Exit codes:
     2  only with --detailed-exitcode: changes are pending, or drifted
     3  short of the declared state: refused, blocked, stale or not started
     4  refused before sending: policy, stale plan, lock, not confirmed
-    5  an outcome is unknown; its address is held until it is settled
+    5  an outcome is unknown and its address held; drift: it is unknown
    64  the command line is wrong
   130  interrupted; what was in flight is settled or journalled
 

@@ -16,7 +16,9 @@ from reconcile.usecases import drift as workflow
 
 @command("drift", formats=("text", "json", "markdown", "github"))
 @paths
-@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when an account drifted beyond its tolerance.")
+@click.option(
+    "--detailed-exitcode", is_flag=True, help="Exit 2 when an account drifted beyond its tolerance, 5 when unknown."
+)
 @parallelism
 @pass_session
 def drift(session: Invocation, *, paths: tuple[str, ...], detailed_exitcode: bool, parallelism: int) -> int:
@@ -29,7 +31,8 @@ def drift(session: Invocation, *, paths: tuple[str, ...], detailed_exitcode: boo
     \b
     Exit codes: 0 the command worked, 1 an account could not be read.
                 With --detailed-exitcode also 2 an account drifted beyond its
-                tolerance.
+                tolerance, 5 an address is unknown: a step on it is open, or
+                reads may predate our last step.
     Example:    reconcile drift states/ --detailed-exitcode --format github
     """
     session.check_files()
@@ -49,5 +52,4 @@ def drift(session: Invocation, *, paths: tuple[str, ...], detailed_exitcode: boo
             "github": lambda: render.github(found),
         }
     )
-    drifted = [2 for account in found if detailed_exitcode and account.has_drifted]
-    return worst([written, *drifted, *(account.exit_code for account in found)])
+    return worst([written, *(account.code(detailed=detailed_exitcode) for account in found)])

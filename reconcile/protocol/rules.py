@@ -17,7 +17,7 @@ BETWEEN_LOOKS_MS = 1_000
 
 UNSOUND = (
     "reads do not show the margin that our last step left, and the exchange's ledger does not explain it; "
-    "nothing is sent on such a reading: run again later"
+    "nothing is concluded from such a reading and nothing is sent on it: run again later"
 )
 
 

@@ -56,6 +56,8 @@ class Entry(Protocol):
     def causes(self) -> Sequence[Share]: ...
     @property
     def line(self) -> int | None: ...
+    @property
+    def held(self) -> str | None: ...
 
 
 class Account(Protocol):
@@ -122,6 +124,7 @@ def _document(entry: Entry) -> json.Document:
         "drift": plain(entry.drift),
         "tolerance": plain(entry.tolerance),
         "beyond_tolerance": entry.is_beyond,
+        "held": entry.held,
         "causes": [_cause(share) for share in entry.causes],
     }
 
@@ -142,11 +145,13 @@ def text(accounts: Sequence[Account], *, columns: int | None = None) -> str:
 def _account(account: Account) -> list[str]:
     lines = [clean(account.account)]
     lines += [clean(f"  ! {error.key}: {error.message}") for error in account.errors]
+    for entry in _held(account.entries):
+        lines.append(clean(f"  {entry.address} unknown: {entry.held} ({_as_read(entry, account.observed_wall_ms)})"))
     for entry in _by_attention(account.entries):
         inside = "" if entry.is_beyond else f"  (within the tolerance of {plain(entry.tolerance)})"
         never = "" if entry.baseline == "applied" else "  (never applied: compared with what is declared)"
         lines.append(f"  {_line(entry, account.observed_wall_ms)}{inside}{never}")
-    quiet = sum(1 for entry in account.entries if entry.drift == 0)
+    quiet = _quiet(account.entries)
     if quiet:
         lines.append(f"  {quiet} not moved")
     return lines
@@ -158,19 +163,37 @@ def _line(entry: Entry, now_ms: int | None) -> str:
     return clean(f"{entry.address} {amount} {entry.asset}{colon}{causes}")
 
 
+def _as_read(entry: Entry, now_ms: int | None) -> str:
+    """``read −14.20 USDT: funding −4.20``: what a reading shows that may be an old one."""
+    amount, colon, causes = moved(entry.drift, entry.causes, now_ms=now_ms).partition(":")
+    return f"read {amount} {entry.asset}{colon}{causes}"
+
+
+def _held(entries: Sequence[Entry]) -> list[Entry]:
+    return [entry for entry in entries if entry.held is not None]
+
+
+def _quiet(entries: Sequence[Entry]) -> int:
+    return sum(1 for entry in entries if entry.drift == 0 and entry.held is None)
+
+
 def _by_attention(entries: Sequence[Entry]) -> list[Entry]:
-    return sorted((entry for entry in entries if entry.drift != 0), key=lambda entry: not entry.is_beyond)
+    known = (entry for entry in entries if entry.drift != 0 and entry.held is None)
+    return sorted(known, key=lambda entry: not entry.is_beyond)
 
 
 def summary(accounts: Sequence[Account]) -> str:
-    """One line: how many drifted, how many did not."""
+    """One line: how many drifted, how many did not, and of how many that is not known."""
     entries = [entry for account in accounts for entry in account.entries]
     beyond = sum(1 for entry in entries if entry.is_beyond)
+    held = len(_held(entries))
     failed = sum(1 for account in accounts if account.errors)
     parts = [f"{failed} account{'s' if failed > 1 else ''} could not be read"] if failed else []
     if entries or not failed:
-        parts.append(f"{beyond} drifted beyond tolerance" if beyond else "no drift beyond tolerance")
-        parts.append(f"{len(entries)} compared")
+        parts += [f"{held} unknown"] if held else []
+        if beyond or len(entries) > held or not entries:
+            parts.append(f"{beyond} drifted beyond tolerance" if beyond else "no drift beyond tolerance")
+        parts.append(f"{len(entries) - held} compared")
     return f"Drift: {', '.join(parts)} (times are UTC)."
 
 
@@ -184,15 +207,19 @@ def markdown(accounts: Sequence[Account]) -> str:
             page.add(f"> ❌ {code(error.key)}: {quote(error.message[:2000])}", ">")
         if account.errors:
             page.add("")
-        rows = [_row(entry, account.observed_wall_ms) for entry in _by_attention(account.entries)]
+        shown = [*_held(account.entries), *_by_attention(account.entries)]
+        rows = [_row(entry, account.observed_wall_ms) for entry in shown]
         page.table("| | Address | Expected | Observed | Drift | Causes |\n|-|-|-:|-:|-:|-|", rows)
-        quiet = sum(1 for entry in account.entries if entry.drift == 0)
+        quiet = _quiet(account.entries)
         if quiet:
             page.add("", f"{quiet} not moved.")
     return page.finish([])
 
 
 def _row(entry: Entry, now_ms: int | None) -> str:
+    if entry.held is not None:
+        cells = ["❓", code(str(entry.address)), plain(entry.expected), plain(entry.observed), "unknown"]
+        return f"| {' | '.join(cells)} | {quote(f'{entry.held} ({_as_read(entry, now_ms)})')} |"
     amount, _, causes = moved(entry.drift, entry.causes, now_ms=now_ms).partition(":")
     mark = "⚠️" if entry.is_beyond else ""
     never = "" if entry.baseline == "applied" else " (never applied: compared with what is declared)"
@@ -201,7 +228,8 @@ def _row(entry: Entry, now_ms: int | None) -> str:
 
 
 def github(accounts: Sequence[Account]) -> str:
-    """A warning on the line of every position that drifted beyond its tolerance, an error where nothing was read."""
+    """A warning on the line of every position that drifted beyond its tolerance, or of which that is not known; an
+    error where nothing was read."""
     parts = []
     for account in accounts:
         parts += [annotation(account.state_file, None, error.key, error.message) for error in account.errors]
@@ -210,10 +238,16 @@ def github(accounts: Sequence[Account]) -> str:
                 account.state_file,
                 entry.line,
                 str(entry.address),
-                f"drifted {moved(entry.drift, entry.causes, now_ms=account.observed_wall_ms)}",
+                _annotated(entry, account.observed_wall_ms),
                 level="warning",
             )
             for entry in account.entries
-            if entry.is_beyond
+            if entry.is_beyond or entry.held is not None
         ]
     return "".join(parts)
+
+
+def _annotated(entry: Entry, now_ms: int | None) -> str:
+    if entry.held is not None:
+        return f"unknown: {entry.held} ({_as_read(entry, now_ms)})"
+    return f"drifted {moved(entry.drift, entry.causes, now_ms=now_ms)}"

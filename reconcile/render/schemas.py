@@ -267,7 +267,10 @@ class CauseModel(Model):
 
 
 class DriftEntryModel(Model):
-    """One address; ``drift`` is observed minus expected, and what its causes add up to."""
+    """One address; ``drift`` is observed minus expected, and what its causes add up to.
+
+    ``held`` says why nothing can be concluded from what was observed, null where it can.
+    """
 
     address: str
     asset: str
@@ -277,6 +280,7 @@ class DriftEntryModel(Model):
     drift: Amount
     tolerance: Amount
     beyond_tolerance: bool
+    held: str | None
     causes: tuple[CauseModel, ...]
 
 

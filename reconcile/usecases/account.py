@@ -92,6 +92,31 @@ async def identify(connection: Connection) -> str:
     return connection.identify(await connection.writer.account_uid())
 
 
+async def guarded_look(
+    world: World,
+    desired: DesiredAccount,
+    writer: Writer,
+    state: JournalState,
+    *,
+    earlier: Earlier | None = None,
+    reuse: ObservedAccount | None = None,
+) -> tuple[ObservedAccount, dict[Address, str]]:
+    """A look to conclude from, and the declared addresses of which it tells nothing, with the reason.
+
+    Those whose margin may predate our own last step, and those that an unsettled step holds. ``earlier`` and ``reuse``
+    as for ``sound_look``. Raises ReadFailed.
+    """
+
+    async def pause(milliseconds: int) -> None:
+        world.progress(f"{desired.name}: waiting {-(-milliseconds // 1000)} s for reads that have seen our last step")
+        await world.clock.sleep(milliseconds)
+
+    look, unsound = await sound_look(
+        desired, writer, state, grace_ms=grace_ms(desired, writer), pause=pause, earlier=earlier, reuse=reuse
+    )
+    return look, {**unsound, **held_addresses(state, desired, writer)}
+
+
 async def plan_account(
     world: World,
     desired: DesiredAccount,
@@ -106,15 +131,7 @@ async def plan_account(
 ) -> AccountPlan:
     """Look and plan; ``earlier`` and ``reuse`` as for ``sound_look``. Raises ReadFailed."""
     writer = connection.writer
-
-    async def pause(milliseconds: int) -> None:
-        world.progress(f"{desired.name}: waiting {-(-milliseconds // 1000)} s for reads that have seen our last step")
-        await world.clock.sleep(milliseconds)
-
-    look, unsound = await sound_look(
-        desired, writer, state, grace_ms=grace_ms(desired, writer), pause=pause, earlier=earlier, reuse=reuse
-    )
-    held = {**unsound, **held_addresses(state, desired, writer)}
+    look, held = await guarded_look(world, desired, writer, state, earlier=earlier, reuse=reuse)
     made = planner.plan_account(
         desired,
         look,

@@ -8,8 +8,8 @@ from reconcile.concurrency import together
 from reconcile.errors import Containment, ReconcileError
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import PlanError
-from reconcile.protocol.freshness import declared_types
-from reconcile.usecases.account import as_error, identify
+from reconcile.planning.order import worst
+from reconcile.usecases.account import as_error, guarded_look, identify
 from reconcile.usecases.explain import Drift, Reading, drift_of
 from reconcile.usecases.plan import ACCOUNTS_AT_ONCE
 from reconcile.usecases.world import World
@@ -31,8 +31,19 @@ class AccountDrift:
 
     @property
     def has_drifted(self) -> bool:
-        """Whether any address is outside its tolerance of what it is compared with."""
+        """Whether any address is known to be outside its tolerance of what it is compared with."""
         return any(entry.is_beyond for entry in self.entries)
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether there is an address of which nothing can be said for now."""
+        return any(entry.held is not None for entry in self.entries)
+
+    def code(self, *, detailed: bool) -> int:
+        """What it adds to the exit code; ``detailed``: 2 says that it drifted, 5 that something is unknown."""
+        if not detailed:
+            return self.exit_code
+        return worst([self.exit_code, 2 if self.has_drifted else 0, 5 if self.is_unknown else 0])
 
 
 async def drift(world: World, accounts: Sequence[DesiredAccount]) -> tuple[AccountDrift, ...]:
@@ -59,8 +70,8 @@ async def _drifted(world: World, desired: DesiredAccount) -> AccountDrift:
     connection = world.connect(desired, True)  # noqa: FBT003 - read only
     identity = await identify(connection)
     state = world.store.read(identity)
-    look = await connection.writer.observe(declared_types(desired))
-    reading = Reading(reader=connection.writer, desired=desired, state=state, look=look)
+    look, held = await guarded_look(world, desired, connection.writer, state)
+    reading = Reading(reader=connection.writer, desired=desired, state=state, look=look, held=held)
     found = await together(drift_of(reading, target) for target in desired.targets)
     return AccountDrift(
         account=desired.name,

@@ -1,6 +1,7 @@
 """Why an address is not where we last left it: for ``reconcile drift`` and for the reasons of a plan. Reads only."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from reconcile.errors import ReadFailed
@@ -22,8 +23,9 @@ MOST_EXPLAINED = 5
 class Drift:
     """One address. ``baseline`` is ``applied`` or, where nothing was ever applied, ``declared``.
 
-    ``is_beyond`` says that the drift is outside ``tolerance``, the target's as an amount; ``causes`` add up to
-    ``drift``. ``line`` is the target's in the state file.
+    ``is_beyond`` says that the drift is known to be outside ``tolerance``, the target's as an amount; ``causes`` add up
+    to ``drift``. ``line`` is the target's in the state file. ``held`` is the reason why nothing can be concluded from
+    what was read, None where it can: then ``observed`` and ``drift`` may predate our own last step.
     """
 
     address: Address
@@ -36,16 +38,21 @@ class Drift:
     is_beyond: bool
     causes: tuple[Share, ...]
     line: int | None = None
+    held: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """One account as it is to be explained: its look, its journal, and the ledger that can be asked."""
+    """One account as it is to be explained: its look, its journal, and the ledger that can be asked.
+
+    ``held`` are the addresses of which this look tells nothing, with the reason.
+    """
 
     reader: Reader
     desired: DesiredAccount
     state: JournalState
     look: ObservedAccount
+    held: Mapping[Address, str] = field(default_factory=dict)
 
     def baseline(self, address: Address) -> Baseline | None:
         """What we last left there; None for never."""
@@ -90,9 +97,10 @@ async def drift_of(reading: Reading, target: Target) -> Drift | None:
         observed=observed,
         drift=amount,
         tolerance=tolerance,
-        is_beyond=abs(amount) > tolerance,
+        is_beyond=address not in reading.held and abs(amount) > tolerance,
         causes=causes,
         line=target.line,
+        held=reading.held.get(address),
     )
 
 

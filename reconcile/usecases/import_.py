@@ -1,12 +1,15 @@
 """``reconcile import``: a live account as the state file that declares it as it is. Reads only.
 
 A first look finds what is open; a second one, which knows the symbols as a plan would, gives the amounts, so that a
-plan made from the file finds nothing to do. What cannot be declared is left out and said.
+plan made from the file finds nothing to do. What cannot be declared is left out and said. An amount that may predate
+our own last step is never written: the import waits for a better look, and fails without one.
 """
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from reconcile.errors import ReadFailed
+from reconcile.journal.state import JournalState
 from reconcile.model.account import (
     Address,
     DesiredAccount,
@@ -19,13 +22,14 @@ from reconcile.model.account import (
 )
 from reconcile.model.plan import Status
 from reconcile.planning import order as planner
-from reconcile.protocol.freshness import declared_types
 from reconcile.render.values import why
-from reconcile.usecases.account import identify
-from reconcile.usecases.world import World
+from reconcile.usecases.account import guarded_look, identify
+from reconcile.usecases.world import Connection, World
 
 TOLERANCE = Percent(value=Decimal("0.5"))
 """What the file gives every position: the contract's own default, written out."""
+LOOKS = 3
+"""How many looks are taken in wait for one that shows no other positions than the look before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,15 +47,12 @@ class ImportResult:
 async def import_account(world: World, account: DesiredAccount, *, crossed: bool) -> ImportResult:
     """Read the account that ``account`` names (its targets and mode are ignored); ``crossed`` declares crossed too.
 
-    Raises InputError and ReadFailed.
+    Raises InputError, JournalError, and ReadFailed: also where an amount may predate our own last step.
     """
     connection = world.connect(account, True)  # noqa: FBT003 - read only
     identity = await identify(connection)
     reader = connection.writer
-    first = await reader.observe({})
-    open_now = replace(account, position_mode=first.position_mode, targets=_targets(first, crossed=crossed))
-    look = await reader.observe(declared_types(open_now))
-    found = replace(open_now, position_mode=look.position_mode, targets=_targets(look, crossed=crossed))
+    look, found = await _sound(world, account, connection, world.store.read(identity), crossed=crossed)
     planned = planner.plan_account(
         found,
         look,
@@ -68,6 +69,37 @@ async def import_account(world: World, account: DesiredAccount, *, crossed: bool
         if entry.status not in {Status.IN_SYNC, Status.UNMANAGED}
     ]
     return ImportResult(desired=found, notes=tuple(notes), observed_wall_ms=world.clock.wall_ms())
+
+
+async def _sound(
+    world: World, account: DesiredAccount, connection: Connection, state: JournalState, *, crossed: bool
+) -> tuple[ObservedAccount, DesiredAccount]:
+    """A look that has seen our own steps, and the account as it declares it. Raises ReadFailed."""
+    look = await connection.writer.observe({})
+    found = _declaring(account, look, crossed=crossed)
+    for _ in range(LOOKS):
+        asked = found
+        look, held = await guarded_look(world, replace(asked, grace_ms=_grace_ms(state)), connection.writer, state)
+        if held:
+            reasons = "; ".join(f"{address}: {reason}" for address, reason in sorted(held.items()))
+            raise ReadFailed(f"importing {account.name}: {reasons}; nothing was written", again=True)
+        found = _declaring(account, look, crossed=crossed)
+        if {target.address for target in found.targets} <= {target.address for target in asked.targets}:
+            return look, found
+    raise ReadFailed(
+        f"importing {account.name}: each of {LOOKS} looks showed a position that the one before did not; "
+        "nothing was written; import again when no positions are being opened",
+        again=True,
+    )
+
+
+def _grace_ms(state: JournalState) -> int | None:
+    """As the last run declared it; None for the exchange's own."""
+    return None if state.last_run is None else state.last_run.details.get("grace_ms")
+
+
+def _declaring(account: DesiredAccount, look: ObservedAccount, *, crossed: bool) -> DesiredAccount:
+    return replace(account, position_mode=look.position_mode, targets=_targets(look, crossed=crossed))
 
 
 def _targets(look: ObservedAccount, *, crossed: bool) -> tuple[Target, ...]:

@@ -17,11 +17,12 @@ from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.model.account import PositionMode, Unmanaged
 from reconcile.model.plan import Plan, Result
 from reconcile.planning.order import SEVERITY, worst
-from reconcile.sandbox.faults import Ending, Fault, Faults, NoFaults, Scripted
-from reconcile.sandbox.http import answer
+from reconcile.sandbox.faults import Ending, Fault, FaultPlan, Faults, NoFaults, Rule, Scripted
+from reconcile.sandbox.http import Lag, answer
 from reconcile.usecases import apply as applying
 from reconcile.usecases import status as workflow
 from reconcile.usecases.account import as_error
+from reconcile.usecases.drift import AccountDrift, drift
 from tests.kit.cli import ROOT, run
 from tests.kit.scene import Scene, desired, play
 from tests.simulation.machine import Killed
@@ -300,6 +301,30 @@ async def held_at_plan(scene: Scene) -> int:
     return await detailed(scene, {LONG: "3500"})
 
 
+async def drift_while_held(scene: Scene) -> int:
+    await applied(scene, {LONG: "3500"})
+    return (await read_drift(scene)).code(detailed=True)
+
+
+async def drift_in_doubt(scene: Scene) -> int:
+    await applied(scene, {LONG: "3500"})
+    scene.place.venue.faults = LATE
+    return (await read_drift(scene)).code(detailed=True)
+
+
+async def drift_in_doubt_without_the_option(scene: Scene) -> int:
+    await applied(scene, {LONG: "3500"})
+    scene.place.venue.faults = LATE
+    found = await read_drift(scene)
+    assert found.is_unknown
+    return found.code(detailed=False)
+
+
+async def read_drift(scene: Scene) -> AccountDrift:
+    (found,) = await drift(scene.world(), [desired({LONG: "3500"})])
+    return found
+
+
 # 130
 
 
@@ -326,6 +351,7 @@ async def interrupted_at_the_lock(scene: Scene) -> int:
     return result.exit_code
 
 
+LATE = FaultPlan([Rule(fault=Fault(lag=Lag(positions_ms=45_000)), method="GET")])
 TWICE = Fault(arrives_ms=(0, 500), ending=Ending.LOST)
 NO = Fault(arrives_ms=(), reply=answer(400, {"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}))
 SLOW = Fault(answer_ms=7000)
@@ -363,6 +389,9 @@ CASES: Mapping[str, Case] = {
     "resolve before the fence": Case(code=4, act=resolve_before_the_fence),
     "outcome unknown": Case(code=5, act=unknown, faults=lambda: Scripted([TWICE], method="POST")),
     "plan while held": Case(code=5, act=held_at_plan, faults=lambda: Scripted([TWICE], method="POST")),
+    "drift while held": Case(code=5, act=drift_while_held, faults=lambda: Scripted([TWICE], method="POST")),
+    "drift that may predate our step": Case(code=5, act=drift_in_doubt),
+    "drift that may, without the option": Case(code=0, act=drift_in_doubt_without_the_option),
     "interrupted": Case(code=130, act=interrupted),
     "interrupted while waiting for the lock": Case(code=130, act=interrupted_at_the_lock),
 }

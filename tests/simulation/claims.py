@@ -75,7 +75,7 @@ def _of_drift(simulation: Simulation, ran: Ran) -> Iterator[Claim]:
     entries = {} if ran.drift is None else {str(entry.address): entry for entry in ran.drift.entries}
     for number, _ in _targets(simulation.schedule, ran):
         entry = entries.get(str(address_of(simulation.schedule, number)))
-        if entry is not None and entry.observed != ZERO:
+        if entry is not None and entry.held is None and entry.observed != ZERO:
             yield _claim(simulation, ran, number, f"says drift {entry.drift} from {entry.observed}", entry.observed)
 
 

@@ -1,7 +1,7 @@
 """Drift is live against what was last applied, with its causes; a plan carries the same words as its reasons."""
 
 import json as plain_json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -14,15 +14,25 @@ from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.model.account import DesiredAccount
 from reconcile.render import drift as render
 from reconcile.render.markdown import LIMIT
+from reconcile.sandbox.faults import Fault, FaultPlan, Rule
+from reconcile.sandbox.http import Lag
+from reconcile.sandbox.registry import SIMULATED
 from reconcile.usecases import drift as workflow
 from reconcile.usecases import plan as planning
 from reconcile.usecases.explain import MOST_EXPLAINED
 from tests.kit import cli as cli_kit
 from tests.kit.documents import check
 from tests.kit.scene import HOUR_MS, Scene, desired, play
+from tests.simulation.world import declared
 
 LONG = "BTCUSDT.long"
 DEMO: dict[str, str] = {LONG: "4500", "BTCUSDT.short": "2000", "ETHUSDT.long": "1500", "LINKUSDT.long": "600"}
+
+
+def demo(exchange: str, targets: Mapping[str, str] | None = None) -> DesiredAccount:
+    """The demo account of an exchange; one isolated position of it unless told otherwise."""
+    place = {"okx": "BTC-USDT-SWAP.long"}.get(exchange, LONG)
+    return declared(exchange, targets or {place: "3000"})
 
 
 async def look(scene: Scene, account: DesiredAccount) -> workflow.AccountDrift:
@@ -88,6 +98,44 @@ def test_a_closed_position_has_drifted_by_all_of_its_margin() -> None:
     (entry,) = (entry for entry in found.entries if entry.address.symbol == "LINKUSDT")
     assert (entry.observed, entry.drift) == (Decimal(0), Decimal(-600))
     assert sum(share.amount for share in entry.causes) == -600
+
+
+@pytest.mark.parametrize("exchange", list(SIMULATED))
+def test_a_reading_that_may_predate_our_own_step_is_no_drift_but_unknown(exchange: str) -> None:
+    async def late(scene: Scene) -> workflow.AccountDrift:
+        place = next(str(target.address) for target in demo(exchange).targets)
+        before = scene.margin(place)
+        account = demo(exchange, {place: str(before + 500)})
+        await scene.apply(account)
+        scene.place.venue.faults = FaultPlan([Rule(fault=Fault(lag=Lag(positions_ms=90_000)), method="GET")])
+        found = await look(scene, demo(exchange, {place: str(before)}))
+        assert scene.margin(place) >= before + 499
+        return found
+
+    found, _ = play(late, Scene(exchange=exchange))
+    (entry,) = found.entries
+    assert (entry.drift <= -499, entry.is_beyond, found.has_drifted, found.is_unknown) == (True, False, False, True)
+    assert entry.held is not None
+    assert entry.held.startswith("reads do not show the margin that our last step left")
+    shown = render.text([found]).splitlines()
+    assert f"{entry.address} unknown: reads do not show" in shown[1]
+    assert shown[-1] == "Drift: 1 unknown, 0 compared (times are UTC)."
+    assert render.document([found])["accounts"][0]["entries"][0]["held"] == entry.held
+    assert f"| <code>{entry.address}</code> |" in render.markdown([found])
+    assert "| unknown | reads do not show" in render.markdown([found])
+    assert "unknown: reads do not show" in render.github([found])
+    check(render.document([found]))
+
+
+def test_a_reading_that_is_late_for_a_moment_is_waited_for() -> None:
+    async def late(scene: Scene) -> workflow.AccountDrift:
+        await scene.apply(desired({LONG: "4500"}))
+        behind = Fault(lag=Lag(positions_ms=20_000))
+        scene.place.venue.faults = FaultPlan([Rule(fault=behind, path="*positionRisk", nth=(1, 2))])
+        return await look(scene, desired({LONG: "4500"}))
+
+    found, _ = play(late)
+    assert [(entry.drift, entry.held) for entry in found.entries] == [(Decimal(0), None)]
 
 
 def test_drift_sends_no_write() -> None:

@@ -8,21 +8,25 @@ from pathlib import Path
 import pytest
 
 from reconcile import statefile
+from reconcile.errors import ReadFailed
 from reconcile.model.account import DesiredAccount, Policy, PositionMode
 from reconcile.model.plan import Plan, Status
 from reconcile.model.traits import TRAITS
 from reconcile.sandbox.books import Books
 from reconcile.sandbox.demo import new_books
+from reconcile.sandbox.faults import Ending, Fault, FaultPlan, Rule, Scripted
+from reconcile.sandbox.http import Lag
 from reconcile.sandbox.registry import SIMULATED, simulated
 from reconcile.sandbox.values import CROSSED, HUMAN, ISOLATED
 from reconcile.statefile.writing import state_file
 from reconcile.usecases.import_ import TOLERANCE, ImportResult, import_account
 from tests.kit import cli as cli_kit
-from tests.kit.scene import finish
+from tests.kit.scene import Scene, desired, finish, play
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.machine import EPOCH_MS
 from tests.simulation.world import NAME, Place
 
+GRACE_MS = 5_000
 HOUR_MS = 3_600_000
 
 
@@ -161,6 +165,32 @@ def test_a_margin_comes_back_to_the_last_digit(tmp_path: Path, margin: str) -> N
     path.write_text(state_file(desired, tolerance=TOLERANCE, title="it", observed_wall_ms=0, notes=()))
     (read,) = statefile.load([path])
     assert read.targets[0].isolated_margin == Decimal(margin)
+
+
+@pytest.mark.parametrize("late_ms", [3_000, 45_000])
+def test_an_amount_that_may_predate_our_own_step_is_not_written(late_ms: int) -> None:
+    async def late(scene: Scene) -> ImportResult:
+        await scene.apply(desired({"BTCUSDT.long": "4500"}))
+        scene.place.venue.faults = FaultPlan([Rule(fault=Fault(lag=Lag(positions_ms=late_ms)), method="GET")])
+        return await import_account(scene.world(), asked("binance"), crossed=False)
+
+    if late_ms < GRACE_MS:
+        found, _ = play(late)
+        assert {str(each.address): each.isolated_margin for each in found.desired.targets}["BTCUSDT.long"] == 4500
+    else:
+        with pytest.raises(ReadFailed, match=r"BTCUSDT.long: reads do not show .* nothing was written"):
+            play(late)
+
+
+def test_an_amount_that_an_open_step_may_still_move_is_not_written() -> None:
+    async def unknown(scene: Scene) -> ImportResult:
+        scene.place.venue.faults = Scripted([Fault(arrives_ms=(0, 500), ending=Ending.LOST)], method="POST")
+        result = await scene.apply(desired({"BTCUSDT.long": "3500"}))
+        assert result.exit_code == 5
+        return await import_account(scene.world(), asked("binance"), crossed=False)
+
+    with pytest.raises(ReadFailed, match=r"an earlier step .* is unknown.* nothing was written"):
+        play(unknown)
 
 
 def test_a_note_cannot_break_out_of_its_comment(tmp_path: Path) -> None:
