@@ -11,7 +11,7 @@ from reconcile.journal.base import Journal
 from reconcile.journal.identity import is_notes
 from reconcile.journal.records import Resolved, RunFinished, RunStarted, Unsettled
 from reconcile.model.account import Address, DesiredAccount, Policy, PositionMode
-from reconcile.model.plan import PlanError
+from reconcile.model.status import AccountStatus, OpenStep
 from reconcile.model.traits import TRAITS
 from reconcile.statefile.fields import NAME_PATTERN, PREFIX_PATTERN
 from reconcile.usecases.account import as_error, grace_ms, identify
@@ -24,27 +24,6 @@ _NO_PLAN: Mapping[str, object] = {
     "git_commit": None,
     "overrides": {},
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenStep:
-    """One unsettled step. ``resolvable_at_ms`` is the exchange time from which a person may resolve it."""
-
-    item: Unsettled
-    resolvable_at_ms: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountStatus:
-    """One account's standing. ``lock`` is who holds it, None when free; ``frozen`` the reason, None when not frozen."""
-
-    account: str
-    lock: Mapping[str, str] | None = None
-    unsettled: tuple[OpenStep, ...] = ()
-    journal_head: str | None = None
-    frozen: str | None = None
-    errors: tuple[PlanError, ...] = ()
-    exit_code: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,16 +55,27 @@ async def _status_one(world: World, desired: DesiredAccount) -> AccountStatus:
             return AccountStatus(
                 account=desired.name,
                 lock=world.store.holder(identity),
-                unsettled=tuple(
-                    OpenStep(item=item, resolvable_at_ms=item.intent.fence_ms + grace)
-                    for item in state.unsettled.values()
-                ),
+                unsettled=tuple(_open_step(item, grace) for item in state.unsettled.values()),
                 journal_head=state.head,
                 frozen=frozen,
             )
     except ReconcileError as error:
         found, code = as_error(error, desired)
         return AccountStatus(account=desired.name, frozen=frozen, errors=(found,), exit_code=code)
+
+
+def _open_step(item: Unsettled, grace: int) -> OpenStep:
+    intent = item.intent
+    return OpenStep(
+        address=intent.address,
+        action=intent.action,
+        asset=intent.asset,
+        amount=intent.amount,
+        outcome=item.known,
+        since=item.since,
+        evidence=item.evidence,
+        resolvable_at_ms=intent.fence_ms + grace,
+    )
 
 
 async def resolve(world: World, *, address: str, applied: bool, reason: str) -> Resolution:

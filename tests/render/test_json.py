@@ -2,7 +2,7 @@
 
 import json as stdlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from reconcile.errors import Declined, InputError
 from reconcile.model.account import Address, Percent, Policy
 from reconcile.model.plan import PlanError
+from reconcile.model.status import AccountStatus, OpenStep
 from reconcile.render import json, schemas
 from reconcile.render import status as standing
 from tests.kit.documents_sample import account, desired, every_entry, every_result, plan
@@ -21,50 +22,26 @@ from tests.kit.documents_sample import account, desired, every_entry, every_resu
 REFUSED = PlanError(key="max_add", asset="USDT", limit="1", value="2", message="too much")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Intent:
-    """As much of an intent as a status shows."""
-
-    address: Address = Address.parse("BTCUSDT.long")  # noqa: RUF009 - frozen
-    action: str = "add_margin"
-    asset: str | None = "USDT"
-    amount: Decimal | None = Decimal(300)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Item:
-    """One unsettled step."""
-
-    intent: Intent
-    known: str | None = "unknown"
-    evidence: str = "two ledger rows fit"
-    since: str = "2026-01-01T00:00:00.000Z"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """With the time from which it may be resolved."""
-
-    item: Item
-    resolvable_at_ms: int = 1_767_225_608_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Standing:
-    """One account's status."""
-
-    account: str = "main"
-    lock: dict[str, str] | None = None
-    unsettled: tuple[Step, ...] = ()
-    journal_head: str | None = "f" * 64
-    frozen: str | None = None
-    errors: tuple[PlanError, ...] = ()
-    exit_code: int = 0
-
-
-STANDINGS = (
-    Standing(unsettled=(Step(item=Item(intent=Intent())), Step(item=Item(intent=Intent(amount=None), known=None)))),
-    Standing(account="b", lock={"host": "h", "pid": "7"}, frozen="incident", errors=(REFUSED,), exit_code=1),
+STEP = OpenStep(
+    address=Address.parse("BTCUSDT.long"),
+    action="add_margin",
+    asset="USDT",
+    amount=Decimal(300),
+    outcome="unknown",
+    since="2026-01-01T00:00:00.000Z",
+    evidence="two ledger rows fit",
+    resolvable_at_ms=1_767_225_608_000,
+)
+STATUSES = (
+    AccountStatus(account="main", unsettled=(STEP, replace(STEP, amount=None, outcome=None)), journal_head="f" * 64),
+    AccountStatus(
+        account="b",
+        lock={"host": "h", "pid": "7"},
+        journal_head="f" * 64,
+        frozen="incident",
+        errors=(REFUSED,),
+        exit_code=1,
+    ),
 )
 
 DOCUMENTS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
@@ -86,7 +63,7 @@ DOCUMENTS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         ),
     ),
     "result": ("result", lambda: json.result(every_result())),
-    "status": ("status", lambda: standing.document(STANDINGS)),
+    "status": ("status", lambda: standing.document(STATUSES)),
 }
 
 
@@ -228,7 +205,7 @@ def test_the_output_is_pure_ascii() -> None:
 
 
 def test_a_status_in_text_says_what_is_open_and_what_to_do() -> None:
-    assert standing.text(STANDINGS) == (
+    assert standing.text(STATUSES) == (
         "main: nobody holds the lock\n"
         "  ? BTCUSDT.long +300 USDT unknown since 2026-01-01T00:00:00.000Z; may be resolved from "
         "2026-01-01T00:00:08.000Z; two ledger rows fit\n"
@@ -245,7 +222,7 @@ def test_a_status_in_text_says_what_is_open_and_what_to_do() -> None:
 
 
 def test_a_status_in_markdown_is_a_table_of_what_is_open() -> None:
-    rows = [line for line in standing.markdown(STANDINGS).splitlines() if line.startswith("| <code>")]
+    rows = [line for line in standing.markdown(STATUSES).splitlines() if line.startswith("| <code>")]
     assert rows[0] == (
         "| <code>main</code> | <code>BTCUSDT.long</code> | +300 USDT | unknown | 2026-01-01T00:00:00.000Z | "
         "2026-01-01T00:00:08.000Z |"
