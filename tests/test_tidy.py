@@ -106,7 +106,7 @@ def test_imports_name_the_module_and_are_never_relative(module: Module) -> None:
 
 # The pure core.
 
-SERIAL = ("render.saved", "render.schemas", "render.schema_types")
+SERIAL = ("render.saved", "render.schemas", "render.schema_types", "render.schemas_audit")
 """Where a saved plan is read back, by pydantic; everything else of the core is plain."""
 PURE = (
     "errors", "money", "model", "planning", "evidence", "render",

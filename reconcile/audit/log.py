@@ -35,9 +35,13 @@ class Filter:
     until_ms: int | None = None
     outcomes: frozenset[str] = frozenset()
 
+    def has_account(self, run: Run) -> bool:
+        """Whether a run is of the wanted account."""
+        return self.account in {None, run.account, owner_of(run.identity)}
+
     def has_run(self, run: Run) -> bool:
         """Whether a run can have rows that are wanted."""
-        if self.account is not None and self.account not in {run.account, owner_of(run.identity)}:
+        if not self.has_account(run):
             return False
         return self.actor is None or fnmatchcase(run.actor, self.actor)
 
@@ -86,17 +90,21 @@ def log(store: Store, wanted: Filter, *, on_break: OnBreak = raising) -> list[Lo
 
 
 def selected(store: Store, wanted: Filter, *, on_break: OnBreak) -> Iterator[Run]:
-    """The runs of every journal that may be wanted, journal by journal.
+    """The runs of every journal that may be wanted, journal by journal. Raises as ``scanned`` does."""
+    return (run for run in scanned(store, wanted, on_break=on_break) if wanted.has_run(run))
 
-    Raises InputError at the end where no run that was read can match: a filter that is misspelt finds nothing for ever.
+
+def scanned(store: Store, wanted: Filter, *, on_break: OnBreak) -> Iterator[Run]:
+    """Every run of every journal, journal by journal.
+
+    Raises InputError at the end where no run can match ``wanted``: a filter that is misspelt finds nothing for ever.
     """
     known = _NamesInJournals()
     for identity in store.identities():
         known.names.add(owner_of(identity))
         for run in before_a_break(store, identity, on_break=on_break):
-            known.add(run, is_of_account=wanted.account in {None, run.account, owner_of(identity)})
-            if wanted.has_run(run):
-                yield run
+            known.add(run, is_of_account=wanted.has_account(run))
+            yield run
     known.check(wanted)
 
 
@@ -226,6 +234,7 @@ def _row(run: Run, step: StepTaken, *, what: str, at: str) -> LogRow:
         after=step.after or "",
         detail="; ".join(part for part in (step.answer, step.evidence) if part),
         reason=run.reason,
+        **_trace(run),
     )
 
 
@@ -242,4 +251,10 @@ def _plain_row(run: Run, what: str, outcome: str, *, at: str, detail: str, addre
         address=address,
         detail=detail,
         reason=run.reason,
+        **_trace(run),
     )
+
+
+def _trace(run: Run) -> dict[str, str]:
+    origin = run.origin
+    return {name: getattr(origin, name) for name in ("host", "git_commit", "plan_id", "digest")}

@@ -1,7 +1,7 @@
 """How isolated margin went from run to run: our own steps, and what moved besides, by cause.
 
 A run that ends with a look tells what it is made of that live is not what it was when the run before it looked last:
-which of our steps, and which causes (``workflow/movements.py``). Runs in between that did not look (killed, a resolve)
+which of our steps, and which causes (``usecases/movements.py``). Runs in between that did not look (killed, a resolve)
 are told with it. Where a run told nothing (the first of a journal, one that nothing came after), what its looks show
 that no step of ours explains is ``unexplained``, at the time of the look. Before, every change, and after add up.
 """
@@ -67,7 +67,7 @@ class Tracker:
             for step in (*each.settled, *each.steps):
                 self._assets[step.address] = step.asset or self._assets.get(step.address, "")
                 if step.intent_id not in self._counted:
-                    steps.setdefault(step.address, {})[step.intent_id] = _movement(each, step, counts=False)
+                    steps.setdefault(step.address, {})[step.intent_id] = _movement(step, counts=False)
         found: list[Movement] = []
         for place, told in moved.items():
             self.known.setdefault(place, told.before or ZERO)
@@ -115,6 +115,7 @@ class Tracker:
             run_id=run.run_id,
             outcome="drift" if drifts else "seen",
             detail=detail,
+            host=run.origin.host,
         )
 
     def _in_order(self, place: str, movements: Sequence[Movement]) -> Iterator[Movement]:
@@ -131,7 +132,7 @@ class Tracker:
     # What a run's own looks show, where it told nothing.
 
     def _alone(self, run: Run) -> list[Movement]:
-        found = [movement for step in run.settled for movement in self._settled(run, step)]
+        found = [movement for step in run.settled for movement in self._settled(step)]
         for step in run.steps:
             found += self._step(run, step)
         if run.live is not None and run.finished_at is not None:
@@ -141,11 +142,11 @@ class Tracker:
                 found += self._seen(run, place, ZERO if margin is None else margin.isolated_margin, when)
         return found
 
-    def _settled(self, run: Run, step: StepTaken) -> Iterator[Movement]:
+    def _settled(self, step: StepTaken) -> Iterator[Movement]:
         """What an earlier run left open; margin that moved by it is ours, whoever saw it first."""
         if step.intent_id in self._counted and step.has_moved:
             return
-        yield _movement(run, step)
+        yield _movement(step)
         if step.has_moved and step.change is not None:
             self._counted.add(step.intent_id)
             self.known[step.address] = plus(self.known.get(step.address, parse(step.before)), step.change)
@@ -154,7 +155,7 @@ class Tracker:
         self._assets[step.address] = step.asset or self._assets.get(step.address, "")
         if step.amount is not None:
             yield from self._seen(run, step.address, parse(step.before), _When(step.at, step.signed_at_ms))
-        yield _movement(run, step)
+        yield _movement(step)
         if step.has_moved:
             self._counted.add(step.intent_id)
             self.known[step.address] = parse(step.wanted)
@@ -176,7 +177,7 @@ class Tracker:
         yield replace(moved, before=plain(earlier), after=plain(margin))
 
 
-def _movement(run: Run, step: StepTaken, *, counts: bool = True) -> Movement:
+def _movement(step: StepTaken, *, counts: bool = True) -> Movement:
     """A step; one that does not count moved nothing by now as far as looks tell, whatever its answer was."""
     moved = step.has_moved
     unclear = step.outcome in _NOBODY_KNOWS or (not counts and step.outcome == "accepted" and moved)
@@ -191,10 +192,15 @@ def _movement(run: Run, step: StepTaken, *, counts: bool = True) -> Movement:
         before=step.before,
         after=step.wanted if moved else (step.after or ""),
         run_id=step.run_id,
-        actor=run.actor,
+        actor=step.origin.actor,
         outcome=step.outcome,
         detail=detail,
-        reason=run.reason,
+        reason=step.origin.reason,
+        asked=step.change,
+        host=step.origin.host,
+        git_commit=step.origin.git_commit,
+        plan_id=step.origin.plan_id,
+        digest=step.origin.digest,
     )
 
 

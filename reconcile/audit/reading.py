@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from reconcile.errors import ChainBroken, JournalError
-from reconcile.model.reports import IN_FLIGHT, Margin, MovementSummary, Note, Run, StepTaken
+from reconcile.model.reports import IN_FLIGHT, Margin, MovementSummary, Note, Origin, Run, StepTaken
 from reconcile.money import parse
 from reconcile.render.values import clean
 
@@ -58,6 +58,7 @@ class _Reader:
         self._notes: list[Note] = []
         self._resolved: list[Mapping[str, Any]] = []
         self._open: dict[str, StepTaken] = {}
+        self._origin: Origin | None = None
 
     def take(self, record: Mapping[str, Any]) -> Run | None:
         """Take in one record; the run before it, where this one begins another."""
@@ -95,7 +96,7 @@ class _Reader:
             self._open.pop(step.intent_id, None)
             if step.outcome in _OPEN:
                 self._open[step.intent_id] = step
-        self._steps, self._settled, self._notes, self._resolved = {}, {}, [], []
+        self._steps, self._settled, self._notes, self._resolved, self._origin = {}, {}, [], [], None
         return run
 
     def _add(self, kind: str, record: Mapping[str, Any]) -> None:
@@ -103,7 +104,9 @@ class _Reader:
             case "run_started":
                 self._started(record)
             case "intent":
-                self._steps[record["intent_id"]] = _step(record)
+                if self._origin is None:
+                    self._origin = replace(self._the_run, notes=tuple(self._notes)).origin
+                self._steps[record["intent_id"]] = replace(_step(record), origin=self._origin)
             case "outcome":
                 self._outcome(record)
             case "resolved":

@@ -6,6 +6,7 @@ Everything but ``diff RUN live`` reads journals and nothing else: no keys, no ne
 import click
 
 from reconcile.cli.audit_chain import head, verify_
+from reconcile.cli.audit_movements import movements
 from reconcile.cli.audit_report import report_
 from reconcile.cli.audit_runs import diff, log, show
 from reconcile.cli.common import Section
@@ -19,5 +20,5 @@ def audit() -> None:
     """
 
 
-for _command in (log, show, diff, head, verify_, report_):
+for _command in (log, movements, show, diff, head, verify_, report_):
     audit.add_command(_command)

@@ -41,6 +41,8 @@ class MomentType(DurationType):
 
 MOMENT = MomentType()
 account_option = click.option("--account", metavar="ACCOUNT", help="Only this account.")
+address_option = click.option("--address", metavar="GLOB", help="Only these addresses: SYMBOL.side with *.")
+actor_option = click.option("--actor", metavar="GLOB", help="Only who is called so; with *.")
 since_option = click.option("--since", type=MOMENT, help="From then on; a date, a time, or 7d for a week ago.")
 until_option = click.option("--until", type=MOMENT, help="Before then.")
 

@@ -11,6 +11,8 @@ from reconcile.clock import SystemClock
 from reconcile.render import json, report
 from reconcile.render.values import rfc3339
 
+FORMAT = "reconcile.audit.report/1"
+
 
 @command("report", formats=("text", "json"))
 @click.option("--html", metavar="FILE", required=True, help="Where the page goes.")
@@ -32,7 +34,12 @@ def report_(session: Invocation, *, html: str, account: str | None, since: int |
     now_ms = SystemClock().wall_ms()
     made = make_report(journals(session), logs.Filter(account=account, since_ms=since, until_ms=until), now_ms=now_ms)
     written = session.save(html, report.page(made))
-    facts = {"html": html, "accounts": [each.account for each in made.accounts], "at": rfc3339(now_ms)}
+    facts = {
+        "format": FORMAT,
+        "html": html,
+        "accounts": [each.account for each in made.accounts],
+        "at": rfc3339(now_ms),
+    }
     shown = session.emit(
         {
             "text": lambda: f"{html}: {len(made.accounts)} account{'' if len(made.accounts) == 1 else 's'}\n",

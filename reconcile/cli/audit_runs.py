@@ -8,6 +8,8 @@ from reconcile.cli.audit_common import (
     FORMATS,
     Breaks,
     account_option,
+    actor_option,
+    address_option,
     check_period,
     journals,
     since_option,
@@ -22,8 +24,8 @@ from reconcile.usecases.audit_live import LIVE, compare_with_live
 
 @command("log", formats=(*FORMATS, "csv"))
 @account_option
-@click.option("--address", metavar="GLOB", help="Only these addresses: SYMBOL.side with *.")
-@click.option("--actor", metavar="GLOB", help="Only who is called so; with *.")
+@address_option
+@actor_option
 @since_option
 @until_option
 @click.option("--outcome", metavar="OUTCOME", multiple=True, help="Only these outcomes. Repeatable.")

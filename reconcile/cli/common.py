@@ -96,7 +96,7 @@ def _format_option(**settings: Any) -> click.Option:
         ["--format", "common_format"],
         type=FormatType(),
         multiple=True,
-        help="text (default), json, markdown, github; csv for 'audit log'. Repeatable; with =FILE into a file.",
+        help="text (default), json, markdown, github; csv for two of 'audit'. Repeatable; with =FILE into a file.",
         **settings,
     )
 

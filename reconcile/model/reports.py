@@ -19,11 +19,28 @@ CUT_OFF = "cut_off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Who or what stands behind a step: the run that sent it, as it told its journal; empty where it told nothing.
+
+    ``digest`` is the plan's: of the reviewed one where there was one, else of the plan that the run made itself.
+    """
+
+    run_id: str = ""
+    actor: str = ""
+    reason: str = ""
+    host: str = ""
+    git_commit: str = ""
+    plan_id: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepTaken:
     """One request that was to be sent, and what is known about it by the end of the run that ``settled_by`` names.
 
     ``at`` is the runner's clock, ``signed_at_ms`` the exchange's, inside the request; ``answer`` is the exchange's own
-    code and message. ``amount`` None: a change of the margin type, and ``before`` and ``after`` are types.
+    code and message. ``amount`` None: a change of the margin type, and ``before`` and ``after`` are types. ``origin``
+    is the run that sent it.
     """
 
     intent_id: str
@@ -47,6 +64,7 @@ class StepTaken:
     effect_ms: int | None = None
     ended_at: str | None = None
     settled_by: str | None = None
+    origin: Origin = Origin()
 
     @property
     def change(self) -> Decimal | None:
@@ -152,6 +170,14 @@ class Run:
         return str(self.facts.get("reason") or "")
 
     @property
+    def origin(self) -> Origin:
+        """What its steps are traced back to."""
+        noted = (note.details.get("digest") for note in self.notes if note.what == "planned")
+        facts = {name: str(self.facts.get(name) or "") for name in ("host", "git_commit", "plan_id", "digest")}
+        facts["digest"] = facts["digest"] or str(next(noted, None) or "")
+        return Origin(run_id=self.run_id, actor=self.actor, reason=self.reason, **facts)
+
+    @property
     def outcome(self) -> str:
         """How the run as a whole ended: ``refused``, ``cut_off``, ``error``, ``interrupted`` or ``done``."""
         if self.refused is not None:
@@ -185,6 +211,10 @@ class LogRow:
     after: str = ""
     detail: str = ""
     reason: str = ""
+    host: str = ""
+    git_commit: str = ""
+    plan_id: str = ""
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,8 +223,9 @@ class Movement:
     ``closed``, ``resized``, or ``unexplained``.
 
     ``outcome`` is the step's; for what was not ours ``seen``, ``drift`` where it is more than the run tolerated, or
-    ``ledger``. ``change`` is None for a step whose outcome nobody knows. ``at_ms`` is exchange time, None where only
-    the runner's clock (``at``) told.
+    ``ledger``. ``change`` is None for a step whose outcome nobody knows; ``asked`` is the amount that a step of ours
+    was to move. ``at_ms`` is exchange time, None where only the runner's clock (``at``) told. ``run_id`` and ``host``
+    are the run's that sent it or, for what was not ours, that noticed it; the rest is only told of what was ours.
     """
 
     at: str
@@ -210,6 +241,11 @@ class Movement:
     outcome: str = ""
     detail: str = ""
     reason: str = ""
+    asked: Decimal | None = None
+    host: str = ""
+    git_commit: str = ""
+    plan_id: str = ""
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,21 +1,19 @@
 """The audit log as text, JSON, Markdown and CSV.
 
-Reasons and exchange messages were written by others: ``clean``, ``quote`` and ``csv_cell`` keep them text.
+Reasons and exchange messages were written by others: ``clean``, ``quote`` and ``csv_text.cell`` keep them text.
 """
 
-import csv
 from collections.abc import Sequence
 from dataclasses import fields
 
 from reconcile.model.reports import LogRow
+from reconcile.render import csv_text
 from reconcile.render.json import Document
 from reconcile.render.markdown import Page, code, quote
 from reconcile.render.values import clean
 
 FORMAT = "reconcile.audit.log/1"
 _COLUMNS = tuple(field.name for field in fields(LogRow))
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_NUMBERS = frozenset({"amount", "before", "after"})
 
 
 def document(rows: Sequence[LogRow]) -> Document:
@@ -24,26 +22,8 @@ def document(rows: Sequence[LogRow]) -> Document:
 
 
 def as_csv(rows: Sequence[LogRow]) -> str:
-    """A header and one line per row; text that a spreadsheet would run as a formula is led by an apostrophe."""
-    out = _Text()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    for row in rows:
-        writer.writerow([csv_cell(getattr(row, name), is_number=name in _NUMBERS) for name in _COLUMNS])
-    return "".join(out)
-
-
-class _Text(list[str]):
-    def write(self, text: str) -> int:
-        """Keep it; what the csv module asks of a file."""
-        self.append(text)
-        return len(text)
-
-
-def csv_cell(text: str, *, is_number: bool = False) -> str:
-    """One cell without control characters and without a formula."""
-    shown = clean(text)
-    return f"'{shown}" if shown.startswith(_FORMULA) and not is_number else shown
+    """A header and one line per row."""
+    return csv_text.table(_COLUMNS, ([str(getattr(row, name)) for name in _COLUMNS] for row in rows))
 
 
 def text(rows: Sequence[LogRow]) -> str:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from reconcile.errors import InputError
 from reconcile.model.account import ColdStart, MarginType, PositionMode, Unmanaged
 from reconcile.model.plan import OutcomeKind, Status
+from reconcile.render import schemas_audit
 from reconcile.render.schema_types import Amount, Count, ExitCode, Model, Share, Time
 
 
@@ -374,6 +375,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "watch": WatchModel,
     "validate": ValidateModel,
     "error": FailureModel,
+    **schemas_audit.MODELS,
 }
 """The documents that have a published schema, by the name ``reconcile schema --of`` knows them by."""
 

@@ -22,7 +22,7 @@ from reconcile.journal.file.store import FileStore
 from reconcile.journal.records import IntentStatus
 from reconcile.model.reports import Run
 from reconcile.money import ZERO, plus
-from reconcile.render import audit_chain, audit_diff, audit_log, audit_run
+from reconcile.render import audit_chain, audit_diff, audit_log, audit_run, csv_text
 from tests.kit.audit_month import ACCOUNT, BEGUN_MS, HOSTILE, HOUR_MS, LONG, SHORT, Calendar, Desk, a_month
 from tests.kit.journals import inline
 
@@ -180,10 +180,22 @@ def test_every_form_of_the_log_tells_the_same(store: FileStore, clock: Calendar)
 
 @pytest.mark.parametrize(
     ("cell", "shown"),
-    [("=1+1", "'=1+1"), ("@x", "'@x"), ("+1", "'+1"), ("-1", "'-1"), ("plain", "plain"), ("a\tb", "a\\x09b"), ("", "")],
+    [
+        ("=1+1", "'=1+1"),
+        ("@x", "'@x"),
+        ("+1+1", "'+1+1"),
+        ("-cmd|' /C calc'!A0", "'-cmd|' /C calc'!A0"),
+        (" =1", "' =1"),
+        ("\uff1d1", "'\uff1d1"),
+        ("-14.2", "-14.2"),
+        ("+300", "+300"),
+        ("plain", "plain"),
+        ("a\tb", "a\\x09b"),
+        ("", ""),
+    ],
 )
 def test_a_spreadsheet_runs_nothing_of_what_others_wrote(cell: str, shown: str) -> None:
-    assert audit_log.csv_cell(cell) == shown
+    assert csv_text.cell(cell) == shown
 
 
 def test_what_others_wrote_is_inert_in_markdown(store: FileStore, clock: Calendar) -> None:
