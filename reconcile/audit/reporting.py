@@ -29,7 +29,7 @@ from reconcile.model.reports import (
 )
 from reconcile.model.times import unix_ms
 from reconcile.money import ZERO, parse, plain
-from reconcile.render.values import signed
+from reconcile.render.values import change as signed_text
 
 MOST_POINTS = 400
 """How many points one picture has at most; what is between them is thinned out, never a mark."""
@@ -145,10 +145,10 @@ class _Picture:
             if movement.outcome != "drift":
                 return
             around = f"{movement.before} → {movement.after}"
-            kind, text = "drift", f"{signed(change)} {movement.asset} {movement.cause}, {around}"
+            kind, text = "drift", f"{signed_text(change)} {movement.asset} {movement.cause}, {around}"
             margin = parse(movement.after)
         elif change != ZERO:
-            kind, text = "applied", f"{signed(change)} {movement.asset} {movement.outcome}, run {movement.run_id}"
+            kind, text = "applied", f"{signed_text(change)} {movement.asset} {movement.outcome}, run {movement.run_id}"
             margin = parse(movement.after)
         else:
             return

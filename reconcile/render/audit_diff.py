@@ -7,7 +7,8 @@ from reconcile.model.reports import AddressChange, Comparison, Movement
 from reconcile.money import plain
 from reconcile.render.json import Document
 from reconcile.render.markdown import Page, code, quote
-from reconcile.render.values import clean, rfc3339, signed
+from reconcile.render.values import change as signed_text
+from reconcile.render.values import clean, rfc3339
 
 FORMAT = "reconcile.audit.diff/1"
 
@@ -75,7 +76,7 @@ def _margin(amount: Decimal | None) -> str:
 
 def _movement(movement: Movement) -> str:
     at = movement.at if movement.at_ms is None else rfc3339(movement.at_ms)
-    change = "?" if movement.change is None else signed(movement.change)
+    change = "?" if movement.change is None else signed_text(movement.change)
     by = f", run {movement.run_id}" if movement.run_id else ""
     return f"{at} {change} {movement.cause}{by}, {movement.outcome}" + (
         f"  ({movement.detail})" if movement.detail else ""
@@ -101,7 +102,7 @@ def _diff_rows(found: Comparison) -> Iterable[str]:
         yield f"| {code(change.address)} | {then} | {now} | | | | {quote(change.asset)} |"
         for each in change.movements:
             at = each.at if each.at_ms is None else rfc3339(each.at_ms)
-            moved = "?" if each.change is None else signed(each.change)
+            moved = "?" if each.change is None else signed_text(each.change)
             notes = "; ".join(part for part in (each.outcome, each.detail) if part)
             yield f"| | | | {quote(moved)} | {quote(each.cause)} | {quote(at)} | {quote(notes)} |"
 

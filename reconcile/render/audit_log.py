@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from reconcile.model.reports import LogRow
+from reconcile.money import parse
 from reconcile.render import csv_text
 from reconcile.render.json import Document
 from reconcile.render.markdown import Page, code, quote
-from reconcile.render.values import clean
+from reconcile.render.values import change, clean
 
 FORMAT = "reconcile.audit.log/1"
 _COLUMNS = tuple(field.name for field in fields(LogRow))
@@ -32,13 +33,18 @@ def text(rows: Sequence[LogRow]) -> str:
 
 
 def _log_line(row: LogRow) -> str:
-    amount = f" {row.amount} {row.asset}".rstrip() if row.amount else ""
+    amount = f" {_change(row.amount)} {row.asset}".rstrip() if row.amount else ""
     change = f" {row.before} → {row.after or '?'}" if row.before else ""
     notes = "; ".join(part for part in (row.detail, f"reason: {row.reason}" if row.reason else "") if part)
     who = f"{row.account} {row.address}".strip()
     by = f"[{row.what}, run {row.run_id}, {row.actor or 'nobody named'}]"
     line = f"{row.at}  {row.outcome:<12} {who}{amount}{change}  {by}"
     return clean(f"{line}  {notes}" if notes else line)
+
+
+def _change(amount: str) -> str:
+    """A signed amount in the notation for people."""
+    return change(parse(amount)) if amount else ""
 
 
 def markdown(rows: Sequence[LogRow]) -> str:
@@ -55,5 +61,10 @@ def markdown(rows: Sequence[LogRow]) -> str:
 def _log_row(row: LogRow) -> str:
     notes = "; ".join(part for part in (row.detail, row.reason) if part)
     cells = [quote(row.at), f"**{quote(row.outcome)}**", code(row.account), code(row.address) if row.address else ""]
-    cells += [quote(f"{row.amount} {row.asset}".strip()), quote(row.before), quote(row.after), quote(row.actor)]
+    cells += [
+        quote(f"{_change(row.amount)} {row.asset}".strip()),
+        quote(row.before),
+        quote(row.after),
+        quote(row.actor),
+    ]
     return f"| {' | '.join([*cells, code(row.run_id), quote(notes)])} |"

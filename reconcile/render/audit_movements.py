@@ -6,9 +6,11 @@ from decimal import Decimal
 from reconcile.model.exports import AccountMovement, MovementExport, MovementTotal
 from reconcile.money import plain
 from reconcile.render import csv_text
+from reconcile.render.columns import aligned
 from reconcile.render.json import Document
 from reconcile.render.markdown import Page, code, quote
-from reconcile.render.values import aligned, clean, signed
+from reconcile.render.values import change as signed_text
+from reconcile.render.values import clean
 
 FORMAT = "reconcile.audit.movements/1"
 COLUMNS = (
@@ -111,7 +113,7 @@ def _total_lines(totals: Sequence[MovementTotal]) -> Iterable[str]:
 
 
 def _shown(change: Decimal | None) -> str:
-    return "?" if change is None else signed(change)
+    return "?" if change is None else signed_text(change)
 
 
 def markdown(found: MovementExport) -> str:
@@ -135,7 +137,8 @@ def markdown(found: MovementExport) -> str:
 def _sums(found: MovementExport) -> Iterable[str]:
     for each in found.totals:
         cells = [quote(each.cause), quote(each.actor), quote(each.asset), plain(each.added), plain(each.removed)]
-        yield f"| {' | '.join([*cells, f'**{quote(signed(each.net))}**', str(each.movements), str(each.unclear)])} |"
+        cells += [f"**{quote(signed_text(each.net))}**", str(each.movements), str(each.unclear)]
+        yield f"| {' | '.join(cells)} |"
 
 
 def _row(each: AccountMovement) -> str:

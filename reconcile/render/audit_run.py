@@ -8,7 +8,8 @@ from reconcile.model.reports import MovementSummary, Run, StepTaken
 from reconcile.money import plain, total
 from reconcile.render.json import Document
 from reconcile.render.markdown import Page, code, quote
-from reconcile.render.values import clean, rfc3339, signed
+from reconcile.render.values import change as signed_text
+from reconcile.render.values import clean, rfc3339
 
 FORMAT = "reconcile.audit.run/1"
 _FACTS = (
@@ -147,7 +148,7 @@ def _ended(run: Run) -> str:
 
 def _step_lines(step: StepTaken, what: str) -> Iterable[str]:
     change = step.change
-    amount = f"{signed(change)} {step.asset}" if change is not None else f"to {step.wanted}"
+    amount = f"{signed_text(change)} {step.asset}" if change is not None else f"to {step.wanted}"
     yield f"  {step.address} {what} {amount}: {step.outcome}, {step.before} → {step.after or '?'}"
     signed_at = f"signed {rfc3339(step.signed_at_ms)} by the exchange's clock"
     yield f"    requested {step.at}, {signed_at} (journal line {step.line})"
@@ -170,7 +171,7 @@ def _decisions(details: Mapping[str, Any]) -> Iterable[str]:
 def _causes(moved: MovementSummary) -> str:
     parts = [("reconcile", total(amount for _, amount in moved.ours), None)] if moved.ours else []
     shown = ", ".join(
-        f"{cause} {signed(amount)}" + (f" at {rfc3339(at_ms)}" if at_ms else "")
+        f"{cause} {signed_text(amount)}" + (f" at {rfc3339(at_ms)}" if at_ms else "")
         for cause, amount, at_ms in [*parts, *moved.causes]
     )
     return f"{_margin(moved.before)} → {_margin(moved.after)}: {shown}"
@@ -215,7 +216,7 @@ def markdown(runs: Sequence[Run]) -> str:
 
 def _step_row(step: StepTaken) -> str:
     change = step.change
-    amount = f"{signed(change)} {step.asset}" if change is not None else f"to {step.wanted}"
+    amount = f"{signed_text(change)} {step.asset}" if change is not None else f"to {step.wanted}"
     cells = [quote(step.at), code(step.address), quote(amount), quote(step.before), quote(step.after or "?")]
     return f"| {' | '.join([*cells, f'**{quote(step.outcome)}**', quote(step.answer), quote(step.evidence)])} |"
 

@@ -301,7 +301,7 @@ def test_a_comparison_reads_the_same_in_every_form(store: FileStore, clock: Cale
     assert (document["address"], document["before"], document["after"]) == (LONG, "1500", "2100")
     assert [m["change"] for m in document["movements"] if m["cause"] == "reconcile"] == ["249.59", "606.85"]
     for shown in (audit_diff.text(found), audit_diff.markdown(found)):
-        assert all(word in shown for word in (LONG, "1500", "2100", "-241.37", "+606.85", "drift"))
+        assert all(word in shown for word in (LONG, "1500", "2100", "−241.37", "+606.85", "drift"))
 
 
 def test_a_run_without_a_look_is_compared_by_its_steps_and_says_so(desk: Desk, store: FileStore) -> None:

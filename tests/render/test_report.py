@@ -17,6 +17,7 @@ from reconcile.journal.records import IntentStatus
 from reconcile.model.reports import Report
 from reconcile.render import picture
 from reconcile.render.report import page
+from reconcile.render.values import change as shown_change
 from tests.kit.audit_month import BEGUN_MS, HOSTILE, HOUR_MS, LONG, SHORT, Calendar, Desk, a_month
 from tests.kit.journals import inline
 
@@ -96,19 +97,19 @@ def test_the_page_shows_every_movement_that_the_journal_holds(month: Report, sho
 
     assert len(account.movements) == 51
     for movement in account.movements:
-        change = "?" if movement.change is None else f"{movement.change:+f}" if movement.change else "0"
+        change = "?" if movement.change is None else shown_change(movement.change)
         assert shown.row(movement.at[:19].replace("T", " "), movement.address, movement.cause, change, movement.run_id)
 
 
 def test_the_page_shows_who_and_why(shown: Page) -> None:
     assert shown.row("+606.85", "bob", "risk asked for more", "1493.15", "2100", "applied")
-    assert shown.row("-241.37", "unexplained", "drift")
+    assert shown.row("−241.37", "unexplained", "drift")
 
 
 def test_each_apply_drift_and_doubt_has_its_mark(shown: Page) -> None:
     assert sorted(shown.marks) == ["applied", "applied", "applied", "drift", "unclear"]
     assert "+249.59 USDT applied, run run0008" in shown.words
-    assert "-241.37 USDT unexplained, 1491.78 → 1250.41" in shown.words
+    assert "−241.37 USDT unexplained, 1491.78 → 1250.41" in shown.words
 
 
 def test_each_address_has_both_pictures_and_its_numbers(shown: Page) -> None:
