@@ -347,6 +347,27 @@ class ValidateModel(Model):
     errors: tuple[()]
 
 
+class FreezeModel(Model):
+    """One freeze that is in force."""
+
+    reason: str
+    actor: str
+    at: Time
+
+
+class BrakeModel(Model):
+    """``reconcile.brake/1``: what was frozen or lifted; ``account`` is ``*`` with ``--all``."""
+
+    format: Literal["reconcile.brake/1"]
+    command: Literal["freeze", "unfreeze"]
+    account: str
+    reason: str
+    actor: str
+    frozen: dict[str, FreezeModel]
+    still_frozen: str | None
+    journal_head: str | None
+
+
 class ProblemModel(Model):
     """What stopped a command; ``file`` and ``line`` where it has a place."""
 
@@ -375,6 +396,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "watch": WatchModel,
     "validate": ValidateModel,
     "error": FailureModel,
+    "brake": BrakeModel,
     **schemas_audit.MODELS,
 }
 """The documents that have a published schema, by the name ``reconcile schema --of`` knows them by."""

@@ -1,4 +1,4 @@
-"""The documents of ``audit``, ``freeze`` and ``unfreeze`` as pydantic models: the source of their JSON Schemas.
+"""The documents of ``reconcile audit`` as pydantic models: the source of their JSON Schemas.
 
 What a journal of an older version did not record is null or an empty text.
 """
@@ -275,27 +275,6 @@ class ReportModel(Model):
     at: Time
 
 
-class FreezeModel(Model):
-    """One freeze that is in force."""
-
-    reason: str
-    actor: str
-    at: Time
-
-
-class BrakeModel(Model):
-    """``reconcile.brake/1``: what was frozen or lifted; ``account`` is ``*`` with ``--all``."""
-
-    format: Literal["reconcile.brake/1"]
-    command: Literal["freeze", "unfreeze"]
-    account: str
-    reason: str
-    actor: str
-    frozen: dict[str, FreezeModel]
-    still_frozen: str | None
-    journal_head: str | None
-
-
 MODELS: dict[str, type[BaseModel]] = {
     "audit.log": LogModel,
     "audit.movements": MovementsModel,
@@ -303,6 +282,5 @@ MODELS: dict[str, type[BaseModel]] = {
     "audit.diff": DiffModel,
     "audit.verify": VerifyModel,
     "audit.report": ReportModel,
-    "brake": BrakeModel,
 }
 """The documents by the name that ``reconcile schema --of`` knows them by."""
