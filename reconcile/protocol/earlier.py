@@ -5,8 +5,9 @@ whether a look has seen it, because positions may be as much as ten graces late.
 ledger of its lanes is read over the last ten graces; where it shows a call that the journal does not know, a look is
 sound only when it was sent ten graces after that call, or when what our last step left and all rows since add up to it.
 
-One read is enough for a run. What another machine or a lost journal sent has died, and its row is in the ledger, once
-the cold fence has passed; what this run sends itself is in the journal.
+One read after the cold fence is enough for a run. What another machine or a lost journal sent has died by then, and its
+row is in the ledger; what this run sends itself is in the journal. A run that sends nothing reads the ledger one grace
+after its start: what took effect before that start is in the ledger or in the positions by then.
 """
 
 from collections.abc import Collection, Sequence
@@ -32,11 +33,12 @@ class Earlier:
         self._state = state
         self._grace_ms = grace_ms
         self._ledgers: dict[str, LedgerRead] = {}
+        self._asked_ms: dict[str, int] = {}
         self._since_ms = 0
 
-    def asks(self, addresses: Collection[Address]) -> bool:
-        """Whether the ledger is still to be asked for one of these."""
-        return any(address.symbol not in self._ledgers for address in addresses)
+    def asks(self, addresses: Collection[Address], *, after_ms: int) -> bool:
+        """Whether the ledger is still to be asked for one of these, later than ``after_ms`` (exchange time)."""
+        return any(self._asked_ms.get(address.symbol, -1) <= after_ms for address in addresses)
 
     async def ask(self, addresses: Collection[Address]) -> None:
         """Read the ledger of these addresses' symbols, all at once. Raises ReadFailed."""
@@ -47,7 +49,9 @@ class Earlier:
         moves = [move for address in addresses if (move := self._recent(address, now)) is not None]
         windows = [unsure_from(move, grace_ms=self._grace_ms) - CLOCK_AHEAD_MS for move in moves]
         self._since_ms = min([now - LONG_AFTER_GRACES * self._grace_ms - 2 * CLOCK_AHEAD_MS, *windows])
+        asked_ms = self._reader.time.earliest()
         self._ledgers.update(await self._reader.ledgers(symbols, since_ms=self._since_ms))
+        self._asked_ms.update(dict.fromkeys(symbols, asked_ms))
 
     def until(self, address: Address, look: ObservedAccount, *, shared: bool) -> int | None:
         """The exchange time that a look must be later than to show every call the journal does not know; None: it does.

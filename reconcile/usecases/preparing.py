@@ -1,6 +1,7 @@
 """What apply asks before its first call: the cold fence, and the ledger about calls that the journal does not know.
 
-Where nothing is to be sent and the journal has seen everything, none of this costs a request.
+Where nothing is to be sent and the journal has seen everything, none of this costs a request. Where the journal has
+not, finding everything in place costs one grace.
 """
 
 from collections.abc import Collection, Sequence
@@ -37,10 +38,10 @@ async def plan_to_send(
             earlier=context.earlier,
             reuse=reuse,
         )
-        asked, reuse = _to_ask(context, plan), plan.observed
-        if reuse is None or not context.earlier.asks(asked):
+        asked, reuse, fence_ms = _to_ask(context, plan), plan.observed, _fence_ms(context, plan.steps)
+        if reuse is None or not context.earlier.asks(asked, after_ms=fence_ms):
             return plan
-        waited = await _pass_cold_fence(context, plan.steps)
+        waited = await _pass(context, fence_ms)
         await context.earlier.ask(asked)
         if not waited and _unseen(context, asked, reuse) is None:
             return plan
@@ -48,11 +49,11 @@ async def plan_to_send(
 
 async def first_look(context: Context, steps: Sequence[Step]) -> ObservedAccount:
     """A young look to send these steps on, once fence and ledger were asked. Raises ReadFailed, Interrupted."""
-    await _pass_cold_fence(context, steps)
     moves = [step.address for step in steps if isinstance(step, MoveMargin)]
-    if context.earlier.asks(moves):
+    after = _fence_ms(context, steps) if moves else 0
+    await _pass(context, after)
+    if context.earlier.asks(moves, after_ms=after):
         await context.earlier.ask(moves)
-    after = context.journal.state.cold_until_ms or 0 if moves else 0
     for _ in range(BASIS_LOOKS):
         look = await context.observer.look(after_ms=after, max_age_ms=MAX_READ_AGE_MS)
         unseen = _unseen(context, moves, look)
@@ -63,15 +64,24 @@ async def first_look(context: Context, steps: Sequence[Step]) -> ObservedAccount
     return look  # each step asks again, and none is sent on a look that is in doubt still
 
 
-async def _pass_cold_fence(context: Context, steps: Sequence[Step]) -> bool:
-    """Wait, where margin is to be moved, until no request that the journal has not seen can arrive; whether it did."""
+def _fence_ms(context: Context, steps: Sequence[Step]) -> int:
+    """The exchange time that ledger and look must be later than, 0 where the journal has seen everything.
+
+    Where margin is to be moved, no request that the journal has not seen can arrive any more. Where none is, whatever
+    took effect before this run began shows by then in the ledger or in the positions.
+    """
     cold_until_ms = context.journal.state.cold_until_ms
-    if cold_until_ms is None or context.writer.time.earliest() > cold_until_ms:
+    if cold_until_ms is None:
+        return 0
+    return cold_until_ms if any(isinstance(step, MoveMargin) for step in steps) else cold_until_ms - context.validity_ms
+
+
+async def _pass(context: Context, fence_ms: int) -> bool:
+    """Wait until the exchange's time is later; whether it had to be waited for."""
+    if context.writer.time.earliest() > fence_ms:
         return False
-    if not any(isinstance(step, MoveMargin) for step in steps):
-        return False
-    why = "this journal has not seen what was sent before; looking after any such request has died"
-    await context.pass_exchange_time(cold_until_ms, why=why)
+    why = "this journal has not seen what was sent before; looking once all of it must show"
+    await context.pass_exchange_time(fence_ms, why=why)
     return True
 
 

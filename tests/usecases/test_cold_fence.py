@@ -4,12 +4,15 @@ from dataclasses import replace
 
 import pytest
 
+from reconcile.sandbox.faults import Fault, FaultPlan, Rule
+from reconcile.sandbox.http import Lag
 from reconcile.usecases import apply as applying
 from tests.kit.scene import Scene, desired, play
 
 LONG = "BTCUSDT.long"
 FENCE_MS = 8_000
 """Binance: a validity of 3 s and a grace of 5 s."""
+GRACE_MS = 5_000
 HERE = ("host", "boot 1")
 
 SECOND_RUNS = {
@@ -45,6 +48,34 @@ def test_a_run_waits_unless_the_last_one_was_on_this_running_machine(second: str
     assert first >= FENCE_MS
     assert (later >= FENCE_MS) == is_cold
     assert [str(change) for _, change in scene.moved_by_calls()] == ["500", "500"]
+
+
+def test_a_cold_run_that_finds_everything_in_place_says_so_after_one_grace_and_a_second_look() -> None:
+    async def act(scene: Scene) -> tuple[int, int]:
+        scene.place.cold_fence = True
+        first = await took_ms(scene, HERE, "3000")
+        await scene.pass_time(60_000)
+        return first, await took_ms(scene, HERE, "3000")
+
+    (first, later), scene = play(act)
+    assert GRACE_MS <= first < FENCE_MS
+    assert later < 1_000
+    assert scene.moved_by_calls() == []
+
+
+def test_a_cold_run_is_not_in_sync_by_reads_that_miss_another_homes_step() -> None:
+    """Positions are two seconds behind: another home moved 3000 to 3500 a second ago, 3000 is declared here."""
+
+    async def act(scene: Scene) -> None:
+        scene.place.cold_fence = True
+        scene.by_hand(LONG, "500")
+        await scene.pass_time(1_000)
+        scene.place.venue.faults = FaultPlan([Rule(fault=Fault(lag=Lag(positions_ms=2_000)), method="GET")])
+        await took_ms(scene, HERE, "3000")
+
+    _, scene = play(act)
+    assert scene.margin(LONG) == 3000
+    assert [str(change) for _, change in scene.moved_by_calls()] == ["500", "-500"]
 
 
 def test_a_journal_from_before_machines_were_told_apart_is_not_trusted() -> None:
