@@ -2,9 +2,12 @@
 
 import os
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import click
 
+from reconcile import statefile
 from reconcile.cli.accounts import TITLES
 from reconcile.cli.common import command, pass_session
 from reconcile.cli.runner import conduct
@@ -43,20 +46,23 @@ def import_(
 ) -> int:
     """Write a state file from the live account; planning it shows no changes.
 
-    Declares every open isolated position with the margin it has, ordered by symbol. Sends nothing.
+    Declares every open isolated position with the margin it has, ordered by symbol, and pins the account (uid) where
+    the exchange tells it. Sends nothing.
 
     \b
     Exit codes: 0 written, 1 error (the account could not be read, or FILE is
-                there already).
+                there already), 4 another state file in FILE's folder is for
+                the same account.
     Example:    reconcile import --exchange okx --name desk-7 --out desk-7.toml
     """
-    account = _account(exchange, endpoint, product, credentials, name)
+    account = replace(_account(exchange, endpoint, product, credentials, name), path=out or "")
     session.check_files(out)
     if out is not None and os.path.lexists(out):
         raise InputError(f"writing {out}: it is there already; name another file, or move it away first")
+    others = () if out is None else statefile.beside(Path(out))
     found = conduct(
         session,
-        lambda world: workflow.import_account(world, account, crossed=crossed),
+        lambda world: workflow.import_account(world, account, crossed=crossed, beside=others),
         sends=False,
         doing=f"reading account {name}",
     )

@@ -54,7 +54,9 @@ def plan(
     Signs:      + add   - take out   ~ margin type   ! blocked
                 ? held by an unsettled step   . waiting for a position
                 * unmanaged   = in sync
-    Exit codes: 0 the command worked, 1 an account could not be read.
+    Exit codes: 0 the command worked, 1 an account could not be read,
+                4 an account is refused (several files reach it, or another
+                than the pinned one answers).
                 With --detailed-exitcode also 2 changes are pending,
                 3 something is blocked and nothing is to be sent,
                 4 an account-wide limit refuses it, 5 an address is held.
@@ -94,6 +96,4 @@ def views(session: Invocation, made: Plan, document: json.Document) -> Mapping[s
 
 def exit_code(made: Plan, *, detailed: bool) -> int:
     """What a plan exits with: whether it could be made, and with ``detailed`` what is in it."""
-    if detailed:
-        return plan_exit_code(made.accounts, detailed=True)
-    return worst(1 for account in made.accounts if account.exit_code == 1)
+    return plan_exit_code(made.accounts, detailed=detailed)

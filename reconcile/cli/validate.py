@@ -5,8 +5,11 @@ from pathlib import Path
 from reconcile import statefile
 from reconcile.cli.common import command, pass_session, paths
 from reconcile.cli.session import Invocation
+from reconcile.errors import Problem
 from reconcile.model.account import DesiredAccount
-from reconcile.render import json
+from reconcile.render import github, json
+from reconcile.render.markdown import quote
+from reconcile.statefile.warnings import several_keys
 
 FORMAT = "reconcile.validate/1"
 
@@ -19,6 +22,7 @@ def validate(session: Invocation, paths: tuple[str, ...]) -> int:
 
     PATH is a state file or a folder, read with its subfolders (*.toml, hidden ones excepted). Every problem of every
     file is reported in one go, as file:line: key: what is wrong; what is expected.
+    Several keys for one exchange, in files that pin no account (uid), are a warning.
 
     \b
     Exit codes: 0 all good, 1 something is wrong.
@@ -26,12 +30,15 @@ def validate(session: Invocation, paths: tuple[str, ...]) -> int:
     """
     session.check_files()
     accounts = statefile.load([Path(path) for path in paths])
+    warnings = tuple(several_keys(accounts))
+    for warning in warnings:
+        session.warn(f"warning: {warning}")
     return session.emit(
         {
             "text": lambda: _text(accounts),
-            "json": lambda: _json(accounts),
-            "markdown": lambda: f"### Margin state files\n\n{len(accounts)} checked, nothing is wrong.\n",
-            "github": lambda: "",
+            "json": lambda: _json(accounts, warnings),
+            "markdown": lambda: _markdown(accounts, warnings),
+            "github": lambda: github.problems(warnings, level="warning"),
         }
     )
 
@@ -42,7 +49,12 @@ def _text(accounts: tuple[DesiredAccount, ...]) -> str:
     return f"{len(accounts)} state {files}, {count} declared: nothing is wrong\n"
 
 
-def _json(accounts: tuple[DesiredAccount, ...]) -> str:
+def _markdown(accounts: tuple[DesiredAccount, ...], warnings: tuple[Problem, ...]) -> str:
+    told = "".join(f"\n- Warning: {quote(str(warning))}" for warning in warnings)
+    return f"### Margin state files\n\n{len(accounts)} checked, nothing is wrong.\n{told}" + ("\n" if told else "")
+
+
+def _json(accounts: tuple[DesiredAccount, ...], warnings: tuple[Problem, ...]) -> str:
     listed = [
         {
             "account": account.name,
@@ -56,4 +68,5 @@ def _json(accounts: tuple[DesiredAccount, ...]) -> str:
         }
         for account in accounts
     ]
-    return json.dumps({"format": FORMAT, "exit_code": 0, "accounts": listed, "errors": []})
+    told = [{"key": each.key, "message": each.message, "file": each.file, "line": each.line} for each in warnings]
+    return json.dumps({"format": FORMAT, "exit_code": 0, "accounts": listed, "errors": [], "warnings": told})

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -37,7 +38,7 @@ from reconcile.exchanges.http.wire import RequestsWire, http_adapter
 from reconcile.journal.base import Store
 from reconcile.journal.file.disk import SystemDisk
 from reconcile.journal.file.store import FileStore
-from reconcile.journal.identity import former_identities, identity, in_use
+from reconcile.journal.identity import former_identities, identity
 from reconcile.model.account import ColdStart, DesiredAccount
 from reconcile.model.traits import TRAITS, Traits
 from reconcile.usecases.world import Connection, World
@@ -153,27 +154,14 @@ class WorldContext:
             read_only=read_only,
         )
 
-        def identify(uid: str | None) -> str:
-            now = identity(
-                exchange=account.exchange,
-                endpoint_kind=endpoint.kind,
-                product=account.product,
-                uid=uid,
-                api_key=credentials.key,
-                account_name=account.name,
-            )
-            former = former_identities(
-                exchange=account.exchange,
-                endpoint_kind=endpoint.kind,
-                product=account.product,
-                uid=uid,
-                api_key=credentials.key,
-            )
-            return in_use(now, former, self._store.identities() if former else ())
-
+        known = partial(identity, exchange=account.exchange, endpoint_kind=endpoint.kind, product=account.product)
+        formerly = partial(
+            former_identities, exchange=account.exchange, endpoint_kind=endpoint.kind, product=account.product
+        )
         return Connection(
             writer=writer,
-            identify=identify,
+            identify=lambda uid: known(uid=uid, api_key=credentials.key, account_name=account.name),
+            former=lambda uid: formerly(uid=uid, api_key=credentials.key),
             cold_fence=account.cold_start is ColdStart.WAIT,
         )
 

@@ -11,6 +11,7 @@ from hashlib import sha256
 from urllib.parse import urlsplit
 
 from reconcile.errors import Declined
+from reconcile.model.traits import environment
 
 NOBODY = "unattributed"
 """Stands for an account where nobody can tell which one was meant."""
@@ -44,7 +45,7 @@ def identity(
     if endpoint_kind == "sandbox":
         account = _safe(_needed(account_name, "account_name"), "name", exchange, endpoint_kind)
     elif uid:
-        place = _environment(endpoint_kind)
+        place = environment(endpoint_kind)
         account = _safe(uid, "uid", exchange, place)
     else:
         account = "key-" + _fingerprint("key", exchange, endpoint_kind, _needed(api_key, "uid or api_key"))
@@ -80,11 +81,6 @@ def in_use(now: str, former: Collection[str], existing: Collection[str]) -> str:
             "(reconcile status), then keep one and move the others out of the home",
         )
     return found[0] if found else now
-
-
-def _environment(endpoint_kind: str) -> str:
-    """A URL that is none of the exchange's own leads to the live exchange, as far as anyone can know."""
-    return "testnet" if endpoint_kind == "testnet" else "live"
 
 
 def _joined(exchange: str, place: str, product: str | None, account: str) -> str:

@@ -143,7 +143,8 @@ class DesiredAccount:
     """One state file, read and checked.
 
     ``endpoint`` is ``live``, ``testnet``, ``sandbox`` or a URL. ``amount_step`` and ``grace_ms`` are None where the
-    exchange's own default holds. ``lines`` maps a dotted key to its 1-based line, for messages that point at it.
+    exchange's own default holds. ``uid`` is the exchange's own id of the account that must answer, None for any.
+    ``lines`` maps a dotted key to its 1-based line, for messages that point at it.
     """
 
     name: str
@@ -160,6 +161,7 @@ class DesiredAccount:
     sha256: str
     lines: Mapping[str, int] = field(default_factory=dict)
     cold_start: ColdStart = ColdStart.WAIT
+    uid: str | None = None
 
 
 class Risk(Protocol):

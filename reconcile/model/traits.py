@@ -103,3 +103,8 @@ TRAITS: Mapping[str, Traits] = MappingProxyType(
         ),
     }
 )
+
+
+def environment(endpoint_kind: str) -> str:
+    """Which accounts an endpoint of that kind leads to: ``testnet``, else ``live``, since any host may be a proxy."""
+    return "testnet" if endpoint_kind == "testnet" else "live"

@@ -13,9 +13,11 @@ from reconcile.render.values import clean, why
 _SHOWN = (Status.BLOCKED, Status.HELD)
 
 
-def problems(listed: Iterable[Problem]) -> str:
-    """What is wrong in state files."""
-    return "".join(annotation(item.file, item.line, item.key or "state file", item.message) for item in listed)
+def problems(listed: Iterable[Problem], *, level: str = "error") -> str:
+    """What is wrong in state files; ``level`` as for ``annotation``."""
+    return "".join(
+        annotation(item.file, item.line, item.key or "state file", item.message, level=level) for item in listed
+    )
 
 
 def failure(messages: Iterable[str]) -> str:

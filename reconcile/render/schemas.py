@@ -338,6 +338,15 @@ class CheckedModel(Model):
     errors: tuple[()]
 
 
+class ProblemModel(Model):
+    """What stopped a command, or may be a mistake; ``file`` and ``line`` where it has a place."""
+
+    key: str
+    message: str
+    file: str | None
+    line: int | None
+
+
 class ValidateModel(Model):
     """``reconcile.validate/1``: every state file was right."""
 
@@ -345,6 +354,7 @@ class ValidateModel(Model):
     exit_code: ExitCode
     accounts: tuple[CheckedModel, ...]
     errors: tuple[()]
+    warnings: tuple[ProblemModel, ...] = ()
 
 
 class FreezeModel(Model):
@@ -366,15 +376,6 @@ class BrakeModel(Model):
     frozen: dict[str, FreezeModel]
     still_frozen: str | None
     journal_head: str | None
-
-
-class ProblemModel(Model):
-    """What stopped a command; ``file`` and ``line`` where it has a place."""
-
-    key: str
-    message: str
-    file: str | None
-    line: int | None
 
 
 class FailureModel(Model):

@@ -5,9 +5,9 @@ its JSON Schema), ``resolve`` turns one checked file into the model, ``files`` f
 reads what the command line changes. Nothing here imports what a request needs, so that checking a file stays fast.
 """
 
-from reconcile.statefile.files import load
+from reconcile.statefile.files import beside, load
 from reconcile.statefile.overrides import override, split_overrides
 from reconcile.statefile.scalars import duration_ms
 from reconcile.statefile.schema import schema
 
-__all__ = ["duration_ms", "load", "override", "schema", "split_overrides"]
+__all__ = ["beside", "duration_ms", "load", "override", "schema", "split_overrides"]

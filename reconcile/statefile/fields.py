@@ -16,6 +16,7 @@ from reconcile.statefile import scalars
 VERSION = 1
 NAME_PATTERN = r"[a-z][a-z0-9-]{0,62}"
 PREFIX_PATTERN = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
+UID_PATTERN = r"[A-Za-z0-9_-]{1,64}"
 SYMBOL_PATTERN = r"""[^\s.:,;=/\\*?!\[\]{}"'#]{1,64}"""
 EXCHANGES = tuple(TRAITS)
 PRODUCTS = tuple(product for traits in TRAITS.values() for product in traits.products)
@@ -60,6 +61,13 @@ def _prefix(value: object) -> str:
             "not the prefix of a variable's name; expected letters, digits and _ such as MAIN (for MAIN_API_KEY), "
             "never a secret"
         )
+    return value
+
+
+def _uid(value: object) -> str:
+    expected = 'expected the exchange\'s own id of the account in quotes, such as "44705892343619584"'
+    if not isinstance(value, str) or not re.fullmatch(UID_PATTERN, value):
+        raise ValueError(f"{scalars.shown(value)} is not an account's id; {expected}")
     return value
 
 
@@ -126,6 +134,7 @@ AccountName = Annotated[
 Prefix = Annotated[
     str | None, PlainValidator(_prefix), WithJsonSchema({"type": "string", "pattern": f"^{PREFIX_PATTERN}$"})
 ]
+Uid = Annotated[str | None, PlainValidator(_uid), WithJsonSchema({"type": "string", "pattern": f"^{UID_PATTERN}$"})]
 EndpointName = Annotated[
     str,
     PlainValidator(_endpoint),

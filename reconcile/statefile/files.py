@@ -46,6 +46,17 @@ def load(paths: Sequence[Path]) -> tuple[DesiredAccount, ...]:
     return tuple(accounts)
 
 
+def beside(path: Path) -> tuple[DesiredAccount, ...]:
+    """The accounts of the state files in a path's folder, other than the path itself; files with a problem left out."""
+    found: list[DesiredAccount] = []
+    for file in sorted(path.parent.glob("*.toml")):
+        if not file.name.startswith(".") and file.name != path.name:
+            account = _read(file, [], [])
+            if account is not None:
+                found.append(account)
+    return tuple(found)
+
+
 def _files(paths: Sequence[Path], problems: list[Problem]) -> list[Path]:
     """The files that the paths name, each once, in a stable order; none where there are more than may be read."""
     found: dict[str, Path] = {}
@@ -138,6 +149,7 @@ def _together(claims: Sequence[Claim]) -> Iterator[Problem]:
     """What two files must not share: a name, or the exchange account itself."""
     names: dict[str, Claim] = {}
     places: dict[tuple[str | None, ...], Claim] = {}
+    pins: dict[tuple[str | None, ...], Claim] = {}
     for claim in claims:
         if claim.name is not None and (first := names.setdefault(claim.name, claim)) is not claim:
             where = f"{first.file}:{first.name_line}"
@@ -149,6 +161,12 @@ def _together(claims: Sequence[Claim]) -> Iterator[Problem]:
                 "credentials agree); expected one file for each account"
             )
             yield Problem(file=claim.file, line=claim.account_line, key="account", message=message)
+        elif claim.pinned is not None and (first := pins.setdefault(claim.pinned, claim)) is not claim:
+            message = (
+                f"the same exchange account as in {first.file}:{first.account_line} (exchange, product and uid agree); "
+                "expected one file for each account"
+            )
+            yield Problem(file=claim.file, line=claim.account_line, key="account.uid", message=message)
 
 
 def _whole(path: Path, message: str) -> Problem:

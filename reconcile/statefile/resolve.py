@@ -25,7 +25,7 @@ from reconcile.model.account import (
     Tolerance,
     Unmanaged,
 )
-from reconcile.model.traits import TRAITS, Scope
+from reconcile.model.traits import TRAITS, Scope, environment
 from reconcile.statefile import lag, lines, scalars
 from reconcile.statefile.plain import Plain, is_instrument, parted
 from reconcile.statefile.problems import ProblemList
@@ -37,12 +37,16 @@ _LINE = attrgetter("line")
 
 
 class Claim(NamedTuple):
-    """What a file says its account is: for finding two files that say the same. None where it is not said soundly."""
+    """What a file says its account is: for finding two files that say the same. None where it is not said soundly.
+
+    ``pinned`` is the place with the exchange's own id of the account, where the file has one.
+    """
 
     file: str
     name: str | None
     name_line: int
     place: tuple[str | None, ...] | None
+    pinned: tuple[str | None, ...] | None
     account_line: int
 
 
@@ -80,6 +84,7 @@ def account(raw: dict[str, Any], book: ProblemList, *, sha256: str) -> DesiredAc
         amount_step=place.amount_step,
         grace_ms=place.grace,
         cold_start=cold_start,
+        uid=place.uid,
         path=book.file,
         sha256=sha256,
         lines={lines.dotted(key): line for key, line in book.where.items() if key[0] != "positions"},
@@ -161,16 +166,20 @@ def claim(raw: dict[str, Any], book: ProblemList) -> Claim:
     name = said.text("account", "name")
     exchange, endpoint = said.text("account", "exchange"), said.text("account", "endpoint", missing="live")
     prefix = said.text("account", "credentials", missing=None if name is None else _prefix(name))
-    place = None
+    place = pinned = None
+    uid = said.text("account", "uid")
     # each name has a sandbox of its own
     if exchange and endpoint and prefix and endpoint != "sandbox" and not book.has(("account", "product")):
         product = said.text("account", "product", missing=_product(exchange))
-        place = (exchange, endpoints.same_place(exchange, endpoint), product, prefix)
+        kind = endpoints.same_place(exchange, endpoint)
+        place = (exchange, kind, product, prefix)
+        pinned = None if uid is None else (exchange, environment(kind), product, uid)
     return Claim(
         file=book.file,
         name=name,
         name_line=book.line(("account", "name")),
         place=place,
+        pinned=pinned,
         account_line=book.line(("account",)),
     )
 

@@ -34,6 +34,7 @@ from reconcile.statefile.fields import (
     ShareOrByAsset,
     Step,
     Symbol,
+    Uid,
     UnmanagedName,
     Version,
 )
@@ -74,6 +75,12 @@ class AccountTable(_Table):
         description="Prefix of the secrets' variables (MAIN for MAIN_API_KEY); default: name in upper case, - as _. "
         "Never a secret itself.",
         examples=["MAIN"],
+    )
+    uid: Uid = Field(
+        default=None,
+        description="The exchange's own id of the account (Binance accountAlias, OKX uid, Bitget userId): where "
+        "another account answers, nothing is sent. 'reconcile import' writes it.",
+        examples=["44705892343619584"],
     )
     amount_step: Step = Field(
         default=None,

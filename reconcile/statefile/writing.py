@@ -39,6 +39,7 @@ def _document(desired: DesiredAccount, tolerance: Percent) -> dict[str, Any]:
         "endpoint": desired.endpoint,
         "product": desired.product,
         "credentials": desired.credentials,
+        "uid": desired.uid,
     }
     document: dict[str, Any] = {
         "version": 1,

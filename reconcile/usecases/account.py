@@ -86,12 +86,6 @@ async def check_not_frozen(world: World, desired: DesiredAccount, identity: str 
         raise Declined("frozen", f"starting {desired.name}: frozen: {reason}; lift the freeze to go on")
 
 
-async def identify(connection: Connection) -> str:
-    """The account's journal identity, by the exchange's own id where it tells one. Raises ReadFailed."""
-    await connection.writer.sync_time()
-    return connection.identify(await connection.writer.account_uid())
-
-
 async def guarded_look(
     world: World,
     desired: DesiredAccount,

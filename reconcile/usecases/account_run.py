@@ -26,7 +26,8 @@ from reconcile.planning.diff import Stale, fresh_move
 from reconcile.protocol.context import Context
 from reconcile.protocol.executor import Executor
 from reconcile.protocol.freshness import declared_types
-from reconcile.usecases.account import as_error, check_not_frozen, failed_plan, held_addresses, identify
+from reconcile.usecases.account import as_error, check_not_frozen, failed_plan, held_addresses
+from reconcile.usecases.account_identity import Reached, reach
 from reconcile.usecases.movements import moved
 from reconcile.usecases.preparing import first_look, plan_to_send
 from reconcile.usecases.run_lock import hold
@@ -55,7 +56,7 @@ class AccountRun:
         self._desired = desired
         self._facts = facts
         self._saved = account_of(facts.saved, desired.name)
-        self._connection: Connection | None = None
+        self._reached: Reached | None = None
         self._journal: Journal | None = None
         self._context: Context | None = None
         self._plan: AccountPlan | None = None
@@ -68,12 +69,16 @@ class AccountRun:
         await until(self._world.stop, self._connect(), doing=f"starting {self._desired.name}")
 
     async def _connect(self) -> None:
-        await check_not_frozen(self._world, self._desired)
-        self._connection = self._world.connect(self._desired, False)  # noqa: FBT003 - not read only
-        self.identity = await identify(self._connection)
+        await self._facts.roster.join(self._desired, self._reach)
         await check_not_frozen(self._world, self._desired, self.identity)
         if self._saved is not None:
             check_account(self._saved, self.identity)
+
+    async def _reach(self) -> Reached:
+        await check_not_frozen(self._world, self._desired)
+        self._reached = await reach(self._world, self._desired, read_only=False)
+        self.identity = self._reached.account.journal
+        return self._reached
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Take the lock for the life of ``stack`` and settle what earlier runs left open."""
@@ -258,7 +263,7 @@ class AccountRun:
             converged=converged,
             state_file_checked=self._state_file_checked,
             journal_head=head,
-            requests=dict(self._connection.writer.requests) if self._connection is not None else {},
+            requests=dict(self._reached.connection.writer.requests) if self._reached is not None else {},
             steps=self._results,
             remaining=remaining,
         )
@@ -278,9 +283,9 @@ class AccountRun:
 
     @property
     def _the_connection(self) -> Connection:
-        if self._connection is None:
+        if self._reached is None:
             raise RuntimeError("an account run was used before it was connected")
-        return self._connection
+        return self._reached.connection
 
     @property
     def _the_context(self) -> Context:

@@ -1,7 +1,8 @@
 """``reconcile apply``: make live as declared, account by account, each under its own lock from first look to last.
 
-Where nobody is asked, the accounts do not wait for each other. Where a person is asked, all are planned first, their
-locks taken one after the other in the order of their identities, so that two runners cannot wait for each other.
+Where nobody is asked, the accounts wait for each other only to learn that no two of them are the same account. Where
+a person is asked, all are planned first, their locks taken one after the other in the order of their identities, so
+that two runners cannot wait for each other.
 """
 
 import asyncio
@@ -17,8 +18,9 @@ from reconcile.planning import order as planner
 from reconcile.planning import targets as target_globs
 from reconcile.protocol.slots import SharedSlots
 from reconcile.usecases.account import Selection
+from reconcile.usecases.account_identity import ACCOUNTS_AT_ONCE, Roster
 from reconcile.usecases.account_run import AccountRun
-from reconcile.usecases.plan import ACCOUNTS_AT_ONCE, flat_overrides
+from reconcile.usecases.plan import flat_overrides
 from reconcile.usecases.run_records import RunFacts
 from reconcile.usecases.world import World
 
@@ -46,6 +48,7 @@ async def apply(
     world.accounts.update(account.name for account in accounts)
     target_globs.check(targets, accounts)
     selection = Selection(targets=tuple(targets), overrides=overrides)
+    in_force = [selection.of(account) for account in accounts]
     facts = RunFacts(
         run_id=world.new_id(),
         plan_id=saved.plan.plan_id if saved else world.new_id(),
@@ -55,10 +58,11 @@ async def apply(
         overrides=saved.plan.overrides if saved else flat_overrides(overrides, accounts),
         selection=selection,
         saved=saved,
+        roster=Roster(in_force),
         places=SharedSlots(world.parallelism),
     )
     started_ms = world.clock.wall_ms()
-    runs = [AccountRun(world, selection.of(account), facts) for account in accounts]
+    runs = [AccountRun(world, account, facts) for account in in_force]
     if confirm is None:
         results = await _independently(runs)
     else:
@@ -81,10 +85,11 @@ async def _independently(runs: Sequence[AccountRun]) -> list[AccountResult]:
     slots = asyncio.Semaphore(ACCOUNTS_AT_ONCE)
 
     async def one(run: AccountRun) -> AccountResult:
-        async with slots, AsyncExitStack() as stack:
+        async with AsyncExitStack() as stack:
             try:
                 with Containment(f"applying {run.name}", run.trace):
                     await run.connect()
+                    await stack.enter_async_context(slots)
                     await run.open(stack)
                     plan = await run.prepare()
                     return await run.execute(plan)

@@ -9,15 +9,15 @@ from reconcile.errors import Containment, ReconcileError
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import PlanError
 from reconcile.planning.order import worst
-from reconcile.usecases.account import as_error, guarded_look, identify
+from reconcile.usecases.account import as_error, guarded_look
+from reconcile.usecases.account_identity import ACCOUNTS_AT_ONCE, Reached, Roster, reach
 from reconcile.usecases.explain import Drift, Reading, drift_of
-from reconcile.usecases.plan import ACCOUNTS_AT_ONCE
 from reconcile.usecases.world import World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountDrift:
-    """One account's drift; ``exit_code`` 1 where it could not be read, else 0.
+    """One account's drift; ``exit_code`` 1 where it could not be read, 4 where it was refused, else 0.
 
     ``observed_wall_ms`` is the Unix time of the look, None where there was none; ``state_file`` the declaring file.
     """
@@ -49,27 +49,27 @@ class AccountDrift:
 async def drift(world: World, accounts: Sequence[DesiredAccount]) -> tuple[AccountDrift, ...]:
     """What moved on every account, each with its own fate."""
     slots = asyncio.Semaphore(ACCOUNTS_AT_ONCE)
+    roster = Roster(accounts)
+
+    async def drifted(desired: DesiredAccount) -> AccountDrift:
+        reached = await roster.join(desired, lambda: reach(world, desired, read_only=True))
+        async with slots:
+            return await _drifted(world, desired, reached)
 
     async def one(desired: DesiredAccount) -> AccountDrift:
-        async with slots:
-            return await _drift_one(world, desired)
+        try:
+            with Containment(f"reading the drift of {desired.name}", world.trace):
+                return await drifted(desired)
+        except ReconcileError as error:
+            failure, code = as_error(error, desired)
+            return AccountDrift(account=desired.name, state_file=desired.path, errors=(failure,), exit_code=code)
 
     return tuple(await together(one(desired) for desired in accounts))
 
 
-async def _drift_one(world: World, desired: DesiredAccount) -> AccountDrift:
-    try:
-        with Containment(f"reading the drift of {desired.name}", world.trace):
-            return await _drifted(world, desired)
-    except ReconcileError as error:
-        failure, code = as_error(error, desired)
-        return AccountDrift(account=desired.name, state_file=desired.path, errors=(failure,), exit_code=code)
-
-
-async def _drifted(world: World, desired: DesiredAccount) -> AccountDrift:
-    connection = world.connect(desired, True)  # noqa: FBT003 - read only
-    identity = await identify(connection)
-    state = world.store.read(identity)
+async def _drifted(world: World, desired: DesiredAccount, reached: Reached) -> AccountDrift:
+    connection = reached.connection
+    state = world.store.read(reached.account.journal)
     look, held = await guarded_look(world, desired, connection.writer, state)
     reading = Reading(reader=connection.writer, desired=desired, state=state, look=look, held=held)
     found = await together(drift_of(reading, target) for target in desired.targets)

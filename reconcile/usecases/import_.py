@@ -5,10 +5,12 @@ plan made from the file finds nothing to do. What cannot be declared is left out
 our own last step is never written: the import waits for a better look, and fails without one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from reconcile.errors import ReadFailed
+from reconcile.concurrency import together
+from reconcile.errors import Declined, ReadFailed, ReconcileError
 from reconcile.journal.state import JournalState
 from reconcile.model.account import (
     Address,
@@ -23,7 +25,8 @@ from reconcile.model.account import (
 from reconcile.model.plan import Status
 from reconcile.planning import order as planner
 from reconcile.render.values import why
-from reconcile.usecases.account import guarded_look, identify
+from reconcile.usecases.account import guarded_look
+from reconcile.usecases.account_identity import Reached, Roster, may_be_same, reach, several_files
 from reconcile.usecases.world import Connection, World
 
 TOLERANCE = Percent(value=Decimal("0.5"))
@@ -44,15 +47,20 @@ class ImportResult:
     observed_wall_ms: int
 
 
-async def import_account(world: World, account: DesiredAccount, *, crossed: bool) -> ImportResult:
+async def import_account(
+    world: World, account: DesiredAccount, *, crossed: bool, beside: Sequence[DesiredAccount] = ()
+) -> ImportResult:
     """Read the account that ``account`` names (its targets and mode are ignored); ``crossed`` declares crossed too.
 
-    Raises InputError, JournalError, and ReadFailed: also where an amount may predate our own last step.
+    ``beside`` are the state files that will stand beside the new one. Raises InputError, JournalError, ReadFailed (also
+    where an amount may predate our own last step), and Declined (key ``account``) where one of the files is for the
+    same account.
     """
-    connection = world.connect(account, True)  # noqa: FBT003 - read only
-    identity = await identify(connection)
-    reader = connection.writer
-    look, found = await _sound(world, account, connection, world.store.read(identity), crossed=crossed)
+    reached, unknown = await _alone(world, account, beside)
+    reader = reached.connection.writer
+    account = replace(account, uid=reached.account.uid)
+    state = world.store.read(reached.account.journal)
+    look, found = await _sound(world, account, reached.connection, state, crossed=crossed)
     planned = planner.plan_account(
         found,
         look,
@@ -60,15 +68,49 @@ async def import_account(world: World, account: DesiredAccount, *, crossed: bool
         traits=reader.traits,
         plan_id="import",
         observed_wall_ms=world.clock.wall_ms(),
-        identity=identity,
+        identity=reached.account.journal,
     )
-    notes = [*_left_out(look, crossed=crossed), *(error.message for error in planned.errors)]
+    if found.uid is None:
+        unknown = ["the exchange does not tell this key which account it belongs to, so no uid is pinned", *unknown]
+    notes = [*unknown, *_left_out(look, crossed=crossed), *(error.message for error in planned.errors)]
     notes += [
         f"{entry.address}: {why(entry)}"
         for entry in planned.entries
         if entry.status not in {Status.IN_SYNC, Status.UNMANAGED}
     ]
     return ImportResult(desired=found, notes=tuple(notes), observed_wall_ms=world.clock.wall_ms())
+
+
+async def _alone(world: World, account: DesiredAccount, beside: Sequence[DesiredAccount]) -> tuple[Reached, list[str]]:
+    """The way to the account where no file beside it is for the same one, and which files cannot be told from it.
+
+    A pin tells without a key; the account of a file without one is asked of the exchange.
+    """
+    rivals = [other for other in beside if may_be_same(account, other)]
+    asked = [other for other in rivals if other.uid is None]
+    roster = Roster([account, *asked])
+    unknown: list[str] = []
+
+    async def join(other: DesiredAccount) -> Reached | None:
+        try:
+            return await roster.join(other, lambda: reach(world, other, read_only=True))
+        except ReconcileError as error:
+            if other is account:
+                raise
+            if not isinstance(error, Declined):
+                unknown.append(f"whether {other.path} is for the same account cannot be told: {error}")
+            return None
+
+    reached = (await together(map(join, [account, *asked])))[0]
+    if reached is None:
+        raise RuntimeError("an account was neither reached nor refused")
+    if reached.account.uid is None:
+        why = "the exchange tells this key no id"
+        pinned = [other.path for other in rivals if other.uid is not None]
+        unknown += [f"whether {path} is for the same account cannot be told: {why}" for path in pinned]
+    elif same := [other for other in rivals if other.uid == reached.account.uid]:
+        raise several_files(account, [account, *same])
+    return reached, sorted(unknown)
 
 
 async def _sound(

@@ -24,7 +24,8 @@ from reconcile.errors import Declined, InputError, Interrupted, ReadFailed, Reco
 from reconcile.journal.identity import NOBODY, notes_of
 from reconcile.journal.records import Noted
 from reconcile.model.account import DesiredAccount
-from reconcile.usecases.account import as_error, identify
+from reconcile.usecases.account import as_error
+from reconcile.usecases.account_identity import ask
 from reconcile.usecases.world import World
 
 LONGEST_WAIT_MS = 2_000
@@ -69,7 +70,8 @@ async def whose(world: World, desired: DesiredAccount, error: ReconcileError) ->
     if not isinstance(error, ReadFailed | Interrupted):
         with suppress(ReadFailed, Interrupted, TimeoutError):
             async with asyncio.timeout(LONGEST_WAIT_MS / 1000):
-                return await until(world.stop, identify(connection), doing="asking whose account it is")
+                work = ask(world, connection)
+                return (await until(world.stop, work, doing="asking whose account it is")).journal
     return connection.identify(None)
 
 

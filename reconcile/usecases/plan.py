@@ -8,11 +8,9 @@ from reconcile.errors import Containment, ReconcileError
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import AccountPlan, Plan
 from reconcile.planning import targets as target_globs
-from reconcile.usecases.account import Selection, failed_plan, identify, plan_account
+from reconcile.usecases.account import Selection, failed_plan, plan_account
+from reconcile.usecases.account_identity import ACCOUNTS_AT_ONCE, Reached, Roster, reach
 from reconcile.usecases.world import World
-
-ACCOUNTS_AT_ONCE = 64
-"""How many accounts are in work at once; the requests in flight are bounded by the wire."""
 
 
 async def plan(
@@ -30,12 +28,21 @@ async def plan(
     in_force = [selection.of(account) for account in accounts]
     plan_id = world.new_id()
     slots = asyncio.Semaphore(ACCOUNTS_AT_ONCE)
+    roster = Roster(in_force)
+
+    async def planned(desired: DesiredAccount) -> AccountPlan:
+        reached = await roster.join(desired, lambda: reach(world, desired, read_only=True))
+        async with slots:
+            return await _planned(world, desired, reached, plan_id=plan_id, selection=selection)
 
     async def one(desired: DesiredAccount) -> AccountPlan:
-        async with slots:
-            return await _plan_one(world, desired, plan_id=plan_id, selection=selection)
+        try:
+            with Containment(f"planning {desired.name}", world.trace):
+                return await planned(desired)
+        except ReconcileError as error:
+            return failed_plan(desired, error)
 
-    planned = await together(one(desired) for desired in in_force)
+    made = await together(one(desired) for desired in in_force)
     created_ms = world.clock.wall_ms()
     return Plan(
         plan_id=plan_id,
@@ -44,7 +51,7 @@ async def plan(
         expires_ms=created_ms + expires_ms,
         git_commit=git_commit,
         overrides=flat_overrides(overrides, accounts),
-        accounts=tuple(planned),
+        accounts=tuple(made),
     )
 
 
@@ -57,23 +64,21 @@ def flat_overrides(overrides: Mapping[str, Mapping[str, str]], accounts: Sequenc
     }
 
 
-async def _plan_one(world: World, desired: DesiredAccount, *, plan_id: str, selection: Selection) -> AccountPlan:
-    try:
-        with Containment(f"planning {desired.name}", world.trace):
-            return await _planned(world, desired, plan_id=plan_id, selection=selection)
-    except ReconcileError as error:
-        return failed_plan(desired, error)
-
-
-async def _planned(world: World, desired: DesiredAccount, *, plan_id: str, selection: Selection) -> AccountPlan:
-    connection = world.connect(desired, True)  # noqa: FBT003 - read only
-    identity = await identify(connection)
-    state = world.store.read(identity)
+async def _planned(
+    world: World, desired: DesiredAccount, reached: Reached, *, plan_id: str, selection: Selection
+) -> AccountPlan:
+    state = world.store.read(reached.account.journal)
     made = await plan_account(
-        world, desired, connection, state, identity=identity, plan_id=plan_id, selection=selection
+        world,
+        desired,
+        reached.connection,
+        state,
+        identity=reached.account.journal,
+        plan_id=plan_id,
+        selection=selection,
     )
     if not state.records:
         return made
     from reconcile.usecases.explain import with_reasons  # noqa: PLC0415 - only what was applied has moved since
 
-    return await with_reasons(connection.writer, state, made)
+    return await with_reasons(reached.connection.writer, state, made)

@@ -21,6 +21,7 @@ from reconcile.protocol.slots import SharedSlots
 from reconcile.render.json import digest as digest_of
 from reconcile.render.json import entry_document, policy_document
 from reconcile.usecases.account import Selection, grace_ms
+from reconcile.usecases.account_identity import Roster
 from reconcile.usecases.limits_in_force import recorded
 from reconcile.usecases.movements import MovementRecord
 from reconcile.usecases.notes import head_of, note, refusal, whose
@@ -36,7 +37,7 @@ _STEP = ("step_id", "action", "amount", "before", "after", "from", "to")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
     """What all accounts of one invocation share. ``saved`` is the reviewed plan being applied, None otherwise;
-    ``places`` are those on the one wire."""
+    ``places`` are those on the one wire, ``roster`` tells which accounts are the same."""
 
     run_id: str
     plan_id: str
@@ -46,6 +47,7 @@ class RunFacts:
     overrides: Mapping[str, str]
     selection: Selection
     saved: SavedPlan | None
+    roster: Roster
     places: SharedSlots | None = None
 
 

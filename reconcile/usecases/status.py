@@ -14,7 +14,8 @@ from reconcile.model.account import Address, DesiredAccount, Policy, PositionMod
 from reconcile.model.status import AccountStatus, OpenStep
 from reconcile.model.traits import TRAITS
 from reconcile.statefile.fields import NAME_PATTERN, PREFIX_PATTERN
-from reconcile.usecases.account import as_error, grace_ms, identify
+from reconcile.usecases.account import as_error, grace_ms
+from reconcile.usecases.account_identity import reach
 from reconcile.usecases.notes import head_of, note, refusal
 from reconcile.usecases.world import World
 
@@ -47,8 +48,8 @@ async def _status_one(world: World, desired: DesiredAccount) -> AccountStatus:
     try:
         with Containment(f"reading the status of {desired.name}", world.trace):
             frozen = await world.frozen(desired.name)
-            connection = world.connect(desired, True)  # noqa: FBT003 - read only
-            identity = await identify(connection)
+            reached = await reach(world, desired, read_only=True)
+            connection, identity = reached.connection, reached.account.journal
             frozen = await world.frozen(desired.name, identity)
             state = world.store.read(identity)
             grace = grace_ms(desired, connection.writer)

@@ -16,18 +16,24 @@ from reconcile.usecases import hand_brake
 from reconcile.usecases.informing import Notifier
 
 
+def _no_former(_: str | None) -> tuple[str, ...]:
+    """The journal has had no other name."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
     """A way to one account.
 
-    ``identify`` gives the journal's identity from the exchange's own account id (None where it tells none); it raises
-    Declined where several journals stand for that account.
+    ``identify`` gives the account's identity from the exchange's own account id (None where it tells none), ``former``
+    the names under which its journal may have begun.
     ``cold_fence`` is False where the state file says that no other program can have sent anything.
     """
 
     writer: Writer
     identify: Callable[[str | None], str]
     cold_fence: bool
+    former: Callable[[str | None], tuple[str, ...]] = _no_former
 
 
 def _no_trace(_: Exception) -> None:

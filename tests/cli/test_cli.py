@@ -234,6 +234,28 @@ def test_an_error_in_a_state_file_is_annotated_on_its_line(tmp_path: Path) -> No
     assert "did you mean" in ended.err
 
 
+def test_two_keys_that_may_be_of_one_account_are_warned_of_and_pins_end_the_warning(tmp_path: Path) -> None:
+    head = 'version = 1\n[account]\nexchange = "okx"\nposition_mode = "hedge"\n'
+    states = tmp_path / "states"
+    states.mkdir()
+    (states / "a.toml").write_text(head + 'name = "a"\nuid = "7"\n')
+    (states / "b.toml").write_text(head + 'name = "b"\n')
+    as_json, as_github, as_page = (
+        run(tmp_path, "validate", str(states), "--format", name) for name in ("json", "github", "markdown")
+    )
+    assert (as_json.code, as_json.json["exit_code"], as_json.json["errors"]) == (0, 0, [])
+    (warning,) = as_json.json["warnings"]
+    assert (warning["key"], warning["file"], warning["line"]) == ("account.uid", str(states / "b.toml"), 2)
+    assert "2 files for OKX v5 live use the keys A, B, and 1 of them pin no account" in warning["message"]
+    assert f"::warning file={states / 'b.toml'},line=2,title=account.uid::" in as_github.out
+    assert "- Warning: " in as_page.out
+    assert "warning: " in as_json.err
+
+    (states / "b.toml").write_text(head + 'name = "b"\nuid = "8"\n')
+    ended = run(tmp_path, "validate", str(states), "--format", "json")
+    assert (ended.code, ended.json["warnings"], ended.err) == (0, [], "")
+
+
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     kept = tmp_path / "plan.json"
     kept.write_text("before")

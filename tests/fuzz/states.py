@@ -25,6 +25,7 @@ credentials = "MAIN"
 amount_step = "0.01"
 grace = "5s"
 cold_start = "wait"
+uid = "44705892343619584"
 
 [defaults]
 margin_type = "isolated"

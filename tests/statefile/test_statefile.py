@@ -33,6 +33,7 @@ from reconcile.model.traits import TRAITS
 from reconcile.statefile import bounds, compiled, lines, plain, resolve, scalars
 from reconcile.statefile.problems import ProblemList
 from reconcile.statefile.schema import StateFile
+from reconcile.statefile.warnings import several_keys
 
 STATES = Path(__file__).parents[2] / "states"
 GOLDEN = Path(__file__).parent / "golden" / "statefile_errors.txt"
@@ -379,6 +380,54 @@ def test_two_files_cannot_be_one_exchange_account(write: Write, first: dict[str,
 def test_files_of_different_accounts_go_together(write: Write, first: dict[str, str], second: dict[str, str]) -> None:
     write(_file("a", **first), "1.toml")
     assert [account.name for account in statefile.load([write(_file("b", **second), "2.toml").parent])] == ["a", "b"]
+
+
+def test_two_files_cannot_pin_one_account(write: Write) -> None:
+    write(_file("a", credentials="ONE", uid="xY"), "1.toml")
+    second = _file("b", credentials="TWO", uid="xY", endpoint="https://proxy.example.com")
+    assert _messages(write(second, "2.toml").parent) == [
+        (
+            "2.toml:2: account.uid: the same exchange account as in 1.toml:2 (exchange, product and uid agree); "
+            "expected one file for each account"
+        )
+    ]
+
+
+@pytest.mark.parametrize("changed", [{"uid": "xy"}, {"endpoint": "testnet"}, {"exchange": "okx"}])
+def test_pins_of_different_accounts_go_together(write: Write, changed: dict[str, str]) -> None:
+    write(_file("a", credentials="ONE", uid="xY"), "1.toml")
+    found = statefile.load([write(_file("b", **{"credentials": "TWO", "uid": "xY", **changed}), "2.toml").parent])
+    assert [account.uid for account in found] == ["xY", changed.get("uid", "xY")]
+
+
+# ---- warnings
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "warned"),
+    [
+        ({}, {"credentials": "B"}, True),
+        ({"uid": "x"}, {"credentials": "B"}, True),
+        ({}, {"credentials": "B", "endpoint": "https://proxy.example.com"}, True),
+        ({"uid": "x"}, {"credentials": "B", "uid": "y"}, False),
+        ({}, {"credentials": "B", "endpoint": "testnet"}, False),
+        ({}, {"credentials": "B", "exchange": "okx"}, False),
+        ({"endpoint": "sandbox"}, {"credentials": "B", "endpoint": "sandbox"}, False),
+        ({"exchange": "bitget"}, {"exchange": "bitget", "credentials": "B", "product": "COIN-FUTURES"}, False),
+    ],
+)
+def test_several_keys_of_one_exchange_are_warned_of(
+    write: Write,
+    first: dict[str, str],
+    second: dict[str, str],
+    warned: bool,  # noqa: FBT001
+) -> None:
+    write(_file("a", **first), "1.toml")
+    found = list(several_keys(statefile.load([write(_file("b", **second), "2.toml").parent])))
+    assert len(found) == warned
+    if warned:
+        assert "use the keys B, SAME, and" in str(found[0])
+        assert f"{2 - ('uid' in first)} of them pin no account" in str(found[0])
 
 
 # ---- which files

@@ -217,6 +217,21 @@ def test_the_written_file_plans_to_no_change(tmp_path: Path) -> None:
     assert cli_kit.run(tmp_path, "plan", str(file), "--detailed-exitcode").code == 0
 
 
+def test_the_written_file_pins_the_account(tmp_path: Path) -> None:
+    ended = cli_kit.run(tmp_path, *SANDBOX)
+    pinned = tomllib.loads(ended.out)["account"]["uid"]
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text(ended.out.replace(f'uid = "{pinned}"', 'uid = "another"'))
+    refused = cli_kit.run(tmp_path, "plan", str(wrong), "--format", "json")
+    assert refused.code == 4
+    (error,) = refused.json["accounts"][0]["errors"]
+    assert error["key"] == "account"
+    assert (
+        f"pins [account] uid another, but Binance USD-M says that the key of DEMO belongs to account {pinned}"
+        in (error["message"])
+    )
+
+
 def test_a_file_that_is_there_is_never_overwritten(tmp_path: Path) -> None:
     file = tmp_path / "demo.toml"
     file.write_text("mine")

@@ -24,7 +24,8 @@ def standing(account: AccountPlan, frozen: str | None) -> tuple[str, str]:
     """The account's own state in a word or two, and what there is to say about it."""
     if account.errors:
         first = account.errors[0]
-        return f"{'unreadable' if account.observed is None else 'refused'} ({first.key})", first.message
+        is_refused = account.observed is not None or account.exit_code == 4
+        return f"{'refused' if is_refused else 'unreadable'} ({first.key})", first.message
     return ("ok", "") if frozen is None else ("frozen", frozen)
 
 

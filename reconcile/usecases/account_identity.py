@@ -1,0 +1,159 @@
+"""Which exchange account a state file reaches, and whether another state file of the invocation reaches it too.
+
+Two state files for one account would undo each other in every run, and two keys of one account would each add what is
+missing. Files cannot tell: keys are named there, not shown. So the exchange is asked before anything is planned, and
+where several files reach one account, each of them is refused.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from reconcile.connect import endpoints
+from reconcile.errors import Declined
+from reconcile.journal.identity import in_use
+from reconcile.model.account import DesiredAccount
+from reconcile.model.traits import TRAITS, environment
+from reconcile.usecases.world import Connection, World
+
+ACCOUNTS_AT_ONCE = 64
+"""How many accounts are in work at once; the requests in flight are bounded by the wire."""
+_MOST_NAMED = 10
+"""How many files one error names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountIdentity:
+    """Which exchange account was reached.
+
+    ``name`` is its identity (``journal.identity``), ``journal`` the name that its journal has, which may have begun
+    before the exchange was asked. ``uid`` is the exchange's own id, None where it tells this key none.
+    """
+
+    name: str
+    journal: str
+    uid: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """A way to an account, and which account it is."""
+
+    connection: Connection
+    account: AccountIdentity
+
+
+async def identify(world: World, desired: DesiredAccount, connection: Connection) -> AccountIdentity:
+    """Ask the exchange which account answers.
+
+    Raises ReadFailed, and Declined (key ``account``) where it is not the one that the state file pins, or where several
+    journals stand for it.
+    """
+    found = await ask(world, connection)
+    check_pin(desired, found.uid)
+    return found
+
+
+async def ask(world: World, connection: Connection) -> AccountIdentity:
+    """Which account answers, whatever a state file pins. Raises ReadFailed, and Declined for several journals."""
+    await connection.writer.sync_time()
+    uid = await connection.writer.account_uid()
+    name, former = connection.identify(uid), connection.former(uid)
+    journal = in_use(name, former, world.store.identities() if former else ())
+    return AccountIdentity(name=name, journal=journal, uid=uid)
+
+
+async def reach(world: World, desired: DesiredAccount, *, read_only: bool) -> Reached:
+    """Connect to an account and ask which one it is. Raises InputError and what ``identify`` raises."""
+    connection = world.connect(desired, read_only)
+    return Reached(connection=connection, account=await identify(world, desired, connection))
+
+
+def check_pin(desired: DesiredAccount, uid: str | None) -> None:
+    """Raise Declined unless the account that answers (None: the exchange tells no id) is the one that is pinned."""
+    if desired.uid is None or desired.uid == uid:
+        return
+    exchange = TRAITS[desired.exchange].title
+    doing = f"identifying {desired.name}: its state file pins [account] uid {desired.uid}, but {exchange}"
+    if uid is None:
+        raise Declined(
+            "account",
+            f"{doing} does not tell which account the key of {desired.credentials} belongs to; give the key the "
+            "permission that docs/exchanges names, or take uid out of the file",
+        )
+    raise Declined(
+        "account",
+        f"{doing} says that the key of {desired.credentials} belongs to account {uid}; nothing is sent; use that "
+        "account's key, or correct uid",
+    )
+
+
+_Place = tuple[str, ...]
+
+
+class Roster:
+    """The accounts of one invocation: who has been identified, as what, and who may still turn out to be the same.
+
+    An account goes on once every other one that may be the same is identified or has failed. Accounts of different
+    exchanges, products or environments do not wait for each other, nor do two with different pins.
+    """
+
+    def __init__(self, accounts: Sequence[DesiredAccount]) -> None:
+        self._slots = asyncio.Semaphore(ACCOUNTS_AT_ONCE)
+        self._open = Counter(map(_group, accounts))
+        self._closed = {group: asyncio.Event() for group in self._open}
+        self._reached: dict[str, list[DesiredAccount]] = {}
+
+    async def join(self, desired: DesiredAccount, work: Callable[[], Awaitable[Reached]]) -> Reached:
+        """What ``work`` reaches; each account joins once.
+
+        Raises what ``work`` raises, and Declined (key ``account``) where another account of the invocation is the same.
+        """
+        try:
+            async with self._slots:
+                reached = await work()
+            self._reached.setdefault(reached.account.name, []).append(desired)
+        finally:
+            group = _group(desired)
+            self._open[group] -= 1
+            if not self._open[group]:
+                self._closed[group].set()
+        for event in self._rivals(desired):
+            await event.wait()
+        same = self._reached[reached.account.name]
+        if len(same) > 1:
+            raise several_files(desired, same)
+        return reached
+
+    def _rivals(self, desired: DesiredAccount) -> list[asyncio.Event]:
+        place, pin = _group(desired)
+        if pin is None:
+            return [event for (other, _), event in self._closed.items() if other == place]
+        return [event for found in (None, pin) if (event := self._closed.get((place, found))) is not None]
+
+
+def _group(desired: DesiredAccount) -> tuple[_Place, str | None]:
+    """Accounts in different places are never the same; nor are accounts with different pins."""
+    kind = endpoints.same_place(desired.exchange, desired.endpoint)
+    if kind == "sandbox":
+        return ("sandbox", desired.name), None
+    return (desired.exchange, environment(kind), desired.product or ""), desired.uid
+
+
+def may_be_same(one: DesiredAccount, other: DesiredAccount) -> bool:
+    """Whether the exchange alone can tell two state files' accounts apart, pins left aside."""
+    return _group(one)[0] == _group(other)[0]
+
+
+def several_files(desired: DesiredAccount, same: Sequence[DesiredAccount]) -> Declined:
+    """The refusal (key ``account``) of one of several state files that reach the same account."""
+    named = sorted(f"{account.path or account.name} (credentials {account.credentials})" for account in same)
+    more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
+    files = ", ".join(named[:_MOST_NAMED]) + more
+    exchange = TRAITS[desired.exchange].title
+    return Declined(
+        "account",
+        f"identifying {desired.name}: {len(named)} state files reach one {exchange} account: {files}; nothing is sent "
+        "for any of them; keep one file for the account, or give each its own account's key",
+    )
