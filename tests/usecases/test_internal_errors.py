@@ -78,7 +78,8 @@ def broken(scene: Scene, *bugs: Bug, name: str = "main") -> World:
 
     def connect(account: DesiredAccount, read_only: bool) -> Connection:  # noqa: FBT001 - the world's signature
         made = world.connect(account, read_only)
-        made = replace(made, identify=lambda _: f"account-{account.name}")  # two files are two accounts here
+        if account.name == "sick":  # another account than the one beside it
+            made = replace(made, identify=lambda _: "account-sick")
         return replace(made, writer=Broken(made.writer, bugs)) if account.name == name else made
 
     return replace(world, connect=connect)
