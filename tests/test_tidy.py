@@ -104,6 +104,33 @@ def test_imports_name_the_module_and_are_never_relative(module: Module) -> None:
     assert [node.lineno for node in ast.walk(module.tree) if isinstance(node, ast.ImportFrom) and node.level] == []
 
 
+# One name, one address.
+
+
+def classes() -> dict[str, set[str]]:
+    """Every class of the package, with the modules that define one of that name."""
+    found: dict[str, set[str]] = {}
+    for module in MODULES:
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name, set()).add(module.name)
+    return found
+
+
+def test_a_class_name_names_one_class() -> None:
+    assert {name: where for name, where in classes().items() if len(where) > 1} == {}
+
+
+PARTICIPLES = {
+    "Asked", "Checked", "Counted", "Fixed", "Found", "Imported", "Informing", "Kept", "Known", "Left", "Moved", "Said",
+    "Seen", "Sending", "Standing", "Told", "Undoing", "Was",
+}  # fmt: skip
+
+
+def test_a_class_is_named_by_a_noun() -> None:
+    assert {name for name in classes() if name.lstrip("_") in PARTICIPLES} == set()
+
+
 # The pure core.
 
 SERIAL = ("render.saved", "render.schemas", "render.schema_types", "render.schemas_audit")

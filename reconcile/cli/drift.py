@@ -52,4 +52,4 @@ def drift(session: Invocation, *, paths: tuple[str, ...], detailed_exitcode: boo
             "github": lambda: render.github(found),
         }
     )
-    return worst([written, *(account.code(detailed=detailed_exitcode) for account in found)])
+    return worst([written, *(workflow.exit_code(account, detailed=detailed_exitcode) for account in found)])

@@ -21,7 +21,7 @@ _NARROWEST = 40
 FORMATS = ("text", "json", "markdown", "github", "csv")
 
 
-class Look(TypedDict):
+class TextStyle(TypedDict):
     """How text is shown: in colour or not, and in how many columns (None: lines are as long as they are)."""
 
     color: bool
@@ -118,11 +118,11 @@ class Invocation:
             return None
         return max(columns, _NARROWEST) if columns else None
 
-    def look_of(self, stream: TextIO) -> Look:
+    def look_of(self, stream: TextIO) -> TextStyle:
         """How text is to look on that stream; plain while a document goes into a file."""
         if self._into_file:
-            return Look(color=False, columns=None)
-        return Look(color=self.color_on(stream), columns=self.columns_of(stream))
+            return TextStyle(color=False, columns=None)
+        return TextStyle(color=self.color_on(stream), columns=self.columns_of(stream))
 
     def check_files(self, *more: str | None) -> None:
         """Raise InputError now if a file that is to be written at the end could not be."""

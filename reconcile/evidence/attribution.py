@@ -14,6 +14,7 @@ from reconcile.evidence.verdict import CLOCK_AHEAD_MS, match_rows, without_ours
 from reconcile.journal.records import Effect
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address
+from reconcile.model.drift import Share
 from reconcile.model.ledger import Cause, LedgerRow, summing
 from reconcile.money import ZERO, minus, parse, plus, total
 
@@ -23,15 +24,6 @@ ORDER = (Cause.FUNDING, Cause.FILL, Cause.MANUAL, Cause.AUTO, Cause.OTHER, UNSET
 """Causes in the order in which they are told."""
 CONTAINED_MS = 60_000
 """How long after our step a row may be part of the margin that was seen after it, and so of the baseline."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
-    """What one cause did to a margin: ``amount`` signed, in the asset; ``at_ms`` the exchange time of its last row."""
-
-    cause: str
-    amount: Decimal
-    at_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,10 +15,11 @@ from decimal import Decimal
 from itertools import combinations, islice, permutations, product
 from typing import Any
 
-from reconcile.evidence.attribution import UNEXPLAINED, Share, certain, explaining, shares_of
+from reconcile.evidence.attribution import UNEXPLAINED, certain, explaining, shares_of
 from reconcile.evidence.verdict import CLOCK_AHEAD_MS, signed_amount
 from reconcile.journal.records import IntentStatus, UnreportedStep
 from reconcile.model.account import Address
+from reconcile.model.drift import Share
 from reconcile.model.ledger import Cause, LedgerRow
 from reconcile.money import ZERO, minus, plain, plus, total
 

@@ -1,15 +1,12 @@
 """Drift as text, JSON, Markdown and annotations; and the same words as the reason of a change in a plan.
 
-A line reads ``BTCUSDT.long −14.2 USDT: funding −4.2, manual −10 at 09:14``; times of day are UTC. The shapes below
-are what this module needs; the conduct layer's values have them.
+A line reads ``BTCUSDT.long −14.2 USDT: funding −4.2, manual −10 at 09:14``; times of day are UTC.
 """
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Protocol
 
-from reconcile.model.account import Address
-from reconcile.model.plan import PlanError
+from reconcile.model.drift import AccountDrift, Drift, Share
 from reconcile.money import plain
 from reconcile.render import json
 from reconcile.render.columns import fit
@@ -20,61 +17,6 @@ from reconcile.render.values import change, clean, rfc3339
 DRIFT_FORMAT = "reconcile.drift/1"
 _UNTIMED = {"funding", "unexplained"}
 """Causes that come in many rows, or in none: a time would say nothing."""
-
-
-class Share(Protocol):
-    """What one cause did: a signed amount, and the exchange time of its last row (None for no row)."""
-
-    @property
-    def cause(self) -> str: ...
-    @property
-    def amount(self) -> Decimal: ...
-    @property
-    def at_ms(self) -> int | None: ...
-
-
-class Entry(Protocol):
-    """One address, compared with what was last applied."""
-
-    @property
-    def address(self) -> Address: ...
-    @property
-    def asset(self) -> str: ...
-    @property
-    def baseline(self) -> str: ...
-    @property
-    def expected(self) -> Decimal: ...
-    @property
-    def observed(self) -> Decimal: ...
-    @property
-    def drift(self) -> Decimal: ...
-    @property
-    def tolerance(self) -> Decimal: ...
-    @property
-    def is_beyond(self) -> bool: ...
-    @property
-    def causes(self) -> Sequence[Share]: ...
-    @property
-    def line(self) -> int | None: ...
-    @property
-    def held(self) -> str | None: ...
-
-
-class Account(Protocol):
-    """One account's drift."""
-
-    @property
-    def account(self) -> str: ...
-    @property
-    def state_file(self) -> str: ...
-    @property
-    def observed_wall_ms(self) -> int | None: ...
-    @property
-    def entries(self) -> Sequence[Entry]: ...
-    @property
-    def errors(self) -> Sequence[PlanError]: ...
-    @property
-    def exit_code(self) -> int: ...
 
 
 def moved(drift: Decimal, causes: Sequence[Share], *, now_ms: int | None) -> str:
@@ -97,7 +39,7 @@ def _share(share: Share, now_ms: int | None) -> str:
     return f"{text} at {day}{at[11:16]}"
 
 
-def document(accounts: Sequence[Account]) -> json.Document:
+def document(accounts: Sequence[AccountDrift]) -> json.Document:
     """``reconcile.drift/1``."""
     return {
         "format": DRIFT_FORMAT,
@@ -114,7 +56,7 @@ def document(accounts: Sequence[Account]) -> json.Document:
     }
 
 
-def _document(entry: Entry) -> json.Document:
+def _document(entry: Drift) -> json.Document:
     return {
         "address": str(entry.address),
         "asset": entry.asset,
@@ -136,13 +78,13 @@ def _cause(share: Share) -> json.Document:
     return found
 
 
-def text(accounts: Sequence[Account], *, columns: int | None = None) -> str:
+def text(accounts: Sequence[AccountDrift], *, columns: int | None = None) -> str:
     """For a person: one line per address that moved, what is beyond its tolerance first; the last line sums up."""
     lines = [line for account in accounts for line in _account(account)]
     return fit("\n".join([*lines, summary(accounts)]), columns) + "\n"
 
 
-def _account(account: Account) -> list[str]:
+def _account(account: AccountDrift) -> list[str]:
     lines = [clean(account.account)]
     lines += [clean(f"  ! {error.key}: {error.message}") for error in account.errors]
     for entry in _held(account.entries):
@@ -157,32 +99,32 @@ def _account(account: Account) -> list[str]:
     return lines
 
 
-def _line(entry: Entry, now_ms: int | None) -> str:
+def _line(entry: Drift, now_ms: int | None) -> str:
     """``BTCUSDT.long −14.2 USDT: funding −4.2, manual −10 at 09:14``."""
     amount, colon, causes = moved(entry.drift, entry.causes, now_ms=now_ms).partition(":")
     return clean(f"{entry.address} {amount} {entry.asset}{colon}{causes}")
 
 
-def _as_read(entry: Entry, now_ms: int | None) -> str:
+def _as_read(entry: Drift, now_ms: int | None) -> str:
     """``read −14.20 USDT: funding −4.20``: what a reading shows that may be an old one."""
     amount, colon, causes = moved(entry.drift, entry.causes, now_ms=now_ms).partition(":")
     return f"read {amount} {entry.asset}{colon}{causes}"
 
 
-def _held(entries: Sequence[Entry]) -> list[Entry]:
+def _held(entries: Sequence[Drift]) -> list[Drift]:
     return [entry for entry in entries if entry.held is not None]
 
 
-def _quiet(entries: Sequence[Entry]) -> int:
+def _quiet(entries: Sequence[Drift]) -> int:
     return sum(1 for entry in entries if entry.drift == 0 and entry.held is None)
 
 
-def _by_attention(entries: Sequence[Entry]) -> list[Entry]:
+def _by_attention(entries: Sequence[Drift]) -> list[Drift]:
     known = (entry for entry in entries if entry.drift != 0 and entry.held is None)
     return sorted(known, key=lambda entry: not entry.is_beyond)
 
 
-def summary(accounts: Sequence[Account]) -> str:
+def summary(accounts: Sequence[AccountDrift]) -> str:
     """One line: how many drifted, how many did not, and of how many that is not known."""
     entries = [entry for account in accounts for entry in account.entries]
     beyond = sum(1 for entry in entries if entry.is_beyond)
@@ -197,7 +139,7 @@ def summary(accounts: Sequence[Account]) -> str:
     return f"Drift: {', '.join(parts)} (times are UTC)."
 
 
-def markdown(accounts: Sequence[Account]) -> str:
+def markdown(accounts: Sequence[AccountDrift]) -> str:
     """A table per account of what moved, under one line that sums up."""
     page = Page()
     page.add(f"### {quote(summary(accounts))}")
@@ -216,7 +158,7 @@ def markdown(accounts: Sequence[Account]) -> str:
     return page.finish([])
 
 
-def _row(entry: Entry, now_ms: int | None) -> str:
+def _row(entry: Drift, now_ms: int | None) -> str:
     if entry.held is not None:
         cells = ["❓", code(str(entry.address)), plain(entry.expected), plain(entry.observed), "unknown"]
         return f"| {' | '.join(cells)} | {quote(f'{entry.held} ({_as_read(entry, now_ms)})')} |"
@@ -227,7 +169,7 @@ def _row(entry: Entry, now_ms: int | None) -> str:
     return f"| {' | '.join(cells)} | **{quote(amount)}** {quote(entry.asset)} | {quote(causes.strip() + never)} |"
 
 
-def github(accounts: Sequence[Account]) -> str:
+def github(accounts: Sequence[AccountDrift]) -> str:
     """A warning on the line of every position that drifted beyond its tolerance, or of which that is not known; an
     error where nothing was read."""
     parts = []
@@ -247,7 +189,7 @@ def github(accounts: Sequence[Account]) -> str:
     return "".join(parts)
 
 
-def _annotated(entry: Entry, now_ms: int | None) -> str:
+def _annotated(entry: Drift, now_ms: int | None) -> str:
     if entry.held is not None:
         return f"unknown: {entry.held} ({_as_read(entry, now_ms)})"
     return f"drifted {moved(entry.drift, entry.causes, now_ms=now_ms)}"

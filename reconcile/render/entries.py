@@ -36,7 +36,7 @@ _INDENT = " " * 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class EntryLine:
     """One line: its mark, its first cells, then numbers with what stands between them, and notes behind."""
 
     mark: str
@@ -61,7 +61,7 @@ def entries(listed: Sequence[Entry], *, color: bool, columns: int | None = None)
     return laid_out([row for entry in by_attention(listed) for row in _rows(entry)], color=color, columns=columns)
 
 
-def laid_out(rows: Sequence[Row], *, color: bool, columns: int | None) -> list[str]:
+def laid_out(rows: Sequence[EntryLine], *, color: bool, columns: int | None) -> list[str]:
     """Rows as lines of a terminal of so many columns (None: as long as they are)."""
     cells = _cells(rows)
     room = columns is None or all(width(head) + 2 + width(amounts) <= columns for head, amounts in cells)
@@ -82,7 +82,7 @@ def laid_out(rows: Sequence[Row], *, color: bool, columns: int | None) -> list[s
     return lines
 
 
-def _cells(rows: Sequence[Row]) -> list[tuple[str, str]]:
+def _cells(rows: Sequence[EntryLine]) -> list[tuple[str, str]]:
     """Mark and address, and the amounts, each padded to stand under those of the other rows."""
     place = max((width(row.address) for row in rows), default=0)
     asset = max((width(row.asset) for row in rows), default=0)
@@ -102,7 +102,7 @@ def _cells(rows: Sequence[Row]) -> list[tuple[str, str]]:
     ]
 
 
-def _rows(entry: Entry) -> Iterable[Row]:
+def _rows(entry: Entry) -> Iterable[EntryLine]:
     """One row per step of an entry, nearly always one."""
     steps: tuple[Step | None, ...] = entry.steps or (entry.wanted,)
     for step in steps:
@@ -116,7 +116,7 @@ def _rows(entry: Entry) -> Iterable[Row]:
             arrow = "→"
             notes.insert(0, liquidation(step))
         said = tuple(clean(note) for note in notes if note)
-        yield Row(
+        yield EntryLine(
             mark=mark,
             address=clean(str(entry.address)),
             before=before,

@@ -11,7 +11,7 @@ from reconcile.model.plan import AccountPlan, AccountResult, OutcomeKind, Plan, 
 from reconcile.money import plain
 from reconcile.render.columns import fit
 from reconcile.render.conclusion import conclusion
-from reconcile.render.entries import COLOURS, Row, entries, laid_out, legend
+from reconcile.render.entries import COLOURS, EntryLine, entries, laid_out, legend
 from reconcile.render.values import cautions, change, clean, describe, painted, rfc3339, summarize, summary_line
 
 NO_TITLES: Mapping[str, str] = MappingProxyType({})
@@ -80,11 +80,11 @@ def _result(account: AccountResult, *, color: bool, titles: Mapping[str, str], c
     return "\n".join([*lines, *(fit(line, columns) for line in _checks(account))])
 
 
-def _step(step: StepResult, asset: str) -> Row:
+def _step(step: StepResult, asset: str) -> EntryLine:
     sent = "" if step.amount is None else change(-step.amount if step.action == "reduce_margin" else step.amount)
     has_ends = bool(step.before or step.after)
     notes = (step.outcome.value, *(note for note in (step.evidence, step.detail) if note))
-    return Row(
+    return EntryLine(
         mark=_OUTCOME_MARKS[step.outcome],
         address=clean(str(step.address)),
         before=clean(step.before or "?") if has_ends else "",

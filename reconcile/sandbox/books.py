@@ -31,8 +31,8 @@ from reconcile.sandbox.values import (
     Denied,
     Key,
     Market,
-    Origin,
     Refusal,
+    RequestOrigin,
     Setting,
     View,
 )
@@ -216,7 +216,7 @@ class Books:
 
     # ---- margin --------------------------------------------------------------------------------------------------
 
-    def move_margin(self, symbol: str, side: str, amount: Decimal, *, now_ms: int, by: Origin) -> BookPosition:
+    def move_margin(self, symbol: str, side: str, amount: Decimal, *, now_ms: int, by: RequestOrigin) -> BookPosition:
         """Move free balance into an isolated position (amount > 0) or out of it (< 0); returns what it became."""
         market = self._market(symbol)
         self._side(symbol, side)
@@ -244,7 +244,7 @@ class Books:
         return self._shift(position, amount, cause="auto", by=EXCHANGE)
 
     def set_margin_type(
-        self, symbol: str, margin_type: str, *, now_ms: int, by: Origin, algo_orders: bool = True
+        self, symbol: str, margin_type: str, *, now_ms: int, by: RequestOrigin, algo_orders: bool = True
     ) -> None:
         """Change a symbol's margin type. ``algo_orders`` says whether resting conditional orders forbid it."""
         self._market(symbol)
@@ -282,7 +282,7 @@ class Books:
         leverage: Decimal,
         *,
         now_ms: int,
-        by: Origin = EXCHANGE,
+        by: RequestOrigin = EXCHANGE,
         side: str | None = None,
         margin_type: str | None = None,
     ) -> None:
@@ -338,7 +338,7 @@ class Books:
         price: Decimal | None = None,
         margin: Decimal | None = None,
         margin_type: str | None = None,
-        by: Origin = EXCHANGE,
+        by: RequestOrigin = EXCHANGE,
     ) -> BookPosition:
         """Open a position, or add to it, at ``price`` (None: at the mark).
 
@@ -374,7 +374,7 @@ class Books:
         size: Decimal | None = None,
         price: Decimal | None = None,
         margin_type: str | None = None,
-        by: Origin = EXCHANGE,
+        by: RequestOrigin = EXCHANGE,
     ) -> None:
         """Close all of a position, or an unsigned ``size`` of it, at ``price`` (None: at the mark).
 
@@ -395,21 +395,21 @@ class Books:
         left = position.size - part * (1 if position.size > 0 else -1)
         self._book(replace(position, size=left), paid=profit, gained=-back, cause="fill", by=by)
 
-    def reopen(self, symbol: str, side: str, *, now_ms: int, by: Origin = EXCHANGE) -> BookPosition:
+    def reopen(self, symbol: str, side: str, *, now_ms: int, by: RequestOrigin = EXCHANGE) -> BookPosition:
         """Close a position and open the same again at the mark: it has a new identity and fresh initial margin."""
         position = self.position(symbol, side)
         if position is None:
             raise Denied(Refusal.NO_POSITION)
         return self._again(position, position.size, now_ms, by)
 
-    def flip(self, symbol: str, *, now_ms: int, by: Origin = EXCHANGE) -> BookPosition:
+    def flip(self, symbol: str, *, now_ms: int, by: RequestOrigin = EXCHANGE) -> BookPosition:
         """Turn a net position around: closed, and opened the other way."""
         position = self.position(symbol, "net")
         if position is None:
             raise Denied(Refusal.NO_POSITION)
         return self._again(position, -position.size, now_ms, by)
 
-    def _again(self, position: BookPosition, size: Decimal, now_ms: int, by: Origin) -> BookPosition:
+    def _again(self, position: BookPosition, size: Decimal, now_ms: int, by: RequestOrigin) -> BookPosition:
         """Close and open anew, with the initial margin or what free money there is; it cannot end half done."""
         symbol, side, kind = position.key
         market = self.markets[symbol]
@@ -443,11 +443,11 @@ class Books:
             entry = (old.size * old.entry + size * price) / total
         return replace(old, size=total, entry=entry)
 
-    def _shift(self, position: BookPosition, amount: Decimal, *, cause: str, by: Origin) -> BookPosition:
+    def _shift(self, position: BookPosition, amount: Decimal, *, cause: str, by: RequestOrigin) -> BookPosition:
         self._book(position, paid=ZERO, gained=amount, cause=cause, by=by)
         return self.positions[position.key]
 
-    def _book(self, position: BookPosition, *, paid: Decimal, gained: Decimal, cause: str, by: Origin) -> None:
+    def _book(self, position: BookPosition, *, paid: Decimal, gained: Decimal, cause: str, by: RequestOrigin) -> None:
         """The one place where money moves: ``paid`` comes from outside, ``gained`` goes into the position's margin."""
         asset = self.markets[position.symbol].asset
         self._pay(asset, paid)
@@ -558,7 +558,7 @@ class Books:
         self.revision, self.now_ms = counters["revision"], now_ms
 
 
-def _effect(position: BookPosition, change: Decimal, cause: str, by: Origin) -> BookEffect:
+def _effect(position: BookPosition, change: Decimal, cause: str, by: RequestOrigin) -> BookEffect:
     return BookEffect(
         time_ms=position.updated_ms,
         symbol=position.symbol,

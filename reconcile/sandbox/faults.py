@@ -101,7 +101,7 @@ class Scripted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class FaultRule:
     """Which requests a fault happens to; None means any or all. ``chance`` is a probability from 0 to 1."""
 
     fault: Fault
@@ -123,7 +123,7 @@ class Rule:
 class FaultPlan:
     """Rules in order; the first that applies decides. Every rule counts the requests it matches by itself."""
 
-    def __init__(self, rules: Sequence[Rule], *, seed: int = 0) -> None:
+    def __init__(self, rules: Sequence[FaultRule], *, seed: int = 0) -> None:
         self._rules = tuple(rules)
         self._seen = [0] * len(self._rules)
         self._dice = random.Random(seed)
@@ -167,12 +167,12 @@ def _only(given: set[str], known: set[str]) -> None:
         raise ValueError(f"unknown key {key!r}; expected one of {', '.join(sorted(known))}")
 
 
-def _rule(row: Mapping[str, Any], replies: Mapping[str, Answer]) -> Rule:
+def _rule(row: Mapping[str, Any], replies: Mapping[str, Answer]) -> FaultRule:
     _only(set(row), _RULE_KEYS | _LAG_KEYS | _FAULT_KEYS)
     picked = {name: row[name] for name in _RULE_KEYS & set(row)}
     if "nth" in picked:
         picked["nth"] = tuple(int(number) for number in picked["nth"])
-    return Rule(fault=_fault(row, replies), **picked)
+    return FaultRule(fault=_fault(row, replies), **picked)
 
 
 def _fault(row: Mapping[str, Any], replies: Mapping[str, Answer]) -> Fault:

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 
 from reconcile.sandbox.books import Books
 from reconcile.sandbox.http import Lag, Request, SandboxAccount
-from reconcile.sandbox.values import Origin, View
+from reconcile.sandbox.values import RequestOrigin, View
 
 Switches = TypeVar("Switches")
 
@@ -39,7 +39,7 @@ class GateCall(ABC, Generic[Switches]):
     view: View
     now_ms: int
     lag: Lag
-    by: Origin
+    by: RequestOrigin
     switches: Switches
 
     @classmethod
@@ -61,7 +61,7 @@ class GateCall(ABC, Generic[Switches]):
             view=books.as_of(now_ms - lag.positions_ms) if lag.positions_ms else books.view(),
             now_ms=now_ms,
             lag=lag,
-            by=Origin(actor="api", request=request.serial, delivery=request.delivery),
+            by=RequestOrigin(actor="api", request=request.serial, delivery=request.delivery),
             switches=switches,
         )
 

@@ -199,7 +199,7 @@ class BookEffect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class RequestOrigin:
     """Who is doing something: see ``BookEffect``."""
 
     actor: str = "exchange"
@@ -207,8 +207,8 @@ class Origin:
     delivery: int = 0
 
 
-EXCHANGE = Origin()
-HUMAN = Origin(actor="human")
+EXCHANGE = RequestOrigin()
+HUMAN = RequestOrigin(actor="human")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

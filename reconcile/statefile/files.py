@@ -13,7 +13,7 @@ from reconcile.errors import InputError, Problem, StateFileErrors
 from reconcile.model.account import DesiredAccount
 from reconcile.money import whole
 from reconcile.statefile import bounds, compiled, lines, resolve, scalars
-from reconcile.statefile.folders import Search
+from reconcile.statefile.folders import FolderSearch
 from reconcile.statefile.problems import ProblemList
 from reconcile.statefile.resolve import Claim
 
@@ -60,7 +60,7 @@ def beside(path: Path) -> tuple[DesiredAccount, ...]:
 def _files(paths: Sequence[Path], problems: list[Problem]) -> list[Path]:
     """The files that the paths name, each once, in a stable order; none where there are more than may be read."""
     found: dict[str, Path] = {}
-    search = Search(problems)
+    search = FolderSearch(problems)
     for path in paths:
         if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for a name that is too long or may not be read
             before = len(problems)

@@ -17,7 +17,7 @@ MOST_LEVELS = 16
 """No folder is searched further below the one that was named."""
 
 
-class Search:
+class FolderSearch:
     """Finds the state files below folders: ``*.toml``, hidden files and folders excepted.
 
     One search serves an invocation, so its bounds hold for all the folders that were named together. What cannot be

@@ -2,48 +2,23 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from reconcile.concurrency import together
 from reconcile.errors import Containment, ReconcileError
 from reconcile.model.account import DesiredAccount
-from reconcile.model.plan import PlanError
+from reconcile.model.drift import AccountDrift
 from reconcile.planning.order import worst
 from reconcile.usecases.account import as_error, guarded_look
 from reconcile.usecases.account_identity import ACCOUNTS_AT_ONCE, Reached, Roster, reach
-from reconcile.usecases.explain import Drift, Reading, drift_of
+from reconcile.usecases.explain import Reading, drift_of
 from reconcile.usecases.world import World
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountDrift:
-    """One account's drift; ``exit_code`` 1 where it could not be read, 4 where it was refused, else 0.
-
-    ``observed_wall_ms`` is the Unix time of the look, None where there was none; ``state_file`` the declaring file.
-    """
-
-    account: str
-    state_file: str
-    observed_wall_ms: int | None = None
-    entries: tuple[Drift, ...] = ()
-    errors: tuple[PlanError, ...] = ()
-    exit_code: int = 0
-
-    @property
-    def has_drifted(self) -> bool:
-        """Whether any address is known to be outside its tolerance of what it is compared with."""
-        return any(entry.is_beyond for entry in self.entries)
-
-    @property
-    def is_unknown(self) -> bool:
-        """Whether there is an address of which nothing can be said for now."""
-        return any(entry.held is not None for entry in self.entries)
-
-    def code(self, *, detailed: bool) -> int:
-        """What it adds to the exit code; ``detailed``: 2 says that it drifted, 5 that something is unknown."""
-        if not detailed:
-            return self.exit_code
-        return worst([self.exit_code, 2 if self.has_drifted else 0, 5 if self.is_unknown else 0])
+def exit_code(found: AccountDrift, *, detailed: bool) -> int:
+    """What it adds to the exit code; ``detailed``: 2 says that it drifted, 5 that something is unknown."""
+    if not detailed:
+        return found.exit_code
+    return worst([found.exit_code, 2 if found.has_drifted else 0, 5 if found.is_unknown else 0])
 
 
 async def drift(world: World, accounts: Sequence[DesiredAccount]) -> tuple[AccountDrift, ...]:

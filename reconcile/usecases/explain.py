@@ -5,10 +5,11 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from reconcile.errors import ReadFailed
-from reconcile.evidence.attribution import UNEXPLAINED, Baseline, Share, attribute, baseline, unsettled_rows
+from reconcile.evidence.attribution import UNEXPLAINED, Baseline, attribute, baseline, unsettled_rows
 from reconcile.exchanges.base import Reader, lane_of
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, DesiredAccount, MarginType, ObservedAccount, Target
+from reconcile.model.drift import Drift, Share
 from reconcile.model.plan import AccountPlan, Entry, MoveMargin, Status
 from reconcile.money import ZERO, minus
 from reconcile.planning.diff import amount_step
@@ -17,28 +18,6 @@ from reconcile.render.drift import moved, redeclared
 
 MOST_EXPLAINED = 5
 """How many drifted addresses of one account a plan asks the ledger about: planning stays a constant number of reads."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drift:
-    """One address. ``baseline`` is ``applied`` or, where nothing was ever applied, ``declared``.
-
-    ``is_beyond`` says that the drift is known to be outside ``tolerance``, the target's as an amount; ``causes`` add up
-    to ``drift``. ``line`` is the target's in the state file. ``held`` is the reason why nothing can be concluded from
-    what was read, None where it can: then ``observed`` and ``drift`` may predate our own last step.
-    """
-
-    address: Address
-    asset: str
-    baseline: str
-    expected: Decimal
-    observed: Decimal
-    drift: Decimal
-    tolerance: Decimal
-    is_beyond: bool
-    causes: tuple[Share, ...]
-    line: int | None = None
-    held: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

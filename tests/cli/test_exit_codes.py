@@ -15,14 +15,15 @@ from reconcile.cli import plan as plan_command
 from reconcile.errors import Declined, NotSent
 from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.model.account import PositionMode, Unmanaged
+from reconcile.model.drift import AccountDrift
 from reconcile.model.plan import Plan, Result
 from reconcile.planning.order import SEVERITY, worst
-from reconcile.sandbox.faults import Ending, Fault, FaultPlan, Faults, NoFaults, Rule, Scripted
+from reconcile.sandbox.faults import Ending, Fault, FaultPlan, FaultRule, Faults, NoFaults, Scripted
 from reconcile.sandbox.http import Lag, answer
 from reconcile.usecases import apply as applying
 from reconcile.usecases import status as workflow
 from reconcile.usecases.account import as_error
-from reconcile.usecases.drift import AccountDrift, drift
+from reconcile.usecases.drift import drift, exit_code
 from tests.kit.cli import ROOT, run
 from tests.kit.scene import Scene, desired, play
 from tests.simulation.machine import Killed
@@ -303,13 +304,13 @@ async def held_at_plan(scene: Scene) -> int:
 
 async def drift_while_held(scene: Scene) -> int:
     await applied(scene, {LONG: "3500"})
-    return (await read_drift(scene)).code(detailed=True)
+    return exit_code(await read_drift(scene), detailed=True)
 
 
 async def drift_in_doubt(scene: Scene) -> int:
     await applied(scene, {LONG: "3500"})
     scene.place.venue.faults = LATE
-    return (await read_drift(scene)).code(detailed=True)
+    return exit_code(await read_drift(scene), detailed=True)
 
 
 async def drift_in_doubt_without_the_option(scene: Scene) -> int:
@@ -317,7 +318,7 @@ async def drift_in_doubt_without_the_option(scene: Scene) -> int:
     scene.place.venue.faults = LATE
     found = await read_drift(scene)
     assert found.is_unknown
-    return found.code(detailed=False)
+    return exit_code(found, detailed=False)
 
 
 async def read_drift(scene: Scene) -> AccountDrift:
@@ -351,7 +352,7 @@ async def interrupted_at_the_lock(scene: Scene) -> int:
     return result.exit_code
 
 
-LATE = FaultPlan([Rule(fault=Fault(lag=Lag(positions_ms=45_000)), method="GET")])
+LATE = FaultPlan([FaultRule(fault=Fault(lag=Lag(positions_ms=45_000)), method="GET")])
 TWICE = Fault(arrives_ms=(0, 500), ending=Ending.LOST)
 NO = Fault(arrives_ms=(), reply=answer(400, {"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}))
 SLOW = Fault(answer_ms=7000)

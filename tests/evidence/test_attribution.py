@@ -4,9 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from reconcile.evidence.attribution import Baseline, Share, attribute, baseline, unsettled_rows
+from reconcile.evidence.attribution import Baseline, attribute, baseline, unsettled_rows
 from reconcile.journal.records import Effect, IntentStatus, Outcome, RunFinished
 from reconcile.journal.state import JournalState
+from reconcile.model.drift import Share
 from reconcile.model.ledger import MOST_SUMMED, Cause, LedgerRow
 from tests.kit.desk import FENCE_MS, SIGNED_MS, D, at, intent, row
 

@@ -28,7 +28,7 @@ from reconcile.clock import SystemClock
 from reconcile.journal.identity import is_notes
 from reconcile.journal.postgres.store import PostgresStore, place_of
 from reconcile.sandbox.demo import fleet, fleet_symbol
-from reconcile.sandbox.faults import Ending, Fault, FaultPlan, Rule
+from reconcile.sandbox.faults import Ending, Fault, FaultPlan, FaultRule
 from reconcile.sandbox.registry import simulated
 from reconcile.sandbox.server import SandboxServer
 from reconcile.sandbox.venue import Venue
@@ -239,10 +239,10 @@ def _faults(seed: int) -> FaultPlan:
     """One write in four goes wrong, and a few reads."""
     return FaultPlan(
         [
-            Rule(fault=Fault(arrives_ms=(1_500,), ending=Ending.LOST), method="POST", chance=0.08),
-            Rule(fault=Fault(ending=Ending.LOST), method="POST", chance=0.08),
-            Rule(fault=Fault(arrives_ms=(), ending=Ending.LOST), method="POST", chance=0.08),
-            Rule(fault=Fault(ending=Ending.LOST), method="GET", chance=0.02),
+            FaultRule(fault=Fault(arrives_ms=(1_500,), ending=Ending.LOST), method="POST", chance=0.08),
+            FaultRule(fault=Fault(ending=Ending.LOST), method="POST", chance=0.08),
+            FaultRule(fault=Fault(arrives_ms=(), ending=Ending.LOST), method="POST", chance=0.08),
+            FaultRule(fault=Fault(ending=Ending.LOST), method="GET", chance=0.02),
         ],
         seed=seed,
     )

@@ -7,7 +7,7 @@ import pytest
 from reconcile.journal.records import Intent
 from reconcile.model.ledger import Cause, LedgerRow
 from reconcile.protocol.earlier import unknown_calls
-from reconcile.sandbox.faults import Ending, Fault, FaultPlan, Rule
+from reconcile.sandbox.faults import Ending, Fault, FaultPlan, FaultRule
 from tests.kit.desk import FENCE_MS, SIGNED_MS, D, at, intent, row
 from tests.kit.scene import Scene, desired, play
 
@@ -69,7 +69,7 @@ def test_a_call_that_our_last_step_and_the_rows_add_up_to_is_not_waited_for() ->
 
 
 def test_nothing_is_sent_where_the_ledger_cannot_be_read() -> None:
-    gone = Rule(fault=Fault(ending=Ending.LOST), path="*positionMargin/history")
+    gone = FaultRule(fault=Fault(ending=Ending.LOST), path="*positionMargin/history")
 
     async def act(scene: Scene) -> int:
         return (await scene.apply(desired({LONG: "3500"}))).exit_code

@@ -16,8 +16,8 @@ from reconcile.sandbox.values import (
     BooksBroken,
     Denied,
     Market,
-    Origin,
     Refusal,
+    RequestOrigin,
     Setting,
     brackets,
 )
@@ -32,7 +32,7 @@ def operation(kind: str, symbol: str, side: str, amount: Decimal, size: Decimal)
     """One operation on a book, at a time."""
     table: dict[str, Callable[[Books, int], object]] = {
         "move": lambda books, now: books.move_margin(
-            symbol, side, amount, now_ms=now, by=Origin(actor="api", request=now)
+            symbol, side, amount, now_ms=now, by=RequestOrigin(actor="api", request=now)
         ),
         "human": lambda books, now: books.move_margin(symbol, side, amount, now_ms=now, by=HUMAN),
         "auto": lambda books, now: books.auto_add(symbol, side, abs(amount), now_ms=now),
@@ -217,7 +217,7 @@ def test_rows_show_only_once_they_are_old_enough() -> None:
 
 def test_an_effect_names_who_did_it_and_by_which_request() -> None:
     books = demo_books()
-    books.move_margin("BTCUSDT", "long", D(7), now_ms=NOW, by=Origin(actor="api", request=12, delivery=2))
+    books.move_margin("BTCUSDT", "long", D(7), now_ms=NOW, by=RequestOrigin(actor="api", request=12, delivery=2))
     effect = books.effects[-1]
     assert (effect.actor, effect.request, effect.delivery, effect.cause, effect.change, effect.margin) == (
         "api",

@@ -14,9 +14,9 @@ from reconcile.sandbox.faults import (
     Ending,
     Fault,
     FaultPlan,
+    FaultRule,
     Faults,
     NoFaults,
-    Rule,
     Scripted,
 )
 from reconcile.sandbox.http import Lag, Request
@@ -154,7 +154,7 @@ def test_the_timeline_tells_what_happened_without_a_secret() -> None:
 def behind(lag: Lag) -> tuple[Client, Venue]:
     """An account whose margin was raised a second ago, seen through a replica."""
     client = Client(books=demo_books(keep_ms=60_000))
-    venue = Venue(dialect=client.binance, faults=FaultPlan([Rule(fault=Fault(lag=lag), method="GET")]))
+    venue = Venue(dialect=client.binance, faults=FaultPlan([FaultRule(fault=Fault(lag=lag), method="GET")]))
     venue.submit(adding(client, 100), START)
     client.now_ms = START + 1000
     return client, venue
@@ -205,7 +205,7 @@ def test_replicas_answer_in_turn() -> None:
 
 def test_a_rule_applies_to_the_requests_it_names() -> None:
     client = Client()
-    rule = Rule(
+    rule = FaultRule(
         fault=Fault(ending=Ending.LOST), method="POST", path="/fapi/*/positionMargin", contains="amount=7", nth=(2,)
     )
     plan = FaultPlan([rule])

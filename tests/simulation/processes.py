@@ -18,7 +18,7 @@ from typing import Self
 
 from reconcile.sandbox.books import Books
 from reconcile.sandbox.demo import account_of
-from reconcile.sandbox.faults import Ending, Fault, FaultPlan, Rule
+from reconcile.sandbox.faults import Ending, Fault, FaultPlan, FaultRule
 from reconcile.sandbox.registry import simulated
 from reconcile.sandbox.server import SandboxServer
 from reconcile.sandbox.values import ISOLATED, BookEffect, Market, Setting, brackets
@@ -168,10 +168,10 @@ def _faults(seed: int) -> FaultPlan:
     late = Fault(arrives_ms=(1_500,), ending=Ending.LOST)
     return FaultPlan(
         [
-            Rule(fault=late, method="POST", chance=0.15),
-            Rule(fault=Fault(ending=Ending.LOST), method="POST", chance=0.15),
-            Rule(fault=Fault(arrives_ms=(), ending=Ending.LOST), method="POST", chance=0.1),
-            Rule(fault=Fault(ending=Ending.LOST), method="GET", chance=0.03),
+            FaultRule(fault=late, method="POST", chance=0.15),
+            FaultRule(fault=Fault(ending=Ending.LOST), method="POST", chance=0.15),
+            FaultRule(fault=Fault(arrives_ms=(), ending=Ending.LOST), method="POST", chance=0.1),
+            FaultRule(fault=Fault(ending=Ending.LOST), method="GET", chance=0.03),
         ],
         seed=seed,
     )

@@ -27,6 +27,7 @@ from reconcile.journal.file.store import FileStore
 from reconcile.journal.identity import identity, is_notes
 from reconcile.journal.records import Intent, Unsettled
 from reconcile.model.account import DesiredAccount, Position
+from reconcile.model.drift import AccountDrift
 from reconcile.model.plan import AccountResult, Plan, Step
 from reconcile.model.traits import TRAITS
 from reconcile.sandbox import faults
@@ -38,7 +39,7 @@ from reconcile.sandbox.venue import SentRequest, TimelineEvent, Venue
 from reconcile.usecases import apply as applying
 from reconcile.usecases import plan as planning
 from reconcile.usecases import status
-from reconcile.usecases.drift import AccountDrift, drift
+from reconcile.usecases.drift import drift
 from reconcile.usecases.world import Connection, World
 from tests.simulation.declare import declared
 from tests.simulation.disk import SimulatedDisk, SimulatedProcess

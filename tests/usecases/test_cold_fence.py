@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconcile.sandbox.faults import Fault, FaultPlan, Rule
+from reconcile.sandbox.faults import Fault, FaultPlan, FaultRule
 from reconcile.sandbox.http import Lag
 from reconcile.usecases import apply as applying
 from tests.kit.scene import Scene, desired, play
@@ -70,7 +70,7 @@ def test_a_cold_run_is_not_in_sync_by_reads_that_miss_another_homes_step() -> No
         scene.place.cold_fence = True
         scene.by_hand(LONG, "500")
         await scene.pass_time(1_000)
-        scene.place.venue.faults = FaultPlan([Rule(fault=Fault(lag=Lag(positions_ms=2_000)), method="GET")])
+        scene.place.venue.faults = FaultPlan([FaultRule(fault=Fault(lag=Lag(positions_ms=2_000)), method="GET")])
         await took_ms(scene, HERE, "3000")
 
     _, scene = play(act)

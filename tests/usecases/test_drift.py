@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from reconcile.evidence.attribution import Share
 from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.model.account import DesiredAccount
+from reconcile.model.drift import AccountDrift, Share
 from reconcile.render import drift as render
 from reconcile.render.markdown import LIMIT
-from reconcile.sandbox.faults import Fault, FaultPlan, Rule
+from reconcile.sandbox.faults import Fault, FaultPlan, FaultRule
 from reconcile.sandbox.http import Lag
 from reconcile.sandbox.registry import SIMULATED
 from reconcile.usecases import drift as workflow
@@ -35,17 +35,17 @@ def demo(exchange: str, targets: Mapping[str, str] | None = None) -> DesiredAcco
     return declared(exchange, targets or {place: "3000"})
 
 
-async def look(scene: Scene, account: DesiredAccount) -> workflow.AccountDrift:
+async def look(scene: Scene, account: DesiredAccount) -> AccountDrift:
     (found,) = await workflow.drift(scene.world(), [account])
     return found
 
 
-def lines(found: workflow.AccountDrift) -> list[str]:
+def lines(found: AccountDrift) -> list[str]:
     return [line.strip() for line in render.text([found]).splitlines() if "USDT.long" in line or "USDT.short" in line]
 
 
 def test_drift_says_what_moved_since_the_last_apply_and_why() -> None:
-    async def moved(scene: Scene) -> workflow.AccountDrift:
+    async def moved(scene: Scene) -> AccountDrift:
         await scene.apply(desired(DEMO))
         await scene.pass_time(10 * 60_000)
         scene.fund(LONG, "-4.2")
@@ -58,7 +58,7 @@ def test_drift_says_what_moved_since_the_last_apply_and_why() -> None:
 
 
 def test_what_is_declared_but_not_yet_applied_is_no_drift() -> None:
-    async def edited(scene: Scene) -> workflow.AccountDrift:
+    async def edited(scene: Scene) -> AccountDrift:
         await scene.apply(desired(DEMO))
         return await look(scene, desired({**DEMO, LONG: "4800", "ETHUSDT.long": "1600", "LINKUSDT.long": "700"}))
 
@@ -68,7 +68,7 @@ def test_what_is_declared_but_not_yet_applied_is_no_drift() -> None:
 
 
 def test_a_lost_journal_never_reads_as_no_drift() -> None:
-    async def unknown(scene: Scene) -> workflow.AccountDrift:
+    async def unknown(scene: Scene) -> AccountDrift:
         return await look(scene, desired({LONG: "4500"}))
 
     found, _ = play(unknown)
@@ -78,7 +78,7 @@ def test_a_lost_journal_never_reads_as_no_drift() -> None:
 
 
 def test_drift_within_the_tolerance_is_shown_and_is_not_counted() -> None:
-    async def nudged(scene: Scene) -> workflow.AccountDrift:
+    async def nudged(scene: Scene) -> AccountDrift:
         await scene.apply(desired(DEMO, tolerance="5"))
         scene.by_hand(LONG, "-4")
         return await look(scene, desired(DEMO, tolerance="5"))
@@ -89,7 +89,7 @@ def test_drift_within_the_tolerance_is_shown_and_is_not_counted() -> None:
 
 
 def test_a_closed_position_has_drifted_by_all_of_its_margin() -> None:
-    async def closed(scene: Scene) -> workflow.AccountDrift:
+    async def closed(scene: Scene) -> AccountDrift:
         await scene.apply(desired(DEMO))
         scene.place.books.close_position("LINKUSDT", "long", now_ms=scene.now_ms())
         return await look(scene, desired(DEMO))
@@ -102,12 +102,12 @@ def test_a_closed_position_has_drifted_by_all_of_its_margin() -> None:
 
 @pytest.mark.parametrize("exchange", list(SIMULATED))
 def test_a_reading_that_may_predate_our_own_step_is_no_drift_but_unknown(exchange: str) -> None:
-    async def late(scene: Scene) -> workflow.AccountDrift:
+    async def late(scene: Scene) -> AccountDrift:
         place = next(str(target.address) for target in demo(exchange).targets)
         before = scene.margin(place)
         account = demo(exchange, {place: str(before + 500)})
         await scene.apply(account)
-        scene.place.venue.faults = FaultPlan([Rule(fault=Fault(lag=Lag(positions_ms=90_000)), method="GET")])
+        scene.place.venue.faults = FaultPlan([FaultRule(fault=Fault(lag=Lag(positions_ms=90_000)), method="GET")])
         found = await look(scene, demo(exchange, {place: str(before)}))
         assert scene.margin(place) >= before + 499
         return found
@@ -128,10 +128,10 @@ def test_a_reading_that_may_predate_our_own_step_is_no_drift_but_unknown(exchang
 
 
 def test_a_reading_that_is_late_for_a_moment_is_waited_for() -> None:
-    async def late(scene: Scene) -> workflow.AccountDrift:
+    async def late(scene: Scene) -> AccountDrift:
         await scene.apply(desired({LONG: "4500"}))
         behind = Fault(lag=Lag(positions_ms=20_000))
-        scene.place.venue.faults = FaultPlan([Rule(fault=behind, path="*positionRisk", nth=(1, 2))])
+        scene.place.venue.faults = FaultPlan([FaultRule(fault=behind, path="*positionRisk", nth=(1, 2))])
         return await look(scene, desired({LONG: "4500"}))
 
     found, _ = play(late)
@@ -238,8 +238,8 @@ def test_a_plan_that_asks_no_ledger_reads_nothing_more_than_before() -> None:
 # As documents.
 
 
-def shown() -> workflow.AccountDrift:
-    async def moved(scene: Scene) -> workflow.AccountDrift:
+def shown() -> AccountDrift:
+    async def moved(scene: Scene) -> AccountDrift:
         account = desired(DEMO, tolerance="12")
         await scene.apply(account)
         scene.fund(LONG, "-4.2")

@@ -14,7 +14,7 @@ from reconcile.model.plan import Plan, Status
 from reconcile.model.traits import TRAITS
 from reconcile.sandbox.books import Books
 from reconcile.sandbox.demo import new_books
-from reconcile.sandbox.faults import Ending, Fault, FaultPlan, Rule, Scripted
+from reconcile.sandbox.faults import Ending, Fault, FaultPlan, FaultRule, Scripted
 from reconcile.sandbox.http import Lag
 from reconcile.sandbox.registry import SIMULATED, simulated
 from reconcile.sandbox.values import CROSSED, HUMAN, ISOLATED
@@ -171,7 +171,7 @@ def test_a_margin_comes_back_to_the_last_digit(tmp_path: Path, margin: str) -> N
 def test_an_amount_that_may_predate_our_own_step_is_not_written(late_ms: int) -> None:
     async def late(scene: Scene) -> ImportResult:
         await scene.apply(desired({"BTCUSDT.long": "4500"}))
-        scene.place.venue.faults = FaultPlan([Rule(fault=Fault(lag=Lag(positions_ms=late_ms)), method="GET")])
+        scene.place.venue.faults = FaultPlan([FaultRule(fault=Fault(lag=Lag(positions_ms=late_ms)), method="GET")])
         return await import_account(scene.world(), asked("binance"), crossed=False)
 
     if late_ms < GRACE_MS:
