@@ -111,7 +111,8 @@ class AccountPlan:
     ``observed`` is None when the account could not be read; then ``errors`` says why and ``exit_code`` is 1 (or 4).
     ``entries`` are in file order, unmanaged last; ``order`` lists step ids in the order they are to start.
     ``observed_wall_ms`` is the Unix time of the look, for display. ``looser`` are the limits that allow more than at
-    the last apply, where a journal knows that.
+    the last apply, where a journal knows that. ``outside_scope`` is how many declared addresses the plan leaves out,
+    because a target named others.
     """
 
     desired: DesiredAccount
@@ -124,6 +125,7 @@ class AccountPlan:
     errors: tuple[PlanError, ...] = ()
     exit_code: int = 0
     looser: tuple[LooserLimit, ...] = ()
+    outside_scope: int = 0
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -135,7 +137,10 @@ class AccountPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """One invocation's plan over all its accounts. Times are Unix milliseconds."""
+    """One invocation's plan over all its accounts. Times are Unix milliseconds.
+
+    ``scope`` are the globs of ``--target`` that chose the addresses; empty for all that are declared.
+    """
 
     plan_id: str
     tool_version: str
@@ -144,6 +149,7 @@ class Plan:
     git_commit: str | None
     overrides: Mapping[str, str]
     accounts: tuple[AccountPlan, ...]
+    scope: tuple[str, ...] = ()
 
 
 class OutcomeKind(StrEnum):
@@ -174,9 +180,31 @@ class StepResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccountResult:
-    """How one account ended. ``plan`` is what was to be done, ``remaining`` what is still not where it should be.
+class SettledStep:
+    """A step that an earlier run left without an outcome, and what this run found out about it.
 
+    ``outcome`` is ``applied``, ``not_applied``, or ``released`` (out of the ledger's reach, so it is no longer held).
+    ``amount`` is positive, None for a change of the margin type; ``before`` and ``after`` are margins or types;
+    ``since`` is when the earlier run wrote its intent (RFC 3339).
+    """
+
+    address: Address
+    action: str
+    asset: str | None
+    amount: Decimal | None
+    outcome: str
+    before: str
+    after: str | None
+    evidence: str
+    since: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountResult:
+    """How one account ended. ``plan`` is what was to be done, ``remaining`` what still differs from the state file.
+
+    ``converged`` is about everything that is declared, whatever the plan's scope; ``outside_differing`` is how many
+    declared addresses outside the scope differ, None where that is not known. ``settled`` are steps of earlier runs.
     ``journal_head`` pins the account's journal; ``notes_head`` the notes beside it, where the run never held the
     journal.
     """
@@ -191,11 +219,13 @@ class AccountResult:
     requests: Mapping[str, int] = field(default_factory=dict)
     steps: tuple[StepResult, ...] = ()
     remaining: tuple[Entry, ...] = ()
+    settled: tuple[SettledStep, ...] = ()
+    outside_differing: int | None = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """How one apply ended. Times are Unix milliseconds."""
+    """How one apply ended. Times are Unix milliseconds; ``scope`` as in a plan."""
 
     run_id: str
     plan_id: str
@@ -207,6 +237,7 @@ class Result:
     git_commit: str | None
     overrides: Mapping[str, str]
     accounts: tuple[AccountResult, ...]
+    scope: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

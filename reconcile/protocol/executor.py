@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 
 from reconcile.concurrency import together
 from reconcile.errors import Containment, InternalError
-from reconcile.journal.records import Unsettled
-from reconcile.model.plan import MoveMargin, OutcomeKind, Step, StepResult
+from reconcile.journal.records import Outcome, Unsettled
+from reconcile.model.plan import MoveMargin, OutcomeKind, SettledStep, Step, StepResult
 from reconcile.protocol.context import Context
 from reconcile.protocol.life import Life
 from reconcile.protocol.slots import SharedSlots, Slots
@@ -25,17 +25,19 @@ class Executor:
         self._slots = Slots(parallelism, places)
         self._results: dict[str, StepResult] = {}
 
-    async def settle_earlier(self) -> None:
+    async def settle_earlier(self) -> tuple[SettledStep, ...]:
         """Lead every intent that earlier runs left open out of doubt, all lanes at once, and journal what is known.
 
-        A lane that stays unknown stays in ``journal.state.unsettled``. Raises JournalError, Interrupted.
+        Returns those that are settled now; a lane that stays unknown stays in ``journal.state.unsettled``. Raises
+        JournalError, Interrupted.
         """
         unsettled = tuple(self._context.journal.state.unsettled.values())
         if unsettled:
             self._context.progress(
                 f"{self._context.desired.name}: {len(unsettled)} step(s) of an earlier run are unsettled; looking"
             )
-        await together(self._settle_one(item) for item in unsettled)
+        found = await together(self._settle_one(item) for item in unsettled)
+        return tuple(step for step in found if step is not None)
 
     async def run(self, steps: Sequence[Step]) -> tuple[StepResult, ...]:
         """Run the steps; results come in the order of the steps. Raises ReadFailed before the first one."""
@@ -75,21 +77,38 @@ class Executor:
             self._results[step.step_id] = await run.run(sending.once())
             self._context.reservation.over(step.step_id)
 
-    async def _settle_one(self, item: Unsettled) -> None:
+    async def _settle_one(self, item: Unsettled) -> SettledStep | None:
         """Settle one intent; a bug leaves it open, which holds its lane, and the other lanes go on."""
         context = self._context
         doing = f"{context.desired.name}: {item.intent.address}: settling an earlier step"
         try:
             with Containment(doing, context.trace):
                 life = Life.from_journal(context.earlier_task(item.intent), item)
-                await StepRun(context, life, slots=self._slots).settle()
+                outcome = await StepRun(context, life, slots=self._slots).settle()
         except InternalError as error:
             context.progress(str(error))
+            return None
+        return None if outcome is None or not outcome.known.settles else _settled(item, outcome)
 
 
 def _frees(step: Step) -> bool:
     """Whether a step brings free balance that additions may wait for."""
     return isinstance(step, MoveMargin) and step.action == "reduce_margin"
+
+
+def _settled(item: Unsettled, outcome: Outcome) -> SettledStep:
+    intent = item.intent
+    return SettledStep(
+        address=intent.address,
+        action=intent.action,
+        asset=intent.asset,
+        amount=intent.amount,
+        outcome=str(outcome.known),
+        before=intent.before,
+        after=outcome.after,
+        evidence=outcome.evidence,
+        since=item.since,
+    )
 
 
 def _not_started(step: Step, why: str) -> StepResult:

@@ -21,6 +21,7 @@ from reconcile.errors import (
 )
 from reconcile.exchanges.base import Accepted, Call
 from reconcile.exchanges.http.limits import settling
+from reconcile.journal.records import Outcome
 from reconcile.model.plan import Step, StepResult
 from reconcile.protocol import machine
 from reconcile.protocol.context import Context
@@ -80,6 +81,7 @@ class StepRun:
         self._held = AsyncExitStack()
         self._wire = AsyncExitStack()
         self._call: Call | None = None
+        self._outcome: Outcome | None = None
 
     async def run(self, sending_over: Callable[[], None]) -> StepResult:
         """Live the step to its end; ``sending_over`` is called once when nothing more will be sent at once.
@@ -96,9 +98,13 @@ class StepRun:
             sending_over()
         return _result(step, self._life)
 
-    async def settle(self) -> None:
-        """Lead what an earlier run left to its end. Raises what breaks it off: Interrupted, JournalError."""
+    async def settle(self) -> Outcome | None:
+        """Lead what an earlier run left to its end; the outcome that was journalled, None for no news.
+
+        Raises what breaks it off: Interrupted, JournalError.
+        """
         await self._live(lambda: None)
+        return self._outcome
 
     async def _live(self, sending_over: Callable[[], None]) -> None:
         async with self._held, self._wire:
@@ -198,6 +204,7 @@ class StepRun:
                 await context.reservation.freed()
             case Write(record=record, durable=durable):
                 await context.journal.append(record, durable=durable)
+                self._outcome = record if isinstance(record, Outcome) else self._outcome
             case _:
                 raise LookupError(f"living a step: nobody knows how to {command}; this is a bug")
 

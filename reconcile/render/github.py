@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from reconcile.errors import Problem
 from reconcile.model.plan import AccountPlan, Entry, OutcomeKind, Plan, PlanError, Result, Status
+from reconcile.render import scope
 from reconcile.render.values import clean, why
 
 _SHOWN = (Status.BLOCKED, Status.HELD)
@@ -28,12 +29,17 @@ def failure(messages: Iterable[str]) -> str:
 def plan(plan: Plan) -> str:
     """Account-wide errors at the policy key they name, limits that are looser than at the last apply likewise, and
     blocked and held entries at their position."""
-    return "".join(
+    shown = (
         _errors(account, account.errors)
         + _looser(account)
         + "".join(_entry(account, entry) for entry in account.entries if entry.status in _SHOWN)
         for account in plan.accounts
     )
+    return "".join([*shown, _scope(scope.of_plan(plan))])
+
+
+def _scope(words: str) -> str:
+    return annotation(None, None, "scope", words, level="notice") if words else ""
 
 
 def result(result: Result) -> str:
@@ -48,8 +54,12 @@ def result(result: Result) -> str:
                 message = f"{step.action} {step.outcome.value}: {notes}"
                 where = str(step.address)
                 parts.append(annotation(account.plan.desired.path, lines.get(where), where, message))
+        for settled in account.settled:
+            where = str(settled.address)
+            message = f"{settled.action} of an earlier run {settled.outcome}: {settled.evidence}"
+            parts.append(annotation(account.plan.desired.path, lines.get(where), where, message, level="notice"))
         parts += [_entry(account.plan, entry) for entry in account.remaining if entry.status in _SHOWN]
-    return "".join(parts)
+    return "".join([*parts, _scope(scope.of_result(result))])
 
 
 def _entry(account: AccountPlan, entry: Entry) -> str:

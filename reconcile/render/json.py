@@ -22,6 +22,7 @@ from reconcile.model.plan import (
     Result,
     SavedPlan,
     SetMarginType,
+    SettledStep,
     Status,
     Step,
     StepResult,
@@ -79,6 +80,7 @@ def plan(plan: Plan) -> Document:
         "expires_at": rfc3339(plan.expires_ms),
         "git_commit": plan.git_commit,
         "overrides": dict(plan.overrides),
+        "scope": list(plan.scope),
         "accounts": [_account(account) for account in plan.accounts],
         "summary": {
             **{status.value: summary.counts[status] for status in Status},
@@ -116,6 +118,7 @@ def _account(account: AccountPlan) -> Document:
         "available": {} if observed is None else _amounts(observed.available),
         "available_after": _amounts(account.available_after),
         "order": list(account.order),
+        "outside_scope": account.outside_scope,
         "entries": [entry_document(entry) for entry in account.entries],
     }
 
@@ -208,6 +211,7 @@ def result(result: Result) -> Document:
         "reason": result.reason,
         "git_commit": result.git_commit,
         "overrides": dict(result.overrides),
+        "scope": list(result.scope),
         "accounts": [_account_result(account) for account in result.accounts],
     }
 
@@ -224,6 +228,9 @@ def _account_result(account: AccountResult) -> Document:
         "requests": dict(account.requests),
         "steps": [_step_result(step) for step in account.steps],
         "remaining": [entry_document(entry) for entry in account.remaining],
+        "settled": [_settled(step) for step in account.settled],
+        "outside_scope": account.plan.outside_scope,
+        "outside_differing": account.outside_differing,
     }
 
 
@@ -238,6 +245,19 @@ def _step_result(step: StepResult) -> Document:
         "after": step.after,
         "evidence": step.evidence,
         "detail": step.detail,
+    }
+
+
+def _settled(step: SettledStep) -> Document:
+    return {
+        "address": str(step.address),
+        "action": step.action,
+        "amount": _amount(step.amount),
+        "outcome": step.outcome,
+        "before": step.before,
+        "after": step.after,
+        "evidence": step.evidence,
+        "since": step.since,
     }
 
 

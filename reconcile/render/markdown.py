@@ -9,8 +9,18 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from reconcile.model.plan import AccountPlan, AccountResult, Entry, Plan, PlanError, Result, Status, StepResult
-from reconcile.render import json
+from reconcile.model.plan import (
+    AccountPlan,
+    AccountResult,
+    Entry,
+    Plan,
+    PlanError,
+    Result,
+    SettledStep,
+    Status,
+    StepResult,
+)
+from reconcile.render import json, scope
 from reconcile.render.conclusion import conclusion
 from reconcile.render.text import NO_TITLES
 from reconcile.render.values import (
@@ -68,6 +78,8 @@ def plan(plan: Plan, *, titles: Mapping[str, str] = NO_TITLES, limit: int = LIMI
     tail = [f"<sub>plan {code(plan.plan_id)} · expires {rfc3339(plan.expires_ms)} · digest {code(digest)}</sub>"]
     if plan.git_commit:
         tail.insert(0, f"<sub>commit {code(plan.git_commit)}</sub>\n")
+    if plan.scope:
+        tail.insert(0, f"**Scope:** {quote(scope.of_plan(plan))}\n")
     if plan.overrides:
         shown = ", ".join(code(f"{key}={value}") for key, value in plan.overrides.items())
         tail.insert(0, f"**Overridden for this run:** {shown}\n")
@@ -127,6 +139,8 @@ def _result_account(page: "Page", account: AccountResult, titles: Mapping[str, s
     assets = {str(entry.address): entry.asset or "" for entry in account.plan.entries}
     head = "| Outcome | Address | Before | After | Sent | Evidence |\n|-|-|-:|-:|-:|-|"
     page.rows(head, account.steps, lambda step: _step(step, assets.get(str(step.address), "")))
+    head = "| Settled from an earlier run | Address | Before | After | Moved | Evidence |\n|-|-|-:|-:|-:|-|"
+    page.rows(head, account.settled, _settled)
     if account.remaining:
         page.details(
             f"{len(account.remaining)} still different from the state file", _ENTRY_HEAD, account.remaining, _entry
@@ -143,6 +157,13 @@ def _step(step: StepResult, asset: str) -> str:
     notes = "; ".join(note for note in (step.evidence, step.detail) if note)
     cells = [f"**{step.outcome.value}**", code(str(step.address)), step.before or "", step.after or "", sent]
     return f"| {' | '.join([*cells[:2], *map(quote, cells[2:4]), cells[4], quote(notes)])} |"
+
+
+def _settled(step: SettledStep) -> str:
+    moved = None if step.amount is None else -step.amount if step.action == "reduce_margin" else step.amount
+    sent = "" if moved is None else f"{change(moved)} {quote(step.asset or '')}"
+    cells = [f"**{quote(step.outcome.replace('_', ' '))}**", code(str(step.address)), quote(step.before)]
+    return f"| {' | '.join([*cells, quote(step.after or ''), sent, quote(step.evidence)])} |"
 
 
 def _cautions(page: "Page", said: Sequence[str]) -> None:

@@ -103,6 +103,7 @@ def _plan(model: PlanModel) -> Plan:
         git_commit=model.git_commit,
         overrides=model.overrides,
         accounts=tuple(_account(account) for account in model.accounts),
+        scope=model.scope,
     )
 
 
@@ -120,6 +121,7 @@ def _account(model: AccountPlanModel) -> AccountPlan:
             PlanError(key=e.key, message=e.message, asset=e.asset, limit=e.limit, value=e.value) for e in model.errors
         ),
         exit_code=model.exit_code,
+        outside_scope=model.outside_scope,
         looser=tuple(LooserLimit(key=each.key, before=each.before, after=each.after) for each in model.looser),
     )
 

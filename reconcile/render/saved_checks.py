@@ -46,6 +46,8 @@ def check_plan(plan: Plan) -> None:
     if not 0 <= plan.expires_ms - plan.created_ms <= LONGEST_LIFE_MS:
         raise ValueError("it expires before it was made, or more than ten years after")
     for account in plan.accounts:
+        if account.outside_scope and not plan.scope:
+            raise ValueError(f"account {account.desired.name} leaves addresses out, and the plan names no scope")
         check_account(account)
 
 

@@ -131,6 +131,7 @@ class AccountPlanModel(Model):
     available_after: dict[str, Amount]
     order: tuple[str, ...]
     entries: tuple[EntryModel, ...]
+    outside_scope: Annotated[Count, Field(ge=0)] = 0
 
 
 class SummaryModel(Model):
@@ -156,6 +157,7 @@ class PlanModel(Model):
     expires_at: Time
     git_commit: str | None
     overrides: dict[str, str]
+    scope: tuple[str, ...] = ()
     accounts: tuple[AccountPlanModel, ...]
     summary: SummaryModel
     digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
@@ -197,6 +199,19 @@ class StepResultModel(Model):
     detail: str
 
 
+class SettledModel(Model):
+    """A step that an earlier run left without an outcome, and what this run found out about it."""
+
+    address: str
+    action: Literal["set_margin_type", "add_margin", "reduce_margin"]
+    amount: Amount | None
+    outcome: Literal["applied", "not_applied", "released"]
+    before: str
+    after: str | None
+    evidence: str
+    since: Time
+
+
 class AccountResultModel(Model):
     """One account of a result."""
 
@@ -210,6 +225,9 @@ class AccountResultModel(Model):
     requests: dict[str, int]
     steps: tuple[StepResultModel, ...]
     remaining: tuple[EntryModel, ...]
+    settled: tuple[SettledModel, ...]
+    outside_scope: Count
+    outside_differing: Count | None
 
 
 class ResultModel(Model):
@@ -225,6 +243,7 @@ class ResultModel(Model):
     reason: str | None
     git_commit: str | None
     overrides: dict[str, str]
+    scope: tuple[str, ...]
     accounts: tuple[AccountResultModel, ...]
 
 

@@ -7,8 +7,19 @@ then nothing is broken into several lines.
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from reconcile.model.plan import AccountPlan, AccountResult, OutcomeKind, Plan, PlanError, Result, Status, StepResult
+from reconcile.model.plan import (
+    AccountPlan,
+    AccountResult,
+    OutcomeKind,
+    Plan,
+    PlanError,
+    Result,
+    SettledStep,
+    Status,
+    StepResult,
+)
 from reconcile.money import plain
+from reconcile.render import scope
 from reconcile.render.columns import fit
 from reconcile.render.conclusion import conclusion
 from reconcile.render.entries import COLOURS, EntryLine, entries, laid_out, legend
@@ -31,6 +42,8 @@ def plan(plan: Plan, *, color: bool, titles: Mapping[str, str] = NO_TITLES, colu
     signs = legend(entry for account in plan.accounts for entry in account.entries)
     ends = [painted(signs, "2", color=color)] if signs else []
     ends.append(f"Plan: {summary_line(plan)}.")
+    if plan.scope:
+        ends.append(f"Scope: {scope.of_plan(plan)}.")
     if plan.overrides:
         ends.append(clean(f"Overridden for this run: {', '.join(f'{k} = {v}' for k, v in plan.overrides.items())}."))
     return "\n\n".join([*blocks, fit("\n".join(ends), columns)]) + "\n"
@@ -71,11 +84,14 @@ def _result(account: AccountResult, *, color: bool, titles: Mapping[str, str], c
     assets = {str(entry.address): entry.asset or "" for entry in account.plan.entries}
     lines = [painted(describe(account.plan, titles), "1", color=color), *_errors(account.errors, color=color)]
     lines = [fit(line, columns) for line in lines]
+    inner = None if columns is None else columns - 2
     rows = [_step(step, assets.get(str(step.address), "")) for step in account.steps]
     lines += laid_out(rows, color=color, columns=columns)
+    if account.settled:
+        lines.append("  settled from an earlier run:")
+        lines += ["  " + line for line in laid_out([_settled(s) for s in account.settled], color=color, columns=inner)]
     if account.remaining:
         lines.append(f"  {_remaining(account)}:")
-        inner = None if columns is None else columns - 2
         lines += ["  " + line for line in entries(account.remaining, color=color, columns=inner)]
     return "\n".join([*lines, *(fit(line, columns) for line in _checks(account))])
 
@@ -93,6 +109,20 @@ def _step(step: StepResult, asset: str) -> EntryLine:
         difference=sent,
         asset=clean(asset) if sent else "",
         notes=(clean(": ".join([notes[0], "; ".join(notes[1:])] if notes[1:] else notes)),),
+    )
+
+
+def _settled(step: SettledStep) -> Row:
+    moved = "" if step.amount is None else change(-step.amount if step.action == "reduce_margin" else step.amount)
+    return Row(
+        mark="✓" if step.outcome == "applied" else "-",
+        address=clean(str(step.address)),
+        before=clean(step.before),
+        arrow="→" if step.after else "",
+        after=clean(step.after or ""),
+        difference=moved,
+        asset=clean(step.asset or ""),
+        notes=(clean(f"{step.outcome.replace('_', ' ')}: {step.evidence}" if step.evidence else step.outcome),),
     )
 
 

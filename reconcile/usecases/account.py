@@ -53,6 +53,11 @@ class Selection:
             t.address for t in desired.targets if any(matches(glob, desired.name, t.address) for glob in self.targets)
         )
 
+    def outside(self, desired: DesiredAccount) -> int:
+        """How many declared addresses are not selected."""
+        chosen = self.addresses(desired)
+        return 0 if chosen is None else len(desired.targets) - len(chosen)
+
 
 def grace_ms(desired: DesiredAccount, writer: Writer) -> int:
     """How long effects, reads and ledger rows may lag, as declared or as the exchange's traits say."""
@@ -136,7 +141,7 @@ async def plan_account(
         identity=identity,
         targets=selection.addresses(desired),
     )
-    return replace(made, looser=looser_than_at(state.last_run, desired))
+    return replace(made, looser=looser_than_at(state.last_run, desired), outside_scope=selection.outside(desired))
 
 
 def failed_plan(desired: DesiredAccount, error: ReconcileError) -> AccountPlan:

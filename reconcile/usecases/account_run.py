@@ -17,6 +17,7 @@ from reconcile.model.plan import (
     OutcomeKind,
     PlanError,
     SetMarginType,
+    SettledStep,
     Status,
     Step,
     StepResult,
@@ -26,10 +27,11 @@ from reconcile.planning.diff import Stale, fresh_move
 from reconcile.protocol.context import Context
 from reconcile.protocol.executor import Executor
 from reconcile.protocol.freshness import declared_types
-from reconcile.usecases.account import as_error, check_not_frozen, failed_plan, held_addresses
+from reconcile.usecases.account import as_error, check_not_frozen, failed_plan
 from reconcile.usecases.account_identity import Reached, reach
 from reconcile.usecases.movements import moved
 from reconcile.usecases.preparing import first_look, plan_to_send
+from reconcile.usecases.run_end import as_seen, check_holds_changes, differing_outside, unfinished
 from reconcile.usecases.run_lock import hold
 from reconcile.usecases.run_records import (
     RunFacts,
@@ -42,8 +44,6 @@ from reconcile.usecases.run_records import (
 )
 from reconcile.usecases.saved_plan_checks import account_of, check_account, check_mode, check_usable, state_file_agrees
 from reconcile.usecases.world import Connection, World
-
-NOT_IN_PLACE = {Status.CHANGE, Status.BLOCKED, Status.WAITING, Status.HELD}
 
 
 class AccountRun:
@@ -61,6 +61,7 @@ class AccountRun:
         self._context: Context | None = None
         self._plan: AccountPlan | None = None
         self._results: tuple[StepResult, ...] = ()
+        self._settled: tuple[SettledStep, ...] = ()
         self._state_file_checked = True
         self.identity = ""
 
@@ -91,7 +92,7 @@ class AccountRun:
         started = await run_started(world, self._desired, self._facts, journal, cold_until_ms)
         await journal.append(started, durable=False)
         self._context = make_context(world, self._desired, connection, journal, halted=self._halted)
-        await Executor(self._context, parallelism=world.parallelism).settle_earlier()
+        self._settled = await Executor(self._context, parallelism=world.parallelism).settle_earlier()
 
     async def prepare(self) -> AccountPlan:
         """What is to be done: the reviewed plan if it still holds, else a new one.
@@ -122,7 +123,7 @@ class AccountRun:
         """Send what the plan says, look at the end, and say what is known."""
         if plan.errors:
             return await self._end(
-                plan, exit_code=plan.exit_code, errors=plan.errors, remaining=_unfinished(plan.entries)
+                plan, exit_code=plan.exit_code, errors=plan.errors, remaining=unfinished(plan.entries)
             )
         steps = plan.steps
         if steps:
@@ -147,9 +148,9 @@ class AccountRun:
             except ReconcileError as failure:
                 errors = (*errors, as_error(failure)[0])
         if self._results:
-            code = planner.worst((code, self._exit_code(converged=False)))
+            code = planner.worst((code, self._exit_code(in_place=False)))
         plan = self._plan or failed_plan(self._desired, error)
-        ended = await self._end(plan, exit_code=code, errors=errors, remaining=_unfinished(plan.entries))
+        ended = await self._end(plan, exit_code=code, errors=errors, remaining=unfinished(plan.entries))
         return replace(ended, notes_head=notes_head)
 
     # Before the first call.
@@ -197,34 +198,22 @@ class AccountRun:
         errors: tuple[PlanError, ...] = ()
         final = plan
         if self._saved is not None and plan.observed is not None:
-            final, errors = self._as_seen(plan, plan.observed)
+            final, errors = as_seen(context, self._facts, plan, plan.observed)
+            check_holds_changes(self._facts, plan, final)
         try:
             if self._results:
                 look = await context.observer.verify(after_ms=context.observer.changed_ms)
-                final, errors = self._as_seen(plan, look)
+                final, errors = as_seen(context, self._facts, plan, look)
         except ReadFailed as error:
             errors = (PlanError(key="verify", message=f"looking at the end: {error}"),)
-        remaining = _unfinished(final.entries)
-        converged = not errors and all(entry.status is Status.WAITING for entry in remaining)
-        code = self._exit_code(converged=converged)
-        return await self._end(final, exit_code=code, errors=errors, remaining=remaining, converged=converged)
+        remaining = unfinished(final.entries)
+        in_place = not errors and all(entry.status is Status.WAITING for entry in remaining)
+        outside = differing_outside(context, self._facts, plan, context.observer.last or plan.observed)
+        code = self._exit_code(in_place=in_place)
+        ended = await self._end(final, exit_code=code, errors=errors, remaining=remaining)
+        return replace(ended, converged=in_place and outside == 0, outside_differing=outside)
 
-    def _as_seen(self, plan: AccountPlan, look: ObservedAccount) -> tuple[AccountPlan, tuple[PlanError, ...]]:
-        """The plan with its entries as this look shows them, and what makes the look say nothing at all about them."""
-        context = self._the_context
-        seen = planner.plan_account(
-            plan.desired,
-            look,
-            held=held_addresses(context.journal.state, plan.desired, context.writer),
-            traits=context.writer.traits,
-            plan_id=self._facts.plan_id,
-            observed_wall_ms=self._world.clock.wall_ms(),
-            identity=self.identity,
-            targets=self._facts.selection.addresses(plan.desired),
-        )
-        return replace(plan, entries=seen.entries), seen.errors if not seen.entries else ()
-
-    def _exit_code(self, *, converged: bool) -> int:
+    def _exit_code(self, *, in_place: bool) -> int:
         unsettled = self._the_context.journal.state.unsettled.values()
         if self._world.stop.is_set():
             return 130
@@ -234,7 +223,7 @@ class AccountRun:
             return 5
         if any(result.outcome in {OutcomeKind.REFUSED, OutcomeKind.ACCEPTED} for result in self._results):
             return 3
-        return 0 if converged else 3
+        return 0 if in_place else 3
 
     async def _end(
         self,
@@ -243,7 +232,6 @@ class AccountRun:
         exit_code: int,
         errors: tuple[PlanError, ...] = (),
         remaining: tuple[Entry, ...] = (),
-        converged: bool = False,
     ) -> AccountResult:
         """Journal the end of the run, so that the head in the result pins all of it. Never raises."""
         head = None
@@ -260,12 +248,13 @@ class AccountRun:
             plan=self._plan or plan,
             exit_code=exit_code,
             errors=errors,
-            converged=converged,
             state_file_checked=self._state_file_checked,
             journal_head=head,
             requests=dict(self._reached.connection.writer.requests) if self._reached is not None else {},
             steps=self._results,
             remaining=remaining,
+            settled=self._settled,
+            outside_differing=None if plan.outside_scope else 0,
         )
 
     async def _finished(self, plan: AccountPlan, exit_code: int, errors: tuple[PlanError, ...]) -> RunFinished:
@@ -292,7 +281,3 @@ class AccountRun:
         if self._context is None:
             raise RuntimeError("an account run was used before it was opened")
         return self._context
-
-
-def _unfinished(entries: Sequence[Entry]) -> tuple[Entry, ...]:
-    return tuple(entry for entry in entries if entry.status in NOT_IN_PLACE)

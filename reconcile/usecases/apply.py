@@ -78,6 +78,7 @@ async def apply(
         git_commit=git_commit,
         overrides=facts.overrides,
         accounts=tuple(results),
+        scope=facts.scope,
     )
 
 
@@ -156,4 +157,5 @@ def _plan(world: World, facts: RunFacts, accounts: tuple[AccountPlan, ...], crea
         git_commit=facts.git_commit,
         overrides=facts.overrides,
         accounts=accounts,
+        scope=facts.scope,
     )

@@ -52,6 +52,7 @@ async def plan(
         git_commit=git_commit,
         overrides=flat_overrides(overrides, accounts),
         accounts=tuple(made),
+        scope=tuple(targets),
     )
 
 

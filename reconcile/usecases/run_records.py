@@ -50,6 +50,11 @@ class RunFacts:
     roster: Roster
     places: SharedSlots | None = None
 
+    @property
+    def scope(self) -> tuple[str, ...]:
+        """The globs that chose the addresses; empty for all."""
+        return self.selection.targets if self.saved is None else self.saved.plan.scope
+
 
 def seen_from(journal: Journal, world: World) -> bool:
     """Whether this journal has seen everything that was sent before: its last run was here, or in the same database.
@@ -141,6 +146,7 @@ def _who_and_what(world: World, desired: DesiredAccount, facts: RunFacts) -> dic
         "plan_id": facts.plan_id,
         "digest": facts.saved.digest if facts.saved else None,
         "overrides": dict(facts.overrides),
+        "scope": list(facts.scope),
         "account": desired.name,
         "exchange": desired.exchange,
         "endpoint": desired.endpoint,

@@ -283,7 +283,7 @@ def account_result(
         errors=tuple(errors),
         converged=exit_code == 0,
         journal_head="f" * 64,
-        requests={"read": 3, "public": 1, "write": 2},
+        requests={"read": 3, "public": 1, "write": len(steps)},
         steps=tuple(steps),
         remaining=tuple(remaining),
     )

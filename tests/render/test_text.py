@@ -104,11 +104,11 @@ LAST_LINES: dict[str, tuple[Result, str]] = {
     ),
     "error before anything": (
         result(account_result([], exit_code=1), exit_code=1),
-        "FAILED: nothing was sent (3 steps planned). The error above says what to mend.",
+        "FAILED: nothing was sent (3 steps planned). The error above says what to do.",
     ),
     "error half way": (
         result(account_result([APPLIED], exit_code=1), exit_code=1),
-        "FAILED: 1 of 3 steps applied, 2 not started. The error above says what to mend.",
+        "FAILED: 1 of 3 steps applied, 2 not started. The error above says what to do.",
     ),
     "error on one of several": (
         result(account_result([APPLIED], exit_code=0), account_result([], exit_code=1), exit_code=1),

@@ -82,8 +82,10 @@ def test_a_plan_with_nothing_to_send_does_not_claim_that_drift_is_in_sync() -> N
         return await scene.apply_saved(saved)
 
     result, _ = play(drifted)
-    assert (result.exit_code, result.accounts[0].converged) == (3, False)
-    assert [str(entry.address) for entry in result.accounts[0].remaining] == ["ETHUSDT.long"]
+    code, key, message = the_error(result)
+    assert (code, key, result.accounts[0].converged) == (4, "stale", False)
+    assert message.endswith("this plan holds no changes; live has moved (ETHUSDT.long): plan again")
+    assert result.accounts[0].requests["write"] == 0
 
 
 def test_an_expired_plan_is_refused() -> None:

@@ -136,6 +136,9 @@ class Transport:
         try:
             self.requests["write"] += 1
             response = await self._exchange(call.request)
+        except NotSent:
+            self.requests["write"] -= 1  # no byte of it left
+            raise
         finally:
             for slot in slots:
                 slot.answered()

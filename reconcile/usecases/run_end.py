@@ -1,0 +1,73 @@
+"""What a run finds at its end: every entry as the last look shows it, inside the plan's scope and outside of it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from reconcile.errors import Declined
+from reconcile.model.account import ObservedAccount
+from reconcile.model.plan import AccountPlan, Entry, PlanError, Status
+from reconcile.planning import order as planner
+from reconcile.protocol.context import Context
+from reconcile.usecases.account import held_addresses
+from reconcile.usecases.run_records import RunFacts
+
+NOT_IN_PLACE = {Status.CHANGE, Status.BLOCKED, Status.WAITING, Status.HELD}
+"""Statuses of what a result lists as remaining."""
+
+
+def unfinished(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    """The entries that still differ from the state file."""
+    return tuple(entry for entry in entries if entry.status in NOT_IN_PLACE)
+
+
+def as_seen(
+    context: Context, facts: RunFacts, plan: AccountPlan, look: ObservedAccount
+) -> tuple[AccountPlan, tuple[PlanError, ...]]:
+    """The plan with its entries as this look shows them, and why the look says nothing at all about them."""
+    seen = _planned(context, facts, plan, look, whole=False)
+    return replace(plan, entries=seen.entries), seen.errors if not seen.entries else ()
+
+
+def differing_outside(context: Context, facts: RunFacts, plan: AccountPlan, look: ObservedAccount | None) -> int | None:
+    """How many declared addresses outside the plan's scope differ from the state file; None where that is not known.
+
+    A saved plan holds only the addresses in its scope, so nothing is known of the others.
+    """
+    if not plan.outside_scope:
+        return 0
+    inside = facts.selection.addresses(plan.desired)
+    if facts.saved is not None or look is None or inside is None:
+        return None
+    seen = _planned(context, facts, plan, look, whole=True)
+    if seen.errors and not seen.entries:
+        return None
+    left_out = [entry for entry in seen.entries if entry.target is not None and entry.address not in inside]
+    return sum(1 for entry in left_out if entry.status in NOT_IN_PLACE - {Status.WAITING})
+
+
+def check_holds_changes(facts: RunFacts, plan: AccountPlan, seen: AccountPlan) -> None:
+    """Raise Declined where a saved plan has nothing to send and live has moved away from it since."""
+    if facts.saved is None or plan.order or plan.errors:
+        return
+    moved = [str(entry.address) for entry in seen.entries if entry.status is Status.CHANGE]
+    if moved:
+        raise Declined(
+            "stale",
+            f"applying plan {facts.saved.plan.plan_id}: this plan holds no changes; live has moved "
+            f"({', '.join(moved[:5])}{f' and {len(moved) - 5} more' if len(moved) > 5 else ''}): plan again",
+        )
+
+
+def _planned(
+    context: Context, facts: RunFacts, plan: AccountPlan, look: ObservedAccount, *, whole: bool
+) -> AccountPlan:
+    return planner.plan_account(
+        plan.desired,
+        look,
+        held=held_addresses(context.journal.state, plan.desired, context.writer),
+        traits=context.writer.traits,
+        plan_id=facts.plan_id,
+        observed_wall_ms=context.clock.wall_ms(),
+        identity=context.journal.identity,
+        targets=None if whole else facts.selection.addresses(plan.desired),
+    )

@@ -1,0 +1,147 @@
+"""What ``--target`` leaves out is named everywhere, and what an earlier run left is told where it is settled."""
+
+import json as plain_json
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from reconcile.errors import Declined
+from reconcile.exchanges.http.wire import HttpRequest
+from reconcile.model.plan import Plan, Result
+from reconcile.render import github, json, markdown, text
+from reconcile.render.conclusion import conclusion
+from reconcile.sandbox.venue import SentRequest
+from reconcile.usecases import apply as applying
+from tests.kit.scene import TARGETS, Scene, desired, play
+from tests.simulation.machine import Killed
+
+LONG, OTHER = "BTCUSDT.long", "ETHUSDT.long"
+
+
+async def applied(scene: Scene, targets: Sequence[str], margins: Mapping[str, str] = TARGETS) -> Result:
+    return await applying.apply(
+        scene.world(), [desired(margins)], targets=targets, reason=None, git_commit=None, confirm=None
+    )
+
+
+def test_a_plan_of_a_part_names_its_scope_in_every_format_and_as_a_saved_plan() -> None:
+    async def act(scene: Scene) -> Plan:
+        return await scene.plan(desired(), targets=["BTC*"])
+
+    made, _ = play(act)
+    words = "only BTC* is planned; 1 other declared address is left out"
+    assert f"Scope: {words}." in text.plan(made, color=False)
+    assert "**Scope:** only BTC&#42; is planned; 1 other declared address is left out" in markdown.plan(made)
+    assert f"::notice title=scope::{words}\n" in github.plan(made)
+    document = json.plan(made)
+    assert (document["scope"], document["accounts"][0]["outside_scope"]) == (["BTC*"], 1)
+    saved = json.loads_plan(json.dumps(document))
+    assert (saved.plan.scope, saved.plan.accounts[0].outside_scope) == (("BTC*",), 1)
+
+
+def test_a_whole_plan_has_no_scope() -> None:
+    async def act(scene: Scene) -> Plan:
+        return await scene.plan(desired())
+
+    made, _ = play(act)
+    assert "cope" not in text.plan(made, color=False) + markdown.plan(made) + github.plan(made)
+    assert json.plan(made)["scope"] == []
+
+
+def test_a_saved_plan_that_hides_its_scope_is_refused() -> None:
+    async def act(scene: Scene) -> json.Document:
+        return json.plan(await scene.plan(desired(), targets=["BTC*"]))
+
+    document, _ = play(act)
+    document["scope"] = []
+    with pytest.raises(Declined):
+        json.loads_plan(plain_json.dumps(document))
+    document["digest"] = json.digest(document)
+    with pytest.raises(Exception, match="leaves addresses out, and the plan names no scope"):
+        json.loads_plan(plain_json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    ("moved", "converged", "differing", "said"),
+    [
+        ("0", True, 0, "1 other declared address is outside the scope (as declared)."),
+        ("-100", False, 1, "1 other declared address is outside the scope (it differs)."),
+    ],
+)
+def test_converged_is_about_everything_that_is_declared(
+    *, moved: str, converged: bool, differing: int, said: str
+) -> None:
+    async def act(scene: Scene) -> Result:
+        if moved != "0":
+            scene.by_hand(OTHER, moved)
+        return await applied(scene, ["BTC*"])
+
+    result, scene = play(act)
+    (account,) = result.accounts
+    assert (result.exit_code, account.converged, account.outside_differing) == (0, converged, differing)
+    last = conclusion(result)
+    assert last == f"DONE within the scope BTC*: 1 step applied and verified. {said}"
+    assert text.result(result, color=False).endswith(f"{last}\n")
+    assert scene.margin(LONG) == 4500
+    assert json.result(result)["scope"] == ["BTC*"]
+
+
+def test_a_part_in_sync_is_not_said_of_the_whole() -> None:
+    async def act(scene: Scene) -> Result:
+        scene.by_hand(OTHER, "-100")
+        await applied(scene, ["BTC*"])
+        return await applied(scene, ["BTC*"])
+
+    result, _ = play(act)
+    assert not result.accounts[0].converged
+    assert conclusion(result).startswith(
+        "IN SYNC within the scope BTC*: nothing had to be sent, and nothing was. 1 other"
+    )
+
+
+def test_a_saved_plan_of_a_part_does_not_claim_that_the_rest_is_as_declared() -> None:
+    async def act(scene: Scene) -> Result:
+        return await scene.apply_saved(await scene.saved(desired(), targets=["BTC*"]))
+
+    result, _ = play(act)
+    (account,) = result.accounts
+    assert (result.exit_code, account.converged, account.outside_differing) == (0, False, None)
+    assert "1 other declared address is outside the scope (not checked)." in conclusion(result)
+
+
+def test_the_journal_has_the_scope_of_a_run() -> None:
+    async def act(scene: Scene) -> list[object]:
+        await applied(scene, ["BTC*"])
+        world = scene.world()
+        lines = world.store.lines(world.store.identities()[0])
+        return [line["details"]["scope"] for line in lines if line["kind"] == "run_started"]
+
+    assert play(act)[0] == [["BTC*"]]
+
+
+def test_what_a_killed_run_left_and_this_run_settled_is_in_every_format_of_its_result() -> None:
+    async def act(scene: Scene) -> Result:
+        victim = scene.process()
+
+        def die(request: HttpRequest, _: SentRequest) -> None:
+            if request.method == "POST":
+                scene.place.disk.kill(victim.disk)
+                raise Killed
+
+        victim.after = die
+        with pytest.raises(Killed):
+            await scene.apply(desired(), victim)
+        return await scene.apply(desired())
+
+    result, scene = play(act)
+    (step,) = result.accounts[0].settled
+    assert (str(step.address), step.outcome, step.before, step.after) == (LONG, "applied", "3000", "4500")
+    assert scene.moved_by_calls()[0][0] == LONG
+    assert len(scene.moved_by_calls()) == 1
+    shown = text.result(result, color=False)
+    assert "settled from an earlier run:\n    ✓ BTCUSDT.long  3000 → 4500  +1500 USDT  applied: " in shown
+    assert shown.endswith("nothing had to be sent, and nothing was. Settled from an earlier run: 1 applied.\n")
+    assert "| **applied** | <code>BTCUSDT.long</code> | 3000 | 4500 | +1500 USDT |" in markdown.result(result)
+    assert "title=BTCUSDT.long::add_margin of an earlier run applied: " in github.result(result)
+    (document,) = json.result(result)["accounts"][0]["settled"]
+    assert (document["amount"], document["outcome"]) == ("1500", "applied")
