@@ -4,6 +4,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -135,6 +136,24 @@ LAST_LINES: dict[str, tuple[Result, str]] = {
         "INTERRUPTED: 1 of 3 steps applied, 2 not started. Running apply again is safe",
     ),
 }
+
+
+NO = PlanError(key="not_confirmed", message="asking before the first call: not confirmed; nothing was sent")
+GIVEN_UP = step_result(
+    "s1", "A.long", OutcomeKind.SKIPPED, detail="given up after 3 attempts: -1003: too many requests"
+)
+
+
+def test_after_no_it_says_cancelled() -> None:
+    ended = result(account_result([], exit_code=4, errors=[NO]), exit_code=4)
+    assert conclusion(ended) == "Cancelled: nothing was sent."
+
+
+def test_nothing_was_sent_is_said_only_where_no_write_left() -> None:
+    quiet = result(replace(account_result([GIVEN_UP], exit_code=3), requests={"write": 0}), exit_code=3)
+    assert conclusion(quiet).startswith("INCOMPLETE: nothing was sent (3 steps planned).")
+    loud = result(replace(account_result([GIVEN_UP], exit_code=3), requests={"write": 3}), exit_code=3)
+    assert conclusion(loud).startswith("INCOMPLETE: 0 of 3 steps applied, 1 not done, 2 not started, 3 requests sent.")
 
 
 @pytest.mark.parametrize("case", LAST_LINES)

@@ -63,7 +63,7 @@ def test_what_others_moved_between_two_runs_is_told_by_cause_and_so_is_what_we_m
     found, _ = play(act)
     assert told(found, LONG) == [("funding", "-4.2"), ("manual", "-40"), ("reconcile", "+44.2")]
     assert [told(found, address) for address in DEMO if address != LONG] == [[], [], []]
-    assert "-4.2 funding" in audit_diff.text([found])
+    assert "−4.2 funding" in audit_diff.text([found])
 
 
 def test_a_run_with_nothing_to_send_tells_it_too() -> None:
@@ -359,4 +359,4 @@ def test_one_run_is_shown_with_what_had_moved_before_it() -> None:
         ("manual", "-40"),
     ]
     for shown in (audit_run.text([run]), audit_run.markdown([run]).replace("\\", "")):
-        assert "4500 → 4500: reconcile +44.2, funding -4.2 at 2026-01-01T01:00:00" in shown
+        assert "4500 → 4500: reconcile +44.2, funding −4.2 at 2026-01-01T01:00:00" in shown
