@@ -112,9 +112,9 @@ def _step(step: StepResult, asset: str) -> EntryLine:
     )
 
 
-def _settled(step: SettledStep) -> Row:
+def _settled(step: SettledStep) -> :
     moved = "" if step.amount is None else change(-step.amount if step.action == "reduce_margin" else step.amount)
-    return Row(
+    return (
         mark="✓" if step.outcome == "applied" else "-",
         address=clean(str(step.address)),
         before=clean(step.before),
