@@ -112,9 +112,9 @@ def _step(step: StepResult, asset: str) -> EntryLine:
     )
 
 
-def _settled(step: SettledStep) -> :
+def _settled(step: SettledStep) -> EntryLine:
     moved = "" if step.amount is None else change(-step.amount if step.action == "reduce_margin" else step.amount)
-    return (
+    return EntryLine(
         mark="✓" if step.outcome == "applied" else "-",
         address=clean(str(step.address)),
         before=clean(step.before),
