@@ -46,6 +46,14 @@ class Journal(Protocol):
         """
         ...
 
+    @property
+    def was_changed(self) -> bool:
+        """Whether something else than a run changed it since its last record, as when an older copy is put back.
+
+        It may lack what runs wrote last.
+        """
+        ...
+
 
 class Store(Protocol):
     """All journals of one home (or of one database)."""

@@ -28,6 +28,11 @@ async def hold(world: World, stack: AsyncExitStack, identity: str, *, name: str,
     )
     journal = await until(world.stop, lock.__aenter__(), doing=f"taking the lock of {name}")
     stack.push_async_callback(_give_back, world, lock, name)
+    if journal.was_changed:
+        world.progress(
+            f"{name}: something else changed the journal since its last record; it may be an older copy, so this run "
+            "takes it that it has not seen what was sent before"
+        )
     return journal
 
 

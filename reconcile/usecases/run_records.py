@@ -59,10 +59,11 @@ class RunFacts:
 def seen_from(journal: Journal, world: World) -> bool:
     """Whether this journal has seen everything that was sent before: its last run was here, or in the same database.
 
-    Here is the same running machine: not another container of the same name, and not before a reboot.
+    Here is the same running machine: not another container of the same name, and not before a reboot. A journal that
+    something else has changed may be an older copy.
     """
     last = journal.state.last_run
-    if last is None:
+    if last is None or journal.was_changed:
         return False
     if journal.place is not None:
         return last.details.get("journal_place") == journal.place

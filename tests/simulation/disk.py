@@ -33,6 +33,8 @@ class _File:
     """What the cache holds and the platter does not."""
     locked_by: int | None = None
     """The handle that holds the exclusive lock."""
+    changed_ms: int | None = None
+    """When its content or name last changed, by the machine's clock; None where the process that did it has none."""
 
 
 @dataclass(slots=True)
@@ -71,9 +73,9 @@ class SimulatedDisk:
         self._handles: dict[int, _Handle] = {}
         self._next = 0
 
-    def process(self, name: str) -> "SimulatedProcess":
-        """A new process on this machine; the name is for ``before``."""
-        return SimulatedProcess(self, name)
+    def process(self, name: str, *, wall_ms: Callable[[], int] | None = None) -> "SimulatedProcess":
+        """A new process on this machine; the name is for ``before``, ``wall_ms`` the machine's time of day for it."""
+        return SimulatedProcess(self, name, wall_ms=wall_ms)
 
     def kill(self, process: "SimulatedProcess") -> None:
         """End one process at once: its handles and locks go, what it wrote stays in the cache."""
@@ -99,9 +101,10 @@ class SimulatedDisk:
         """What a reader sees in a file now; FileNotFoundError where there is none."""
         return bytes(self.named(path).content)
 
-    def replace(self, path: Path, content: bytes) -> None:
+    def replace(self, path: Path, content: bytes, *, changed_ms: int | None = None) -> None:
         """Put another file of that name there, safe at once: what an editor, a person or a restore does."""
         file = self._file()
+        file.changed_ms = changed_ms
         file.content, file.flushed = bytearray(content), bytearray(content)
         self._folders.add(path.parent)
         self._names[path] = self._flushed_names[path] = file
@@ -223,10 +226,11 @@ class SimulatedDisk:
 class SimulatedProcess:
     """One process's view of the disk; after its death every call but ``close`` fails."""
 
-    def __init__(self, disk: SimulatedDisk, name: str) -> None:
+    def __init__(self, disk: SimulatedDisk, name: str, *, wall_ms: Callable[[], int] | None = None) -> None:
         self.is_dead = False
         self.name = name
         self._disk = disk
+        self._wall_ms = wall_ms
 
     def check_folder(self, path: Path, *, ours: bool) -> None:
         """See ``Disk``; every folder here is the user's own."""
@@ -263,6 +267,7 @@ class SimulatedProcess:
         if data and not taken:
             raise OSError(errno.ENOSPC, "no space left on device")
         change = _Change(len(file.content), data[:taken])
+        file.changed_ms = self._now_ms()
         _apply(file.content, change)
         file.pending.append(change)
         return taken
@@ -271,6 +276,7 @@ class SimulatedProcess:
         """See ``Disk``."""
         file = self._open("truncate", handle, writes=True).file
         change = _Change(size, None)
+        file.changed_ms = self._now_ms()
         _apply(file.content, change)
         file.pending.append(change)
 
@@ -298,6 +304,7 @@ class SimulatedProcess:
     def rename(self, source: Path, target: Path) -> None:
         """See ``Disk``."""
         self._begin("rename", source)
+        self._disk.named(source).changed_ms = self._now_ms()
         self._disk.renamed_to(source, target)
 
     def lock(self, handle: int) -> bool:
@@ -315,6 +322,9 @@ class SimulatedProcess:
         """See ``Disk``."""
         self._begin("names", folder)
         return self._disk.listed(folder)
+
+    def _now_ms(self) -> int | None:
+        return None if self._wall_ms is None else self._wall_ms()
 
     def _open(self, operation: str, number: int, *, writes: bool = False) -> _Handle:
         self._alive()
@@ -335,7 +345,7 @@ class SimulatedProcess:
 
 
 def _stat(file: _File) -> FileStat:
-    return FileStat(device=1, inode=file.inode, size=len(file.content))
+    return FileStat(device=1, inode=file.inode, size=len(file.content), changed_ms=file.changed_ms)
 
 
 def _apply(content: bytearray, change: _Change) -> None:

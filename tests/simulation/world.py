@@ -144,7 +144,7 @@ class Process:
     stop: Stop = field(default_factory=Stop)
 
     def __post_init__(self) -> None:
-        self.disk = self.place.disk.process(self.name)
+        self.disk = self.place.disk.process(self.name, wall_ms=self.clock.wall_ms)
 
     def world(self) -> World:
         """Everything outside, simulated."""

@@ -22,11 +22,16 @@ _ALWAYS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileStat:
-    """Which file it is (``device`` and ``inode``) and how many bytes it has."""
+    """Which file it is (``device`` and ``inode``) and how many bytes it has.
+
+    ``changed_ms`` is when its content, name or mode last changed, Unix milliseconds by the machine's clock; no program
+    can set it. None where the disk does not tell.
+    """
 
     device: int
     inode: int
     size: int
+    changed_ms: int | None = None
 
     def is_same_file(self, other: "FileStat | None") -> bool:
         """Whether both are the same file on disk, whatever its name and size."""
@@ -190,12 +195,12 @@ class SystemDisk:
             found = os.lstat(path)
         except FileNotFoundError:
             return None
-        return FileStat(device=found.st_dev, inode=found.st_ino, size=found.st_size)
+        return _stat(found)
 
     def stat_handle(self, handle: int) -> FileStat:
         """The file we opened, whatever its name is now."""
         found = os.fstat(handle)
-        return FileStat(device=found.st_dev, inode=found.st_ino, size=found.st_size)
+        return _stat(found)
 
     def rename(self, source: Path, target: Path) -> None:
         """Atomic within one file system."""
@@ -237,3 +242,8 @@ def _flock(handle: int, kind: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _stat(found: os.stat_result) -> FileStat:
+    changed_ms = found.st_ctime_ns // 1_000_000
+    return FileStat(device=found.st_dev, inode=found.st_ino, size=found.st_size, changed_ms=changed_ms)

@@ -26,9 +26,12 @@ from reconcile.journal.file.lock import FileLock, acquire, read_holder
 from reconcile.journal.file.writer import FileJournal
 from reconcile.journal.records import Repaired
 from reconcile.journal.state import JournalState
+from reconcile.model.times import unix_ms
 
 T = TypeVar("T")
 
+CHANGED_MS = 1_000
+"""How far the time at which a file last changed may be from that of its last record."""
 _CHUNK = 1 << 20
 _TAIL = 1 << 12
 _THREADS = 16
@@ -172,7 +175,7 @@ class FileStore:
                 raise
 
     def _fit(self, identity: str, run_id: str, lock: FileLock, path: Path, handle: int) -> FileJournal:
-        end = _End()
+        end, changed_ms = _End(), self._disk.stat_handle(handle).changed_ms
         lines = self._lines_of(handle, end, str(path))
         state, position = fold(lines, identity=identity, name=str(path), writer=True)
         aside = self._put_aside(path, handle, end) if end.torn else None
@@ -189,6 +192,7 @@ class FileStore:
             position=position,
             size=end.whole,
             last=end.last,
+            was_changed=_was_changed(end.last, changed_ms, name=str(path)),
         )
         if position.line == 0:
             journal.write(Header(format=FORMAT, identity=identity))
@@ -280,3 +284,13 @@ class FileStore:
                 f"opening a journal: no journal is called {identity[:200]!r}; take that file out of the folder"
             )
         return self._folder / (identity + ending)
+
+
+def _was_changed(last: bytes, changed_ms: int | None, *, name: str) -> bool:
+    """Whether a file changed at another time than its ``last`` record was written at, both by the machine's clock.
+
+    Who puts an older copy back, or cuts the end off, leaves the time of doing so. Nothing is told of an empty file.
+    """
+    if not last or changed_ms is None:
+        return False
+    return abs(changed_ms - unix_ms(str(end_object(last, name=name)["at"]))) > CHANGED_MS

@@ -34,6 +34,7 @@ class FileJournal(ChainedJournal):
         position: ChainHead,
         size: int,
         last: bytes,
+        was_changed: bool,
     ) -> None:
         super().__init__(
             clock=clock, run_blocking=run_blocking, identity=identity, run_id=run_id, state=state, position=position
@@ -47,11 +48,17 @@ class FileJournal(ChainedJournal):
         self._last = last
         self._flushed = 0
         self._is_linked = False
+        self._was_changed = was_changed
 
     @property
     def place(self) -> str | None:
         """A file is on the host's own disk."""
         return None
+
+    @property
+    def was_changed(self) -> bool:
+        """By the time at which the file last changed, against that of its last record, when it was opened."""
+        return self._was_changed
 
     def check(self) -> None:
         """See ``base.Journal.check``."""

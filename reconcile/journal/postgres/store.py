@@ -61,6 +61,11 @@ class PostgresJournal(ChainedJournal):
         """The database, and since which recovery: what it has lost nobody else has seen either."""
         return self._session.incarnation
 
+    @property
+    def was_changed(self) -> bool:
+        """A database that was put back has another ``place``."""
+        return False
+
     def check(self) -> None:
         """See ``base.Journal.check``. Asks no server: the intent that follows does, in the statement that writes it."""
         if self._dead is None and self._session.is_lost:

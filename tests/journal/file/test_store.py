@@ -10,9 +10,11 @@ from typing import Any, TypeVar, get_args
 
 import pytest
 
+from reconcile.clock import Clock, SystemClock
 from reconcile.errors import ChainBroken, Declined, JournalError, LockLost
 from reconcile.journal.chain import line_hash
 from reconcile.journal.codec import GENESIS, MAX_LINE, Header, encode, rfc3339
+from reconcile.journal.file.disk import SystemDisk
 from reconcile.journal.file.store import FileStore
 from reconcile.journal.file.writer import FileJournal
 from reconcile.journal.records import IntentStatus, Noted, PlanUsed, Record, Repaired, Resolved, RunFinished, RunStarted
@@ -851,3 +853,55 @@ def test_blocking_work_runs_on_threads_unless_told_otherwise() -> None:
 
     assert kinds(disk) == ["journal", "intent", "outcome", "intent", "outcome"]
     assert asyncio.run(inline(lambda: disk.flushes)) == 2
+
+
+# Put back.
+
+
+def _cut(content: bytes) -> bytes:
+    return b"".join(content.splitlines(keepends=True)[:-1])
+
+
+CHANGES: dict[str, tuple[Callable[[bytes], bytes], int, bool]] = {
+    "left alone": (lambda content: content, 0, False),
+    "put back as it is a moment later": (lambda content: content, 1_000, False),
+    "put back as it is": (lambda content: content, 1_001, True),
+    "cut": (_cut, 60_000, True),
+    "put back by a clock that is behind": (_cut, -60_000, True),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_file_that_changed_at_another_time_than_its_last_record_may_be_an_older_copy(change: str) -> None:
+    alter, later_ms, expected = CHANGES[change]
+    disk, clock = SimulatedDisk(1), VirtualClock()
+    first = FileStore(HOME, disk.process("a", wall_ms=clock.wall_ms), clock, run_blocking=inline)
+    asyncio.run(write(first, 1))
+    disk.replace(JOURNAL, alter(disk.content(JOURNAL)), changed_ms=clock.wall_ms() + later_ms)
+
+    async def told(journal: FileJournal) -> bool:
+        return journal.was_changed
+
+    store = FileStore(HOME, disk.process("b", wall_ms=clock.wall_ms), clock, run_blocking=inline)
+    assert hold(store, told) is expected
+
+
+def test_a_real_disk_tells_a_journal_of_now_from_one_that_was_put_back(tmp_path: Path) -> None:
+    async def told(journal: FileJournal) -> bool:
+        await journal.append(RunStarted(host="alpha", command="apply"), durable=True)
+        return journal.was_changed
+
+    async def opened(clock: Clock) -> bool:
+        async with FileStore(tmp_path, SystemDisk(), clock).open(
+            ACCOUNT, run_id="run", holder=HOLDER, timeout_ms=0
+        ) as journal:
+            return await told(journal)
+
+    now, long_ago = SystemClock(), VirtualClock()
+    assert [asyncio.run(opened(clock)) for clock in (now, now, long_ago, now, now)] == [
+        False,
+        False,
+        False,
+        True,
+        False,
+    ]
