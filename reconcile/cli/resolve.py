@@ -24,12 +24,19 @@ FORMAT = "reconcile.resolve/1"
     help="What you know to have happened on the exchange.",
 )
 @click.option("--reason", metavar="TEXT", required=True, help="How you know it; for the journal.")
+@click.option(
+    "--key-deleted",
+    is_flag=True,
+    allow_from_autoenv=False,
+    help="The API key that signed the step is deleted at the exchange: the step cannot take effect any more.",
+)
 @pass_session
-def resolve(session: Invocation, *, address: str, outcome: str, reason: str) -> int:
+def resolve(session: Invocation, *, address: str, outcome: str, reason: str, key_deleted: bool) -> int:
     """Say what happened to a step nobody can tell.
 
-    The step is found in the journals of this home. Refused until its request can no longer take effect. Nothing is
-    sent to the account.
+    The step is found in the journals of this home. Refused until its request can no longer take effect. That is very
+    long where the request was signed with a wrong time of the exchange: then delete its API key at the exchange, give
+    the account a new one, and add --key-deleted. Nothing is sent to the account.
 
     \b
     Exit codes: 0 recorded, 1 error, 4 refused (too early, or locked).
@@ -41,7 +48,9 @@ def resolve(session: Invocation, *, address: str, outcome: str, reason: str) -> 
     session.check_files()
     done = conduct(
         session,
-        lambda world: workflow.resolve(world, address=address, applied=outcome == "applied", reason=reason.strip()),
+        lambda world: workflow.resolve(
+            world, address=address, applied=outcome == "applied", reason=reason.strip(), key_deleted=key_deleted
+        ),
         sends=False,
         doing="resolving",
     )

@@ -279,7 +279,9 @@ _KINDS: Mapping[str, tuple[Callable[..., Any], tuple[_Field, ...]]] = {
     ),
     RunFinished.kind: _fields(RunFinished, details=details.run_finished),
     PlanUsed.kind: _fields(PlanUsed, plan_id=text, digest=text),
-    Resolved.kind: _fields(Resolved, intent_id=text, applied=flag, reason=text, actor=text, effect_ms=moment),
+    Resolved.kind: _fields(
+        Resolved, intent_id=text, applied=flag, reason=text, actor=text, effect_ms=moment, key_deleted=flag
+    ),
     Repaired.kind: _fields(Repaired, file=text, size=count),
     Noted.kind: _fields(Noted, what=text, details=mapping),
 }

@@ -119,7 +119,10 @@ class PlanUsed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolved:
-    """A person said what happened; counts as an effect at ``effect_ms``."""
+    """A person said what happened; counts as an effect at ``effect_ms``.
+
+    ``key_deleted`` says that they deleted the API key that signed the request, so that it cannot take effect later.
+    """
 
     kind: ClassVar[str] = "resolved"
     intent_id: str
@@ -127,6 +130,7 @@ class Resolved:
     reason: str
     actor: str
     effect_ms: int
+    key_deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,10 +29,7 @@ _NOTHING = {IntentStatus.REFUSED, IntentStatus.NOT_SENT, IntentStatus.NOT_APPLIE
 
 
 class JournalState:
-    """A fold over records, in bounded memory.
-
-    It grows with lanes, used plans and the rows claimed within the last 120 days, not with records.
-    """
+    """A fold over records; it grows with lanes, used plans and the rows claimed within 120 days, not with records."""
 
     def __init__(self) -> None:
         self.records = 0
@@ -217,7 +214,10 @@ class JournalState:
         elif intent.amount is not None:
             self._applied(intent, intent.wanted, at)
         self._forget(intent)
-        self._moved(intent, record.effect_ms, margin=record.applied, later_than_ms=found.later_than_ms)
+        if record.key_deleted:
+            self.effects.pop(intent.lane, None)  # the fence of a wrong time may be years away
+        effect_ms = max(record.effect_ms, found.later_than_ms or 0)
+        self._moved(intent, effect_ms, margin=record.applied, later_than_ms=found.later_than_ms)
 
     def _applied(self, intent: Intent, margin: str, at: str) -> None:
         address = str(intent.address)

@@ -22,6 +22,11 @@ def checked(time_ms: int) -> int:
     return time_ms
 
 
+def written(time_ms: int) -> str:
+    """A Unix time as RFC 3339 in UTC, to the second."""
+    return f"{_EPOCH + timedelta(milliseconds=checked(time_ms)):%Y-%m-%dT%H:%M:%SZ}"
+
+
 def unix_ms(text: str) -> int:
     """The Unix time in milliseconds of an RFC 3339 time; raises ValueError for anything else, local times included."""
     if not _RFC3339.fullmatch(text):

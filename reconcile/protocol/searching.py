@@ -94,7 +94,7 @@ def know_time(life: Life, *at_once: Command) -> Turned:
 def _may_look(life: Life, event: SomeEvent) -> Turned:
     """The fence is passed, or after a yes the exchange's time is known."""
     if isinstance(event, CannotRead):
-        return _undecided(life, f"the exchange's time could not be read: {event.reason}")
+        return _undecided(life, f"no look was taken: {event.reason}")
     if life.state is State.DOUBT:
         life = life.turned(Event.FENCE_PASSED)
     search = _the_search(life)

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from reconcile.concurrency import together
 from reconcile.errors import Containment, Declined, InputError, JournalError, ReconcileError, UsageError
+from reconcile.exchanges.http.exchange_time import LONGEST_WAIT_MS
 from reconcile.journal.base import Journal
 from reconcile.journal.identity import is_notes
 from reconcile.journal.records import Resolved, RunFinished, RunStarted, Unsettled
 from reconcile.model.account import Address, DesiredAccount, Policy, PositionMode
 from reconcile.model.status import AccountStatus, OpenStep
 from reconcile.model.traits import TRAITS
+from reconcile.render.values import rfc3339
 from reconcile.statefile.fields import NAME_PATTERN, PREFIX_PATTERN
 from reconcile.usecases.account import as_error, grace_ms
 from reconcile.usecases.account_identity import reach
@@ -79,16 +81,18 @@ def _open_step(item: Unsettled, grace: int) -> OpenStep:
     )
 
 
-async def resolve(world: World, *, address: str, applied: bool, reason: str) -> Resolution:
+async def resolve(world: World, *, address: str, applied: bool, reason: str, key_deleted: bool = False) -> Resolution:
     """Record a person's word about the unsettled step at ``[ACCOUNT:]ADDRESS``, under the account's lock.
 
-    The account is found in the journals, where the step is. Raises UsageError when the address means nothing or more
-    than one account, InputError when nothing is unsettled there, Declined (key ``fence``) before fence and grace have
-    passed, and what connecting, reading and locking raise. What ends it after the step was found is noted.
+    The account is found in the journals, where the step is. ``key_deleted`` says that the exchange refuses the step's
+    request because the API key that signed it is gone. Raises UsageError when the address means nothing or more than
+    one account, InputError when nothing is unsettled there, Declined (key ``fence``) before fence and grace have passed
+    unless the key is deleted, and what connecting, reading and locking raise. What ends it after the step was found is
+    noted.
     """
     identity, desired, wanted = _find(world, address)
     try:
-        return await _resolve(world, identity, desired, wanted, applied=applied, reason=reason)
+        return await _resolve(world, identity, desired, wanted, applied=applied, reason=reason, key_deleted=key_deleted)
     except ReconcileError as error:
         details = {
             **dict.fromkeys(_NO_PLAN),
@@ -98,6 +102,7 @@ async def resolve(world: World, *, address: str, applied: bool, reason: str) -> 
             "tool_version": world.version,
             "address": str(wanted),
             "as": "applied" if applied else "not-applied",
+            "key_deleted": key_deleted,
         }
         record = refusal(world, error, command="resolve", details=details)
         await note(world, identity, record, name=desired.name, command="resolve")
@@ -105,7 +110,14 @@ async def resolve(world: World, *, address: str, applied: bool, reason: str) -> 
 
 
 async def _resolve(
-    world: World, identity: str, desired: DesiredAccount, wanted: Address, *, applied: bool, reason: str
+    world: World,
+    identity: str,
+    desired: DesiredAccount,
+    wanted: Address,
+    *,
+    applied: bool,
+    reason: str,
+    key_deleted: bool,
 ) -> Resolution:
     connection = world.connect(desired, True)  # noqa: FBT003 - the exchange is only asked for its time
     async with AsyncExitStack() as stack:
@@ -122,20 +134,39 @@ async def _resolve(
             raise InputError(f"resolving {wanted}: it was settled meanwhile; see reconcile status")
         resolvable_at_ms = item.intent.fence_ms + grace_ms(desired, connection.writer)
         now_ms = await connection.writer.sync_time()
-        if now_ms <= resolvable_at_ms:
-            left = -(-(resolvable_at_ms - now_ms) // 1000)
-            raise Declined(
-                "fence", f"resolving {wanted}: its request may still take effect; wait {left} s, or let apply settle it"
-            )
-        await _say(world, journal, desired, item, applied=applied, reason=reason, at_ms=connection.writer.time.latest())
+        if now_ms <= resolvable_at_ms and not key_deleted:
+            raise Declined("fence", _too_early(wanted, resolvable_at_ms, now_ms))
+        resolved = Resolved(
+            intent_id=item.intent.intent_id,
+            applied=applied,
+            reason=reason,
+            actor=world.actor,
+            effect_ms=connection.writer.time.latest(),
+            key_deleted=key_deleted,
+        )
+        await _say(world, journal, desired, resolved)
         return Resolution(account=desired.name, item=item, applied=applied, journal_head=journal.head)
 
 
-async def _say(
-    world: World, journal: Journal, desired: DesiredAccount, item: Unsettled, *, applied: bool, reason: str, at_ms: int
-) -> None:
+def _too_early(wanted: Address, resolvable_at_ms: int, now_ms: int) -> str:
+    """Why a person's word is not taken yet, and what to do where that would be very long.
+
+    A request that was signed with a wrong time of the exchange carries that time: if it is under way still, the
+    exchange takes it around then. So a far time does not end sooner by itself, however long ago the request was sent.
+    """
+    where, left_ms = f"resolving {wanted}", resolvable_at_ms - now_ms
+    if left_ms <= LONGEST_WAIT_MS:
+        return f"{where}: its request may still take effect; wait {-(-left_ms // 1000)} s, or let apply settle it"
+    return (
+        f"{where}: its request may take effect until {rfc3339(resolvable_at_ms)}, because it was signed with a wrong "
+        "time that the exchange served; to end this sooner, delete the API key that signed it at the exchange and say "
+        "so with --key-deleted"
+    )
+
+
+async def _say(world: World, journal: Journal, desired: DesiredAccount, resolved: Resolved) -> None:
     earlier = journal.state.last_run
-    said = {"actor": world.actor, "reason": reason, "account": desired.name, "tool_version": world.version}
+    said = {"actor": world.actor, "reason": resolved.reason, "account": desired.name, "tool_version": world.version}
     notes_head = await head_of(world, journal.identity)
     details = {**(earlier.details if earlier else {}), **_NO_PLAN, **said, "notes_head": notes_head}
     started = RunStarted(
@@ -146,9 +177,6 @@ async def _say(
         machine=earlier.machine if earlier else world.machine,
     )
     await journal.append(started, durable=False)
-    resolved = Resolved(
-        intent_id=item.intent.intent_id, applied=applied, reason=reason, actor=world.actor, effect_ms=at_ms
-    )
     await journal.append(resolved, durable=True)
     await journal.append(RunFinished(details={"exit_code": 0}), durable=True)
 

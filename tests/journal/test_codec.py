@@ -61,7 +61,7 @@ EVERY_KIND: tuple[Record | Header, ...] = (
     ),
     RunFinished(details={"exit_code": 0, "steps": ["a", "b"]}),
     PlanUsed(plan_id="p", digest="sha256:00"),
-    Resolved(intent_id="i", applied=False, reason="saw it", actor="ana", effect_ms=8),
+    Resolved(intent_id="i", applied=False, reason="saw it", actor="ana", effect_ms=8, key_deleted=True),
     Repaired(file="x.torn", size=12),
     Noted(what="refused", details={"key": "frozen"}),
 )
@@ -206,6 +206,7 @@ BAD_FIELDS: dict[str, dict[str, tuple[Any, ...]]] = {
     "resolved": {
         **dict.fromkeys(("intent_id", "reason", "actor"), (None, *NO_TEXT)),
         "applied": (None, "yes", 1, []),
+        "key_deleted": (None, "yes", 1, []),
         "effect_ms": (None, *NO_MOMENT),
     },
     "repaired": {"file": (None, *NO_TEXT), "size": (None, "7", True, -1, 1.5)},

@@ -118,6 +118,14 @@ EFFECTS: dict[str, tuple[list[Record], tuple[int, str | None] | None]] = {
         [FIRST, outcome(1, IntentStatus.UNKNOWN, effect_ms=9_000), resolved(applied=False, effect_ms=8_000)],
         (9_000, None),
     ),
+    "resolved before a far fence, its key deleted": (
+        [
+            FIRST,
+            outcome(1, IntentStatus.UNKNOWN, effect_ms=9_000_000),
+            replace(resolved(applied=False, effect_ms=8_000), key_deleted=True),
+        ],
+        (8_000, None),
+    ),
 }
 
 

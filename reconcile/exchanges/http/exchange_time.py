@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from reconcile.clock import Clock
 from reconcile.errors import ReadFailed
-from reconcile.model.times import LAST_MS
+from reconcile.model.times import LAST_MS, written
 
 RESYNC_AFTER_MS = 60_000
 DRIFT_PER_MILLE = 2
@@ -80,17 +80,21 @@ class ExchangeTime:
         elapsed = self._clock.monotonic_ms() - sample.sent_at
         return sample.served_ms + elapsed + elapsed * DRIFT_PER_MILLE // 1000 + 1
 
+    def is_near(self, moment_ms: int) -> bool:
+        """Whether ``wait_ms`` lets a run wait for that moment."""
+        return moment_ms - self.earliest() <= self._longest_wait_ms
+
     def wait_ms(self, moment_ms: int) -> int:
         """How long it is until ``moment_ms`` at the latest, not positive where it is over.
 
         Raises ReadFailed where that is longer than ``LONGEST_WAIT_MS`` and two graces.
         """
         missing = moment_ms - self.earliest()
-        if missing > self._longest_wait_ms:
+        if not self.is_near(moment_ms):
             raise ReadFailed(
-                f"waiting for a moment of the exchange's time: it is {missing // 1000} s away, and the longest wait is "
-                f"{self._longest_wait_ms // 1000} s; the exchange served a wrong time now or to an earlier run, "
-                "so compare both with a clock you trust (reconcile status), and run again when that moment is near",
+                f"waiting until {written(moment_ms)} by the exchange's time: it is {missing // 1000} s away, and the "
+                f"longest wait is {self._longest_wait_ms // 1000} s; the exchange served a wrong time now or to an "
+                "earlier run: run again to see which, and see 'reconcile resolve --help' for a step that stays held",
                 again=False,
             )
         return missing
