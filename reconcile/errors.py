@@ -162,7 +162,7 @@ class ReadFailed(ExchangeError):
 
     ``again`` says whether the same read may succeed soon; ``code`` is the exchange's own code or None;
     ``retry_after_ms`` is how long it asked us to wait, None when it did not say; ``kind`` is what a documented refusal
-    asks of us, None where there was none.
+    asks of us, None where there was none; ``status`` is the HTTP status of the answer, None where there was no answer.
     """
 
     def __init__(
@@ -173,9 +173,11 @@ class ReadFailed(ExchangeError):
         code: str | None = None,
         retry_after_ms: int | None = None,
         kind: "RefusalKind | None" = None,
+        status: int | None = None,
     ) -> None:
         super().__init__(message)
         self.again = again
+        self.status = status
         self.kind = kind
         self.code = code
         self.retry_after_ms = retry_after_ms

@@ -149,6 +149,10 @@ def lane_of(traits: Traits, address: Address) -> str:
 
 
 def open_addresses(account: ObservedAccount, symbol: str) -> Collection[Address]:
-    """The addresses of a symbol that hold a position."""
-    slots = (account.positions.get(Address(symbol, side)) for side in Side)
-    return [position.address for position in slots if position is not None and position.is_open]
+    """The addresses of a symbol that hold a position, or may: what is shown of them cannot be used."""
+    places = (Address(symbol, side) for side in Side)
+    return [place for place in places if place in account.unusable or _is_open(account.positions.get(place))]
+
+
+def _is_open(position: Position | None) -> bool:
+    return position is not None and position.is_open

@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
+from reconcile.errors import ReadFailed
 from reconcile.money import ZERO
 
 
@@ -239,7 +240,9 @@ class ObservedAccount:
     ``account_block`` is a reason why nothing isolated can be managed in this account (None: it can); ``available`` is
     free balance by asset (an asset that is left out has none). ``positions`` holds every slot the exchange listed;
     ``symbols`` every symbol that is declared, with its asset and type; an unknown symbol is missing there.
-    ``instruments`` names every instrument that the exchange lists, as far as the look read them.
+    ``instruments`` names every instrument that the exchange lists, as far as the look read them. ``unusable`` maps an
+    address to why what the exchange shows of it cannot be used; ``unknown_balances`` are the assets whose free balance
+    the exchange does not tell.
     """
 
     sent_at_ms: int
@@ -251,3 +254,15 @@ class ObservedAccount:
     positions: Mapping[Address, Position]
     symbols: Mapping[str, SymbolState]
     instruments: Collection[str] = ()
+    unusable: Mapping[Address, str] = field(default_factory=dict)
+    unknown_balances: Collection[str] = ()
+
+    def slot(self, address: Address) -> Position | None:
+        """The position at an address, None where the exchange shows none.
+
+        Raises ReadFailed where what it shows cannot be used: that proves nothing about the address.
+        """
+        problem = self.unusable.get(address)
+        if problem is not None:
+            raise ReadFailed(f"looking at {address}: {problem}", again=True)
+        return self.positions.get(address)

@@ -66,10 +66,10 @@ class Entry:
     """One line of a plan.
 
     ``blocked_by`` is a policy key or one of ``open_position``, ``open_orders``, ``multi_assets``, ``auto_add``,
-    ``removable``, ``instrument``, ``account``; None unless blocked. ``reason`` says why, and what to do. ``target``
-    is None when unmanaged, ``observed`` None where the exchange has nothing. ``observed_type`` is the symbol's or
-    position's margin type, None where there is none. ``wanted`` is the step a blocked entry would have had, for
-    display.
+    ``removable``, ``instrument``, ``unusable``, ``account``; None unless blocked. ``reason`` says why, and what to do.
+    ``target`` is None when unmanaged, ``observed`` None where the exchange has nothing. ``observed_type`` is the
+    symbol's or position's margin type, None where there is none. ``wanted`` is the step a blocked entry would have
+    had, for display.
     """
 
     address: Address

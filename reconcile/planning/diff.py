@@ -18,12 +18,12 @@ from reconcile.model.account import (
     Side,
     SymbolState,
     Target,
-    Unmanaged,
 )
 from reconcile.model.plan import Entry, MoveMargin, SetMarginType, Status, Step
 from reconcile.model.traits import Scope, Traits
 from reconcile.money import ZERO, cut, minus, plain, plus
 from reconcile.planning.fresh import FreshMove, InSync, Send, Stale, fresh_move
+from reconcile.planning.undeclared import undeclared
 from reconcile.planning.unlisted import UNLISTED, reasons
 
 __all__ = ["FreshMove", "InSync", "Send", "Stale", "amount_step", "diff", "fresh_move"]
@@ -57,7 +57,7 @@ def diff(
         unlisted=reasons(chosen, observed),
         step_id=step_id,
     )
-    return (*[_declared(_Place(view, target)) for target in chosen], *_undeclared(view))
+    return (*[_declared(_Place(view, target)) for target in chosen], *undeclared(desired, observed, held))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ class _View:
 class _Place:
     """One declared address, with what the exchange has there: looked up once."""
 
-    __slots__ = ("observed_type", "position", "symbol", "target", "view")
+    __slots__ = ("asset", "observed_type", "position", "symbol", "target", "view")
 
     def __init__(self, view: _View, target: Target) -> None:
         self.view = view
@@ -93,6 +93,9 @@ class _Place:
         self.symbol = view.observed.symbols.get(target.address.symbol)
         self.position = position = view.observed.positions.get(target.address)
         self.observed_type: MarginType | None = None
+        self.asset = self.symbol.asset if self.symbol else None
+        if position is not None and position.is_open:
+            self.asset = position.asset  # what its margin is in; a list of instruments may only name its family
         if self.symbol is None:
             return
         if position is not None and position.is_open:
@@ -112,7 +115,7 @@ class _Place:
         return Entry(
             address=self.target.address,
             status=status,
-            asset=self.symbol.asset if self.symbol else None,
+            asset=self.asset,
             target=self.target,
             observed=self.position,
             observed_type=self.observed_type,
@@ -132,8 +135,8 @@ def _declared(place: _Place) -> Entry:
         held = view.held_reason(target.address, whole_symbol=view.traits.lane is Scope.SYMBOL)
         if held is not None:
             return place.entry(Status.HELD, held)
-    if place.symbol is None:
-        return place.blocked(UNLISTED, view.unlisted[target.address.symbol])
+    if place.symbol is None or target.address in view.observed.unusable:
+        return _not_shown(place)
     refused = _account_refuses(place)
     if refused is not None:
         return refused
@@ -141,7 +144,15 @@ def _declared(place: _Place) -> Entry:
         return place.entry(Status.WAITING, f"no open position; {target.margin_type} is expected when one opens")
     if place.observed_type is not target.margin_type:
         return _retype(place, place.observed_type, place.symbol)
-    return _margin(place, place.symbol.asset)
+    return _margin(place, place.asset or place.symbol.asset)
+
+
+def _not_shown(place: _Place) -> Entry:
+    view, address = place.view, place.target.address
+    problem = view.observed.unusable.get(address)
+    if problem is not None:
+        return place.blocked("unusable", f"what the exchange shows of it cannot be used: {problem}")
+    return place.blocked(UNLISTED, view.unlisted[address.symbol])
 
 
 def _account_refuses(place: _Place) -> Entry | None:
@@ -189,7 +200,10 @@ def _retype(place: _Place, before: MarginType, symbol: SymbolState) -> Entry:
 def _in_the_way(observed: ObservedAccount, address: Address, *, by_symbol: bool) -> list[str]:
     places = _slots(address.symbol) if by_symbol else [address]
     found = [observed.positions[place] for place in places if place in observed.positions]
-    return [f"{position.address} ({plain(position.size)})" for position in found if position.is_open]
+    return [
+        *(f"{position.address} ({plain(position.size)})" for position in found if position.is_open),
+        *(f"{place} (its size cannot be read)" for place in places if place in observed.unusable),
+    ]
 
 
 def _slots(symbol: str) -> list[Address]:
@@ -235,31 +249,6 @@ def _movable(place: _Place, position: Position, step: MoveMargin, step_size: Dec
         )
         return place.blocked("removable", reason, step)
     return place.entry(Status.CHANGE, steps=(step,))
-
-
-def _undeclared(view: _View) -> list[Entry]:
-    declared = {target.address for target in view.desired.targets}
-    report = view.desired.policy.unmanaged is not Unmanaged.IGNORE
-    entries = []
-    for address in sorted({address for address in (*view.held, *view.observed.positions) if address not in declared}):
-        position = view.observed.positions.get(address)
-        held = view.held.get(address)
-        unmanaged = position is not None and position.is_open and position.margin_type is MarginType.ISOLATED
-        if held is None and not (report and unmanaged):
-            continue
-        margin = plain(position.isolated_margin) if position else "0"
-        entries.append(
-            Entry(
-                address=address,
-                status=Status.UNMANAGED if held is None else Status.HELD,
-                asset=position.asset if position else None,
-                target=None,
-                observed=position,
-                observed_type=position.margin_type if position and position.is_open else None,
-                reason=held or f"open with {margin} isolated margin and declared by no file",
-            )
-        )
-    return entries
 
 
 def amount_step(desired: DesiredAccount, traits: Traits, asset: str) -> Decimal:

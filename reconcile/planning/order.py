@@ -61,10 +61,16 @@ def plan_account(
 
 
 def _input_errors(desired: DesiredAccount, observed: ObservedAccount) -> tuple[PlanError, ...]:
-    known = observed.symbols
-    declared = dict.fromkeys([target.address.symbol for target in desired.targets])
-    assets = {known[symbol].asset for symbol in declared if symbol in known}
+    assets = {asset for target in desired.targets if (asset := _asset(observed, target.address)) is not None}
     return policy.amount_errors(desired.policy, desired.targets, assets)
+
+
+def _asset(observed: ObservedAccount, address: Address) -> str | None:
+    """What the margin of an address is in: an open position's own asset, else its instrument's."""
+    position, symbol = observed.positions.get(address), observed.symbols.get(address.symbol)
+    if position is not None and position.is_open:
+        return position.asset
+    return None if symbol is None else symbol.asset
 
 
 def _mode_errors(desired: DesiredAccount, observed: ObservedAccount) -> tuple[PlanError, ...]:

@@ -28,7 +28,7 @@ class PolicyResult:
 
 def check(entries: Sequence[Entry], policy: Policy, observed: ObservedAccount) -> PolicyResult:
     """Hold a diff against the limits. Amounts must have passed ``amount_errors``; LookupError otherwise."""
-    checked = tuple(_check_entry(entry, policy) for entry in entries)
+    checked = tuple(_check_entry(entry, policy, observed) for entry in entries)
     moves = [step for entry in checked for step in entry.steps if isinstance(step, MoveMargin)]
     errors = [
         *_totals(moves, "add_margin", "max_total_add", policy.max_total_add),
@@ -40,11 +40,16 @@ def check(entries: Sequence[Entry], policy: Policy, observed: ObservedAccount) -
     return PolicyResult(entries=checked, errors=tuple(errors))
 
 
-def _check_entry(entry: Entry, policy: Policy) -> Entry:
+def _check_entry(entry: Entry, policy: Policy, observed: ObservedAccount) -> Entry:
     step = next((step for step in entry.steps if isinstance(step, MoveMargin)), None) if entry.steps else None
     if step is None or entry.observed is None:
         return entry
     broken = _violations(policy, step, step.amount, entry.observed)
+    if step.action == "add_margin" and step.asset in observed.unknown_balances:
+        unknown = (
+            f"the exchange does not tell the free balance of {step.asset}, so nothing is added; look at the account"
+        )
+        broken.append(("min_available", unknown))
     if not broken:
         return entry
     reason = "; ".join(message for _, message in broken)

@@ -7,9 +7,11 @@ ledger's rows do not add up to counts for nothing, for as long as it may be from
 
 from collections.abc import Awaitable, Callable, Mapping
 
+from reconcile.errors import ReadFailed
 from reconcile.exchanges.base import Reader, lane_of, open_addresses
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, DesiredAccount, MarginType, ObservedAccount, Target
+from reconcile.model.plan import Step
 from reconcile.money import ZERO, minus
 from reconcile.protocol.earlier import Earlier
 from reconcile.protocol.rules import (
@@ -26,8 +28,11 @@ from reconcile.protocol.signals import LaneLook, Memory, Now
 
 
 def lane_look(look: ObservedAccount, address: Address) -> LaneLook:
-    """A look cut to what a step on one address is about."""
-    position, symbol = look.positions.get(address), look.symbols.get(address.symbol)
+    """A look cut to what a step on one address is about.
+
+    Raises ReadFailed where what the exchange shows of the address cannot be used.
+    """
+    position, symbol = look.slot(address), look.symbols.get(address.symbol)
     asset = position.asset if position is not None else symbol.asset if symbol is not None else None
     count = len(open_addresses(look, address.symbol))
     return LaneLook(
@@ -38,6 +43,13 @@ def lane_look(look: ObservedAccount, address: Address) -> LaneLook:
         is_open=count > 0,
         available=ZERO if asset is None else look.available.get(asset, ZERO),
     )
+
+
+def check_balance(step: Step, seen: LaneLook, look: ObservedAccount) -> None:
+    """Raises ReadFailed where an addition would be computed from a free balance that the exchange does not tell."""
+    asset = seen.position.asset if seen.position is not None else None
+    if step.action == "add_margin" and asset in look.unknown_balances:
+        raise ReadFailed(f"the exchange does not tell the free balance of {asset}", again=True)
 
 
 def remember(
@@ -140,6 +152,8 @@ async def doubts(
     """
     found: dict[Address, int] = {}
     for target in desired.targets:
+        if target.address in look.unusable:
+            continue
         if not differs(target, look) and _is_as_left(target, state, look):
             shared = shares_symbol(look, target.address.symbol)
             after = None if earlier is None else earlier.until(target.address, look, shared=shared)

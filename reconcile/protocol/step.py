@@ -25,7 +25,7 @@ from reconcile.journal.records import Outcome
 from reconcile.model.plan import Step, StepResult
 from reconcile.protocol import machine
 from reconcile.protocol.context import Context
-from reconcile.protocol.freshness import lane_look, remember
+from reconcile.protocol.freshness import check_balance, lane_look, remember
 from reconcile.protocol.life import Life
 from reconcile.protocol.lifecycle import OUTCOMES, State
 from reconcile.protocol.signals import (
@@ -221,6 +221,8 @@ class StepRun:
         else:
             look = await context.observer.look(after_ms=command.after_ms, max_age_ms=command.max_age_ms)
         seen = lane_look(look, self._life.task.address)
+        if command.to_send:
+            check_balance(self._life.task.the_step, seen, look)
         memory = remember(context.writer, context.journal.state, self._life.task.address, look, earlier=earlier)
         return Looked(at=self._now(), look=seen, memory=memory, new_id=context.new_id() if command.to_send else "")
 

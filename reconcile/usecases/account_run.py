@@ -187,6 +187,8 @@ class AccountRun:
             if open_addresses(look, step.address.symbol):
                 return f"{step.address}: a position was opened since the plan"
             return None
+        if step.address in look.unusable:
+            return None  # the step's own look decides, and costs no other step
         target = self._the_context.targets[step.address]
         fresh = fresh_move(target, step, look.positions.get(step.address), self._the_context.amount_step(step.asset))
         return f"{step.address}: {fresh.reason}" if isinstance(fresh, Stale) else None

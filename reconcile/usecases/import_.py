@@ -61,6 +61,8 @@ async def import_account(
     account = replace(account, uid=reached.account.uid)
     state = world.store.read(reached.account.journal)
     look, found = await _sound(world, account, reached.connection, state, crossed=crossed)
+    listed = tuple(target for target in found.targets if target.address.symbol in look.symbols)
+    found = replace(found, targets=listed)
     planned = planner.plan_account(
         found,
         look,
@@ -171,6 +173,12 @@ def _left_out(look: ObservedAccount, *, crossed: bool) -> list[str]:
         f"{address} is left out: the exchange shows a margin below zero"
         for address, position in sorted(look.positions.items())
         if position.is_open and not _declarable(position)
+    ]
+    notes += [f"{address} is left out: {problem}" for address, problem in sorted(look.unusable.items())]
+    notes += [
+        f"{target.address} is left out: {target.address.symbol} is not one of the exchange's instruments"
+        for target in _targets(look, crossed=crossed)
+        if target.address.symbol not in look.symbols
     ]
     others = [
         str(address)

@@ -17,12 +17,16 @@ from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import Entry, MoveMargin
 from reconcile.money import plain
 from reconcile.planning import order as planner
+from reconcile.statefile import writing
 from reconcile.usecases import apply as applying
+from reconcile.usecases import drift as drifting
+from reconcile.usecases import import_ as importing
 from reconcile.usecases import plan as planning
 from reconcile.usecases.watch.loop import Settings, Watch
 from reconcile.usecases.world import Connection, World
 from tests.cases.exchange import CaseExchange
 from tests.kit.scene import HOUR_MS, Scene
+from tests.simulation.world import declared
 
 URL = "http://127.0.0.1:9"
 
@@ -106,6 +110,33 @@ async def apply(bench: Bench, act: Mapping[str, Any]) -> None:
     assert result.exit_code == act["exit"], told
 
 
+async def import_(bench: Bench, act: Mapping[str, Any]) -> None:
+    """``import``: the margins it declares and what its notes say; planning the written file shows no changes."""
+    exchange = bench.case["exchange"]
+    account = replace(declared(exchange, {}), name="desk", endpoint=URL)
+    found = await importing.import_account(bench.world(), account, crossed=False)
+    text = writing.state_file(
+        found.desired, tolerance=importing.TOLERANCE, title="a case", observed_wall_ms=0, notes=found.notes
+    )
+    written = {str(target.address): str(target.isolated_margin) for target in found.desired.targets}
+    assert {address: Decimal(margin) for address, margin in act["writes"].items()} == {
+        address: Decimal(margin) for address, margin in written.items()
+    }
+    assert len(found.notes) == len(act["notes"])
+    for words, note in zip(act["notes"], found.notes, strict=True):
+        assert all(word in note for word in words)
+    bench.state_file.write_text(text)
+    in_sync: Mapping[str, Any] = {address: {"status": "in_sync"} for address in written}
+    await plan(bench, {"exit": 0, "detailed": 0, "entries": {**in_sync, **act.get("beside", {})}})
+
+
+async def drift(bench: Bench, act: Mapping[str, Any]) -> None:
+    """``drift``: how far each declared address is from what is declared."""
+    (account,) = await drifting.drift(bench.world(), [bench.desired])
+    found = {str(entry.address): plain(entry.drift) for entry in account.entries}
+    assert (account.exit_code, account.errors, found) == (act["exit"], (), act["entries"])
+
+
 async def watch(bench: Bench, act: Mapping[str, Any]) -> None:
     """``watch --apply`` for some rounds: the margins afterwards. ``drifts`` names, by round, what moves before it."""
     settings = Settings(interval_ms=60_000, apply=True, rounds=act["rounds"])
@@ -120,9 +151,12 @@ async def watch(bench: Bench, act: Mapping[str, Any]) -> None:
     _holds(bench, act)
 
 
+COMMANDS = {"plan": plan, "apply": apply, "import": import_, "drift": drift, "watch": watch}
+
+
 def run(bench: Bench, act: Mapping[str, Any]) -> None:
     """Let it happen, to its end, in virtual time."""
-    work: Coroutine[Any, Any, None] = {"plan": plan, "apply": apply, "watch": watch}[act["command"]](bench, act)
+    work: Coroutine[Any, Any, None] = COMMANDS[act["command"]](bench, act)
     bench.scene.play(work)
 
 

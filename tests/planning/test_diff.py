@@ -1,6 +1,7 @@
 """Declared against observed, case by case and as properties."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from random import Random
 
@@ -54,6 +55,7 @@ class Case:
     traits: Traits = BINANCE
     multi_assets: bool = False
     account_block: str | None = None
+    unusable: Mapping[Address, str] = field(default_factory=dict)
     blocked_by: str | None = None
     says: str = ""
     would: str | None = None
@@ -281,6 +283,33 @@ CASES = [
         says="not one of the exchange's instruments",
     ),
     Case(
+        name="its row cannot be used",
+        target=target(PLACE, "1500"),
+        symbols=(symbol("BTCUSDT"),),
+        unusable={at(PLACE): "field 'margin' is not a number"},
+        status=Status.BLOCKED,
+        blocked_by="unusable",
+        says="field 'margin' is not a number",
+    ),
+    Case(
+        name="the row of its other side cannot be used",
+        target=target(PLACE, "1500"),
+        positions=(position(PLACE),),
+        unusable={at("BTCUSDT.short"): "field 'margin' is not a number"},
+        status=Status.CHANGE,
+        would="add_margin",
+    ),
+    Case(
+        name="another type, and the row of the other side cannot be used",
+        target=target(PLACE),
+        symbols=(symbol("BTCUSDT", CROSSED),),
+        unusable={at("BTCUSDT.short"): "field 'margin' is not a number"},
+        status=Status.BLOCKED,
+        blocked_by="open_position",
+        says="its size cannot be read",
+        would="set_margin_type",
+    ),
+    Case(
         name="auto-add",
         target=target(PLACE, "1500"),
         positions=(position(PLACE, auto_add=True),),
@@ -311,6 +340,7 @@ CASES = [
 
 def only(case: Case) -> Entry:
     account = observed(case.positions, case.symbols, multi_assets=case.multi_assets, account_block=case.account_block)
+    account = replace(account, unusable=case.unusable)
     found = diff(desired(case.target), account, held=NOTHING_HELD, traits=case.traits)
     return next(entry for entry in found if entry.address == case.target.address)
 
@@ -329,7 +359,8 @@ def test_the_cases_show_every_status_and_every_reason_to_block() -> None:
     extra = {Status.HELD, Status.UNMANAGED}
     assert {case.status for case in CASES} | extra == set(Status)
     assert {case.blocked_by for case in CASES} == {
-        None, "open_position", "open_orders", "multi_assets", "auto_add", "removable", "instrument", "account",
+        None, "open_position", "open_orders", "multi_assets", "auto_add", "removable", "instrument", "unusable",
+        "account",
     }  # fmt: skip
 
 
@@ -444,6 +475,22 @@ def test_an_open_isolated_position_that_nobody_declares_is_unmanaged() -> None:
         ("ETHUSDT.short", Status.UNMANAGED, "USDT"),
     ]
     assert "70 isolated margin" in found[1].reason
+
+
+def test_a_row_that_cannot_be_used_is_unmanaged_where_no_file_declares_it() -> None:
+    account = replace(observed([position(PLACE)]), unusable={at("ETHUSDT.short"): "field 'margin' is not a number"})
+    wanted = desired(target(PLACE, "1000"))
+    (_, other) = diff(wanted, account, held={}, traits=BINANCE)
+    assert (str(other.address), other.status, other.observed) == ("ETHUSDT.short", Status.UNMANAGED, None)
+    assert "field 'margin' is not a number" in other.reason
+    quiet = replace(wanted, policy=replace(wanted.policy, unmanaged=Unmanaged.IGNORE))
+    assert len(diff(quiet, account, held={}, traits=BINANCE)) == 1
+
+
+def test_the_asset_is_the_one_the_open_position_is_in() -> None:
+    held = replace(position(PLACE, "1200"), asset="USDC")
+    (entry,) = diff(desired(target(PLACE, "1500")), observed([held]), held={}, traits=BINANCE)
+    assert (entry.asset, entry.steps[0].asset if isinstance(entry.steps[0], MoveMargin) else None) == ("USDC", "USDC")
 
 
 def test_what_is_declared_but_not_asked_for_is_not_unmanaged() -> None:

@@ -1,6 +1,7 @@
 """The limits, each at its edge."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -65,6 +66,14 @@ def test_a_limit_stops_its_own_entry_and_keeps_its_numbers(
     assert says in entry.reason
     assert bool(entry.wanted) is stopped
     assert bool(entry.steps) is not stopped
+
+
+def test_nothing_is_added_on_a_free_balance_that_the_exchange_does_not_tell() -> None:
+    account = replace(observed([position(PLACE, "1000")], available={}), unknown_balances=["USDT"])
+    (entry,) = diff(desired(target(PLACE, "1200")), account, held={}, traits=BINANCE)
+    checked = policy.check([entry], Policy(max_margin=None), account)
+    assert (checked.entries[0].blocked_by, checked.errors) == ("min_available", ())
+    assert "does not tell the free balance of USDT" in checked.entries[0].reason
 
 
 def test_the_defaults_take_nothing_out_and_never_pass_the_notional() -> None:

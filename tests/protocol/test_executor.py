@@ -25,7 +25,7 @@ from tests.simulation.loop import VirtualLoop
 from tests.simulation.machine import EPOCH_MS
 from tests.simulation.world import Place, Process, declared
 
-POSITIONS = "/fapi/v2/positionRisk"
+POSITIONS = "/fapi/v3/positionRisk"
 POLICY = Policy(allow_reduce=True, min_liquidation_distance=None, max_margin=None)
 
 

@@ -30,7 +30,7 @@ from tests.simulation.world import HOME, Place, Process, declared
 T = TypeVar("T")
 EXCHANGES = pytest.mark.parametrize("exchange", ["binance", "okx", "bitget"])
 LOOKS = {
-    "binance": "/fapi/v2/positionRisk",
+    "binance": "/fapi/v3/positionRisk",
     "okx": "/api/v5/account/positions",
     "bitget": "/api/v2/mix/position/all-position",
 }

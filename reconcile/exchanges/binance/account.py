@@ -10,15 +10,14 @@ the rows of version 3 name it. Where two assets fit or none does, ``asset_of`` s
 exchangeInfo, whose answer has megabytes on the live exchange.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from typing import Self
 
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.binance.risk import BinanceRisk, BinanceTier
-from reconcile.exchanges.http.rows import Row, listed, rows
+from reconcile.exchanges.http.rows import Row, UnknownMode, rows
 from reconcile.model.account import Address, MarginType, Position, PositionMode, Side
 from reconcile.money import ZERO
 
@@ -58,6 +57,8 @@ class Balance:
 
     uid: str
     available: Mapping[str, Decimal]
+    unknown: Collection[str] = ()
+    """The assets whose free balance the row does not tell."""
 
     @staticmethod
     def of(what: str, payload: object) -> "Balance":
@@ -67,7 +68,12 @@ class Balance:
         if len(names) != 1:
             problem = "the rows name several accounts" if names else "there are no rows, so no account is named"
             raise ReadFailed(f"{what}: {problem}; check the endpoint", again=not names)
-        return Balance(uid=names.pop(), available={row.name("asset"): row.number("availableBalance") for row in table})
+        free = {row.name("asset"): row.optional("availableBalance") for row in table}
+        return Balance(
+            uid=names.pop(),
+            available={asset: amount for asset, amount in free.items() if amount is not None},
+            unknown=[asset for asset, amount in free.items() if amount is None],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,42 +87,18 @@ class AccountConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
-    """positionRisk in either version. ``configs`` None: each row carries its own (version 2)."""
-
-    what: str
-    values: Sequence[object]
-    configs: Mapping[str, SymbolConfig] | None
-
-    @classmethod
-    def of(cls, path: str, payload: object, *, configs: Mapping[str, SymbolConfig] | None = None) -> Self:
-        """From what was read at ``path``; raises ReadFailed where that is no list."""
-        what = f"reading {path}"
-        return cls(what=what, values=listed(what, payload), configs=configs)
-
-    @property
-    def instruments(self) -> Collection[str]:
-        """Every symbol the exchange lists."""
-        return {row.text("symbol") for row in self.rows} if self.configs is None else self.configs.keys()
-
-    @property
-    def rows(self) -> list[Row]:
-        """All of them; raises ReadFailed where one is no object."""
-        return [Row(self.what, value) for value in self.values]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
     """One row that is kept, not yet a position: the asset and the tiers may still be missing."""
 
     address: Address
     row: Row
     config: SymbolConfig
+    amount: Decimal
+    """Its signed size."""
 
     def position(self, asset: str, tiers: tuple[BinanceTier, ...]) -> Position:
         """The position; raises ReadFailed when a field is missing."""
-        row, side = self.row, self.address.side
-        amount = row.number("positionAmt")
+        row, side, amount = self.row, self.address.side, self.amount
         isolated = self.config.margin_type is MarginType.ISOLATED
         wallet = row.number("isolatedWallet") if isolated else ZERO
         mark = row.optional("markPrice") or None
@@ -146,43 +128,11 @@ class Slot:
         )
 
 
-def slot_of(
-    row: Row, configs: Mapping[str, SymbolConfig] | None, sides: Collection[Side], declared: Collection[str]
-) -> Slot | None:
-    """One row's slot of positionRisk; None where it is not kept. ``sides`` are those of the account's mode; ``configs``
-    None: the rows carry them (version 2)."""
-    symbol = row.text("symbol")
-    side = SIDES.get(row.text("positionSide"))
-    if side is None or side not in sides:
-        return None
-    if symbol not in declared and row.number("positionAmt") == 0 and row.number("isolatedWallet") == 0:
-        return None
-    config = SymbolConfig.of(row) if configs is None else configs.get(symbol)
-    if config is None:
-        raise ReadFailed(f"reading the positions: symbolConfig does not list {symbol}; try again", again=True)
-    return Slot(address=Address(row.name("symbol"), side), row=row, config=config)
-
-
-def position(slot: Slot, assets: Mapping[str, str], fixed: AccountConfig) -> Position:
-    """The position of one slot; raises ReadFailed."""
-    symbol = slot.address.symbol
-    return slot.position(assets[symbol], fixed.tiers.get(symbol, ()))
-
-
-def to_change(
-    declared: Mapping[str, MarginType], known: Mapping[str, SymbolConfig], slots: Sequence[Slot]
-) -> list[str]:
-    """The declared symbols that are flat and have another type than declared."""
-    other = [symbol for symbol in declared if symbol in known and known[symbol].margin_type is not declared[symbol]]
-    busy = {slot.address.symbol for slot in slots if slot.row.number("positionAmt") != 0} if other else set()
-    return [symbol for symbol in other if symbol not in busy]
-
-
 def margin_type(text: str) -> MarginType:
     """``ISOLATED``/``CROSSED`` as in symbolConfig, ``isolated``/``cross`` as in positionRisk; raises ReadFailed."""
     found = _TYPES.get(text.lower())
     if found is None:
-        raise ReadFailed(f"reading the positions: {text!r} is no margin type that Binance documents", again=False)
+        raise UnknownMode(f"reading the positions: {text!r} is no margin type that Binance documents")
     return found
 
 

@@ -1,10 +1,9 @@
 """Binance USD-M futures, translated: account reads into the model, steps into one signed request, answers into facts.
 
-One look is accountConfig, positionRisk, balance and leverageBracket at once; a later look of the same run
-positionRisk and balance. positionRisk version 2 lists every symbol with its type; when it is answered as retired
-(-5000), version 3 and symbolConfig take its place for the rest of the run. Order lists (conditional orders have one
-of their own) are read for declared flat symbols whose type must change, and for no others. An account's id is the
-``accountAlias`` of its balance. Its ledger has no cursor: the signed time is the cursor.
+One look is accountConfig, leverageBracket, balance, positionRisk and symbolConfig at once; a later look of the same
+run the last three. Order lists (conditional orders have one of their own) are read for declared flat symbols whose
+type must change, and for no others. An account's id is the ``accountAlias`` of its balance. Its ledger has no cursor:
+the signed time is the cursor.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -15,27 +14,16 @@ from typing import assert_never
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.base import Accepted, Call, LedgerRead, LedgerRow, Writer
 from reconcile.exchanges.binance import codes, ledger
-from reconcile.exchanges.binance.account import (
-    WIRE_SIDES,
-    WIRE_TYPES,
-    AccountConfig,
-    Balance,
-    Listing,
-    SymbolConfig,
-    asset_of,
-    position,
-    slot_of,
-    to_change,
-)
-from reconcile.exchanges.binance.dialect import POSITIONS, BinanceDialect, classify, weight_of
+from reconcile.exchanges.binance.account import WIRE_SIDES, WIRE_TYPES, AccountConfig, Balance, asset_of
+from reconcile.exchanges.binance.dialect import BinanceDialect, classify, weight_of
+from reconcile.exchanges.binance.listing import Listing, Listings, SlotTable, slots_of, to_change
 from reconcile.exchanges.binance.risk import BinanceTier, tiers_by_symbol
-from reconcile.exchanges.http.rows import Row, rows
+from reconcile.exchanges.http.rows import Row, costing, rows
 from reconcile.exchanges.http.transport import Params, Setup, Transport, at_once
-from reconcile.model.account import Address, MarginType, ObservedAccount, Position, PositionMode, SymbolState
+from reconcile.model.account import Address, MarginType, ObservedAccount, Position, PositionMode, Side, SymbolState
 from reconcile.model.plan import MoveMargin, SetMarginType, Step
 from reconcile.money import ZERO, plain
 
-RETIRED = "-5000"
 _EDGE_MS = 60_000
 """How far inside the ledger's reach a read begins, so that it is not refused for a second."""
 _AHEAD_MS = 1_000
@@ -52,7 +40,7 @@ class Binance:
         self.time = self._transport.time
         self.requests: Mapping[str, int] = self._transport.requests
         self._clock = setup.clock
-        self._version_2 = True
+        self._listings = Listings(lambda path: self._get(path, weight=5))
         self._tiers: Mapping[str, tuple[BinanceTier, ...]] | None = None
         self._assets: dict[str, str] = {}
         self._uid: str | None = None
@@ -72,20 +60,10 @@ class Binance:
         await self._transport.synced()
         sent_at = self.time.earliest()
         fixed, listing, balance = await self._together(reuse)
-        slots = [slot for row in listing.rows if (slot := slot_of(row, listing.configs, fixed.mode.sides, declared))]
-        configs = listing.configs or {slot.address.symbol: slot.config for slot in slots}
-        known = {symbol: configs[symbol] for symbol in declared if symbol in configs}
-        assets = await self._assets_of({slot.address.symbol: slot.row for slot in slots}, known, balance.available)
-        orders = await self._orders_of(to_change(declared, known, slots))
-        symbols = {
-            symbol: SymbolState(
-                symbol=symbol,
-                asset=assets[symbol],
-                margin_type=config.margin_type,
-                open_orders=orders.get(symbol),
-            )
-            for symbol, config in known.items()
-        }
+        found = slots_of(listing, fixed.mode.sides, declared)
+        await self._learn_assets(found, balance.available, fixed.mode.sides)
+        orders = await self._orders_of(to_change(declared, found))
+        positions = self._positions(found, fixed)
         return ObservedAccount(
             sent_at_ms=sent_at,
             position_mode=fixed.mode,
@@ -93,10 +71,30 @@ class Binance:
             multi_assets=fixed.multi_assets,
             account_block=fixed.block,
             available=balance.available,
-            positions={slot.address: position(slot, assets, fixed) for slot in slots},
-            symbols=symbols,
+            positions=positions,
+            symbols={
+                symbol: SymbolState(
+                    symbol=symbol,
+                    asset=self._assets[symbol],
+                    margin_type=config.margin_type,
+                    open_orders=orders.get(symbol),
+                )
+                for symbol, config in found.configs.items()
+                if symbol in self._assets
+            },
             instruments=listing.instruments,
+            unusable=found.unusable,
+            unknown_balances=balance.unknown,
         )
+
+    def _positions(self, found: SlotTable, fixed: AccountConfig) -> dict[Address, Position]:
+        positions: dict[Address, Position] = {}
+        for address, slot in found.kept.items():
+            if address not in found.unusable:
+                with costing(found.unusable, address):
+                    tiers = fixed.tiers.get(address.symbol, ())
+                    positions[address] = slot.position(self._assets[address.symbol], tiers)
+        return positions
 
     async def ledger(self, symbol: str, *, since_ms: int) -> LedgerRead:
         """See ``base.Reader``. Rows older than thirty days are out of reach."""
@@ -150,7 +148,7 @@ class Binance:
     async def _together(self, reuse: ObservedAccount | None) -> tuple[AccountConfig, Listing, Balance]:
         """The reads of one look, all under way at once."""
         async with at_once() as group:
-            listing = group.create_task(self._listing())
+            listing = group.create_task(self._listings.read())
             balance = group.create_task(self._balance())
             if reuse is None or self._tiers is None:
                 config = group.create_task(self._get("/fapi/v1/accountConfig", weight=5))
@@ -167,25 +165,6 @@ class Binance:
             )
         return fixed, listing.result(), balance.result()
 
-    async def _listing(self) -> Listing:
-        if self._version_2:
-            path, _ = POSITIONS
-            try:
-                return Listing.of(path, await self._get(path, weight=5))
-            except ReadFailed as error:
-                if error.code != RETIRED:
-                    raise
-                self._version_2 = False
-        path, configs = POSITIONS[1], "/fapi/v1/symbolConfig"
-        async with at_once() as group:
-            positions = group.create_task(self._get(path, weight=5))
-            symbols = group.create_task(self._get(configs, weight=5))
-        return Listing.of(
-            path,
-            positions.result(),
-            configs={row.text("symbol"): SymbolConfig.of(row) for row in rows(f"reading {configs}", symbols.result())},
-        )
-
     async def _balance(self) -> Balance:
         """Free balance and the account's id, which must stay the same for as long as this adapter lives."""
         path = "/fapi/v3/balance"
@@ -197,27 +176,29 @@ class Binance:
         self._uid = found.uid
         return found
 
-    async def _assets_of(
-        self, table: Mapping[str, Row], known: Mapping[str, SymbolConfig], available: Mapping[str, Decimal]
-    ) -> Mapping[str, str]:
-        """The margin asset of every symbol in use; exchangeInfo only where a name does not tell, and once."""
-        unclear = False
-        for symbol in {*table, *known} - self._assets.keys():
-            row = table.get(symbol)
-            told = row.name("marginAsset") if row is not None and row.has("marginAsset") else None
-            asset = told or asset_of(symbol, available)
-            if asset is None:
-                unclear = True
-            else:
-                self._assets[symbol] = asset
-        if unclear:
-            path = "/fapi/v1/exchangeInfo"
-            info = Row(f"reading {path}", await self._get(path, weight=1, is_signed=False))
-            self._assets |= {row.text("symbol"): row.name("marginAsset") for row in info.rows("symbols")}
-        missing = {*table, *known} - self._assets.keys()
-        if missing:
-            raise ReadFailed(f"reading the positions: exchangeInfo does not list {min(missing)}", again=False)
-        return self._assets
+    async def _learn_assets(self, found: SlotTable, available: Mapping[str, Decimal], sides: Collection[Side]) -> None:
+        """The margin asset of every symbol in use; exchangeInfo only where neither row nor name tells, and once."""
+        told: dict[str, str] = {}
+        for address, slot in found.kept.items():
+            if slot.row.has("marginAsset"):
+                with costing(found.unusable, address):
+                    told[address.symbol] = slot.row.name("marginAsset")
+        symbols = {*(address.symbol for address in found.kept), *found.configs}
+        guessed = {symbol: asset for symbol in symbols if (asset := asset_of(symbol, available)) is not None}
+        self._assets = {**guessed, **self._assets, **told}
+        missing = sorted(symbols - self._assets.keys())
+        if not missing:
+            return
+        path = "/fapi/v1/exchangeInfo"
+        info = Row(f"reading {path}", await self._get(path, weight=1, is_signed=False))
+        listed = {row.text("symbol"): row for row in info.rows("symbols")}
+        for symbol in missing:
+            with costing(found.unusable, *(Address(symbol, side) for side in sides)):
+                if symbol not in listed:
+                    raise ReadFailed(
+                        f"reading {path}: it does not list {symbol}, so its margin asset is not known", again=False
+                    )
+                self._assets[symbol] = listed[symbol].name("marginAsset")
 
     async def _orders_of(self, symbols: Sequence[str]) -> dict[str, bool]:
         async with at_once() as group:

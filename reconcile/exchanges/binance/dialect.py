@@ -19,10 +19,8 @@ from reconcile.money import whole
 
 READ_WINDOW_MS = 5_000
 """``recvWindow`` of reads; that of writes is the traits' ``validity_ms``."""
-POSITIONS = ("/fapi/v2/positionRisk", "/fapi/v3/positionRisk")
-"""Every slot of an account, in either version."""
 WEIGHT = Limit(name="Binance request weight", counted_by=CountedBy.IP, capacity=2400, window_ms=60_000, reserve=60)
-"""The reserve is room for one look that settles doubt: ledger with funding, positions, balance."""
+"""The reserve is room for one look that settles doubt: ledger with funding, positions with types, balance."""
 _WEIGHT = re.compile(r"[0-9]{1,8}")
 
 

@@ -83,6 +83,7 @@ def read_answer(
         code=said.code,
         retry_after_ms=manners.retry_after_ms(response.headers, said.message, now_ms) if throttled else None,
         kind=RefusalKind.THROTTLE if throttled else _kind(proves),
+        status=response.status,
     )
 
 
@@ -179,4 +180,5 @@ def _unusable(
         again=throttled or status in {408, 425} or status >= 500 or 200 <= status < 300,
         retry_after_ms=manners.retry_after_ms(response.headers, "", now_ms) if throttled else None,
         kind=RefusalKind.THROTTLE if throttled else None,
+        status=status,
     )

@@ -1,9 +1,12 @@
 """The payload of a read, taken row by row and field by field; anything that is missing or odd is a failed read."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 
 from reconcile.errors import ReadFailed
+from reconcile.model.account import Address
 from reconcile.model.times import checked
 from reconcile.money import parse
 
@@ -104,6 +107,27 @@ class Row:
     def rows(self, key: str) -> "list[Row]":
         """A list of objects."""
         return rows(self._what, self._value.get(key))
+
+
+class UnknownMode(ReadFailed):
+    """A margin mode or position mode that the exchange does not document: no row can be trusted to mean what it did."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, again=False)
+
+
+@contextmanager
+def costing(found: dict[Address, str], *addresses: Address) -> Iterator[None]:
+    """What cannot be used inside costs these addresses and no other: ``found`` gets the reason.
+
+    Only for taking rows apart, never around a request. Raises UnknownMode, which costs the account.
+    """
+    try:
+        yield
+    except UnknownMode:
+        raise
+    except ReadFailed as error:
+        found.update(dict.fromkeys(addresses, str(error)))
 
 
 def rows(what: str, value: object) -> list[Row]:

@@ -16,8 +16,11 @@ from tests.kit.fakes import SERVED_MS, FakeWire, VirtualClock, answer, params_of
 
 D = Decimal
 ISOLATED, CROSSED = MarginType.ISOLATED, MarginType.CROSSED
-FULL = ["/fapi/v1/accountConfig", "/fapi/v1/leverageBracket", "/fapi/v2/positionRisk", "/fapi/v3/balance"]
-RETIRED = answer({"code": -5000, "msg": "Path /fapi/v2/positionRisk is retired, please use /fapi/v3/positionRisk"}, 404)
+LATER = ["/fapi/v1/symbolConfig", "/fapi/v3/balance", "/fapi/v3/positionRisk"]
+FULL = sorted(["/fapi/v1/accountConfig", "/fapi/v1/leverageBracket", *LATER])
+RETIRED = answer({"code": -5000, "msg": "Path /fapi/v3/positionRisk, Method GET is invalid"}, 404)
+PAGE = b"<html><head><title>404 Not Found</title></head><body><h1>404 Not Found</h1></body></html>"
+NOT_FOUND = HttpResponse(status=404, headers={"content-type": "text/html"}, body=PAGE)
 BRACKETS = [
     {"symbol": symbol, "brackets": [{"notionalFloor": 0, "maintMarginRatio": D("0.004"), "cum": 0}]}
     for symbol in ("BTCUSDT", "ETHUSDT")
@@ -58,6 +61,37 @@ def balance(asset: str, available: str, *, alias: str = "SgsR") -> dict[str, str
     return {"accountAlias": alias, "asset": asset, "availableBalance": available}
 
 
+ONLY_VERSION_2 = ("marginType", "leverage", "isAutoAddMargin")
+
+
+def v3_row(row: dict[str, Any]) -> dict[str, object]:
+    return {**{name: value for name, value in row.items() if name not in ONLY_VERSION_2}, "marginAsset": "USDT"}
+
+
+def listing(*rows: dict[str, Any]) -> dict[str, object]:
+    """What version 3 and symbolConfig answer where version 2 has these rows: flat symbols are in the second only."""
+    shown = [row for row in rows if row["positionAmt"] != "0.000"]
+    types = {"cross": "CROSSED", "isolated": "ISOLATED"}
+    symbols = {
+        row["symbol"]: {
+            "symbol": row["symbol"],
+            "marginType": types.get(row["marginType"], row["marginType"]),
+            "isAutoAddMargin": row["isAutoAddMargin"] == "true",
+            "leverage": 10,
+        }
+        for row in rows
+    }
+    return {
+        "v3__positionRisk": answer([v3_row(row) for row in shown]),
+        "v1__symbolConfig": answer(list(symbols.values())),
+    }
+
+
+def version_2(*rows: dict[str, Any], gone: HttpResponse = RETIRED) -> dict[str, object]:
+    """An exchange that has version 2 only."""
+    return {"v3__positionRisk": gone, "v2__positionRisk": answer(list(rows))}
+
+
 class Desk:
     """An adapter with its fake exchange."""
 
@@ -66,7 +100,7 @@ class Desk:
         self.wire = FakeWire(self.clock)
         self.wire.answers |= {
             "/fapi/v1/accountConfig": config(),
-            "/fapi/v2/positionRisk": answer([LONG, SHORT, *FLAT]),
+            "/fapi/v2/positionRisk": NOT_FOUND,
             "/fapi/v3/balance": answer([balance("USDT", "1000.50")]),
             "/fapi/v1/leverageBracket": answer(BRACKETS),
             "/fapi/v1/openOrders": answer([]),
@@ -74,7 +108,8 @@ class Desk:
             "/fapi/v1/positionMargin/history": answer([]),
             "/fapi/v1/income": answer([]),
         }
-        self.wire.answers |= {f"/fapi/{name.replace('__', '/')}": told for name, told in answers.items()}
+        told_by = {**listing(LONG, SHORT, *FLAT), **answers}
+        self.wire.answers |= {f"/fapi/{name.replace('__', '/')}": told for name, told in told_by.items()}
         self.adapter = Binance(setup(self.wire))
 
     def look(self, **declared: MarginType) -> ObservedAccount:
@@ -88,7 +123,7 @@ def at(symbol: str, side: Side) -> Address:
     return Address(symbol, side)
 
 
-def test_a_look_at_a_hedge_account_is_four_reads_at_once() -> None:
+def test_a_look_at_a_hedge_account_is_five_reads_at_once() -> None:
     desk = Desk()
     account = desk.look(BTCUSDT=ISOLATED, ETHUSDT=CROSSED)
     assert sorted(desk.wire.paths()) == FULL
@@ -100,7 +135,7 @@ def test_a_look_at_a_hedge_account_is_four_reads_at_once() -> None:
 
 
 def test_positions_carry_isolated_wallet_unsigned_size_and_the_risk_of_their_tiers() -> None:
-    account = Desk().look(BTCUSDT=ISOLATED)
+    account = Desk(**version_2(LONG, SHORT, *FLAT)).look(BTCUSDT=ISOLATED)
     long, short = account.positions[at("BTCUSDT", Side.LONG)], account.positions[at("BTCUSDT", Side.SHORT)]
     assert (long.asset, long.isolated_margin, long.size, long.auto_add) == ("USDT", D(310), D("0.05"), False)
     assert (short.isolated_margin, short.size, short.auto_add) == (D(70), D("0.01"), True)
@@ -114,7 +149,7 @@ def test_positions_carry_isolated_wallet_unsigned_size_and_the_risk_of_their_tie
 
 
 def test_flat_slots_are_kept_where_declared_and_symbols_know_asset_and_type() -> None:
-    account = Desk().look(ETHUSDT=CROSSED)
+    account = Desk(**version_2(LONG, SHORT, *FLAT)).look(ETHUSDT=CROSSED)
     assert account.positions[at("ETHUSDT", Side.LONG)].is_open is False
     assert account.positions[at("ETHUSDT", Side.LONG)].risk is None
     symbol = account.symbols["ETHUSDT"]
@@ -123,7 +158,7 @@ def test_flat_slots_are_kept_where_declared_and_symbols_know_asset_and_type() ->
 
 def test_flat_slots_that_nobody_declared_are_left_out_unless_margin_was_left_in_them() -> None:
     left = risk_row("XRPUSDT", "LONG", isolatedWallet="1.5")
-    desk = Desk(v2__positionRisk=answer([LONG, left, *FLAT]))
+    desk = Desk(**version_2(LONG, left, *FLAT))
     account = desk.look(BTCUSDT=ISOLATED)
     assert set(account.positions) == {at("BTCUSDT", Side.LONG), at("XRPUSDT", Side.LONG)}
     assert account.positions[at("XRPUSDT", Side.LONG)].isolated_margin == D("1.5")
@@ -134,13 +169,13 @@ def test_an_unknown_symbol_is_missing_from_the_symbols() -> None:
 
 
 def test_in_hedge_mode_a_both_row_is_no_position() -> None:
-    desk = Desk(v2__positionRisk=answer([risk_row("BTCUSDT", "BOTH", "1.0"), LONG]))
+    desk = Desk(**listing(risk_row("BTCUSDT", "BOTH", "1.0"), LONG))
     assert set(desk.look(BTCUSDT=ISOLATED).positions) == {at("BTCUSDT", Side.LONG)}
 
 
 def test_in_one_way_mode_the_both_row_is_the_net_side_with_a_signed_size() -> None:
     row = risk_row("BTCUSDT", "BOTH", "-0.050", isolatedWallet="310", notional="-3025")
-    desk = Desk(v1__accountConfig=config(hedge=False), v2__positionRisk=answer([row, LONG]))
+    desk = Desk(v1__accountConfig=config(hedge=False), **listing(row, LONG))
     account = desk.look(BTCUSDT=ISOLATED)
     (position,) = account.positions.values()
     assert (position.address.side, position.size, position.notional) == (Side.NET, D("-0.05"), D(3025))
@@ -149,7 +184,7 @@ def test_in_one_way_mode_the_both_row_is_the_net_side_with_a_signed_size() -> No
 
 def test_a_crossed_position_has_no_isolated_margin_and_no_risk() -> None:
     row = risk_row("BTCUSDT", "LONG", "0.05", marginType="cross")
-    position = Desk(v2__positionRisk=answer([row])).look(BTCUSDT=CROSSED).positions[at("BTCUSDT", Side.LONG)]
+    position = Desk(**listing(row)).look(BTCUSDT=CROSSED).positions[at("BTCUSDT", Side.LONG)]
     assert (position.margin_type, position.isolated_margin, position.risk) == (CROSSED, D(0), None)
 
 
@@ -175,7 +210,7 @@ def test_both_order_lists_are_read_for_a_flat_symbol_whose_type_must_change(
     assert sorted(desk.wire.paths()) == sorted([*FULL, "/fapi/v1/openAlgoOrders", "/fapi/v1/openOrders"])
 
 
-def test_a_later_look_reads_positions_and_balance_only() -> None:
+def test_a_later_look_reads_positions_types_and_balance_only() -> None:
     desk = Desk()
 
     async def main() -> tuple[ObservedAccount, ObservedAccount]:
@@ -184,43 +219,104 @@ def test_a_later_look_reads_positions_and_balance_only() -> None:
         return first, await desk.adapter.observe({"BTCUSDT": ISOLATED}, reuse=first)
 
     first, second = run(main)
-    assert sorted(desk.wire.paths()) == ["/fapi/v2/positionRisk", "/fapi/v3/balance"]
+    assert sorted(desk.wire.paths()) == LATER
     assert (second.positions, second.position_mode) == (first.positions, first.position_mode)
     assert second.sent_at_ms > first.sent_at_ms
 
 
-def v3_row(row: dict[str, Any]) -> dict[str, object]:
-    gone = {"marginType", "leverage", "isAutoAddMargin"}
-    return {**{name: value for name, value in row.items() if name not in gone}, "marginAsset": "USDT"}
+@pytest.mark.parametrize("gone", [RETIRED, NOT_FOUND, answer({"code": -5000, "msg": "retired"}, 400)])
+@pytest.mark.parametrize("path", ["v3__positionRisk", "v1__symbolConfig"])
+def test_where_version_3_is_gone_version_2_says_the_same_and_is_asked_from_then_on(
+    gone: HttpResponse, path: str
+) -> None:
+    new = Desk(**listing(LONG, *FLAT)).look(BTCUSDT=ISOLATED, ETHUSDT=CROSSED, NOSUCHUSDT=ISOLATED)
+    desk = Desk(**{**version_2(LONG, *FLAT), **listing(LONG, *FLAT), path: gone})
 
+    async def main() -> ObservedAccount:
+        first = await desk.adapter.observe({"BTCUSDT": ISOLATED, "ETHUSDT": CROSSED})
+        return await desk.adapter.observe({"BTCUSDT": ISOLATED, "ETHUSDT": CROSSED}, reuse=first)
 
-SYMBOLS = [
-    {"symbol": "BTCUSDT", "marginType": "ISOLATED", "isAutoAddMargin": False, "leverage": 10},
-    {"symbol": "ETHUSDT", "marginType": "CROSSED", "isAutoAddMargin": "false", "leverage": 10},
-]
-VERSION_3: dict[str, object] = {
-    "v2__positionRisk": RETIRED,
-    "v3__positionRisk": answer([v3_row(LONG)]),
-    "v1__symbolConfig": answer(SYMBOLS),
-}
-
-
-def test_where_version_2_is_retired_version_3_and_the_symbol_configuration_say_the_same() -> None:
-    old = Desk(v2__positionRisk=answer([LONG, *FLAT])).look(BTCUSDT=ISOLATED, ETHUSDT=CROSSED)
-    new = Desk(**VERSION_3).look(BTCUSDT=ISOLATED, ETHUSDT=CROSSED, NOSUCHUSDT=ISOLATED)
-    assert new.symbols == old.symbols
+    old = run(main)
+    assert (new.symbols, set(new.instruments)) == (old.symbols, set(old.instruments))
     assert new.positions == {at("BTCUSDT", Side.LONG): old.positions[at("BTCUSDT", Side.LONG)]}
+    assert desk.wire.paths().count("/fapi/v3/positionRisk") == 1
+    assert desk.wire.paths().count("/fapi/v2/positionRisk") == 2
 
 
-def test_the_retired_path_is_asked_for_only_once() -> None:
-    desk = Desk(**VERSION_3)
+def test_where_version_2_goes_away_meanwhile_version_3_is_asked_again() -> None:
+    desk = Desk(v3__positionRisk=[NOT_FOUND, answer([v3_row(LONG)])], v2__positionRisk=[answer([LONG]), NOT_FOUND])
 
-    async def main() -> None:
+    async def main() -> ObservedAccount:
         first = await desk.adapter.observe({"BTCUSDT": ISOLATED})
-        await desk.adapter.observe({"BTCUSDT": ISOLATED}, reuse=first)
+        return await desk.adapter.observe({"BTCUSDT": ISOLATED}, reuse=first)
 
-    run(main)
-    assert desk.wire.paths().count("/fapi/v2/positionRisk") == 1
+    assert set(run(main).positions) == {at("BTCUSDT", Side.LONG)}
+
+
+def test_where_both_versions_are_gone_the_error_names_both() -> None:
+    with pytest.raises(ReadFailed, match="neither /fapi/v3/positionRisk nor /fapi/v2/positionRisk; check the endpoint"):
+        Desk(v3__positionRisk=NOT_FOUND).look(BTCUSDT=ISOLATED)
+
+
+def test_a_position_that_only_one_of_two_sources_knows_costs_its_own_address() -> None:
+    other = v3_row(risk_row("XUSDT", "LONG", "1"))
+    desk = Desk(**{**listing(LONG, *FLAT), "v3__positionRisk": answer([v3_row(LONG), other])})
+    account = desk.look(BTCUSDT=ISOLATED)
+    assert set(account.positions) == {at("BTCUSDT", Side.LONG)}
+    assert "symbolConfig does not list XUSDT" in account.unusable[at("XUSDT", Side.LONG)]
+
+
+ODD = risk_row("ETHUSDT", "LONG", "1", isolatedWallet="5")
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        listing(LONG, {**ODD, "isolatedWallet": "NaN"}),
+        listing(LONG, {**ODD, "entryPrice": None}),
+        listing(LONG, {**ODD, "positionAmt": "one"}),
+        {**listing(LONG, ODD), "v1__leverageBracket": answer([*BRACKETS[:1], {"symbol": "ETHUSDT"}])},
+        {
+            **listing(LONG, ODD),
+            "v1__symbolConfig": answer(
+                [
+                    {"symbol": "BTCUSDT", "marginType": "ISOLATED", "isAutoAddMargin": False, "leverage": 10},
+                    {"symbol": "ETHUSDT", "marginType": "ISOLATED", "isAutoAddMargin": "maybe", "leverage": 10},
+                ]
+            ),
+        },
+        version_2(LONG, {**ODD, "leverage": "ten"}),
+        {
+            "v3__positionRisk": answer([v3_row(LONG), {**v3_row(ODD), "marginAsset": 7}]),
+            "v1__symbolConfig": listing(LONG, ODD)["v1__symbolConfig"],
+        },
+    ],
+)
+@pytest.mark.parametrize("declared", [{"BTCUSDT": ISOLATED}, {"BTCUSDT": ISOLATED, "ETHUSDT": ISOLATED}])
+def test_a_field_that_cannot_be_used_costs_its_own_address(
+    answers: dict[str, object], declared: dict[str, MarginType]
+) -> None:
+    account = Desk(**answers).look(**declared)
+    assert at("ETHUSDT", Side.LONG) in account.unusable
+    assert at("BTCUSDT", Side.LONG) not in account.unusable
+    assert set(account.positions) == {at("BTCUSDT", Side.LONG)}
+    with pytest.raises(ReadFailed, match=r"looking at ETHUSDT\.long"):
+        account.slot(at("ETHUSDT", Side.LONG))
+
+
+def test_a_symbol_that_exchange_info_does_not_list_costs_its_own_addresses() -> None:
+    unclear = risk_row("WLDEUR", "LONG", "1", isolatedWallet="5")
+    desk = Desk(**version_2(LONG, unclear), v1__exchangeInfo=answer({"symbols": [{"symbol": "BTCUSDT"}]}))
+    account = desk.look(BTCUSDT=ISOLATED, WLDEUR=ISOLATED)
+    assert "does not list WLDEUR" in account.unusable[at("WLDEUR", Side.LONG)]
+    assert set(account.positions) == {at("BTCUSDT", Side.LONG)}
+    assert set(account.symbols) == {"BTCUSDT"}
+
+
+def test_a_free_balance_that_is_not_told_is_unknown_and_not_zero() -> None:
+    desk = Desk(v3__balance=answer([balance("USDT", ""), balance("USDC", "7")]))
+    account = desk.look(BTCUSDT=ISOLATED)
+    assert (account.available, list(account.unknown_balances)) == ({"USDC": D(7)}, ["USDT"])
 
 
 @pytest.mark.parametrize(
@@ -244,7 +340,7 @@ def test_where_a_name_does_not_tell_the_asset_the_exchange_is_asked_once() -> No
     balances = answer([balance(name, "1") for name in ("USDT", "LDUSDT")])
     info = answer({"symbols": [{"symbol": "WLDUSDT", "marginAsset": "USDT"}]})
     desk = Desk(
-        v2__positionRisk=answer([risk_row("WLDUSDT", "LONG", "1", isolatedWallet="5")]),
+        **version_2(risk_row("WLDUSDT", "LONG", "1", isolatedWallet="5")),
         v3__balance=balances,
         v1__exchangeInfo=info,
     )
@@ -261,16 +357,19 @@ def test_where_a_name_does_not_tell_the_asset_the_exchange_is_asked_once() -> No
 @pytest.mark.parametrize(
     "answers",
     [
-        {"v2__positionRisk": answer({"rows": []})},
-        {"v2__positionRisk": answer([{"symbol": "BTCUSDT"}])},
-        {"v2__positionRisk": answer([risk_row("BTCUSDT", "LONG", "NaN")])},
-        {"v2__positionRisk": answer([risk_row("BTCUSDT", "LONG", "1", marginType="portfolio")])},
-        {"v2__positionRisk": answer([risk_row("BTCUSDT", "LONG", "1", entryPrice=None)])},
+        {"v3__positionRisk": answer({"rows": []})},
+        {"v3__positionRisk": answer([{"symbol": "BTCUSDT"}])},
+        {"v3__positionRisk": answer([v3_row(LONG), v3_row(LONG)])},
+        {"v3__positionRisk": answer([v3_row(LONG), v3_row({**LONG, "isolatedWallet": "odd"})])},
+        version_2(LONG, LONG),
+        {"v1__symbolConfig": answer([{"marginType": "ISOLATED"}])},
+        listing(risk_row("BTCUSDT", "LONG", "1", marginType="portfolio")),
+        version_2(risk_row("BTCUSDT", "LONG", "1", marginType="portfolio")),
         {"v3__balance": answer([{"asset": "USDT"}])},
         {"v1__accountConfig": answer({})},
-        {"v1__leverageBracket": answer([{"symbol": "BTCUSDT"}])},
+        {"v1__leverageBracket": answer([{"brackets": []}])},
         {"v1__openOrders": answer({})},
-        {"v3__balance": answer([]), "v1__exchangeInfo": answer({"symbols": []})},
+        {"v3__balance": answer([])},
     ],
     ids=lambda answers: str(answers)[:60],
 )
@@ -420,7 +519,7 @@ def test_the_adapter_counts_what_it_sends_and_has_no_cursor() -> None:
     uid, row, served = run(main)
     assert (uid, row) == ("SgsR", None)
     assert served >= SERVED_MS
-    assert desk.adapter.requests == {"read": 4, "public": 1, "write": 0}
+    assert desk.adapter.requests == {"read": 5, "public": 1, "write": 0}
 
 
 NAMELESS = {

@@ -1,0 +1,44 @@
+"""What the exchange or the journal has at addresses that no state file declares: held, or unmanaged."""
+
+from collections.abc import Mapping
+
+from reconcile.model.account import Address, DesiredAccount, MarginType, ObservedAccount, Unmanaged
+from reconcile.model.plan import Entry, Status
+from reconcile.money import plain
+
+
+def undeclared(desired: DesiredAccount, observed: ObservedAccount, held: Mapping[Address, str]) -> list[Entry]:
+    """One entry for each such address: what is held always, the others where the policy asks for them.
+
+    What cannot be used may be an open isolated position, and is unmanaged like one.
+    """
+    declared = {target.address for target in desired.targets}
+    asked = desired.policy.unmanaged is not Unmanaged.IGNORE
+    found = {
+        address: _unmanaged(observed, address) if asked else "" for address in (*observed.positions, *observed.unusable)
+    }
+    reasons = {address: reason for address, reason in {**found, **held}.items() if reason and address not in declared}
+    return [_entry(observed, address, reasons[address], is_held=address in held) for address in sorted(reasons)]
+
+
+def _unmanaged(observed: ObservedAccount, address: Address) -> str:
+    """Why an address is shown as unmanaged; empty where there is nothing to show."""
+    if address in observed.unusable:
+        return f"declared by no file, and what the exchange shows of it cannot be used: {observed.unusable[address]}"
+    position = observed.positions[address]
+    if not position.is_open or position.margin_type is not MarginType.ISOLATED:
+        return ""
+    return f"open with {plain(position.isolated_margin)} isolated margin and declared by no file"
+
+
+def _entry(observed: ObservedAccount, address: Address, reason: str, *, is_held: bool) -> Entry:
+    position = observed.positions.get(address)
+    return Entry(
+        address=address,
+        status=Status.HELD if is_held else Status.UNMANAGED,
+        asset=position.asset if position else None,
+        target=None,
+        observed=position,
+        observed_type=position.margin_type if position and position.is_open else None,
+        reason=reason,
+    )
