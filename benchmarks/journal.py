@@ -19,7 +19,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from benchmarks.running import python
-from reconcile.audit.log import Filter, log
+from reconcile.audit.run_log import Filter, log
 from reconcile.audit.verifying import verify
 from reconcile.clock import SystemClock
 from reconcile.journal.base import Store

@@ -19,7 +19,7 @@ from reconcile.__main__ import GARBAGE_AFTER
 from reconcile.model.account import Address, MarginType, ObservedAccount, Position, PositionMode, Side, SymbolState
 from reconcile.model.plan import Plan
 from reconcile.model.traits import TRAITS
-from reconcile.planning import order as planner
+from reconcile.planning import order
 from reconcile.render import markdown
 
 HOUR_MS = 3_600_000
@@ -68,7 +68,7 @@ def main(count: int) -> float:
         live = observed(count)
         began = perf_counter()
         (desired,) = statefile.load([path])
-        account = planner.plan_account(
+        account = order.plan_account(
             desired,
             live,
             held={},

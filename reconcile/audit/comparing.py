@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from reconcile.audit.log import OnBreak, before_a_break, find_runs, ignoring, raising
 from reconcile.audit.movements import UNEXPLAINED, Tracker, margins
 from reconcile.audit.reading import runs
+from reconcile.audit.run_log import OnBreak, before_a_break, find_runs, ignoring, raising
 from reconcile.errors import InputError
 from reconcile.journal.base import Store
 from reconcile.journal.identity import is_notes

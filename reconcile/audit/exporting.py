@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from itertools import groupby
 
-from reconcile.audit.log import Filter, OnBreak, raising, scanned
 from reconcile.audit.movements import OURS, UNEXPLAINED, Tracker
+from reconcile.audit.run_log import Filter, OnBreak, raising, scanned
 from reconcile.journal.base import Store
 from reconcile.journal.identity import is_notes
 from reconcile.model.exports import AccountMovement, MovementExport, MovementTotal

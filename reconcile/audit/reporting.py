@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from reconcile.audit.log import Filter, before_a_break, ignoring, no_such_account, rows
 from reconcile.audit.movements import OURS, Tracker
+from reconcile.audit.run_log import Filter, before_a_break, ignoring, no_such_account, rows
 from reconcile.audit.verifying import heads
 from reconcile.journal.base import Store
 from reconcile.journal.identity import is_notes, owner_of
@@ -29,7 +29,7 @@ from reconcile.model.reports import (
 )
 from reconcile.model.times import unix_ms
 from reconcile.money import ZERO, parse, plain
-from reconcile.render.values import change as signed_text
+from reconcile.render.values import signed_text
 
 MOST_POINTS = 400
 """How many points one picture has at most; what is between them is thinned out, never a mark."""
@@ -37,7 +37,7 @@ _IDLE = {"error", "interrupted", "cut_off"}
 _OPEN = {"in_flight", "accepted", "unknown"}
 
 
-def report(store: Store, wanted: Filter, *, now_ms: int) -> Report:
+def make_report(store: Store, wanted: Filter, *, now_ms: int) -> Report:
     """The report on the wanted accounts and period. Raises InputError for an unknown account, and JournalError."""
     accounts = []
     known: set[str] = set()

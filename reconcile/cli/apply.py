@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import click
 
-from reconcile.cli import accounts as files
-from reconcile.cli import saved_plan
+from reconcile.cli import saved_plan, state_files
 from reconcile.cli.commit import commit_of
 from reconcile.cli.common import WholeType, command, override, parallelism, pass_session, paths, target
 from reconcile.cli.files import read_if_plan
@@ -21,7 +20,7 @@ from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import Plan, Result, SavedPlan
 from reconcile.planning.order import worst
 from reconcile.render import github, json, markdown, text
-from reconcile.usecases import apply as applying
+from reconcile.usecases import apply as usecase
 from reconcile.usecases.world import World
 
 _LOOK_SECONDS = 0.2
@@ -93,14 +92,14 @@ def apply(
     except (Declined, InputError) as error:
         note_unread(session, error, paths=paths, asked=digest, reason=reason)
         raise
-    reason = files.required_reason(reason, override)
+    reason = state_files.required_reason(reason, override)
     if not auto_approve and not sys.stdin.isatty():
         raise UsageError("apply: there is no terminal to ask at; add --auto-approve, or run it at a terminal")
     session.check_files()
     commit = work.saved.plan.git_commit if work.saved else commit_of(paths)
     ended = conduct(
         session,
-        lambda world: applying.apply(
+        lambda world: usecase.apply(
             world,
             work.accounts,
             targets=target,
@@ -113,7 +112,7 @@ def apply(
         sends=True,
         parallelism=parallelism,
         lock_timeout_ms=0 if if_locked == "skip" else lock_timeout * 1000,
-        doing=f"applying {files.counted(work.accounts)}",
+        doing=f"applying {state_files.counted(work.accounts)}",
     )
     return worst([_show(session, ended), ended.exit_code])
 
@@ -123,7 +122,7 @@ def _work(paths: tuple[str, ...], *, override: tuple[str, ...], target: tuple[st
     if not plans:
         if digest is not None:
             raise UsageError("--digest: only a saved plan has one; name the plan, or leave it out")
-        accounts, overrides = files.load(paths, globs=target, overrides=override)
+        accounts, overrides = state_files.load(paths, globs=target, overrides=override)
         return Work(accounts=accounts, overrides=overrides, saved=None)
     if len(paths) > 1:
         raise UsageError("apply: a saved plan is applied by itself; name nothing beside it")
@@ -140,11 +139,11 @@ def _question(session: Invocation, world: World) -> Callable[[Plan], bool]:
     def confirm(plan: Plan) -> bool:
         visible = session.stdout_format == "text"
         if visible:
-            shown = text.plan(plan, titles=files.TITLES, **session.look_of(sys.stdout))
+            shown = text.plan(plan, titles=state_files.TITLES, **session.look_of(sys.stdout))
             session.say(shown)
         if not visible or not sys.stdout.isatty():
-            session.ask(text.plan(plan, titles=files.TITLES, **session.look_of(sys.stderr)))
-        session.ask(text.question(plan, titles=files.TITLES, columns=session.columns_of(sys.stderr)))
+            session.ask(text.plan(plan, titles=state_files.TITLES, **session.look_of(sys.stderr)))
+        session.ask(text.question(plan, titles=state_files.TITLES, columns=session.columns_of(sys.stderr)))
         answer = _answer(world.stop.is_set)
         if not answer.endswith("\n"):
             session.ask("\n")
@@ -166,9 +165,9 @@ def _answer(stopped: Callable[[], bool]) -> str:
 def _show(session: Invocation, ended: Result) -> int:
     return session.emit(
         {
-            "text": lambda: text.result(ended, titles=files.TITLES, **session.look_of(sys.stdout)),
+            "text": lambda: text.result(ended, titles=state_files.TITLES, **session.look_of(sys.stdout)),
             "json": lambda: json.dumps(json.result(ended)),
-            "markdown": lambda: markdown.result(ended, titles=files.TITLES),
+            "markdown": lambda: markdown.result(ended, titles=state_files.TITLES),
             "github": lambda: github.result(ended),
         }
     )

@@ -4,7 +4,7 @@ import re
 
 import click
 
-from reconcile.audit import log as logs
+from reconcile.audit import run_log
 from reconcile.audit.verifying import heads, verify
 from reconcile.cli.audit_common import FORMATS, account_option, any_store, journals
 from reconcile.cli.common import command, pass_session
@@ -31,7 +31,7 @@ def head(session: Invocation, account: str | None) -> int:
         known = {name for verdict in found for name in (verdict.account, verdict.identity)}
         found = [verdict for verdict in found if account in {verdict.account, verdict.identity}]
         if not found:
-            raise logs.no_such_account(account, near=known)
+            raise run_log.no_such_account(account, near=known)
     for verdict in found:
         if not verdict.is_good:
             session.warn(verdict.message)

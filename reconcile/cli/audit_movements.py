@@ -2,7 +2,7 @@
 
 import click
 
-from reconcile.audit import log as logs
+from reconcile.audit import run_log
 from reconcile.audit.exporting import CAUSES, export
 from reconcile.cli.audit_common import (
     FORMATS,
@@ -49,7 +49,7 @@ def movements(
     """
     session.check_files()
     check_period(since, until)
-    wanted = logs.Filter(account=account, address=address, actor=actor, since_ms=since, until_ms=until)
+    wanted = run_log.Filter(account=account, address=address, actor=actor, since_ms=since, until_ms=until)
     with Breaks(session) as breaks:
         found = export(journals(session), wanted, causes=frozenset(cause), on_break=breaks.add)
     code = session.emit(

@@ -2,8 +2,8 @@
 
 import click
 
-from reconcile.audit import log as logs
-from reconcile.audit.reporting import report as make_report
+from reconcile.audit import run_log
+from reconcile.audit.reporting import make_report
 from reconcile.cli.audit_common import account_option, check_period, journals, since_option, until_option
 from reconcile.cli.common import command, pass_session
 from reconcile.cli.session import Invocation
@@ -32,7 +32,9 @@ def report_(session: Invocation, *, html: str, account: str | None, since: int |
     session.check_files(html)
     check_period(since, until)
     now_ms = SystemClock().wall_ms()
-    made = make_report(journals(session), logs.Filter(account=account, since_ms=since, until_ms=until), now_ms=now_ms)
+    made = make_report(
+        journals(session), run_log.Filter(account=account, since_ms=since, until_ms=until), now_ms=now_ms
+    )
     written = session.save(html, report.page(made))
     facts = {
         "format": FORMAT,

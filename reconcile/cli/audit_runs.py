@@ -2,7 +2,7 @@
 
 import click
 
-from reconcile.audit import log as logs
+from reconcile.audit import run_log
 from reconcile.audit.comparing import compare
 from reconcile.cli.audit_common import (
     FORMATS,
@@ -52,11 +52,11 @@ def log(
     """
     session.check_files()
     check_period(since, until)
-    wanted = logs.Filter(
+    wanted = run_log.Filter(
         account=account, address=address, actor=actor, since_ms=since, until_ms=until, outcomes=frozenset(outcome)
     )
     with Breaks(session) as breaks:
-        rows = logs.log(journals(session), wanted, on_break=breaks.add)
+        rows = run_log.log(journals(session), wanted, on_break=breaks.add)
     code = session.emit(
         {
             "text": lambda: audit_log.text(rows),
@@ -81,7 +81,7 @@ def show(session: Invocation, run_id: str) -> int:
     """
     session.check_files()
     with Breaks(session) as breaks:
-        found = logs.find_runs(journals(session), run_id, on_break=breaks.add)
+        found = run_log.find_runs(journals(session), run_id, on_break=breaks.add)
     code = session.emit(
         {
             "text": lambda: audit_run.text(found),

@@ -4,14 +4,14 @@ import sys
 
 import click
 
-from reconcile.cli import accounts as files
+from reconcile.cli import state_files
 from reconcile.cli.common import command, parallelism, pass_session, paths
 from reconcile.cli.runner import conduct
 from reconcile.cli.session import Invocation
 from reconcile.planning.order import worst
 from reconcile.render import drift as render
 from reconcile.render import json
-from reconcile.usecases import drift as workflow
+from reconcile.usecases import drift as usecase
 
 
 @command("drift", formats=("text", "json", "markdown", "github"))
@@ -36,13 +36,13 @@ def drift(session: Invocation, *, paths: tuple[str, ...], detailed_exitcode: boo
     Example:    reconcile drift states/ --detailed-exitcode --format github
     """
     session.check_files()
-    accounts, _ = files.load(paths)
+    accounts, _ = state_files.load(paths)
     found = conduct(
         session,
-        lambda world: workflow.drift(world, accounts),
+        lambda world: usecase.drift(world, accounts),
         sends=False,
         parallelism=parallelism,
-        doing=f"reading {files.counted(accounts)}",
+        doing=f"reading {state_files.counted(accounts)}",
     )
     written = session.emit(
         {
@@ -52,4 +52,4 @@ def drift(session: Invocation, *, paths: tuple[str, ...], detailed_exitcode: boo
             "github": lambda: render.github(found),
         }
     )
-    return worst([written, *(workflow.exit_code(account, detailed=detailed_exitcode) for account in found)])
+    return worst([written, *(usecase.exit_code(account, detailed=detailed_exitcode) for account in found)])

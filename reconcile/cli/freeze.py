@@ -12,7 +12,7 @@ from reconcile.errors import Problem, StateFileErrors, UsageError
 from reconcile.journal.brake import EVERY
 from reconcile.render import json
 from reconcile.render.values import clean
-from reconcile.usecases import freeze as workflow
+from reconcile.usecases import freeze as usecase
 from reconcile.usecases.freeze import BrakeChange
 
 FORMAT = "reconcile.brake/1"
@@ -49,7 +49,7 @@ def freeze(session: Invocation, *, account: str | None, paths: tuple[str, ...], 
     declared = _declared(paths, account) if paths else ()
     done = conduct(
         session,
-        lambda world: workflow.freeze(world, name, reason=why, declared=declared),
+        lambda world: usecase.freeze(world, name, reason=why, declared=declared),
         sends=True,
         doing="freezing",
     )
@@ -72,7 +72,7 @@ def unfreeze(session: Invocation, *, account: str | None, every: bool, reason: s
     """
     name, why = _which(account, every=every), _why(reason)
     session.check_files()
-    done = conduct(session, lambda world: workflow.unfreeze(world, name, reason=why), sends=True, doing="unfreezing")
+    done = conduct(session, lambda world: usecase.unfreeze(world, name, reason=why), sends=True, doing="unfreezing")
     return _show(session, done)
 
 

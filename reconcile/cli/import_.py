@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from reconcile import statefile
-from reconcile.cli.accounts import TITLES
 from reconcile.cli.common import command, pass_session
 from reconcile.cli.runner import conduct
 from reconcile.cli.session import Invocation
+from reconcile.cli.state_files import TITLES
 from reconcile.connect import endpoints
 from reconcile.documents import create
 from reconcile.errors import InputError, UsageError
@@ -19,7 +19,7 @@ from reconcile.model.account import DesiredAccount, Policy, PositionMode
 from reconcile.model.traits import TRAITS
 from reconcile.statefile import writing
 from reconcile.statefile.fields import NAME_PATTERN, PREFIX_PATTERN
-from reconcile.usecases import import_ as workflow
+from reconcile.usecases import import_ as usecase
 
 
 @command("import", formats=("text",))
@@ -62,13 +62,13 @@ def import_(
     others = () if out is None else statefile.beside(Path(out))
     found = conduct(
         session,
-        lambda world: workflow.import_account(world, account, crossed=crossed, beside=others),
+        lambda world: usecase.import_account(world, account, crossed=crossed, beside=others),
         sends=False,
         doing=f"reading account {name}",
     )
     text = writing.state_file(
         found.desired,
-        tolerance=workflow.TOLERANCE,
+        tolerance=usecase.TOLERANCE,
         title=f"the {TITLES[exchange]} account {name} ({account.endpoint})",
         observed_wall_ms=found.observed_wall_ms,
         notes=found.notes,

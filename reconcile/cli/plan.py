@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 import click
 
-from reconcile.cli import accounts as files
+from reconcile.cli import state_files
 from reconcile.cli.commit import commit_of
 from reconcile.cli.common import (
     DURATION,
@@ -22,7 +22,7 @@ from reconcile.cli.session import Invocation
 from reconcile.model.plan import Plan
 from reconcile.planning.order import plan_exit_code, worst
 from reconcile.render import github, json, markdown, text
-from reconcile.usecases import plan as planning
+from reconcile.usecases import plan as usecase
 
 
 @command("plan", formats=("text", "json", "markdown", "github"))
@@ -66,16 +66,16 @@ def plan(
                 reconcile plan states/ --out plan.json --format markdown=c.md
     """
     session.check_files(out)
-    accounts, overrides = files.load(paths, globs=target, overrides=override)
+    accounts, overrides = state_files.load(paths, globs=target, overrides=override)
     commit = commit_of(paths)
     made = conduct(
         session,
-        lambda world: planning.plan(
+        lambda world: usecase.plan(
             world, accounts, targets=target, overrides=overrides, expires_ms=expires, git_commit=commit
         ),
         sends=False,
         parallelism=parallelism,
-        doing=f"reading {files.counted(accounts)}",
+        doing=f"reading {state_files.counted(accounts)}",
     )
     document = json.plan(made) if out or session.has("json", "markdown") else {}
     written = session.emit(views(session, made, document))
@@ -87,9 +87,9 @@ def plan(
 def views(session: Invocation, made: Plan, document: json.Document) -> Mapping[str, Callable[[], str]]:
     """The plan in each format; ``document`` is its JSON where that is needed."""
     return {
-        "text": lambda: text.plan(made, titles=files.TITLES, **session.look_of(sys.stdout)),
+        "text": lambda: text.plan(made, titles=state_files.TITLES, **session.look_of(sys.stdout)),
         "json": lambda: json.dumps(document),
-        "markdown": lambda: markdown.plan(made, titles=files.TITLES, digest=document["digest"]),
+        "markdown": lambda: markdown.plan(made, titles=state_files.TITLES, digest=document["digest"]),
         "github": lambda: github.plan(made),
     }
 

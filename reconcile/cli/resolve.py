@@ -8,7 +8,7 @@ from reconcile.cli.session import Invocation
 from reconcile.errors import UsageError
 from reconcile.render import json
 from reconcile.render.values import clean
-from reconcile.usecases import status as workflow
+from reconcile.usecases import status as usecase
 
 FORMAT = "reconcile.resolve/1"
 
@@ -48,7 +48,7 @@ def resolve(session: Invocation, *, address: str, outcome: str, reason: str, key
     session.check_files()
     done = conduct(
         session,
-        lambda world: workflow.resolve(
+        lambda world: usecase.resolve(
             world, address=address, applied=outcome == "applied", reason=reason.strip(), key_deleted=key_deleted
         ),
         sends=False,

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from reconcile.cli import sandbox_view as view
+from reconcile.cli import sandbox_view
 from reconcile.cli.common import Section, WholeType, pass_session
 from reconcile.cli.files import private
 from reconcile.cli.sandbox_changes import change, change_options, named
@@ -127,8 +127,8 @@ def show(session: Invocation, *, account: str, exchange: str | None) -> int:
     Example:    reconcile sandbox show demo
     """
     with _store(session).locked(account, exchange) as kept:
-        shown = view.document(kept)
-    return session.emit({"text": lambda: view.text(shown), "json": lambda: json.dumps(shown, indent=1) + "\n"})
+        shown = sandbox_view.document(kept)
+    return session.emit({"text": lambda: sandbox_view.text(shown), "json": lambda: json.dumps(shown, indent=1) + "\n"})
 
 
 @sandbox.command("reset")
@@ -190,7 +190,7 @@ def set_(session: Invocation, /, *, account: str, exchange: str | None, **change
     try:
         with _store(session).locked(account, exchange) as kept:
             change(kept, wanted, now_ms=SystemClock().wall_ms(), done=done)
-            shown = view.document(kept)
+            shown = sandbox_view.document(kept)
     except Denied as error:
         why = f"the exchange's rules say no ({error})"
         raise InputError(f"changing the sandbox account {account}: {why}; nothing was changed") from error

@@ -5,8 +5,7 @@ from typing import Any
 
 import click
 
-from reconcile.cli import accounts as files
-from reconcile.cli import saved_plan
+from reconcile.cli import saved_plan, state_files
 from reconcile.cli.common import command, pass_session
 from reconcile.cli.files import read_if_plan
 from reconcile.cli.session import Invocation
@@ -41,8 +40,8 @@ def show(session: Invocation, *, plan: str, digest: str | None) -> int:
     shown = render.SavedPlanView(file=plan, saved=saved, whole=whole, now_ms=SystemClock().wall_ms())
     return session.emit(
         {
-            "text": lambda: render.text(shown, color=session.color_on(sys.stdout), titles=files.TITLES),
+            "text": lambda: render.text(shown, color=session.color_on(sys.stdout), titles=state_files.TITLES),
             "json": lambda: json.dumps(render.document(shown)),
-            "markdown": lambda: render.markdown_page(shown, titles=files.TITLES),
+            "markdown": lambda: render.markdown_page(shown, titles=state_files.TITLES),
         }
     )

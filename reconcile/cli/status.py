@@ -2,14 +2,14 @@
 
 import sys
 
-from reconcile.cli import accounts as files
+from reconcile.cli import state_files
 from reconcile.cli.common import command, pass_session, paths
 from reconcile.cli.runner import conduct
 from reconcile.cli.session import Invocation
 from reconcile.planning.order import worst
 from reconcile.render import json
 from reconcile.render import status as render
-from reconcile.usecases import status as workflow
+from reconcile.usecases import status as usecase
 
 
 @command("status", formats=("text", "json", "markdown"))
@@ -26,12 +26,12 @@ def status(session: Invocation, paths: tuple[str, ...]) -> int:
     Example:    reconcile status states/
     """
     session.check_files()
-    accounts, _ = files.load(paths)
+    accounts, _ = state_files.load(paths)
     found = conduct(
         session,
-        lambda world: workflow.status(world, accounts),
+        lambda world: usecase.status(world, accounts),
         sends=False,
-        doing=f"asking after {files.counted(accounts)}",
+        doing=f"asking after {state_files.counted(accounts)}",
     )
     written = session.emit(
         {

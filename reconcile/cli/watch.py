@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from reconcile.cli import accounts as files
+from reconcile.cli import state_files
 from reconcile.cli.common import DURATION, WholeType, command, parallelism, pass_session, paths
 from reconcile.cli.runner import conduct
 from reconcile.cli.session import Invocation
@@ -78,7 +78,7 @@ def watch(
     if any(sink.file is not None for sink in session.sinks):
         raise UsageError("watch: its lines go to stdout as they come; leave out =FILE")
     session.check_files(metrics, heartbeat)
-    accounts, _ = files.load(paths)
+    accounts, _ = state_files.load(paths)
     settings = Settings(
         interval_ms=interval,
         apply=applies,
@@ -98,7 +98,7 @@ def watch(
     async def work(world: World) -> None:
         await Watch(
             world,
-            lambda: files.load(paths)[0],
+            lambda: state_files.load(paths)[0],
             settings,
             hold=watch_lock(SystemDisk(), world.clock, world.home),
             tell=lambda news: session.say(_line(news, as_json=session.stdout_format == "json")),
@@ -110,7 +110,7 @@ def watch(
         work,
         sends=applies,
         parallelism=parallelism,
-        doing=f"watching {files.counted(accounts)} on {socket.gethostname()}",
+        doing=f"watching {state_files.counted(accounts)} on {socket.gethostname()}",
     )
     return 0
 

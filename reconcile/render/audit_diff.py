@@ -7,8 +7,7 @@ from reconcile.model.reports import AddressChange, Comparison, Movement
 from reconcile.money import plain
 from reconcile.render.json import Document
 from reconcile.render.markdown import Page, code, quote
-from reconcile.render.values import change as signed_text
-from reconcile.render.values import clean, rfc3339
+from reconcile.render.values import clean, rfc3339, signed_text
 
 FORMAT = "reconcile.audit.diff/1"
 

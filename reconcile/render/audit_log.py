@@ -11,7 +11,7 @@ from reconcile.money import parse
 from reconcile.render import csv_text
 from reconcile.render.json import Document
 from reconcile.render.markdown import Page, code, quote
-from reconcile.render.values import change, clean
+from reconcile.render.values import clean, signed_text
 
 FORMAT = "reconcile.audit.log/1"
 _COLUMNS = tuple(field.name for field in fields(LogRow))
@@ -34,17 +34,17 @@ def text(rows: Sequence[LogRow]) -> str:
 
 def _log_line(row: LogRow) -> str:
     amount = f" {_change(row.amount)} {row.asset}".rstrip() if row.amount else ""
-    change = f" {row.before} → {row.after or '?'}" if row.before else ""
+    margins = f" {row.before} → {row.after or '?'}" if row.before else ""
     notes = "; ".join(part for part in (row.detail, f"reason: {row.reason}" if row.reason else "") if part)
     who = f"{row.account} {row.address}".strip()
     by = f"[{row.what}, run {row.run_id}, {row.actor or 'nobody named'}]"
-    line = f"{row.at}  {row.outcome:<12} {who}{amount}{change}  {by}"
+    line = f"{row.at}  {row.outcome:<12} {who}{amount}{margins}  {by}"
     return clean(f"{line}  {notes}" if notes else line)
 
 
 def _change(amount: str) -> str:
     """A signed amount in the notation for people."""
-    return change(parse(amount)) if amount else ""
+    return signed_text(parse(amount)) if amount else ""
 
 
 def markdown(rows: Sequence[LogRow]) -> str:

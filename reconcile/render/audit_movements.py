@@ -9,8 +9,7 @@ from reconcile.render import csv_text
 from reconcile.render.columns import aligned
 from reconcile.render.json import Document
 from reconcile.render.markdown import Page, code, quote
-from reconcile.render.values import change as signed_text
-from reconcile.render.values import clean
+from reconcile.render.values import clean, signed_text
 
 FORMAT = "reconcile.audit.movements/1"
 COLUMNS = (

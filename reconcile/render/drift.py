@@ -12,7 +12,7 @@ from reconcile.render import json
 from reconcile.render.columns import fit
 from reconcile.render.github import annotation
 from reconcile.render.markdown import Page, code, quote
-from reconcile.render.values import change, clean, rfc3339
+from reconcile.render.values import clean, rfc3339, signed_text
 
 DRIFT_FORMAT = "reconcile.drift/1"
 _UNTIMED = {"funding", "unexplained"}
@@ -22,7 +22,7 @@ _UNTIMED = {"funding", "unexplained"}
 def moved(drift: Decimal, causes: Sequence[Share], *, now_ms: int | None) -> str:
     """``−14.2: funding −4.2, manual −10 at 09:14``; a cause of another day than ``now_ms`` has its date."""
     shown = ", ".join(_share(share, now_ms) for share in causes)
-    return f"{change(drift)}: {shown}" if shown else change(drift)
+    return f"{signed_text(drift)}: {shown}" if shown else signed_text(drift)
 
 
 def redeclared(before: Decimal, after: Decimal) -> str:
@@ -31,7 +31,7 @@ def redeclared(before: Decimal, after: Decimal) -> str:
 
 
 def _share(share: Share, now_ms: int | None) -> str:
-    text = f"{share.cause} {change(share.amount)}"
+    text = f"{share.cause} {signed_text(share.amount)}"
     if share.at_ms is None or share.cause in _UNTIMED:
         return text
     at = rfc3339(share.at_ms)

@@ -26,13 +26,13 @@ from reconcile.render.text import NO_TITLES
 from reconcile.render.values import (
     by_attention,
     cautions,
-    change,
     clean,
     declared,
     describe,
     liquidation,
     now,
     rfc3339,
+    signed_text,
     step_amounts,
     summary_line,
     why,
@@ -153,7 +153,7 @@ def _result_account(page: "Page", account: AccountResult, titles: Mapping[str, s
 
 def _step(step: StepResult, asset: str) -> str:
     moved = None if step.amount is None else -step.amount if step.action == "reduce_margin" else step.amount
-    sent = "" if moved is None else f"{change(moved)} {quote(asset)}"
+    sent = "" if moved is None else f"{signed_text(moved)} {quote(asset)}"
     notes = "; ".join(note for note in (step.evidence, step.detail) if note)
     cells = [f"**{step.outcome.value}**", code(str(step.address)), step.before or "", step.after or "", sent]
     return f"| {' | '.join([*cells[:2], *map(quote, cells[2:4]), cells[4], quote(notes)])} |"
@@ -161,7 +161,7 @@ def _step(step: StepResult, asset: str) -> str:
 
 def _settled(step: SettledStep) -> str:
     moved = None if step.amount is None else -step.amount if step.action == "reduce_margin" else step.amount
-    sent = "" if moved is None else f"{change(moved)} {quote(step.asset or '')}"
+    sent = "" if moved is None else f"{signed_text(moved)} {quote(step.asset or '')}"
     cells = [f"**{quote(step.outcome.replace('_', ' '))}**", code(str(step.address)), quote(step.before)]
     return f"| {' | '.join([*cells, quote(step.after or ''), sent, quote(step.evidence)])} |"
 

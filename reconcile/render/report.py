@@ -11,7 +11,7 @@ from reconcile.money import plain
 from reconcile.render import picture
 from reconcile.render.picture import text
 from reconcile.render.report_style import STYLE
-from reconcile.render.values import change, percent, rfc3339
+from reconcile.render.values import percent, rfc3339, signed_text
 
 MOST_ROWS = 2_000
 """How many movements of one account the page lists; the log has them all."""
@@ -119,7 +119,7 @@ def _movements(movements: Sequence[Movement]) -> str:
     rows = [
         f"<tr{_QUIET if each.outcome == 'seen' else ''}><td>{_time(each.at)}</td><td>{text(each.address)}</td>"
         f"<td>{text(each.cause)}</td>"
-        f'<td class="n">{"?" if each.change is None else change(each.change)}</td><td>{text(each.asset)}</td>'
+        f'<td class="n">{"?" if each.change is None else signed_text(each.change)}</td><td>{text(each.asset)}</td>'
         f'<td class="n">{text(each.before)}</td><td class="n">{text(each.after)}</td><td>{_outcome(each.outcome)}</td>'
         f"<td>{text(each.actor)}</td><td><code>{text(each.run_id)}</code></td><td>{_why(each)}</td></tr>"
         for each in shown

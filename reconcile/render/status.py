@@ -7,7 +7,7 @@ from reconcile.money import plain
 from reconcile.render import json
 from reconcile.render.columns import fit
 from reconcile.render.markdown import code, quote
-from reconcile.render.values import change, clean, rfc3339
+from reconcile.render.values import clean, rfc3339, signed_text
 
 _UNKNOWN_YET = "in_flight"
 """An intent without an outcome: a run is sending it now, or ended before it knew."""
@@ -82,7 +82,7 @@ def _what(step: OpenStep) -> str:
     if step.amount is None:
         return step.action
     amount = -step.amount if step.action == "reduce_margin" else step.amount
-    return f"{change(amount)} {step.asset or ''}".rstrip()
+    return f"{signed_text(amount)} {step.asset or ''}".rstrip()
 
 
 def _lock(holder: Mapping[str, str] | None) -> str:

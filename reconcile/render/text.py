@@ -23,7 +23,7 @@ from reconcile.render import scope
 from reconcile.render.columns import fit
 from reconcile.render.conclusion import conclusion
 from reconcile.render.entries import COLOURS, EntryLine, entries, laid_out, legend
-from reconcile.render.values import cautions, change, clean, describe, painted, rfc3339, summarize, summary_line
+from reconcile.render.values import cautions, clean, describe, painted, rfc3339, signed_text, summarize, summary_line
 
 NO_TITLES: Mapping[str, str] = MappingProxyType({})
 
@@ -97,7 +97,7 @@ def _result(account: AccountResult, *, color: bool, titles: Mapping[str, str], c
 
 
 def _step(step: StepResult, asset: str) -> EntryLine:
-    sent = "" if step.amount is None else change(-step.amount if step.action == "reduce_margin" else step.amount)
+    sent = "" if step.amount is None else signed_text(-step.amount if step.action == "reduce_margin" else step.amount)
     has_ends = bool(step.before or step.after)
     notes = (step.outcome.value, *(note for note in (step.evidence, step.detail) if note))
     return EntryLine(
@@ -113,7 +113,7 @@ def _step(step: StepResult, asset: str) -> EntryLine:
 
 
 def _settled(step: SettledStep) -> EntryLine:
-    moved = "" if step.amount is None else change(-step.amount if step.action == "reduce_margin" else step.amount)
+    moved = "" if step.amount is None else signed_text(-step.amount if step.action == "reduce_margin" else step.amount)
     return EntryLine(
         mark="✓" if step.outcome == "applied" else "-",
         address=clean(str(step.address)),

@@ -53,7 +53,7 @@ def signed(amount: Decimal) -> str:
     return f"+{plain(amount)}" if amount > 0 else plain(amount)
 
 
-def change(amount: Decimal) -> str:
+def signed_text(amount: Decimal) -> str:
     """An amount with its sign always shown, as a person reads it: ``+300``, ``−14.2`` (as wide as a plus), ``0``.
 
     This is the one notation of all text for people: exact, no grouping, no zeros behind, so that it can be typed again.
@@ -87,7 +87,7 @@ def step_amounts(step: Step) -> tuple[str, str, str]:
         case SetMarginType():
             return step.before.value, step.after.value, ""
         case MoveMargin():
-            return plain(step.before), plain(step.after), change(step.signed)
+            return plain(step.before), plain(step.after), signed_text(step.signed)
 
 
 def liquidation(step: Step) -> str:
@@ -142,8 +142,8 @@ class Summary:
         """``+300 −20 USDT, −0.5 BTC``; empty when no margin would move."""
         parts = []
         for asset in sorted({*self.add, *self.reduce}):
-            sums = [change(self.add[asset])] if asset in self.add else []
-            sums += [change(-self.reduce[asset])] if asset in self.reduce else []
+            sums = [signed_text(self.add[asset])] if asset in self.add else []
+            sums += [signed_text(-self.reduce[asset])] if asset in self.reduce else []
             parts.append(f"{' '.join(sums)} {asset}")
         return ", ".join(parts)
 

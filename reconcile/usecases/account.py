@@ -21,8 +21,8 @@ from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, DesiredAccount, ObservedAccount
 from reconcile.model.plan import AccountPlan, PlanError
 from reconcile.money import plain
-from reconcile.planning import order as planner
-from reconcile.planning.targets import matches
+from reconcile.planning import order
+from reconcile.planning.target_globs import matches
 from reconcile.protocol.earlier import Earlier
 from reconcile.protocol.freshness import sound_look
 from reconcile.usecases.limits_in_force import looser_than_at
@@ -131,7 +131,7 @@ async def plan_account(
     """Look and plan; ``earlier`` and ``reuse`` as for ``sound_look``. Raises ReadFailed."""
     writer = connection.writer
     look, held = await guarded_look(world, desired, writer, state, earlier=earlier, reuse=reuse)
-    made = planner.plan_account(
+    made = order.plan_account(
         desired,
         look,
         held=held,

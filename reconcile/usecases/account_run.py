@@ -22,7 +22,7 @@ from reconcile.model.plan import (
     Step,
     StepResult,
 )
-from reconcile.planning import order as planner
+from reconcile.planning import order
 from reconcile.planning.diff import Stale, fresh_move
 from reconcile.protocol.context import Context
 from reconcile.protocol.executor import Executor
@@ -148,7 +148,7 @@ class AccountRun:
             except ReconcileError as failure:
                 errors = (*errors, as_error(failure)[0])
         if self._results:
-            code = planner.worst((code, self._exit_code(in_place=False)))
+            code = order.worst((code, self._exit_code(in_place=False)))
         plan = self._plan or failed_plan(self._desired, error)
         ended = await self._end(plan, exit_code=code, errors=errors, remaining=unfinished(plan.entries))
         return replace(ended, notes_head=notes_head)
@@ -245,7 +245,7 @@ class AccountRun:
                     head = self._journal.head
             except ReconcileError as error:
                 errors = (*errors, as_error(error)[0])
-                exit_code = planner.worst((exit_code, 1))
+                exit_code = order.worst((exit_code, 1))
         return AccountResult(
             plan=self._plan or plan,
             exit_code=exit_code,

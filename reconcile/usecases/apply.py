@@ -14,8 +14,7 @@ from reconcile.concurrency import together
 from reconcile.errors import Containment, Declined, ReconcileError
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import AccountPlan, AccountResult, Plan, Result, SavedPlan
-from reconcile.planning import order as planner
-from reconcile.planning import targets as target_globs
+from reconcile.planning import order, target_globs
 from reconcile.protocol.slots import SharedSlots
 from reconcile.usecases.account import Selection
 from reconcile.usecases.account_identity import ACCOUNTS_AT_ONCE, Roster
@@ -72,7 +71,7 @@ async def apply(
         plan_id=facts.plan_id,
         started_ms=started_ms,
         finished_ms=world.clock.wall_ms(),
-        exit_code=planner.worst(result.exit_code for result in results),
+        exit_code=order.worst(result.exit_code for result in results),
         actor=world.actor,
         reason=reason,
         git_commit=git_commit,

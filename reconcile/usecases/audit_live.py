@@ -5,8 +5,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 from reconcile.audit.comparing import assets_of, between_runs, changes, held_runs
-from reconcile.audit.log import OnBreak, raising
 from reconcile.audit.movements import OURS, UNEXPLAINED, margins
+from reconcile.audit.run_log import OnBreak, raising
 from reconcile.concurrency import together
 from reconcile.errors import ReadFailed
 from reconcile.evidence.explain import CLOSED, OPENED

@@ -23,7 +23,7 @@ from reconcile.model.account import (
     Tolerance,
 )
 from reconcile.model.plan import Status
-from reconcile.planning import order as planner
+from reconcile.planning import order
 from reconcile.render.values import why
 from reconcile.usecases.account import guarded_look
 from reconcile.usecases.account_identity import Reached, Roster, may_be_same, reach, several_files
@@ -63,7 +63,7 @@ async def import_account(
     look, found = await _sound(world, account, reached.connection, state, crossed=crossed)
     listed = tuple(target for target in found.targets if target.address.symbol in look.symbols)
     found = replace(found, targets=listed)
-    planned = planner.plan_account(
+    planned = order.plan_account(
         found,
         look,
         held={},

@@ -7,7 +7,7 @@ from reconcile.concurrency import together
 from reconcile.errors import Containment, ReconcileError
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import AccountPlan, Plan
-from reconcile.planning import targets as target_globs
+from reconcile.planning import target_globs
 from reconcile.usecases.account import Selection, failed_plan, plan_account
 from reconcile.usecases.account_identity import ACCOUNTS_AT_ONCE, Reached, Roster, reach
 from reconcile.usecases.world import World

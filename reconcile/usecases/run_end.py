@@ -6,7 +6,7 @@ from dataclasses import replace
 from reconcile.errors import Declined
 from reconcile.model.account import ObservedAccount
 from reconcile.model.plan import AccountPlan, Entry, PlanError, Status
-from reconcile.planning import order as planner
+from reconcile.planning import order
 from reconcile.protocol.context import Context
 from reconcile.usecases.account import held_addresses
 from reconcile.usecases.run_records import RunFacts
@@ -61,7 +61,7 @@ def check_holds_changes(facts: RunFacts, plan: AccountPlan, seen: AccountPlan) -
 def _planned(
     context: Context, facts: RunFacts, plan: AccountPlan, look: ObservedAccount, *, whole: bool
 ) -> AccountPlan:
-    return planner.plan_account(
+    return order.plan_account(
         plan.desired,
         look,
         held=held_addresses(context.journal.state, plan.desired, context.writer),

@@ -18,8 +18,7 @@ from reconcile.protocol.freshness import declared_types
 from reconcile.protocol.funds import Reservation
 from reconcile.protocol.looks import Observer
 from reconcile.protocol.slots import SharedSlots
-from reconcile.render.json import digest as digest_of
-from reconcile.render.json import entry_document, policy_document
+from reconcile.render.json import digest, entry_document, policy_document
 from reconcile.usecases.account import Selection, grace_ms
 from reconcile.usecases.account_identity import Roster
 from reconcile.usecases.limits_in_force import recorded
@@ -116,7 +115,7 @@ async def note_refused(
 def planned(facts: RunFacts, plan: AccountPlan) -> Noted:
     """What was to be done: the plan's digest, and every entry that is not simply in sync (``MOST_NOTED`` of them)."""
     entries = [entry_document(entry) for entry in plan.entries]
-    digest = facts.saved.digest if facts.saved else digest_of({"plan_id": facts.plan_id, "entries": entries})
+    pinned = facts.saved.digest if facts.saved else digest({"plan_id": facts.plan_id, "entries": entries})
     kept = ("address", "status", "blocked_by", "reason", "asset")
     loud = [
         {
@@ -130,7 +129,7 @@ def planned(facts: RunFacts, plan: AccountPlan) -> Noted:
         what="planned",
         details={
             "plan_id": facts.plan_id,
-            "digest": digest,
+            "digest": pinned,
             "counts": dict(Counter(entry["status"] for entry in entries)),
             "entries": loud[:MOST_NOTED],
             "errors": [error.key for error in plan.errors],

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from reconcile.audit.comparing import compare
-from reconcile.audit.log import Filter, find_runs, log
 from reconcile.audit.movements import Tracker
 from reconcile.audit.reading import runs
+from reconcile.audit.run_log import Filter, find_runs, log
 from reconcile.audit.verifying import verify
 from reconcile.errors import InputError
 from reconcile.journal.codec import parse_line, seal

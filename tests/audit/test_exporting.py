@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reconcile.audit.exporting import CAUSES, export, totals
-from reconcile.audit.log import Filter
+from reconcile.audit.run_log import Filter
 from reconcile.errors import InputError
 from reconcile.evidence import attribution, explain
 from reconcile.journal.file.disk import SystemDisk

@@ -13,8 +13,8 @@ from typing import Any
 from zlib import crc32
 
 from reconcile.audit.comparing import compare
-from reconcile.audit.log import Filter, ignoring, log, selected
-from reconcile.audit.reporting import report
+from reconcile.audit.reporting import make_report
+from reconcile.audit.run_log import Filter, ignoring, log, selected
 from reconcile.audit.verifying import verify
 from reconcile.errors import ReconcileError
 from reconcile.journal.chain import fold, line_hash, objects
@@ -69,7 +69,7 @@ def read(data: bytes) -> Iterable[str]:
         lambda: [audit_chain.text(verify(store, {}))],
     ]
     if crc32(data) % _REPORTED == 0:
-        attempts += [lambda: _compared(store), lambda: [page(report(store, Filter(), now_ms=1_800_000_000_000))]]
+        attempts += [lambda: _compared(store), lambda: [page(make_report(store, Filter(), now_ms=1_800_000_000_000))]]
     for each in attempts:
         try:
             texts += each()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reconcile.model.account import DesiredAccount, ObservedAccount, Policy, PositionMode, Unmanaged
 from reconcile.model.plan import AccountPlan, Entry, MoveMargin, PlanError, SetMarginType, Status
 from reconcile.money import plain
-from reconcile.planning import order as planner
+from reconcile.planning import order
 from tests.kit.desk import BINANCE, CROSSED, D, asset_of, at, desired, observed, position, symbol, target
 
 PLACE = "BTCUSDT.long"
@@ -20,7 +20,7 @@ OPEN = Policy(allow_reduce=True, min_liquidation_distance=None, max_margin=None)
 def plan(
     wanted: DesiredAccount, account: ObservedAccount, *, plan_id: str = "p1", held: dict[str, str] | None = None
 ) -> AccountPlan:
-    return planner.plan_account(
+    return order.plan_account(
         wanted,
         account,
         held={at(place): reason for place, reason in (held or {}).items()},
@@ -118,8 +118,8 @@ def test_an_unknown_symbol_blocks_its_own_entries_and_no_other() -> None:
         (CHANGE, None),
     ]
     assert [step.address for step in found.steps] == [at(PLACE)]
-    assert planner.account_exit_code(found, detailed=False) == 3
-    assert planner.account_exit_code(found, detailed=True) == 3
+    assert order.account_exit_code(found, detailed=False) == 3
+    assert order.account_exit_code(found, detailed=True) == 3
 
 
 def test_another_position_mode_refuses_the_account() -> None:
@@ -185,19 +185,19 @@ EXITS = [
 def test_a_plan_ends_with_the_code_of_its_most_serious_account(
     accounts: list[AccountPlan], plainly: int, detailed: int
 ) -> None:
-    assert planner.plan_exit_code(accounts, detailed=False) == plainly
-    assert planner.plan_exit_code(accounts, detailed=True) == detailed
+    assert order.plan_exit_code(accounts, detailed=False) == plainly
+    assert order.plan_exit_code(accounts, detailed=True) == detailed
 
 
 def test_the_most_serious_code_wins() -> None:
     codes = [0, 2, 3, 4, 1, 5, 130]
-    assert [planner.worst(codes[: end + 1]) for end in range(len(codes))] == codes
-    assert planner.worst([]) == 0
+    assert [order.worst(codes[: end + 1]) for end in range(len(codes))] == codes
+    assert order.worst([]) == 0
 
 
 def test_a_code_that_no_account_ends_with_is_a_bug() -> None:
     with pytest.raises(ValueError, match="64"):
-        planner.worst([0, 64])
+        order.worst([0, 64])
 
 
 # Properties.

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from reconcile.audit.log import Filter, log
-from reconcile.audit.reporting import MOST_POINTS, report
+from reconcile.audit.reporting import MOST_POINTS, make_report
+from reconcile.audit.run_log import Filter, log
 from reconcile.errors import InputError
 from reconcile.journal.file.disk import SystemDisk
 from reconcile.journal.file.store import FileStore
@@ -17,7 +17,7 @@ from reconcile.journal.records import IntentStatus
 from reconcile.model.reports import Report
 from reconcile.render import picture
 from reconcile.render.report import page
-from reconcile.render.values import change as shown_change
+from reconcile.render.values import signed_text as shown_change
 from tests.kit.audit_month import BEGUN_MS, HOSTILE, HOUR_MS, LONG, SHORT, Calendar, Desk, a_month
 from tests.kit.journals import inline
 
@@ -76,7 +76,7 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Report:
     clock = Calendar()
     store = FileStore(tmp_path_factory.mktemp("month"), SystemDisk(), clock, inline)
     a_month(store, clock)
-    return report(store, Filter(), now_ms=clock.wall_ms())
+    return make_report(store, Filter(), now_ms=clock.wall_ms())
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +180,7 @@ def test_a_broken_chain_is_shown_with_what_stands_before_the_break(tmp_path: Pat
     file = tmp_path / "journal" / f"{desk.identity}.jsonl"
     file.write_bytes(file.read_bytes().replace(b'"amount":"10"', b'"amount":"99"'))
 
-    made = report(store, Filter(), now_ms=clock.wall_ms())
+    made = make_report(store, Filter(), now_ms=clock.wall_ms())
     found = Page(page(made))
 
     assert "✗ broken" in found.words
@@ -194,13 +194,13 @@ def test_a_period_begins_where_the_account_was_found(tmp_path: Path) -> None:
     a_month(store, clock)
     since_ms = BEGUN_MS + 13 * 24 * HOUR_MS
 
-    made = report(store, Filter(account="desk", since_ms=since_ms), now_ms=clock.wall_ms())
+    made = make_report(store, Filter(account="desk", since_ms=since_ms), now_ms=clock.wall_ms())
     first = made.accounts[0].addresses[0].points[0]
 
     assert (first.at_ms, str(first.margin)) == (since_ms, "2100")
     assert all(movement.at > "2026-10-04" for movement in made.accounts[0].movements)
     with pytest.raises(InputError, match="no journal here"):
-        report(store, Filter(account="nobody"), now_ms=0)
+        make_report(store, Filter(account="nobody"), now_ms=0)
 
 
 def test_a_long_history_is_thinned_out_and_keeps_its_marks_and_its_last_point(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_a_long_history_is_thinned_out_and_keeps_its_marks_and_its_last_point(tm
         desk.apply(*([(LONG, "10")] if turn % 50 == 0 else []))
         desk.wait(1)
 
-    address = report(store, Filter(), now_ms=clock.wall_ms()).accounts[0].addresses[0]
+    address = make_report(store, Filter(), now_ms=clock.wall_ms()).accounts[0].addresses[0]
 
     assert len(address.points) <= MOST_POINTS
     assert address.points[-1].margin == desk.margins[LONG]
@@ -223,7 +223,7 @@ def test_one_point_and_no_price_is_a_picture_too(tmp_path: Path) -> None:
     store = FileStore(tmp_path, SystemDisk(), clock, inline)
     Desk(store=store, clock=clock).apply((LONG, "300"), known=(IntentStatus.UNKNOWN,), finish=False)
 
-    address = report(store, Filter(), now_ms=clock.wall_ms()).accounts[0].addresses[0]
+    address = make_report(store, Filter(), now_ms=clock.wall_ms()).accounts[0].addresses[0]
 
     assert "<svg" in picture.margin(address)
     assert "no liquidation price" in picture.distance(address)
@@ -235,7 +235,7 @@ def test_the_report_and_the_log_agree_on_what_was_sent(tmp_path: Path) -> None:
     a_month(store, clock)
 
     steps = [row for row in log(store, Filter()) if row.address]
-    made = report(store, Filter(), now_ms=clock.wall_ms())
+    made = make_report(store, Filter(), now_ms=clock.wall_ms())
 
     ours = [movement for movement in made.accounts[0].movements if movement.cause == "reconcile"]
     assert [(row.at, row.address, row.outcome) for row in steps] == [(m.at, m.address, m.outcome) for m in ours]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconcile.model.times import LAST_MS, unix_ms
-from reconcile.render.values import change, clean, percent, price, rfc3339, signed, summary_line
+from reconcile.render.values import clean, percent, price, rfc3339, signed, signed_text, summary_line
 from tests.kit.documents_sample import account, every_entry, plan
 
 
@@ -69,7 +69,7 @@ def test_a_time_without_zone_or_outside_the_bounds_is_no_time(text: str) -> None
 )
 def test_a_difference_shows_its_sign(amount: str, shown: str) -> None:
     assert signed(Decimal(amount)) == shown
-    assert change(Decimal(amount)) == shown.replace("-", "−")
+    assert signed_text(Decimal(amount)) == shown.replace("-", "−")
 
 
 def test_a_missing_price_and_distance_are_named() -> None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from reconcile.audit.comparing import compare
-from reconcile.audit.log import find_runs
+from reconcile.audit.run_log import find_runs
 from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import Result

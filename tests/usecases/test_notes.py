@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from reconcile.audit.log import Filter, log
 from reconcile.audit.reading import runs
+from reconcile.audit.run_log import Filter, log
 from reconcile.audit.verifying import verify
 from reconcile.errors import ChainBroken, InputError, NotSent
 from reconcile.exchanges.http.wire import HttpRequest

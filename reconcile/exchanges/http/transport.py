@@ -18,7 +18,7 @@ from reconcile.clock import Clock
 from reconcile.connect.redaction import Redactor
 from reconcile.errors import InDoubt, NotSent, ReadFailed, RefusalKind, Refused
 from reconcile.exchanges.base import Accepted, Call, Credentials
-from reconcile.exchanges.http import retry as repeat
+from reconcile.exchanges.http import retry
 from reconcile.exchanges.http.exchange_time import ExchangeTime, Sample
 from reconcile.exchanges.http.limits import Budget, BudgetSlot, Charge, Limit, Limits, is_settling
 from reconcile.exchanges.http.wire import HttpRequest, HttpResponse, Wire
@@ -101,11 +101,11 @@ class Transport:
 
     async def get(self, path: str, params: Params, charges: Charges, *, signed: bool = True) -> object:
         """The payload of a read, repeated while that may help; raises ReadFailed."""
-        return await repeat.read(self._clock, self._dice, lambda: self._get(path, params, charges, signed=signed))
+        return await retry.read(self._clock, self._dice, lambda: self._get(path, params, charges, signed=signed))
 
     async def sync_time(self) -> int:
         """Ask for the exchange's time now, take it in and return it; raises ReadFailed."""
-        return await repeat.read(self._clock, self._dice, self._sync)
+        return await retry.read(self._clock, self._dice, self._sync)
 
     async def synced(self) -> None:
         """Ask for the exchange's time if it is due; many callers share one question."""

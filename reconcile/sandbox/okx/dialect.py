@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from reconcile.sandbox.http import FRESH, Answer, Lag, Request, SandboxAccount, answer
-from reconcile.sandbox.okx import balances, public, writes
-from reconcile.sandbox.okx import bills as ledger
-from reconcile.sandbox.okx import positions as reads
+from reconcile.sandbox.okx import balances, bills, positions, public, writes
 from reconcile.sandbox.okx.gate import OkxCall, OkxLimits, OkxRefusal, OkxSwitches, authenticate, invalid, read_params
 from reconcile.sandbox.values import Market
 
@@ -57,15 +55,15 @@ ROUTES: Mapping[tuple[str, str], OkxRoute] = {
     ("POST", "/api/v5/account/set-leverage"): OkxRoute(answers=writes.set_leverage),
     ("POST", "/api/v5/account/set-position-mode"): OkxRoute(answers=writes.set_position_mode, rate=(5, 2_000)),
     ("POST", "/api/v5/account/set-isolated-mode"): OkxRoute(answers=writes.set_isolated_mode, rate=(5, 2_000)),
-    ("GET", "/api/v5/account/positions"): OkxRoute(answers=reads.positions, rate=(10, 2_000)),
-    ("GET", "/api/v5/account/config"): OkxRoute(answers=reads.config, rate=(5, 2_000)),
+    ("GET", "/api/v5/account/positions"): OkxRoute(answers=positions.positions, rate=(10, 2_000)),
+    ("GET", "/api/v5/account/config"): OkxRoute(answers=positions.config, rate=(5, 2_000)),
     ("GET", "/api/v5/account/balance"): OkxRoute(answers=balances.balance, rate=(10, 2_000)),
     ("GET", "/api/v5/account/max-avail-size"): OkxRoute(answers=balances.max_avail_size),
-    ("GET", "/api/v5/account/leverage-info"): OkxRoute(answers=reads.leverage_info),
-    ("GET", "/api/v5/account/adjust-leverage-info"): OkxRoute(answers=reads.adjust_leverage_info, rate=(5, 2_000)),
-    ("GET", "/api/v5/account/bills"): OkxRoute(answers=ledger.bills, rate=(5, 1_000)),
-    ("GET", "/api/v5/account/bills-archive"): OkxRoute(answers=ledger.archive, rate=(5, 2_000)),
-    ("GET", "/api/v5/account/subtypes"): OkxRoute(answers=ledger.subtypes, rate=(5, 2_000)),
+    ("GET", "/api/v5/account/leverage-info"): OkxRoute(answers=positions.leverage_info),
+    ("GET", "/api/v5/account/adjust-leverage-info"): OkxRoute(answers=positions.adjust_leverage_info, rate=(5, 2_000)),
+    ("GET", "/api/v5/account/bills"): OkxRoute(answers=bills.bills, rate=(5, 1_000)),
+    ("GET", "/api/v5/account/bills-archive"): OkxRoute(answers=bills.archive, rate=(5, 2_000)),
+    ("GET", "/api/v5/account/subtypes"): OkxRoute(answers=bills.subtypes, rate=(5, 2_000)),
     ("GET", "/api/v5/account/instruments"): OkxRoute(answers=_account_instruments),
     ("GET", "/api/v5/trade/orders-pending"): OkxRoute(answers=_orders, rate=(60, 2_000)),
     ("GET", "/api/v5/trade/orders-algo-pending"): OkxRoute(answers=_algo_orders),

@@ -15,8 +15,7 @@ from reconcile.errors import Containment, Declined, InputError, InternalError, I
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import AccountPlan, AccountResult, Entry, OutcomeKind, Status
 from reconcile.render.metrics import AccountSnapshot, Snapshot
-from reconcile.usecases import apply as applying
-from reconcile.usecases import plan as planning
+from reconcile.usecases import apply, plan
 from reconcile.usecases.informing import Notifier, inform
 from reconcile.usecases.watch.contention import Contention
 from reconcile.usecases.watch.debounce import Debouncer
@@ -135,22 +134,22 @@ class Watch:
 
     async def _look(self, accounts: Sequence[DesiredAccount]) -> None:
         world = self._world
-        work = planning.plan(world, accounts, targets=(), overrides={}, expires_ms=EXPIRES_MS, git_commit=None)
-        plan = await until(world.stop, work, doing="watching")
-        frozen = {each.desired.name: await world.held_back(each.desired.name, each.identity) for each in plan.accounts}
-        for account in plan.accounts:
+        work = plan.plan(world, accounts, targets=(), overrides={}, expires_ms=EXPIRES_MS, git_commit=None)
+        made = await until(world.stop, work, doing="watching")
+        frozen = {each.desired.name: await world.held_back(each.desired.name, each.identity) for each in made.accounts}
+        for account in made.accounts:
             with self._contained(account):
                 self._see(account, frozen[account.desired.name])
         self._forget_others({account.name for account in accounts})
         if self._settings.apply:
-            for account in plan.accounts:
+            for account in made.accounts:
                 if frozen[account.desired.name] is None and not account.errors:
                     with self._contained(account):
                         await self._apply(account)
         snapshot = Snapshot(
             rounds=self._rounds,
             at_ms=world.clock.wall_ms(),
-            accounts=tuple(self._snapshot(a, is_frozen=frozen[a.desired.name] is not None) for a in plan.accounts),
+            accounts=tuple(self._snapshot(a, is_frozen=frozen[a.desired.name] is not None) for a in made.accounts),
         )
         self._file_state("metrics", inform(self._publish, snapshot) or "")
 
@@ -257,7 +256,7 @@ class Watch:
         await self._notes.write()
         if not due or self._world.stop.is_set():
             return
-        result = await applying.apply(
+        result = await apply.apply(
             self._world,
             [account.desired],
             targets=[f"{name}:{entry.address}" for entry in due],

@@ -9,7 +9,7 @@ from reconcile.errors import InDoubt, NotSent, ReadFailed, RefusalKind, Refused
 from reconcile.exchanges.base import Accepted, Call
 from reconcile.exchanges.binance import codes
 from reconcile.exchanges.binance.dialect import BinanceDialect, classify, weight_of
-from reconcile.exchanges.http import retry as repeat
+from reconcile.exchanges.http import retry
 from reconcile.exchanges.http.limits import Limits
 from reconcile.exchanges.http.transport import Transport, at_once
 from reconcile.exchanges.http.wire import HttpRequest, HttpResponse
@@ -275,7 +275,7 @@ def test_reads_give_up_after_their_number_of_attempts() -> None:
     bench = Bench(p=answer({}, 500))
     with pytest.raises(ReadFailed):
         run(bench.get)
-    assert bench.transport.requests["read"] == repeat.READ_ATTEMPTS
+    assert bench.transport.requests["read"] == retry.READ_ATTEMPTS
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from reconcile.errors import UsageError
-from reconcile.planning.targets import check, matches
+from reconcile.planning.target_globs import check, matches
 from tests.kit.desk import at, desired, target
 
 BTC = at("BTCUSDT.long")

@@ -7,7 +7,7 @@ from reconcile import statefile
 from reconcile.errors import UsageError
 from reconcile.model.account import DesiredAccount
 from reconcile.model.traits import TRAITS
-from reconcile.planning import targets
+from reconcile.planning import target_globs
 
 TITLES: Mapping[str, str] = {name: traits.title for name, traits in TRAITS.items()}
 """What people call each exchange."""
@@ -21,7 +21,7 @@ def load(
     Raises StateFileErrors, InputError, and UsageError for a glob or an override that means nothing here.
     """
     accounts = statefile.load([Path(path) for path in paths])
-    targets.check(globs, accounts)
+    target_globs.check(globs, accounts)
     chosen = statefile.split_overrides(overrides, [account.name for account in accounts])
     for account in accounts:
         for key, value in chosen.get(account.name, {}).items():
