@@ -148,7 +148,7 @@ class Noted:
 
     kind: ClassVar[str] = "noted"
     what: str
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 Record = Intent | Outcome | RunStarted | RunFinished | PlanUsed | Resolved | Repaired | Noted

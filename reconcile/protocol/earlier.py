@@ -17,7 +17,7 @@ from reconcile.evidence.verdict import CLOCK_AHEAD_MS, signed_amount, stale_basi
 from reconcile.exchanges.base import Reader, lane_of
 from reconcile.journal.records import Effect, Intent
 from reconcile.journal.state import JournalState
-from reconcile.model.account import Address, DesiredAccount, ObservedAccount
+from reconcile.model.account import Address, DesiredAccount, ObservedAccount, Position
 from reconcile.model.ledger import Cause, LedgerRead, LedgerRow
 from reconcile.money import minus
 from reconcile.planning.diff import amount_step
@@ -61,29 +61,52 @@ class Earlier:
         ledger, position = self._ledgers.get(address.symbol), look.positions.get(address)
         if ledger is None or position is None:
             return None
-        lane = lane_of(self._reader.traits, address)
-        known = self._state.calls.get(lane, ())
-        step_size = amount_step(self._desired, self._reader.traits, position.asset)
-        unknown = unknown_calls(ledger.rows, known, address, step_size=step_size)
-        late_ms = LONG_AFTER_GRACES * self._grace_ms + CLOCK_AHEAD_MS
-        recent = [row for row in unknown if row.time_ms + late_ms >= look.sent_at_ms]
-        if not recent:
-            return None
-        move = self._recent(address, look.sent_at_ms)
-        if move is not None and not stale_basis(
+        return unseen_until(
             position,
-            move,
-            ledger.rows,
+            ledger,
+            sent_at_ms=look.sent_at_ms,
+            known=self._state.calls.get(lane_of(self._reader.traits, address), ()),
+            move=self._recent(address, look.sent_at_ms),
+            step_size=amount_step(self._desired, self._reader.traits, position.asset),
             shared=shared,
-            unsure_since_ms=unsure_from(move, grace_ms=self._grace_ms),
-            unknown=unknown,
-        ):
-            return None
-        return max(row.time_ms for row in recent) + late_ms
+            grace_ms=self._grace_ms,
+        )
 
     def _recent(self, address: Address, now_ms: int) -> Effect | None:
         move = self._state.moves.get(str(address))
         return move if move is not None and now_ms - move.effect_ms <= LET_GO_GRACES * self._grace_ms else None
+
+
+def unseen_until(
+    position: Position,
+    ledger: LedgerRead,
+    *,
+    sent_at_ms: int,
+    known: Sequence[Intent],
+    move: Effect | None,
+    step_size: Decimal,
+    shared: bool,
+    grace_ms: int,
+) -> int | None:
+    """``Earlier.until`` of a position that was read at ``sent_at_ms``, as values.
+
+    ``known`` are the calls that the journal knows, ``move`` is its last step on the address, None: none is recent.
+    """
+    unknown = unknown_calls(ledger.rows, known, position.address, step_size=step_size)
+    late_ms = LONG_AFTER_GRACES * grace_ms + CLOCK_AHEAD_MS
+    recent = [row for row in unknown if row.time_ms + late_ms >= sent_at_ms]
+    if not recent:
+        return None
+    if move is not None and not stale_basis(
+        position,
+        move,
+        ledger.rows,
+        shared=shared,
+        unsure_since_ms=unsure_from(move, grace_ms=grace_ms),
+        unknown=unknown,
+    ):
+        return None
+    return max(row.time_ms for row in recent) + late_ms
 
 
 def unknown_calls(

@@ -1,0 +1,1 @@
+"""Every path of the real machine against an abstract exchange, breadth first."""

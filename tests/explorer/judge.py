@@ -1,0 +1,64 @@
+"""Which promise a world has broken, asked of the books; empty: none."""
+
+from reconcile.journal.records import Intent, IntentStatus, Outcome, Record
+from reconcile.protocol.lateness import MAX_READ_AGE_MS
+from tests.explorer.model import Library, Scope, World
+
+_NOTHING = {IntentStatus.NOT_APPLIED, IntentStatus.REFUSED, IntentStatus.NOT_SENT}
+
+
+def wrong(scope: Scope, library: Library, world: World) -> str:
+    """The first promise that is broken."""
+    return _twice(world) or _past(scope, world) or _word(scope, library, world)
+
+
+def _twice(world: World) -> str:
+    done = [row.intent for row in world.rows if row.intent]
+    return "a request counted twice" if len(done) != len(set(done)) else ""
+
+
+def _past(scope: Scope, world: World) -> str:
+    """Our own steps never carry the margin past its target, but for what others moved since the look."""
+    if not world.rows or not world.rows[-1].intent:
+        return ""
+    last = world.rows[-1]
+    targets = scope.targets[: world.run + 1]
+    behind = max(MAX_READ_AGE_MS, 0) + scope.positions_late * scope.grace_ms + scope.validity_ms + scope.grace_ms
+    margin, excused = scope.before, 0
+    for row in world.rows:
+        margin += row.change
+        if not row.intent and row.time_ms >= last.time_ms - behind:
+            excused += abs(row.change)
+    over = min((margin - target) * (1 if last.change > 0 else -1) for target in targets)
+    return f"margin {margin} is past {targets} by our doing" if over > excused else ""
+
+
+def _word(scope: Scope, library: Library, world: World) -> str:
+    """The journal's word on each step is what happened. Asked between runs."""
+    if world.life >= 0 or world.flights or min(scope.positions_late, scope.ledger_late) > 1:
+        return ""
+    done = {row.intent for row in world.rows}
+    if any(not row.intent for row in world.rows) and max(scope.positions_late, scope.ledger_late) > 1:
+        return ""  # where somebody undoes the very same move, a late witness may leave a wrong word
+    ours = {row.change for row in world.rows if row.intent} | {
+        change for record in library.records[world.journal] if (change := _change(record)) is not None
+    }
+    if any(not row.intent and row.change in ours for row in world.rows):
+        return ""  # the very same move of somebody else is taken for ours: the margin is right all the same
+    told: dict[str, IntentStatus] = {}
+    for record in library.records[world.journal]:
+        if isinstance(record, Outcome):
+            told[record.intent_id] = record.known
+    for intent_id, known in told.items():
+        if known is IntentStatus.APPLIED and intent_id not in done:
+            return f"{intent_id} is journalled as applied, and never happened"
+        if known in _NOTHING and intent_id in done:
+            return f"{intent_id} is journalled as {known}, and happened"
+    return ""
+
+
+def _change(record: Record) -> int | None:
+    if not isinstance(record, Intent) or record.amount is None:
+        return None
+    return int(record.amount) * (1 if record.action == "add_margin" else -1)
+

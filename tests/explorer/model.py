@@ -1,0 +1,228 @@
+"""The abstract exchange and what may happen in it, as one hashable value for each moment.
+
+One lane, one address. The life of the step is the real one (``reconcile.protocol.machine``); the journal is folded by
+the real ``JournalState``. Whatever can go one way or another is a choice, and ``moves.py`` takes them all.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+from typing import NamedTuple
+
+from reconcile.journal.records import Record
+from reconcile.journal.state import JournalState
+from reconcile.model.account import Address, MarginType, Policy, Position, Target, Tolerance
+from reconcile.model.ledger import Cause, LedgerRow
+from reconcile.model.plan import MoveMargin
+from reconcile.protocol.life import Life
+from reconcile.protocol.signals import Turn
+from reconcile.protocol.task import Task
+
+ADDRESS = Address.parse("BTCUSDT.long")
+LANE = str(ADDRESS)
+STEP = Decimal("0.00000001")
+START_MS = 1_000_000_000
+ANSWER_MS = 100
+"""How long a request takes to be answered; it arrives after half of that."""
+TIMEOUT_MS = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What is explored: amounts in whole units, times in ms, and how often each kind of thing may happen.
+
+    ``positions_late`` and ``ledger_late`` are in graces. ``faults`` counts calls and reads that go wrong, ``crashes``
+    processes that die, ``others`` what somebody else does (``by_hand`` are the amounts), ``runs`` the runs there are.
+    ``forgets``: a run after a crash may begin with a new journal, on another machine.
+    """
+
+    before: int = 1000
+    targets: tuple[int, ...] = (1300,)
+    grace_ms: int = 5_000
+    validity_ms: int = 3_000
+    positions_late: int = 1
+    ledger_late: int = 1
+    faults: int = 1
+    crashes: int = 0
+    others: int = 0
+    by_hand: tuple[int, ...] = ()
+    runs: int = 2
+    waits: tuple[int, ...] = (0,)
+    forgets: bool = False
+    names_side: bool = True
+
+
+class Row(NamedTuple):
+    """One movement of the books. ``intent`` is the id of the step that made it, empty: somebody else's."""
+
+    time_ms: int
+    change: int
+    intent: str
+
+
+class Flight(NamedTuple):
+    """A request that may still take effect, until a moment."""
+
+    intent: str
+    change: int
+    until_ms: int
+
+
+class World(NamedTuple):
+    """One moment. ``life`` and ``journal`` are numbers in a ``Library``; ``life`` is -1 between runs.
+
+    The first ``durable`` records survive a crash. ``asked`` are the ledger's rows as the run saw them before its first
+    call, ``left`` is what may still happen: faults, crashes, others.
+    """
+
+    at_ms: int
+    rows: tuple[Row, ...]
+    flights: tuple[Flight, ...]
+    journal: int
+    durable: int
+    run: int
+    life: int
+    asked: tuple[Row, ...]
+    left: tuple[int, int, int]
+
+
+class Stage(NamedTuple):
+    """A life, and what it asked for last."""
+
+    life: Life
+    todo: Turn
+
+
+class Library:
+    """Lives and journals by number, so that a world is small and quick to compare."""
+
+    def __init__(self) -> None:
+        self._stages: dict[Stage, int] = {}
+        self._by_number: list[Stage] = []
+        self._journals: dict[tuple[int, Record], int] = {}
+        self.records: list[tuple[Record, ...]] = [()]
+        self._folds: list[JournalState] = [JournalState()]
+
+    def number(self, stage: Stage) -> int:
+        """The number of a life and its command."""
+        found = self._stages.get(stage)
+        if found is None:
+            found = self._stages[stage] = len(self._by_number)
+            self._by_number.append(stage)
+        return found
+
+    def stage(self, number: int) -> Stage:
+        """The life and its command with that number."""
+        return self._by_number[number]
+
+    def appended(self, journal: int, record: Record) -> int:
+        """The number of a journal with one more record."""
+        found = self._journals.get((journal, record))
+        if found is None:
+            records = (*self.records[journal], record)
+            found = self._journals[(journal, record)] = len(self.records)
+            self.records.append(records)
+            self._folds.append(_folded(records))
+        return found
+
+    def cut(self, journal: int, count: int) -> int:
+        """The number of a journal's first records."""
+        found = 0
+        for record in self.records[journal][:count]:
+            found = self.appended(found, record)
+        return found
+
+    def state(self, journal: int) -> JournalState:
+        """What a journal adds up to."""
+        return self._folds[journal]
+
+
+def margin_at(scope: Scope, rows: tuple[Row, ...], time_ms: int) -> int:
+    """The books' isolated margin at a moment."""
+    return scope.before + sum(row.change for row in rows if row.time_ms <= time_ms)
+
+
+@lru_cache(maxsize=None)
+def position(margin: int) -> Position:
+    """The open position with that margin."""
+    return Position(
+        address=ADDRESS,
+        asset="USDT",
+        margin_type=MarginType.ISOLATED,
+        isolated_margin=Decimal(margin),
+        size=Decimal(1),
+    )
+
+
+def ledger_rows(scope: Scope, rows: tuple[Row, ...]) -> tuple[LedgerRow, ...]:
+    """Books as the exchange's ledger has them."""
+    return tuple(_ledger_row(row, number, scope.names_side) for number, row in enumerate(rows))
+
+
+@lru_cache(maxsize=None)
+def _ledger_row(row: Row, number: int, names_side: bool) -> LedgerRow:
+    return LedgerRow(
+        row_id=str(number),
+        symbol=ADDRESS.symbol,
+        side=str(ADDRESS.side) if names_side else None,
+        asset="USDT",
+        cause=Cause.MANUAL,
+        change=Decimal(row.change),
+        time_ms=row.time_ms,
+    )
+
+
+def _folded(journal: tuple[Record, ...]) -> JournalState:
+    state = JournalState()
+    for record in journal:
+        state.add(record, at="2026-01-01T00:00:00Z")
+    return state
+
+
+POLICY = Policy(allow_reduce=True, min_liquidation_distance=None, max_margin=None)
+
+
+@lru_cache(maxsize=None)
+def task(scope: Scope, target: int, planned_from: int) -> Task:
+    """A plan's step from a margin to a target."""
+    change = target - planned_from
+    tolerance = Tolerance(value=Decimal(0), percent=False)
+    return Task(
+        name="main",
+        address=ADDRESS,
+        lane=LANE,
+        policy=POLICY,
+        step_size=STEP,
+        grace_ms=scope.grace_ms,
+        validity_ms=scope.validity_ms,
+        step=MoveMargin(
+            step_id="s",
+            address=ADDRESS,
+            asset="USDT",
+            amount=Decimal(abs(change)),
+            before=Decimal(planned_from),
+            after=Decimal(target),
+            tolerance=Decimal(10**9),  # somebody else's moves are for the machine to live with, not for the plan
+            action="add_margin" if change > 0 else "reduce_margin",
+        ),
+        target=Target(
+            address=ADDRESS,
+            margin_type=MarginType.ISOLATED,
+            isolated_margin=Decimal(target),
+            tolerance=tolerance,
+        ),
+    )
+
+
+@lru_cache(maxsize=None)
+def search_task(scope: Scope) -> Task:
+    """The search for an earlier step."""
+    return Task(
+        name="main",
+        address=ADDRESS,
+        lane=LANE,
+        policy=POLICY,
+        step_size=STEP,
+        grace_ms=scope.grace_ms,
+        validity_ms=scope.validity_ms,
+    )
