@@ -2,7 +2,7 @@
 
 from reconcile.journal.records import Intent, IntentStatus, Outcome, Record
 from reconcile.protocol.lateness import MAX_READ_AGE_MS
-from tests.explorer.model import Library, Scope, World
+from tests.explorer.model import Kind, Library, Scope, World, slot_at
 
 _NOTHING = {IntentStatus.NOT_APPLIED, IntentStatus.REFUSED, IntentStatus.NOT_SENT}
 
@@ -23,19 +23,17 @@ def _past(scope: Scope, world: World) -> str:
         return ""
     last = world.rows[-1]
     targets = scope.targets[: world.run + 1]
-    behind = max(MAX_READ_AGE_MS, 0) + scope.positions_late * scope.grace_ms + scope.validity_ms + scope.grace_ms
-    margin, excused = scope.before, 0
-    for row in world.rows:
-        margin += row.change
-        if not row.intent and row.time_ms >= last.time_ms - behind:
-            excused += abs(row.change)
+    behind = MAX_READ_AGE_MS + scope.positions_late * scope.grace_ms + scope.validity_ms + scope.grace_ms
+    theirs = [row for row in world.rows if not row.intent and row.kind is not Kind.OTHER_SIDE]
+    excused = sum(abs(row.change) for row in theirs if row.time_ms >= last.time_ms - behind)
+    margin = slot_at(scope, world.rows, last.time_ms).margin or 0
     over = min((margin - target) * (1 if last.change > 0 else -1) for target in targets)
     return f"margin {margin} is past {targets} by our doing" if over > excused else ""
 
 
 def _word(scope: Scope, library: Library, world: World) -> str:
     """The journal's word on each step is what happened. Asked between runs."""
-    if world.life >= 0 or world.flights or min(scope.positions_late, scope.ledger_late) > 1:
+    if scope.hollow or world.life >= 0 or world.flights or min(scope.positions_late, scope.ledger_late) > 1:
         return ""
     done = {row.intent for row in world.rows}
     if any(not row.intent for row in world.rows) and max(scope.positions_late, scope.ledger_late) > 1:
@@ -61,4 +59,3 @@ def _change(record: Record) -> int | None:
     if not isinstance(record, Intent) or record.amount is None:
         return None
     return int(record.amount) * (1 if record.action == "add_margin" else -1)
-

@@ -6,7 +6,8 @@ the real ``JournalState``. Whatever can go one way or another is a choice, and `
 
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
+from enum import StrEnum
+from functools import cache
 from typing import NamedTuple
 
 from reconcile.journal.records import Record
@@ -19,7 +20,6 @@ from reconcile.protocol.signals import Turn
 from reconcile.protocol.task import Task
 
 ADDRESS = Address.parse("BTCUSDT.long")
-LANE = str(ADDRESS)
 STEP = Decimal("0.00000001")
 START_MS = 1_000_000_000
 ANSWER_MS = 100
@@ -33,7 +33,10 @@ class Scope:
 
     ``positions_late`` and ``ledger_late`` are in graces. ``faults`` counts calls and reads that go wrong, ``crashes``
     processes that die, ``others`` what somebody else does (``by_hand`` are the amounts), ``runs`` the runs there are.
-    ``forgets``: a run after a crash may begin with a new journal, on another machine.
+    ``funding`` and ``other_side`` are amounts that the exchange, or somebody else on the symbol's other side, moves;
+    ``reopens``: the position may be closed, and opened again. ``forgets``: a run after a crash may begin with a new
+    journal, on another machine. ``clock_ms`` is how far off our reckoning of the exchange's time is,
+    either way. ``hollow``: a yes may be said to what is never done, which no exchange's documents allow.
     """
 
     before: int = 1000
@@ -46,10 +49,31 @@ class Scope:
     crashes: int = 0
     others: int = 0
     by_hand: tuple[int, ...] = ()
+    funding: tuple[int, ...] = ()
+    other_side: tuple[int, ...] = ()
+    reopens: bool = False
+    clock_ms: int = 0
+    hollow: bool = False
+
+    @property
+    def lane(self) -> str:
+        """What may have one call in flight: the address, or the symbol where the ledger names no side."""
+        return str(ADDRESS) if self.names_side else ADDRESS.symbol
+
     runs: int = 2
     waits: tuple[int, ...] = (0,)
     forgets: bool = False
     names_side: bool = True
+
+
+class Kind(StrEnum):
+    """What made a movement of the books."""
+
+    CALL = "call"  # a margin call, ours or a person's
+    FUNDING = "funding"
+    CLOSE = "close"
+    OPEN = "open"
+    OTHER_SIDE = "other side"  # a margin call on the symbol's other side
 
 
 class Row(NamedTuple):
@@ -57,7 +81,8 @@ class Row(NamedTuple):
 
     time_ms: int
     change: int
-    intent: str
+    intent: str = ""
+    kind: Kind = Kind.CALL
 
 
 class Flight(NamedTuple):
@@ -72,7 +97,7 @@ class World(NamedTuple):
     """One moment. ``life`` and ``journal`` are numbers in a ``Library``; ``life`` is -1 between runs.
 
     The first ``durable`` records survive a crash. ``asked`` are the ledger's rows as the run saw them before its first
-    call, ``left`` is what may still happen: faults, crashes, others.
+    call, ``left`` is what may still happen: faults, crashes, others. ``is_cold``: the journal was lost.
     """
 
     at_ms: int
@@ -84,6 +109,7 @@ class World(NamedTuple):
     life: int
     asked: tuple[Row, ...]
     left: tuple[int, int, int]
+    is_cold: bool = False
 
 
 class Stage(NamedTuple):
@@ -137,36 +163,59 @@ class Library:
         return self._folds[journal]
 
 
-def margin_at(scope: Scope, rows: tuple[Row, ...], time_ms: int) -> int:
-    """The books' isolated margin at a moment."""
-    return scope.before + sum(row.change for row in rows if row.time_ms <= time_ms)
+class Slot(NamedTuple):
+    """What the books have of the address: ``margin`` None where no position is open; ``opened`` counts openings."""
+
+    margin: int | None
+    opened: int
 
 
-@lru_cache(maxsize=None)
-def position(margin: int) -> Position:
-    """The open position with that margin."""
+def slot_at(scope: Scope, rows: tuple[Row, ...], time_ms: int) -> Slot:
+    """The books' position at a moment."""
+    margin: int | None = scope.before
+    opened = 0
+    for row in rows:
+        if row.time_ms > time_ms or row.kind is Kind.OTHER_SIDE:
+            continue
+        if row.kind is Kind.CLOSE:
+            margin = None
+        elif row.kind is Kind.OPEN:
+            margin, opened = row.change, opened + 1
+        elif margin is not None:
+            margin += row.change
+    return Slot(margin, opened)
+
+
+@cache
+def position(scope: Scope, slot: Slot) -> Position:
+    """What a read shows of it. Where the ledger names no side the exchange tells a reopened position by its id."""
     return Position(
         address=ADDRESS,
         asset="USDT",
         margin_type=MarginType.ISOLATED,
-        isolated_margin=Decimal(margin),
-        size=Decimal(1),
+        isolated_margin=Decimal(slot.margin or 0),
+        size=Decimal(0 if slot.margin is None else 1),
+        identity=None if scope.names_side else f"p{slot.opened}",
     )
 
 
 def ledger_rows(scope: Scope, rows: tuple[Row, ...]) -> tuple[LedgerRow, ...]:
     """Books as the exchange's ledger has them."""
-    return tuple(_ledger_row(row, number, scope.names_side) for number, row in enumerate(rows))
+    return tuple(_ledger_row(scope, row, number) for number, row in enumerate(rows))
 
 
-@lru_cache(maxsize=None)
-def _ledger_row(row: Row, number: int, names_side: bool) -> LedgerRow:
+_CAUSES = {Kind.FUNDING: Cause.FUNDING, Kind.CLOSE: Cause.FILL, Kind.OPEN: Cause.FILL}
+
+
+@cache
+def _ledger_row(scope: Scope, row: Row, number: int) -> LedgerRow:
+    side = "short" if row.kind is Kind.OTHER_SIDE else str(ADDRESS.side)
     return LedgerRow(
         row_id=str(number),
         symbol=ADDRESS.symbol,
-        side=str(ADDRESS.side) if names_side else None,
+        side=side if scope.names_side else None,
         asset="USDT",
-        cause=Cause.MANUAL,
+        cause=_CAUSES.get(row.kind, Cause.MANUAL),
         change=Decimal(row.change),
         time_ms=row.time_ms,
     )
@@ -182,7 +231,7 @@ def _folded(journal: tuple[Record, ...]) -> JournalState:
 POLICY = Policy(allow_reduce=True, min_liquidation_distance=None, max_margin=None)
 
 
-@lru_cache(maxsize=None)
+@cache
 def task(scope: Scope, target: int, planned_from: int) -> Task:
     """A plan's step from a margin to a target."""
     change = target - planned_from
@@ -190,7 +239,7 @@ def task(scope: Scope, target: int, planned_from: int) -> Task:
     return Task(
         name="main",
         address=ADDRESS,
-        lane=LANE,
+        lane=scope.lane,
         policy=POLICY,
         step_size=STEP,
         grace_ms=scope.grace_ms,
@@ -214,13 +263,13 @@ def task(scope: Scope, target: int, planned_from: int) -> Task:
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def search_task(scope: Scope) -> Task:
     """The search for an earlier step."""
     return Task(
         name="main",
         address=ADDRESS,
-        lane=LANE,
+        lane=scope.lane,
         policy=POLICY,
         step_size=STEP,
         grace_ms=scope.grace_ms,

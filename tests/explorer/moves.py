@@ -1,22 +1,20 @@
 """What can happen next in a world: every choice that the exchange, the network, a crash or another person has."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import NamedTuple
 
 from reconcile.errors import InDoubt, NotSent, RefusalKind, Refused
 from reconcile.exchanges.base import Accepted
-from reconcile.journal.records import IntentStatus, Outcome
 from reconcile.model.ledger import LedgerRead
 from reconcile.protocol import machine
 from reconcile.protocol.earlier import unseen_until
-from reconcile.protocol.lateness import LET_GO_GRACES, LONG_AFTER_GRACES
+from reconcile.protocol.lateness import LET_GO_GRACES, MAX_READ_AGE_MS
 from reconcile.protocol.life import Life, Turned
 from reconcile.protocol.lifecycle import State
 from reconcile.protocol.signals import (
     Answered,
-    AwaitFunds,
+    BrokenOff,
     CannotRead,
     Done,
     Enter,
@@ -35,7 +33,6 @@ from reconcile.protocol.signals import (
     Resumed,
     SendCall,
     SomeEvent,
-    TakePlace,
     TakeWire,
     WaitPast,
     WaitUntil,
@@ -44,21 +41,26 @@ from reconcile.protocol.signals import (
 from tests.explorer.model import (
     ADDRESS,
     ANSWER_MS,
-    LANE,
+    START_MS,
     STEP,
     TIMEOUT_MS,
     Flight,
+    Kind,
     Library,
     Row,
     Scope,
+    Slot,
     Stage,
     World,
     ledger_rows,
-    margin_at,
     position,
     search_task,
+    slot_at,
     task,
 )
+
+COLD_FENCE = True
+"""Whether a run with a new journal waits until no earlier request can arrive."""
 
 
 class Move(NamedTuple):
@@ -75,11 +77,12 @@ class Exchange:
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
         self.library = Library()
+        self.reached: set[tuple[State, State]] = set()
+        """The states that followed each other so far."""
+        self._under_way = False
 
     def start(self) -> World:
         """The world before the first run."""
-        from tests.explorer.model import START_MS
-
         return World(START_MS, (), (), 0, 0, 0, -1, (), (self.scope.faults, self.scope.crashes, self.scope.others))
 
     def moves(self, world: World) -> Iterator[Move]:
@@ -98,10 +101,26 @@ class Exchange:
         faults, crashes, others = world.left
         if not others:
             return
-        for amount in self.scope.by_hand:
-            if margin_at(self.scope, world.rows, world.at_ms) + amount > 0:
-                rows = (*world.rows, Row(world.at_ms, amount, ""))
-                yield Move(f"a person moves {amount:+}", world._replace(rows=rows, left=(faults, crashes, others - 1)))
+        after = world._replace(left=(faults, crashes, others - 1))
+        slot = slot_at(self.scope, world.rows, world.at_ms)
+        for what, row in self._their_rows(world.at_ms, slot):
+            yield Move(what, after._replace(rows=(*world.rows, row)))
+
+    def _their_rows(self, at_ms: int, slot: Slot) -> Iterator[tuple[str, Row]]:
+        scope = self.scope
+        for amount in scope.other_side:
+            yield f"the other side's margin moves {amount:+}", Row(at_ms, amount, kind=Kind.OTHER_SIDE)
+        if slot.margin is None:
+            if scope.reopens:
+                yield "the position is opened again", Row(at_ms, scope.before, kind=Kind.OPEN)
+            return
+        for amount in scope.by_hand:
+            if slot.margin + amount > 0:
+                yield f"a person moves {amount:+}", Row(at_ms, amount)
+        for amount in scope.funding:
+            yield f"funding of {amount:+}", Row(at_ms, amount, kind=Kind.FUNDING)
+        if scope.reopens:
+            yield "the position is closed", Row(at_ms, -slot.margin, kind=Kind.CLOSE)
 
     def _crash(self, world: World) -> Iterator[Move]:
         faults, crashes, others = world.left
@@ -113,7 +132,11 @@ class Exchange:
         if kept != world.journal:
             yield Move("power cut", dead._replace(journal=kept))
         if self.scope.forgets and world.journal:
-            yield Move("the machine is lost", dead._replace(journal=0, durable=0))
+            yield Move("the machine is lost", dead._replace(journal=0, durable=0, is_cold=True))
+        if not isinstance(self.library.stage(world.life).todo, SendCall):
+            stop = BrokenOff(at=self._now(world), detail="asked to stop", journals=False)
+            stopped = world._replace(left=(faults, crashes - 1, others))
+            yield self._told(stopped, self.library.stage(world.life), stop, "asked to stop")
 
     def _flown(self, world: World, until_ms: int) -> Iterator[World]:
         """The world at a later moment: what is under way arrives at once, in the middle, at the end, or not yet."""
@@ -132,7 +155,9 @@ class Exchange:
                 yield self._effect(later, flight, moment)
 
     def _effect(self, world: World, flight: Flight, moment: int) -> World:
-        rows = tuple(sorted([*world.rows, Row(moment, flight.change, flight.intent)]))
+        rows = world.rows
+        if slot_at(self.scope, rows, moment).margin is not None:  # else the exchange refuses it, unheard
+            rows = tuple(sorted([*rows, Row(moment, flight.change, flight.intent)]))
         return world._replace(rows=rows, flights=tuple(each for each in world.flights if each is not flight))
 
     # Runs.
@@ -144,7 +169,7 @@ class Exchange:
         for wait in scope.waits if world.run else (0,):
             for later in self._flown(world, world.at_ms + wait):
                 state = self.library.state(later.journal)
-                item = state.unsettled.get(LANE)
+                item = state.unsettled.get(self.scope.lane)
                 if item is not None:
                     life = Life.from_journal(search_task(scope), item)
                     yield self._on(f"run {world.run + 1} settles", later, machine.begin(life))
@@ -154,27 +179,26 @@ class Exchange:
     def _plan(self, world: World) -> Iterator[Move]:
         """A plan, what it takes before the first call, and the first turn of a life."""
         scope = self.scope
-        cold = not self.library.records[world.journal] and world.run > 0
-        begins = world.at_ms + (scope.validity_ms + scope.grace_ms + 1 if cold else 0)
+        begins = world.at_ms + (scope.validity_ms + scope.grace_ms + 1 if world.is_cold and COLD_FENCE else 0)
         target = scope.targets[min(world.run, len(scope.targets) - 1)]
         for later in self._flown(world, begins):
             asked_ms = later.at_ms
             for shown in self._ledger(later, asked_ms):
-                for margin in self._readings(later, asked_ms):
-                    if margin == target:
+                for slot in self._readings(later, asked_ms):
+                    if slot.margin is None or slot.margin == target:
                         continue
-                    life = Life(task=task(scope, target, margin))
+                    life = Life(task=task(scope, target, slot.margin))
                     ready = later._replace(asked=shown)
-                    what = f"run {world.run + 1} plans {margin} → {target}"
+                    what = f"run {world.run + 1} plans {slot.margin} → {target}"
                     yield self._on(what, ready, machine.begin(life))
 
     # Reads.
 
-    def _readings(self, world: World, sent_ms: int) -> list[int]:
-        """The margins that a read sent then may show."""
+    def _readings(self, world: World, sent_ms: int) -> list[Slot]:
+        """What a read sent then may show."""
         since = sent_ms - self.scope.positions_late * self.scope.grace_ms
         moments = {since, *(row.time_ms for row in world.rows if since < row.time_ms <= sent_ms)}
-        return sorted({margin_at(self.scope, world.rows, moment) for moment in moments})
+        return list(dict.fromkeys(slot_at(self.scope, world.rows, moment) for moment in sorted(moments)))
 
     def _ledger(self, world: World, sent_ms: int) -> list[tuple[Row, ...]]:
         """The rows that a ledger read sent then may show."""
@@ -183,26 +207,26 @@ class Exchange:
         sure = sum(row.time_ms <= since for row in seen)
         return [seen[:count] for count in range(sure, len(seen) + 1)]
 
-    def _memory(self, world: World, margin: int, sent_ms: int, life: Life) -> Memory:
+    def _memory(self, world: World, look: LaneLook, life: Life) -> Memory:
         state = self.library.state(world.journal)
-        item = state.unsettled.get(LANE)
-        move = state.moves.get(LANE)
+        item = state.unsettled.get(self.scope.lane)
+        move = state.moves.get(str(ADDRESS))
+        sent_ms = look.sent_at_ms
         is_recent = move is not None and sent_ms - move.effect_ms <= LET_GO_GRACES * self.scope.grace_ms
-        since = sent_ms - (LONG_AFTER_GRACES + 1) * self.scope.grace_ms
-        unseen = unseen_until(
-            position(margin),
-            LedgerRead(rows=ledger_rows(self.scope, tuple(row for row in world.asked)), reaches_back=since is not None),
+        unseen = look.position and unseen_until(
+            look.position,
+            LedgerRead(rows=ledger_rows(self.scope, world.asked), reaches_back=True),
             sent_at_ms=sent_ms,
-            known=state.calls.get(LANE, ()),
+            known=state.calls.get(self.scope.lane, ()),
             move=move if is_recent else None,
             step_size=STEP,
-            shared=False,
+            shared=look.shared,
             grace_ms=self.scope.grace_ms,
         )
         return Memory(
-            effect=state.effects.get(LANE),
+            effect=state.effects.get(self.scope.lane),
             move=move,
-            unseen_until_ms=unseen if life.state is State.PLANNED else None,
+            unseen_until_ms=unseen if isinstance(unseen, int) and life.state is State.PLANNED else None,
             open_step=None if item is None else str(item.known or "unsettled"),
             later_than_ms=None if item is None else item.later_than_ms,
             claims=frozenset(state.claims),
@@ -212,66 +236,80 @@ class Exchange:
 
     def _turn(self, world: World, stage: Stage) -> Iterator[Move]:
         match stage.todo:
-            case Pause(ms=ms):
-                yield from self._wait(world, stage, world.at_ms + ms)
-            case WaitUntil(moment_ms=moment_ms, at_least_ms=at_least_ms):
-                yield from self._wait(world, stage, max(world.at_ms + at_least_ms, moment_ms))
-            case WaitPast(moment_ms=moment_ms):
-                yield from self._wait(world, stage, max(world.at_ms, moment_ms + 1))
-            case KnowTime() | Enter() | TakePlace() | AwaitFunds():
-                yield from self._wait(world, stage, world.at_ms)
             case Look():
                 yield from self._look(world, stage, stage.todo)
             case ReadLedger(since_ms=since_ms):
                 yield from self._read_ledger(world, stage, since_ms)
             case Reserve():
-                yield self._told(world, stage, Reserved(at=_now(world)), "")
+                yield self._told(world, stage, Reserved(at=self._now(world)), "")
             case Write():
                 yield self._write(world, stage, stage.todo)
             case TakeWire():
-                yield self._told(world, stage, OnWire(at=_now(world), halted=None), "")
+                yield self._told(world, stage, OnWire(at=self._now(world), halted=None), "")
+                yield from self._late_turn(world, stage)
             case SendCall():
                 yield from self._send(world, stage)
             case Done():
                 yield self._over(world, stage)
+            case _:
+                yield from self._pass(world, stage)
+
+    def _pass(self, world: World, stage: Stage) -> Iterator[Move]:
+        """What takes time, or may."""
+        clock_ms, until_ms = self.scope.clock_ms, world.at_ms
+        match stage.todo:
+            case Pause(ms=ms):
+                until_ms += ms
+            case WaitUntil(moment_ms=moment_ms, at_least_ms=at_least_ms):
+                until_ms = max(until_ms + at_least_ms, moment_ms + clock_ms)
+            case WaitPast(moment_ms=moment_ms):
+                until_ms = max(until_ms, moment_ms + 1 + clock_ms)
+        yield from self._wait(world, stage, until_ms)
+        if isinstance(stage.todo, WaitPast | KnowTime | Enter):
+            yield from self._failed(world, stage)
 
     def _told(self, world: World, stage: Stage, event: SomeEvent, what: str) -> Move:
         return self._on(what, world, machine.on(stage.life, event))
 
     def _on(self, what: str, world: World, turned: Turned) -> Move:
         life, commands = turned
+        if world.life >= 0:
+            self.reached.add((self.library.stage(world.life).life.state, life.state))
         return Move(what, world._replace(life=self.library.number(Stage(life, commands[-1]))))  # type: ignore[arg-type]
 
     def _wait(self, world: World, stage: Stage, until_ms: int) -> Iterator[Move]:
         what = f"{(until_ms - world.at_ms) / 1000:g} s pass" if until_ms > world.at_ms else ""
         for later in self._flown(world, until_ms):
-            yield self._told(later, stage, Resumed(at=_now(later)), what)
+            yield self._told(later, stage, Resumed(at=self._now(later)), what)
 
     def _look(self, world: World, stage: Stage, asked: Look) -> Iterator[Move]:
         kept = stage.life.look
-        if kept is not None and asked.to_send and kept.sent_at_ms > asked.after_ms:
-            if asked.max_age_ms is None or world.at_ms - kept.sent_at_ms <= asked.max_age_ms:
-                yield self._looked(world, stage, kept.sent_at_ms, int(kept.position.isolated_margin), "")  # type: ignore[union-attr]
-                return
-        sent_ms = max(world.at_ms, asked.after_ms + 1)
+        if kept is not None and _serves(kept, asked, world.at_ms):
+            yield self._told(world, stage, self._looked(world, stage, kept), "")
+            return
+        sent_ms = max(world.at_ms, asked.after_ms + 1 + self.scope.clock_ms)
         for later in self._flown(world, sent_ms):
-            for margin in self._readings(later, sent_ms):
+            for slot in self._readings(later, sent_ms):
                 answered = later._replace(at_ms=sent_ms + ANSWER_MS)
-                yield self._looked(answered, stage, sent_ms, margin, f"a look shows {margin}")
+                what = f"a look shows {'no position' if slot.margin is None else slot.margin}"
+                yield self._told(answered, stage, self._looked(answered, stage, self._seen(sent_ms, slot)), what)
             yield from self._failed(later, stage)
 
-    def _looked(self, world: World, stage: Stage, sent_ms: int, margin: int, what: str) -> Move:
-        look = LaneLook(
-            sent_at_ms=sent_ms,
-            position=position(margin),
+    def _seen(self, sent_ms: int, slot: Slot) -> LaneLook:
+        is_open = slot.margin is not None
+        return LaneLook(
+            sent_at_ms=sent_ms - self.scope.clock_ms,
+            position=position(self.scope, slot),
             symbol=None,
-            shared=False,
-            is_open=True,
+            shared=bool(self.scope.other_side) and is_open,
+            is_open=is_open,
             available=Decimal(10**6),
         )
-        memory = self._memory(world, margin, sent_ms, stage.life)
+
+    def _looked(self, world: World, stage: Stage, look: LaneLook) -> Looked:
         new_id = f"i{len(self.library.records[world.journal])}.{world.run}"
-        return self._told(world, stage, Looked(at=_now(world), look=look, memory=memory, new_id=new_id), what)
+        memory = self._memory(world, look, stage.life)
+        return Looked(at=self._now(world), look=look, memory=memory, new_id=new_id)
 
     def _read_ledger(self, world: World, stage: Stage, since_ms: int) -> Iterator[Move]:
         for shown in self._ledger(world, world.at_ms):
@@ -279,58 +317,76 @@ class Exchange:
             ledger = LedgerRead(rows=tuple(row for row in rows if row.time_ms >= since_ms), reaches_back=True)
             later = world._replace(at_ms=world.at_ms + ANSWER_MS)
             what = f"the ledger shows {', '.join(f'{row.change:+}' for row in shown) or 'nothing'}"
-            yield self._told(later, stage, LedgerCame(at=_now(later), ledger=ledger), what)
+            yield self._told(later, stage, LedgerCame(at=self._now(later), ledger=ledger), what)
         yield from self._failed(world, stage)
 
     def _failed(self, world: World, stage: Stage) -> Iterator[Move]:
         faults, crashes, others = world.left
         if faults:
             later = world._replace(at_ms=world.at_ms + TIMEOUT_MS, left=(faults - 1, crashes, others))
-            yield self._told(later, stage, CannotRead(at=_now(later), reason="timeout"), "a read fails")
+            yield self._told(later, stage, CannotRead(at=self._now(later), reason="timeout"), "a read fails")
 
     def _write(self, world: World, stage: Stage, asked: Write) -> Move:
         journal = self.library.appended(world.journal, asked.record)
         durable = len(self.library.records[journal]) if asked.durable else world.durable
-        return self._told(world._replace(journal=journal, durable=durable), stage, Resumed(at=_now(world)), "")
+        return self._told(world._replace(journal=journal, durable=durable), stage, Resumed(at=self._now(world)), "")
 
     # The one call.
+
+    def _late_turn(self, world: World, stage: Stage) -> Iterator[Move]:
+        faults, crashes, others = world.left
+        if faults:
+            later = world._replace(at_ms=world.at_ms + MAX_READ_AGE_MS + 1, left=(faults - 1, crashes, others))
+            for each in (later, *(move.world for move in self._others(later))):
+                yield self._told(each, stage, OnWire(at=self._now(later), halted=None), "its turn comes late")
 
     def _send(self, world: World, stage: Stage) -> Iterator[Move]:
         intent = stage.life.the_intent
         if intent.amount is None:
             return
         change = int(intent.amount) * (1 if intent.action == "add_margin" else -1)
-        wrong = "sent while an earlier call may still take effect" if world.flights else ""
+        self._under_way = bool(world.flights)
         arrives, answered = world.at_ms + ANSWER_MS // 2, world.at_ms + ANSWER_MS
-        done = tuple(sorted([*world.rows, Row(arrives, change, intent.intent_id)]))
         what = f"sends {change:+}"
-        yield self._answer(world._replace(rows=done), stage, answered, Accepted(note="ok"), f"{what}: yes", wrong)
+        never = Refused("no", kind=RefusalKind.STATE, code="2")
+        if slot_at(self.scope, world.rows, arrives).margin is None:
+            yield self._answer(world, stage, answered, never, f"{what}: refused")
+            return
+        done = tuple(sorted([*world.rows, Row(arrives, change, intent.intent_id)]))
+        yield self._answer(world._replace(rows=done), stage, answered, Accepted(note="ok"), f"{what}: yes")
+        if self.scope.hollow:
+            yield self._answer(world, stage, answered, Accepted(note="ok"), f"{what}: yes, and never done")
         faults, crashes, others = world.left
         if not faults:
             return
         world = world._replace(left=(faults - 1, crashes, others))
         lost = world.at_ms + TIMEOUT_MS
         yield self._answer(
-            world._replace(rows=done), stage, lost, InDoubt("timeout"), f"{what}: done, the answer is lost", wrong
+            world._replace(rows=done), stage, lost, InDoubt("timeout"), f"{what}: done, the answer is lost"
         )
         last = intent.signed_at_ms + self.scope.validity_ms  # reads are late from its acceptance on
         flying = world._replace(flights=(*world.flights, Flight(intent.intent_id, change, last)))
-        yield self._answer(flying, stage, lost, InDoubt("timeout"), f"{what}: under way, no answer", wrong)
-        yield self._answer(world, stage, lost, NotSent("refused"), f"{what}: never left", wrong)
+        yield self._answer(flying, stage, lost, InDoubt("timeout"), f"{what}: under way, no answer")
+        yield self._answer(world, stage, lost, NotSent("refused"), f"{what}: never left")
+        yield self._answer(world, stage, answered, never, f"{what}: refused")
         busy = Refused("busy", kind=RefusalKind.THROTTLE, code="1")
-        yield self._answer(world, stage, answered, busy, f"{what}: refused for now", wrong)
+        yield self._answer(world, stage, answered, busy, f"{what}: refused for now")
 
     def _answer(
-        self, world: World, stage: Stage, at_ms: int, answer: Accepted | NotSent | Refused | InDoubt, what: str, wrong: str
+        self,
+        world: World,
+        stage: Stage,
+        at_ms: int,
+        answer: Accepted | NotSent | Refused | InDoubt,
+        what: str,
     ) -> Move:
-        for later in self._flown_to(world, at_ms):
-            told = Answered(at=_now(later), answer=answer, asked_after_ms=later.at_ms)
-            move = self._told(later, stage, told, what)
-            return move._replace(wrong=wrong)
-        raise LookupError(what)
+        later = world._replace(at_ms=at_ms)
+        told = Answered(at=self._now(later), answer=answer, asked_after_ms=at_ms - self.scope.clock_ms)
+        wrong = "sent while an earlier call may still take effect" if self._under_way else ""
+        return self._told(later, stage, told, what)._replace(wrong=wrong)
 
-    def _flown_to(self, world: World, at_ms: int) -> Iterator[World]:
-        yield world._replace(at_ms=at_ms)
+    def _now(self, world: World) -> Now:
+        return Now(world.at_ms - self.scope.clock_ms, world.at_ms + self.scope.clock_ms)
 
     def _over(self, world: World, stage: Stage) -> Move:
         settled = stage.life.earlier is not None and world.run < self.scope.runs
@@ -340,3 +396,9 @@ class Exchange:
 
 def _now(world: World) -> Now:
     return Now(world.at_ms, world.at_ms)
+
+
+def _serves(look: LaneLook, asked: Look, at_ms: int) -> bool:
+    """Whether a look that was taken before is late enough and young enough."""
+    is_young = asked.max_age_ms is None or at_ms - look.sent_at_ms <= asked.max_age_ms
+    return asked.to_send and look.sent_at_ms > asked.after_ms and is_young

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
+from reconcile.protocol.lifecycle import State
 from tests.explorer.judge import wrong
 from tests.explorer.model import START_MS, Scope, World
 from tests.explorer.moves import Exchange
@@ -21,6 +22,7 @@ class Found:
     timeline: Sequence[str]
     is_whole: bool
     seconds: float
+    reached: frozenset[tuple[State, State]]
 
 
 def explore(scope: Scope, *, most: int | None = None, seconds: float | None = None) -> Found:
@@ -33,7 +35,15 @@ def explore(scope: Scope, *, most: int | None = None, seconds: float | None = No
     transitions = 0
 
     def found(violation: str, timeline: Sequence[str], *, is_whole: bool) -> Found:
-        return Found(len(parents), transitions, violation, timeline, is_whole, perf_counter() - began)
+        return Found(
+            len(parents),
+            transitions,
+            violation,
+            timeline,
+            is_whole,
+            perf_counter() - began,
+            frozenset(exchange.reached),
+        )
 
     while queue:
         world = queue.popleft()

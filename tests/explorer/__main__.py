@@ -1,0 +1,68 @@
+"""``python -m tests.explorer``: every path of the real machine against the abstract exchange, by scope.
+
+``--states`` bounds each scope (0: no bound). ``--without RULE`` turns one rule off and prints what goes wrong then.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from os import cpu_count
+
+from tests.explorer.model import Scope
+from tests.explorer.scopes import OUTSIDE, SCOPES
+from tests.explorer.search import Found, explore
+from tests.explorer.switches import COVERED, SWITCHES
+
+ALL: Mapping[str, Scope] = {**SCOPES, **OUTSIDE}
+
+
+def main(given: Sequence[str]) -> int:
+    """The exit code: 0 where no promise was broken, 1 where one was."""
+    parser = argparse.ArgumentParser(prog="python -m tests.explorer", description=__doc__)
+    parser.add_argument("--scope", choices=ALL, help="only this one")
+    parser.add_argument("--states", type=int, default=200_000, metavar="N", help="of each scope (default: 200000)")
+    parser.add_argument("--without", metavar="RULE", help="one of: " + ", ".join(switch.rule for switch in SWITCHES))
+    args = parser.parse_args(given)
+    if args.without:
+        return _without(args.without, args.states or None)
+    names = [args.scope] if args.scope else list(ALL)
+    total = transitions = broken = 0
+    with ProcessPoolExecutor(max_workers=min(len(names), cpu_count() or 1)) as pool:
+        for name, found in zip(names, pool.map(partial(_one, most=args.states or None), names), strict=True):
+            total += found.states
+            transitions += found.transitions
+            broken += bool(found.violation)
+            _print(name, found)
+    print(f"{total:,} states, {transitions:,} transitions, {broken} violations")
+    return 1 if broken else 0
+
+
+def _one(name: str, *, most: int | None) -> Found:
+    return explore(ALL[name], most=most)
+
+
+def _without(rule: str, most: int | None) -> int:
+    switch = next((each for each in (*SWITCHES, *COVERED) if each.rule == rule), None)
+    if switch is None:
+        print(f"no rule is called {rule!r}", file=sys.stderr)
+        return 64
+    with switch.off():
+        found = explore(switch.scope, most=most)
+    _print(f"without: {rule}", found)
+    return 1 if found.violation else 0
+
+
+def _print(name: str, found: Found) -> None:
+    bound = "all" if found.is_whole else "the first"
+    speed = found.states / max(found.seconds, 0.001)
+    print(f"{name}: {bound} {found.states:,} states, {found.transitions:,} transitions, {speed:,.0f} states a second")
+    if found.violation:
+        print(f"  VIOLATED: {found.violation}")
+        for line in found.timeline:
+            print(f"  {line}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,42 @@
+"""What is explored: each scope a few kinds of trouble, so that together they are in every combination of two."""
+
+from collections.abc import Mapping
+
+from tests.explorer.model import Scope
+
+_HANDS = (300, -300, 70, -80)
+"""The same amount as ours, less than a quarter of it, and a little more than a quarter."""
+
+SCOPES: Mapping[str, Scope] = {
+    "lost answers": Scope(faults=2, clock_ms=20),
+    "lost answers, taking out": Scope(before=1600, faults=2),
+    "lost answers, 30 s of validity": Scope(faults=2, validity_ms=30_000),
+    "kills": Scope(faults=1, crashes=1, waits=(0, 2_000)),
+    "two kills": Scope(faults=1, crashes=2, runs=3),
+    "lost machines": Scope(faults=1, crashes=1, forgets=True, waits=(0, 2_000)),
+    "lost machines, late positions": Scope(faults=1, crashes=1, forgets=True, positions_late=10, waits=(0, 20_000)),
+    "lost machines, late ledger": Scope(faults=1, crashes=1, forgets=True, ledger_late=10, waits=(0, 20_000)),
+    "late positions": Scope(faults=1, positions_late=10, waits=(0, 20_000)),
+    "late ledger": Scope(faults=1, ledger_late=10, waits=(0, 20_000)),
+    "reverted target, late positions": Scope(
+        faults=1, crashes=1, positions_late=10, targets=(1300, 1000, 1300), runs=3, waits=(0, 20_000)
+    ),
+    "reverted target, late ledger": Scope(
+        faults=1, crashes=1, ledger_late=10, targets=(1300, 1000, 1300), runs=3, waits=(0, 20_000)
+    ),
+    "other hands": Scope(faults=1, others=1, by_hand=_HANDS),
+    "other hands, kills": Scope(faults=1, crashes=1, others=1, by_hand=_HANDS),
+    "other hands, late positions": Scope(faults=1, others=1, by_hand=_HANDS, positions_late=10, waits=(0, 20_000)),
+    "other hands, late ledger": Scope(faults=1, others=1, by_hand=_HANDS, ledger_late=10, waits=(0, 20_000)),
+    "funding and reopening": Scope(faults=1, others=2, funding=(-20,), reopens=True),
+    "reopening, positions with an id": Scope(faults=1, others=2, reopens=True, names_side=False, validity_ms=30_000),
+    "both sides of a symbol": Scope(faults=1, others=1, names_side=False, other_side=(300, -300, 70)),
+    "both sides, late positions": Scope(
+        faults=1, others=1, names_side=False, other_side=(300, -300, 70), positions_late=10, waits=(0, 20_000)
+    ),
+}
+
+OUTSIDE: Mapping[str, Scope] = {
+    "a yes that is never done": Scope(faults=1, hollow=True, runs=2, waits=(0, 60_000)),
+}
+"""Worlds that no exchange's documents allow: some arrows of the table are there for them alone."""

@@ -1,0 +1,229 @@
+"""Every rule of the protocol as a switch: with it off, some scope has a counterexample.
+
+A rule whose absence no scope shows is listed in ``COVERED`` with the rule that covers it.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+from unittest.mock import patch
+
+from reconcile.errors import InDoubt, NotSent
+from reconcile.evidence import verdict
+from reconcile.evidence.verdict import MarginEvidence, PriorOutcome, Sight, Verdict
+from reconcile.journal.state import JournalState
+from reconcile.protocol import decision, machine, rules, searching, sending
+from reconcile.protocol.life import Doing
+from reconcile.protocol.signals import Write
+from tests.explorer import moves
+from tests.explorer.model import Scope
+
+_FAULT = Scope(runs=1)
+_KILL = Scope(crashes=1)
+_REVERT = Scope(targets=(1300, 1000, 1300), runs=3, faults=0)
+_LATE = Scope(positions_late=10, targets=(1300, 1000), waits=(0, 20_000), faults=0)
+_LOST = Scope(crashes=1, forgets=True, positions_late=10, waits=(0, 20_000), faults=1)
+_HANDS = Scope(others=1, by_hand=(300, -300, 70), runs=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A rule, how to turn it off, and the scope in which that costs money or truth."""
+
+    rule: str
+    off: Callable[[], AbstractContextManager[None]]
+    scope: Scope
+
+
+@contextmanager
+def _patched(*changes: tuple[Any, str, Any]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for target, name, value in changes:
+            stack.enter_context(patch.object(target, name, value))
+        yield
+
+
+def _without(name: str) -> Callable[[], AbstractContextManager[None]]:
+    return lambda: _patched((rules, "RULES", tuple(rule for rule in rules.RULES if rule.name != name)))
+
+
+def _fence(shorter: Callable[[Any], int]) -> Callable[[], AbstractContextManager[None]]:
+    made = decision.intent_of
+
+    def early(task: Any, *given: Any, **named: Any) -> Any:
+        intent = made(task, *given, **named)
+        return replace(intent, fence_ms=intent.fence_ms - shorter(task))
+
+    return lambda: _patched((decision, "intent_of", early))
+
+
+class _Eager(Sight):
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return 0
+
+
+def _one_look() -> AbstractContextManager[None]:
+    seen_of = verdict.sight
+
+    def eager(*given: Any, **named: Any) -> Sight:
+        seen = seen_of(*given, **named)
+        return _Eager(
+            rows=seen.rows, margin=seen.margin, complete=seen.complete, asked_ms=seen.asked_ms, live=seen.live
+        )
+
+    return _patched((searching, "sight", eager))
+
+
+def _margin_alone() -> AbstractContextManager[None]:
+    """The ledger is not asked: the margin decides."""
+    judged = verdict.judge
+    return _patched((searching, "judge", lambda seen, **named: judged(replace(seen, rows=()), **named)))
+
+
+def _ledger_alone() -> AbstractContextManager[None]:
+    """No row means that nothing happened, whatever the margin says."""
+    return _patched((searching, "judge", lambda seen, **_: Verdict.APPLIED if seen.rows else Verdict.NOT_APPLIED))
+
+
+def _yes_is_doubt() -> AbstractContextManager[None]:
+    return _patched((searching, "_WAS", dict.fromkeys(searching._WAS, PriorOutcome.DOUBT)))
+
+
+def _resend() -> AbstractContextManager[None]:
+    """Doubt is taken for a proof that nothing happened."""
+
+    def answered(life: Any, event: Any) -> Any:
+        if isinstance(event.answer, InDoubt):
+            event = replace(event, answer=NotSent("lost"))
+        return told(life, event)
+
+    told = sending.TURNS[Doing.ANSWER]
+    return _patched((machine, "TURNS", {**machine.TURNS, Doing.ANSWER: answered}))
+
+
+def _intent_not_flushed() -> AbstractContextManager[None]:
+    journal = sending._journal
+
+    def lazy(life: Any) -> Any:
+        after, commands = journal(life)
+        return after, tuple(replace(each, durable=False) if isinstance(each, Write) else each for each in commands)
+
+    return _patched((sending, "_journal", lazy))
+
+
+def _restart_forgets() -> AbstractContextManager[None]:
+    add = JournalState.add
+
+    def forgetful(self: Any, record: Any, *, at: str) -> None:
+        add(self, record, at=at)
+        self.unsettled.clear()
+        self._lanes.clear()
+
+    return _patched((JournalState, "add", forgetful))
+
+
+def _claims_forgotten() -> AbstractContextManager[None]:
+    matched = verdict.match_rows
+
+    def any_row(found: Any, intent: Any, *, claims: Any, step_size: Any) -> Any:
+        return matched(found, intent, claims=(), step_size=step_size)
+
+    return _patched((verdict, "match_rows", any_row))
+
+
+def _no_quarter() -> AbstractContextManager[None]:
+    """Any margin that is not where it was has moved by our amount."""
+
+    def rough(before: Any, after: Any, amount: Any, **_: Any) -> MarginEvidence:
+        return (
+            MarginEvidence.CANNOT_TELL
+            if after is None
+            else MarginEvidence.MOVED
+            if after != before
+            else MarginEvidence.NOT_MOVED
+        )
+
+    return _patched((verdict, "margin_verdict", rough))
+
+
+def _cold_fence() -> AbstractContextManager[None]:
+    return _patched((moves, "COLD_FENCE", False))
+
+
+def _planned_amount() -> AbstractContextManager[None]:
+    from reconcile.planning.fresh import Send
+
+    return _patched((decision, "fresh_move", lambda _, step, *__: Send(amount=step.amount)))
+
+
+SWITCHES = (
+    Switch("doubt is never a licence to send", _resend, _FAULT),
+    Switch("the fence holds the request's validity", _fence(lambda task: task.validity_ms), _FAULT),
+    Switch("the fence holds the grace", _fence(lambda task: task.grace_ms), _FAULT),
+    Switch("the ledger is a witness", _margin_alone, _HANDS),
+    Switch("the margin is a witness", _ledger_alone, replace(_FAULT, ledger_late=10)),
+    Switch("a yes is no doubt", _yes_is_doubt, replace(_FAULT, positions_late=10)),
+    Switch("the intent is on disk before the call", _intent_not_flushed, _KILL),
+    Switch("what an earlier run left is settled first", _restart_forgets, _KILL),
+    Switch("a quarter separates moved from not moved", _no_quarter, _HANDS),
+    Switch("what is sent is the fresh delta", _planned_amount, _HANDS),
+    Switch("adds up", _without("adds up"), _LATE),
+    Switch("unknown call", _without("unknown call"), _LOST),
+    Switch("cold fence", _cold_fence, _LOST),
+)
+"""Each rule with the scope that shows what it is for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """A rule without which no scope breaks a promise: what covers it, and why it is kept."""
+
+    rule: str
+    off: Callable[[], AbstractContextManager[None]]
+    scope: Scope
+    by: str
+
+
+COVERED = (
+    Covered(
+        "two looks in a row agree",
+        _one_look,
+        _FAULT,
+        "the fence, within the assumptions. Two looks find out reads that are later than assumed, and empty ones.",
+    ),
+    Covered(
+        "a row belongs to one step",
+        _claims_forgotten,
+        _REVERT,
+        "the times of a row. Claims tell apart two calls of one symbol's two sides, signed in the same second.",
+    ),
+    Covered(
+        "within the grace",
+        _without("within the grace"),
+        _REVERT,
+        "adds up. Within the grace no ledger has to be asked, and changes of the margin type have no other rule.",
+    ),
+    Covered(
+        "past our step",
+        _without("past our step"),
+        _LATE,
+        "adds up. It lets go: ten graces after a step the ledger is asked only for a reading that looks old.",
+    ),
+    Covered(
+        "no step of ours",
+        _without("no step of ours"),
+        _LATE,
+        "adds up, which finds nothing to hold against a reading where no step of ours moved the margin.",
+    ),
+    Covered(
+        "let go",
+        _without("let go"),
+        _LATE,
+        "adds up. It lets go: a hundred graces after a step the ledger is not asked any more.",
+    ),
+)
+"""Rules that cover for another, or that let go."""
