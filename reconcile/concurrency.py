@@ -10,7 +10,7 @@ from reconcile.errors import Interrupted
 T = TypeVar("T")
 
 
-async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+async def gather_all(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """The results, in order; the first failure is raised as it is, after all the rest has ended."""
     tasks: list[asyncio.Task[T]] = []
     try:
@@ -49,7 +49,7 @@ class Stop(asyncio.Event):
             self._told.discard(tell)
 
 
-async def until(stop: Stop, work: Coroutine[Any, Any, T], *, doing: str, leaves: str = "nothing was sent") -> T:
+async def interruptible(stop: Stop, work: Coroutine[Any, Any, T], *, doing: str, leaves: str = "nothing was sent") -> T:
     """The result of work that may be dropped at any moment; raises Interrupted once ``stop`` is set.
 
     ``doing`` and what that ``leaves`` are for a person. Only for what sends nothing and writes nothing: waiting, for

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from reconcile.protocol.lifecycle import OUTCOMES, TABLE, State
-from tests.test_tidy import LAYERS, MODULES, is_in, layer_of, ours
+from tests.test_tidy import LAYERS, MODULES, PACKAGE, is_in, layer_of, ours
 
 PAGE = Path(__file__).parents[1] / "ARCHITECTURE.md"
 TITLES = ("ground", "values", "pure rules, journal, output", "edges", "protocol", "use cases", "command")
@@ -39,7 +39,7 @@ def layers() -> str:
         lines += [f"    {name}[{name}/]" for name in LAYERS[level] if name != "__main__"]
         lines.append("  end")
     lines.append(f'  subgraph L0["{TITLES[0]}: imported by all"]')
-    lines += [f"    {name}[{name}.py]" for name in LAYERS[0]]
+    lines += [f"    {name}[{name}{'/' if (PACKAGE / name).is_dir() else '.py'}]" for name in LAYERS[0]]
     lines.append("  end")
     shown = sorted(pair for pair in direct if not _is_implied(pair, direct) and "__main__" not in pair)
     lines += [f"  {upper} --> {lower}" for upper, lower in shown]

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from reconcile.concurrency import Stop, together, until
+from reconcile.concurrency import Stop, gather_all, interruptible
 from reconcile.errors import Interrupted, ReadFailed
 
 Work = Callable[[Stop], Awaitable[object]]
@@ -22,27 +22,27 @@ async def _fails() -> None:
 
 async def _fails_and_goes_on(stop: Stop) -> None:
     try:
-        await together([_fails(), _ever()])
+        await gather_all([_fails(), _ever()])
     except ReadFailed:
         await _ever()
 
 
 async def _fails_and_pauses(stop: Stop) -> None:
     try:
-        await together([_fails(), _ever()])
+        await gather_all([_fails(), _ever()])
     except ReadFailed:
-        await until(stop, _ever(), doing="pausing")
+        await interruptible(stop, _ever(), doing="pausing")
 
 
 async def _several(stop: Stop) -> None:
-    await together([until(stop, _ever(), doing="one"), until(stop, _ever(), doing="other"), _ever()])
+    await gather_all([interruptible(stop, _ever(), doing="one"), interruptible(stop, _ever(), doing="other"), _ever()])
 
 
 @pytest.mark.parametrize(
     "work",
     [
         lambda _: _ever(),
-        lambda stop: until(stop, _ever(), doing="inside"),
+        lambda stop: interruptible(stop, _ever(), doing="inside"),
         _several,
         _fails_and_goes_on,
         _fails_and_pauses,
@@ -60,9 +60,9 @@ def test_work_is_broken_off_by_a_request_to_stop(work: Work) -> None:
             stop.set()
 
         async def broken_off() -> None:
-            await until(stop, _as_coroutine(work(stop)), doing="reading")
+            await interruptible(stop, _as_coroutine(work(stop)), doing="reading")
 
-        await asyncio.wait_for(together([broken_off(), ask()]), timeout=10)
+        await asyncio.wait_for(gather_all([broken_off(), ask()]), timeout=10)
 
     with pytest.raises(Interrupted):
         asyncio.run(main())
@@ -83,7 +83,7 @@ def test_a_request_that_comes_before_anybody_is_told_is_heard() -> None:
 def test_a_cancellation_that_comes_with_the_request_stays_one() -> None:
     async def main() -> bool:
         stop = Stop()
-        task = asyncio.ensure_future(until(stop, _ever(), doing="reading"))
+        task = asyncio.ensure_future(interruptible(stop, _ever(), doing="reading"))
         await asyncio.sleep(0)
         stop.set()
         asyncio.get_running_loop().call_soon(task.cancel)
@@ -101,7 +101,7 @@ def test_work_that_ends_as_the_request_comes_keeps_its_result() -> None:
             stop.set()
             return 7
 
-        found = await until(stop, ends(), doing="reading")
+        found = await interruptible(stop, ends(), doing="reading")
         await asyncio.sleep(0)
         task = asyncio.current_task()
         assert task is not None

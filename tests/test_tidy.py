@@ -49,7 +49,7 @@ def is_in(name: str, *families: str) -> bool:
 # Layers. A module may import its own layer and those below.
 
 LAYERS = (
-    ("errors", "money", "clock", "concurrency", "documents", "regular"),
+    ("errors", "money", "clock", "concurrency", "files"),
     ("model",),
     ("planning", "journal", "connect", "render"),
     ("evidence", "exchanges", "statefile", "audit"),
@@ -93,7 +93,7 @@ def test_imports_go_down_only(module: Module) -> None:
 def test_the_sandbox_stands_aside(module: Module) -> None:
     if is_in(module.name, "sandbox"):
         assert {
-            name for name in ours(module) if not is_in(name, "sandbox", "errors", "money", "clock", "documents")
+            name for name in ours(module) if not is_in(name, "sandbox", "errors", "money", "clock", "files")
         } == set()
     elif module.name and not is_in(module.name, "cli"):
         assert {name for name in ours(module) if is_in(name, "sandbox")} == set()
@@ -231,7 +231,7 @@ def test_the_rule_about_programs_finds_what_it_is_for(text: str) -> None:
 
 # Files.
 
-PLACES = ("documents", "journal.file.disk")
+PLACES = ("files.documents", "journal.file.disk")
 """Where files are written; the sandbox's locks hold no content."""
 
 

@@ -3,8 +3,8 @@
 from contextlib import suppress
 from pathlib import Path
 
-from reconcile import regular
 from reconcile.errors import InputError
+from reconcile.files import regular
 from reconcile.journal.file.disk import SystemDisk
 
 MAX_PLAN_BYTES = 64 * 1024 * 1024

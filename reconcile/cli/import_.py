@@ -13,8 +13,8 @@ from reconcile.cli.runner import conduct
 from reconcile.cli.session import Invocation
 from reconcile.cli.state_files import TITLES
 from reconcile.connect import endpoints
-from reconcile.documents import create
 from reconcile.errors import InputError, UsageError
+from reconcile.files.documents import create
 from reconcile.model.account import DesiredAccount, Policy, PositionMode
 from reconcile.model.traits import TRAITS
 from reconcile.statefile import writing

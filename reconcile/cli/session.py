@@ -128,7 +128,7 @@ class Invocation:
         """Raise InputError now if a file that is to be written at the end could not be."""
         for file in [*(sink.file for sink in self.sinks), *more]:
             if file is not None:
-                from reconcile.documents import check  # noqa: PLC0415 - only output into files pays for it
+                from reconcile.files.documents import check  # noqa: PLC0415 - only output into files pays for it
 
                 check(file)
 
@@ -158,8 +158,8 @@ class Invocation:
 
     def save(self, file: str, text: str) -> int:
         """Write a file; 1 and a message where it cannot be written, else 0."""
-        from reconcile.documents import write  # noqa: PLC0415 - only output into files pays for it
         from reconcile.errors import InputError  # noqa: PLC0415 - as above
+        from reconcile.files.documents import write  # noqa: PLC0415 - only output into files pays for it
 
         try:
             write(file, text)

@@ -11,8 +11,8 @@ from reconcile.cli import state_files
 from reconcile.cli.common import DURATION, WholeType, command, parallelism, pass_session, paths
 from reconcile.cli.runner import conduct
 from reconcile.cli.session import Invocation
-from reconcile.documents import write
 from reconcile.errors import UsageError
+from reconcile.files.documents import write
 from reconcile.journal.file.disk import SystemDisk
 from reconcile.money import whole
 from reconcile.render.metrics import Snapshot, exposition

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from reconcile import regular
+from reconcile.files import regular
 
 MAX_BYTES = 8_192
 """Far longer than any key: a wrong path must not be read into memory."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from reconcile.clock import Clock
-from reconcile.concurrency import Stop, until
+from reconcile.concurrency import Stop, interruptible
 from reconcile.exchanges.base import Writer, lane_of
 from reconcile.journal.base import Journal
 from reconcile.journal.records import Intent
@@ -83,7 +83,7 @@ class Context:
     async def pause(self, milliseconds: int) -> None:
         """Wait; raises Interrupted at once when asked to stop."""
         if milliseconds > 0 or self.stop.is_set():
-            await until(self.stop, self.clock.sleep(milliseconds), doing="waiting", leaves=_OPEN)
+            await interruptible(self.stop, self.clock.sleep(milliseconds), doing="waiting", leaves=_OPEN)
 
     async def know_exchange_time(self) -> None:
         """Ask the exchange for its time if what we have is too old; raises ReadFailed."""

@@ -6,7 +6,7 @@ only while a step looks and sends: a fence or a slow answer in one lane holds up
 
 from collections.abc import Callable, Sequence
 
-from reconcile.concurrency import together
+from reconcile.concurrency import gather_all
 from reconcile.errors import Containment, InternalError
 from reconcile.journal.records import Outcome, Unsettled
 from reconcile.model.plan import MoveMargin, OutcomeKind, SettledStep, Step, StepResult
@@ -36,7 +36,7 @@ class Executor:
             self._context.progress(
                 f"{self._context.desired.name}: {len(unsettled)} step(s) of an earlier run are unsettled; looking"
             )
-        found = await together(self._settle_one(item) for item in unsettled)
+        found = await gather_all(self._settle_one(item) for item in unsettled)
         return tuple(step for step in found if step is not None)
 
     async def run(self, steps: Sequence[Step]) -> tuple[StepResult, ...]:
@@ -52,7 +52,7 @@ class Executor:
         cursor = await self._context.writer.newest_row(steps[0].address.symbol)
         sending = _SenderCount(self._context, len(steps))
         self._context.observer.writing(busy=True)
-        await together(self._lane(lane, cursor, sending) for lane in lanes.values())
+        await gather_all(self._lane(lane, cursor, sending) for lane in lanes.values())
         return self.results(steps)
 
     def results(self, steps: Sequence[Step]) -> tuple[StepResult, ...]:

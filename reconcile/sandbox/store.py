@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from reconcile.clock import SystemClock
-from reconcile.documents import replace_private
 from reconcile.errors import InputError
+from reconcile.files.documents import replace_private
 from reconcile.sandbox.books import Books
 from reconcile.sandbox.books_json import dump_books, load_books
 from reconcile.sandbox.demo import account_of, new_books

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from reconcile import regular
 from reconcile.errors import InputError, Problem, StateFileErrors
+from reconcile.files import regular
 from reconcile.model.account import DesiredAccount
 from reconcile.money import whole
 from reconcile.statefile import bounds, compiled, lines, resolve, scalars

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
-from reconcile.concurrency import until
+from reconcile.concurrency import interruptible
 from reconcile.errors import Containment, Declined, ReadFailed, ReconcileError
 from reconcile.exchanges.base import open_addresses
 from reconcile.journal.base import Journal
@@ -67,7 +67,7 @@ class AccountRun:
 
     async def connect(self) -> None:
         """Check what can be checked without the lock, reach the exchange and learn whose account it is."""
-        await until(self._world.stop, self._connect(), doing=f"starting {self._desired.name}")
+        await interruptible(self._world.stop, self._connect(), doing=f"starting {self._desired.name}")
 
     async def _connect(self) -> None:
         await self._facts.roster.join(self._desired, self._reach)
@@ -99,7 +99,7 @@ class AccountRun:
 
         Raises Declined, ReadFailed, Interrupted.
         """
-        return await until(self._world.stop, self._prepare(), doing=f"planning {self._desired.name}")
+        return await interruptible(self._world.stop, self._prepare(), doing=f"planning {self._desired.name}")
 
     async def _prepare(self) -> AccountPlan:
         context = self._the_context

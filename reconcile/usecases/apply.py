@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
-from reconcile.concurrency import together
+from reconcile.concurrency import gather_all
 from reconcile.errors import Containment, Declined, ReconcileError
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import AccountPlan, AccountResult, Plan, Result, SavedPlan
@@ -96,7 +96,7 @@ async def _independently(runs: Sequence[AccountRun]) -> list[AccountResult]:
             except ReconcileError as error:
                 return await run.failed(error)
 
-    return await together(one(run) for run in runs)
+    return await gather_all(one(run) for run in runs)
 
 
 async def _asking(
@@ -122,16 +122,16 @@ async def _asking(
         return [run for run in runs if run not in results]
 
     async with AsyncExitStack() as stack:
-        await together(attempt(run, run.connect()) for run in runs)
+        await gather_all(attempt(run, run.connect()) for run in runs)
         for run in sorted(going_on(), key=lambda run: run.identity):
             await attempt(run, run.open(stack))
-        await together(attempt(run, prepare(run)) for run in going_on())
+        await gather_all(attempt(run, prepare(run)) for run in going_on())
         shown = tuple(plans[run] if run in plans else results[run].plan for run in runs)
         if any(plan.steps for plan in plans.values()):
             refused = _refused(world, confirm, _plan(world, facts, shown, started_ms))
             if refused is not None:
                 results.update({run: await run.failed(refused) for run in going_on()})
-        await together(attempt(run, execute(run)) for run in going_on())
+        await gather_all(attempt(run, execute(run)) for run in going_on())
     return [results[run] for run in runs]
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from reconcile.audit.comparing import assets_of, between_runs, changes, held_runs
 from reconcile.audit.movements import OURS, UNEXPLAINED, margins
 from reconcile.audit.run_log import OnBreak, raising
-from reconcile.concurrency import together
+from reconcile.concurrency import gather_all
 from reconcile.errors import ReadFailed
 from reconcile.evidence.explain import CLOSED, OPENED
 from reconcile.evidence.verdict import CLOCK_AHEAD_MS
@@ -32,7 +32,7 @@ async def compare_with_live(world: World, start: str, *, on_break: OnBreak = rai
     ``on_break`` is told of every broken journal.
     """
     early = held_runs(world.store, start, on_break=on_break)
-    return list(await together(_compare_one(world, run) for run in early))
+    return list(await gather_all(_compare_one(world, run) for run in early))
 
 
 async def _compare_one(world: World, early: Run) -> Comparison:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from reconcile.concurrency import together
+from reconcile.concurrency import gather_all
 from reconcile.errors import Containment, ReconcileError
 from reconcile.model.account import DesiredAccount
 from reconcile.model.drift import AccountDrift
@@ -39,7 +39,7 @@ async def drift(world: World, accounts: Sequence[DesiredAccount]) -> tuple[Accou
             failure, code = as_error(error, desired)
             return AccountDrift(account=desired.name, state_file=desired.path, errors=(failure,), exit_code=code)
 
-    return tuple(await together(one(desired) for desired in accounts))
+    return tuple(await gather_all(one(desired) for desired in accounts))
 
 
 async def _drifted(world: World, desired: DesiredAccount, reached: Reached) -> AccountDrift:
@@ -47,7 +47,7 @@ async def _drifted(world: World, desired: DesiredAccount, reached: Reached) -> A
     state = world.store.read(reached.account.journal)
     look, held = await guarded_look(world, desired, connection.writer, state)
     reading = Reading(reader=connection.writer, desired=desired, state=state, look=look, held=held)
-    found = await together(drift_of(reading, target) for target in desired.targets)
+    found = await gather_all(drift_of(reading, target) for target in desired.targets)
     return AccountDrift(
         account=desired.name,
         state_file=desired.path,

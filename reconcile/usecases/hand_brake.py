@@ -8,8 +8,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from reconcile import regular
 from reconcile.errors import JournalError
+from reconcile.files import regular
 from reconcile.journal.base import Store
 from reconcile.journal.brake import EVERY
 from reconcile.journal.identity import is_notes

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from reconcile.concurrency import together
+from reconcile.concurrency import gather_all
 from reconcile.errors import Declined, ReadFailed, ReconcileError
 from reconcile.journal.state import JournalState
 from reconcile.model.account import (
@@ -103,7 +103,7 @@ async def _alone(world: World, account: DesiredAccount, beside: Sequence[Desired
                 unknown.append(f"whether {other.path} is for the same account cannot be told: {error}")
             return None
 
-    reached = (await together(map(join, [account, *asked])))[0]
+    reached = (await gather_all(map(join, [account, *asked])))[0]
     if reached is None:
         raise RuntimeError("an account was neither reached nor refused")
     if reached.account.uid is None:

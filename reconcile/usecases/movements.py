@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from reconcile.concurrency import until
+from reconcile.concurrency import interruptible
 from reconcile.errors import Containment, Interrupted, ReadFailed, ReconcileError
 from reconcile.evidence.explain import Interval, account, accounts, document
 from reconcile.journal.state import JournalState
@@ -73,7 +73,7 @@ async def _rows(context: Context, intervals: Sequence[Interval]) -> tuple[Mappin
     asked = symbols[:MOST_ASKED]
     try:
         read = context.writer.ledgers(asked, since_ms=min(interval.rows_since_ms for interval in intervals))
-        ledgers = await until(context.stop, read, doing="reading why margin moved")
+        ledgers = await interruptible(context.stop, read, doing="reading why margin moved")
     except Interrupted:
         return {}, "the ledger was not read: asked to stop"
     except ReadFailed as error:

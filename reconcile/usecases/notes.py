@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from reconcile.concurrency import until
+from reconcile.concurrency import interruptible
 from reconcile.errors import Declined, InputError, Interrupted, ReadFailed, ReconcileError
 from reconcile.journal.identity import NOBODY, notes_of
 from reconcile.journal.records import Noted
@@ -71,7 +71,7 @@ async def whose(world: World, desired: DesiredAccount, error: ReconcileError) ->
         with suppress(ReadFailed, Interrupted, TimeoutError):
             async with asyncio.timeout(LONGEST_WAIT_MS / 1000):
                 work = ask(world, connection)
-                return (await until(world.stop, work, doing="asking whose account it is")).journal
+                return (await interruptible(world.stop, work, doing="asking whose account it is")).journal
     return connection.identify(None)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from reconcile.concurrency import together
+from reconcile.concurrency import gather_all
 from reconcile.errors import Containment, ReconcileError
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import AccountPlan, Plan
@@ -42,7 +42,7 @@ async def plan(
         except ReconcileError as error:
             return failed_plan(desired, error)
 
-    made = await together(one(desired) for desired in in_force)
+    made = await gather_all(one(desired) for desired in in_force)
     created_ms = world.clock.wall_ms()
     return Plan(
         plan_id=plan_id,

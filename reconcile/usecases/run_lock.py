@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
-from reconcile.concurrency import until
+from reconcile.concurrency import interruptible
 from reconcile.errors import Containment, ReconcileError
 from reconcile.journal.base import Journal
 from reconcile.usecases.world import World
@@ -26,7 +26,7 @@ async def hold(world: World, stack: AsyncExitStack, identity: str, *, name: str,
         timeout_ms=world.lock_timeout_ms,
         on_wait=waits_for,
     )
-    journal = await until(world.stop, lock.__aenter__(), doing=f"taking the lock of {name}")
+    journal = await interruptible(world.stop, lock.__aenter__(), doing=f"taking the lock of {name}")
     stack.push_async_callback(_give_back, world, lock, name)
     if journal.was_changed:
         world.progress(

@@ -8,8 +8,8 @@ from collections.abc import Collection
 from hashlib import sha256
 from pathlib import Path
 
-from reconcile import regular
 from reconcile.errors import Declined
+from reconcile.files import regular
 from reconcile.model.account import DesiredAccount, ObservedAccount
 from reconcile.model.plan import AccountPlan, SavedPlan
 from reconcile.render.values import rfc3339

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from reconcile.concurrency import together
+from reconcile.concurrency import gather_all
 from reconcile.errors import Containment, Declined, InputError, JournalError, ReconcileError, UsageError
 from reconcile.exchanges.http.exchange_time import LONGEST_WAIT_MS
 from reconcile.journal.base import Journal
@@ -42,7 +42,7 @@ class Resolution:
 async def status(world: World, accounts: Sequence[DesiredAccount]) -> tuple[AccountStatus, ...]:
     """The standing of every account, each with its own fate. Reads only."""
     world.accounts.update(desired.name for desired in accounts)
-    return tuple(await together(_status_one(world, desired) for desired in accounts))
+    return tuple(await gather_all(_status_one(world, desired) for desired in accounts))
 
 
 async def _status_one(world: World, desired: DesiredAccount) -> AccountStatus:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reconcile import regular
 from reconcile.connect import secret_files
+from reconcile.files import regular
 
 STRANGER = 65_533
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")

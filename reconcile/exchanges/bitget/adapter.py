@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import assert_never
 from urllib.parse import urlsplit
 
-from reconcile.concurrency import together
+from reconcile.concurrency import gather_all
 from reconcile.errors import ReadFailed, RefusalKind
 from reconcile.exchanges.base import Accepted, Call, Writer
 from reconcile.exchanges.bitget import ledger
@@ -150,13 +150,13 @@ class Bitget:
         """The contracts, read once per run, and what is read each time, side by side."""
         reads = [self._rows(POSITIONS, self._of_product()), self._rows(ACCOUNTS, self._of_product())]
         if self._contracts is not None:
-            return self._contracts, await together(reads)
-        *listed, table = await together([*reads, self._rows(CONTRACTS, self._of_product(), signed=False)])
+            return self._contracts, await gather_all(reads)
+        *listed, table = await gather_all([*reads, self._rows(CONTRACTS, self._of_product(), signed=False)])
         self._contracts = contracts(table)
         return self._contracts, listed
 
     async def _modes(self, symbols: list[str]) -> dict[str, SymbolMode]:
-        return dict(zip(symbols, await together(map(self._mode, symbols)), strict=True))
+        return dict(zip(symbols, await gather_all(map(self._mode, symbols)), strict=True))
 
     async def _mode(self, symbol: str) -> SymbolMode:
         contract = None if self._contracts is None else self._contracts.get(symbol)
@@ -174,11 +174,11 @@ class Bitget:
 
     async def _orders(self, symbols: list[str]) -> dict[str, bool]:
         """Whether each symbol has open orders of any kind."""
-        return dict(zip(symbols, await together(map(self._has_orders, symbols)), strict=True))
+        return dict(zip(symbols, await gather_all(map(self._has_orders, symbols)), strict=True))
 
     async def _has_orders(self, symbol: str) -> bool:
         params = self._of_product(symbol=symbol)
-        answers = await together(
+        answers = await gather_all(
             [
                 self._read(ORDERS, params),
                 *(self._read(PLAN_ORDERS, {**params, "planType": kind}) for kind in PLAN_TYPES),
@@ -190,7 +190,7 @@ class Bitget:
     async def _positions(self, found: Mapping[Address, Row], known: Mapping[str, Contract]) -> dict[Address, Position]:
         unpriced = {address.symbol for address, row in found.items() if needs_tiers(row, product=self._product)}
         wanted = sorted(unpriced - self._tiers.keys())
-        ladders = await together(self._rows(TIERS, self._of_product(symbol=symbol), signed=False) for symbol in wanted)
+        ladders = await gather_all(self._rows(TIERS, self._of_product(symbol=name), signed=False) for name in wanted)
         self._tiers.update({symbol: tiers(ladder) for symbol, ladder in zip(wanted, ladders, strict=True)})
         return {address: self._position(address, row, known.get(address.symbol)) for address, row in found.items()}
 

@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
 from typing import assert_never
 
-from reconcile.concurrency import together
+from reconcile.concurrency import gather_all
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.base import Accepted, Call, Writer
 from reconcile.exchanges.http.answers import write_answer
@@ -89,7 +89,7 @@ class Okx:
         """See ``Reader.observe``."""
         await self._transport.synced()
         sent_at_ms = self.time.earliest()
-        listed, balances, *configured = await together(
+        listed, balances, *configured = await gather_all(
             self._read(path) for path in (POSITIONS, BALANCE, *((CONFIG,) if reuse is None else ()))
         )
         if reuse is None:
@@ -121,7 +121,7 @@ class Okx:
         if self._instruments is None:
             declared_kinds = {type_of(symbol) for symbol in declared}
             kinds = sorted({SWAP, FUTURES} if None in declared_kinds else filter(None, declared_kinds))
-            answers = await together(self._read(INSTRUMENTS, {"instType": kind}, signed=False) for kind in kinds)
+            answers = await gather_all(self._read(INSTRUMENTS, {"instType": kind}, signed=False) for kind in kinds)
             self._instruments = {found.symbol: found for answer in answers for found in instruments(answer)}
         return self._instruments
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 
-from reconcile.concurrency import until
+from reconcile.concurrency import interruptible
 from reconcile.errors import Containment, Declined, InputError, InternalError, Interrupted
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import AccountPlan, AccountResult, Entry, OutcomeKind, Status
@@ -87,7 +87,7 @@ class Watch:
                     if self._rounds == self._settings.rounds:
                         return
                     left = max(0, begun_ms + self._settings.interval_ms - clock.monotonic_ms())
-                    await until(self._world.stop, clock.sleep(left), doing="watching")
+                    await interruptible(self._world.stop, clock.sleep(left), doing="watching")
         except Interrupted as error:
             sent = "what it sent is settled or in the journal" if self._settings.apply else "it sent nothing"
             raise Interrupted(f"stopped the watch after {self._rounds} rounds; {sent}") from error
@@ -135,7 +135,7 @@ class Watch:
     async def _look(self, accounts: Sequence[DesiredAccount]) -> None:
         world = self._world
         work = plan.plan(world, accounts, targets=(), overrides={}, expires_ms=EXPIRES_MS, git_commit=None)
-        made = await until(world.stop, work, doing="watching")
+        made = await interruptible(world.stop, work, doing="watching")
         frozen = {each.desired.name: await world.held_back(each.desired.name, each.identity) for each in made.accounts}
         for account in made.accounts:
             with self._contained(account):

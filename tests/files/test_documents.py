@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from reconcile import documents
 from reconcile.errors import InputError
+from reconcile.files import documents
 from tests.kit.cli import ROOT, Ended, run
 
 DEMO = str(ROOT / "states" / "demo.toml")
