@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,12 @@ def reset(session: Invocation, *, account: str) -> int:
 async def _retire(session: Invocation, home: Path, account: str) -> list[str]:
     """Close the account's journals, of whichever exchange and product it was."""
     journals = store_of(session, home, SystemClock())
-    holder = {"actor": actor_of(os.environ), "command": "sandbox reset"}
+    holder = {
+        "host": socket.gethostname(),
+        "pid": str(os.getpid()),
+        "actor": actor_of(os.environ),
+        "command": "sandbox reset",
+    }
     there = set(journals.identities())
     kept: list[str] = []
     for traits in TRAITS.values():

@@ -126,6 +126,7 @@ class WorldContext:
             trace=lambda error: trace(error, self._session),
             stop=stop,
             host=socket.gethostname(),
+            pid=os.getpid(),
             machine=machine_of(socket.gethostname()),
             actor=actor_of(self._env),
             version=__version__,

@@ -6,6 +6,7 @@ from reconcile.model.status import AccountStatus, OpenStep
 from reconcile.money import plain
 from reconcile.render import json
 from reconcile.render.columns import fit
+from reconcile.render.holder import holder_text
 from reconcile.render.markdown import code, quote
 from reconcile.render.values import clean, rfc3339, signed_text
 
@@ -88,7 +89,7 @@ def _what(step: OpenStep) -> str:
 def _lock(holder: Mapping[str, str] | None) -> str:
     if holder is None:
         return "nobody holds the lock"
-    return f"locked by {', '.join(f'{name} {value}' for name, value in sorted(holder.items()))}"
+    return f"locked by {holder_text(holder)}"
 
 
 def markdown(accounts: Sequence[AccountStatus]) -> str:

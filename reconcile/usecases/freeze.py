@@ -74,7 +74,7 @@ async def _change(
 
     Lifting all needs no look at what was frozen: it also replaces a record that cannot be read.
     """
-    holder = {"host": world.host, "actor": world.actor, "command": command}
+    holder = world.holder(command)
     opened = world.store.open(CHAIN, run_id=world.new_id(), holder=holder, timeout_ms=LONGEST_WAIT_MS)
     async with opened as chain:
         lifts_all = command == "unfreeze" and account is None

@@ -39,7 +39,7 @@ async def note(
 
     Returns the notes' head then; None where it could not be written, which is said.
     """
-    holder = {"host": world.host, "actor": world.actor, "command": command}
+    holder = world.holder(command)
     where = notes_of(account)
     try:
         opened = world.store.open(where, run_id=run_id or world.new_id(), holder=holder, timeout_ms=LONGEST_WAIT_MS)

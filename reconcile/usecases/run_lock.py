@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from reconcile.concurrency import interruptible
 from reconcile.errors import Containment, ReconcileError
 from reconcile.journal.base import Journal
+from reconcile.render.holder import holder_text
 from reconcile.usecases.world import World
 
 
@@ -16,13 +17,12 @@ async def hold(world: World, stack: AsyncExitStack, identity: str, *, name: str,
     """
 
     def waits_for(holder: Mapping[str, str]) -> None:
-        who = ", ".join(f"{key} {value}" for key, value in holder.items()) or "a process that has not given its name"
-        world.progress(f"{name}: waiting for the lock, held by {who}")
+        world.progress(f"{name}: waiting for the lock, held by {holder_text(holder)}")
 
     lock = world.store.open(
         identity,
         run_id=run_id,
-        holder={"host": world.host, "actor": world.actor, "command": command},
+        holder=world.holder(command, run=run_id),
         timeout_ms=world.lock_timeout_ms,
         on_wait=waits_for,
     )

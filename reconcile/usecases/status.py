@@ -125,7 +125,7 @@ async def _resolve(
             world.store.open(
                 identity,
                 run_id=world.new_id(),
-                holder={"host": world.host, "actor": world.actor, "command": "resolve"},
+                holder=world.holder("resolve"),
                 timeout_ms=world.lock_timeout_ms,
             )
         )

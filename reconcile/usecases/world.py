@@ -51,6 +51,7 @@ class World:
     (None: as ``progress``).
     ``trace`` takes an exception that is a bug of ours, for a person who asked to see where it was, and never raises
     here. ``accounts`` are the names that state files and journals have had so far: a freeze by hand must fit one.
+    ``pid`` is this process, None where it says nothing.
     """
 
     env: Mapping[str, str]
@@ -70,6 +71,7 @@ class World:
     parallelism: int = 10
     lock_timeout_ms: int = 60_000
     accounts: set[str] = field(default_factory=set)
+    pid: int | None = None
 
     def __post_init__(self) -> None:
         """Whatever tells a person is made harmless here, once for every use case."""
@@ -89,6 +91,11 @@ class World:
     def new_id(self) -> str:
         """A fresh id, 16 hex digits."""
         return f"{self.dice.getrandbits(64):016x}"
+
+    def holder(self, command: str, **more: str) -> Mapping[str, str]:
+        """What whoever waits for a lock of ours is told: the command, who and where, and ``more``."""
+        pid = {} if self.pid is None else {"pid": str(self.pid)}
+        return {"host": self.host, **pid, "actor": self.actor, "command": command, **more}
 
     def alarm(self, line: str) -> None:
         """Say something that a person must not miss, however short the run is."""

@@ -21,6 +21,9 @@ ACCOUNT = "binance-live-key-0123456789abcdef"
 JOURNAL = HOME / "journal" / f"{ACCOUNT}.jsonl"
 LOCK = HOME / "journal" / f"{ACCOUNT}.lock"
 HOLDER = {"host": "alpha", "pid": "7"}
+SINCE = "2023-11-14T22:13:20.000Z"
+HELD = {**HOLDER, "since": SINCE}
+"""As whoever waits is told of it: the lock adds since when."""
 START_MS = 1_700_000_000_000
 
 

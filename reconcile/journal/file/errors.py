@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reconcile.errors import JournalError
 
+_NO_LOCKS = "it has no file locks, as some network disks: use a local disk (--home), or --journal postgresql://..."
 _ADVICE = {
     errno.ENOSPC: "make room on the disk",
     errno.EDQUOT: "make room within your quota",
@@ -16,6 +17,8 @@ _ADVICE = {
     errno.EINVAL: "put the file itself there",
     errno.ENOTDIR: "choose a home that is a folder (--home)",
     errno.EEXIST: "choose a home that is a folder (--home)",
+    errno.ENOLCK: _NO_LOCKS,
+    errno.ENOTSUP: _NO_LOCKS,
     errno.ELOOP: "put the file or folder itself there, not a link to it",
 }
 

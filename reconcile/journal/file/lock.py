@@ -15,6 +15,8 @@ from reconcile.errors import Declined, LockLost
 from reconcile.journal.file.disk import Disk, FileStat, write_all
 from reconcile.model.jsontext import loads
 from reconcile.money import plain
+from reconcile.render.holder import busy
+from reconcile.render.values import rfc3339
 
 POLL_MS = 200
 _OPENINGS = 5
@@ -55,20 +57,28 @@ async def acquire(
     timeout_ms: int,
     on_wait: Callable[[Mapping[str, str]], None] | None,
 ) -> FileLock:
-    """Take the lock, waiting up to ``timeout_ms`` (0: not at all). Raises Declined naming the holder, or OSError."""
+    """Take the lock, waiting up to ``timeout_ms`` (0: not at all). Raises Declined naming the holder, or OSError.
+
+    Whoever waits is told what ``holder`` says of us, and since when we hold it.
+    """
     deadline = clock.monotonic_ms() + timeout_ms
     told = False
     while True:
-        lock = _attempt(disk, path, holder)
+        lock = _attempt(disk, path, {**holder, "since": rfc3339(clock.wall_ms())})
         if lock is not None:
             return lock
         left = deadline - clock.monotonic_ms()
         if left <= 0:
-            raise Declined("lock", _busy(read_holder(disk, path) or {}, timeout_ms))
+            raise Declined("lock", busy(read_holder(disk, path) or {}, waited_s(timeout_ms)))
         if not told and on_wait is not None:
             on_wait(read_holder(disk, path) or {})
         told = True
         await clock.sleep(min(POLL_MS, left))
+
+
+def waited_s(timeout_ms: int) -> str:
+    """A wait in seconds for ``busy``; empty for none."""
+    return plain(Decimal(timeout_ms) / 1000) if timeout_ms else ""
 
 
 def read_holder(disk: Disk, path: Path) -> Mapping[str, str] | None:
@@ -108,9 +118,3 @@ def _text(raw: bytes) -> Mapping[str, str]:
     except ValueError:
         return {}
     return {str(key): str(item) for key, item in value.items()} if isinstance(value, dict) else {}
-
-
-def _busy(holder: Mapping[str, str], timeout_ms: int) -> str:
-    who = ", ".join(f"{key} {value}" for key, value in holder.items()) or "a process that has not given its name"
-    waited = f"not free within {plain(Decimal(timeout_ms) / 1000)} s" if timeout_ms else "not free"
-    return f"taking the account's lock: {waited}, it is held by {who}; wait for that run to end, then run again"

@@ -9,7 +9,6 @@ dead. Reading takes no lock and a connection that cannot write.
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from decimal import Decimal
 from typing import Any
 
 from reconcile.clock import Clock
@@ -17,13 +16,13 @@ from reconcile.errors import Declined, JournalError
 from reconcile.journal.chain import ChainHead, end_hash, end_object, fold, line_hash, objects
 from reconcile.journal.chained import ChainedJournal, RunBlocking, finish
 from reconcile.journal.codec import FORMAT, Header, rfc3339
-from reconcile.journal.file.lock import POLL_MS
+from reconcile.journal.file.lock import POLL_MS, waited_s
 from reconcile.journal.file.store import Threads
 from reconcile.journal.postgres.session import Session, holder_of, last_line_of, lines_of, number_of, page_of, reading
 from reconcile.journal.postgres.url import DatabaseUrl, place_of
 from reconcile.journal.records import Record
 from reconcile.journal.state import JournalState
-from reconcile.money import plain
+from reconcile.render.holder import busy
 
 __all__ = ["PostgresJournal", "PostgresStore", "place_of"]
 MOST_AT_ONCE = 1_000
@@ -218,12 +217,15 @@ class PostgresStore:
             if taken:
                 session.unlock(identity)
 
-        while not await finish(self._run_blocking(lambda: session.try_lock(identity, holder)), undo=give_back):
+        def attempt() -> bool:
+            return session.try_lock(identity, {**holder, "since": rfc3339(self._clock.wall_ms())})
+
+        while not await finish(self._run_blocking(attempt), undo=give_back):
             left = deadline - self._clock.monotonic_ms()
             if left <= 0 or not told:
                 who = await finish(self._run_blocking(lambda: session.holder(identity)))
                 if left <= 0:
-                    raise Declined("lock", _busy(who, timeout_ms))
+                    raise Declined("lock", busy(who, waited_s(timeout_ms)))
                 if on_wait is not None:
                     on_wait(who)
                 told = True
@@ -285,9 +287,3 @@ class PostgresStore:
 
     def _name(self, identity: str) -> str:
         return f"{self._place.shown} {identity}"
-
-
-def _busy(holder: Mapping[str, str], timeout_ms: int) -> str:
-    who = ", ".join(f"{key} {value}" for key, value in holder.items()) or "a session that has not given its name"
-    waited = f"not free within {plain(Decimal(timeout_ms) / 1000)} s" if timeout_ms else "not free"
-    return f"taking the account's lock: {waited}, it is held by {who}; wait for that run to end, then run again"

@@ -118,7 +118,7 @@ class Watch:
             return True  # the plan will say what is wrong
         self._notes.knows(account.name, identity, state_file=account.path, sha256=account.sha256)
         if identity not in self._held:
-            holder = {"host": self._world.host, "actor": self._world.actor, "command": "watch", "account": account.name}
+            holder = self._world.holder("watch", account=account.name)
             try:
                 await locks.enter_async_context(self._hold(identity, holder))
             except Declined as error:

@@ -27,7 +27,7 @@ from tests.kit.journals import ACCOUNT, intent, outcome
 from reconcile.clock import SystemClock
 from reconcile.journal.file.disk import SystemDisk
 from reconcile.journal.file.store import FileStore
-from reconcile.journal.records import Known, Noted
+from reconcile.journal.records import IntentStatus, Noted
 
 HOME, NAME = Path(sys.argv[1]), sys.argv[2]
 
@@ -109,10 +109,12 @@ def holder(tmp_path: Path) -> "Iterator[subprocess.Popen[str]]":
 
 
 def test_a_second_process_is_told_who_holds_the_lock(holder: "subprocess.Popen[str]", tmp_path: Path) -> None:
-    with pytest.raises(Declined, match=f"host alpha, pid {holder.pid};"):
+    with pytest.raises(Declined, match=f"host alpha, pid {holder.pid}, since 20"):
         asyncio.run(take(tmp_path))
 
-    assert store(tmp_path).holder(ACCOUNT) == {"host": "alpha", "pid": str(holder.pid)}
+    held = store(tmp_path).holder(ACCOUNT)
+    assert held is not None
+    assert (held["host"], held["pid"]) == ("alpha", str(holder.pid))
 
 
 def test_the_lock_of_a_process_that_was_killed_is_free_at_once(holder: "subprocess.Popen[str]", tmp_path: Path) -> None:

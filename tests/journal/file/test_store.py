@@ -20,10 +20,12 @@ from reconcile.journal.file.writer import FileJournal
 from reconcile.journal.records import IntentStatus, Noted, PlanUsed, Record, Repaired, Resolved, RunFinished, RunStarted
 from tests.kit.journals import (
     ACCOUNT,
+    HELD,
     HOLDER,
     HOME,
     JOURNAL,
     LOCK,
+    SINCE,
     VirtualClock,
     as_store,
     chained,
@@ -518,7 +520,7 @@ def test_being_cancelled_while_a_journal_is_opened_frees_the_lock() -> None:
         opening = asyncio.ensure_future(write(store))
         for _ in range(4):
             await asyncio.sleep(0)
-        assert store.holder(ACCOUNT) == HOLDER
+        assert store.holder(ACCOUNT) == HELD
         opening.cancel()
         await asyncio.gather(opening, return_exceptions=True)
         assert opening.cancelled()
@@ -539,7 +541,7 @@ def test_the_holder_is_shown_while_it_holds_and_nobody_afterwards() -> None:
     async def look(journal: FileJournal) -> Mapping[str, str] | None:
         return other.holder(ACCOUNT)
 
-    assert hold(store_on(disk.process("a")), look) == HOLDER
+    assert hold(store_on(disk.process("a")), look) == HELD
     assert other.holder(ACCOUNT) is None
 
 
@@ -561,7 +563,7 @@ def test_a_lock_that_is_held_is_waited_for_and_the_waiter_told_once() -> None:
         return (await asyncio.gather(first(), second()))[1]
 
     assert asyncio.run(both()) in range(5_000, 5_401)
-    assert held.waited == [HOLDER]
+    assert held.waited == [HELD]
 
 
 @pytest.mark.parametrize(("timeout_ms", "text"), [(0, "not free, "), (1_500, "not free within 1.5 s, ")])
@@ -573,7 +575,7 @@ def test_a_lock_that_does_not_get_free_in_time_names_its_holder(timeout_ms: int,
         async with store.open(ACCOUNT, run_id="2", holder={}, timeout_ms=timeout_ms):
             raise AssertionError
 
-    with pytest.raises(Declined, match=f"{text}it is held by host alpha, pid 7; wait") as caught:
+    with pytest.raises(Declined, match=f"{text}it is held by host alpha, pid 7, since {SINCE}; wait") as caught:
         hold(store_on(disk.process("a"), clock), second)
 
     assert caught.value.key == "lock"
@@ -619,7 +621,7 @@ def test_a_lock_file_that_is_replaced_while_it_is_opened_is_opened_anew() -> Non
         journal.check()
         return store_on(disk.process("b")).holder(ACCOUNT)
 
-    assert hold(store_on(disk.process("a")), look) == HOLDER
+    assert hold(store_on(disk.process("a")), look) == HELD
 
 
 def test_a_lock_file_that_is_replaced_whenever_it_is_opened_is_not_ours() -> None:

@@ -198,7 +198,9 @@ def test_who_waits_is_told_who_holds_the_lock(store: PostgresStore, url: str) ->
 
     async def go() -> None:
         async with opened(store):
-            with pytest.raises(Declined, match=r"not free within 0.3 s, it is held by host alpha, pid 7, session \d+;"):
+            with pytest.raises(
+                Declined, match=r"not free within 0.3 s, it is held by host alpha, pid 7, session \d+, since 20"
+            ):
                 async with another(url).open(
                     ACCOUNT, run_id="run-2", holder={}, timeout_ms=300, on_wait=lambda who: told.append(dict(who))
                 ):
@@ -207,7 +209,7 @@ def test_who_waits_is_told_who_holds_the_lock(store: PostgresStore, url: str) ->
 
     asyncio.run(go())
 
-    assert [who.pop("session").isdigit() for who in told] == [True, True]
+    assert [(who.pop("session").isdigit(), who.pop("since")[:2]) for who in told] == [(True, "20")] * 2
     assert told == [HOLDER, HOLDER]
     assert store.holder(ACCOUNT) is None
 
