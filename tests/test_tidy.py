@@ -308,7 +308,6 @@ CONVERTING = {
     "journal.file.lock": (1, "milliseconds"),
     "journal.postgres.schema": (1, "a column of integers"),
     "journal.postgres.session": (1, "a column of integers"),
-    "journal.postgres.store": (1, "milliseconds"),
     "render.metrics": (1, "milliseconds"),
     "render.picture": (1, "a Decimal, written with four digits"),
     "render.values": (1, "milliseconds"),
