@@ -9,8 +9,17 @@ from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
 
-STABLE_ASSETS = frozenset({"USDT", "USDC", "FDUSD", "BUSD", "USD", "BFUSD", "USDE", "DAI", "USD1", "USDS"})
-"""Margin assets whose amounts are counted in cents rather than in coins."""
+STABLE_ASSETS = frozenset({"DAI", "EUR", "EURI"})
+"""Margin assets without USD in their names whose amounts are counted in cents rather than in coins."""
+
+
+def is_stable(asset: str) -> bool:
+    """Whether amounts of an asset are counted in cents: the listed ones, and every asset that has USD in its name.
+
+    No exchange tells a precision for margin amounts; new dollar assets (USDG, PYUSD, …) come often and coins that are
+    called like one do not.
+    """
+    return "USD" in asset or asset in STABLE_ASSETS
 
 
 class Scope(StrEnum):
@@ -47,7 +56,7 @@ class Traits:
 
     def amount_step(self, asset: str) -> Decimal:
         """The smallest amount of an asset that a margin call is made with."""
-        return self.stable_step if asset in STABLE_ASSETS else self.coin_step
+        return self.stable_step if is_stable(asset) else self.coin_step
 
 
 _DAY_MS = 86_400_000

@@ -21,7 +21,8 @@ class CaseExchange:
 
     def __init__(self, exchange: str, answers: Mapping[str, Any], elapsed_ms: Callable[[], int]) -> None:
         self._exchange = exchange
-        self._answers = {**EMPTY[exchange], **copy.deepcopy(dict(answers))}
+        own = dict(answers)
+        self._answers = copy.deepcopy({**own, **{key: told for key, told in EMPTY[exchange].items() if key not in own}})
         self._elapsed_ms = elapsed_ms
         self.moved: list[tuple[str, Decimal]] = []
         """Every margin call that was done: symbol and signed amount."""

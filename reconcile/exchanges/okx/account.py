@@ -8,12 +8,12 @@ person learns what is in the way. A position's ``size`` is in contracts, as OKX 
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from reconcile.errors import ReadFailed
-from reconcile.exchanges.http.rows import Row
+from reconcile.exchanges.http.rows import Row, UnknownMode, costing
 from reconcile.exchanges.okx.risk import ORDINARY_TAKER_FEE, IsolatedRisk, fitted
 from reconcile.model.account import Address, MarginType, Position, PositionMode, Side
 from reconcile.money import ZERO
@@ -40,9 +40,14 @@ class Instrument:
     kind: str
     family: str
     asset: str
+    """As the public list tells it; ``USD`` of a linear contract stands for the account's settle currency."""
     inverse: bool
     contract: Decimal
     tick: Decimal
+
+    def margin_asset(self, settle: str) -> str:
+        """What its margin is in on an account whose settle currency is ``settle`` (empty where OKX tells none)."""
+        return settle if settle and self.asset == "USD" and not self.inverse else self.asset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +67,8 @@ class OkxConfig:
     """None only where an earlier look of the same run told none."""
     mode: PositionMode
     block: str | None
+    settle: str
+    """The currency behind USD-margined contracts; empty where OKX tells none. It says nothing about any other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +81,25 @@ class OpenPosition:
     row: Row
 
 
-def instruments(found: Iterable[Row]) -> list[Instrument]:
-    """The swaps or futures of one answer; rows that are not yet fit for trading (empty sizes) are left out."""
-    return [_instrument(row) for row in found if row.has("ctVal") and row.has("tickSz") and row.has("settleCcy")]
+@dataclass(slots=True)
+class Instruments:
+    """What the public lists name: instruments by id, and why the row of an id cannot be used."""
+
+    known: dict[str, Instrument] = field(default_factory=dict)
+    odd: dict[str, str] = field(default_factory=dict)
+
+
+def instruments(found: Iterable[Row]) -> Instruments:
+    """The swaps and futures; rows that are not yet fit for trading (empty sizes or types) are left out."""
+    listed = Instruments()
+    for row in found:
+        if row.has("ctVal") and row.has("tickSz") and row.has("settleCcy") and row.has("ctType"):
+            symbol = row.name("instId")
+            try:
+                listed.known[symbol] = _instrument(row)
+            except ReadFailed as error:
+                listed.odd[symbol] = str(error)
+    return listed
 
 
 def _instrument(row: Row) -> Instrument:
@@ -109,33 +132,49 @@ def config(row: Row) -> OkxConfig:
     """
     mode = _MODES.get(row.text("posMode"))
     if mode is None:
-        raise ReadFailed(
-            f"reading the account's configuration: position mode {row.text('posMode')!r} is not known", again=False
-        )
+        raise UnknownMode(f"reading the account's configuration: position mode {row.text('posMode')!r} is not known")
     block = None
     if row.text("acctLv") == "1":
         block = "the account is in spot mode, which has no derivatives; switch its mode to futures on OKX"
     elif row.has("ctIsoMode") and row.text("ctIsoMode") == "autonomy":
         block = "isolated margin is in the withdrawn manual transfer mode; switch it to automatic on OKX"
-    return OkxConfig(uid=row.account_id("uid"), mode=mode, block=block)
+    settle = row.text("settleCcy") if row.has("settleCcy") else ""
+    return OkxConfig(uid=row.account_id("uid"), mode=mode, block=block, settle=settle)
 
 
-def available(found: Iterable[Row]) -> dict[str, Decimal]:
-    """Free balance by currency; OKX leaves out what is zero."""
-    return {row.name("ccy"): row.optional("availBal") or ZERO for row in found}
+def balances(found: Iterable[Row]) -> dict[str, Decimal | None]:
+    """Free balance by currency: ``availBal``, else ``availEq``, else None. OKX leaves out what is zero, and what is
+    empty is not zero."""
+    return {row.name("ccy"): _either(row, "availBal", "availEq") for row in found}
 
 
-def open_positions(found: Iterable[Row]) -> list[OpenPosition]:
-    """The swaps and futures that hold something; ``pos`` 0 is a position that OKX still remembers."""
-    return [_open(row) for row in found if row.text("instType") in {SWAP, FUTURES} and row.number("pos") != 0]
+def _either(row: Row, first: str, second: str) -> Decimal | None:
+    amount = row.optional(first)
+    return row.optional(second) if amount is None else amount
 
 
-def _open(row: Row) -> OpenPosition:
-    mode, side = row.text("mgnMode"), row.text("posSide")
-    if mode not in _MARGIN_TYPES or side not in {"long", "short", "net"}:
-        raise ReadFailed(f"reading positions: margin mode {mode!r} or side {side!r} is not known", again=False)
-    address = Address(row.name("instId"), Side(side))
-    return OpenPosition(address=address, kind=row.text("instType"), margin_type=_MARGIN_TYPES[mode], row=row)
+def open_positions(found: Iterable[Row], sides: Collection[Side], unusable: dict[Address, str]) -> list[OpenPosition]:
+    """The swaps and futures that hold something; ``pos`` 0 is a position that OKX still remembers.
+
+    ``unusable`` gets the addresses whose row cannot be used, or has a side that the position mode does not have.
+    """
+    opened = []
+    for row in found:
+        if row.text("instType") not in {SWAP, FUTURES}:
+            continue
+        mode, side = row.text("mgnMode"), row.text("posSide")
+        if mode not in _MARGIN_TYPES or side not in {"long", "short", "net"}:
+            raise UnknownMode(f"reading positions: margin mode {mode!r} or side {side!r} is not known")
+        address = Address(row.name("instId"), Side(side))
+        with costing(unusable, address):
+            if row.number("pos") == 0:
+                continue
+            if address.side not in sides:
+                problem = f"its side is {side}, and this account's are {' and '.join(sides)}"
+                raise ReadFailed(f"reading positions: {problem}", again=True)
+            kind = row.text("instType")
+            opened.append(OpenPosition(address=address, kind=kind, margin_type=_MARGIN_TYPES[mode], row=row))
+    return opened
 
 
 def chosen(found: Iterable[OpenPosition], declared: Mapping[str, MarginType]) -> dict[Address, OpenPosition]:
@@ -193,9 +232,16 @@ def _bare(found: OpenPosition, instrument: Instrument) -> IsolatedRisk | None:
     )
 
 
-def position(found: OpenPosition, instrument: Instrument | None, found_risk: IsolatedRisk | None) -> Position:
-    """One open position; its notional is in the margin asset, 0 where the instrument was not read."""
+def position(
+    found: OpenPosition, instrument: Instrument | None, found_risk: IsolatedRisk | None, *, settle: str
+) -> Position:
+    """One open position; its notional is in the margin asset, 0 where the instrument was not read.
+
+    Raises ReadFailed where the row and the instrument (for USD-margined ones, the account) name different assets.
+    """
     row = found.row
+    if instrument is not None:
+        _check_asset(row.name("ccy"), instrument, settle)
     isolated = found.margin_type is MarginType.ISOLATED
     size, mark = row.number("pos"), row.optional("markPx")
     return Position(
@@ -209,6 +255,18 @@ def position(found: OpenPosition, instrument: Instrument | None, found_risk: Iso
         notional=_notional(abs(size), mark, instrument),
         identity=f"{row.text('posId')}@{row.time('cTime')}",
         risk=found_risk,
+    )
+
+
+def _check_asset(asset: str, instrument: Instrument, settle: str) -> None:
+    expected = instrument.margin_asset(settle)
+    by_account = expected != instrument.asset
+    if asset == expected or (instrument.asset == "USD" and not instrument.inverse and not settle):
+        return
+    source = "settleCcy of account/config" if by_account else "settleCcy of the instrument"
+    raise ReadFailed(
+        f"reading positions: ccy of the position is {asset} and {source} is {expected}; look at the account on OKX",
+        again=True,
     )
 
 

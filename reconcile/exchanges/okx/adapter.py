@@ -16,17 +16,18 @@ from reconcile.concurrency import gather_all
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.base import Accepted, Call, Writer
 from reconcile.exchanges.http.answers import write_answer
-from reconcile.exchanges.http.rows import Row, rows
+from reconcile.exchanges.http.rows import Row, costing, rows
 from reconcile.exchanges.http.transport import Setup, Transport
 from reconcile.exchanges.okx import ledger
 from reconcile.exchanges.okx.account import (
     FUTURES,
     SWAP,
     Instrument,
+    Instruments,
     OkxConfig,
     OkxTier,
     OpenPosition,
-    available,
+    balances,
     chosen,
     config,
     instruments,
@@ -72,7 +73,8 @@ class Okx:
         self._transport = Transport(setup, self._dialect)
         self.time = self._transport.time
         self.requests: Mapping[str, int] = self._transport.requests
-        self._instruments: Mapping[str, Instrument] | None = None
+        self._instruments: Instruments | None = None
+        self._settle = ""
         self._tiers: dict[tuple[str, str], list[OkxTier]] = {}
 
     async def sync_time(self) -> int:
@@ -89,58 +91,72 @@ class Okx:
         """See ``Reader.observe``."""
         await self._transport.synced()
         sent_at_ms = self.time.earliest()
-        listed, balances, *configured = await gather_all(
+        listed, accounts, *configured = await gather_all(
             self._read(path) for path in (POSITIONS, BALANCE, *((CONFIG,) if reuse is None else ()))
         )
         if reuse is None:
             self._tiers.clear()
             self._instruments = None
+            self._settle = _config(configured[0]).settle
             fixed = _config(configured[0])
         else:
-            fixed = OkxConfig(uid=reuse.uid, mode=reuse.position_mode, block=reuse.account_block)
-        found = chosen(open_positions(listed), declared)
-        known = await self._known(declared)
+            mode, block = reuse.position_mode, reuse.account_block
+            fixed = OkxConfig(uid=reuse.uid, mode=mode, block=block, settle=self._settle)
+        unusable: dict[Address, str] = {}
+        found = chosen(open_positions(listed, fixed.mode.sides, unusable), declared)
+        listing = await self._listed(declared)
+        odd = [symbol for symbol in declared if symbol in listing.odd]
+        unusable |= {Address(symbol, side): listing.odd[symbol] for symbol in odd for side in fixed.mode.sides}
+        free = balances(row for account in accounts for row in account.rows("details"))
         return ObservedAccount(
             sent_at_ms=sent_at_ms,
             position_mode=fixed.mode,
             uid=fixed.uid,
             multi_assets=False,
             account_block=fixed.block,
-            available=available(row for account in balances for row in account.rows("details")),
-            positions=await self._positions(found, known),
+            available={asset: amount for asset, amount in free.items() if amount is not None},
+            unknown_balances=[asset for asset, amount in free.items() if amount is None],
+            positions=await self._positions(found, listing.known, unusable),
             symbols={
-                symbol: SymbolState(symbol=symbol, asset=known[symbol].asset, margin_type=None)
+                symbol: SymbolState(
+                    symbol=symbol, asset=listing.known[symbol].margin_asset(self._settle), margin_type=None
+                )
                 for symbol in declared
-                if symbol in known
+                if symbol in listing.known
             },
-            instruments=known.keys(),
+            instruments=listing.known.keys(),
+            unusable=unusable,
         )
 
-    async def _known(self, declared: Iterable[str]) -> Mapping[str, Instrument]:
+    async def _listed(self, declared: Iterable[str]) -> Instruments:
         """The instruments of the declared kinds, read once per run; of all kinds where a declared name shows none."""
         if self._instruments is None:
             declared_kinds = {type_of(symbol) for symbol in declared}
             kinds = sorted({SWAP, FUTURES} if None in declared_kinds else filter(None, declared_kinds))
             answers = await gather_all(self._read(INSTRUMENTS, {"instType": kind}, signed=False) for kind in kinds)
-            self._instruments = {found.symbol: found for answer in answers for found in instruments(answer)}
+            self._instruments = instruments(row for answer in answers for row in answer)
         return self._instruments
 
     async def _positions(
-        self, found: Mapping[Address, OpenPosition], known: Mapping[str, Instrument]
+        self,
+        found: Mapping[Address, OpenPosition],
+        known: Mapping[str, Instrument],
+        unusable: dict[Address, str],
     ) -> dict[Address, Position]:
-        slots = [(item, known.get(address.symbol)) for address, item in found.items()]
-        await self._read_tiers(
-            {
-                (instrument.kind, instrument.family)
-                for item, instrument in slots
-                if instrument is not None and needs_tiers(item, instrument)
-            }
-            - self._tiers.keys()
-        )
-        return {
-            item.address: position(item, instrument, risk(item, instrument, self._ladder(instrument)))
-            for item, instrument in slots
-        }
+        wanted = set()
+        for address, item in found.items():
+            instrument = known.get(address.symbol)
+            with costing(unusable, address):
+                if instrument is not None and needs_tiers(item, instrument):
+                    wanted.add((instrument.kind, instrument.family))
+        await self._read_tiers(wanted - self._tiers.keys())
+        positions: dict[Address, Position] = {}
+        for address, item in found.items():
+            instrument = known.get(address.symbol)
+            with costing(unusable, address):
+                found_risk = risk(item, instrument, self._ladder(instrument))
+                positions[address] = position(item, instrument, found_risk, settle=self._settle)
+        return {address: held for address, held in positions.items() if address not in unusable}
 
     async def _read_tiers(self, wanted: Iterable[tuple[str, str]]) -> None:
         for kind in sorted({kind for kind, _ in wanted}):

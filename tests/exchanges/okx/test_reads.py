@@ -54,8 +54,22 @@ def test_a_look_is_dated_no_later_than_its_first_request() -> None:
     assert seen.sent_at_ms <= SERVED_MS + first
 
 
-def test_balances_are_by_currency_and_what_is_not_listed_is_absent() -> None:
-    assert observe().available == {"USDT": Decimal("900.5"), "BTC": Decimal(0)}
+@pytest.mark.parametrize(
+    ("row", "available", "unknown"),
+    [
+        ({"availBal": "900.5", "availEq": "800"}, {"USDT": Decimal("900.5")}, []),
+        ({"availBal": "0", "availEq": "800"}, {"USDT": Decimal(0)}, []),
+        ({"availBal": "", "availEq": "800"}, {"USDT": Decimal(800)}, []),
+        ({"availEq": "800"}, {"USDT": Decimal(800)}, []),
+        ({"availBal": "", "availEq": ""}, {}, ["USDT"]),
+        ({}, {}, ["USDT"]),
+    ],
+)
+def test_what_is_empty_of_a_free_balance_is_not_zero(
+    row: dict[str, str], available: dict[str, Decimal], unknown: list[str]
+) -> None:
+    account = observe(answers={BALANCE: data({"details": [{"ccy": "USDT", **row}]})})
+    assert (account.available, list(account.unknown_balances)) == (available, unknown)
 
 
 def test_a_position_of_zero_is_flat() -> None:
@@ -233,11 +247,8 @@ def test_a_row_without_a_field_of_the_formula_has_no_risk(missing: str) -> None:
     "answers",
     [
         {POSITIONS: data(position_row(), position_row(posId="1"))},
-        {POSITIONS: data(position_row(margin=""))},
         {POSITIONS: data(position_row(mgnMode="portfolio"))},
         {POSITIONS: data(position_row(posSide="both"))},
-        {POSITIONS: data(position_row(pos="x"))},
-        {POSITIONS: data(position_row(pos=True))},
         {POSITIONS: answer({"code": "0", "msg": ""})},
         {POSITIONS: answer({"code": "0", "msg": "", "data": {}})},
         {POSITIONS: answer({"code": "0", "msg": "", "data": ["row"]})},
@@ -254,6 +265,72 @@ def test_a_row_without_a_field_of_the_formula_has_no_risk(missing: str) -> None:
 def test_an_answer_that_is_not_whole_is_a_failed_read(answers: dict[str, Any]) -> None:
     with pytest.raises(ReadFailed):
         observe(answers=answers)
+
+
+USD_UM = swap_row("ETH-USD_UM-SWAP", settleCcy="USD")
+
+
+def um_row(ccy: str) -> dict[str, Any]:
+    return position_row(instId="ETH-USD_UM-SWAP", ccy=ccy)
+
+
+@pytest.mark.parametrize(
+    ("answers", "address", "says"),
+    [
+        ({POSITIONS: data(position_row(margin=""))}, ETH, "field 'margin' is not a number"),
+        ({POSITIONS: data(position_row(pos="x"))}, ETH, "field 'pos' is not a number"),
+        ({POSITIONS: data(position_row(pos=True))}, ETH, "field 'pos' is not a number"),
+        ({POSITIONS: data(position_row(lever="ten"))}, ETH, "field 'lever' is not a number"),
+        (
+            {POSITIONS: data(position_row(posSide="net"))},
+            ETH_NET,
+            "its side is net, and this account's are long and short",
+        ),
+        (
+            {POSITIONS: data(position_row(ccy="USDC"))},
+            ETH,
+            "ccy of the position is USDC and settleCcy of the instrument is USDT",
+        ),
+        ({INSTRUMENTS: data(swap_row(ctVal="x"), inverse_row())}, ETH, "field 'ctVal' is not a number"),
+        (
+            {POSITIONS: data(um_row("USDG")), INSTRUMENTS: data(USD_UM), CONFIG: data(config_row(settleCcy="USDC"))},
+            Address("ETH-USD_UM-SWAP", Side.LONG),
+            "ccy of the position is USDG and settleCcy of account/config is USDC",
+        ),
+    ],
+)
+def test_what_cannot_be_used_or_contradicts_itself_costs_its_own_address(
+    answers: dict[str, Any], address: Address, says: str
+) -> None:
+    account = observe({address.symbol: MarginType.ISOLATED, "BTC-USD-SWAP": MarginType.ISOLATED}, answers=answers)
+    assert says in account.unusable[address]
+    assert address not in account.positions
+    assert "BTC-USD-SWAP" in account.symbols or USD_UM["instId"] == address.symbol
+
+
+@pytest.mark.parametrize(("settle", "ccy"), [("USDC", "USDC"), ("USDG", "USDG"), ("USD", "USD"), ("", "USDC")])
+def test_a_usd_margined_contract_is_backed_by_the_settle_currency_of_the_account(settle: str, ccy: str) -> None:
+    answers = {POSITIONS: data(um_row(ccy)), INSTRUMENTS: data(USD_UM), CONFIG: data(config_row(settleCcy=settle))}
+    account = observe({"ETH-USD_UM-SWAP": MarginType.ISOLATED}, answers=answers)
+    (held,) = account.positions.values()
+    assert (held.asset, account.symbols["ETH-USD_UM-SWAP"].asset) == (ccy, settle or "USD")
+
+
+def test_the_settle_currency_of_the_account_says_nothing_about_other_contracts() -> None:
+    answers = {CONFIG: data(config_row(settleCcy="USDC")), INSTRUMENTS: data(swap_row(), inverse_row())}
+    account = observe({"ETH-USDT-SWAP": MarginType.ISOLATED, "BTC-USD-SWAP": MarginType.ISOLATED}, answers=answers)
+    assert {name: state.asset for name, state in account.symbols.items()} == {
+        "ETH-USDT-SWAP": "USDT",
+        "BTC-USD-SWAP": "BTC",
+    }
+
+
+def test_a_name_of_no_kind_is_looked_for_among_swaps_and_futures() -> None:
+    desk = Desk()
+    account = run(lambda: desk.okx.observe({"BTC-USDT": MarginType.ISOLATED}))
+    assert len(desk.asked(INSTRUMENTS)) == 2
+    assert set(account.instruments) == {"ETH-USDT-SWAP", "BTC-USD-SWAP"}
+    assert account.symbols == {}
 
 
 @pytest.mark.parametrize("code", ["50111", "50113", "50119", "50101", "50114"])
