@@ -16,9 +16,9 @@ from time import perf_counter
 from benchmarks.states import Served, declare
 from reconcile import statefile
 from reconcile.__main__ import GARBAGE_AFTER
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.model.account import Address, MarginType, ObservedAccount, Position, PositionMode, Side, SymbolState
 from reconcile.model.plan import Plan
-from reconcile.model.traits import TRAITS
 from reconcile.planning import order
 from reconcile.render import markdown
 

@@ -15,14 +15,26 @@ TITLES = ("ground", "values", "pure rules, journal, output", "edges", "protocol"
 """The layers of ``test_tidy.LAYERS`` in words, from the ground up."""
 
 
+def family(name: str) -> str:
+    """The entry of ``LAYERS`` that places a module: its top-level folder, or a module with a layer of its own."""
+    alone = (each for layer in LAYERS for each in layer if "." in each and is_in(name, each))
+    return next(alone, name.split(".", maxsplit=1)[0])
+
+
+def shown(name: str) -> str:
+    """An entry of ``LAYERS`` as the picture names it."""
+    path = name.replace(".", "/")
+    return f"{name}[{path}{'/' if (PACKAGE / path).is_dir() else '.py'}]"
+
+
 def arrows() -> Counter[tuple[str, str]]:
     """How many modules of one top-level folder import another; the sandbox and the package itself are left out."""
     found: Counter[tuple[str, str]] = Counter()
     for module in MODULES:
         if not module.name or is_in(module.name, "sandbox"):
             continue
-        folder = module.name.split(".")[0]
-        for other in {name.split(".")[0] for name in ours(module)} - {folder, "sandbox", ""}:
+        folder = family(module.name)
+        for other in {family(name) for name in ours(module)} - {folder, "sandbox", ""}:
             found[folder, other] += 1
     return found
 
@@ -36,13 +48,13 @@ def layers() -> str:
     lines = ["```mermaid", "flowchart TD"]
     for level in range(len(LAYERS) - 1, 0, -1):
         lines.append(f'  subgraph L{level}["{TITLES[level]}"]')
-        lines += [f"    {name}[{name}/]" for name in LAYERS[level] if name != "__main__"]
+        lines += [f"    {shown(name)}" for name in LAYERS[level] if name != "__main__"]
         lines.append("  end")
     lines.append(f'  subgraph L0["{TITLES[0]}: imported by all"]')
-    lines += [f"    {name}[{name}{'/' if (PACKAGE / name).is_dir() else '.py'}]" for name in LAYERS[0]]
+    lines += [f"    {shown(name)}" for name in LAYERS[0]]
     lines.append("  end")
-    shown = sorted(pair for pair in direct if not _is_implied(pair, direct) and "__main__" not in pair)
-    lines += [f"  {upper} --> {lower}" for upper, lower in shown]
+    drawn_pairs = sorted(pair for pair in direct if not _is_implied(pair, direct) and "__main__" not in pair)
+    lines += [f"  {upper} --> {lower}" for upper, lower in drawn_pairs]
     return "\n".join([*lines, "```"])
 
 

@@ -14,9 +14,9 @@ from reconcile.cli.session import Invocation
 from reconcile.cli.state_files import TITLES
 from reconcile.connect import endpoints
 from reconcile.errors import InputError, UsageError
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.files.documents import create
 from reconcile.model.account import DesiredAccount, Policy, PositionMode
-from reconcile.model.traits import TRAITS
 from reconcile.statefile import writing
 from reconcile.statefile.fields import NAME_PATTERN, PREFIX_PATTERN
 from reconcile.usecases import import_ as usecase

@@ -18,8 +18,8 @@ from reconcile.cli.session import Invocation
 from reconcile.cli.world import actor_of, home_of, store_of
 from reconcile.clock import SystemClock
 from reconcile.errors import InputError, UsageError
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.journal.identity import identity, notes_of
-from reconcile.model.traits import TRAITS
 from reconcile.sandbox.faults import FaultPlan, Faults, NoFaults
 from reconcile.sandbox.registry import SIMULATED, simulated
 from reconcile.sandbox.server import SandboxServer

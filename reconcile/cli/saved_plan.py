@@ -4,9 +4,9 @@ import re
 
 from reconcile.connect import endpoints
 from reconcile.errors import Declined, InputError
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import SavedPlan
-from reconcile.model.traits import TRAITS
 from reconcile.render import json
 from reconcile.statefile.fields import NAME_PATTERN, PREFIX_PATTERN
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from reconcile import statefile
 from reconcile.errors import UsageError
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.model.account import DesiredAccount
-from reconcile.model.traits import TRAITS
 from reconcile.planning import target_globs
 
 TITLES: Mapping[str, str] = {name: traits.title for name, traits in TRAITS.items()}

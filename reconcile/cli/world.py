@@ -33,6 +33,7 @@ from reconcile.connect import endpoints, secrets
 from reconcile.errors import InputError
 from reconcile.exchanges import registry
 from reconcile.exchanges.base import Credentials
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.exchanges.http.limits import Limits
 from reconcile.exchanges.http.wire import RequestsWire, http_adapter
 from reconcile.journal.base import Store
@@ -40,7 +41,7 @@ from reconcile.journal.file.disk import SystemDisk
 from reconcile.journal.file.store import FileStore
 from reconcile.journal.identity import former_identities, identity
 from reconcile.model.account import ColdStart, DesiredAccount
-from reconcile.model.traits import TRAITS, Traits
+from reconcile.model.traits import Traits
 from reconcile.usecases.world import Connection, World
 
 ACTOR_VARIABLES = ("RECONCILE_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "CI_COMMIT_AUTHOR", "BUILD_USER")

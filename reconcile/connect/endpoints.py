@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from reconcile.errors import InputError
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.model.account import ColdStart, DesiredAccount
-from reconcile.model.traits import TRAITS, Traits
+from reconcile.model.traits import Traits
 
 HOSTS_VARIABLE = "RECONCILE_ENDPOINT_HOSTS"
 NAMED = ("live", "testnet", "sandbox")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from reconcile.connect import secret_files
 from reconcile.errors import InputError
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.model.account import DesiredAccount
-from reconcile.model.traits import TRAITS
 
 FOLDER_VARIABLE = "RECONCILE_SECRETS"
 Warn = Callable[[str], None]

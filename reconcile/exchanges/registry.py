@@ -6,10 +6,11 @@ from typing import Protocol
 
 from reconcile.clock import Clock
 from reconcile.exchanges.base import Credentials, Writer
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.exchanges.http.limits import Limits
 from reconcile.exchanges.http.transport import Setup
 from reconcile.exchanges.http.wire import ReadOnlyWire, Wire
-from reconcile.model.traits import TRAITS, Traits
+from reconcile.model.traits import Traits
 
 
 class Build(Protocol):

@@ -1,14 +1,15 @@
-"""How the exchanges differ, as data. Nothing outside an adapter ever asks for an exchange by name.
+"""How exchanges differ, as data, so that no code outside an adapter asks for an exchange by name.
 
-Every number here comes from the exchange sheets; what no exchange documents (amount steps) can be set in a state file.
+Each exchange's package holds its own ``Traits``; ``exchanges/catalogue.py`` finds them. A state file can set the amount
+step, which no exchange documents.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from types import MappingProxyType
 
+DAY_MS = 86_400_000
 STABLE_ASSETS = frozenset({"DAI", "EUR", "EURI"})
 """Margin assets without USD in their names whose amounts are counted in cents rather than in coins."""
 
@@ -57,61 +58,6 @@ class Traits:
     def amount_step(self, asset: str) -> Decimal:
         """The smallest amount of an asset that a margin call is made with."""
         return self.stable_step if is_stable(asset) else self.coin_step
-
-
-_DAY_MS = 86_400_000
-
-TRAITS: Mapping[str, Traits] = MappingProxyType(
-    {
-        "binance": Traits(
-            name="binance",
-            title="Binance USD-M",
-            lane=Scope.ADDRESS,
-            margin_type_scope=Scope.SYMBOL,
-            validity_ms=3_000,
-            grace_ms=5_000,
-            ledger_reach_ms=30 * _DAY_MS,
-            stable_step=Decimal("1e-8"),
-            coin_step=Decimal("1e-8"),
-            products=(),
-            needs_passphrase=False,
-            endpoints=MappingProxyType(
-                {"live": "https://fapi.binance.com", "testnet": "https://demo-fapi.binance.com"}
-            ),
-            hosts=(".binance.com", ".binancefuture.com"),
-        ),
-        "okx": Traits(
-            name="okx",
-            title="OKX v5",
-            lane=Scope.SYMBOL,
-            margin_type_scope=Scope.POSITION,
-            validity_ms=30_000,
-            grace_ms=5_000,
-            ledger_reach_ms=90 * _DAY_MS,
-            stable_step=Decimal("1e-6"),
-            coin_step=Decimal("1e-8"),
-            products=(),
-            needs_passphrase=True,
-            endpoints=MappingProxyType({"live": "https://openapi.okx.com", "testnet": "https://openapi.okx.com"}),
-            hosts=(".okx.com",),
-        ),
-        "bitget": Traits(
-            name="bitget",
-            title="Bitget v2",
-            lane=Scope.SYMBOL,
-            margin_type_scope=Scope.SYMBOL,
-            validity_ms=30_000,
-            grace_ms=5_000,
-            ledger_reach_ms=90 * _DAY_MS,
-            stable_step=Decimal("1e-4"),
-            coin_step=Decimal("1e-8"),
-            products=("USDT-FUTURES", "COIN-FUTURES", "USDC-FUTURES"),
-            needs_passphrase=True,
-            endpoints=MappingProxyType({"live": "https://api.bitget.com", "testnet": "https://api.bitget.com"}),
-            hosts=(".bitget.com",),
-        ),
-    }
-)
 
 
 def environment(endpoint_kind: str) -> str:

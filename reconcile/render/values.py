@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
 
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.model.account import ColdStart
 from reconcile.model.plan import AccountPlan, Entry, MoveMargin, Plan, SetMarginType, Status, Step
-from reconcile.model.traits import TRAITS
 from reconcile.money import ZERO, plain, plus, rounded
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from pydantic import PlainValidator, WithJsonSchema
 
 from reconcile.connect import endpoints
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.model.account import ColdStart, Limit, MarginType, Percent, PositionMode, Unmanaged
-from reconcile.model.traits import TRAITS
 from reconcile.statefile import scalars
 
 VERSION = 1

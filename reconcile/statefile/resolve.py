@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from reconcile.connect import endpoints
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.model.account import (
     Address,
     DesiredAccount,
@@ -25,7 +26,7 @@ from reconcile.model.account import (
     Tolerance,
     Unmanaged,
 )
-from reconcile.model.traits import TRAITS, Scope, environment
+from reconcile.model.traits import Scope, environment
 from reconcile.statefile import lag, lines, scalars
 from reconcile.statefile.plain import Plain, is_instrument, parted
 from reconcile.statefile.problems import ProblemList

@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import GenerateJsonSchema
 
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.model.account import Percent, PositionMode, Side
-from reconcile.model.traits import TRAITS
 from reconcile.statefile.fields import (
     EXCHANGES,
     VERSION,

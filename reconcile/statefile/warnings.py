@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from reconcile.connect import endpoints
 from reconcile.errors import Problem
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.model.account import DesiredAccount
-from reconcile.model.traits import TRAITS, environment
+from reconcile.model.traits import environment
 
 
 def several_keys(accounts: Sequence[DesiredAccount]) -> Iterator[Problem]:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from reconcile.connect import endpoints
 from reconcile.errors import Declined
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.journal.identity import in_use
 from reconcile.model.account import DesiredAccount
-from reconcile.model.traits import TRAITS, environment
+from reconcile.model.traits import environment
 from reconcile.usecases.world import Connection, World
 
 ACCOUNTS_AT_ONCE = 64

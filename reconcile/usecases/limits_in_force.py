@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.journal.records import RunStarted
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import LooserLimit
-from reconcile.model.traits import TRAITS
 from reconcile.planning.looser import looser
 from reconcile.render.json import policy_document
 

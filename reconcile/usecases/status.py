@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from reconcile.concurrency import gather_all
 from reconcile.errors import Containment, Declined, InputError, JournalError, ReconcileError, UsageError
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.exchanges.http.exchange_time import LONGEST_WAIT_MS
 from reconcile.journal.base import Journal
 from reconcile.journal.identity import is_notes
 from reconcile.journal.records import Resolved, RunFinished, RunStarted, Unsettled
 from reconcile.model.account import Address, DesiredAccount, Policy, PositionMode
 from reconcile.model.status import AccountStatus, OpenStep
-from reconcile.model.traits import TRAITS
 from reconcile.render.values import rfc3339
 from reconcile.statefile.fields import NAME_PATTERN, PREFIX_PATTERN
 from reconcile.usecases.account import as_error, grace_ms

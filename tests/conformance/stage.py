@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 from reconcile.clock import SystemClock
 from reconcile.connect.secrets import Credentials
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.exchanges.http.limits import Limits
 from reconcile.exchanges.http.wire import HttpRequest, RequestsWire, http_adapter
 from reconcile.exchanges.registry import connect
@@ -23,7 +24,6 @@ from reconcile.journal.file.store import FileStore
 from reconcile.journal.identity import identity
 from reconcile.model.account import Address, DesiredAccount, MarginType, Policy, PositionMode, Target, Tolerance
 from reconcile.model.plan import Plan, Result
-from reconcile.model.traits import TRAITS
 from reconcile.sandbox.books import Books
 from reconcile.sandbox.demo import account_of
 from reconcile.sandbox.faults import NO_FAULT, Fault

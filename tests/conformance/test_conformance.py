@@ -7,8 +7,9 @@ from decimal import Decimal
 
 import pytest
 
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.model.plan import Result, Status
-from reconcile.model.traits import TRAITS, Scope
+from reconcile.model.traits import Scope
 from reconcile.sandbox.faults import Fault
 from reconcile.sandbox.http import Answer
 from reconcile.sandbox.values import ISOLATED

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from reconcile.connect import endpoints
 from reconcile.connect.endpoints import Endpoint
 from reconcile.errors import InputError
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.model.account import ColdStart, DesiredAccount, Policy, PositionMode
-from reconcile.model.traits import TRAITS
 from reconcile.sandbox.keys import are_demo_keys, demo_keys
 
 ACCOUNT = DesiredAccount(

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconcile.errors import Declined
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.journal.identity import endpoint_kind, identity, in_use
-from reconcile.model.traits import TRAITS
 
 KEY = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
 

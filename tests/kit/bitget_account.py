@@ -7,10 +7,10 @@ from typing import Any
 
 from reconcile.exchanges.base import Credentials
 from reconcile.exchanges.bitget.adapter import Bitget
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.exchanges.http.wire import HttpRequest, HttpResponse
 from reconcile.model.account import Address, MarginType, Position, Side
 from reconcile.model.plan import MoveMargin, SetMarginType
-from reconcile.model.traits import TRAITS
 from tests.kit.fakes import SERVED_MS, FakeWire, VirtualClock, answer, path_of, setup
 
 TIME = "/api/v2/public/time"

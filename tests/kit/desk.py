@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.journal.records import Intent
 from reconcile.model.account import (
     Address,
@@ -20,7 +21,6 @@ from reconcile.model.account import (
 )
 from reconcile.model.ledger import Cause, LedgerRow
 from reconcile.model.plan import MoveMargin
-from reconcile.model.traits import TRAITS
 
 BINANCE, OKX, BITGET = TRAITS["binance"], TRAITS["okx"], TRAITS["bitget"]
 ISOLATED, CROSSED = MarginType.ISOLATED, MarginType.CROSSED

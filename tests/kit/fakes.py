@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from reconcile.exchanges.base import Credentials
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.exchanges.http.limits import Limits
 from reconcile.exchanges.http.transport import Setup
 from reconcile.exchanges.http.wire import HttpRequest, HttpResponse
-from reconcile.model.traits import TRAITS
 
 T = TypeVar("T")
 SERVED_MS = 1_767_225_600_000

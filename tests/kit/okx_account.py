@@ -6,11 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 from reconcile.exchanges.base import Credentials
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.exchanges.http.wire import HttpRequest, HttpResponse
 from reconcile.exchanges.okx.adapter import Okx
 from reconcile.model.account import Address, MarginType, Position, Side
 from reconcile.model.plan import MoveMargin
-from reconcile.model.traits import TRAITS
 from tests.kit.fakes import SERVED_MS, FakeWire, VirtualClock, answer, path_of, setup
 
 TIME = "/api/v5/public/time"

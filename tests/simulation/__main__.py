@@ -26,7 +26,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconcile.model.traits import TRAITS
+from reconcile.exchanges.catalogue import TRAITS
 from tests.simulation.explore import exhaustive, random_schedule, roots, same_kind, shrink
 from tests.simulation.mutations import MUTATIONS, Caught, hunt
 from tests.simulation.oracle import Verdict, verdict

@@ -3,8 +3,8 @@
 from decimal import Decimal
 from functools import lru_cache
 
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.model.account import Address, DesiredAccount, MarginType, Policy, PositionMode, Side, Target, Tolerance
-from reconcile.model.traits import TRAITS
 from tests.simulation.schedule import Schedule
 from tests.simulation.small import symbol_of
 

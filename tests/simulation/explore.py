@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from reconcile.model.traits import TRAITS
+from reconcile.exchanges.catalogue import TRAITS
 from tests.simulation.assumptions import TOGETHER
 from tests.simulation.hits import READ_NAMES, doubtful, refusing, write_names
 from tests.simulation.oracle import Verdict, verdict

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.journal.records import IntentStatus
 from reconcile.model.plan import Entry, Status
-from reconcile.model.traits import TRAITS
 from reconcile.money import ZERO
 from reconcile.protocol.lateness import LET_GO_GRACES
 from reconcile.protocol.rules import UNSOUND

@@ -20,6 +20,7 @@ from reconcile.concurrency import Stop
 from reconcile.connect.secrets import Credentials
 from reconcile.errors import InDoubt, NotSent, ReconcileError
 from reconcile.exchanges.base import Call
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.exchanges.http.limits import Limits
 from reconcile.exchanges.http.wire import HttpRequest, HttpResponse
 from reconcile.exchanges.registry import connect
@@ -29,7 +30,6 @@ from reconcile.journal.records import Intent, Unsettled
 from reconcile.model.account import DesiredAccount, Position
 from reconcile.model.drift import AccountDrift
 from reconcile.model.plan import AccountResult, Plan, Step
-from reconcile.model.traits import TRAITS
 from reconcile.sandbox import faults
 from reconcile.sandbox.demo import account_of
 from reconcile.sandbox.faults import NO_FAULT, Ending, Fault

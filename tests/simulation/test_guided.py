@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from reconcile.model.traits import TRAITS
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.sandbox.registry import SIMULATED
 from tests.simulation.hits import READ_NAMES, write_names
 from tests.simulation.oracle import at_every_instant, at_the_end

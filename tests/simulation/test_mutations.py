@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconcile.model.traits import TRAITS
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.sandbox.registry import SIMULATED
 from tests.simulation.mutations import MUTATIONS, Mutation, hunt
 from tests.simulation.oracle import verdict

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from reconcile.concurrency import Stop
 from reconcile.connect.secrets import Credentials
 from reconcile.errors import InDoubt, NotSent
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.exchanges.http.limits import Limits
 from reconcile.exchanges.http.wire import HttpRequest, HttpResponse
 from reconcile.exchanges.registry import connect
@@ -23,7 +24,6 @@ from reconcile.journal.file.store import FileStore
 from reconcile.journal.identity import identity
 from reconcile.model.account import Address, DesiredAccount, MarginType, Policy, PositionMode, Target, Tolerance
 from reconcile.model.plan import Plan, Result
-from reconcile.model.traits import TRAITS
 from reconcile.sandbox.books import Books
 from reconcile.sandbox.demo import account_of
 from reconcile.sandbox.faults import NEVER_LEFT, Ending, Faults, NoFaults

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from reconcile import statefile
 from reconcile.errors import InputError, StateFileErrors, UsageError
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.model.account import (
     Address,
     DesiredAccount,
@@ -29,7 +30,6 @@ from reconcile.model.account import (
     Tolerance,
     Unmanaged,
 )
-from reconcile.model.traits import TRAITS
 from reconcile.statefile import bounds, compiled, lines, plain, resolve, scalars
 from reconcile.statefile.problems import ProblemList
 from reconcile.statefile.schema import StateFile

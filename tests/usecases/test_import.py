@@ -9,9 +9,9 @@ import pytest
 
 from reconcile import statefile
 from reconcile.errors import ReadFailed
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.model.account import DesiredAccount, Policy, PositionMode
 from reconcile.model.plan import Plan, Status
-from reconcile.model.traits import TRAITS
 from reconcile.sandbox.books import Books
 from reconcile.sandbox.demo import new_books
 from reconcile.sandbox.faults import Ending, Fault, FaultPlan, FaultRule, Scripted
