@@ -16,6 +16,7 @@ from reconcile.exchanges.http.limits import Limits
 from reconcile.exchanges.registry import connect
 from reconcile.model.account import Address, MarginType, Side
 from reconcile.model.plan import SetMarginType
+from reconcile.sandbox.registry import SIMULATED
 from tests.kit.fakes import FakeWire, VirtualClock, answer, run
 
 
@@ -71,6 +72,10 @@ def test_importing_one_exchange_imports_no_more_of_another_than_its_traits() -> 
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[] ['reconcile.exchanges.bitget.traits', 'reconcile.exchanges.okx.traits']"
+
+
+def test_the_sandbox_simulates_every_exchange() -> None:
+    assert {name: each.name for name, each in SIMULATED.items()} == {name: name for name in TRAITS}
 
 
 def test_every_package_with_an_adapter_is_in_the_catalogue() -> None:

@@ -8,11 +8,12 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
+from reconcile.sandbox.binance.demo import seed_binance
 from reconcile.sandbox.binance.dialect import SimulatedBinance
 from reconcile.sandbox.binance.gate import BinanceSwitches
 from reconcile.sandbox.binance.rules import BinanceRules
 from reconcile.sandbox.books import Books
-from reconcile.sandbox.demo import account_of, new_books, seed_binance
+from reconcile.sandbox.demo import account_of, new_books
 from reconcile.sandbox.http import FRESH, Answer, Lag, Request, SandboxAccount
 
 NOW = 1_767_225_600_000

@@ -8,7 +8,8 @@ from decimal import Decimal
 from functools import cache
 
 from reconcile.sandbox.books import Books
-from reconcile.sandbox.registry import ExchangeSimulation, simulated
+from reconcile.sandbox.registry import simulated
+from reconcile.sandbox.simulation import ExchangeSimulation
 from reconcile.sandbox.values import HEDGE, ISOLATED, Market, Setting, brackets
 from tests.simulation.machine import EPOCH_MS
 from tests.simulation.schedule import Aim, Schedule

@@ -14,11 +14,12 @@ from reconcile.exchanges.registry import connect
 from reconcile.model.account import Address, MarginType, ObservedAccount, Side
 from reconcile.model.plan import MoveMargin, SetMarginType
 from reconcile.sandbox.adapter import SandboxAdapter
+from reconcile.sandbox.binance.demo import seed_binance
 from reconcile.sandbox.binance.dialect import SimulatedBinance
 from reconcile.sandbox.binance.gate import BinanceSwitches
 from reconcile.sandbox.binance.rules import BinanceRules
 from reconcile.sandbox.books import Books
-from reconcile.sandbox.demo import account_of, new_books, seed_binance
+from reconcile.sandbox.demo import account_of, new_books
 from reconcile.sandbox.venue import Venue
 from tests.kit.fakes import SERVED_MS, VirtualClock, run
 
