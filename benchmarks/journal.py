@@ -26,7 +26,9 @@ from reconcile.journal.base import Store
 from reconcile.journal.file.disk import SystemDisk
 from reconcile.journal.file.store import FileStore
 from reconcile.journal.records import Intent, IntentStatus, Noted, Outcome, Record, RunFinished, RunStarted
+from reconcile.journal.run_end import RunEnd
 from reconcile.model.account import Address, Side
+from reconcile.model.reports import Margin
 
 ACCOUNT = "binance-live-bench"
 STEPS = 10
@@ -49,8 +51,8 @@ def one_run(number: int) -> Iterator[list[Record]]:
     yield intents
     yield [_outcome(number, address, IntentStatus.ACCEPTED, now_ms) for address in addresses]
     yield [_outcome(number, address, IntentStatus.APPLIED, now_ms) for address in addresses]
-    live = {str(address): {"isolated_margin": "1500", "asset": "USDT"} for address in ADDRESSES}
-    yield [RunFinished(details={"exit_code": 0, "live": live, "live_at_ms": now_ms, "errors": []})]
+    live = {str(address): Margin(isolated_margin=Decimal(1500), asset="USDT") for address in ADDRESSES}
+    yield [RunFinished(details=RunEnd(exit_code=0, live=live, live_at_ms=now_ms))]
 
 
 def _intent(number: int, address: Address, now_ms: int) -> Intent:

@@ -6,11 +6,11 @@ told twice: as that run left it, and, under ``settled``, as the later one found 
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 from reconcile.errors import ChainBroken, JournalError
-from reconcile.model.reports import IN_FLIGHT, Margin, MovementSummary, Note, Origin, Run, StepTaken
+from reconcile.journal import run_end
+from reconcile.model.reports import IN_FLIGHT, Note, Origin, Run, StepTaken
 from reconcile.money import parse
 from reconcile.render.values import clean
 
@@ -159,22 +159,20 @@ class _Reader:
             )
 
     def _finished(self, record: Mapping[str, Any]) -> None:
-        details = record.get("details", {})
-        code = details.get("exit_code")
-        keys = details.get("error_keys") or ["policy"]
-        seen = details.get("live_at_ms") is not None
+        end = run_end.read(record.get("details", {}))
+        keys = end.error_keys or ("policy",)
         self._run = replace(
             self._the_run,
             finished_at=record["at"],
-            exit_code=code,
-            refused=str(keys[0]) if code == 4 else None,
-            errors=tuple(details.get("errors", ())),
-            declared=_amounts(details.get("declared", {})),
-            tolerance=_amounts(details.get("tolerance", {})),
-            live={place: _margin(each) for place, each in details.get("live", {}).items()} if seen else None,
-            live_at_ms=details.get("live_at_ms"),
-            moved={place: _told(each) for place, each in details["moved"].items()} if "moved" in details else None,
-            moved_problem=details.get("moved_problem", ""),
+            exit_code=end.exit_code,
+            refused=keys[0] if end.exit_code == 4 else None,
+            errors=end.errors,
+            declared=end.declared,
+            tolerance=end.tolerance,
+            live=None if end.live_at_ms is None else end.live,
+            live_at_ms=end.live_at_ms,
+            moved=end.moved,
+            moved_problem=end.moved_problem,
         )
 
     def _noted(self, record: Mapping[str, Any]) -> None:
@@ -228,32 +226,4 @@ def _step(record: Mapping[str, Any]) -> StepTaken:
         wanted=record["wanted"],
         signed_at_ms=record["signed_at_ms"],
         fence_ms=record["fence_ms"],
-    )
-
-
-def _amounts(values: Mapping[str, str]) -> Mapping[str, Decimal]:
-    return {place: parse(value) for place, value in values.items()}
-
-
-def _margin(seen: Mapping[str, Any]) -> Margin:
-    def price(name: str) -> Decimal | None:
-        value = seen.get(name)
-        return None if value is None else parse(value)
-
-    return Margin(
-        isolated_margin=parse(seen["isolated_margin"]),
-        asset=seen.get("asset", ""),
-        mark_price=price("mark_price"),
-        liquidation_price=price("liquidation_price"),
-    )
-
-
-def _told(details: Mapping[str, Any]) -> MovementSummary:
-    before, after = details["from"], details["to"]
-    return MovementSummary(
-        before=None if before is None else parse(before),
-        after=None if after is None else parse(after),
-        asset=details["asset"],
-        ours=tuple((each["intent_id"], parse(each["amount"])) for each in details["ours"]),
-        causes=tuple((each["cause"], parse(each["amount"]), each["at_ms"]) for each in details["causes"]),
     )

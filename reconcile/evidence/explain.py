@@ -13,7 +13,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import combinations, islice, permutations, product
-from typing import Any
 
 from reconcile.evidence.attribution import UNEXPLAINED, certain, explaining, shares_of
 from reconcile.evidence.verdict import CLOCK_AHEAD_MS, signed_amount
@@ -21,7 +20,8 @@ from reconcile.journal.records import IntentStatus, UnreportedStep
 from reconcile.model.account import Address
 from reconcile.model.drift import Share
 from reconcile.model.ledger import Cause, LedgerRow
-from reconcile.money import ZERO, minus, plain, plus, total
+from reconcile.model.reports import MovementSummary
+from reconcile.money import ZERO, minus, plus, total
 
 OPENED, CLOSED, RESIZED = "opened", "closed", "resized"
 MOST_UNSURE = 4
@@ -115,18 +115,16 @@ def accounts(intervals: Sequence[Interval], rows: Sequence[LedgerRow]) -> Mappin
     return first or {}
 
 
-def document(interval: Interval, found: Explanation) -> dict[str, Any]:
-    """As the journal has it: causes in the order of their last row, what has none at the end."""
+def summary(interval: Interval, found: Explanation) -> MovementSummary:
+    """As a run tells it: causes in the order of their last row, what has none at the end."""
     dated = sorted(found.shares, key=lambda share: (share.at_ms is None, share.at_ms or 0))
-    return {
-        "from": None if interval.before is None else plain(interval.before),
-        "to": None if interval.after is None else plain(interval.after),
-        "asset": interval.asset,
-        "ours": [
-            {"intent_id": each.intent.intent_id, "amount": plain(signed_amount(each.intent))} for each in found.ours
-        ],
-        "causes": [{"cause": str(each.cause), "amount": plain(each.amount), "at_ms": each.at_ms} for each in dated],
-    }
+    return MovementSummary(
+        before=interval.before,
+        after=interval.after,
+        asset=interval.asset,
+        ours=tuple((each.intent.intent_id, signed_amount(each.intent)) for each in found.ours),
+        causes=tuple((str(each.cause), each.amount, each.at_ms) for each in dated),
+    )
 
 
 def _choices(interval: Interval, rows: Sequence[LedgerRow]) -> Iterator[tuple[UnreportedStep, ...]]:

@@ -19,7 +19,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 from zlib import crc32
 
-from reconcile.journal import details
+from reconcile.journal import details, run_end
 from reconcile.journal.fields import (
     Read,
     address,
@@ -45,6 +45,7 @@ from reconcile.journal.records import (
     RunFinished,
     RunStarted,
 )
+from reconcile.journal.run_end import RunEnd
 from reconcile.model.account import Address
 from reconcile.model.times import unix_ms
 from reconcile.money import parse, plain, whole
@@ -213,14 +214,14 @@ def _plain(value: object) -> Any:
     match value:
         case None | bool() | int():
             return value
-        case str():
+        case str() | Address():
             return str(value)
         case Decimal():
             return plain(value)
-        case Address():
-            return str(value)
         case Mapping():
             return {str(key): _plain(value[key]) for key in sorted(value, key=str)}
+        case RunEnd():
+            return _plain(run_end.written(value))
         case list() | tuple():
             return [_plain(item) for item in value]
         case _:
@@ -277,7 +278,7 @@ _KINDS: Mapping[str, tuple[Callable[..., Any], tuple[_Field, ...]]] = {
         cold_until_ms=optional(moment),
         details=details.run_started,
     ),
-    RunFinished.kind: _fields(RunFinished, details=details.run_finished),
+    RunFinished.kind: _fields(RunFinished, details=run_end.read),
     PlanUsed.kind: _fields(PlanUsed, plan_id=text, digest=text),
     Resolved.kind: _fields(
         Resolved, intent_id=text, applied=flag, reason=text, actor=text, effect_ms=moment, key_deleted=flag

@@ -8,14 +8,10 @@ from typing import Any
 
 from reconcile.journal.fields import (
     Read,
-    address,
-    amount,
-    by,
     count,
     each,
     holding,
     mapping,
-    moment,
     one_of,
     optional,
     text,
@@ -46,42 +42,10 @@ _FACTS: Mapping[str, Read[Any]] = {
     "notes_head": optional(text),
 }
 """Who ran what, on which account, from which file: of runs and of notes."""
-_LIVE = holding(
-    {
-        "isolated_margin": amount,
-        "asset": text,
-        "size": optional(amount),
-        "mark_price": optional(amount),
-        "liquidation_price": optional(amount),
-    },
-    required=frozenset({"isolated_margin"}),
-)
-_OURS = holding({"intent_id": text, "amount": amount}, required=frozenset({"intent_id", "amount"}))
-_CAUSE = holding(
-    {"cause": text, "amount": amount, "at_ms": optional(moment)}, required=frozenset({"cause", "amount", "at_ms"})
-)
-_MOVED = holding(
-    {"from": optional(amount), "to": optional(amount), "asset": text, "ours": each(_OURS), "causes": each(_CAUSE)},
-    required=frozenset({"from", "to", "asset", "ours", "causes"}),
-)
 _DECISION = holding({"address": text, "decision": text, "outcome": text}, required=frozenset({"address", "decision"}))
 _ENTRY = holding({"address": text, "reason": optional(text)}, required=frozenset({"address"}))
 
 run_started = holding(_FACTS)
-run_finished = holding(
-    {
-        "exit_code": optional(count),
-        "errors": each(text),
-        "error_keys": each(text),
-        "declared": by(address, amount),
-        "tolerance": by(address, amount),
-        "out_of_place": each(text),
-        "live": by(address, _LIVE),
-        "live_at_ms": optional(moment),
-        "moved": by(address, _MOVED),
-        "moved_problem": text,
-    }
-)
 _NOTES: Mapping[str, Read[Mapping[str, Any]]] = {
     "refused": holding({**_FACTS, "exit_code": count, "key": text, "message": text}),
     "watch": holding({**_FACTS, "decisions": each(_DECISION)}),

@@ -11,6 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from reconcile.journal.run_end import RunEnd
 from reconcile.model.account import Address
 
 
@@ -102,10 +103,10 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished:
-    """The run gave the lock back. ``details`` holds exit code, counts and what live was at the end."""
+    """The run gave the lock back."""
 
     kind: ClassVar[str] = "run_finished"
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: RunEnd = field(default_factory=RunEnd)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

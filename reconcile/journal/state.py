@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from decimal import Decimal
 
 from reconcile.journal.records import (
     Effect,
@@ -18,6 +18,8 @@ from reconcile.journal.records import (
     UnreportedStep,
     Unsettled,
 )
+from reconcile.journal.run_end import RunEnd
+from reconcile.model.reports import Margin, MovementSummary
 from reconcile.money import parse
 
 _DAY_MS = 86_400_000
@@ -58,15 +60,15 @@ class JournalState:
         """By address: the isolated margin after our last applied step, and when (RFC 3339)."""
         self.standing: dict[str, MarginInPlace] = {}
         """By address: the margin that a run found in place without moving it; newer than ``applied`` where both are."""
-        self.live: Mapping[str, Mapping[str, Any]] = {}
-        """By address: what was live at the end of the last run that looked, as its last record has it."""
+        self.live: Mapping[str, Margin] = {}
+        """By address: what was live at the end of the last run that looked."""
         self.live_at_ms: int | None = None
         """The exchange time of that look; None where no run has looked."""
         self.sent: dict[str, dict[str, UnreportedStep]] = {}
         """By address and intent: the steps that ``live`` does not account for, the last ``MOST_SENT`` of an address."""
         self.calls: dict[str, list[Intent]] = {}
         """By lane: the margin calls that may have counted, whose ledger rows are no news; the last ``MOST_SENT``."""
-        self._declared: dict[str, str] = {}
+        self._declared: dict[str, Decimal] = {}
         """By address: the declared margin that the last run which found it in place went by."""
         self._lanes: dict[str, str] = {}
         """The lane by unsettled intent id."""
@@ -94,7 +96,7 @@ class JournalState:
             case Resolved():
                 self._resolved(record, at)
             case RunFinished():
-                self._finished(record)
+                self._finished(record.details)
             case _:
                 pass
 
@@ -225,29 +227,28 @@ class JournalState:
         self.standing.pop(address, None)
         self._declared.pop(address, None)
 
-    def _finished(self, record: RunFinished) -> None:
+    def _finished(self, end: RunEnd) -> None:
         """What was in place at a run's end stands from then on, unless our last step or an earlier run says so already.
 
         Only a newly declared margin that was found in place moves on what later runs compare with: funding must add up.
         """
-        details = record.details
-        if (live_at_ms := details.get("live_at_ms")) is None:
+        if end.live_at_ms is None:
             return
-        self.live, self.live_at_ms = details.get("live", {}), live_at_ms
-        self._accounted(details.get("moved", {}))
-        if "out_of_place" not in details:
+        self.live, self.live_at_ms = end.live, end.live_at_ms
+        self._accounted(end.moved or {})
+        if end.out_of_place is None:
             return
-        for address, margin in details.get("declared", {}).items():
+        for address, margin in end.declared.items():
             seen = self.live.get(address)
-            if seen is None or address in details["out_of_place"] or self._declared.get(address) == margin:
+            if seen is None or address in end.out_of_place or self._declared.get(address) == margin:
                 continue
             if address in self._declared or address not in self.applied:
-                self.standing[address] = MarginInPlace(margin=parse(seen["isolated_margin"]), since_ms=live_at_ms)
+                self.standing[address] = MarginInPlace(margin=seen.isolated_margin, since_ms=end.live_at_ms)
             self._declared[address] = margin
 
-    def _accounted(self, moved: Mapping[str, Mapping[str, Any]]) -> None:
+    def _accounted(self, moved: Mapping[str, MovementSummary]) -> None:
         """Keep only what is open still and was not counted as moved by then."""
-        counted = {each["intent_id"] for told in moved.values() for each in told.get("ours", ())}
+        counted = {intent_id for told in moved.values() for intent_id, _ in told.ours}
         open_still = {
             place: {
                 intent_id: replace(step, is_sure=False)

@@ -91,10 +91,14 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Margin:
-    """An open isolated position as a run saw it last; prices are None where the exchange gave none."""
+    """An open isolated position as a run saw it last.
+
+    Prices are None where the exchange gave none, and ``size`` where an early version left it out.
+    """
 
     isolated_margin: Decimal
     asset: str
+    size: Decimal | None = None
     mark_price: Decimal | None = None
     liquidation_price: Decimal | None = None
 

@@ -11,16 +11,15 @@ asked, or could not say, is told as ``unexplained``.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
 
 from reconcile.concurrency import interruptible
 from reconcile.errors import Containment, Interrupted, ReadFailed, ReconcileError
-from reconcile.evidence.explain import Interval, account, accounts, document
+from reconcile.evidence.explain import Interval, account, accounts, summary
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, MarginType, ObservedAccount
 from reconcile.model.ledger import LedgerRow
-from reconcile.money import parse, plain
+from reconcile.model.reports import MovementSummary
 from reconcile.planning.diff import amount_step
 from reconcile.protocol.context import Context
 from reconcile.protocol.freshness import shares_symbol
@@ -31,9 +30,9 @@ MOST_ASKED = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MovementRecord:
-    """By address, as the journal has it (``accounting.document``); ``problem`` says what the ledger was not asked."""
+    """By address; ``problem`` says what the ledger was not asked."""
 
-    by_address: Mapping[str, Any] = field(default_factory=dict)
+    by_address: Mapping[str, MovementSummary] = field(default_factory=dict)
     problem: str = ""
 
 
@@ -60,7 +59,7 @@ async def _moved(context: Context) -> MovementRecord | None:
     for symbol, read in rows.items():
         alone.update(accounts([each for each in every if each.address.symbol == symbol], read))
     found = {
-        str(each.address): document(each, told) for each in every if (told := alone[each.address]).ours or told.shares
+        str(each.address): summary(each, told) for each in every if (told := alone[each.address]).ours or told.shares
     }
     return MovementRecord(by_address=found, problem=problem)
 
@@ -101,14 +100,13 @@ def _intervals(context: Context, state: JournalState, look: ObservedAccount, sin
         sides[Address.parse(place).symbol].add(place)
     for place in places:
         address, position = Address.parse(place), after.get(place)
-        seen: Mapping[str, Any] = state.live.get(place, {})
+        seen = state.live.get(place)
         sent = tuple(state.sent.get(place, {}).values())
-        asset = position.asset if position is not None else str(seen.get("asset") or _asset_of(sent))
-        before: Decimal | None = parse(seen["isolated_margin"]) if seen else None
+        asset = position.asset if position is not None else (seen and seen.asset) or _asset_of(sent)
         yield Interval(
             address=address,
             asset=asset,
-            before=before,
+            before=None if seen is None else seen.isolated_margin,
             after=None if position is None else position.isolated_margin,
             since_ms=since_ms,
             until_ms=look.sent_at_ms,
@@ -116,7 +114,7 @@ def _intervals(context: Context, state: JournalState, look: ObservedAccount, sin
             step_size=amount_step(context.desired, context.writer.traits, asset),
             shared=len(sides[address.symbol]) > 1 or shares_symbol(look, address.symbol),
             sent=sent,
-            resized=position is not None and seen.get("size") not in {None, plain(position.size)},
+            resized=position is not None and seen is not None and seen.size not in {None, position.size},
         )
 
 

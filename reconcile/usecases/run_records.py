@@ -3,14 +3,17 @@
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from reconcile.errors import ReconcileError
 from reconcile.journal.base import Journal
 from reconcile.journal.records import Noted, RunFinished, RunStarted
+from reconcile.journal.run_end import RunEnd
 from reconcile.model.account import DesiredAccount, MarginType, ObservedAccount
 from reconcile.model.plan import AccountPlan, PlanError, SavedPlan, Status, StepResult
-from reconcile.money import minus, plain
+from reconcile.model.reports import Margin
+from reconcile.money import minus
 from reconcile.planning.policy import limit_for
 from reconcile.protocol.context import Context
 from reconcile.protocol.earlier import Earlier
@@ -176,42 +179,43 @@ def run_finished(
     """
     entries = (*plan.entries, *(() if first is None else first.entries))
     doubted = {str(entry.address) for entry in entries if entry.status is Status.HELD}
-    live: dict[str, Any] = {}
-    for address, position in (look.positions if look is not None else {}).items():
-        if position.is_open and position.margin_type is MarginType.ISOLATED:
-            liquidation = position.liquidation_price
-            live[str(address)] = {
-                "isolated_margin": plain(position.isolated_margin),
-                "size": plain(position.size),
-                "asset": position.asset,
-                "mark_price": None if position.mark_price is None else plain(position.mark_price),
-                "liquidation_price": None if liquidation is None else plain(liquidation),
-            }
+    live = {
+        str(address): Margin(
+            isolated_margin=position.isolated_margin,
+            size=position.size,
+            asset=position.asset,
+            mark_price=position.mark_price,
+            liquidation_price=position.liquidation_price,
+        )
+        for address, position in (look.positions if look is not None else {}).items()
+        if position.is_open and position.margin_type is MarginType.ISOLATED
+    }
     declared = {
-        str(target.address): plain(target.isolated_margin)
+        str(target.address): target.isolated_margin
         for target in plan.desired.targets
         if target.isolated_margin is not None
     }
     return RunFinished(
-        details={
-            "exit_code": exit_code,
-            "errors": [error.message for error in errors],
-            "error_keys": [error.key for error in errors],
-            "outcomes": {result.step_id: str(result.outcome) for result in results},
-            "declared": declared,
-            "tolerance": {} if look is None else _tolerances(plan.desired, look),
-            "out_of_place": [] if look is None else sorted({*_out_of_place(plan.desired, look), *doubted}),
-            "live": live,
-            **({} if told is None else {"moved": told.by_address, "moved_problem": told.problem}),
-            "live_at_ms": None if look is None else look.sent_at_ms,
-        }
+        details=RunEnd(
+            exit_code=exit_code,
+            errors=tuple(error.message for error in errors),
+            error_keys=tuple(error.key for error in errors),
+            outcomes={result.step_id: str(result.outcome) for result in results},
+            declared=declared,
+            tolerance={} if look is None else _tolerances(plan.desired, look),
+            out_of_place=frozenset() if look is None else frozenset({*_out_of_place(plan.desired, look), *doubted}),
+            live=live,
+            live_at_ms=None if look is None else look.sent_at_ms,
+            moved=None if told is None else told.by_address,
+            moved_problem="" if told is None else told.problem,
+        )
     )
 
 
-def _tolerances(desired: DesiredAccount, look: ObservedAccount) -> dict[str, str]:
+def _tolerances(desired: DesiredAccount, look: ObservedAccount) -> dict[str, Decimal]:
     """By declared address that has a position: what live may differ by before it counts as drift."""
     return {
-        str(target.address): plain(target.tolerance.amount(target.isolated_margin, position.asset))
+        str(target.address): target.tolerance.amount(target.isolated_margin, position.asset)
         for target in desired.targets
         if target.isolated_margin is not None and (position := look.positions.get(target.address)) is not None
     }

@@ -12,6 +12,7 @@ from reconcile.exchanges.http.exchange_time import LONGEST_WAIT_MS
 from reconcile.journal.base import Journal
 from reconcile.journal.identity import is_notes
 from reconcile.journal.records import Resolved, RunFinished, RunStarted, Unsettled
+from reconcile.journal.run_end import RunEnd
 from reconcile.model.account import Address, DesiredAccount, Policy, PositionMode
 from reconcile.model.status import AccountStatus, OpenStep
 from reconcile.render.values import rfc3339
@@ -178,7 +179,7 @@ async def _say(world: World, journal: Journal, desired: DesiredAccount, resolved
     )
     await journal.append(started, durable=False)
     await journal.append(resolved, durable=True)
-    await journal.append(RunFinished(details={"exit_code": 0}), durable=True)
+    await journal.append(RunFinished(details=RunEnd(exit_code=0)), durable=True)
 
 
 def _find(world: World, text: str) -> tuple[str, DesiredAccount, Address]:

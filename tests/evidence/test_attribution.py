@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from reconcile.evidence.attribution import Baseline, attribute, baseline, unsettled_rows
+from reconcile.journal import run_end
 from reconcile.journal.records import Effect, IntentStatus, Outcome, RunFinished
 from reconcile.journal.state import JournalState
 from reconcile.model.drift import Share
@@ -168,7 +169,7 @@ def test_our_own_unsettled_step_is_not_called_manual() -> None:
 def finished(margin: str = "1500", declared: str = "1500", *, at_ms: int, off: tuple[str, ...] = ()) -> RunFinished:
     live = {"BTCUSDT.long": {"isolated_margin": margin}}
     details = {"declared": {"BTCUSDT.long": declared}, "live": live, "live_at_ms": at_ms, "out_of_place": list(off)}
-    return RunFinished(details=details)
+    return RunFinished(details=run_end.read(details))
 
 
 def expected(state: JournalState) -> tuple[str, int] | None:
@@ -225,10 +226,16 @@ def test_our_next_step_replaces_what_was_found_in_place() -> None:
 @pytest.mark.parametrize(
     "record",
     [
-        RunFinished(details={}),
+        RunFinished(),
         finished("1200", at_ms=1000, off=("BTCUSDT.long",)),
-        RunFinished(details={"declared": {"BTCUSDT.long": "1"}, "live": {}, "live_at_ms": None, "out_of_place": []}),
-        RunFinished(details={"declared": {"BTCUSDT.long": "1"}, "live": {}, "live_at_ms": 5, "out_of_place": []}),
+        RunFinished(
+            details=run_end.read(
+                {"declared": {"BTCUSDT.long": "1"}, "live": {}, "live_at_ms": None, "out_of_place": []}
+            )
+        ),
+        RunFinished(
+            details=run_end.read({"declared": {"BTCUSDT.long": "1"}, "live": {}, "live_at_ms": 5, "out_of_place": []})
+        ),
     ],
     ids=["says nothing", "out of place", "no look", "no position"],
 )

@@ -36,8 +36,37 @@ from reconcile.journal.records import (
     RunFinished,
     RunStarted,
 )
+from reconcile.journal.run_end import RunEnd
+from reconcile.model.reports import Margin, MovementSummary
 from tests.kit.journals import intent
 
+SEEN = Margin(
+    isolated_margin=Decimal("1500.25"),
+    asset="USDT",
+    size=Decimal("0.5"),
+    mark_price=Decimal(30_000),
+    liquidation_price=Decimal("27000.5"),
+)
+TOLD = MovementSummary(
+    before=Decimal(1000),
+    after=None,
+    asset="USDT",
+    ours=(("i", Decimal(300)),),
+    causes=(("funding", Decimal("-1.5"), 7), ("unexplained", Decimal(3), None)),
+)
+END = RunEnd(
+    exit_code=3,
+    errors=("a", "b"),
+    error_keys=("policy",),
+    outcomes={"s1": "applied"},
+    declared={"BTCUSDT.long": Decimal(1500)},
+    tolerance={"BTCUSDT.long": Decimal("7.5")},
+    out_of_place=frozenset({"ETHUSDT.long"}),
+    live={"BTCUSDT.long": SEEN},
+    live_at_ms=9_000,
+    moved={"BTCUSDT.long": TOLD},
+    moved_problem="no ledger",
+)
 EVERY_KIND: tuple[Record | Header, ...] = (
     Header(format=FORMAT, identity="okx-live-7"),
     intent(1),
@@ -59,7 +88,7 @@ EVERY_KIND: tuple[Record | Header, ...] = (
         machine="0123456789abcdef",
         details={"actor": "ana", "overrides": {"max_add": "7"}, "dirty": None},
     ),
-    RunFinished(details={"exit_code": 0, "steps": ["a", "b"]}),
+    RunFinished(details=END),
     PlanUsed(plan_id="p", digest="sha256:00"),
     Resolved(intent_id="i", applied=False, reason="saw it", actor="ana", effect_ms=8, key_deleted=True),
     Repaired(file="x.torn", size=12),

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from reconcile.journal import run_end
 from reconcile.journal.records import Effect, IntentStatus, Noted, PlanUsed, Record, Resolved, RunFinished, RunStarted
 from reconcile.journal.state import MOST_SENT, JournalState
 from tests.kit.journals import intent, outcome
@@ -293,11 +294,14 @@ def test_a_new_state_knows_no_host_and_no_record() -> None:
 
 
 def finished(**details: object) -> RunFinished:
-    return RunFinished(details={"live": {}, "live_at_ms": 9_000, **details})
+    return RunFinished(details=run_end.read({"live": {}, "live_at_ms": 9_000, **details}))
+
+
+NOTHING: dict[str, object] = {"from": None, "to": None, "asset": "USDT", "causes": []}
 
 
 def counting(intent_id: str) -> dict[str, object]:
-    return {"moved": {"SYM1.long": {"ours": [{"intent_id": intent_id, "amount": "300.5"}]}}}
+    return {"moved": {"SYM1.long": {**NOTHING, "ours": [{"intent_id": intent_id, "amount": "300.5"}]}}}
 
 
 CLAIMED = outcome(1, IntentStatus.APPLIED, effect_ms=2_000, claim="77")

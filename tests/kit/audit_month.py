@@ -6,8 +6,10 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
+from reconcile.journal import run_end
 from reconcile.journal.base import Journal, Store
 from reconcile.journal.records import Intent, IntentStatus, Noted, Outcome, Resolved, RunFinished, RunStarted
+from reconcile.journal.run_end import RunEnd
 from reconcile.model.account import Address
 from reconcile.money import plain
 
@@ -127,7 +129,7 @@ class Desk:
             await journal.append(replace(started, command="resolve"), durable=False)
             word = Resolved(intent_id=intent_id, applied=applied, reason="seen in the app", actor="bob", effect_ms=9)
             await journal.append(word, durable=False)
-            await journal.append(RunFinished(details={"exit_code": 0}), durable=True)
+            await journal.append(RunFinished(details=RunEnd(exit_code=0)), durable=True)
 
         asyncio.run(self._held(run_id, go))
         return run_id
@@ -211,16 +213,18 @@ class Desk:
             for place, margin in self.margins.items()
         }
         return RunFinished(
-            details={
-                "exit_code": code,
-                "errors": [],
-                "error_keys": [],
-                "declared": {place: plain(margin) for place, margin in self.declared.items()},
-                "tolerance": {place: plain(margin / 200) for place, margin in self.declared.items()},
-                "out_of_place": [],
-                "live": live,
-                "live_at_ms": self.clock.wall_ms(),
-            }
+            details=run_end.read(
+                {
+                    "exit_code": code,
+                    "errors": [],
+                    "error_keys": [],
+                    "declared": {place: plain(margin) for place, margin in self.declared.items()},
+                    "tolerance": {place: plain(margin / 200) for place, margin in self.declared.items()},
+                    "out_of_place": [],
+                    "live": live,
+                    "live_at_ms": self.clock.wall_ms(),
+                }
+            )
         )
 
 

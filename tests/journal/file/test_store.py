@@ -12,6 +12,7 @@ import pytest
 
 from reconcile.clock import Clock, SystemClock
 from reconcile.errors import ChainBroken, Declined, JournalError, LockLost
+from reconcile.journal import run_end
 from reconcile.journal.chain import line_hash
 from reconcile.journal.codec import GENESIS, MAX_LINE, Header, encode, rfc3339
 from reconcile.journal.file.disk import SystemDisk
@@ -132,7 +133,7 @@ def every_kind() -> list[Record]:
         Resolved(intent_id="intent-32", applied=True, reason="looked", actor="ana", effect_ms=6_000),
         Repaired(file="torn", size=3),
         Noted(what="refused"),
-        RunFinished(details=found),
+        RunFinished(details=run_end.read(found)),
     ]
 
 

@@ -1,0 +1,158 @@
+"""What a run says as it ends: what was declared, what live was at its last look, and what had moved until then.
+
+In a journal it stands as ``details``, with amounts as text. Records of earlier versions say less, and keys that this
+version does not know are left out.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from reconcile.journal.fields import Read, address, amount, by, count, each, holding, moment, text
+from reconcile.journal.fields import optional as maybe
+from reconcile.model.reports import Margin, MovementSummary
+from reconcile.money import parse, plain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnd:
+    """How a run ended; what is by address has the address as text.
+
+    ``errors`` are messages and ``error_keys`` their keys; ``outcomes`` are by step id. ``tolerance`` is what live may
+    differ from ``declared`` by. ``out_of_place`` are the declared addresses that live was not within it at, None where
+    the run did not say. ``live`` holds the open isolated positions at ``live_at_ms`` (exchange time, None: no look).
+    ``moved`` is what had moved since the look before, None where it was not told, and ``moved_problem`` what the ledger
+    was not asked for it.
+    """
+
+    exit_code: int | None = None
+    errors: tuple[str, ...] = ()
+    error_keys: tuple[str, ...] = ()
+    outcomes: Mapping[str, str] = field(default_factory=dict)
+    declared: Mapping[str, Decimal] = field(default_factory=dict)
+    tolerance: Mapping[str, Decimal] = field(default_factory=dict)
+    out_of_place: frozenset[str] | None = None
+    live: Mapping[str, Margin] = field(default_factory=dict)
+    live_at_ms: int | None = None
+    moved: Mapping[str, MovementSummary] | None = None
+    moved_problem: str = ""
+
+
+_SEEN = {
+    "isolated_margin": amount,
+    "asset": text,
+    "size": maybe(amount),
+    "mark_price": maybe(amount),
+    "liquidation_price": maybe(amount),
+}
+_LIVE = holding(_SEEN, required=frozenset({"isolated_margin"}))
+_OURS = holding({"intent_id": text, "amount": amount}, required=frozenset({"intent_id", "amount"}))
+_CAUSE = holding(
+    {"cause": text, "amount": amount, "at_ms": maybe(moment)}, required=frozenset({"cause", "amount", "at_ms"})
+)
+_MOVED = holding(
+    {"from": maybe(amount), "to": maybe(amount), "asset": text, "ours": each(_OURS), "causes": each(_CAUSE)},
+    required=frozenset({"from", "to", "asset", "ours", "causes"}),
+)
+_CHECKED: Read[Mapping[str, Any]] = holding(
+    {
+        "exit_code": maybe(count),
+        "errors": each(text),
+        "error_keys": each(text),
+        "declared": by(address, amount),
+        "tolerance": by(address, amount),
+        "out_of_place": each(text),
+        "live": by(address, _LIVE),
+        "live_at_ms": maybe(moment),
+        "moved": by(address, _MOVED),
+        "moved_problem": text,
+    }
+)
+
+
+def read(value: Any) -> RunEnd:
+    """The value that ``written`` wrote, or an earlier version did; raises ValueError."""
+    found = _CHECKED(value)
+    outcomes, off, moved = found.get("outcomes"), found.get("out_of_place"), found.get("moved")
+    return RunEnd(
+        exit_code=found.get("exit_code"),
+        errors=tuple(found.get("errors", ())),
+        error_keys=tuple(found.get("error_keys", ())),
+        outcomes={key: str(item) for key, item in outcomes.items()} if isinstance(outcomes, dict) else {},
+        declared=_amounts(found.get("declared", {})),
+        tolerance=_amounts(found.get("tolerance", {})),
+        out_of_place=None if off is None else frozenset(off),
+        live={place: margin(seen) for place, seen in found.get("live", {}).items()},
+        live_at_ms=found.get("live_at_ms"),
+        moved=None if moved is None else {place: _summary(told) for place, told in moved.items()},
+        moved_problem=found.get("moved_problem", ""),
+    )
+
+
+def written(end: RunEnd) -> dict[str, Any]:
+    """As a journal holds it; nothing of what the run did not say."""
+    found: dict[str, Any] = {
+        "exit_code": end.exit_code,
+        "errors": list(end.errors),
+        "error_keys": list(end.error_keys),
+        "outcomes": dict(end.outcomes),
+        "declared": dict(end.declared),
+        "tolerance": dict(end.tolerance),
+        "live": {place: seen_document(seen) for place, seen in end.live.items()},
+        "live_at_ms": end.live_at_ms,
+    }
+    if end.out_of_place is not None:
+        found["out_of_place"] = sorted(end.out_of_place)
+    if end.moved is not None:
+        found["moved"] = {place: _summary_document(told) for place, told in end.moved.items()}
+        found["moved_problem"] = end.moved_problem
+    return found
+
+
+def margin(seen: Mapping[str, Any]) -> Margin:
+    """One position of ``live``."""
+    size, mark, liquidation = seen.get("size"), seen.get("mark_price"), seen.get("liquidation_price")
+    return Margin(
+        isolated_margin=parse(seen["isolated_margin"]),
+        asset=seen.get("asset", ""),
+        size=None if size is None else parse(size),
+        mark_price=None if mark is None else parse(mark),
+        liquidation_price=None if liquidation is None else parse(liquidation),
+    )
+
+
+def seen_document(seen: Margin) -> dict[str, str | None]:
+    """One position of ``live``, as a journal holds it."""
+    return {
+        "isolated_margin": plain(seen.isolated_margin),
+        "size": None if seen.size is None else plain(seen.size),
+        "asset": seen.asset,
+        "mark_price": None if seen.mark_price is None else plain(seen.mark_price),
+        "liquidation_price": None if seen.liquidation_price is None else plain(seen.liquidation_price),
+    }
+
+
+def _amounts(values: Mapping[str, str]) -> Mapping[str, Decimal]:
+    return {place: parse(value) for place, value in values.items()}
+
+
+def _summary(told: Mapping[str, Any]) -> MovementSummary:
+    before, after = told["from"], told["to"]
+    return MovementSummary(
+        before=None if before is None else parse(before),
+        after=None if after is None else parse(after),
+        asset=told["asset"],
+        ours=tuple((one["intent_id"], parse(one["amount"])) for one in told["ours"]),
+        causes=tuple((one["cause"], parse(one["amount"]), one["at_ms"]) for one in told["causes"]),
+    )
+
+
+def _summary_document(told: MovementSummary) -> dict[str, Any]:
+    return {
+        "from": told.before,
+        "to": told.after,
+        "asset": told.asset,
+        "ours": [{"intent_id": intent_id, "amount": moved} for intent_id, moved in told.ours],
+        "causes": [{"cause": cause, "amount": moved, "at_ms": at_ms} for cause, moved, at_ms in told.causes],
+    }
