@@ -42,10 +42,10 @@ class Baseline:
 def baseline(state: JournalState, address: Address, lane: str) -> Baseline | None:
     """The margin that an apply last left in place: by our last step, or because it was so already. None for never."""
     place = str(address)
-    standing = state.standing.get(place)
+    standing = state.margins.standing.get(place)
     if standing is not None:
         return Baseline(expected=standing.margin, since_ms=standing.since_ms, move=None)
-    applied = state.applied.get(place)
+    applied = state.margins.applied.get(place)
     if applied is None:
         return None
     move = state.moves.get(place)

@@ -50,9 +50,9 @@ async def moved(context: Context) -> MovementRecord | None:
 
 async def _moved(context: Context) -> MovementRecord | None:
     look, state = context.observer.last, context.journal.state
-    if look is None or state.live_at_ms is None:
+    if look is None or state.margins.live_at_ms is None:
         return None
-    every = list(_intervals(context, state, look, state.live_at_ms))
+    every = list(_intervals(context, state, look, state.margins.live_at_ms))
     alone = {interval.address: account(interval, ()) for interval in every}
     open_ones = [interval for interval in every if alone[interval.address].shares]
     rows, problem = await _rows(context, open_ones)
@@ -87,21 +87,24 @@ async def _rows(context: Context, intervals: Sequence[Interval]) -> tuple[Mappin
 
 def _intervals(context: Context, state: JournalState, look: ObservedAccount, since_ms: int) -> Iterable[Interval]:
     """Every address that had or has an isolated position, or a step of ours; those that are declared first."""
+    history = state.margins
     after = {
         str(address): position
         for address, position in look.positions.items()
         if position.is_open and position.margin_type is MarginType.ISOLATED
     }
     declared = [str(target.address) for target in context.desired.targets]
-    others = sorted({*state.live, *after, *state.sent} - set(declared))
-    places = [place for place in (*declared, *others) if place in state.live or place in after or state.sent.get(place)]
+    others = sorted({*history.live, *after, *history.sent} - set(declared))
+    places = [
+        place for place in (*declared, *others) if place in history.live or place in after or history.sent.get(place)
+    ]
     sides: dict[str, set[str]] = defaultdict(set)
-    for place in (*state.live, *after):
+    for place in (*history.live, *after):
         sides[Address.parse(place).symbol].add(place)
     for place in places:
         address, position = Address.parse(place), after.get(place)
-        seen = state.live.get(place)
-        sent = tuple(state.sent.get(place, {}).values())
+        seen = history.live.get(place)
+        sent = tuple(history.sent.get(place, {}).values())
         asset = position.asset if position is not None else (seen and seen.asset) or _asset_of(sent)
         yield Interval(
             address=address,

@@ -121,7 +121,7 @@ def _restart_forgets() -> AbstractContextManager[None]:
     def forgetful(self: Any, record: Any, *, at: str) -> None:
         add(self, record, at=at)
         self.unsettled.clear()
-        self._lanes.clear()
+        self.lanes.clear()
 
     return _patched((JournalState, "add", forgetful))
 

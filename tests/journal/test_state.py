@@ -7,8 +7,9 @@ from decimal import Decimal
 import pytest
 
 from reconcile.journal import run_end
+from reconcile.journal.margins import MOST_SENT
 from reconcile.journal.records import Effect, IntentStatus, Noted, PlanUsed, Record, Resolved, RunFinished, RunStarted
-from reconcile.journal.state import MOST_SENT, JournalState
+from reconcile.journal.state import JournalState
 from tests.kit.journals import intent, outcome
 
 LANE = "SYM1.long"
@@ -226,7 +227,7 @@ APPLIED: dict[str, tuple[list[Record], tuple[str, str] | None]] = {
 
 @pytest.mark.parametrize(("records", "expected"), APPLIED.values(), ids=APPLIED)
 def test_drift_is_measured_from_the_last_applied_step(records: list[Record], expected: tuple[str, str] | None) -> None:
-    assert folded(records).applied.get("SYM1.long") == expected
+    assert folded(records).margins.applied.get("SYM1.long") == expected
 
 
 def test_an_effect_says_what_a_later_look_must_fit() -> None:
@@ -331,7 +332,7 @@ SENT: dict[str, tuple[list[Record], list[tuple[IntentStatus | None, str | None, 
 def test_the_steps_that_no_look_accounts_for_are_known(name: str) -> None:
     records, left = SENT[name]
 
-    sent = folded(records).sent.get("SYM1.long", {}).values()
+    sent = folded(records).margins.sent.get("SYM1.long", {}).values()
 
     assert [(each.known, each.claim, each.is_sure) for each in sent] == left
 
@@ -343,4 +344,4 @@ def test_only_the_last_steps_of_an_address_are_remembered() -> None:
         for record in (replace(intent(number), address=FIRST.address, lane=LANE), outcome(number, IntentStatus.APPLIED))
     ]
 
-    assert list(folded(many).sent["SYM1.long"]) == [f"intent-{number}" for number in range(5, MOST_SENT + 5)]
+    assert list(folded(many).margins.sent["SYM1.long"]) == [f"intent-{number}" for number in range(5, MOST_SENT + 5)]

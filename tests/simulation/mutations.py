@@ -18,8 +18,8 @@ from reconcile.exchanges.base import CodeClass
 from reconcile.exchanges.http import answers, rows, transport
 from reconcile.journal.file.lock import FileLock
 from reconcile.journal.file.writer import FileJournal
+from reconcile.journal.lanes import LaneState
 from reconcile.journal.records import Intent, IntentStatus, Outcome, Resolved, RunStarted
-from reconcile.journal.state import JournalState
 from reconcile.model.account import Address
 from reconcile.planning.fresh import InSync, Send
 from reconcile.protocol.context import Context
@@ -273,14 +273,15 @@ def resolve_before_the_fence() -> AbstractContextManager[None]:
 
 def resolve_leaves_no_move() -> AbstractContextManager[None]:
     """A person's word of "applied" keeps neither the margin before the step nor the one after it."""
-    resolved = JournalState._resolved
+    resolved = LaneState.resolved
 
-    def forgetful(self: Any, record: Resolved, at: str) -> None:
+    def forgetful(self: Any, record: Resolved) -> Intent | None:
         moves = dict(self.moves)
-        resolved(self, record, at)
+        intent = resolved(self, record)
         self.moves = moves
+        return intent
 
-    return _patched((JournalState, "_resolved", forgetful))
+    return _patched((LaneState, "resolved", forgetful))
 
 
 # ---- looking ---------------------------------------------------------------------------------------------------------
@@ -293,12 +294,12 @@ def _no_second_guard() -> tuple[Any, str, Any]:
 
 def grace_from_the_intent() -> AbstractContextManager[None]:
     """The grace counted from when the request was signed."""
-    moved = JournalState._moved
+    moved = LaneState._moved
 
     def early(self: Any, intent: Intent, _: int, **rest: Any) -> None:
         moved(self, intent, intent.signed_at_ms, **rest)
 
-    return _patched((JournalState, "_moved", early), _no_second_guard())
+    return _patched((LaneState, "_moved", early), _no_second_guard())
 
 
 def no_grace() -> AbstractContextManager[None]:
@@ -461,14 +462,14 @@ def first_page_only() -> AbstractContextManager[None]:
 
 def accepted_ignored() -> AbstractContextManager[None]:
     """A yes taken for the end of it: the next run neither looks for it nor dates its looks by it, nor by its row."""
-    take = JournalState._outcome
+    take = LaneState.outcome
 
-    def forget(self: Any, outcome: Outcome, at: str) -> None:
+    def forget(self: Any, outcome: Outcome) -> Intent | None:
         if outcome.known is IntentStatus.ACCEPTED:
             outcome = replace(outcome, known=IntentStatus.NOT_APPLIED, effect_ms=None)
-        take(self, outcome, at)
+        return take(self, outcome)
 
-    return _patched((JournalState, "_outcome", forget), (Earlier, "until", lambda *_, **__: None))
+    return _patched((LaneState, "outcome", forget), (Earlier, "until", lambda *_, **__: None))
 
 
 def restart_ignores_intents() -> AbstractContextManager[None]:

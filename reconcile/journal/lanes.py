@@ -1,0 +1,170 @@
+"""The protocol's half of what a journal adds up to: what may still happen on each lane, and what last did.
+
+Everything that is sent rests on this half alone; ``margins.py`` beside it is for drift and for auditors.
+"""
+
+from reconcile.journal.records import Effect, Intent, IntentStatus, Outcome, Resolved, Unsettled
+from reconcile.money import parse
+
+_DAY_MS = 86_400_000
+_CLAIM_DAYS = 120
+"""How long a claimed row is remembered: longer than any exchange's ledger can be read back (90 days)."""
+MOST_CALLS = 32
+"""How many calls of a lane are remembered, whose ledger rows are no news."""
+NOTHING = frozenset({IntentStatus.REFUSED, IntentStatus.NOT_SENT, IntentStatus.NOT_APPLIED})
+"""After these a step has moved nothing."""
+
+
+class LaneState:
+    """A fold over intents, outcomes and resolves; it grows with lanes and with the rows claimed within 120 days."""
+
+    def __init__(self) -> None:
+        self.claims: set[str] = set()
+        """The ledger rows that outcomes own."""
+        self.unsettled: dict[str, Unsettled] = {}
+        """By lane; a lane has at most one."""
+        self.effects: dict[str, Effect] = {}
+        """The last effect by lane: what a new look must be later than."""
+        self.moves: dict[str, Effect] = {}
+        """The last step that moved margin, by address: what a new look must have seen."""
+        self.calls: dict[str, list[Intent]] = {}
+        """By lane: the margin calls that may have counted, the last ``MOST_CALLS``."""
+        self.lanes: dict[str, str] = {}
+        """The lane by unsettled intent id."""
+        self.replaced: dict[str, Effect | None] = {}
+        """By intent id, while it is accepted: the move that its own stands in place of."""
+        self.claimed: dict[int, list[str]] = {}
+        """Claims by the day of their effect."""
+
+    def find(self, intent_id: str) -> Unsettled | None:
+        """The unsettled intent with this id."""
+        lane = self.lanes.get(intent_id)
+        return None if lane is None else self.unsettled[lane]
+
+    def intent(self, intent: Intent, at: str) -> None:
+        """A step is about to be sent, journalled at ``at``. Raises ValueError where its id is open on another lane."""
+        if self.lanes.get(intent.intent_id, intent.lane) != intent.lane:
+            raise ValueError(f"a step on {intent.lane[:60]} has the id of another one whose outcome is open")
+        if (earlier := self.unsettled.get(intent.lane)) is not None:
+            self._forget(earlier.intent)
+        self.lanes[intent.intent_id] = intent.lane
+        if intent.amount is not None:
+            self.calls[intent.lane] = [*self.calls.get(intent.lane, ())[-MOST_CALLS + 1 :], intent]
+        last = self.effects.get(intent.lane)
+        self.unsettled[intent.lane] = Unsettled(
+            intent=intent,
+            known=None,
+            effect_ms=None,
+            evidence="",
+            since=at,
+            later_than_ms=None if last is None else last.effect_ms,
+        )
+
+    def outcome(self, outcome: Outcome) -> Intent | None:
+        """Take in what is known of an intent; returns it, None where none of that id is open. Raises ValueError."""
+        if outcome.claim is not None:
+            self._claim(outcome.claim, outcome.effect_ms)
+        found = self.find(outcome.intent_id)
+        if found is None:
+            return None
+        intent = found.intent
+        if intent.amount is not None:
+            parse(outcome.after or "0")  # later looks are held against it
+        if outcome.known.moved and intent.amount is not None:
+            self.replaced.setdefault(intent.intent_id, self.moves.get(str(intent.address)))
+        else:
+            self._take_back(intent)
+        if outcome.known in NOTHING:
+            self._uncall(intent)
+        if outcome.effect_ms is not None:
+            self._moved(
+                intent,
+                outcome.effect_ms,
+                margin=outcome.known.moved,
+                later_than_ms=found.later_than_ms,
+                claim=outcome.claim,
+            )
+        if outcome.known.settles:
+            self._forget(intent)
+        else:
+            self.unsettled[intent.lane] = Unsettled(
+                intent=intent,
+                known=outcome.known,
+                effect_ms=outcome.effect_ms,
+                evidence=outcome.evidence,
+                since=found.since,
+                said_yes=found.said_yes or outcome.known is IntentStatus.ACCEPTED,
+                later_than_ms=found.later_than_ms,
+            )
+        return intent
+
+    def resolved(self, record: Resolved) -> Intent | None:
+        """Take in a person's word; returns the intent that it is about, None where none of that id is open."""
+        found = self.find(record.intent_id)
+        if found is None:
+            return None
+        intent = found.intent
+        if not record.applied:
+            self._take_back(intent)
+            self._uncall(intent)
+        self._forget(intent)
+        if record.key_deleted:
+            self.effects.pop(intent.lane, None)  # the fence of a wrong time may be years away
+        effect_ms = max(record.effect_ms, found.later_than_ms or 0)
+        self._moved(intent, effect_ms, margin=record.applied, later_than_ms=found.later_than_ms)
+        return intent
+
+    def _moved(
+        self, intent: Intent, effect_ms: int, *, margin: bool, later_than_ms: int | None, claim: str | None = None
+    ) -> None:
+        """The intent's lane changed at ``effect_ms``; with ``margin`` by what the intent was to move."""
+        margin = margin and intent.amount is not None
+        effect = Effect(
+            address=intent.address,
+            effect_ms=self._latest(intent.lane, effect_ms),
+            signed_ms=intent.signed_at_ms,
+            before=parse(intent.before) if margin else None,
+            after=parse(intent.wanted) if margin else None,  # what was seen may be behind, or hold others' moves
+            size=intent.size,
+            identity=intent.identity,
+            claim=claim,
+            asset=intent.asset,
+            later_than_ms=later_than_ms,
+        )
+        self.effects[intent.lane] = effect
+        if margin:
+            self.moves[str(intent.address)] = effect
+
+    def _uncall(self, intent: Intent) -> None:
+        """A call that did nothing has no row."""
+        self.calls[intent.lane] = [each for each in self.calls.get(intent.lane, ()) if each is not intent]
+
+    def _latest(self, lane: str, effect_ms: int) -> int:
+        earlier = self.effects.get(lane)
+        return effect_ms if earlier is None else max(effect_ms, earlier.effect_ms)
+
+    def _take_back(self, intent: Intent) -> None:
+        """An accepted move that is in doubt after all is nothing that a look must have seen."""
+        if intent.intent_id not in self.replaced:
+            return
+        earlier = self.replaced.pop(intent.intent_id)
+        if earlier is None:
+            self.moves.pop(str(intent.address), None)
+        else:
+            self.moves[str(intent.address)] = earlier
+
+    def _forget(self, intent: Intent) -> None:
+        del self.unsettled[intent.lane]
+        self.lanes.pop(intent.intent_id, None)
+        self.replaced.pop(intent.intent_id, None)
+
+    def _claim(self, claim: str, effect_ms: int | None) -> None:
+        self.claims.add(claim)
+        if effect_ms is None:
+            return
+        day = effect_ms // _DAY_MS
+        if day not in self.claimed:
+            for old in [each for each in self.claimed if each < day - _CLAIM_DAYS]:
+                self.claims.difference_update(self.claimed.pop(old))
+            self.claimed[day] = []
+        self.claimed[day].append(claim)
