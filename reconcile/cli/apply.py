@@ -2,9 +2,12 @@
 
 import select
 import sys
+import termios
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import click
 
@@ -17,7 +20,7 @@ from reconcile.cli.runner import conduct
 from reconcile.cli.session import Invocation
 from reconcile.errors import Declined, InputError, Interrupted, UsageError
 from reconcile.model.account import DesiredAccount
-from reconcile.model.plan import Plan, Result, SavedPlan
+from reconcile.model.plan import AccountPlan, Plan, Result, SavedPlan
 from reconcile.planning.order import worst
 from reconcile.render import github, json, markdown, text
 from reconcile.usecases import apply as usecase
@@ -107,6 +110,7 @@ def apply(
             reason=reason,
             git_commit=commit,
             confirm=None if auto_approve else _question(session, world),
+            show=partial(_show_ahead, session),
             saved=work.saved,
         ),
         sends=True,
@@ -143,6 +147,7 @@ def _question(session: Invocation, world: World) -> Callable[[Plan], bool]:
             session.say(shown)
         if not visible or not sys.stdout.isatty():
             session.ask(text.plan(plan, titles=state_files.TITLES, **session.look_of(sys.stderr)))
+        _drop_typed_ahead()
         session.ask(text.question(plan, titles=state_files.TITLES, columns=session.columns_of(sys.stderr)))
         answer = _answer(world.stop.is_set)
         if not answer.endswith("\n"):
@@ -160,6 +165,20 @@ def _answer(stopped: Callable[[], bool]) -> str:
         if select.select([sys.stdin], [], [], _LOOK_SECONDS)[0]:
             return sys.stdin.readline()
     return ""
+
+
+def _drop_typed_ahead() -> None:
+    """Forget what was typed before the question could be read: it answers something else."""
+    with suppress(OSError, ValueError, termios.error):
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+
+
+def _show_ahead(session: Invocation, account: AccountPlan) -> None:
+    """What is about to be sent, where nobody was asked: on stdout before the result, or beside a document on stderr."""
+    if session.stdout_format == "text":
+        session.say(text.ahead(account, titles=state_files.TITLES, **session.look_of(sys.stdout)))
+    else:
+        session.ask(text.ahead(account, titles=state_files.TITLES, **session.look_of(sys.stderr)))
 
 
 def _show(session: Invocation, ended: Result) -> int:

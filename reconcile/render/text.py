@@ -150,14 +150,20 @@ def _errors(errors: Sequence[PlanError], *, color: bool) -> list[str]:
     return [painted(clean(f"  ! {error.key}: {error.message}"), COLOURS["!"], color=color) for error in errors]
 
 
+def ahead(
+    account: AccountPlan, *, color: bool, titles: Mapping[str, str] = NO_TITLES, columns: int | None = None
+) -> str:
+    """What is about to be sent to one account, for a run that asks nobody."""
+    lines = [painted(fit(f"sending to {_request_line(account, titles)}", columns), "1", color=color)]
+    lines += [fit(painted(f"  ! {caution}", COLOURS["!"], color=color), columns) for caution in cautions(account)]
+    changing = [entry for entry in account.entries if entry.status is Status.CHANGE]
+    return "\n".join([*lines, *entries(changing, color=color, columns=columns)]) + "\n\n"
+
+
 def question(plan: Plan, *, titles: Mapping[str, str] = NO_TITLES, columns: int | None = None) -> str:
     """What apply asks: every account with its exchange, endpoint, requests and sums, then what is to be typed."""
-    lines = ["Apply this plan to"]
-    for account in plan.accounts:
-        count = len(account.order)
-        if count:
-            lines.append(f"  {place(account, titles)}: {count} request{'s' if count > 1 else ''}{_sums(account)}")
-    return fit("\n".join([*lines, "Type 'yes' to apply (anything else cancels): "]), columns)
+    lines = [f"  {_request_line(account, titles)}" for account in plan.accounts if account.order]
+    return fit("\n".join(["Apply this plan to", *lines, "Type 'yes' to apply (anything else cancels): "]), columns)
 
 
 def place(account: AccountPlan, titles: Mapping[str, str]) -> str:
@@ -169,6 +175,7 @@ def place(account: AccountPlan, titles: Mapping[str, str]) -> str:
     return clean(f"{desired.name}: {' '.join(part for part in parts if part)}")
 
 
-def _sums(account: AccountPlan) -> str:
-    amounts = summarize([account]).amounts
-    return clean(f", {amounts}") if amounts else ""
+def _request_line(account: AccountPlan, titles: Mapping[str, str]) -> str:
+    """``main: Binance USD-M LIVE: 3 requests, +1500 −500 USDT``."""
+    count, amounts = len(account.order), clean(summarize([account]).amounts)
+    return f"{place(account, titles)}: {count} request{'s' if count > 1 else ''}{f', {amounts}' if amounts else ''}"

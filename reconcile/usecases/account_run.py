@@ -5,33 +5,31 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from reconcile.concurrency import interruptible
-from reconcile.errors import Containment, Declined, ReadFailed, ReconcileError
-from reconcile.exchanges.base import open_addresses
+from reconcile.errors import Containment, ReadFailed, ReconcileError
 from reconcile.journal.base import Journal
-from reconcile.journal.records import IntentStatus, PlanUsed, RunFinished
-from reconcile.model.account import DesiredAccount, ObservedAccount
+from reconcile.journal.records import PlanUsed, RunFinished
+from reconcile.journal.state import JournalState
+from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import (
     AccountPlan,
     AccountResult,
     Entry,
-    OutcomeKind,
     PlanError,
-    SetMarginType,
     SettledStep,
     Status,
     Step,
     StepResult,
 )
 from reconcile.planning import order
-from reconcile.planning.diff import Stale, fresh_move
 from reconcile.protocol.context import Context
 from reconcile.protocol.executor import Executor
 from reconcile.protocol.freshness import declared_types
 from reconcile.usecases.account import as_error, check_not_frozen, failed_plan
 from reconcile.usecases.account_identity import Reached, reach
 from reconcile.usecases.movements import moved
-from reconcile.usecases.preparing import first_look, plan_to_send
-from reconcile.usecases.run_end import as_seen, check_holds_changes, differing_outside, unfinished
+from reconcile.usecases.plan import planned_account
+from reconcile.usecases.preparing import check_not_stale, first_look, plan_to_send, within
+from reconcile.usecases.run_end import as_seen, check_holds_changes, differing_outside, exit_code_of, unfinished
 from reconcile.usecases.run_lock import hold
 from reconcile.usecases.run_records import (
     RunFacts,
@@ -43,11 +41,14 @@ from reconcile.usecases.run_records import (
     run_started,
 )
 from reconcile.usecases.saved_plan_checks import account_of, check_account, check_mode, check_usable, state_file_agrees
-from reconcile.usecases.world import Connection, World
+from reconcile.usecases.world import World
 
 
 class AccountRun:
-    """One account, from connecting to its result: call ``connect``, ``open``, ``prepare``, ``execute`` in order."""
+    """One account, from connecting to its result: call ``connect``, ``open``, ``prepare``, ``execute`` in order.
+
+    Where a person is asked, ``settle_before_asking`` and ``preview`` come before ``open``.
+    """
 
     def __init__(self, world: World, desired: DesiredAccount, facts: RunFacts) -> None:
         self._world = world
@@ -60,6 +61,7 @@ class AccountRun:
         self._journal: Journal | None = None
         self._context: Context | None = None
         self._plan: AccountPlan | None = None
+        self._approved: AccountPlan | None = None
         self._results: tuple[StepResult, ...] = ()
         self._settled: tuple[SettledStep, ...] = ()
         self._state_file_checked = True
@@ -83,7 +85,7 @@ class AccountRun:
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Take the lock for the life of ``stack`` and settle what earlier runs left open."""
-        world, connection = self._world, self._the_connection
+        world, connection = self._world, self._the_reached.connection
         facts = self._facts
         self._journal = journal = await hold(
             world, stack, self.identity, name=self.name, run_id=facts.run_id, command=facts.command
@@ -92,7 +94,38 @@ class AccountRun:
         started = await run_started(world, self._desired, self._facts, journal, cold_until_ms)
         await journal.append(started, durable=False)
         self._context = make_context(world, self._desired, connection, journal, halted=self._halted)
-        self._settled = await Executor(self._context, parallelism=world.parallelism).settle_earlier()
+        executor = Executor(self._context, parallelism=world.parallelism)
+        self._settled = (*self._settled, *await executor.settle_earlier())
+
+    async def settle_before_asking(self, stack: AsyncExitStack) -> None:
+        """Settle what earlier runs left, under the lock for the life of ``stack``: a person is asked about the rest.
+
+        Takes no lock where nothing is open. Raises Declined, JournalError, Interrupted.
+        """
+        if not self._world.store.read(self.identity).unsettled:
+            return
+        await self.open(stack)
+        nothing = AccountPlan(desired=self._desired, identity=self.identity, observed=None, observed_wall_ms=None)
+        await self._end(nothing, exit_code=self._exit_code(in_place=True))
+        self._journal = self._context = None
+
+    async def preview(self) -> AccountPlan:
+        """The plan that a person is asked about, made without the lock; from then on it is a ceiling.
+
+        Raises Declined, ReadFailed, Interrupted.
+        """
+        return await interruptible(self._world.stop, self._preview(), doing=f"planning {self._desired.name}")
+
+    async def _preview(self) -> AccountPlan:
+        world, facts, reached = self._world, self._facts, self._the_reached
+        if self._saved is not None:
+            plan = await self._reviewed(self._saved, world.store.read(self.identity))
+        else:
+            plan = self._approved = await planned_account(
+                world, self._desired, reached, plan_id=facts.plan_id, selection=facts.selection
+            )
+        self._plan = plan
+        return plan
 
     async def prepare(self) -> AccountPlan:
         """What is to be done: the reviewed plan if it still holds, else a new one.
@@ -104,16 +137,17 @@ class AccountRun:
     async def _prepare(self) -> AccountPlan:
         context = self._the_context
         if self._saved is not None:
-            self._plan = await self._reviewed(self._saved)
+            self._plan = await self._reviewed(self._saved, context.journal.state)
         else:
-            self._plan = await plan_to_send(
+            fresh = await plan_to_send(
                 self._world,
-                self._the_connection,
+                self._the_reached.connection,
                 context,
                 identity=self.identity,
                 plan_id=self._facts.plan_id,
                 selection=self._facts.selection,
             )
+            self._plan = fresh if self._approved is None else within(fresh, self._approved)
         if self._plan.observed is not None:
             context.observer.start_from(self._plan.observed)
         await context.journal.append(planned(self._facts, self._plan), durable=False)
@@ -155,19 +189,19 @@ class AccountRun:
 
     # Before the first call.
 
-    async def _reviewed(self, saved: AccountPlan) -> AccountPlan:
+    async def _reviewed(self, saved: AccountPlan, state: JournalState) -> AccountPlan:
         """The reviewed plan with a fresh look, once every reason to refuse it has been asked."""
         plan = self._facts.saved
         if plan is None:
             raise RuntimeError("a reviewed account without its plan")
-        check_usable(plan, used=self._the_context.journal.state.used_plans, now_ms=self._world.clock.wall_ms())
+        check_usable(plan, used=state.used_plans, now_ms=self._world.clock.wall_ms())
         self._state_file_checked = state_file_agrees(saved.desired)
         if not self._state_file_checked:
             where = saved.desired.path
             self._world.progress(f"{self._desired.name}: {where} is not here; applying the plan without comparing it")
         if saved.errors:
             return saved
-        look = await self._the_connection.writer.observe(declared_types(saved.desired))
+        look = await self._the_reached.connection.writer.observe(declared_types(saved.desired))
         check_mode(saved.desired, look)
         return replace(saved, identity=self.identity, observed=look, observed_wall_ms=self._world.clock.wall_ms())
 
@@ -175,23 +209,10 @@ class AccountRun:
         """A look that is young and has seen earlier calls, and no step stale; then the plan is used up."""
         context = self._the_context
         look = await first_look(context, steps)
-        stale = [reason for step in steps if (reason := self._stale(step, look)) is not None]
-        if stale:
-            raise Declined("stale", "checking the plan before the first call: " + "; ".join(stale) + "; plan again")
+        check_not_stale(context, steps, look)
         if self._facts.saved is not None:
             used = PlanUsed(plan_id=self._facts.saved.plan.plan_id, digest=self._facts.saved.digest)
             await context.journal.append(used, durable=True)
-
-    def _stale(self, step: Step, look: ObservedAccount) -> str | None:
-        if isinstance(step, SetMarginType):
-            if open_addresses(look, step.address.symbol):
-                return f"{step.address}: a position was opened since the plan"
-            return None
-        if step.address in look.unusable:
-            return None  # the step's own look decides, and costs no other step
-        target = self._the_context.targets[step.address]
-        fresh = fresh_move(target, step, look.positions.get(step.address), self._the_context.amount_step(step.asset))
-        return f"{step.address}: {fresh.reason}" if isinstance(fresh, Stale) else None
 
     # After the last call.
 
@@ -199,7 +220,8 @@ class AccountRun:
         context = self._the_context
         errors: tuple[PlanError, ...] = ()
         final = plan
-        if self._saved is not None and plan.observed is not None:
+        is_ceiling = self._saved is not None or self._approved is not None
+        if is_ceiling and plan.observed is not None:
             final, errors = as_seen(context, self._facts, plan, plan.observed)
             check_holds_changes(self._facts, plan, final)
         try:
@@ -216,16 +238,8 @@ class AccountRun:
         return replace(ended, converged=in_place and outside == 0, outside_differing=outside)
 
     def _exit_code(self, *, in_place: bool) -> int:
-        unsettled = self._the_context.journal.state.unsettled.values()
-        if self._world.stop.is_set():
-            return 130
-        if any(result.outcome is OutcomeKind.UNKNOWN for result in self._results):
-            return 5
-        if any(item.known in {None, IntentStatus.UNKNOWN} for item in unsettled):
-            return 5
-        if any(result.outcome in {OutcomeKind.REFUSED, OutcomeKind.ACCEPTED} for result in self._results):
-            return 3
-        return 0 if in_place else 3
+        stopped = self._world.stop.is_set()
+        return exit_code_of(self._the_context, self._results, stopped=stopped, in_place=in_place)
 
     async def _end(
         self,
@@ -273,10 +287,10 @@ class AccountRun:
         return None if reason is None else f"frozen: {reason}"
 
     @property
-    def _the_connection(self) -> Connection:
+    def _the_reached(self) -> Reached:
         if self._reached is None:
             raise RuntimeError("an account run was used before it was connected")
-        return self._reached.connection
+        return self._reached
 
     @property
     def _the_context(self) -> Context:

@@ -1,13 +1,14 @@
 """``reconcile apply``: make live as declared, account by account, each under its own lock from first look to last.
 
 Where nobody is asked, the accounts wait for each other only to learn that no two of them are the same account. Where
-a person is asked, all are planned first, their locks taken one after the other in the order of their identities, so
-that two runners cannot wait for each other.
+a person is asked, all are planned first, and no lock is held meanwhile: a question left open overnight keeps nobody
+out. After the yes the plan that was shown is a ceiling, checked again under the lock like a saved one.
 """
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 from reconcile.concurrency import gather_all
@@ -19,12 +20,16 @@ from reconcile.protocol.slots import SharedSlots
 from reconcile.usecases.account import Selection
 from reconcile.usecases.account_identity import ACCOUNTS_AT_ONCE, Roster
 from reconcile.usecases.account_run import AccountRun
+from reconcile.usecases.informing import Notifier
 from reconcile.usecases.plan import flat_overrides
 from reconcile.usecases.run_records import RunFacts
 from reconcile.usecases.world import World
 
 Confirm = Callable[[Plan], bool]
 """Shows a plan and asks; False ends every account without a change."""
+
+Show = Callable[[AccountPlan], None]
+"""Shows what is about to be sent to one account."""
 
 
 async def apply(
@@ -38,8 +43,11 @@ async def apply(
     confirm: Confirm | None,
     saved: SavedPlan | None = None,
     command: str = "apply",
+    show: Show | None = None,
 ) -> Result:
     """Apply all accounts. ``confirm`` None means approved already. ``saved`` is the reviewed plan to apply, if any.
+
+    ``show`` is given each account's plan just before its first request, where nobody was asked; it holds up nothing.
 
     Raises UsageError for a target or override that means nothing; what fails later stops only its own account.
     """
@@ -63,7 +71,7 @@ async def apply(
     started_ms = world.clock.wall_ms()
     runs = [AccountRun(world, account, facts) for account in in_force]
     if confirm is None:
-        results = await _independently(runs)
+        results = await _independently(runs, None if show is None else Notifier(show, doing="showing the plan"))
     else:
         results = await _asking(world, runs, facts, confirm, started_ms)
     return Result(
@@ -81,7 +89,7 @@ async def apply(
     )
 
 
-async def _independently(runs: Sequence[AccountRun]) -> list[AccountResult]:
+async def _independently(runs: Sequence[AccountRun], show: Show | None) -> list[AccountResult]:
     slots = asyncio.Semaphore(ACCOUNTS_AT_ONCE)
 
     async def one(run: AccountRun) -> AccountResult:
@@ -90,49 +98,67 @@ async def _independently(runs: Sequence[AccountRun]) -> list[AccountResult]:
                 with Containment(f"applying {run.name}", run.trace):
                     await run.connect()
                     await stack.enter_async_context(slots)
-                    await run.open(stack)
-                    plan = await run.prepare()
-                    return await run.execute(plan)
+                    return await _under_lock(run, stack, show)
             except ReconcileError as error:
                 return await run.failed(error)
 
     return await gather_all(one(run) for run in runs)
 
 
+async def _under_lock(run: AccountRun, stack: AsyncExitStack, show: Show | None = None) -> AccountResult:
+    """From the lock to the last look; what is planned now holds, or what a person approved where it still does."""
+    await run.open(stack)
+    plan = await run.prepare()
+    if show is not None and plan.steps:
+        show(plan)
+    return await run.execute(plan)
+
+
 async def _asking(
     world: World, runs: Sequence[AccountRun], facts: RunFacts, confirm: Confirm, started_ms: int
 ) -> list[AccountResult]:
+    """Plan all accounts and ask, holding no lock; after a yes each account's plan is checked again under its lock."""
     results: dict[AccountRun, AccountResult] = {}
     plans: dict[AccountRun, AccountPlan] = {}
+    slots = asyncio.Semaphore(ACCOUNTS_AT_ONCE)
 
-    async def attempt(run: AccountRun, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            with Containment(f"applying {run.name}", run.trace):
-                await work
-        except ReconcileError as error:
-            results[run] = await run.failed(error)
+    async def attempt(run: AccountRun, work: Callable[[AsyncExitStack], Coroutine[Any, Any, None]]) -> None:
+        async with slots, AsyncExitStack() as stack:
+            try:
+                with Containment(f"applying {run.name}", run.trace):
+                    await work(stack)
+            except ReconcileError as error:
+                results[run] = await run.failed(error)
 
-    async def prepare(run: AccountRun) -> None:
-        plans[run] = await run.prepare()
+    async def preview(run: AccountRun, stack: AsyncExitStack) -> None:
+        async with stack:
+            await run.settle_before_asking(stack)
+        plans[run] = await run.preview()
 
-    async def execute(run: AccountRun) -> None:
-        results[run] = await run.execute(plans[run])
+    async def execute(run: AccountRun, stack: AsyncExitStack) -> None:
+        results[run] = await _under_lock(run, stack)
 
     def going_on() -> list[AccountRun]:
         return [run for run in runs if run not in results]
 
-    async with AsyncExitStack() as stack:
-        await gather_all(attempt(run, run.connect()) for run in runs)
-        for run in sorted(going_on(), key=lambda run: run.identity):
-            await attempt(run, run.open(stack))
-        await gather_all(attempt(run, prepare(run)) for run in going_on())
-        shown = tuple(plans[run] if run in plans else results[run].plan for run in runs)
-        if any(plan.steps for plan in plans.values()):
-            refused = _refused(world, confirm, _plan(world, facts, shown, started_ms))
-            if refused is not None:
-                results.update({run: await run.failed(refused) for run in going_on()})
-        await gather_all(attempt(run, execute(run)) for run in going_on())
+    await gather_all(_connected(run, results) for run in runs)
+    await gather_all(attempt(run, partial(preview, run)) for run in going_on())
+    shown = tuple(plans[run] if run in plans else results[run].plan for run in runs)
+    if any(plan.steps for plan in plans.values()):
+        refused = _refused(world, confirm, _plan(world, facts, shown, started_ms))
+        if refused is not None:
+            results.update({run: await run.failed(refused) for run in going_on()})
+    await gather_all(attempt(run, partial(execute, run)) for run in going_on())
     return [results[run] for run in runs]
+
+
+async def _connected(run: AccountRun, results: dict[AccountRun, AccountResult]) -> None:
+    """Connect, without a slot: accounts wait for each other here, to learn that no two of them are the same."""
+    try:
+        with Containment(f"applying {run.name}", run.trace):
+            await run.connect()
+    except ReconcileError as error:
+        results[run] = await run.failed(error)
 
 
 def _refused(world: World, confirm: Confirm, plan: Plan) -> ReconcileError | None:

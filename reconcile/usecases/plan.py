@@ -33,7 +33,7 @@ async def plan(
     async def planned(desired: DesiredAccount) -> AccountPlan:
         reached = await roster.join(desired, lambda: reach(world, desired, read_only=True))
         async with slots:
-            return await _planned(world, desired, reached, plan_id=plan_id, selection=selection)
+            return await planned_account(world, desired, reached, plan_id=plan_id, selection=selection)
 
     async def one(desired: DesiredAccount) -> AccountPlan:
         try:
@@ -65,9 +65,10 @@ def flat_overrides(overrides: Mapping[str, Mapping[str, str]], accounts: Sequenc
     }
 
 
-async def _planned(
+async def planned_account(
     world: World, desired: DesiredAccount, reached: Reached, *, plan_id: str, selection: Selection
 ) -> AccountPlan:
+    """One account's plan, made without its lock, each change with its reason. Raises ReadFailed, JournalError."""
     state = world.store.read(reached.account.journal)
     made = await plan_account(
         world,

@@ -5,10 +5,13 @@ not, finding everything in place costs one grace.
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
+from reconcile.errors import Declined
 from reconcile.exchanges.base import open_addresses
 from reconcile.model.account import Address, ObservedAccount
-from reconcile.model.plan import AccountPlan, MoveMargin, Step
+from reconcile.model.plan import AccountPlan, MoveMargin, SetMarginType, Step
+from reconcile.planning.diff import Stale, fresh_move
 from reconcile.protocol.context import Context
 from reconcile.protocol.freshness import shares_symbol
 from reconcile.protocol.lateness import LONG_AFTER_GRACES, MAX_READ_AGE_MS
@@ -47,6 +50,16 @@ async def plan_to_send(
             return plan
 
 
+def within(fresh: AccountPlan, approved: AccountPlan) -> AccountPlan:
+    """The plan that a person approved, resting on a later look; the later plan where that is refused.
+
+    Nothing is sent that was not shown: what changed since is stale, or is left to the next apply.
+    """
+    if fresh.errors:
+        return fresh
+    return replace(approved, identity=fresh.identity, observed=fresh.observed, observed_wall_ms=fresh.observed_wall_ms)
+
+
 async def first_look(context: Context, steps: Sequence[Step]) -> ObservedAccount:
     """A young look to send these steps on, once fence and ledger were asked. Raises ReadFailed, Interrupted."""
     moves = [step.address for step in steps if isinstance(step, MoveMargin)]
@@ -62,6 +75,25 @@ async def first_look(context: Context, steps: Sequence[Step]) -> ObservedAccount
         await context.pause(context.writer.time.wait_ms(unseen))
         after = unseen
     return look  # each step asks again, and none is sent on a look that is in doubt still
+
+
+def check_not_stale(context: Context, steps: Sequence[Step], look: ObservedAccount) -> None:
+    """Raise Declined where one of the steps does not fit what this look shows; nothing of the account is sent then."""
+    stale = [reason for step in steps if (reason := _stale(context, step, look)) is not None]
+    if stale:
+        raise Declined("stale", "checking the plan before the first call: " + "; ".join(stale) + "; plan again")
+
+
+def _stale(context: Context, step: Step, look: ObservedAccount) -> str | None:
+    if isinstance(step, SetMarginType):
+        if open_addresses(look, step.address.symbol):
+            return f"{step.address}: a position was opened since the plan"
+        return None
+    if step.address in look.unusable:
+        return None  # the step's own look decides, and costs no other step
+    target = context.targets[step.address]
+    fresh = fresh_move(target, step, look.positions.get(step.address), context.amount_step(step.asset))
+    return f"{step.address}: {fresh.reason}" if isinstance(fresh, Stale) else None
 
 
 def _fence_ms(context: Context, steps: Sequence[Step]) -> int:

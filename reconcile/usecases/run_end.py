@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from reconcile.errors import Declined
+from reconcile.journal.records import IntentStatus
 from reconcile.model.account import ObservedAccount
-from reconcile.model.plan import AccountPlan, Entry, PlanError, Status
+from reconcile.model.plan import AccountPlan, Entry, OutcomeKind, PlanError, Status, StepResult
 from reconcile.planning import order
 from reconcile.protocol.context import Context
 from reconcile.usecases.account import held_addresses
@@ -45,15 +46,28 @@ def differing_outside(context: Context, facts: RunFacts, plan: AccountPlan, look
     return sum(1 for entry in left_out if entry.status in NOT_IN_PLACE - {Status.WAITING})
 
 
+def exit_code_of(context: Context, results: Sequence[StepResult], *, stopped: bool, in_place: bool) -> int:
+    """What the account's run ends with; ``in_place`` is whether everything in the scope is as declared."""
+    outcomes = {result.outcome for result in results}
+    unsettled = context.journal.state.unsettled.values()
+    if stopped:
+        return 130
+    if OutcomeKind.UNKNOWN in outcomes or any(item.known in {None, IntentStatus.UNKNOWN} for item in unsettled):
+        return 5
+    if outcomes & {OutcomeKind.REFUSED, OutcomeKind.ACCEPTED}:
+        return 3
+    return 0 if in_place else 3
+
+
 def check_holds_changes(facts: RunFacts, plan: AccountPlan, seen: AccountPlan) -> None:
-    """Raise Declined where a saved plan has nothing to send and live has moved away from it since."""
-    if facts.saved is None or plan.order or plan.errors:
+    """Raise Declined where a plan that is a ceiling has nothing to send and live has moved away from it since."""
+    if plan.order or plan.errors:
         return
     moved = [str(entry.address) for entry in seen.entries if entry.status is Status.CHANGE]
     if moved:
         raise Declined(
             "stale",
-            f"applying plan {facts.saved.plan.plan_id}: this plan holds no changes; live has moved "
+            f"applying plan {facts.plan_id}: this plan holds no changes; live has moved "
             f"({', '.join(moved[:5])}{f' and {len(moved) - 5} more' if len(moved) > 5 else ''}): plan again",
         )
 

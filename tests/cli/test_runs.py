@@ -290,3 +290,24 @@ def test_a_signal_ends_a_reading_command_at_once(tmp_path: Path) -> None:
             out, _ = child.communicate(timeout=3)
     assert child.returncode == 130
     assert json.loads(out)["exit_code"] == 130
+
+
+def test_an_unattended_apply_shows_what_it_is_about_to_send(tmp_path: Path) -> None:
+    ended = run(tmp_path, "apply", DEMO, "--auto-approve")
+    assert ended.out.startswith(
+        "sending to demo: Binance USD-M SANDBOX: 3 requests, +1500 −500 USDT\n  + BTCUSDT.long "
+    )
+    again = run(tmp_path, "apply", DEMO, "--auto-approve")
+    assert "sending" not in again.out
+
+
+def test_beside_a_document_what_is_sent_is_shown_on_stderr(tmp_path: Path) -> None:
+    ended = run(tmp_path, "apply", DEMO, "--auto-approve", "--format", "json")
+    assert ended.json["exit_code"] == 0
+    assert ended.err.startswith("sending to demo: Binance USD-M SANDBOX: 3 requests, +1500 −500 USDT\n")
+
+
+def test_what_was_typed_before_the_question_is_no_answer(tmp_path: Path) -> None:
+    ended = at_terminal(tmp_path, "apply", DEMO, typed=b"no\n", ahead=b"yes\n")
+    assert (ended.code, books(tmp_path)) == (4, BEFORE)
+    assert "Cancelled: nothing was sent." in ended.out

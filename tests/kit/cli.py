@@ -77,9 +77,12 @@ def process(
     return Ended(code=done.returncode, out=done.stdout, err=done.stderr)
 
 
-def at_terminal(home: Path, *words: str, typed: bytes, env: Mapping[str, str] | None = None) -> Ended:
-    """A command whose stdin, stdout and stderr are one terminal; ``typed`` is sent when it asks."""
+def at_terminal(
+    home: Path, *words: str, typed: bytes, ahead: bytes = b"", env: Mapping[str, str] | None = None
+) -> Ended:
+    """A command whose stdin, stdout and stderr are one terminal; ``typed`` is sent when it asks, ``ahead`` before."""
     ours, theirs = pty.openpty()
+    os.write(ours, ahead)
     child = subprocess.Popen(
         [sys.executable, "-c", _AT_TERMINAL, *words],
         env=environment(home, {"TERM": "xterm", **(env or {})}),

@@ -56,7 +56,7 @@ RECORDED: Mapping[str, tuple[bool, str, str]] = {
     "unmanaged positions refused": (False, "refused", "unmanaged"),
     "frozen": (True, "refused", "frozen"),
     "position mode differs": (False, "refused", "position_mode"),
-    "not confirmed": (False, "refused", "not_confirmed"),
+    "not confirmed": (True, "refused", "not_confirmed"),
     "lock not free in time": (True, "refused", "lock"),
     "resolve before the fence": (True, "refused", "fence"),
     "outcome unknown": (False, "done", ""),
