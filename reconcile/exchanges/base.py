@@ -133,7 +133,8 @@ class CodeClass(StrEnum):
 class Code:
     """One row of an adapter's table of codes: what it means in our words, what it proves, and where that is from.
 
-    ``call`` names the one call the row is about; None: every call, reads included.
+    ``call`` names the one call the row is about; None: every call, reads included. ``advice`` is what to do about it
+    where its class does not say that.
     """
 
     code: str
@@ -141,6 +142,7 @@ class Code:
     proves: CodeClass
     source: str
     call: str | None = None
+    advice: str = ""
 
 
 def lane_of(traits: Traits, address: Address) -> str:

@@ -1,5 +1,6 @@
 """What a case's ``then`` asks for: a command on a fresh exchange, and what must be so afterwards."""
 
+import json
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -14,9 +15,11 @@ from reconcile.exchanges.http.limits import Limits
 from reconcile.exchanges.registry import connect
 from reconcile.journal.identity import identity
 from reconcile.model.account import DesiredAccount
-from reconcile.model.plan import Entry, MoveMargin
+from reconcile.model.plan import Entry, MoveMargin, OutcomeKind
 from reconcile.money import plain
 from reconcile.planning import order as planner
+from reconcile.sandbox.faults import Fault
+from reconcile.sandbox.http import Answer
 from reconcile.statefile import writing
 from reconcile.usecases import apply as applying
 from reconcile.usecases import drift as drifting
@@ -25,6 +28,7 @@ from reconcile.usecases import plan as planning
 from reconcile.usecases.watch.loop import Settings, Watch
 from reconcile.usecases.world import Connection, World
 from tests.cases.exchange import CaseExchange
+from tests.conformance.stage import Names, Virtual, declare
 from tests.kit.scene import HOUR_MS, Scene
 from tests.simulation.world import declared
 
@@ -112,6 +116,21 @@ async def apply(bench: Bench, act: Mapping[str, Any]) -> None:
     assert result.exit_code == act["exit"], told
 
 
+def refusal(case: Mapping[str, Any], act: Mapping[str, Any]) -> None:
+    """``apply`` where a margin call is answered as the case says: nothing moves, no fence is waited for, one call."""
+    told = case["input"]["answers"][act["answer"]]
+    reply = Answer(status=told["status"], headers={}, body=json.dumps(told["body"]).encode())
+    names = Names(case["exchange"], "hedge")
+    stage = Virtual(names, (Fault(arrives_ms=(), reply=reply),))
+    result = stage.play(stage.apply(declare(names, {names.first: "500"})))
+    (step,) = result.accounts[0].steps
+    assert (result.exit_code, step.outcome, stage.script.writes) == (3, OutcomeKind.REFUSED, 1)
+    assert stage.books.effects == []
+    assert stage.loop.now_ms() < 3_000
+    for words in act["says"]:
+        assert words in step.detail
+
+
 async def import_(bench: Bench, act: Mapping[str, Any]) -> None:
     """``import``: the margins it declares and what its notes say; planning the written file shows no changes."""
     exchange = bench.case["exchange"]
@@ -156,8 +175,13 @@ async def watch(bench: Bench, act: Mapping[str, Any]) -> None:
 COMMANDS = {"plan": plan, "apply": apply, "import": import_, "drift": drift, "watch": watch}
 
 
-def run(bench: Bench, act: Mapping[str, Any]) -> None:
+def run(case: Mapping[str, Any], act: Mapping[str, Any], state_file: Path) -> None:
     """Let it happen, to its end, in virtual time."""
+    if act["command"] == "refusal":
+        refusal(case, act)
+        return
+    state_file.write_text((case["input"].get("state_file") or "").replace("@endpoint", URL))
+    bench = Bench(case, state_file)
     work: Coroutine[Any, Any, None] = COMMANDS[act["command"]](bench, act)
     bench.scene.play(work)
 

@@ -16,7 +16,7 @@ import re
 from collections.abc import Mapping
 
 from reconcile.exchanges.base import Code, CodeClass
-from reconcile.exchanges.http.answers import Envelope, ResponseFormat, retry_after_header_ms, table
+from reconcile.exchanges.http.answers import Envelope, ResponseFormat, of_other_calls, retry_after_header_ms, table
 from reconcile.money import whole
 
 MARGIN = "positionMargin"
@@ -25,8 +25,13 @@ _MINUTE_MS = 60_000
 _BANNED_UNTIL = re.compile(r"until ([0-9]{13})(?![0-9])")
 
 
-def _code(code: int, meaning: str, proves: CodeClass, source: str = "docs", call: str | None = None) -> Code:
-    return Code(code=str(code), meaning=meaning, proves=proves, source=source, call=call)
+ENVIRONMENT = 'a key of the testnet needs endpoint = "testnet" under [account], a live key endpoint = "live"'
+
+
+def _code(
+    code: int, meaning: str, proves: CodeClass, source: str = "docs", call: str | None = None, *, advice: str = ""
+) -> Code:
+    return Code(code=str(code), meaning=meaning, proves=proves, source=source, call=call, advice=advice)
 
 
 def _codes(numbers: tuple[int, ...], meaning: str, proves: CodeClass, source: str = "docs") -> tuple[Code, ...]:
@@ -57,6 +62,7 @@ CODES: tuple[Code, ...] = (
     *_codes((-4167, -4169, -4170, -4171, -4172), "multi-assets mode cannot be switched", CodeClass.DOUBT),
     _code(-4131, "price filter of a market order", CodeClass.DOUBT, "docs, orders only"),
     _code(-4161, "no lower leverage with an isolated position", CodeClass.DOUBT, "docs, leverage only"),
+    _code(-4189, "only orders that reduce are open to this account", CodeClass.DOUBT, "docs, orders only"),
     _code(-4531, "the position mode cannot be synchronised", CodeClass.DOUBT, "log 2026-05-11, position mode only"),
     # the exchange itself
     _code(-1000, "an unknown error while processing", CodeClass.DOUBT),
@@ -72,6 +78,26 @@ CODES: tuple[Code, ...] = (
     _code(-1022, "the signature is wrong", CodeClass.PERMISSION),
     _code(-1002, "not authorised", CodeClass.PERMISSION),
     _code(-1099, "not found, or not authorised", CodeClass.PERMISSION),
+    _code(-1011, "this IP address may not use the route", CodeClass.PERMISSION),
+    _code(
+        -2008,
+        "the API key is not known here: often a key of the other environment (live or testnet)",
+        CodeClass.PERMISSION,
+        "python-binance#1155, ccxt#29099; in no table",
+        advice=ENVIRONMENT,
+    ),
+    _code(
+        -4408,
+        "reduce-only for this account by regulation: a person must switch its trading mode",
+        CodeClass.PERMISSION,
+        "tiagosiebler/binance, seen on orders; in no table",
+    ),
+    _code(
+        -4411,
+        "the agreement for these perpetuals is not signed: a person must sign it",
+        CodeClass.PERMISSION,
+        "freqtrade#12900, seen on orders; in no table",
+    ),
     _code(-2014, "the format of the API key is wrong", CodeClass.PERMISSION),
     _code(-2015, "the API key, its IP address or its permissions", CodeClass.PERMISSION, "docs; ccxt#6699"),
     _code(-2017, "the API keys are locked", CodeClass.PERMISSION),
@@ -79,12 +105,26 @@ CODES: tuple[Code, ...] = (
     _code(-4109, "the account is archived", CodeClass.PERMISSION),
     _code(-4192, "in a cooling-off period", CodeClass.PERMISSION),
     _code(-4402, "not available in this region", CodeClass.PERMISSION),
-    _code(0, "not available from this location", CodeClass.PERMISSION, "ccxt#16044"),
+    _code(
+        0,
+        "not available from this location",
+        CodeClass.PERMISSION,
+        "ccxt#16044",
+        advice="run reconcile from a place that Binance serves",
+    ),
     # what we sent
     *_codes((-1100, -1101, -1102, -1103, -1104, -1105, -1106), "a parameter is malformed", CodeClass.REQUEST),
     _code(-1111, "too many decimals", CodeClass.REQUEST),
     *_codes((-1128, -1130), "parameters that do not go together", CodeClass.REQUEST),
     _code(-1121, "an unknown symbol", CodeClass.REQUEST),
+    _code(-1020, "the operation is not supported", CodeClass.REQUEST),
+    _code(-1108, "the asset is invalid", CodeClass.REQUEST),
+    _code(-1109, "the account is invalid", CodeClass.PERMISSION),
+    _code(-1110, "the symbol type is invalid", CodeClass.REQUEST),
+    _code(-1023, "the start of the time window is after its end", CodeClass.REQUEST),
+    _code(-1127, "the time window is too long", CodeClass.REQUEST),
+    _code(-4027, "the account type is invalid", CodeClass.PERMISSION),
+    _code(-4044, "the balance type is invalid", CodeClass.REQUEST),
     _code(-1122, "the symbol's status does not allow it", CodeClass.STATE),
     _code(-4141, "the symbol is closed", CodeClass.STATE),
     _code(-4144, "an unknown pair", CodeClass.REQUEST),
@@ -136,7 +176,11 @@ READ = ResponseFormat(
 )
 WRITE: Mapping[str, ResponseFormat] = {
     call: ResponseFormat(
-        title="Binance", envelope=_write_envelope, codes=table(CODES, call), retry_after_ms=_retry_after_ms
+        title="Binance",
+        envelope=_write_envelope,
+        codes=table(CODES, call),
+        others=of_other_calls(CODES, {None, call}),
+        retry_after_ms=_retry_after_ms,
     )
     for call in (MARGIN, TYPE)
 }

@@ -1,12 +1,14 @@
 """Every Bitget code we know: what it means, what it proves about a write, where that is from.
 
+The module is long because it is one table.
+
 A code that is missing proves nothing. No Bitget document says of any code that the request may have run, so doubt is
 our decision wherever the words do not exclude it: timeouts, system errors, transfers under way. The same holds where
 the only way to tell is to read afterwards (expired in the engine, lost against a concurrent operation): looking is
 what doubt does.
 
-One row needs more than the number: ``40808`` is a rejected parameter when its text names one, and a failure inside a
-release window otherwise (``names_a_parameter``). Rows marked unified are from the unified account's tables, as
+Two rows need more than the number: ``40808`` and ``01001`` are a rejected parameter when their text names one, and a
+failure of the exchange otherwise (``names_a_parameter``). Rows marked unified are from the unified account's tables, as
 classic paths seem to share them; a code of which we only know the meaning under ``/api/v3`` is doubt.
 """
 
@@ -17,14 +19,14 @@ from reconcile.exchanges.base import Code, CodeClass
 
 SET_LEVERAGE = "set-leverage"
 CLASSIC = "Bitget API doc, classic contract REST error codes"
+CLASSIC_2025 = "Bitget API doc, classic contract REST error codes of 2025-08"
 UNIFIED = "Bitget API doc, unified account error codes"
 CHANGES = "Bitget API doc, change log and FAQ"
 BITGET_NET = "Bitget.Net error table"
 CCXT = "ccxt bitget error table"
 
-TWO_FACED = "40808"
-GENERATION = frozenset({"40085", "40128", "25245"})
-"""The account is of another generation than the path (classic or unified)."""
+TWO_FACED = frozenset({"40808", "01001"})
+"""Codes of which the text decides: a parameter that did not pass its check, or a failure of the exchange."""
 
 _NAMES_A_PARAMETER = re.compile(
     r"\b(symbol|product ?type|margin ?coin|margin ?mode|hold ?side|amount|size|(check(bd)?)?scale)\b", re.IGNORECASE
@@ -35,9 +37,22 @@ def _group(
     proves: CodeClass, meanings: Mapping[str, str], *, source: str = CLASSIC, call: str | None = None
 ) -> tuple[Code, ...]:
     return tuple(
-        Code(code=code, meaning=text, proves=proves, source=source, call=call) for code, text in meanings.items()
+        Code(code=code, meaning=text, proves=proves, source=source, call=call, advice=ADVICE.get(code, ""))
+        for code, text in meanings.items()
     )
 
+
+_CLASSIC_ONLY = (
+    "this is a unified account, and only classic Bitget accounts are managed: use a classic account or sub-account, "
+    "or switch the parent account back"
+)
+ADVICE: Mapping[str, str] = {
+    "40085": _CLASSIC_ONLY,
+    "40099": 'a demo key needs endpoint = "testnet" under [account], a live key endpoint = "live"',
+    "40128": _CLASSIC_ONLY,
+    "25245": _CLASSIC_ONLY,
+}
+"""What to do about a code where its class does not say that."""
 
 CODES: tuple[Code, ...] = (
     *_group(
@@ -79,6 +94,14 @@ CODES: tuple[Code, ...] = (
             "45043": "settlement or maintenance is under way",
         },
     ),
+    *_group(
+        CodeClass.LATER,
+        {
+            "40308": "the contract is under temporary maintenance",
+            "40795": "suspended for settlement or maintenance",
+        },
+        source=CLASSIC_2025,
+    ),
     *_group(CodeClass.LATER, {"41114": "the symbol is under maintenance"}, source=BITGET_NET),
     *_group(
         CodeClass.LATER,
@@ -98,7 +121,8 @@ CODES: tuple[Code, ...] = (
             "40079": "a receive window above its limit (orders); a read must tell",
             "40725": "a service behind the gateway answered with an error",
             "40782": "an error within a transfer",
-            TWO_FACED: "a parameter did not pass its check, or a failure inside a release window: the text decides",
+            "01001": "a value must be above 0, or a system error: the text decides",
+            "40808": "a parameter did not pass its check, or a failure inside a release window: the text decides",
             "40908": "lost against a concurrent operation; a read must tell",
             "40909": "a transfer is under way",
             "40910": "the operation timed out",
@@ -133,12 +157,14 @@ CODES: tuple[Code, ...] = (
             "40802": "the position is zero, so its margin cannot be moved",
             "40838": "there is no position to set auto margin for",
             "40839": "auto margin is suspended for the contract",
+            "40847": "the operation is not possible",
             "40845": "the contract was removed",
             "40872": "positions, orders or plan orders must go first",
             "40874": "auto margin cannot be set in crossed mode",
             "40875": "margin cannot be moved in crossed mode",
             "40920": "a position or order exists, the position mode cannot change",
             "43043": "there is no position",
+            "43075": "the position mode does not match (one-way against hedge)",
             "45098": "the mode of symbol or assets does not permit this margin mode",
             "45099": "the mode of symbol or assets does not permit this margin mode",
             "45100": "the mode of symbol or assets does not permit this margin mode",
@@ -146,6 +172,23 @@ CODES: tuple[Code, ...] = (
             "45102": "auto margin cannot be set in crossed mode",
             "45117": "a position or order exists, the margin mode cannot change",
         },
+    ),
+    *_group(
+        CodeClass.STATE,
+        {
+            "40726": "auto margin cannot be set in crossed mode",
+            "40727": "margin cannot be moved in crossed mode",
+            "40884": "a one-way position does not permit isolated margin",
+            "40885": "isolated margin does not permit one-way mode",
+            "40886": "auto margin cannot be set in crossed mode",
+        },
+        source=CLASSIC_2025,
+    ),
+    *_group(
+        CodeClass.FUNDS,
+        {"40803": "a wrong additional amount for the lower leverage"},
+        source=CLASSIC_2025,
+        call=SET_LEVERAGE,
     ),
     *_group(CodeClass.STATE, {"40709": "there is no position to set auto margin for"}, source=BITGET_NET),
     *_group(CodeClass.STATE, {"41113": "the symbol is offline"}, source=BITGET_NET),
@@ -192,6 +235,15 @@ CODES: tuple[Code, ...] = (
         CodeClass.REQUEST,
         {
             "00001": "the time range of a query is too long",
+            "01002": "more decimals than the value may have",
+            "20001": "the start of a query is after its end",
+            "40064": "a parameter did not pass its check",
+            "40705": "the time range of a query is wrong",
+            "40707": "the time range of a query is too long",
+            "40806": "the currency is not supported",
+            "40822": "there is no configuration of the contract",
+            "43048": "the symbol is empty",
+            "43049": "the margin coin is not allowed",
             "40007": "the content type is not JSON",
             "40017": "a parameter did not pass its check",
             "40019": "a parameter is empty",
@@ -221,6 +273,16 @@ CODES: tuple[Code, ...] = (
             "400171": "a parameter did not pass its check",
             "400172": "a parameter did not pass its check",
         },
+    ),
+    *_group(
+        CodeClass.REQUEST,
+        {
+            "00171": "a parameter did not pass its check (400171 in the newer table)",
+            "00172": "a parameter did not pass its check (400172 in the newer table)",
+            "41002": "a parameter is wrong",
+            "43058": "a parameter is wrong",
+        },
+        source=CLASSIC_2025,
     ),
     *_group(CodeClass.REQUEST, {"30032": "the first API generation is switched off"}, source=CHANGES),
     *_group(
@@ -262,6 +324,9 @@ CODES: tuple[Code, ...] = (
             "40037": "the key does not exist",
             "40038": "the key is not for this IP address",
             "40041": "the user's key does not exist",
+            "40061": "the sub-account has no access",
+            "40807": "the account does not exist",
+            "45019": "the account does not exist",
             "40068": "access of sub-accounts is disabled",
             "40103": "not available where this IP address is",
             "40104": "not available where this IP address is",
@@ -273,6 +338,16 @@ CODES: tuple[Code, ...] = (
             "40916": "futures are restricted for this account",
             "40919": "the function is not open yet; not a word for already so",
         },
+    ),
+    *_group(
+        CodeClass.PERMISSION,
+        {"40772": "the account does not exist", "41001": "the account does not exist"},
+        source=CLASSIC_2025,
+    ),
+    *_group(
+        CodeClass.PERMISSION,
+        {"40099": "the key belongs to the other environment (demo or live)"},
+        source="ccxt/ccxt#25502, #25004, #26125; in no table",
     ),
     *_group(CodeClass.PERMISSION, {"40085": "a unified account, which does not answer classic paths"}, source=CHANGES),
     *_group(
@@ -288,11 +363,19 @@ CODES: tuple[Code, ...] = (
 
 
 def names_a_parameter(message: str) -> bool:
-    """Whether the text of a ``40808`` is about a parameter, and not about a failure inside a release window."""
+    """Whether the text of a two-faced code is about a parameter, and not about a failure inside a release window."""
     return _NAMES_A_PARAMETER.search(message) is not None
 
 
-REJECTED_PARAMETER = Code(
-    code=TWO_FACED, meaning="a parameter did not pass its check", proves=CodeClass.REQUEST, source=CHANGES
-)
-"""The other face of ``40808``."""
+def parameter_face(code: str) -> str:
+    """How the table names a two-faced code whose text names a parameter."""
+    return f"{code}/parameter"
+
+
+REJECTED_PARAMETERS: Mapping[str, Code] = {
+    parameter_face(code): Code(
+        code=code, meaning="a parameter did not pass its check", proves=CodeClass.REQUEST, source=CHANGES
+    )
+    for code in sorted(TWO_FACED)
+}
+"""The other face of these codes."""

@@ -11,10 +11,22 @@ from dataclasses import replace
 from types import MappingProxyType
 from urllib.parse import urlencode
 
-from reconcile.errors import ReadFailed
 from reconcile.exchanges.bitget import signing
-from reconcile.exchanges.bitget.codes import CODES, GENERATION, REJECTED_PARAMETER, TWO_FACED, names_a_parameter
-from reconcile.exchanges.http.answers import Envelope, ResponseFormat, read_answer, retry_after_header_ms, table
+from reconcile.exchanges.bitget.codes import (
+    CODES,
+    REJECTED_PARAMETERS,
+    TWO_FACED,
+    names_a_parameter,
+    parameter_face,
+)
+from reconcile.exchanges.http.answers import (
+    Envelope,
+    ResponseFormat,
+    of_other_calls,
+    read_answer,
+    retry_after_header_ms,
+    table,
+)
 from reconcile.exchanges.http.limits import Charge, CountedBy, Limit
 from reconcile.exchanges.http.rows import Row
 from reconcile.exchanges.http.transport import Charges, Params, Setup
@@ -74,7 +86,7 @@ def envelope(_status: int, value: object) -> Envelope | None:
 
 
 def _face(code: str, message: str) -> str:
-    return f"{code}/parameter" if code == TWO_FACED and names_a_parameter(message) else code
+    return parameter_face(code) if code in TWO_FACED and names_a_parameter(message) else code
 
 
 def _writing(fits: Callable[[object], bool]) -> ResponseFormat:
@@ -88,7 +100,8 @@ def _writing(fits: Callable[[object], bool]) -> ResponseFormat:
 READING = ResponseFormat(
     title="Bitget",
     envelope=envelope,
-    codes={**table(CODES, None), f"{TWO_FACED}/parameter": REJECTED_PARAMETER},
+    codes={**table(CODES, None), **REJECTED_PARAMETERS},
+    others=of_other_calls(CODES, {None}),
     retry_after_ms=lambda headers, _message, _now_ms: retry_after_header_ms(headers),
 )
 WRITING: Mapping[str, ResponseFormat] = MappingProxyType(
@@ -128,18 +141,7 @@ class BitgetDialect:
 
     def read(self, what: str, response: HttpResponse, *, now_ms: int | None) -> object:
         """The payload; raises ReadFailed."""
-        try:
-            return read_answer(what, response, READING, now_ms=now_ms)
-        except ReadFailed as error:
-            if error.code not in GENERATION:
-                raise
-            raise ReadFailed(
-                f"{what}: this is a unified account, and only classic Bitget accounts are managed ({error.code}); "
-                "use a classic account or sub-account",
-                again=False,
-                code=error.code,
-                kind=error.kind,
-            ) from error
+        return read_answer(what, response, READING, now_ms=now_ms)
 
     def served_ms(self, payload: object) -> int:
         """The time in the answer of ``time_path``."""

@@ -9,8 +9,8 @@ refusal; everything else is doubt. Messages never carry headers, URLs, keys or a
 """
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from reconcile.errors import InDoubt, ReadFailed, RefusalKind, Refused
@@ -35,6 +35,21 @@ _ADVICE = {
 }
 
 
+_BY_STATUS = {
+    403: "a firewall on the way or in front of the exchange refused the request: wait some minutes, then check the "
+    "address that you call from",
+    404: "the exchange does not have this path: check the endpoint, or update reconcile",
+    407: "the proxy wants a user and a password: check the proxy variables",
+    451: "the exchange does not serve the place that you call from: run reconcile where it does",
+}
+"""What to do about an answer that is not the exchange's own, by HTTP status."""
+
+
+def of_other_calls(codes: tuple[Code, ...], calls: Collection[str | None]) -> Mapping[str, Code]:
+    """The codes that are documented for calls other than these."""
+    return {code.code: code for code in codes if code.call not in calls}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
     """What a well-formed answer says; ``code`` is None where a success carries none, ``payload`` what a read is for."""
@@ -51,12 +66,14 @@ class ResponseFormat:
 
     ``envelope`` reads (HTTP status, parsed body) and returns None when the body is not of the documented shape;
     ``retry_after_ms`` reads (headers, message, exchange time or None) and returns None when nothing was asked for.
+    ``others`` are the codes that are documented for other calls only.
     """
 
     title: str
     envelope: Callable[[int, object], Envelope | None]
     codes: Mapping[str, Code]
     retry_after_ms: Callable[[Mapping[str, str], str, int | None], int | None]
+    others: Mapping[str, Code] = field(default_factory=dict)
 
 
 def read_answer(
@@ -77,8 +94,7 @@ def read_answer(
     proves = CodeClass.DOUBT if code is None else code.proves
     throttled = proves is CodeClass.THROTTLE or response.status in {418, 429}
     raise ReadFailed(
-        f"{what}: {manners.title} answers {_quote(said, code)} (HTTP {response.status}); "
-        f"{_ADVICE.get(proves, 'see the message')}",
+        f"{what}: {manners.title} answers {_quote(said, code)} (HTTP {response.status}); {_advice(manners, code)}",
         again=throttled or proves in _AGAIN or response.status >= 500,
         code=said.code,
         retry_after_ms=manners.retry_after_ms(response.headers, said.message, now_ms) if throttled else None,
@@ -103,7 +119,7 @@ def write_answer(what: str, response: HttpResponse, manners: ResponseFormat, *, 
         return Accepted(note=clean(said.message) if told is None else f"{told} {clean(said.message)}".strip())
     code = manners.codes.get(told or "")
     if code is None:
-        raise InDoubt(f"{what}: {_quote(said, None)} is not a documented answer to this call", code=told)
+        raise InDoubt(f"{what}: {_unknown(said, manners)}", code=told)
     if code.proves is CodeClass.ALREADY:
         return Accepted(note=_quote(said, code))
     kind = _kind(code.proves)
@@ -111,7 +127,7 @@ def write_answer(what: str, response: HttpResponse, manners: ResponseFormat, *, 
         raise InDoubt(f"{what}: {_quote(said, code)}", code=told)
     throttled = kind is RefusalKind.THROTTLE
     raise Refused(
-        f"{what}: {manners.title} refuses: {_quote(said, code)}",
+        f"{what}: {manners.title} refuses: {_quote(said, code)}{f'; {code.advice}' if code.advice else ''}",
         kind=kind,
         code=code.code,
         retry_after_ms=manners.retry_after_ms(response.headers, said.message, now_ms) if throttled else None,
@@ -160,6 +176,21 @@ def _quote(said: Envelope, code: Code | None) -> str:
     return f"{said.code}{meaning}: {clean(said.message)}"
 
 
+def _advice(manners: ResponseFormat, code: Code | None) -> str:
+    """What to do about a failed read."""
+    if code is None:
+        return f"reconcile's table does not have this code; look it up in the documentation of {manners.title}"
+    return code.advice or _ADVICE.get(code.proves, "see the message")
+
+
+def _unknown(said: Envelope, manners: ResponseFormat) -> str:
+    """Why a code proves nothing about a write."""
+    other = manners.others.get(said.code or "")
+    if other is not None:
+        return f"{_quote(said, other)} is documented for other calls only, and proves nothing about this one"
+    return f"{_quote(said, None)}: reconcile's table does not have this code, so it proves nothing"
+
+
 def _unusable(
     what: str, response: HttpResponse, manners: ResponseFormat, *, is_json: bool, now_ms: int | None
 ) -> ReadFailed:
@@ -174,7 +205,7 @@ def _unusable(
     else:
         problem = "the answer is not JSON"
     throttled = status in {418, 429}
-    advice = "check the endpoint, and any proxy or firewall on the way"
+    advice = _BY_STATUS.get(status, "check the endpoint, and any proxy or firewall on the way")
     return ReadFailed(
         f"{what}: {problem} (HTTP {status}); {'wait, then try again' if status >= 500 or throttled else advice}",
         again=throttled or status in {408, 425} or status >= 500 or 200 <= status < 300,

@@ -20,9 +20,22 @@ def _group(
     proves: CodeClass, meanings: Mapping[str, str], *, source: str = GUIDE, call: str | None = None
 ) -> tuple[Code, ...]:
     return tuple(
-        Code(code=code, meaning=text, proves=proves, source=source, call=call) for code, text in meanings.items()
+        Code(code=code, meaning=text, proves=proves, source=source, call=call, advice=ADVICE.get(code, ""))
+        for code, text in meanings.items()
     )
 
+
+ADVICE: Mapping[str, str] = {
+    "50051": "run reconcile where OKX serves this account",
+    "50067": 'write under [account]: region = "eea" (OKX Europe) or region = "us" (OKX US)',
+    "50072": "use an account in futures mode (account level 2)",
+    "50101": 'a demo key needs endpoint = "testnet" under [account], a live key endpoint = "live"',
+    "50119": "check the key; where the account was opened with another OKX site, write under [account]: "
+    'region = "eea" (OKX Europe) or region = "us" (OKX US)',
+    "50121": "run reconcile from an address that OKX serves",
+    "51010": "switch the account to futures mode on OKX",
+}
+"""What to do about a code where its class does not say that."""
 
 CODES: tuple[Code, ...] = (
     *_group(
@@ -58,6 +71,7 @@ CODES: tuple[Code, ...] = (
             "50022": "the account is frozen while a liquidation runs",
             "50023": "frozen while funding fees are taken",
             "50046": "the function is switched off while OKX works on it",
+            "50064": "the borrowing system is down",
             "50062": "the function is not available at the moment",
             "51029": "the contract is being settled",
             "51030": "the funding fee is being settled",
@@ -98,8 +112,10 @@ CODES: tuple[Code, ...] = (
         {
             "51008": "the account has too little of the currency",
             "51127": "the available balance is zero",
+            "50069": "the margin ratio of the risk unit does not suffice",
             "51131": "the balance does not suffice",
             "59200": "the account balance does not suffice",
+            "59201": "the account balance is negative",
             "59303": "the available margin does not suffice",
         },
     ),
@@ -122,14 +138,17 @@ CODES: tuple[Code, ...] = (
             "50002": "the body is not JSON",
             "50005": "the endpoint is offline or gone",
             "50006": "the content type is not JSON",
+            "50010": "the user id is empty",
             "50014": "a required parameter is empty",
             "50015": "one of two parameters is required",
             "50016": "two parameters do not go together",
             "50024": "two parameters exclude each other",
+            "50025": "too many values in one parameter",
             "50115": "the endpoint does not take this method",
             "51000": "a parameter has a wrong value",
             "51001": "there is no such instrument",
             "51015": "the instrument is not of the stated type",
+            "51150": "more decimals than the amount may have",
         },
     ),
     *_group(
@@ -140,6 +159,7 @@ CODES: tuple[Code, ...] = (
             "50009": "the account is suspended while it is liquidated",
             "50012": "the account's status does not permit this",
             "50027": "the account is barred from trading",
+            "50028": "the account cannot place orders: OKX's customer service must look at it",
             "50029": "the account is restricted by risk control",
             "50030": "the endpoint is not open to this key",
             "50032": "the account forbids this currency",
@@ -160,6 +180,8 @@ CODES: tuple[Code, ...] = (
             "50105": "the passphrase is wrong",
             "50106": "no signature was sent",
             "50107": "no timestamp was sent",
+            "50108": "the exchange id is not known",
+            "50109": "the exchange domain is not known",
             "50110": "the key is not for this IP address",
             "50111": "the key is wrong",
             "50113": "the signature is wrong",
@@ -167,11 +189,14 @@ CODES: tuple[Code, ...] = (
             "50119": "the key is not known here: often the host of another region",
             "50120": "the key lacks the permission for this call",
             "50121": "OKX does not serve this IP address",
+            "51009": "OKX blocks orders of this account",
             "51010": "the account level does not permit this (level 1 has no derivatives)",
             "51024": "the trading account is blocked",
             "51155": "this contract is restricted by local rules",
             "51158": "manual transfer mode is gone; the isolated mode of the account must change",
             "51734": "not available to users of this country",
+            "59113": "margin trading is not offered in this region",
+            "59114": "margin trading is not offered in this region",
             "59005": "manual transfer mode: the first margin must be worth 10,000 USDT",
             "59006": "manual transfer mode is not available any more",
         },

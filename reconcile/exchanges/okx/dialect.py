@@ -13,7 +13,14 @@ from urllib.parse import urlencode
 
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.base import Credentials
-from reconcile.exchanges.http.answers import Envelope, ResponseFormat, read_answer, retry_after_header_ms, table
+from reconcile.exchanges.http.answers import (
+    Envelope,
+    ResponseFormat,
+    of_other_calls,
+    read_answer,
+    retry_after_header_ms,
+    table,
+)
 from reconcile.exchanges.http.limits import Charge, CountedBy, Limit
 from reconcile.exchanges.http.rows import rows
 from reconcile.exchanges.http.transport import Charges, Params, Setup
@@ -90,6 +97,7 @@ READING = ResponseFormat(
     title="OKX",
     envelope=envelope,
     codes=table(CODES, None),
+    others=of_other_calls(CODES, {None}),
     retry_after_ms=lambda headers, _message, _now_ms: retry_after_header_ms(headers),
 )
 WRITING = replace(READING, envelope=write_envelope)

@@ -30,7 +30,9 @@ EXPECTED: dict[str, tuple[CodeClass, CodeClass]] = {
     **dict.fromkeys(("-4084", "-4109", "-4192", "-4402", "0"), (C.PERMISSION, C.PERMISSION)),
     **dict.fromkeys(("-1000", "-1001", "-1006", "-1007", "-1008"), (C.DOUBT, C.DOUBT)),
     **dict.fromkeys(("-4059", "-4131", "-4161", "-4167", "-4169", "-4170", "-4171", "-4172"), (C.DOUBT, C.DOUBT)),
-    "-4531": (C.DOUBT, C.DOUBT),
+    **dict.fromkeys(("-4531", "-4189"), (C.DOUBT, C.DOUBT)),
+    **dict.fromkeys(("-1011", "-2008", "-4408", "-4411", "-1109", "-4027"), (C.PERMISSION, C.PERMISSION)),
+    **dict.fromkeys(("-1020", "-1108", "-1110", "-1023", "-1127", "-4044"), (C.REQUEST, C.REQUEST)),
     **dict.fromkeys(("-1100", "-1101", "-1102", "-1103", "-1104", "-1105", "-1106"), (C.REQUEST, C.REQUEST)),
     **dict.fromkeys(("-1111", "-1121", "-1128", "-1130", "-4055", "-4144", "-5000"), (C.REQUEST, C.REQUEST)),
 }
@@ -201,3 +203,16 @@ def test_a_refused_read_says_whether_it_may_pass(
 
 def test_both_calls_have_their_own_table() -> None:
     assert set(WRITE) == {MARGIN, TYPE}
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (-4161, "no lower leverage with an isolated position"),
+        (-4046, "is documented for other calls only, and proves nothing about this one"),
+        (-9999, "reconcile's table does not have this code, so it proves nothing"),
+    ],
+)
+def test_doubt_says_what_is_known_of_the_code(code: int, words: str) -> None:
+    with pytest.raises(InDoubt, match=words):
+        classify(MARGIN, answer({"code": code, "msg": "no"}, 400), now_ms=SERVED_MS)

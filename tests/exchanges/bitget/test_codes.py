@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from reconcile.errors import InDoubt, RefusalKind, Refused
 from reconcile.exchanges.base import Accepted, CodeClass
-from reconcile.exchanges.bitget.codes import CODES, names_a_parameter
+from reconcile.exchanges.bitget.codes import CODES, TWO_FACED, names_a_parameter
 from reconcile.exchanges.bitget.dialect import WRITING
 from reconcile.exchanges.http.answers import write_answer
 from reconcile.exchanges.http.wire import HttpResponse
@@ -19,28 +19,30 @@ from tests.kit.fakes import answer
 DOCUMENTED = {
     CodeClass.CLOCK: "40005 40008 40004",
     CodeClass.THROTTLE: "429 70228 25004",
-    CodeClass.LATER: "40200 40842 45043 40844 41114 25102 40878 22045 22067 40879 40880 45009 25008 25012",
+    CodeClass.LATER: "40200 40842 45043 40844 41114 25102 40878 22045 22067 40879 40880 45009 25008 25012 40308 40795",
     CodeClass.DOUBT: (
-        "40010 40910 25001 40015 40725 45001 40909 43137 43059 40782 50031 80002 25000 40808 "
+        "40010 40910 25001 40015 40725 45001 40909 43137 43059 40782 50031 80002 25000 40808 01001 "
         "40911 40078 40079 40908 25003 25202 25203 25601"
     ),
     CodeClass.STATE: (
         "45117 40920 40872 22072 22051 22054 22055 40716 22005 22069 22070 22071 45098 45099 45100 45101 "
-        "22002 43043 40802 40838 40709 25227 40875 40839 40309 40845 41113 40874 45102 22011"
+        "22002 43043 40802 40838 40709 25227 40875 40839 40309 40845 41113 40874 45102 22011 "
+        "40847 43075 40726 40727 40884 40885 40886"
     ),
     CodeClass.FUNDS: ("40800 40798 40754 43012 45002 40801 43117 25242 40762 40893 45047 40711 40712 40713"),
     CodeClass.REQUEST: (
         "40017 400171 400172 40019 40020 40034 40053 40057 40058 40059 40072 40102 40409 40724 40778 40805 "
         "40811 40812 40813 41101 41103 43011 45025 48001 48002 40007 40404 30032 40799 00001 "
-        "40203 40204 40205 40206 40207 40208"
+        "40203 40204 40205 40206 40207 40208 01002 20001 40064 40705 40707 40806 40822 43048 43049 "
+        "00171 00172 41002 43058"
     ),
     CodeClass.PERMISSION: (
         "40001 40002 40003 40006 40009 40011 40012 40036 40037 40041 40014 40018 40038 22010 40013 40016 40022 "
         "40023 40024 40025 40026 40031 40710 40752 40753 40760 40916 40000 40068 40103 40104 40085 40128 25245 "
-        "40714 40919 22025 22053"
+        "40714 40919 22025 22053 40061 40807 45019 40772 41001 40099"
     ),
 }
-OF_OTHER_CALLS = "40814 45054"
+OF_OTHER_CALLS = "40814 45054 40803"
 PROVES = {code: proves for proves, codes in DOCUMENTED.items() for code in codes.split()}
 CALLS = pytest.mark.parametrize("call", [SET_MARGIN, SET_MODE])
 
@@ -113,15 +115,17 @@ def test_no_bytes_that_are_not_a_documented_body_are_ever_more_than_doubt(body: 
         "productType error",
     ],
 )
-def test_a_40808_that_names_a_parameter_is_a_refused_request(text: str) -> None:
-    ended = classify(refusal("40808", message=text))
+@pytest.mark.parametrize("code", sorted(TWO_FACED))
+def test_a_two_faced_code_that_names_a_parameter_is_a_refused_request(text: str, code: str) -> None:
+    ended = classify(refusal(code, message=text))
     assert isinstance(ended, Refused)
-    assert (ended.code, ended.kind) == ("40808", RefusalKind.REQUEST)
+    assert (ended.code, ended.kind) == (code, RefusalKind.REQUEST)
 
 
 @pytest.mark.parametrize("text", ["", "Parameter verification exception", "service is upgrading", "amounts", "scaled"])
-def test_a_40808_that_names_none_is_doubt(text: str) -> None:
-    assert isinstance(classify(refusal("40808", message=text)), InDoubt)
+@pytest.mark.parametrize("code", sorted(TWO_FACED))
+def test_a_two_faced_code_that_names_none_is_doubt(text: str, code: str) -> None:
+    assert isinstance(classify(refusal(code, message=text)), InDoubt)
     assert not names_a_parameter(text)
 
 

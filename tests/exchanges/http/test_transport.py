@@ -65,7 +65,12 @@ def test_a_read_outlives_a_passing_trouble(trouble: object) -> None:
 @pytest.mark.parametrize(
     ("told", "tries", "words"),
     [
-        (HTML, 1, "HTML instead of JSON .HTTP 403.; check the endpoint"),
+        (HTML, 1, "HTML instead of JSON .HTTP 403.; a firewall on the way or in front of the exchange"),
+        (HttpResponse(status=404, headers={}, body=b"<html>"), 1, "HTTP 404.; the exchange does not have this path"),
+        (HttpResponse(status=407, headers={}, body=b"<html>"), 1, "HTTP 407.; the proxy wants a user and a password"),
+        (HttpResponse(status=451, headers={}, body=b"<html>"), 1, "HTTP 451.; the exchange does not serve the place"),
+        (answer({"code": 0, "msg": "restricted location"}, 451), 1, "run reconcile from a place that Binance serves"),
+        (answer({"code": -2008, "msg": "no"}, 401), 1, 'a key of the testnet needs endpoint = "testnet"'),
         (HttpResponse(status=200, headers={}, body=b""), 4, "the answer is empty"),
         (HttpResponse(status=200, headers={}, body=b"not json"), 4, "the answer is not JSON"),
         (answer("text"), 4, "not what the exchange documents"),
@@ -74,7 +79,7 @@ def test_a_read_outlives_a_passing_trouble(trouble: object) -> None:
         (NotSent("refused"), 4, "fapi.binance.com did not answer .refused.; check the endpoint and the network"),
         (answer({"code": -2015, "msg": "Invalid API-key, request ip: 203.0.113.9"}, 401), 1, "<ip>.*check the API key"),
         (answer({"code": -1121, "msg": "Invalid symbol."}, 400), 1, "-1121 .an unknown symbol.: Invalid symbol."),
-        (answer({"code": -9999, "msg": "new"}, 503), 4, "-9999: new"),
+        (answer({"code": -9999, "msg": "new"}, 503), 4, "-9999: new .*; reconcile's table does not have this code"),
         (HttpResponse(status=200, headers={}, body=b"[" * 100_000), 4, "not JSON"),
     ],
     ids=lambda value: str(value)[:40],

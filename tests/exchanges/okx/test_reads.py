@@ -333,6 +333,21 @@ def test_a_name_of_no_kind_is_looked_for_among_swaps_and_futures() -> None:
     assert account.symbols == {}
 
 
+@pytest.mark.parametrize(
+    ("code", "ends"),
+    [
+        ("50119", 'write under [account]: region = "eea" (OKX Europe) or region = "us" (OKX US)'),
+        ("50101", 'a demo key needs endpoint = "testnet" under [account], a live key endpoint = "live"'),
+        ("99999", "reconcile's table does not have this code; look it up in the documentation of OKX"),
+    ],
+)
+def test_an_error_ends_with_what_to_do(code: str, ends: str) -> None:
+    desk = Desk({POSITIONS: refusal(code, 401)})
+    with pytest.raises(ReadFailed) as caught:
+        run(lambda: desk.okx.observe({}))
+    assert str(caught.value).endswith(ends)
+
+
 @pytest.mark.parametrize("code", ["50111", "50113", "50119", "50101", "50114"])
 def test_a_wrong_key_fails_at_once(code: str) -> None:
     desk = Desk({POSITIONS: refusal(code, 401)})
