@@ -4,7 +4,6 @@
     --schedules N     how many random schedules to play
     --exhaustive N    every schedule with up to N happenings for one address
     --outside         random schedules may break the program's assumptions too
-    --strict          judge the conclusions of every run too, and bring late reads together with what forgets or changes
     --exchange X      default binance
     --workers N       processes (default: one for each core)
     --mutations       every deliberate defect: after how many traps, and after how many random schedules (at most
@@ -48,7 +47,6 @@ class Job:
     last: int
     depth: int | None = None
     outside: bool = False
-    strict: bool = False
     root: Schedule | None = None
 
 
@@ -83,8 +81,8 @@ def _verdicts(job: Job) -> Iterator[tuple[int | None, Verdict]]:
             yield None, found
         return
     for seed in range(job.first, job.last):
-        schedule = random_schedule(seed, job.exchange, outside=job.outside, strict=job.strict)
-        yield seed, verdict(schedule, strict=job.strict)
+        schedule = random_schedule(seed, job.exchange, outside=job.outside)
+        yield seed, verdict(schedule)
 
 
 def campaign(jobs: list[Job], workers: int) -> Part:
@@ -101,7 +99,7 @@ def campaign(jobs: list[Job], workers: int) -> Part:
     )
 
 
-def report(what: str, part: Part, wall: float, *, strict: bool) -> None:
+def report(what: str, part: Part, wall: float) -> None:
     """Print the figures, and the first failures shrunk."""
     rate = part.schedules / part.seconds if part.seconds else 0
     print(
@@ -111,13 +109,13 @@ def report(what: str, part: Part, wall: float, *, strict: bool) -> None:
     )
     for seed, text, violations in part.failures[:SHOWN]:
         print(f"\nFAILED{'' if seed is None else f' with seed {seed}'}: {'; '.join(violations)}")
-        print(explain(Schedule.from_json(text), violations, strict=strict))
+        print(explain(Schedule.from_json(text), violations))
 
 
-def explain(schedule: Schedule, violations: tuple[str, ...], *, strict: bool) -> str:
+def explain(schedule: Schedule, violations: tuple[str, ...]) -> str:
     """The shrunk schedule with its timeline."""
-    small = shrink(schedule, fails=lambda each: same_kind(verdict(each, strict=strict).violations, violations))
-    return timeline(verdict(small, watch=True, strict=strict))
+    small = shrink(schedule, fails=lambda each: same_kind(verdict(each).violations, violations))
+    return timeline(verdict(small, watch=True))
 
 
 def jobs_of(options: argparse.Namespace) -> Iterator[tuple[str, list[Job]]]:
@@ -139,7 +137,6 @@ def jobs_of(options: argparse.Namespace) -> Iterator[tuple[str, list[Job]]]:
                     start,
                     min(last, start + _CHUNK),
                     outside=options.outside,
-                    strict=options.strict,
                 )
                 for start in range(first, last, _CHUNK)
             ],
@@ -165,10 +162,10 @@ def _after(caught: Caught) -> str:
     return "-" if caught.violation is None else str(caught.schedules)
 
 
-def replay(path: str, *, strict: bool) -> int:
+def replay(path: str) -> int:
     """Play one schedule again and show everything."""
     value = json.loads(Path(path).read_text(encoding="utf-8"))
-    found = verdict(Schedule.from_json(json.dumps(value.get("schedule", value))), watch=True, strict=strict)
+    found = verdict(Schedule.from_json(json.dumps(value.get("schedule", value))), watch=True)
     print(timeline(found))
     return 1 if found.violations else 0
 
@@ -180,14 +177,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--schedules", type=int, default=0)
     parser.add_argument("--exhaustive", type=int, default=None, metavar="DEPTH")
     parser.add_argument("--outside", action="store_true")
-    parser.add_argument("--strict", action="store_true")
     parser.add_argument("--mutations", action="store_true")
     parser.add_argument("--exchange", default="binance")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--replay", default=None, metavar="FILE")
     options = parser.parse_args(arguments)
     if options.replay is not None:
-        return replay(options.replay, strict=options.strict)
+        return replay(options.replay)
     if options.seed is None:
         options.seed = secrets.randbelow(1 << 40)
     if options.mutations:
@@ -198,7 +194,7 @@ def main(arguments: list[str] | None = None) -> int:
     for what, jobs in jobs_of(options):
         began = time.monotonic()
         part = campaign(jobs, options.workers)
-        report(what, part, time.monotonic() - began, strict=options.strict)
+        report(what, part, time.monotonic() - began)
         failed = failed or bool(part.failures)
     return 1 if failed else 0
 

@@ -43,11 +43,15 @@ def false_claims(simulation: Simulation) -> Iterator[str]:
     """Every conclusion of every run that was true at no moment it can be about."""
     if simulation.schedule.outside:
         return
-    for ran in simulation.ran:
-        for claim in (*_of_apply(simulation, ran), *_of_plan(simulation, ran), *_of_drift(simulation, ran)):
-            yield from _judged(simulation, claim)
-    for claim in _of_journals(simulation):
+    for claim in claims(simulation):
         yield from _judged(simulation, claim)
+
+
+def claims(simulation: Simulation) -> Iterator[Claim]:
+    """What every run concluded, and what the journals keep of it."""
+    for ran in simulation.ran:
+        yield from (*_of_apply(simulation, ran), *_of_plan(simulation, ran), *_of_drift(simulation, ran))
+    yield from _of_journals(simulation)
 
 
 def _of_apply(simulation: Simulation, ran: Ran) -> Iterator[Claim]:

@@ -128,23 +128,23 @@ THEMES: tuple[frozenset[str], ...] = (
 # ---- random ----------------------------------------------------------------------------------------------------------
 
 
-def random_schedule(seed: int, exchange: str = "binance", *, outside: bool = False, strict: bool = False) -> Schedule:
+def random_schedule(seed: int, exchange: str = "binance", *, outside: bool = False) -> Schedule:
     """The schedule of a seed; with ``outside`` it may break what the program assumes.
 
-    With ``strict`` late reads come together with new homes, resolves, reverted targets and journals that are put back.
+    One in four brings late reads together with a new home, a resolve, a reverted target or a journal that is put back.
     """
     dice = random.Random(seed)
     traits = TRAITS[exchange]
     mode = dice.choice(("hedge", "hedge", "one-way"))
     grace = dice.choice((GRACE_MS, GRACE_MS, 1_000))
-    theme = dice.choice(THEMES) if strict and dice.random() < 0.25 else frozenset[str]()
+    theme = dice.choice(THEMES) if dice.random() < 0.25 else frozenset[str]()
     runs = _runs(dice, theme, outside=outside and dice.random() < 0.3)
     aims = _aims(dice, mode, revised=any(go.revised for go in runs))
     mix = _Mix(dice, exchange, traits.validity_ms, grace, outside=outside)
     happenings = [*mix.requests(), *mix.disk(), *mix.others(len(aims)), *mix.machines(len(runs))]
     if len(runs) > 1 and ("journal" in theme or dice.random() < (0.3 if outside else 0.06)):
         before = dice.randint(1, len(runs) - 1)
-        how = dice.choice(("lost", *FORGETS) if strict and not runs[before].beside else ("lost",))
+        how = dice.choice(("lost", *FORGETS) if outside or not runs[before].beside else ("lost",))
         happenings.append(Happening(where="journal", n=before, how=how, value=dice.randint(1, 4)))
     if any(go.command == "resolve" for go in runs):
         happenings = _left_open(dice, happenings)
@@ -155,7 +155,7 @@ def random_schedule(seed: int, exchange: str = "binance", *, outside: bool = Fal
         latency=dice.choice((0, 20, 20, 300, 2_000)),
         flush=dice.choice((0, 0, 0, 0, 0, 0, 5, 5, 3_000, 6_000)),
         runs=runs,
-        replicas=_replicas(dice, grace, theme, may_be_late=strict or not _forgets(runs, happenings)),
+        replicas=_replicas(dice, grace, theme),
         happenings=tuple(sorted(happenings)),
         grace=grace,
         free=dice.choice((100_000, 100_000, 700, 1_200)),
@@ -217,13 +217,11 @@ def _aims(dice: random.Random, mode: str, *, revised: bool) -> tuple[Aim, ...]:
     )
 
 
-def _replicas(
-    dice: random.Random, grace: int, theme: frozenset[str], *, may_be_late: bool
-) -> tuple[tuple[int, int], ...]:
+def _replicas(dice: random.Random, grace: int, theme: frozenset[str]) -> tuple[tuple[int, int], ...]:
     """How far behind replicas are: in time, or as late as a row of the table allows."""
     if not theme and dice.random() < 0.6:
         return ()
-    row = dice.choice(TOGETHER if theme else (None, None, None, *TOGETHER)) if may_be_late else None
+    row = dice.choice(TOGETHER if theme else (None, None, None, *TOGETHER))
     positions = grace * (1 if row is None else dice.randint(1, row.positions))
     ledger = grace * (1 if row is None else dice.randint(1, row.ledger))
     return tuple(
@@ -233,11 +231,6 @@ def _replicas(
         )
         for _ in range(dice.randint(1, 3))
     )
-
-
-def _forgets(runs: Sequence[Go], happenings: Sequence[Happening]) -> bool:
-    """Whether a run may know nothing of what was sent before."""
-    return len({go.home for go in runs}) > 1 or any(each.where == "journal" for each in happenings)
 
 
 class _Mix:

@@ -20,7 +20,7 @@ from reconcile.journal.file.lock import FileLock
 from reconcile.journal.file.writer import FileJournal
 from reconcile.journal.lanes import LaneState
 from reconcile.journal.records import Intent, IntentStatus, Outcome, Resolved, RunStarted
-from reconcile.model.account import Address
+from reconcile.model.account import Address, DesiredAccount
 from reconcile.planning.fresh import InSync, Send
 from reconcile.protocol.context import Context
 from reconcile.protocol.earlier import Earlier
@@ -537,6 +537,54 @@ def lock_released_early() -> AbstractContextManager[None]:
     return _patched((StepRun, "_turn", freely))
 
 
+# ---- concluding ------------------------------------------------------------------------------------------------------
+
+
+def ledger_not_asked_first() -> AbstractContextManager[None]:
+    """No call that the journal does not know is looked for."""
+    return _patched((Earlier, "until", lambda *_, **__: None))
+
+
+def in_sync_not_doubted() -> AbstractContextManager[None]:
+    """A reading that equals the declared is believed, whatever our last step left."""
+    basis = _modules().basis
+    doubts = basis.doubts
+
+    async def of_changes(desired: DesiredAccount, reader: Any, state: Any, look: Any, **named: Any) -> Any:
+        changed = {target.address for target in desired.targets if basis.differs(target, look)}
+        found = await doubts(desired, reader, state, look, **named)
+        return {address: after for address, after in found.items() if address in changed}
+
+    return _patched((basis, "doubts", of_changes))
+
+
+def drift_from_any_look() -> AbstractContextManager[None]:
+    """Drift concluded from one look, however late it is."""
+    from reconcile.usecases import drift
+
+    async def looked(_: Any, desired: DesiredAccount, reader: Any, *__: Any) -> Any:
+        return await reader.observe(_modules().basis.declared_types(desired)), {}
+
+    return _patched((drift, "guarded_look", looked))
+
+
+def cold_and_in_sync_at_once() -> AbstractContextManager[None]:
+    """A journal that has not seen everything is waited for only in order to send."""
+    from reconcile.usecases import preparing
+
+    fence = preparing._fence_ms
+
+    def only_to_send(context: Context, steps: Any) -> int:
+        return fence(context, steps) if steps else 0
+
+    return _patched((preparing, "_fence_ms", only_to_send))
+
+
+def put_back_not_noticed() -> AbstractContextManager[None]:
+    """An older copy of a journal taken for all there is."""
+    return _patched((FileJournal, "was_changed", property(lambda _: False)))
+
+
 SYMBOL_LANES = ("okx", "bitget")
 
 MUTATIONS: tuple[Mutation, ...] = (
@@ -572,5 +620,10 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("unknown code taken as refused", unknown_code_is_refused),
     Mutation("accepted ignored by the next run (and no second guard)", accepted_ignored),
     Mutation("open intents ignored by the next run", restart_ignores_intents),
+    Mutation("ledger not asked first", ledger_not_asked_first),
+    Mutation("in-sync reading never doubted", in_sync_not_doubted),
+    Mutation("drift from an unguarded look", drift_from_any_look),
+    Mutation("in sync at once with a new journal", cold_and_in_sync_at_once),
+    Mutation("older copy of a journal not noticed", put_back_not_noticed),
 )
 """Every defect there is; one that no schedule notices means that the simulation is too kind."""

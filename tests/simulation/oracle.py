@@ -43,8 +43,8 @@ class Verdict:
     simulation: Simulation
 
 
-def verdict(schedule: Schedule, *, watch: bool = False, strict: bool = False) -> Verdict:
-    """Play a schedule to its end and judge it; with ``strict`` every run's own conclusions too."""
+def verdict(schedule: Schedule, *, watch: bool = False) -> Verdict:
+    """Play a schedule to its end and judge it, every run's own conclusions too."""
     simulation = Simulation(schedule, watch=watch)
     try:
         simulation.play()
@@ -52,7 +52,7 @@ def verdict(schedule: Schedule, *, watch: bool = False, strict: bool = False) ->
         found = (
             *at_the_end(simulation),
             *at_every_instant(simulation),
-            *(false_claims(simulation) if strict else ()),
+            *false_claims(simulation),
             *simulation.broken,
         )
     finally:

@@ -47,7 +47,7 @@ from tests.simulation.hits import read_fault, write_fault
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.machine import EPOCH_MS, Killed, MachineClock
 from tests.simulation.others import act
-from tests.simulation.schedule import CRASHES, MACHINE, TIME, WRITE, Go, Happening, Schedule
+from tests.simulation.schedule import CRASHES, FORGETS, MACHINE, TIME, WRITE, Go, Happening, Schedule
 from tests.simulation.small import small_books
 
 T = TypeVar("T")
@@ -555,9 +555,12 @@ class Simulation:
         self.written.append(call)
 
     def _check_alone(self, call: Written) -> None:
-        """Nothing that was sent on this lane before may still take effect, whatever the journal knows of it."""
-        if self.schedule.outside:
-            return
+        """Nothing that was sent on this lane before may still take effect, whatever the journal knows of it.
+
+        Outside the assumptions only what the journal knows counts.
+        """
+        forgets = [each.n for each in self.schedule.happenings if each.where == "journal" and each.how in FORGETS]
+        outside = self.schedule.outside
         traits = TRAITS[self.schedule.exchange]
         now = self.loop.now_ms()
         for earlier in self.written:
@@ -565,6 +568,9 @@ class Simulation:
             if traits.lane.value == "symbol":
                 same = call.address.rpartition(".")[0] == earlier.address.rpartition(".")[0]
             if not same or earlier.amount is None:
+                continue
+            forgotten = earlier.home != call.home or any(earlier.run < number <= call.run for number in forgets)
+            if outside and forgotten:
                 continue
             end = earlier.signed_ms + traits.validity_ms
             known = earlier.arrives[:1] if earlier.answered else earlier.arrives  # nobody tells of a repetition

@@ -23,6 +23,7 @@ def traps(exchange: str, validity_ms: int) -> Mapping[str, Schedule]:
     behind = ((GRACE, GRACE),)
     later = 49_000
     asked = {"binance": 2, "okx": 1, "bitget": 5}[exchange]  # ledger requests before the first call of a run
+    newest = {"bitget": 5}.get(exchange, 1)  # and those for its newest row
     both = (Aim(), Aim(side="short"))
     found = {
         "a late yes, and reads as far behind as can be": Schedule(
@@ -85,7 +86,7 @@ def traps(exchange: str, validity_ms: int) -> Mapping[str, Schedule]:
             runs=(Go(), Go(wait=1_500, home=1)), happenings=(_hit("write", 1, "kill_sent", late),)
         ),
         "killed in the cold fence of a second home": Schedule(
-            runs=(Go(), Go(home=1), Go(home=1)),
+            runs=(Go(), Go(home=1), Go(home=1, wait=1_000)),
             happenings=(_hit("write", 1, "kill_sent", late), Happening(where=TIME, n=cold + 1_500, how="kill", on=1)),
         ),
         "two files for one account": Schedule(runs=(Go(), Go(wait=1_500, beside=True, label="twin")), replicas=behind),
@@ -107,13 +108,13 @@ def traps(exchange: str, validity_ms: int) -> Mapping[str, Schedule]:
         "more added by hand than was missing, while the ledger is read": Schedule(
             aims=(Aim(target=1000, revised=1500),),
             runs=(Go(), Go(wait=70_000, revised=True)),
-            happenings=(_hit("ledger", asked + 1, "slow", 9_000), _at(72_000, "human_add", 700)),
+            happenings=(_hit("ledger", asked + 1, "slow", 9_000), _at(72_000 + GRACE, "human_add", 700)),
         ),
         "a ledger that cannot be read": Schedule(
             runs=(Go(),),
             happenings=(
                 _hit("write", 1, "lost"),
-                *(_hit("ledger", number, "timeout") for number in range(2 + asked, 60 + asked)),
+                *(_hit("ledger", number, "timeout") for number in range(1 + asked + newest, 60 + asked)),
             ),
         ),
         "a lock that was removed": Schedule(
@@ -125,6 +126,28 @@ def traps(exchange: str, validity_ms: int) -> Mapping[str, Schedule]:
             replicas=((later, 0),),
             happenings=(_hit("write", 1, "kill_sent"),),
         ),
+        "another home, and positions that are late": Schedule(
+            runs=(Go(), Go(wait=0, host="two", home=1)), replicas=((later, 0),)
+        ),
+        "in sync by reads from before another home's step": Schedule(
+            aims=(Aim(revised=1000),),
+            runs=(Go(), Go(home=1, revised=True)),
+            replicas=behind,
+            happenings=(_hit("write", 1, "kill_answer"),),
+        ),
+        "a journal put back while a request is under way": Schedule(
+            aims=(Aim(revised=2000),),
+            runs=(Go(), Go(revised=True), Go(revised=True)),
+            happenings=(_hit("journal", 2, "rolled_back"), _hit("write", 2, "kill_sent", late)),
+        ),
+        **{
+            f"reverted, and {command} reads from before our step": Schedule(
+                aims=(Aim(revised=1000),),
+                runs=(Go(), Go(wait=0, revised=True, command=command)),
+                replicas=((4_000, 0), (0, 0), (4_000, 0)),
+            )
+            for command in ("apply", "plan", "drift")
+        },
         **{
             f"power lost while the request is under way, {seed}": Schedule(
                 runs=(Go(), Go()),
