@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from reconcile.clock import Clock
 from reconcile.errors import Interrupted
 
 T = TypeVar("T")
@@ -19,6 +20,41 @@ async def gather_all(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from failures
     return [task.result() for task in tasks]
+
+
+class Background:
+    """Work under way by name, none of it awaited for longer than its caller wants. The work must not raise."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def has(self, name: str) -> bool:
+        """Whether the work of that name is still under way."""
+        return name in self._tasks and not self._tasks[name].done()
+
+    def begin(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Begin it beside the rest; none of that name may be under way."""
+        self._tasks[name] = asyncio.ensure_future(work)
+
+    async def ended(self, most_ms: int | None = None, clock: Clock | None = None) -> None:
+        """Wait until all has ended, for ``most_ms`` of ``clock`` at most (None: as long as it takes).
+
+        What raised all the same raises here.
+        """
+        running = {task for task in self._tasks.values() if not task.done()}
+        pause = None if most_ms is None or clock is None else asyncio.ensure_future(clock.sleep(most_ms))
+        try:
+            while running and (pause is None or not pause.done()):
+                waited = running if pause is None else {*running, pause}
+                done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+                running -= done
+        finally:
+            if pause is not None:
+                pause.cancel()
+        for name, task in list(self._tasks.items()):
+            if task.done():
+                del self._tasks[name]
+                task.result()
 
 
 class Stop(asyncio.Event):

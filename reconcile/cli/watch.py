@@ -18,8 +18,9 @@ from reconcile.money import whole
 from reconcile.render.metrics import Snapshot, exposition
 from reconcile.render.values import clean, rfc3339
 from reconcile.usecases.watch.lock import watch_lock
-from reconcile.usecases.watch.loop import Settings, Watch
+from reconcile.usecases.watch.loop import Watch
 from reconcile.usecases.watch.news import News
+from reconcile.usecases.watch.settings import Settings
 from reconcile.usecases.world import World
 
 FORMAT = "reconcile.watch/1"
@@ -45,6 +46,21 @@ FORMAT = "reconcile.watch/1"
     show_default=True,
     help="Leave a position alone that somebody moved back N times in a row.",
 )
+@click.option(
+    "--if-locked",
+    type=click.Choice(["wait", "skip"]),
+    default="skip",
+    show_default=True,
+    help="Whether to wait for an account that another run holds, or to come back to it next round.",
+)
+@click.option(
+    "--lock-timeout",
+    metavar="SECONDS",
+    type=WholeType(0, 86_400),
+    default=60,
+    show_default=True,
+    help="How long to wait with --if-locked wait; no other account waits meanwhile.",
+)
 @click.option("--metrics", metavar="FILE", help="A Prometheus text file, replaced whole after each round.")
 @click.option("--heartbeat", metavar="FILE", help="A file that holds the time of the last finished round.")
 @click.option("--rounds", metavar="N", type=WholeType(1), help="End after N rounds; default: never.")
@@ -59,6 +75,8 @@ def watch(
     reason: str | None,
     debounce: str,
     undo_limit: int,
+    if_locked: str,
+    lock_timeout: int,
     metrics: str | None,
     heartbeat: str | None,
     rounds: int | None,
@@ -66,12 +84,13 @@ def watch(
 ) -> int:
     """Plan in a loop, with one line per change of state; sends nothing without --apply.
 
-    State files are read anew each round. One watch per account and home. With --apply, what is believed to need a
+    State files are read anew each round. One watch per account and home. The accounts take their turns side by side:
+    one that is locked, or waits for its exchange, holds up no other one. With --apply, what is believed to need a
     change is applied under the account's lock, as 'reconcile apply' does it; what somebody keeps undoing is tried less
     and less often, then left alone, and said so. Ends with Ctrl-C or SIGTERM; what is in flight is settled first.
 
     \b
-    Exit codes: 0 after --rounds, 1 error at the start, 4 another watch is at it, 130 stopped.
+    Exit codes: 0 after --rounds, 1 error at the start, 4 other watches have all accounts, 130 stopped.
     Example:    reconcile watch states/ --interval 60s --metrics /var/lib/node_exporter/reconcile.prom
     """
     needed, of = _debounce(debounce)
@@ -85,6 +104,7 @@ def watch(
         needed=needed,
         of=of,
         undo_limit=undo_limit,
+        skip_locked=if_locked == "skip",
         reason=(reason or "").strip() or None,
         rounds=rounds,
     )
@@ -110,6 +130,7 @@ def watch(
         work,
         sends=applies,
         parallelism=parallelism,
+        lock_timeout_ms=0 if if_locked == "skip" else lock_timeout * 1000,
         doing=f"watching {state_files.counted(accounts)} on {socket.gethostname()}",
     )
     return 0

@@ -19,11 +19,14 @@ Sample = tuple[Labels, str]
 class AccountSnapshot:
     """One account after a round: ``plan`` is what the round read, ``steps`` counts our steps so far by outcome.
 
+    ``is_locked`` says that another run holds what we were to apply, ``read_ms`` when it was read last (Unix time).
     ``undone`` says how often in a row somebody undid us, by address; ``gave_up`` where we stopped.
     """
 
     plan: AccountPlan
     is_frozen: bool
+    is_locked: bool = False
+    read_ms: int | None = None
     steps: Mapping[str, int] = field(default_factory=dict)
     undone: Mapping[str, int] = field(default_factory=dict)
     gave_up: frozenset[str] = frozenset()
@@ -74,6 +77,18 @@ def _accounts(snapshot: Snapshot) -> Iterable[_Family]:
         "gauge",
         "1 where applies are refused by a freeze.",
         [(name, _flag(account.is_frozen)) for name, account in by_name],
+    )
+    yield (
+        "reconcile_account_locked",
+        "gauge",
+        "1 where another run holds an account that this watch has changes for.",
+        [(name, _flag(account.is_locked)) for name, account in by_name],
+    )
+    yield (
+        "reconcile_account_read_timestamp_seconds",
+        "gauge",
+        "When the account was last read.",
+        [(name, plain(Decimal(a.read_ms) / 1000)) for name, a in by_name if a.read_ms is not None],
     )
     yield (
         "reconcile_entries",

@@ -21,17 +21,21 @@ async def plan(
     overrides: Mapping[str, Mapping[str, str]],
     expires_ms: int,
     git_commit: str | None,
+    roster: Roster | None = None,
 ) -> Plan:
-    """Plan all accounts, each with its own fate. Raises UsageError for a target or override that means nothing."""
+    """Plan all accounts, each with its own fate. Raises UsageError for a target or override that means nothing.
+
+    ``roster`` has the accounts that must not turn out to be the same one; None: those that are planned.
+    """
     target_globs.check(targets, accounts)
     selection = Selection(targets=tuple(targets), overrides=overrides)
     in_force = [selection.of(account) for account in accounts]
     plan_id = world.new_id()
     slots = asyncio.Semaphore(ACCOUNTS_AT_ONCE)
-    roster = Roster(in_force)
+    met = roster or Roster(in_force)
 
     async def planned(desired: DesiredAccount) -> AccountPlan:
-        reached = await roster.join(desired, lambda: reach(world, desired, read_only=True))
+        reached = await met.join(desired, lambda: reach(world, desired, read_only=True))
         async with slots:
             return await planned_account(world, desired, reached, plan_id=plan_id, selection=selection)
 

@@ -25,7 +25,8 @@ from reconcile.usecases import apply as applying
 from reconcile.usecases import drift as drifting
 from reconcile.usecases import import_ as importing
 from reconcile.usecases import plan as planning
-from reconcile.usecases.watch.loop import Settings, Watch
+from reconcile.usecases.watch.loop import Watch
+from reconcile.usecases.watch.settings import Settings
 from reconcile.usecases.world import Connection, World
 from tests.cases.exchange import CaseExchange
 from tests.conformance.stage import Names, Virtual, declare

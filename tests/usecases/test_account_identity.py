@@ -20,7 +20,8 @@ from reconcile.usecases import apply as applying
 from reconcile.usecases import plan as planning
 from reconcile.usecases.drift import drift
 from reconcile.usecases.import_ import import_account
-from reconcile.usecases.watch.loop import Settings, Watch
+from reconcile.usecases.watch.loop import Watch
+from reconcile.usecases.watch.settings import Settings
 from reconcile.usecases.world import Connection, World
 from tests.kit.scene import HOUR_MS, Scene, play
 from tests.simulation.machine import EPOCH_MS

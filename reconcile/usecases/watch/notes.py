@@ -63,21 +63,22 @@ class WatchNotes:
         turn = f"{before} → {after}" if before else after
         self.add(key, f"{turn}: {message}" if message else turn, outcome=SAW)
 
-    async def write(self) -> None:
-        """Write what is kept, one record for each account."""
-        decisions, self._decisions = self._decisions, defaultdict(list)
+    async def write(self, account: str) -> None:
+        """Write what is kept of one account (empty: of none) as one record."""
+        decisions = self._decisions.pop(account, [])
+        if not decisions:
+            return
         world = self._world
-        for account, several in decisions.items():
-            known = self._accounts.get(account, _Account(identity=NOBODY, facts={}))
-            details = {
-                "account": account or NOBODY,
-                "actor": world.actor,
-                "reason": self._reason,
-                "host": world.host,
-                "tool_version": world.version,
-                "applies": self._applies,
-                **known.facts,
-                "decisions": several,
-            }
-            record = Noted(what="watch", details=details)
-            await note(world, known.identity, record, name=account or "watch", command="watch")
+        known = self._accounts.get(account, _Account(identity=NOBODY, facts={}))
+        details = {
+            "account": account or NOBODY,
+            "actor": world.actor,
+            "reason": self._reason,
+            "host": world.host,
+            "tool_version": world.version,
+            "applies": self._applies,
+            **known.facts,
+            "decisions": decisions,
+        }
+        record = Noted(what="watch", details=details)
+        await note(world, known.identity, record, name=account or "watch", command="watch")

@@ -21,8 +21,9 @@ from reconcile.model.account import DesiredAccount
 from reconcile.render.metrics import Snapshot, exposition
 from reconcile.sandbox.faults import Ending, Fault, Scripted
 from reconcile.usecases.watch.lock import watch_lock
-from reconcile.usecases.watch.loop import Settings, Watch
+from reconcile.usecases.watch.loop import Watch
 from reconcile.usecases.watch.news import News
+from reconcile.usecases.watch.settings import Settings
 from tests.kit import cli as cli_kit
 from tests.kit.scene import Scene, desired, play
 

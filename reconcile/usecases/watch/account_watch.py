@@ -1,0 +1,202 @@
+"""One account over the life of a watch: what is believed of it, what keeps being undone, and its turns.
+
+A turn looks, tells what changed and, where that is asked for, applies what is believed to need it, by the same apply as
+everybody's under the account's lock. What somebody keeps undoing is tried less and less often and then left alone.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from reconcile.concurrency import interruptible
+from reconcile.errors import Containment, InternalError, JournalError
+from reconcile.model.account import DesiredAccount
+from reconcile.model.plan import AccountPlan, AccountResult, Entry, OutcomeKind, Status
+from reconcile.render.holder import holder_text
+from reconcile.render.metrics import AccountSnapshot
+from reconcile.usecases import apply, plan
+from reconcile.usecases.account_identity import Roster
+from reconcile.usecases.watch.contention import Contention
+from reconcile.usecases.watch.debounce import Debouncer
+from reconcile.usecases.watch.news import ending, message, standing, state, target_margin
+from reconcile.usecases.watch.settings import Settings
+from reconcile.usecases.watch.telling import Key, Teller
+from reconcile.usecases.world import World
+
+EXPIRES_MS = 1
+"""The plans of a watch are never saved."""
+ACCOUNT = ""
+"""Stands for the account itself among its addresses."""
+
+
+class AccountWatch:
+    """The watch of the account that state files call ``name``; its turns come one after the other."""
+
+    def __init__(self, world: World, name: str, settings: Settings, teller: Teller) -> None:
+        self.name = name
+        self.snapshot: AccountSnapshot | None = None
+        """What the last turn saw; None before the first."""
+        self._world = world
+        self._settings = settings
+        self._teller = teller
+        self._states: Debouncer[str] = Debouncer(needed=settings.needed, of=settings.of)
+        self._contention: Contention[str] = Contention(interval_ms=settings.interval_ms, limit=settings.undo_limit)
+        self._steps: Counter[str] = Counter()
+        self._is_locked = False
+        self._read_ms: int | None = None
+
+    async def turn(self, desired: DesiredAccount, roster: Roster) -> None:
+        """Look, tell and apply once; ``roster`` has all accounts of the round. Raises Interrupted."""
+        world = self._world
+        work = plan.plan(
+            world, [desired], targets=(), overrides={}, expires_ms=EXPIRES_MS, git_commit=None, roster=roster
+        )
+        made = await interruptible(world.stop, work, doing="watching")
+        (account,) = made.accounts
+        frozen = await world.held_back(self.name, account.identity)
+        if account.observed is not None:
+            self._read_ms = world.clock.wall_ms()
+        with self._contained():
+            self._see(account, frozen)
+        if self._settings.apply and frozen is None and not account.errors:
+            with self._contained():
+                await self._apply(account)
+        self.snapshot = self._snapshot(account, is_frozen=frozen is not None)
+
+    @contextmanager
+    def _contained(self) -> Iterator[None]:
+        """Let a bug that the account meets end its turn and not the watch."""
+        try:
+            with Containment(f"watching {self.name}", self._world.trace):
+                yield
+        except InternalError as error:
+            self._teller.decide(self._key(), str(error))
+
+    def _key(self, address: str = ACCOUNT) -> Key:
+        return (self.name, address)
+
+    # What is seen.
+
+    def _see(self, account: AccountPlan, frozen: str | None) -> None:
+        if account.identity is not None:
+            desired = account.desired
+            self._teller.notes.knows(self.name, account.identity, state_file=desired.path, sha256=desired.sha256)
+        found, told = standing(account, frozen)
+        self._turned(ACCOUNT, found, told)
+        if account.observed is None:
+            return
+        entries = {str(entry.address): entry for entry in account.entries}
+        for address, entry in entries.items():
+            self._turned(address, state(entry), message(entry))
+        if not account.errors:
+            self._see_absent(set(entries))
+
+    def _see_absent(self, present: set[str]) -> None:
+        for address in self._states.known():
+            if address and address not in present and self._turned(address, "absent", ""):
+                self._states.forget(address)
+                self._contention.forget(address)
+
+    def _turned(self, address: str, found: str, told: str) -> bool:
+        """Take in one look; whether it completes a change of state."""
+        turn = self._states.see(address, found)
+        if turn is None:
+            self._teller.notes.looked(self._key(address), found, self._states.held(address), told)
+            return False
+        self._teller.turned(self._key(address), turn, told)
+        return True
+
+    # What is done.
+
+    async def _apply(self, account: AccountPlan) -> None:
+        due = self._due(account)
+        await self._teller.notes.write(self.name)
+        if not due or self._world.stop.is_set() or self._is_held_by_another(account):
+            return
+        result = await apply.apply(
+            self._world,
+            [account.desired],
+            targets=[f"{self.name}:{entry.address}" for entry in due],
+            reason=self._settings.reason,
+            git_commit=None,
+            confirm=None,
+            command="watch",
+        )
+        self._ended(due, result.accounts[0])
+
+    def _due(self, account: AccountPlan) -> list[Entry]:
+        """The entries that are believed to need a change, and that it is time to try."""
+        now_ms = self._world.clock.monotonic_ms()
+        due = []
+        for entry in account.entries:
+            address = str(entry.address)
+            if entry.status is Status.CHANGE and self._states.held(address) == Status.CHANGE:
+                self._needs_change(address, entry)
+                if self._contention.may_apply(address, target_margin(entry), now_ms):
+                    due.append(entry)
+        return due
+
+    def _needs_change(self, address: str, entry: Entry) -> None:
+        """A change that is believed; where it comes after we applied it, somebody undid us."""
+        now_ms = self._world.clock.monotonic_ms()
+        times = self._contention.changed(address, target_margin(entry), now_ms)
+        if times and self._contention.gave_up(address):
+            self._teller.decide(
+                self._key(address),
+                f"somebody keeps undoing us ({times} times in a row; {message(entry)}): left alone from now on; find "
+                "out who it is, then declare another margin or start the watch anew",
+            )
+        elif times:
+            wait = -(-self._contention.waits_ms(address, now_ms) // 1000)
+            limit = self._settings.undo_limit
+            words = f"somebody undid us ({times} of {limit} times in a row); the next try is in {wait} s"
+            self._teller.decide(self._key(address), words)
+
+    def _is_held_by_another(self, account: AccountPlan) -> bool:
+        """Whether another run holds the account, which is then left for the next round."""
+        if not self._settings.skip_locked or account.identity is None:
+            return False
+        try:
+            holder = self._world.store.holder(account.identity)
+        except JournalError:
+            return False  # the apply meets it too, and says so
+        self._lock_is(None if holder is None else f"locked by {holder_text(holder)}")
+        return holder is not None
+
+    def _lock_is(self, problem: str | None) -> None:
+        """Tell once that the account is locked; None: it is not."""
+        if problem is not None and not self._is_locked:
+            self._teller.decide(self._key(), f"{problem}; left for now, and tried again each round")
+        self._is_locked = problem is not None
+
+    def _ended(self, due: Sequence[Entry], result: AccountResult) -> None:
+        now_ms = self._world.clock.monotonic_ms()
+        applied = set()
+        for step in result.steps:
+            self._steps[step.outcome.value] += 1
+            self._teller.say(self._key(str(step.address)), ending(step))
+            if step.outcome is OutcomeKind.APPLIED:
+                applied.add(step.address)
+        locked = next((error.message for error in result.errors if error.key == "lock"), None)
+        self._lock_is(locked)
+        for error in result.errors:
+            if error.key != "lock":
+                self._teller.say(self._key(), f"not applied: {error.message}")
+        for entry in due:
+            address = str(entry.address)
+            if entry.address in applied:
+                self._contention.applied(address, target_margin(entry), now_ms)
+            elif result.exit_code and locked is None:
+                self._contention.failed(address, target_margin(entry), now_ms)
+
+    def _snapshot(self, account: AccountPlan, *, is_frozen: bool) -> AccountSnapshot:
+        addresses = [str(entry.address) for entry in account.entries]
+        return AccountSnapshot(
+            plan=account,
+            is_frozen=is_frozen,
+            is_locked=self._is_locked,
+            read_ms=self._read_ms,
+            steps=dict(self._steps),
+            undone={address: times for address in addresses if (times := self._contention.undone(address))},
+            gave_up=frozenset(address for address in addresses if self._contention.gave_up(address)),
+        )

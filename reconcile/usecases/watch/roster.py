@@ -1,0 +1,52 @@
+"""Which exchange account each state file of a watch reaches, round by round, also while a turn is under way."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from reconcile.errors import InputError
+from reconcile.model.account import DesiredAccount
+from reconcile.usecases.account_identity import Reached, Roster
+
+
+class Identities:
+    """What the accounts of a watch were identified as, by name in the state file."""
+
+    def __init__(self) -> None:
+        self._reached: dict[str, Reached] = {}
+        self._asked: dict[str, asyncio.Event] = {}
+
+    def begin(self, name: str) -> None:
+        """A turn begins: the account is about to be identified anew."""
+        self._asked[name] = asyncio.Event()
+
+    async def ask(self, name: str, work: Callable[[], Awaitable[Reached]]) -> Reached:
+        """Identify it and remember what it is; raises what ``work`` raises."""
+        try:
+            reached = await work()
+            self._reached[name] = reached
+            return reached
+        finally:
+            self._asked[name].set()
+
+    async def known(self, name: str) -> Reached:
+        """What an account is whose turn is under way; raises InputError where it could not be identified."""
+        await self._asked[name].wait()
+        if name not in self._reached:
+            raise InputError(f"identifying {name}: its exchange did not say which account it is")
+        return self._reached[name]
+
+
+class RoundRoster(Roster):
+    """The accounts of one round: each turn that begins joins, and ``stand_in`` does for one that is under way."""
+
+    def __init__(self, accounts: Sequence[DesiredAccount], identities: Identities) -> None:
+        super().__init__(accounts)
+        self._identities = identities
+
+    async def join(self, desired: DesiredAccount, work: Callable[[], Awaitable[Reached]]) -> Reached:
+        """See ``Roster.join``."""
+        return await super().join(desired, lambda: self._identities.ask(desired.name, work))
+
+    async def stand_in(self, desired: DesiredAccount) -> Reached:
+        """Join with what the account was identified as; raises as ``Roster.join`` does."""
+        return await super().join(desired, lambda: self._identities.known(desired.name))

@@ -1,0 +1,22 @@
+"""How to watch, as the operator asks for it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How to watch.
+
+    ``needed`` of the last ``of`` looks must agree before a state is believed. ``undo_limit`` is how often in a row
+    somebody may undo us before we leave an address alone. ``skip_locked`` leaves an account that another run holds for
+    the next round; else its own turn waits for the lock. ``rounds`` None goes on until it is stopped.
+    """
+
+    interval_ms: int
+    apply: bool
+    needed: int = 2
+    of: int = 3
+    undo_limit: int = 5
+    skip_locked: bool = True
+    reason: str | None = None
+    rounds: int | None = None
