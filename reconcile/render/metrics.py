@@ -52,7 +52,7 @@ _Family = tuple[str, str, str, Sequence[Sample]]
 
 
 def _watch(snapshot: Snapshot) -> Iterable[_Family]:
-    seconds = plain(Decimal(snapshot.at_ms) / 1000)
+    seconds = _seconds(snapshot.at_ms)
     yield "reconcile_watch_rounds_total", "counter", "Rounds since the watch began.", [({}, str(snapshot.rounds))]
     yield "reconcile_watch_round_timestamp_seconds", "gauge", "When the last round ended.", [({}, seconds)]
 
@@ -88,7 +88,7 @@ def _accounts(snapshot: Snapshot) -> Iterable[_Family]:
         "reconcile_account_read_timestamp_seconds",
         "gauge",
         "When the account was last read.",
-        [(name, plain(Decimal(a.read_ms) / 1000)) for name, a in by_name if a.read_ms is not None],
+        [(name, _seconds(a.read_ms)) for name, a in by_name if a.read_ms is not None],
     )
     yield (
         "reconcile_entries",
@@ -190,6 +190,10 @@ def _margins(accounts: _Named) -> Iterable[_Family]:
 
 def _pending(entry: Entry) -> Decimal:
     return sum((step.signed for step in entry.steps if isinstance(step, MoveMargin)), Decimal(0))
+
+
+def _seconds(time_ms: int) -> str:
+    return plain(Decimal(time_ms) / 1000)
 
 
 def _flag(value: bool) -> str:  # noqa: FBT001 - a value, not a switch
