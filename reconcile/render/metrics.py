@@ -58,38 +58,8 @@ def _watch(snapshot: Snapshot) -> Iterable[_Family]:
 
 
 def _accounts(snapshot: Snapshot) -> Iterable[_Family]:
-    accounts = snapshot.accounts
-    by_name = [({"account": account.plan.desired.name}, account) for account in accounts]
-    yield (
-        "reconcile_account_up",
-        "gauge",
-        "1 where the account could be read in the last round.",
-        [(name, _flag(account.plan.observed is not None)) for name, account in by_name],
-    )
-    yield (
-        "reconcile_account_refused",
-        "gauge",
-        "1 where an account-wide limit or mode refuses the plan.",
-        [(name, _flag(account.plan.observed is not None and bool(account.plan.errors))) for name, account in by_name],
-    )
-    yield (
-        "reconcile_account_frozen",
-        "gauge",
-        "1 where applies are refused by a freeze.",
-        [(name, _flag(account.is_frozen)) for name, account in by_name],
-    )
-    yield (
-        "reconcile_account_locked",
-        "gauge",
-        "1 where another run holds an account that this watch has changes for.",
-        [(name, _flag(account.is_locked)) for name, account in by_name],
-    )
-    yield (
-        "reconcile_account_read_timestamp_seconds",
-        "gauge",
-        "When the account was last read.",
-        [(name, _seconds(a.read_ms)) for name, a in by_name if a.read_ms is not None],
-    )
+    by_name = [({"account": account.plan.desired.name}, account) for account in snapshot.accounts]
+    yield from _standing(by_name)
     yield (
         "reconcile_entries",
         "gauge",
@@ -132,6 +102,40 @@ def _accounts(snapshot: Snapshot) -> Iterable[_Family]:
 
 
 _Named = Sequence[tuple[Labels, AccountSnapshot]]
+
+
+def _standing(by_name: _Named) -> Iterable[_Family]:
+    """Whether each account can be read and applied."""
+    yield (
+        "reconcile_account_up",
+        "gauge",
+        "1 where the account could be read in the last round.",
+        [(name, _flag(account.plan.observed is not None)) for name, account in by_name],
+    )
+    yield (
+        "reconcile_account_refused",
+        "gauge",
+        "1 where an account-wide limit or mode refuses the plan.",
+        [(name, _flag(account.plan.observed is not None and bool(account.plan.errors))) for name, account in by_name],
+    )
+    yield (
+        "reconcile_account_frozen",
+        "gauge",
+        "1 where applies are refused by a freeze.",
+        [(name, _flag(account.is_frozen)) for name, account in by_name],
+    )
+    yield (
+        "reconcile_account_locked",
+        "gauge",
+        "1 where another run holds an account that this watch has changes for.",
+        [(name, _flag(account.is_locked)) for name, account in by_name],
+    )
+    yield (
+        "reconcile_account_read_timestamp_seconds",
+        "gauge",
+        "When the account was last read.",
+        [(name, _seconds(a.read_ms)) for name, a in by_name if a.read_ms is not None],
+    )
 
 
 def _available(accounts: _Named) -> list[Sample]:
