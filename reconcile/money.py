@@ -87,6 +87,12 @@ def cut(amount: Decimal, step: Decimal) -> Decimal:
     return _EXACT.multiply(_EXACT.divide_int(amount, step), step)
 
 
+def raised(amount: Decimal, step: Decimal) -> Decimal:
+    """``amount`` raised to a multiple of ``step`` (> 0), away from zero only where it is above zero."""
+    below = cut(amount, step)
+    return plus(below, step) if below < amount else below
+
+
 def plain(amount: Decimal) -> str:
     """Plain notation without exponent or trailing zeros: ``1500``, ``900.5``, ``0``; never ``-0``."""
     if amount == 0:

@@ -67,9 +67,14 @@ class Reader(Protocol):
         ...
 
     async def observe(
-        self, declared: Mapping[str, MarginType], *, reuse: ObservedAccount | None = None
+        self,
+        declared: Mapping[str, MarginType],
+        *,
+        reuse: ObservedAccount | None = None,
+        measured: Collection[str] = (),
     ) -> ObservedAccount:
-        """Read the account. ``declared`` maps each declared symbol to its declared type.
+        """Read the account. ``declared`` maps each declared symbol to its declared type; ``measured`` are those of them
+        with a declared risk measure, whose positions are read with all that our own formula needs.
 
         With ``reuse``, what does not change within a run (modes, tiers, instruments) is taken from there and only
         positions and free balance are read. A number of requests that does not grow with the targets, but for flat

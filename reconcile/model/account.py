@@ -8,9 +8,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
 
 from reconcile.errors import ReadFailed
+from reconcile.model.measures import Band
+from reconcile.model.risk import Risk
 from reconcile.money import ZERO
 
 
@@ -85,13 +86,24 @@ class Tolerance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One declared address. ``isolated_margin`` None leaves the margin alone (type only, or crossed)."""
+    """One declared address.
+
+    ``isolated_margin`` declares an amount, ``band`` bounds of a risk measure; with neither (type only, or crossed) the
+    margin is left alone. ``priority`` 1 is first where the free balance does not cover all additions, None last.
+    """
 
     address: Address
     margin_type: MarginType
     isolated_margin: Decimal | None
     tolerance: Tolerance
     line: int | None = None
+    band: Band | None = None
+    priority: int | None = None
+
+    @property
+    def declares_margin(self) -> bool:
+        """Whether margin may be moved for it at all."""
+        return self.isolated_margin is not None or self.band is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +129,15 @@ class Unmanaged(StrEnum):
     REFUSE = "refuse"
 
 
+class WhenShort(StrEnum):
+    """Which additions go first where the free balance does not cover all of them."""
+
+    REFUSE = "refuse"  # none: the account is refused
+    NEAREST_FIRST = "nearest-first"  # what is nearest to liquidation, up to its floor, then again up to its target
+    PRIORITY = "priority"  # by the positions' own priority, 1 first
+    PRO_RATA = "pro-rata"  # all of them, each by its need
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """The limits of ``[policy]`` (CONTRACT section 1); None means not limited."""
@@ -130,6 +151,9 @@ class Policy:
     max_changes: int | None = None
     min_available: Limit | None = None
     unmanaged: Unmanaged = Unmanaged.REPORT
+    when_short: WhenShort = WhenShort.REFUSE
+    max_day_add: Limit | None = None
+    max_day_changes: int | None = None
 
 
 class ColdStart(StrEnum):
@@ -164,17 +188,15 @@ class DesiredAccount:
     cold_start: ColdStart = ColdStart.WAIT
     uid: str | None = None
 
+    @property
+    def types(self) -> Mapping[str, MarginType]:
+        """Each declared symbol with its declared margin type."""
+        return {target.address.symbol: target.margin_type for target in self.targets}
 
-class Risk(Protocol):
-    """How an exchange computes what a margin is worth for one open isolated position; built by its adapter."""
-
-    def liquidation_price(self, margin: Decimal) -> Decimal | None:
-        """The mark price at which a position with this isolated margin is liquidated; None when it never is."""
-        ...
-
-    def removable(self) -> Decimal:
-        """How much isolated margin the exchange lets us take out now; 0 when nothing."""
-        ...
+    @property
+    def measured(self) -> frozenset[str]:
+        """The symbols with a declared risk measure."""
+        return frozenset(target.address.symbol for target in self.targets if target.band is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,7 @@ class MoveMargin:
 
     ``before`` and ``after`` are the isolated margin; ``tolerance`` is the target's, in the asset. Liquidation prices
     are None where there is none or it cannot be computed; distances are shares of the mark price (0.05 is 5 %).
+    ``measure_before`` and ``measure_after`` are the declared risk measure, None without one or where it has no bound.
     """
 
     step_id: str
@@ -51,6 +52,8 @@ class MoveMargin:
     liquidation_price_after: Decimal | None = None
     liquidation_distance_before: Decimal | None = None
     liquidation_distance_after: Decimal | None = None
+    measure_before: Decimal | None = None
+    measure_after: Decimal | None = None
 
     @property
     def signed(self) -> Decimal:
@@ -66,10 +69,11 @@ class Entry:
     """One line of a plan.
 
     ``blocked_by`` is a policy key or one of ``open_position``, ``open_orders``, ``multi_assets``, ``auto_add``,
-    ``removable``, ``instrument``, ``unusable``, ``account``; None unless blocked. ``reason`` says why, and what to do.
-    ``target`` is None when unmanaged, ``observed`` None where the exchange has nothing. ``observed_type`` is the
-    symbol's or position's margin type, None where there is none. ``wanted`` is the step a blocked entry would have
-    had, for display.
+    ``removable``, ``at_most``, ``formula``, ``instrument``, ``unusable``, ``account``; None unless blocked. ``reason``
+    says why, and what to do. ``target`` is None when unmanaged, ``observed`` None where the exchange has nothing.
+    ``observed_type`` is the symbol's or position's margin type, None where there is none. ``wanted`` is the step a
+    blocked entry would have had, for display. ``measure`` is the declared risk measure as observed, None without one
+    or where it has no bound; ``wanted_margin`` the isolated margin that the band asks for, None where the margin stays.
     """
 
     address: Address
@@ -82,6 +86,8 @@ class Entry:
     reason: str = ""
     steps: tuple[Step, ...] = ()
     wanted: Step | None = None
+    measure: Decimal | None = None
+    wanted_margin: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ plan is only a ceiling, is answered in ``fresh.py`` and offered from here as wel
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from reconcile.model.account import (
@@ -21,8 +21,10 @@ from reconcile.model.account import (
 )
 from reconcile.model.plan import Entry, MoveMargin, SetMarginType, Status, Step
 from reconcile.model.traits import Scope, Traits
-from reconcile.money import ZERO, cut, minus, plain, plus
+from reconcile.money import cut, minus, plain, plus
+from reconcile.planning.bands import assess, measure_at
 from reconcile.planning.fresh import FreshMove, InSync, Send, Stale, fresh_move
+from reconcile.planning.moves import amount_step, margin_move
 from reconcile.planning.undeclared import undeclared
 from reconcile.planning.unlisted import UNLISTED, reasons
 
@@ -41,8 +43,7 @@ def diff(
     """One entry per declared address in file order, then what is held or unmanaged without being declared.
 
     ``held`` maps an address to why an earlier outcome is unsettled; it holds the whole lane. ``targets`` restricts the
-    declared addresses (None: all of them); what is held is shown all the same. ``step_id`` names a
-    step by its address and action.
+    declared addresses (None: all of them); what is held is shown all the same. ``step_id`` names a step.
     """
     chosen = desired.targets
     if targets is not None:
@@ -212,28 +213,64 @@ def _slots(symbol: str) -> list[Address]:
 
 
 def _margin(place: _Place, asset: str) -> Entry:
-    view, target, position = place.view, place.target, place.position
-    if target.isolated_margin is None:
+    target, position = place.target, place.position
+    if not target.declares_margin:
         return place.entry(Status.IN_SYNC)
     if position is None or not position.is_open:
         return place.entry(Status.WAITING, "no open position")
     if position.size < 0 and target.address.side is not Side.NET:
         odd = f"the exchange shows a size of {plain(position.size)} for a {target.address.side} position; look there"
         return place.blocked("account", odd)
-    if target.isolated_margin == position.isolated_margin:
+    if target.isolated_margin is None:
+        return _banded(place, position, asset)
+    return _amount(place, position, asset, target.isolated_margin)
+
+
+def _amount(place: _Place, position: Position, asset: str, declared: Decimal) -> Entry:
+    """A declared amount: in sync within its tolerance."""
+    view = place.view
+    if declared == position.isolated_margin:
         return _in_sync(place, position)
     step_size = amount_step(view.desired, view.traits, asset)
-    tolerance = target.tolerance.amount(target.isolated_margin, asset)
-    delta = _delta(target.isolated_margin, position.isolated_margin, tolerance, step_size)
-    if delta == 0:
+    tolerance = place.target.tolerance.amount(declared, asset)
+    gap = minus(declared, position.isolated_margin)
+    delta = cut(gap, step_size)
+    if delta == 0 or abs(gap) <= tolerance:
         return _in_sync(place, position)
-    step = _move(view, position, asset, delta, tolerance)
+    step = margin_move(view.step_id, position, asset, delta, tolerance)
     return _movable(place, position, step, step_size)
 
 
-def _in_sync(place: _Place, position: Position) -> Entry:
+def _banded(place: _Place, position: Position, asset: str) -> Entry:
+    """A declared measure: in sync inside its band, else the margin that brings it back."""
+    view, target = place.view, place.target
+    step_size = amount_step(view.desired, view.traits, asset)
+    found = assess(target, position, step_size, allow_reduce=view.desired.policy.allow_reduce)
+    step = None
+    if found.wanted is not None:
+        delta = cut(minus(found.wanted, position.isolated_margin), step_size)
+        step = _measured_move(place, position, asset, delta) if delta else None
+    if found.blocked_by is not None:
+        entry = place.blocked(found.blocked_by, found.text, step)
+    elif step is None:
+        entry = _in_sync(place, position, found.text)
+    else:
+        entry = _movable(place, position, step, step_size)
+        entry = replace(entry, reason="; ".join(part for part in (entry.reason, found.text) if part))
+    return replace(entry, measure=found.value, wanted_margin=found.wanted)
+
+
+def _measured_move(place: _Place, position: Position, asset: str, delta: Decimal) -> MoveMargin:
+    target, margin = place.target, position.isolated_margin
+    tolerance = target.tolerance.amount(max(margin, plus(margin, delta)), asset)
+    step = margin_move(place.view.step_id, position, asset, delta, tolerance)
+    before, after = (measure_at(target, position, margin) for margin in (step.before, step.after))
+    return replace(step, measure_before=before, measure_after=after)
+
+
+def _in_sync(place: _Place, position: Position, text: str = "") -> Entry:
     note = "auto-add margin is on, so the exchange may add to it" if position.auto_add else ""
-    return place.entry(Status.IN_SYNC, note)
+    return place.entry(Status.IN_SYNC, "; ".join(part for part in (text, note) if part))
 
 
 def _movable(place: _Place, position: Position, step: MoveMargin, step_size: Decimal) -> Entry:
@@ -249,35 +286,3 @@ def _movable(place: _Place, position: Position, step: MoveMargin, step_size: Dec
         )
         return place.blocked("removable", reason, step)
     return place.entry(Status.CHANGE, steps=(step,))
-
-
-def amount_step(desired: DesiredAccount, traits: Traits, asset: str) -> Decimal:
-    """The smallest amount that margin of this asset is moved by: the file's, else the exchange's."""
-    return desired.amount_step or traits.amount_step(asset)
-
-
-def _delta(wanted: Decimal, live: Decimal, tolerance: Decimal, step_size: Decimal) -> Decimal:
-    gap = minus(wanted, live)
-    return ZERO if abs(gap) <= tolerance else cut(gap, step_size)
-
-
-def _move(view: _View, position: Position, asset: str, delta: Decimal, tolerance: Decimal) -> MoveMargin:
-    before = position.isolated_margin
-    after = plus(before, delta)
-    told = position.liquidation_price
-    price_before = position.liquidation_at(before) if told is None else told
-    price_after = position.liquidation_at(after)
-    return MoveMargin(
-        step_id=view.step_id(position.address, "add_margin" if delta > 0 else "reduce_margin"),
-        address=position.address,
-        asset=asset,
-        amount=abs(delta),
-        before=before,
-        after=after,
-        tolerance=tolerance,
-        action="add_margin" if delta > 0 else "reduce_margin",
-        liquidation_price_before=price_before,
-        liquidation_price_after=price_after,
-        liquidation_distance_before=position.distance_to(price_before),
-        liquidation_distance_after=position.distance_to(price_after),
-    )

@@ -9,7 +9,8 @@ from decimal import Decimal
 
 from reconcile.model.account import MarginType, Position, Target
 from reconcile.model.plan import MoveMargin
-from reconcile.money import cut, minus, plain
+from reconcile.money import ZERO, cut, minus, plain
+from reconcile.planning.bands import assess
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,22 +38,33 @@ FreshMove = Send | InSync | Stale
 def fresh_move(target: Target, step: MoveMargin, position: Position | None, step_size: Decimal) -> FreshMove:
     """What to do about a margin step, given the position as just observed.
 
+    A declared measure is measured anew, and the margin that it asks for computed from this position; the plan's amount
+    stays the most that is sent.
+
     Raises ValueError for a target that declares no margin.
     """
-    if target.isolated_margin is None:
+    if not target.declares_margin:
         raise ValueError(f"moving margin of {target.address}: the target declares none; plan again")
     if position is None or not position.is_open:
         return Stale(reason="the position was closed since the plan")
     stale = _moved_on(step, position)
     if stale is not None:
         return Stale(reason=stale)
-    gap = minus(target.isolated_margin, position.isolated_margin)
+    wanted, tolerance = target.isolated_margin, ZERO
+    if wanted is None:
+        found = assess(target, position, step_size, allow_reduce=step.action == "reduce_margin")
+        if found.blocked_by is not None:
+            return Stale(reason=f"blocked by {found.blocked_by}: {found.text}")
+        wanted = position.isolated_margin if found.wanted is None else found.wanted
+    else:
+        tolerance = target.tolerance.amount(wanted, step.asset)
+    gap = minus(wanted, position.isolated_margin)
     delta = cut(gap, step_size)
-    if delta == 0 or abs(gap) <= target.tolerance.amount(target.isolated_margin, step.asset):
+    if delta == 0 or abs(gap) <= tolerance:
         return InSync()
     if (delta > 0) is not (step.signed > 0):
         return Stale(
-            reason=f"margin is {plain(position.isolated_margin)}, on the other side of {plain(target.isolated_margin)} "
+            reason=f"margin is {plain(position.isolated_margin)}, on the other side of {plain(wanted)} "
             "than when it was planned"
         )
     amount = cut(min(abs(delta), step.amount), step_size)

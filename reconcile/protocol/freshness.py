@@ -5,14 +5,15 @@ only when it was sent later than the grace after the lane's last effect; and a m
 ledger's rows do not add up to counts for nothing, for as long as it may be from before that step.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.base import Reader, lane_of, open_addresses
 from reconcile.journal.state import JournalState
-from reconcile.model.account import Address, DesiredAccount, MarginType, ObservedAccount, Target
+from reconcile.model.account import Address, DesiredAccount, ObservedAccount, Target
 from reconcile.model.plan import Step
 from reconcile.money import ZERO, minus
+from reconcile.planning.bands import is_inside
 from reconcile.protocol.earlier import Earlier
 from reconcile.protocol.rules import (
     BASIS_LOOKS,
@@ -103,11 +104,6 @@ def shares_symbol(look: ObservedAccount, symbol: str) -> bool:
     return len(open_addresses(look, symbol)) > 1
 
 
-def declared_types(desired: DesiredAccount) -> Mapping[str, MarginType]:
-    """Each declared symbol with its declared margin type."""
-    return {target.address.symbol: target.margin_type for target in desired.targets}
-
-
 async def sound_look(
     desired: DesiredAccount,
     reader: Reader,
@@ -123,15 +119,15 @@ async def sound_look(
     ``earlier`` as for ``unsound``, ``reuse`` as for ``Reader.observe``. An address whose look would have to be later
     than the longest wait is not waited for, so it holds no other one up. Raises ReadFailed.
     """
-    declared = declared_types(desired)
-    look = await reader.observe(declared, reuse=reuse)
+    declared, measured = desired.types, desired.measured
+    look = await reader.observe(declared, reuse=reuse, measured=measured)
     for _ in range(BASIS_LOOKS):
         after = await doubts(desired, reader, state, look, grace_ms=grace_ms, earlier=earlier)
         near = [moment for moment in after.values() if reader.time.is_near(moment)]
         if not near:
             return look, dict.fromkeys(after, UNSOUND)
         await pause(max(BETWEEN_LOOKS_MS, reader.time.wait_ms(max(near)) + 1))
-        look = await reader.observe(declared, reuse=look)
+        look = await reader.observe(declared, reuse=look, measured=measured)
     doubted = await doubts(desired, reader, state, look, grace_ms=grace_ms, earlier=earlier)
     return look, dict.fromkeys(doubted, UNSOUND)
 
@@ -167,10 +163,11 @@ async def doubts(
 def _is_as_left(target: Target, state: JournalState, look: ObservedAccount) -> bool:
     """Whether live is what our last step on a declared address left, as far as there was one."""
     move, position = state.moves.get(str(target.address)), look.positions.get(target.address)
-    if move is None or move.before is None or move.after is None or position is None or target.isolated_margin is None:
+    if move is None or move.before is None or move.after is None or position is None or not target.declares_margin:
         return True
     quarter = abs(minus(move.after, move.before)) / 4
-    tolerance = min(quarter, target.tolerance.amount(target.isolated_margin, position.asset))
+    declared = move.after if target.isolated_margin is None else target.isolated_margin
+    tolerance = min(quarter, target.tolerance.amount(declared, position.asset))
     return abs(minus(position.isolated_margin, move.after)) <= tolerance
 
 
@@ -182,6 +179,8 @@ def differs(target: Target, look: ObservedAccount) -> bool:
         return symbol is not None and symbol.margin_type not in {None, target.margin_type}
     if position.margin_type is not target.margin_type:
         return True
+    if target.band is not None:
+        return not is_inside(target, position)
     margin = target.isolated_margin
     return margin is not None and abs(minus(position.isolated_margin, margin)) > target.tolerance.amount(
         margin, position.asset

@@ -5,7 +5,7 @@ and is served by any look, running or to come, that was sent later.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from reconcile.clock import Clock
 from reconcile.errors import ReadFailed
@@ -23,11 +23,19 @@ class Observer:
     """The one place that reads an account's positions and free balance during a run."""
 
     def __init__(
-        self, reader: Reader, declared: Mapping[str, MarginType], clock: Clock, first: ObservedAccount | None = None
+        self,
+        reader: Reader,
+        declared: Mapping[str, MarginType],
+        clock: Clock,
+        first: ObservedAccount | None = None,
+        *,
+        measured: Collection[str] = (),
     ) -> None:
-        """``first`` is a look already taken; None takes one when the first is asked for."""
+        """``first`` is a look already taken; None takes one when the first is asked for. ``declared`` and ``measured``
+        are as for ``Reader.observe``."""
         self._reader = reader
         self._declared = declared
+        self._measured = measured
         self._clock = clock
         self._last = first
         self._running: asyncio.Task[ObservedAccount] | None = None
@@ -136,7 +144,9 @@ class Observer:
     async def _take(self, after_ms: int) -> None:
         running = self._running
         if running is None or running.done() or self._running_since <= after_ms:
-            running = asyncio.ensure_future(self._reader.observe(self._declared, reuse=self._last))
+            running = asyncio.ensure_future(
+                self._reader.observe(self._declared, reuse=self._last, measured=self._measured)
+            )
             self._running = running
             self._running_since = self._reader.time.earliest()
         self.start_from(await asyncio.shield(running))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from reconcile.model.plan import Entry, MoveMargin, SetMarginType, Status, Step
 from reconcile.render.columns import aligned, fit, padded, width
+from reconcile.render.measures import measure
 from reconcile.render.values import by_attention, clean, declared, liquidation, now, painted, step_amounts, why
 
 ADD, TAKE_OUT, RETYPE = "+", "-", "~"
@@ -107,7 +108,7 @@ def _rows(entry: Entry) -> Iterable[EntryLine]:
     steps: tuple[Step | None, ...] = entry.steps or (entry.wanted,)
     for step in steps:
         mark = _mark(step) if step is not None and entry.status is Status.CHANGE else MARKS[entry.status]
-        notes = [why(entry)]
+        notes = [measure(entry), why(entry)]
         if step is None:
             before, after, difference = now(entry), declared(entry), ""
             arrow = "→" if after else ""

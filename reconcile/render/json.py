@@ -17,6 +17,7 @@ from reconcile.model.plan import (
     AccountPlan,
     AccountResult,
     Entry,
+    MoveMargin,
     Plan,
     PlanError,
     Result,
@@ -28,6 +29,7 @@ from reconcile.model.plan import (
     StepResult,
 )
 from reconcile.money import ZERO, plain, writable
+from reconcile.render import measures
 from reconcile.render.values import rfc3339, summarize
 
 PLAN_FORMAT = "reconcile.plan/1"
@@ -142,22 +144,39 @@ def _limit(value: object) -> object:
 
 
 def entry_document(entry: Entry) -> Document:
-    """One line of a plan."""
+    """One line of a plan; ``measure`` and ``wanted_margin`` only where a risk measure is declared."""
+    document = _entry(entry)
+    if entry.target is not None and entry.target.band is not None:
+        measures.add(document, entry)
+    return document
+
+
+def _entry(entry: Entry) -> Document:
     return {
         "address": str(entry.address),
         "status": entry.status.value,
         "blocked_by": entry.blocked_by,
         "reason": entry.reason,
         "asset": entry.asset,
-        "desired": None if entry.target is None else _desired(entry.target),
+        "desired": None if entry.target is None else _desired(entry, entry.target),
         "observed": _observed(entry, entry.observed),
         "steps": [_step(step) for step in entry.steps],
         "wanted": None if entry.wanted is None else _step(entry.wanted),
     }
 
 
-def _desired(target: Target) -> Document:
+def _desired(entry: Entry, target: Target) -> Document:
     margin = target.isolated_margin
+    if target.band is not None:
+        step = next((step for step in (*entry.steps, entry.wanted) if isinstance(step, MoveMargin)), None)
+        margin_now = ZERO if entry.observed is None else entry.observed.isolated_margin
+        tolerance = target.tolerance.amount(margin_now) if step is None else step.tolerance
+        return {
+            "margin_type": target.margin_type.value,
+            "isolated_margin": None,
+            "tolerance": _amount(writable(tolerance)),
+            "measure": measures.document(target.band),
+        }
     return {
         "margin_type": target.margin_type.value,
         "isolated_margin": _amount(margin),

@@ -22,6 +22,7 @@ from reconcile.model.plan import (
 )
 from reconcile.render import json, scope
 from reconcile.render.conclusion import conclusion
+from reconcile.render.measures import measure
 from reconcile.render.text import NO_TITLES
 from reconcile.render.values import (
     by_attention,
@@ -112,7 +113,8 @@ def _entry(entry: Entry) -> str:
         risk = quote(liquidation(step))
     else:
         before, after, moved, risk = now(entry), declared(entry), "", ""
-    cells = [_MARKS.get(entry.status, ""), code(str(entry.address)), before, after, moved, risk, quote(why(entry))]
+    notes = quote("; ".join(note for note in (measure(entry), why(entry)) if note))
+    cells = [_MARKS.get(entry.status, ""), code(str(entry.address)), before, after, moved, risk, notes]
     return f"| {' | '.join(cells)} |"
 
 

@@ -24,6 +24,7 @@ from reconcile.model.account import (
     Tolerance,
 )
 from reconcile.model.jsontext import loads_whole
+from reconcile.model.measures import Band, Thresholds
 from reconcile.model.plan import (
     AccountPlan,
     Entry,
@@ -41,6 +42,7 @@ from reconcile.render.json import plan as write
 from reconcile.render.saved_checks import check_plan, check_text, check_written
 from reconcile.render.schemas import (
     AccountPlanModel,
+    BandModel,
     DesiredModel,
     EntryModel,
     MarginStepModel,
@@ -155,6 +157,9 @@ def _policy(model: PolicyModel) -> Policy:
         max_changes=model.max_changes,
         min_available=model.min_available,
         unmanaged=model.unmanaged,
+        when_short=model.when_short,
+        max_day_add=model.max_day_add,
+        max_day_changes=model.max_day_changes,
     )
 
 
@@ -192,6 +197,8 @@ def _entry(model: EntryModel) -> Entry:
         reason=model.reason,
         steps=tuple(_step(address, asset, tolerance, step) for step in model.steps),
         wanted=None if model.wanted is None else _step(address, asset, tolerance, model.wanted),
+        measure=None if model.observed is None else model.observed.measure,
+        wanted_margin=model.wanted_margin,
     )
 
 
@@ -201,6 +208,17 @@ def _target(address: Address, model: DesiredModel) -> Target:
         margin_type=model.margin_type,
         isolated_margin=model.isolated_margin,
         tolerance=Tolerance(value=model.tolerance or ZERO, percent=False),
+        band=None if model.measure is None else _band(model.measure),
+    )
+
+
+def _band(model: BandModel) -> Band:
+    return Band(
+        measure=model.name,
+        bounds=Thresholds(floor=model.floor, target=model.target, ceiling=model.ceiling),
+        at_most=model.at_most,
+        at_least=model.at_least,
+        rounding=model.rounding,
     )
 
 
@@ -234,4 +252,6 @@ def _step(address: Address, asset: str, tolerance: Decimal, model: TypeStepModel
                 liquidation_price_after=model.liquidation_price_after,
                 liquidation_distance_before=model.liquidation_distance_before,
                 liquidation_distance_after=model.liquidation_distance_after,
+                measure_before=model.measure_before,
+                measure_after=model.measure_after,
             )

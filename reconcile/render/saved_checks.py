@@ -9,7 +9,7 @@ from typing import Any
 
 from reconcile.model.account import MarginType, PositionMode
 from reconcile.model.plan import AccountPlan, Entry, MoveMargin, Plan, SetMarginType, Status, Step
-from reconcile.money import minus, plus
+from reconcile.money import minus, plain, plus
 
 LONGEST_LIFE_MS = 3650 * 86_400_000
 """No plan may be applied for longer than ``--expires`` allows: ten years."""
@@ -100,6 +100,19 @@ def _check_target(entry: Entry, mode: PositionMode) -> None:
         raise ValueError(f"{entry.address} is no place of an account in {mode} mode")
     if entry.target.tolerance.value < 0 or (margin is not None and margin < 0):
         raise ValueError(f"{entry.address} declares less than nothing")
+    band = entry.target.band
+    if band is None:
+        if entry.measure is not None or entry.wanted_margin is not None:
+            raise ValueError(f"{entry.address} is measured and declares no measure")
+        return
+    bounds = [each for each in (band.bounds.floor, band.bounds.target, band.bounds.ceiling) if each is not None]
+    if margin is not None or bounds != sorted(set(bounds)) or bounds[0] <= 0 or not 0 <= band.at_least <= band.at_most:
+        raise ValueError(f"{entry.address} declares a band that no state file can")
+    is_added = entry.status is Status.CHANGE and any(
+        step.signed > 0 for step in entry.steps if isinstance(step, MoveMargin)
+    )
+    if is_added and (entry.wanted_margin is None or entry.wanted_margin > band.at_most):
+        raise ValueError(f"{entry.address} would get more than its at_most {plain(band.at_most)}")
 
 
 def _steps(entry: Entry) -> Iterator[Step]:
@@ -120,11 +133,14 @@ def _check_step(entry: Entry, step: Step) -> None:
 
 def _leads(entry: Entry, step: MoveMargin) -> bool:
     target, seen = entry.target, entry.observed
-    if target is None or target.isolated_margin is None or target.margin_type is not MarginType.ISOLATED:
+    if target is None or target.margin_type is not MarginType.ISOLATED:
+        return False
+    wanted = target.isolated_margin if target.band is None else entry.wanted_margin
+    if wanted is None:
         return False
     if not entry.asset or seen is None or seen.isolated_margin != step.before:
         return False
-    gap = minus(target.isolated_margin, step.before)
+    gap = minus(wanted, step.before)
     is_toward = (gap > 0) is (step.signed > 0) and step.amount <= abs(gap)
     return is_toward and step.after == plus(step.before, step.signed)
 

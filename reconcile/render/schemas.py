@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from reconcile.errors import InputError
-from reconcile.model.account import ColdStart, MarginType, PositionMode, Unmanaged
+from reconcile.model.account import ColdStart, MarginType, PositionMode, Unmanaged, WhenShort
+from reconcile.model.measures import Measure
 from reconcile.model.plan import OutcomeKind, Status
 from reconcile.render import schemas_audit
 from reconcile.render.schema_types import Amount, Count, ExitCode, Model, Share, Time
@@ -38,6 +39,21 @@ class PolicyModel(Model):
     max_changes: Count | None = None
     min_available: Amount | dict[str, Amount] | None = None
     unmanaged: Unmanaged = Unmanaged.REPORT
+    when_short: WhenShort = WhenShort.REFUSE
+    max_day_add: Amount | dict[str, Amount] | None = None
+    max_day_changes: Count | None = None
+
+
+class BandModel(Model):
+    """A declared risk measure and its bounds: shares are parts of one, amounts in the margin asset."""
+
+    name: Measure
+    floor: Amount
+    target: Amount
+    ceiling: Amount | None
+    at_most: Amount
+    at_least: Amount
+    rounding: Amount | dict[str, Amount] | None
 
 
 class DesiredModel(Model):
@@ -46,6 +62,7 @@ class DesiredModel(Model):
     margin_type: MarginType
     isolated_margin: Amount | None
     tolerance: Amount | None
+    measure: BandModel | None = None
 
 
 class ObservedModel(Model):
@@ -56,6 +73,7 @@ class ObservedModel(Model):
     position: Amount
     mark_price: Amount | None
     liquidation_price: Amount | None
+    measure: Amount | None = None
 
 
 class TypeStepModel(Model):
@@ -79,6 +97,8 @@ class MarginStepModel(Model):
     liquidation_price_after: Amount | None
     liquidation_distance_before: Amount | None = None
     liquidation_distance_after: Amount | None
+    measure_before: Amount | None = None
+    measure_after: Amount | None = None
 
 
 StepModel = Annotated[TypeStepModel | MarginStepModel, Field(discriminator="action")]
@@ -96,6 +116,7 @@ class EntryModel(Model):
     observed: ObservedModel | None
     steps: tuple[StepModel, ...]
     wanted: StepModel | None = None
+    wanted_margin: Amount | None = None
 
 
 class LooserModel(Model):

@@ -125,8 +125,10 @@ def declared(entry: Entry) -> str:
     """What the file wants of it, empty where that is nothing, or nothing more than what stands already."""
     if entry.target is None or entry.status is Status.IN_SYNC:
         return ""
-    margin = entry.target.isolated_margin
-    return entry.target.margin_type.value if margin is None else plain(margin)
+    margin = entry.target.isolated_margin if entry.target.band is None else entry.wanted_margin
+    if margin is None:
+        return "" if entry.target.band else entry.target.margin_type.value
+    return plain(margin)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,9 @@ from pydantic import PlainValidator, WithJsonSchema
 
 from reconcile.connect import endpoints
 from reconcile.exchanges.catalogue import TRAITS
-from reconcile.model.account import ColdStart, Limit, MarginType, Percent, PositionMode, Unmanaged
-from reconcile.statefile import scalars
+from reconcile.model.account import ColdStart, Limit, MarginType, Percent, PositionMode, Unmanaged, WhenShort
+from reconcile.model.measures import Thresholds
+from reconcile.statefile import measures, scalars
 
 VERSION = 1
 NAME_PATTERN = r"[a-z][a-z0-9-]{0,62}"
@@ -83,6 +84,7 @@ def _endpoint(value: object) -> str:
 
 
 _NUMBER: dict[str, Any] = {"type": "number", "minimum": 0}
+_ABOVE_ZERO: dict[str, Any] = {"type": "number", "exclusiveMinimum": 0}
 _NUMERAL: dict[str, Any] = {"type": "string", "pattern": f"^{scalars.AMOUNT_PATTERN}$"}
 _PERCENT: dict[str, Any] = {"type": "string", "pattern": f"^{scalars.AMOUNT_PATTERN} ?%$"}
 _TABLE: dict[str, Any] = {
@@ -110,6 +112,33 @@ Count = Annotated[
     PlainValidator(scalars.count),
     _any({"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]+$"}),
 ]
+
+
+def _bounds(value: dict[str, Any]) -> WithJsonSchema:
+    return WithJsonSchema(
+        {
+            "type": "object",
+            "required": ["floor", "target"],
+            "additionalProperties": False,
+            "properties": dict.fromkeys(("floor", "target", "ceiling"), value),
+        }
+    )
+
+
+Distance = Annotated[Thresholds | None, PlainValidator(measures.distance), _bounds(_PERCENT)]
+EquityShare = Annotated[Thresholds | None, PlainValidator(measures.share), _bounds(_PERCENT)]
+Cover = Annotated[
+    Thresholds | None,
+    PlainValidator(measures.cover),
+    _bounds({"anyOf": [{"type": "number", "exclusiveMinimum": 1}, _NUMERAL]}),
+]
+Rank = Annotated[int | None, PlainValidator(scalars.rank), WithJsonSchema({"type": "integer", "minimum": 1})]
+Rounding = Annotated[
+    Limit | None,
+    PlainValidator(scalars.rounding),
+    _any(_ABOVE_ZERO, _NUMERAL, {**_TABLE, "additionalProperties": {"anyOf": [_ABOVE_ZERO, _NUMERAL]}}),
+]
+WhenShortName = Annotated[str, PlainValidator(_one_of(tuple(WhenShort))), _words(*WhenShort)]
 Flag = Annotated[bool, PlainValidator(_flag), WithJsonSchema({"type": "boolean"})]
 Share = Annotated[Percent, PlainValidator(scalars.percent), WithJsonSchema(_PERCENT)]
 ByAsset = Annotated[Limit | None, PlainValidator(scalars.limit), _any(_NUMBER, _NUMERAL, _TABLE)]

@@ -8,12 +8,12 @@ from pydantic import BaseModel, ValidationError
 from reconcile.errors import Problem
 from reconcile.statefile import lines, scalars
 from reconcile.statefile.lines import Key
+from reconcile.statefile.position_table import PositionTable
 from reconcile.statefile.schema import (
     SIDES,
     AccountTable,
     DefaultsTable,
     LimitsTable,
-    PositionTable,
     SidesTable,
     StateFile,
 )

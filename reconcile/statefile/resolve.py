@@ -5,7 +5,6 @@ an answer would only follow from a problem already named.
 """
 
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -16,21 +15,20 @@ from reconcile.exchanges.catalogue import TRAITS
 from reconcile.model.account import (
     Address,
     DesiredAccount,
-    Limit,
     MarginType,
-    Percent,
     Policy,
     PositionMode,
     Side,
     Target,
-    Tolerance,
     Unmanaged,
+    WhenShort,
 )
 from reconcile.model.traits import Scope, environment
-from reconcile.statefile import lag, lines, scalars
+from reconcile.statefile import bands, lag, lines, scalars
 from reconcile.statefile.plain import Plain, is_instrument, parted
 from reconcile.statefile.problems import ProblemList
-from reconcile.statefile.schema import LimitsTable, PositionTable, StateFile
+from reconcile.statefile.schema import LimitsTable, StateFile
+from reconcile.statefile.targets import target_of, tolerance_of
 
 _SIDES = {side.value: side for side in Side}
 _TYPES = {kind.value: kind for kind in MarginType}
@@ -104,6 +102,9 @@ def policy(limits: LimitsTable) -> Policy:
         max_changes=limits.max_changes,
         min_available=limits.min_available,
         unmanaged=Unmanaged(limits.unmanaged),
+        when_short=WhenShort(limits.when_short),
+        max_day_add=limits.max_day_add,
+        max_day_changes=limits.max_day_changes,
     )
 
 
@@ -111,7 +112,7 @@ def _targets(
     plain: Iterable[Plain], checked: StateFile, book: ProblemList, symbols: tuple[str, ...]
 ) -> tuple[Target, ...]:
     """The declared positions, in the order of the file."""
-    shared = _tolerance(checked.defaults.tolerance, shared=True)
+    shared = tolerance_of(checked.defaults.tolerance, shared=True)
     targets = [
         Target(
             address=address,
@@ -123,7 +124,7 @@ def _targets(
         for address, side, amount in plain
     ]
     others = [
-        _target(Address(symbol, side), getattr(sides, name), checked.defaults.margin_type, shared, book)
+        target_of(Address(symbol, side), getattr(sides, name), checked.defaults, shared, book)
         for symbol, sides in checked.positions.items()
         for name, side in _SIDES.items()
         if name in sides.model_fields_set
@@ -132,33 +133,6 @@ def _targets(
         place = {symbol: number for number, symbol in enumerate(symbols)}
         targets = sorted([*targets, *others], key=lambda target: place[target.address.symbol])
     return tuple(sorted(targets or others, key=_LINE))
-
-
-def _target(
-    address: Address, declared: PositionTable, default_type: str | None, shared: Tolerance, book: ProblemList
-) -> Target:
-    implied = MarginType.ISOLATED if declared.isolated_margin is not None else default_type
-    kind = declared.margin_type or implied
-    if kind is None:
-        raise ValueError(f"{address} has neither a type nor an amount, and was not checked for it")
-    own = declared.tolerance
-    return Target(
-        address=address,
-        margin_type=_TYPES[kind],
-        isolated_margin=declared.isolated_margin,
-        tolerance=shared if own is None else _tolerance(own, shared=False),
-        line=book.line(("positions", address.symbol, address.side.value)),
-    )
-
-
-def _tolerance(said: Percent | Limit, *, shared: bool) -> Tolerance:
-    match said:
-        case Percent(value=share):
-            return Tolerance(value=share, percent=True)
-        case Decimal():
-            return Tolerance(value=said, percent=False, shared=said if shared else None)
-        case _:
-            return Tolerance(value=min(said.values()), percent=False, shared=said)
 
 
 def claim(raw: dict[str, Any], book: ProblemList) -> Claim:
@@ -224,13 +198,14 @@ def _check_positions(said: "_RawFile", book: ProblemList) -> None:
         if key[-1] not in said.sides:
             message = f"a {said.mode} account has no side {key[-1]}; expected {scalars.either(said.sides)}"
             book.add(key, message)
-        if broken or not isinstance(position, dict):
+        if isinstance(position, dict) and not broken:
+            bands.check(key, position, said.raw, book)
+        if not isinstance(position, dict) or book.has(key):
             continue
-        if "isolated_margin" in position and position.get("margin_type") == MarginType.CROSSED:
-            book.add((*key, "isolated_margin"), "an amount beside crossed; expected one of the two")
-        elif typeless and "isolated_margin" not in position and "margin_type" not in position:
+        if typeless and not bands.has_margin(position) and "margin_type" not in position:
             book.add(
-                key, "neither a type nor an amount; expected isolated_margin or margin_type, here or in [defaults]"
+                key,
+                "neither a type nor an amount; expected isolated_margin, a measure, or margin_type here or above",
             )
 
 
@@ -294,5 +269,5 @@ class _RawFile:
         if self.book.has(own):
             return None
         position = self.table(*key)
-        implied = MarginType.ISOLATED.value if "isolated_margin" in position else self.default_type
+        implied = MarginType.ISOLATED.value if bands.has_margin(position) else self.default_type
         return self.text(*own, missing=implied)

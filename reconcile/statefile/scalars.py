@@ -126,6 +126,24 @@ def count(value: object) -> int:
     return int(exact)
 
 
+def rank(value: object) -> int:
+    """A whole number from 1 on, written as an integer."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < _PLAIN:
+        raise ValueError(f"{shown(value)} is not a rank; expected a whole number, 1 or more (1 is first)")
+    return value
+
+
+def rounding(value: object) -> Limit:
+    """A multiple above zero, or one by asset."""
+    if not isinstance(value, dict):
+        return positive(value)
+    multiples = _by_asset(value)
+    zero = tuple((asset, "0 is zero; expected an amount above 0") for asset, each in multiples.items() if each == 0)
+    if zero:
+        raise BadTableError(zero)
+    return multiples
+
+
 def is_percent(value: object) -> bool:
     """Whether a value is written as a share: a string that ends in a percent sign."""
     return isinstance(value, str) and value.rstrip().endswith("%")

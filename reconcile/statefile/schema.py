@@ -7,7 +7,7 @@ account) is in ``resolve`` and ``files``, and repeated in the schema where JSON 
 from decimal import Decimal
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from pydantic.json_schema import GenerateJsonSchema
 
 from reconcile.exchanges.catalogue import TRAITS
@@ -16,7 +16,6 @@ from reconcile.statefile.fields import (
     EXCHANGES,
     VERSION,
     AccountName,
-    Amount,
     ByAsset,
     ColdStartName,
     Count,
@@ -26,9 +25,9 @@ from reconcile.statefile.fields import (
     Grace,
     MarginTypeName,
     ModeName,
-    OwnTolerance,
     Prefix,
     ProductName,
+    Rounding,
     Share,
     SharedTolerance,
     ShareOrByAsset,
@@ -37,19 +36,15 @@ from reconcile.statefile.fields import (
     Uid,
     UnmanagedName,
     Version,
+    WhenShortName,
 )
+from reconcile.statefile.position_table import PositionTable, Table
 
 SCHEMA_ID = f"urn:reconcile:state-file:{VERSION}"
 SIDES = tuple(side.value for side in Side)
 
 
-class _Table(BaseModel):
-    """A table of the file: nothing but its known keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class AccountTable(_Table):
+class AccountTable(Table):
     """Which exchange account this file declares."""
 
     name: AccountName = Field(
@@ -102,7 +97,7 @@ class AccountTable(_Table):
     )
 
 
-class DefaultsTable(_Table):
+class DefaultsTable(Table):
     """For every position that does not say it itself."""
 
     margin_type: MarginTypeName = Field(
@@ -114,9 +109,15 @@ class DefaultsTable(_Table):
         "amount, or a table of amounts by margin asset; 0.5% where left out.",
         examples=["0.5%", 1, {"USDT": 5, "BTC": "0.0001"}],
     )
+    rounding: Rounding = Field(
+        default=None,
+        description="Margins computed from a measure are rounded up to a multiple of this: an amount, or a table by "
+        "margin asset; left out: to the exchange's own amount step.",
+        examples=[5, {"USDT": 5, "BTC": "0.0001"}],
+    )
 
 
-class LimitsTable(_Table):
+class LimitsTable(Table):
     """What plan and apply may do; what a limit stops is shown in the plan with the limit's name."""
 
     allow_reduce: Flag = Field(
@@ -157,37 +158,27 @@ class LimitsTable(_Table):
         description="What to do about open isolated positions that this file does not declare.",
         examples=["report"],
     )
-
-
-class PositionTable(_Table):
-    """One position: what margin type it has and how much isolated margin stands behind it."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "not": {
-                "required": ["isolated_margin", "margin_type"],
-                "properties": {"margin_type": {"const": "crossed"}},
-            },
-        }
+    when_short: WhenShortName = Field(
+        default="refuse",
+        description="What to do where the free balance does not cover all additions: refuse the account, or give it "
+        "to what is nearest to liquidation first (nearest-first), by priority, or to all by need (pro-rata).",
+        examples=["refuse"],
     )
-
-    margin_type: MarginTypeName = Field(
-        default=None, description="isolated or crossed; isolated_margin implies isolated.", examples=["isolated"]
-    )
-    isolated_margin: Amount = Field(
+    max_day_add: ByAsset = Field(
         default=None,
-        description="The margin allocated to the position, without unrealised profit, in its margin asset; left out: "
-        "the margin is left alone.",
-        examples=[1500, "900.50"],
+        description="The most that all runs may add to the account in one UTC day of the exchange's time, per margin "
+        "asset; more refuses the account.",
+        examples=[20000, {"USDT": 20000}],
     )
-    tolerance: OwnTolerance = Field(
+    max_day_changes: Count = Field(
         default=None,
-        description="How far live may be from isolated_margin: a percentage of it or an amount.",
-        examples=["0.5%", 1],
+        description="The most changes that all runs may make in one UTC day of the exchange's time; more refuses the "
+        "account.",
+        examples=[200],
     )
 
 
-class SidesTable(_Table):
+class SidesTable(Table):
     """The declared sides of one symbol: long and short in hedge mode, net in one-way mode."""
 
     # a side that the file does not name has its default here, and is not in model_fields_set
@@ -236,7 +227,7 @@ _TRUST_NEEDS: dict[str, Any] = {
 """Roughly: what begins like a loopback URL; the program reads the address itself."""
 
 
-class StateFile(_Table):
+class StateFile(Table):
     """The declared margin state of one futures account."""
 
     model_config = ConfigDict(

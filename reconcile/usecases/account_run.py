@@ -23,7 +23,6 @@ from reconcile.model.plan import (
 from reconcile.planning import order
 from reconcile.protocol.context import Context
 from reconcile.protocol.executor import Executor
-from reconcile.protocol.freshness import declared_types
 from reconcile.usecases.account import as_error, check_not_frozen, failed_plan
 from reconcile.usecases.account_identity import Reached, reach
 from reconcile.usecases.movements import moved
@@ -201,7 +200,8 @@ class AccountRun:
             self._world.progress(f"{self._desired.name}: {where} is not here; applying the plan without comparing it")
         if saved.errors:
             return saved
-        look = await self._the_reached.connection.writer.observe(declared_types(saved.desired))
+        desired = saved.desired
+        look = await self._the_reached.connection.writer.observe(desired.types, measured=desired.measured)
         check_mode(saved.desired, look)
         return replace(saved, identity=self.identity, observed=look, observed_wall_ms=self._world.clock.wall_ms())
 

@@ -128,7 +128,7 @@ def _to_ask(context: Context, plan: AccountPlan) -> Collection[Address]:
     return moves | {
         target.address
         for target in context.desired.targets
-        if target.isolated_margin is not None and target.address in open_addresses(look, target.address.symbol)
+        if target.declares_margin and target.address in open_addresses(look, target.address.symbol)
     }
 
 

@@ -10,14 +10,14 @@ from reconcile.errors import ReconcileError
 from reconcile.journal.base import Journal
 from reconcile.journal.records import Noted, RunFinished, RunStarted
 from reconcile.journal.run_end import RunEnd
-from reconcile.model.account import DesiredAccount, MarginType, ObservedAccount
+from reconcile.model.account import DesiredAccount, MarginType, ObservedAccount, Position, Target
 from reconcile.model.plan import AccountPlan, PlanError, SavedPlan, Status, StepResult
 from reconcile.model.reports import Margin
 from reconcile.money import minus
+from reconcile.planning.bands import is_inside
 from reconcile.planning.policy import limit_for
 from reconcile.protocol.context import Context
 from reconcile.protocol.earlier import Earlier
-from reconcile.protocol.freshness import declared_types
 from reconcile.protocol.funds import Reservation
 from reconcile.protocol.looks import Observer
 from reconcile.protocol.slots import SharedSlots
@@ -215,9 +215,9 @@ def run_finished(
 def _tolerances(desired: DesiredAccount, look: ObservedAccount) -> dict[str, Decimal]:
     """By declared address that has a position: what live may differ by before it counts as drift."""
     return {
-        str(target.address): target.tolerance.amount(target.isolated_margin, position.asset)
+        str(target.address): target.tolerance.amount(_margin(target, position), position.asset)
         for target in desired.targets
-        if target.isolated_margin is not None and (position := look.positions.get(target.address)) is not None
+        if target.declares_margin and (position := look.positions.get(target.address)) is not None
     }
 
 
@@ -226,12 +226,18 @@ def _out_of_place(desired: DesiredAccount, look: ObservedAccount) -> list[str]:
     found = []
     for target in desired.targets:
         position = look.positions.get(target.address)
-        if target.isolated_margin is None or position is None or not position.is_open:
+        if not target.declares_margin or position is None or not position.is_open:
             continue
-        gap = abs(minus(position.isolated_margin, target.isolated_margin))
-        if gap > target.tolerance.amount(target.isolated_margin, position.asset):
+        gap = abs(minus(position.isolated_margin, _margin(target, position)))
+        is_within = gap <= target.tolerance.amount(_margin(target, position), position.asset)
+        if not (is_within if target.band is None else is_inside(target, position)):
             found.append(str(target.address))
     return found
+
+
+def _margin(target: Target, position: Position) -> Decimal:
+    """The declared amount; where a measure is declared, the margin as it is, which the tolerance is a share of."""
+    return position.isolated_margin if target.isolated_margin is None else target.isolated_margin
 
 
 def make_context(
@@ -255,7 +261,7 @@ def make_context(
         writer=writer,
         journal=journal,
         earlier=Earlier(writer, desired, journal.state, grace_ms=grace),
-        observer=Observer(writer, declared_types(desired), world.clock),
+        observer=Observer(writer, desired.types, world.clock, measured=desired.measured),
         reservation=reservation,
         clock=world.clock,
         new_id=world.new_id,

@@ -1,7 +1,7 @@
 """Accounts, targets and positions for the tests of the pure core, with everything ordinary left out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from reconcile.exchanges.catalogue import TRAITS
@@ -21,6 +21,7 @@ from reconcile.model.account import (
 )
 from reconcile.model.ledger import Cause, LedgerRow
 from reconcile.model.plan import MoveMargin
+from reconcile.model.risk import Exposure
 
 BINANCE, OKX, BITGET = TRAITS["binance"], TRAITS["okx"], TRAITS["bitget"]
 ISOLATED, CROSSED = MarginType.ISOLATED, MarginType.CROSSED
@@ -34,12 +35,16 @@ def at(text: str) -> Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinearRisk:
-    """A position without tiers: each unit of margin moves the liquidation price by 1 / size."""
+    """A position without tiers: each unit of margin moves the liquidation price by 1 / size.
+
+    Its maintenance margin is 0.5 % of the value, and plays no part in the liquidation price.
+    """
 
     entry: Decimal
     size: Decimal
     is_long: bool = True
     most: Decimal = Decimal("1e12")
+    mark: Decimal = Decimal(10000)
 
     def liquidation_price(self, margin: Decimal) -> Decimal | None:
         price = self.entry - margin / self.size if self.is_long else self.entry + margin / self.size
@@ -47,6 +52,18 @@ class LinearRisk:
 
     def removable(self) -> Decimal:
         return self.most
+
+    def margin_at(self, price: Decimal) -> Decimal:
+        gap = self.entry - price if self.is_long else price - self.entry
+        return gap * self.size
+
+    def exposure(self) -> Exposure:
+        profit = (self.mark - self.entry) * (self.size if self.is_long else -self.size)
+        notional = self.size * self.mark
+        return Exposure(profit=profit, notional=notional, maintenance=notional / 200)
+
+    def unfitted(self) -> "LinearRisk":
+        return self
 
 
 def position(
@@ -68,6 +85,8 @@ def position(
     amount = Decimal(size)
     is_long = address.side is Side.LONG or (address.side is Side.NET and amount > 0)
     known = LinearRisk(entry=Decimal(10000), size=abs(amount), is_long=is_long, most=Decimal(most)) if amount else None
+    if known is not None and mark is not None:
+        known = replace(known, mark=Decimal(mark))
     return Position(
         address=address,
         asset=asset_of(address.symbol),

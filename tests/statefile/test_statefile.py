@@ -717,7 +717,8 @@ def test_the_examples_fit_the_schema_and_load(path: Path) -> None:
 _BEYOND_SCHEMA = (
     "expected one type", "in the clear", "finite", "date or time", "not valid TOML", "30 digits", "more than the whole",
     "neither a type", "name of an asset", "may reach the live",
-    "well-formed URL", '"2h"', '"1.5h"', "main\\n",
+    "more than at_most", "less than the rounding", "has no meaning here", "is not above", "is too close to",
+    '"100%" is out of range', "well-formed URL", '"2h"', '"1.5h"', "main\\n",
 )  # fmt: skip
 
 
@@ -751,6 +752,7 @@ def test_the_defaults_of_the_schema_are_those_of_the_model() -> None:
         "min_liquidation_distance": "5%",
         "max_margin": "100%",
         "unmanaged": "report",
+        "when_short": "refuse",
     }
 
 

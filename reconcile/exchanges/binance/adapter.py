@@ -54,7 +54,11 @@ class Binance:
         return (await self._balance()).uid
 
     async def observe(
-        self, declared: Mapping[str, MarginType], *, reuse: ObservedAccount | None = None
+        self,
+        declared: Mapping[str, MarginType],
+        *,
+        reuse: ObservedAccount | None = None,
+        measured: Collection[str] = (),  # noqa: ARG002 - the brackets are read in any case
     ) -> ObservedAccount:
         """See ``base.Reader``."""
         await self._transport.synced()

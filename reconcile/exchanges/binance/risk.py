@@ -4,6 +4,7 @@ With W the isolated wallet, q the unsigned size, s = +1 long or −1 short, E th
 tier's maintenance rate m and deduction c (``cum``):
 
     liquidation price = (W + c − s·q·E) / (q·(m − s)), with the tier that its own notional falls into
+    margin with which L is the liquidation price = q·L·m − c − s·q·(L − E), with the tier of q·L
     removable = max(0, min(W − (q·P·m − c), W + s·q·(P − E) − q·P/leverage))
 
 Sources: Binance Support, "How to Calculate Liquidation Price of USD-M Futures Contracts" and "How to Adjust Margin
@@ -22,6 +23,7 @@ from decimal import Context, Decimal
 
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.http.rows import Row, rows
+from reconcile.model.risk import Exposure
 from reconcile.money import ZERO
 
 _DIVISION = Context(prec=40)
@@ -61,12 +63,29 @@ class BinanceRisk:
 
     def removable(self) -> Decimal:
         """The most that can be taken out at the present mark price."""
+        now = self.exposure()
+        above_initial = self.wallet + now.profit - _DIVISION.divide(now.notional, self.leverage)
+        return max(ZERO, min(self.wallet - now.maintenance, above_initial))
+
+    def margin_at(self, price: Decimal) -> Decimal:
+        """The wallet that is used up at this mark price."""
+        return self._maintenance(self.size * price) - self._profit(price)
+
+    def exposure(self) -> Exposure:
+        """The position at its mark price; maintenance without a fee, as Binance liquidates."""
         notional = self.size * self.mark
+        return Exposure(profit=self._profit(self.mark), notional=notional, maintenance=self._maintenance(notional))
+
+    def unfitted(self) -> "BinanceRisk":
+        """Itself: nothing in it is taken from the price that Binance shows."""
+        return self
+
+    def _profit(self, price: Decimal) -> Decimal:
+        return self.sign * self.size * (price - self.entry)
+
+    def _maintenance(self, notional: Decimal) -> Decimal:
         tier = next(tier for tier in reversed(self.tiers) if notional >= tier.floor or tier is self.tiers[0])
-        above_maintenance = self.wallet - (notional * tier.rate - tier.deduction)
-        profit = self.sign * self.size * (self.mark - self.entry)
-        above_initial = self.wallet + profit - _DIVISION.divide(notional, self.leverage)
-        return max(ZERO, min(above_maintenance, above_initial))
+        return notional * tier.rate - tier.deduction
 
     def _price(self, margin: Decimal, tier: BinanceTier) -> Decimal:
         left = margin + tier.deduction - self.sign * self.size * self.entry

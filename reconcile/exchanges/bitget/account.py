@@ -5,7 +5,7 @@ Tier). Rows name long or short in one-way mode too; there a short is a net posit
 strings or as JSON numbers, and fields that have nothing to say as "", null or not at all.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -153,10 +153,21 @@ def shown_price(row: Row) -> Decimal | None:
     return price if price is not None and price > 0 else None
 
 
-def needs_tiers(row: Row, *, product: str) -> bool:
-    """Whether an isolated linear row shows no price to take the tiers' offset from, and has one."""
+def need_tiers(found: Mapping[Address, Row], measured: Collection[str], *, product: str) -> set[str]:
+    """The symbols whose offset must be computed from tiers."""
+    return {
+        address.symbol
+        for address, row in found.items()
+        if _needs_tiers(row, product=product, is_measured=address.symbol in measured)
+    }
+
+
+def _needs_tiers(row: Row, *, product: str, is_measured: bool) -> bool:
+    """Whether an isolated linear row has an offset, and shows no price to take it from, or a measure is declared, for
+    which our own formula is held against that price."""
     isolated = margin_type(row) is MarginType.ISOLATED
-    return isolated and product != COIN and shown_price(row) is None and row.time("cTime") >= OFFSET_SINCE_MS
+    unknown = is_measured or shown_price(row) is None
+    return isolated and product != COIN and unknown and row.time("cTime") >= OFFSET_SINCE_MS
 
 
 def risk(
@@ -179,9 +190,19 @@ def risk(
         return None
     if product == COIN:
         inverse = InverseRisk(
-            long=long, value=size * entry, entry=entry, leverage=leverage, margin=margin, profit=profit, rate=rate
+            long=long,
+            value=size * entry,
+            entry=entry,
+            leverage=leverage,
+            margin=margin,
+            profit=profit,
+            rate=rate,
+            mark=row.optional("markPrice"),
+            own_value=size * entry,
         )
         return inverse if shown is None else inverse.fitted(shown)
+    has_offset = row.time("cTime") >= OFFSET_SINCE_MS
+    offset = tier_offset(ladder, maintenance) if has_offset else ZERO
     linear = LinearRisk(
         long=long,
         size=size,
@@ -190,7 +211,9 @@ def risk(
         margin=margin,
         profit=profit,
         rate=rate,
-        offset=tier_offset(ladder, maintenance),
+        offset=offset,
+        mark=row.optional("markPrice"),
+        own_offset=offset if ladder or not has_offset else None,
     )
     return linear if shown is None else linear.fitted(shown)
 

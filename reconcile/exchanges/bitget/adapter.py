@@ -3,10 +3,8 @@
 The margin type lives on the symbol. An open position's row tells it; of a flat symbol only ``account/account`` does,
 one request for each, so it is asked for declared symbols only, and again within a run while it is not as declared.
 Orders are read for flat symbols whose type must change, and for no others. Bills name no side, so one call per symbol
-is in flight at a time. The account's id is told in the spot section, to a key that may read it.
-
-Reads: positions and balances each time; contracts once per run; tiers only for open isolated positions that show no
-liquidation price, once per symbol and run.
+is in flight at a time. The account's id is told in the spot section, to a key that may read it. Positions and balances
+are read each time, contracts once per run, tiers where ``need_tiers`` says so, once per symbol and run.
 """
 
 from collections.abc import Collection, Mapping
@@ -29,7 +27,7 @@ from reconcile.exchanges.bitget.account import (
     hold_side,
     is_union,
     margin_type,
-    needs_tiers,
+    need_tiers,
     opened,
     position,
     position_mode,
@@ -105,7 +103,11 @@ class Bitget:
         return self._uid
 
     async def observe(
-        self, declared: Mapping[str, MarginType], *, reuse: ObservedAccount | None = None
+        self,
+        declared: Mapping[str, MarginType],
+        *,
+        reuse: ObservedAccount | None = None,
+        measured: Collection[str] = (),
     ) -> ObservedAccount:
         """See ``Reader.observe``."""
         await self._transport.synced()
@@ -132,7 +134,7 @@ class Bitget:
             or (reuse is not None and reuse.multi_assets),
             account_block=None,
             available=available(accounts),
-            positions=await self._positions(found, known),
+            positions=await self._positions(found, known, measured),
             symbols={
                 symbol: SymbolState(
                     symbol=symbol,
@@ -187,9 +189,10 @@ class Bitget:
         listed = [Row(f"reading the orders of {symbol}", answer) for answer in answers]
         return any(answer.has("entrustedList") and answer.rows("entrustedList") for answer in listed)
 
-    async def _positions(self, found: Mapping[Address, Row], known: Mapping[str, Contract]) -> dict[Address, Position]:
-        unpriced = {address.symbol for address, row in found.items() if needs_tiers(row, product=self._product)}
-        wanted = sorted(unpriced - self._tiers.keys())
+    async def _positions(
+        self, found: Mapping[Address, Row], known: Mapping[str, Contract], measured: Collection[str]
+    ) -> dict[Address, Position]:
+        wanted = sorted(need_tiers(found, measured, product=self._product) - self._tiers.keys())
         ladders = await gather_all(self._rows(TIERS, self._of_product(symbol=name), signed=False) for name in wanted)
         self._tiers.update({symbol: tiers(ladder) for symbol, ladder in zip(wanted, ladders, strict=True)})
         return {address: self._position(address, row, known.get(address.symbol)) for address, row in found.items()}

@@ -6,6 +6,9 @@ taker fee:
     linear    (M + offset − S·E·d) / (S·(r − d))
     inverse   long Q·(1 + r) / (M + Q/E)     short Q·(1 − r) / (Q/E − M)     Q being the value in quote currency
 
+    margin with which L is the liquidation price: the same equations for M
+    maintenance with the taker fee = r · value at the mark − offset, as the exchange's own ratio has it
+
     removable = M + min(0, unrealised profit) − S·E/leverage     (inverse: Q/(E·leverage))
 
 Source of the linear form: Bitget API doc, Get All Positions, whose example it reproduces, and the support notice of
@@ -13,13 +16,15 @@ Source of the linear form: Bitget API doc, Get All Positions, whose example it r
 opened since 2025-11-10. Removable is our assumption: Bitget documents none, and a refusal is what decides.
 
 The offset depends on the position's age and the tiers, and the unit of an inverse size on the symbol. Where the row
-shows a liquidation price, ``fitted`` takes both from it; the tiers are needed only where there is none.
+shows a liquidation price, ``fitted`` takes both from it; the tiers are needed only where there is none, and to hold the
+formula against the price that is shown: ``own_offset`` and ``own_value`` are what the formula has without it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from reconcile.model.risk import Exposure
 from reconcile.money import ZERO
 
 OFFSET_SINCE_MS = 1_762_761_600_000
@@ -59,6 +64,8 @@ class LinearRisk:
     profit: Decimal
     rate: Decimal
     offset: Decimal = ZERO
+    mark: Decimal | None = None
+    own_offset: Decimal | None = None
 
     def liquidation_price(self, margin: Decimal) -> Decimal | None:
         """The mark price of liquidation with this margin; None when it is never reached."""
@@ -68,6 +75,22 @@ class LinearRisk:
     def removable(self) -> Decimal:
         """How much margin can be taken out now, by our assumption; 0 for a position that was just opened."""
         return max(ZERO, self.margin + min(ZERO, self.profit) - self.size * self.entry / self.leverage)
+
+    def margin_at(self, price: Decimal) -> Decimal:
+        """The margin that is used up at this mark price."""
+        return price * self._slope - self.offset + self._value
+
+    def exposure(self) -> Exposure | None:
+        """The position at its mark price; maintenance has the taker fee in it."""
+        if not self.mark:
+            return None
+        notional = self.size * self.mark
+        profit = notional - self._value if self.long else -self._value - notional
+        return Exposure(profit=profit, notional=notional, maintenance=notional * self.rate - self.offset)
+
+    def unfitted(self) -> "LinearRisk | None":
+        """The same position with the offset of its tiers; None where they were not read."""
+        return None if self.own_offset is None else replace(self, offset=self.own_offset)
 
     def fitted(self, shown: Decimal) -> "LinearRisk":
         """The same position with the offset behind the liquidation price that the row shows."""
@@ -93,6 +116,8 @@ class InverseRisk:
     margin: Decimal
     profit: Decimal
     rate: Decimal
+    mark: Decimal | None = None
+    own_value: Decimal | None = None
 
     def liquidation_price(self, margin: Decimal) -> Decimal | None:
         """The mark price of liquidation with this margin; None when it is never reached."""
@@ -105,6 +130,25 @@ class InverseRisk:
     def removable(self) -> Decimal:
         """How much margin can be taken out now, by our assumption; 0 for a position that was just opened."""
         return max(ZERO, self.margin + min(ZERO, self.profit) - self.value / (self.entry * self.leverage))
+
+    def margin_at(self, price: Decimal) -> Decimal:
+        """The margin that is used up at this mark price."""
+        coins = self.value / self.entry
+        if self.long:
+            return self.value * (1 + self.rate) / price - coins
+        return coins - self.value * (1 - self.rate) / price
+
+    def exposure(self) -> Exposure | None:
+        """The position at its mark price; maintenance has the taker fee in it."""
+        if not self.mark:
+            return None
+        notional = self.value / self.mark
+        profit = self.value / self.entry - notional if self.long else notional - self.value / self.entry
+        return Exposure(profit=profit, notional=notional, maintenance=notional * self.rate)
+
+    def unfitted(self) -> "InverseRisk | None":
+        """The same position with the value that its size says; None where its unit is not known."""
+        return None if self.own_value is None else replace(self, value=self.own_value)
 
     def fitted(self, shown: Decimal) -> "InverseRisk":
         """The same position with the value behind the liquidation price that the row shows, where there is one."""

@@ -9,7 +9,7 @@ person learns what is in the way. A position's ``size`` is in contracts, as OKX 
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from reconcile.errors import ReadFailed
@@ -189,10 +189,13 @@ def chosen(found: Iterable[OpenPosition], declared: Mapping[str, MarginType]) ->
     return kept
 
 
-def needs_tiers(found: OpenPosition, instrument: Instrument) -> bool:
-    """Whether the row shows no liquidation price to take the maintenance rate from."""
+def needs_tiers(found: OpenPosition, instrument: Instrument, *, is_measured: bool) -> bool:
+    """Whether the row does not tell the maintenance rate: it shows no liquidation price; or, where a measure is
+    declared, no maintenance margin."""
     bare = _bare(found, instrument)
-    return bare is not None and fitted(bare, found.row.optional("liqPx")) is None
+    if bare is None:
+        return False
+    return (is_measured and _shown_rate(bare, found) is None) or fitted(bare, found.row.optional("liqPx")) is None
 
 
 def risk(found: OpenPosition, instrument: Instrument | None, ladder: Sequence[OkxTier]) -> IsolatedRisk | None:
@@ -203,14 +206,19 @@ def risk(found: OpenPosition, instrument: Instrument | None, ladder: Sequence[Ok
     bare = None if instrument is None else _bare(found, instrument)
     if bare is None:
         return None
-    by_price = fitted(bare, found.row.optional("liqPx"))
-    if by_price is not None:
-        return by_price
     size = abs(found.row.number("pos"))
-    rate = next((tier.rate for tier in ladder if tier.smallest <= size <= tier.largest), None)
-    return (
-        bare.with_rate(rate + ORDINARY_TAKER_FEE) if rate is not None and 0 <= rate < 1 - ORDINARY_TAKER_FEE else None
-    )
+    rate = next((tier.rate for tier in ladder if tier.smallest <= size <= tier.largest), _shown_rate(bare, found))
+    own = rate + ORDINARY_TAKER_FEE if rate is not None and 0 <= rate < 1 - ORDINARY_TAKER_FEE else None
+    bare = replace(bare, own_rate=own)
+    return fitted(bare, found.row.optional("liqPx")) or bare.unfitted()
+
+
+def _shown_rate(bare: IsolatedRisk, found: OpenPosition) -> Decimal | None:
+    """The tier's rate by the maintenance margin that the row shows (an amount, without fees); None without one."""
+    maintenance, now = found.row.optional("mmr"), bare.exposure()
+    if maintenance is None or now is None or now.notional <= 0:
+        return None
+    return maintenance / now.notional
 
 
 def _bare(found: OpenPosition, instrument: Instrument) -> IsolatedRisk | None:
@@ -229,6 +237,7 @@ def _bare(found: OpenPosition, instrument: Instrument) -> IsolatedRisk | None:
         profit=row.optional("upl") or ZERO,
         rate=ZERO,
         tick=instrument.tick,
+        mark=row.optional("markPx"),
     )
 
 

@@ -86,7 +86,11 @@ class Okx:
         return _config(await self._read(CONFIG)).uid
 
     async def observe(
-        self, declared: Mapping[str, MarginType], *, reuse: ObservedAccount | None = None
+        self,
+        declared: Mapping[str, MarginType],
+        *,
+        reuse: ObservedAccount | None = None,
+        measured: Collection[str] = (),
     ) -> ObservedAccount:
         """See ``Reader.observe``."""
         await self._transport.synced()
@@ -116,7 +120,7 @@ class Okx:
             account_block=fixed.block,
             available={asset: amount for asset, amount in free.items() if amount is not None},
             unknown_balances=[asset for asset, amount in free.items() if amount is None],
-            positions=await self._positions(found, listing.known, unusable),
+            positions=await self._positions(found, listing.known, unusable, measured),
             symbols={
                 symbol: SymbolState(
                     symbol=symbol, asset=listing.known[symbol].margin_asset(self._settle), margin_type=None
@@ -142,12 +146,13 @@ class Okx:
         found: Mapping[Address, OpenPosition],
         known: Mapping[str, Instrument],
         unusable: dict[Address, str],
+        measured: Collection[str],
     ) -> dict[Address, Position]:
         wanted = set()
         for address, item in found.items():
             instrument = known.get(address.symbol)
             with costing(unusable, address):
-                if instrument is not None and needs_tiers(item, instrument):
+                if instrument is not None and needs_tiers(item, instrument, is_measured=address.symbol in measured):
                     wanted.add((instrument.kind, instrument.family))
         await self._read_tiers(wanted - self._tiers.keys())
         positions: dict[Address, Position] = {}

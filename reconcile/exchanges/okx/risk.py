@@ -7,15 +7,20 @@ the fee of closing:
     linear   long (E·Q − M) / (Q·(1 − r)) + tick      short (E·Q + M) / (Q·(1 + r)) − tick
     inverse  long Q·(1 + r) / (M + Q/E) + tick        short Q·(1 − r) / (Q/E − M) − tick
 
+    margin with which L is the liquidation price: the same equations for M, L without the tick
+    maintenance with the fee of closing = r · value at the mark, as the exchange's own ratio has it
+
     removable = M − opening margin + min(0, unrealised profit), the opening margin being Q·E/leverage or Q/(E·leverage)
 
 The fee of closing depends on the account and is in no read we make. Where the exchange shows a liquidation price,
 ``fitted`` finds the r that it was made with; only where it shows none is r taken from the tier and the ordinary fee.
+``own_rate`` is r by the tier and the ordinary fee in any case, to hold the formula against the price that is shown.
 """
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from reconcile.model.risk import Exposure
 from reconcile.money import ZERO
 
 ORDINARY_TAKER_FEE = Decimal("0.0005")
@@ -36,6 +41,8 @@ class IsolatedRisk:
     profit: Decimal
     rate: Decimal
     tick: Decimal
+    mark: Decimal | None = None
+    own_rate: Decimal | None = None
 
     def liquidation_price(self, margin: Decimal) -> Decimal | None:
         """The mark price of liquidation with this margin; None when it is never reached."""
@@ -49,6 +56,32 @@ class IsolatedRisk:
         """How much margin can be taken out now; 0 for a position that was just opened."""
         opened = self.size / (self.entry * self.leverage) if self.inverse else self.size * self.entry / self.leverage
         return max(ZERO, self.margin - opened + min(ZERO, self.profit))
+
+    def margin_at(self, price: Decimal) -> Decimal:
+        """The margin that is used up at this mark price, with the buffer of one tick."""
+        bare = price - self.tick if self.long else price + self.tick
+        if self.inverse:
+            if self.long:
+                return self.size * (1 + self.rate) / bare - self.size / self.entry
+            return self.size / self.entry - self.size * (1 - self.rate) / bare
+        if self.long:
+            return self.entry * self.size - bare * self.size * (1 - self.rate)
+        return bare * self.size * (1 + self.rate) - self.entry * self.size
+
+    def exposure(self) -> Exposure | None:
+        """The position at its mark price; maintenance has the fee of closing in it."""
+        if not self.mark:
+            return None
+        sign = 1 if self.long else -1
+        if self.inverse:
+            notional, profit = self.size / self.mark, sign * self.size * (1 / self.entry - 1 / self.mark)
+        else:
+            notional, profit = self.size * self.mark, sign * self.size * (self.mark - self.entry)
+        return Exposure(profit=profit, notional=notional, maintenance=notional * self.rate)
+
+    def unfitted(self) -> "IsolatedRisk | None":
+        """The same position with r by the tier and the ordinary fee; None where the tier is not known."""
+        return None if self.own_rate is None else self.with_rate(self.own_rate)
 
     def with_rate(self, rate: Decimal) -> "IsolatedRisk":
         """The same position with another r."""

@@ -56,5 +56,5 @@ def ending(step: StepResult) -> str:
 
 
 def target_margin(entry: Entry) -> Decimal | None:
-    """The margin that an entry's target declares; None where it declares none."""
-    return None if entry.target is None else entry.target.isolated_margin
+    """The margin that an entry's target declares, or that its band asks for; None where it declares none."""
+    return entry.wanted_margin if entry.target is None or entry.target.band else entry.target.isolated_margin

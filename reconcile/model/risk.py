@@ -1,0 +1,43 @@
+"""What an exchange's formulas tell about one open isolated position; each adapter's ``risk`` fulfils ``Risk``."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exposure:
+    """One open position at its mark price, in its margin asset: unrealised profit, value and maintenance margin.
+
+    The maintenance margin has the closing fee in it where the exchange liquidates on both (OKX, Bitget).
+    """
+
+    profit: Decimal
+    notional: Decimal
+    maintenance: Decimal
+
+
+class Risk(Protocol):
+    """How an exchange computes what a margin is worth for one open isolated position; built by its adapter."""
+
+    def liquidation_price(self, margin: Decimal) -> Decimal | None:
+        """The mark price at which a position with this isolated margin is liquidated; None when it never is."""
+        ...
+
+    def removable(self) -> Decimal:
+        """How much isolated margin the exchange lets us take out now; 0 when nothing."""
+        ...
+
+    def margin_at(self, price: Decimal) -> Decimal:
+        """The isolated margin with which the position is liquidated at this mark price (> 0): the inverse of
+        ``liquidation_price``. At or below 0 where profit alone carries the position that far."""
+        ...
+
+    def exposure(self) -> Exposure | None:
+        """The position at its mark price; None where the exchange shows no mark price."""
+        ...
+
+    def unfitted(self) -> "Risk | None":
+        """The same position by our own formula alone, nothing taken from the liquidation price that the exchange
+        shows; None where the formula lacks what it needs."""
+        ...
