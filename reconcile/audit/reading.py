@@ -14,6 +14,8 @@ from reconcile.model.reports import IN_FLIGHT, Note, Origin, Run, StepTaken
 from reconcile.money import parse
 from reconcile.render.values import clean
 
+MOVED = "moved"
+"""What a note is called of a journal that was led to another name."""
 BRAKE = "brake"
 """What a note is called that changed what is frozen."""
 _NO_FACTS = {"key", "message", "command", "exit_code"}
@@ -113,6 +115,8 @@ class _Reader:
                 self._word(record)
             case "run_finished":
                 self._finished(record)
+            case "moved":
+                self._moved(record)
             case "noted":
                 self._noted(record)
             case _:
@@ -174,6 +178,12 @@ class _Reader:
             moved=end.moved,
             moved_problem=end.moved_problem,
         )
+
+    def _moved(self, record: Mapping[str, Any]) -> None:
+        """A run of its own: who led the journal to another name, before the run that did so began."""
+        facts = {key: record[key] for key in ("to", "account", "actor", "host")}
+        self._run = replace(self._the_run, command="move", facts=facts, finished_at=record["at"], exit_code=0)
+        self._notes.append(Note(at=record["at"], what=MOVED, details=facts))
 
     def _noted(self, record: Mapping[str, Any]) -> None:
         what, details = record["what"], record.get("details", {})

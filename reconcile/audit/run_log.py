@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
-from reconcile.audit.reading import BRAKE, runs
+from reconcile.audit.reading import BRAKE, MOVED, runs
 from reconcile.errors import InputError, JournalError
 from reconcile.journal.base import Store
 from reconcile.journal.identity import owner_of
@@ -63,8 +63,8 @@ STEP_OUTCOMES = frozenset(
 """How a step can end."""
 RUN_OUTCOMES = frozenset({"in_sync", "nothing_sent", "error", "interrupted", CUT_OFF})
 """How a run that sent nothing can end; beside these there is ``refused:`` with the key of the rule."""
-NOTE_OUTCOMES = frozenset({"saw", "waited", "decided", "frozen", "unfrozen"})
-"""What a watch and the brake note."""
+NOTE_OUTCOMES = frozenset({"saw", "waited", "decided", "frozen", "unfrozen", "moved"})
+"""What a watch, the brake and a move of the journal note."""
 OUTCOMES = STEP_OUTCOMES | RUN_OUTCOMES | NOTE_OUTCOMES
 """Every outcome of a row but ``refused:KEY``."""
 
@@ -197,11 +197,15 @@ def rows(run: Run) -> Iterator[LogRow]:
             held = ", ".join(sorted(note.details.get("frozen", {}))) or "nothing"
             done = "frozen" if run.command == "freeze" else "unfrozen"
             yield _plain_row(run, run.command, done, at=note.at, detail=f"frozen from then on: {held}")
+        if note.what == MOVED:
+            yield _plain_row(
+                run, run.command, "moved", at=note.at, detail=f"the journal goes on as {note.details['to']}"
+            )
         if note.what == "watch":
             for each in note.details.get("decisions", ()):
                 outcome, address = each.get("outcome", "decided"), each["address"]
                 yield _plain_row(run, "watch", outcome, at=note.at, detail=each["decision"], address=address)
-    if not run.addresses and not any(note.what in {"watch", BRAKE} for note in run.notes):
+    if not run.addresses and not any(note.what in {"watch", BRAKE, MOVED} for note in run.notes):
         outcome = run.refused and f"refused:{run.refused}"
         yield _plain_row(
             run, "run", outcome or _nothing_sent(run), at=run.started_at, detail="; ".join(_first(run.errors))

@@ -73,7 +73,7 @@ def _verify(store: Store, identity: str, pins: Mapping[str, str]) -> _ChainFacts
         deque(store.lines(identity), maxlen=0)  # also the notes, which a run only counts
     except JournalError as error:
         return _ChainFacts(verdict=_bad(identity, error, pins.get(identity)), names={identity}, anchors={})
-    names = {identity, *state.names}
+    names = {identity, *state.identities, *state.names}
     found = _ChainFacts(
         verdict=ChainVerdict(
             identity=identity,
@@ -84,7 +84,7 @@ def _verify(store: Store, identity: str, pins: Mapping[str, str]) -> _ChainFacts
             pinned=next((pins[name] for name in sorted(names) if name in pins), None),
         ),
         names=names,
-        anchors={notes_of(identity): state.notes_heads} if state.notes_heads else {},
+        anchors={notes_of(name): heads for name, heads in state.notes_heads.items() if heads},
     )
     for name in sorted(names & set(pins)):
         pinned = pins[name]

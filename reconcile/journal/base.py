@@ -109,6 +109,23 @@ class Store(Protocol):
         """The accounts there are journals of."""
         ...
 
+    async def move(
+        self,
+        identity: str,
+        to: str,
+        *,
+        run_id: str,
+        holder: Mapping[str, str],
+        timeout_ms: int,
+        on_wait: Callable[[Mapping[str, str]], None] | None = None,
+    ) -> bool:
+        """Lead an account's journal to another name by a chained record, or finish that; whether there was any to do.
+
+        Under the locks of both names; ``moving`` says what is done. ``open`` and ``read`` of the old name raise
+        Declined (key ``account``) from then on. Raises Declined (keys ``lock``, ``account``), or JournalError.
+        """
+        ...
+
     async def retire(self, identity: str, *, holder: Mapping[str, str], timeout_ms: int = 0) -> str | None:
         """Put an account's journal aside, under its lock, so that the next run begins a new one.
 

@@ -39,10 +39,10 @@ class Brake:
 
     freezes: Mapping[str, Freeze] = field(default_factory=dict)
 
-    def holding(self, account: str, identity: str | None = None) -> Freeze | None:
-        """The freeze that holds this account, known by its name or by its journal's identity; None where none does."""
+    def holding(self, account: str, *identities: str) -> Freeze | None:
+        """The freeze that holds this account, known by its name or by a name of its journal; None where none does."""
         for name, freeze in self.freezes.items():
-            if name in {EVERY, account} or (identity is not None and identity in freeze.identities):
+            if name in {EVERY, account} or set(identities) & set(freeze.identities):
                 return freeze
         return None
 

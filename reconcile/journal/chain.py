@@ -90,12 +90,16 @@ def fold(
         if isinstance(record, Header) is not (position.line == 1):
             raise _bad(position.line, name, "a journal begins with its header, and has no other")
         if isinstance(record, Header):
-            _accept(record, identity=identity, name=name, writer=writer)
+            _accept(record, name=name, writer=writer)
+            state.identities.append(record.identity)
         elif isinstance(record, UnknownRecord):
             state.records += 1
         else:
             _add(state, record, value["at"], position, name)
     state.head = position.head
+    if state.identities and identity not in state.identities[-2:]:  # the last but one: moved, and not carried yet
+        whose = clean(state.identities[-1][:200])
+        raise JournalError(f"reading {name}: it is the journal of {whose}; put it back where it belongs")
     if not found:
         message = f"reading {name}: no line has the pinned hash {pinned}; its end was cut off or replaced"
         raise ChainBroken(message, line=position.line + 1)
@@ -111,10 +115,7 @@ def objects(lines: Iterable[bytes], *, name: str) -> Iterator[Mapping[str, Any]]
         yield value
 
 
-def _accept(header: Header, *, identity: str, name: str, writer: bool) -> None:
-    if header.identity != identity:
-        whose = clean(header.identity[:200])
-        raise JournalError(f"reading {name}: it is the journal of {whose}; put it back where it belongs")
+def _accept(header: Header, *, name: str, writer: bool) -> None:
     if writer and header.version > VERSION:
         raise JournalError(
             f"opening {name}: a newer reconcile wrote it ({clean(header.format[:60])}); use that version or newer"

@@ -78,7 +78,9 @@ class ChainedJournal(ABC):
         self._position.line += 1
         self._position.head = line_hash(line)
         self.state.head = self._position.head
-        if not isinstance(record, Header):
+        if isinstance(record, Header):
+            self.state.identities.append(record.identity)
+        else:
             self.state.add(record, at=at)
 
     @abstractmethod

@@ -40,6 +40,7 @@ from reconcile.journal.records import (
     Outcome,
     PlanUsed,
     Record,
+    Relocation,
     Repaired,
     Resolved,
     RunFinished,
@@ -284,6 +285,7 @@ _KINDS: Mapping[str, tuple[Callable[..., Any], tuple[_Field, ...]]] = {
         Resolved, intent_id=text, applied=flag, reason=text, actor=text, effect_ms=moment, key_deleted=flag
     ),
     Repaired.kind: _fields(Repaired, file=text, size=count),
+    Relocation.kind: _fields(Relocation, to=text, with_records=flag, account=text, actor=text, host=text),
     Noted.kind: _fields(Noted, what=text, details=mapping),
 }
 """Every kind there is, and the type of each of its fields."""

@@ -6,11 +6,10 @@ one's. Where a key may not ask for the id, a one-way fingerprint of the key stan
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from hashlib import sha256
 from urllib.parse import urlsplit
 
-from reconcile.errors import Declined
 from reconcile.model.traits import environment
 
 NOBODY = "unattributed"
@@ -65,22 +64,6 @@ def former_identities(
     by_host = _joined(exchange, endpoint_kind, product, _safe(uid, "uid", exchange, endpoint_kind))
     now = identity(exchange=exchange, endpoint_kind=endpoint_kind, product=product, uid=uid)
     return tuple(name for name in (by_key, by_host) if name != now)
-
-
-def in_use(now: str, former: Collection[str], existing: Collection[str]) -> str:
-    """The identity whose journal holds what is known of an account: ``now``, or the one former name with a journal.
-
-    A journal from before the account's id was asked for stays in use under its name, with its unsettled steps,
-    baselines and used plans. Raises Declined where there are several journals, since steps may be open in each.
-    """
-    found = [name for name in (now, *former) if name in set(existing)]
-    if len(found) > 1:
-        raise Declined(
-            "account",
-            f"finding the account's journal: {' and '.join(found)} both stand for it; settle what is open in each "
-            "(reconcile status), then keep one and move the others out of the home",
-        )
-    return found[0] if found else now
 
 
 def _joined(exchange: str, place: str, product: str | None, account: str) -> str:

@@ -152,7 +152,22 @@ class Noted:
     details: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
-Record = Intent | Outcome | RunStarted | RunFinished | PlanUsed | Resolved | Repaired | Noted
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relocation:
+    """The journal goes on under the identity ``to``; who led it there, for what a state file calls ``account``.
+
+    Without ``with_records`` it ends here: ``to`` had a journal of its own already.
+    """
+
+    kind: ClassVar[str] = "moved"
+    to: str
+    with_records: bool
+    account: str
+    actor: str
+    host: str
+
+
+Record = Intent | Outcome | RunStarted | RunFinished | PlanUsed | Resolved | Repaired | Noted | Relocation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

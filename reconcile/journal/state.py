@@ -2,7 +2,16 @@
 
 from reconcile.journal.lanes import LaneState
 from reconcile.journal.margins import MarginHistory
-from reconcile.journal.records import Intent, Outcome, PlanUsed, Record, Resolved, RunFinished, RunStarted
+from reconcile.journal.records import (
+    Intent,
+    Outcome,
+    PlanUsed,
+    Record,
+    Relocation,
+    Resolved,
+    RunFinished,
+    RunStarted,
+)
 
 
 class JournalState(LaneState):
@@ -21,8 +30,12 @@ class JournalState(LaneState):
         """The host of the last run; None where there was none: nobody knows what was sent before."""
         self.names: set[str] = set()
         """What state files called the account, over all runs."""
-        self.notes_heads: list[bytes] = []
-        """Where the notes beside the journal stood when runs began (SHA-256, each once), in order."""
+        self.identities: list[str] = []
+        """The journal's names, in order: its header's, and each that it was moved to."""
+        self.moved: Relocation | None = None
+        """The last time it was moved; None where it never was."""
+        self.notes_heads: dict[str, list[bytes]] = {}
+        """By the journal's name then: where the notes beside it stood when runs began (SHA-256, each once)."""
         self.cold_until_ms: int | None = None
         """The cold fence of the last run: an exchange time, None where it needed none."""
         self.used_plans: set[str] = set()
@@ -34,6 +47,10 @@ class JournalState(LaneState):
         match record:
             case RunStarted():
                 self._started(record)
+            case Relocation():
+                self.moved = record
+                if record.with_records:
+                    self.identities.append(record.to)
             case PlanUsed():
                 self.used_plans.add(record.plan_id)
             case Intent():
@@ -50,6 +67,10 @@ class JournalState(LaneState):
             case _:
                 pass
 
+    def led_to(self, identity: str) -> str | None:
+        """The name under which the journal called ``identity`` goes on; None where that is its own."""
+        return self.moved.to if self.moved is not None and self.moved.to != identity else None
+
     def _started(self, record: RunStarted) -> None:
         self.last_run = record
         self.last_host = record.host
@@ -59,8 +80,9 @@ class JournalState(LaneState):
 
     def _anchor(self, head: object) -> None:
         """The notes only grow, so each head that was seen is there for good, in this order."""
-        if isinstance(head, str) and (seen := _digest(head)) and seen not in self.notes_heads[-1:]:
-            self.notes_heads.append(seen)
+        heads = self.notes_heads.setdefault(self.identities[-1] if self.identities else "", [])
+        if isinstance(head, str) and (seen := _digest(head)) and seen not in heads[-1:]:
+            heads.append(seen)
 
 
 def _digest(text: str) -> bytes | None:

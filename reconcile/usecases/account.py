@@ -84,9 +84,9 @@ def held_addresses(state: JournalState, desired: DesiredAccount, writer: Writer)
     return held
 
 
-async def check_not_frozen(world: World, desired: DesiredAccount, identity: str | None = None) -> None:
+async def check_not_frozen(world: World, desired: DesiredAccount, *identities: str) -> None:
     """Raise Declined (key ``frozen``) where nothing may be sent for the account, JournalError where none can tell."""
-    reason = await world.frozen(desired.name, identity)
+    reason = await world.frozen(desired.name, *identities)
     if reason is not None:
         raise Declined("frozen", f"starting {desired.name}: frozen: {reason}; lift the freeze to go on")
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from reconcile.connect import endpoints
 from reconcile.errors import Declined
 from reconcile.exchanges.catalogue import TRAITS
-from reconcile.journal.identity import in_use
+from reconcile.journal.moving import journal_names
 from reconcile.model.account import DesiredAccount
 from reconcile.model.traits import environment
 from reconcile.usecases.world import Connection, World
@@ -28,13 +28,21 @@ _MOST_NAMED = 10
 class AccountIdentity:
     """Which exchange account was reached.
 
-    ``name`` is its identity (``journal.identity``), ``journal`` the name that its journal has, which may have begun
-    before the exchange was asked. ``uid`` is the exchange's own id, None where it tells this key none.
+    ``name`` is its identity (``journal.identity``), ``former`` the names that its journal may have from before the
+    exchange was asked, ``journal`` the one that it has, and ``moves`` the journals that a run leads to ``name`` first.
+    ``uid`` is the exchange's own id, None where it tells this key none.
     """
 
     name: str
+    former: tuple[str, ...]
     journal: str
+    moves: tuple[str, ...]
     uid: str | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name that its journal may have had."""
+        return (self.name, *self.former)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +56,8 @@ class Reached:
 async def identify(world: World, desired: DesiredAccount, connection: Connection) -> AccountIdentity:
     """Ask the exchange which account answers.
 
-    Raises ReadFailed, and Declined (key ``account``) where it is not the one that the state file pins, or where several
-    journals stand for it.
+    Raises ReadFailed, and Declined (key ``account``) where it is not the one that the state file pins, or where steps
+    are unsettled in several journals.
     """
     found = await ask(world, connection)
     check_pin(desired, found.uid)
@@ -61,8 +69,8 @@ async def ask(world: World, connection: Connection) -> AccountIdentity:
     await connection.writer.sync_time()
     uid = await connection.writer.account_uid()
     name, former = connection.identify(uid), connection.former(uid)
-    journal = in_use(name, former, world.store.identities() if former else ())
-    return AccountIdentity(name=name, journal=journal, uid=uid)
+    journals = journal_names(world.store, name, former)
+    return AccountIdentity(name=name, former=former, journal=journals.reads, moves=journals.moves, uid=uid)
 
 
 async def reach(world: World, desired: DesiredAccount, *, read_only: bool) -> Reached:

@@ -72,23 +72,22 @@ class AccountRun:
 
     async def _connect(self) -> None:
         await self._facts.roster.join(self._desired, self._reach)
-        await check_not_frozen(self._world, self._desired, self.identity)
+        account = self._the_reached.account
+        await check_not_frozen(self._world, self._desired, *account.names)
         if self._saved is not None:
-            check_account(self._saved, self.identity)
+            check_account(self._saved, account.name, former=account.former)
 
     async def _reach(self) -> Reached:
         await check_not_frozen(self._world, self._desired)
         self._reached = await reach(self._world, self._desired, read_only=False)
-        self.identity = self._reached.account.journal
+        self.identity = self._reached.account.name
         return self._reached
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Take the lock for the life of ``stack`` and settle what earlier runs left open."""
-        world, connection = self._world, self._the_reached.connection
-        facts = self._facts
-        self._journal = journal = await hold(
-            world, stack, self.identity, name=self.name, run_id=facts.run_id, command=facts.command
-        )
+        world, connection, account = self._world, self._the_reached.connection, self._the_reached.account
+        run_id, command = self._facts.run_id, self._facts.command
+        self._journal = journal = await hold(world, stack, account, name=self.name, run_id=run_id, command=command)
         cold_until_ms = cold_until(world, self._desired, journal, connection)
         started = await run_started(world, self._desired, self._facts, journal, cold_until_ms)
         await journal.append(started, durable=False)
@@ -283,7 +282,8 @@ class AccountRun:
     async def _halted(self) -> str | None:
         if self._world.stop.is_set():
             return "asked to stop"
-        reason = await self._world.held_back(self._desired.name, self.identity)
+        names = {*self._the_reached.account.names, *self._the_context.journal.state.identities}
+        reason = await self._world.held_back(self._desired.name, *names)
         return None if reason is None else f"frozen: {reason}"
 
     @property

@@ -70,7 +70,7 @@ async def import_account(
         traits=reader.traits,
         plan_id="import",
         observed_wall_ms=world.clock.wall_ms(),
-        identity=reached.account.journal,
+        identity=reached.account.name,
     )
     if found.uid is None:
         unknown = ["the exchange does not tell this key which account it belongs to, so no uid is pinned", *unknown]

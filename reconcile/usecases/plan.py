@@ -79,7 +79,7 @@ async def planned_account(
         desired,
         reached.connection,
         state,
-        identity=reached.account.journal,
+        identity=reached.account.name,
         plan_id=plan_id,
         selection=selection,
     )

@@ -1,30 +1,31 @@
 """The lock of one account's run: waited for, held until the run's stack closes, given back without harm."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 from reconcile.concurrency import interruptible
 from reconcile.errors import Containment, ReconcileError
 from reconcile.journal.base import Journal
 from reconcile.render.holder import holder_text
+from reconcile.usecases.account_identity import AccountIdentity
 from reconcile.usecases.world import World
 
 
-async def hold(world: World, stack: AsyncExitStack, identity: str, *, name: str, run_id: str, command: str) -> Journal:
-    """The account's journal under its lock, for the life of ``stack``.
+async def hold(
+    world: World, stack: AsyncExitStack, account: AccountIdentity, *, name: str, run_id: str, command: str
+) -> Journal:
+    """The account's journal under its lock, for the life of ``stack``; moved to the account's identity before.
 
-    Raises Declined (key ``lock``), JournalError, Interrupted.
+    Raises Declined (keys ``lock``, ``account``), JournalError, Interrupted.
     """
-
-    def waits_for(holder: Mapping[str, str]) -> None:
-        world.progress(f"{name}: waiting for the lock, held by {holder_text(holder)}")
-
+    for former in account.moves:
+        await _move(world, former, account.name, name=name, run_id=run_id, command=command)
     lock = world.store.open(
-        identity,
+        account.name,
         run_id=run_id,
         holder=world.holder(command, run=run_id),
         timeout_ms=world.lock_timeout_ms,
-        on_wait=waits_for,
+        on_wait=_says_who(world, name),
     )
     journal = await interruptible(world.stop, lock.__aenter__(), doing=f"taking the lock of {name}")
     stack.push_async_callback(_give_back, world, lock, name)
@@ -34,6 +35,30 @@ async def hold(world: World, stack: AsyncExitStack, identity: str, *, name: str,
             "takes it that it has not seen what was sent before"
         )
     return journal
+
+
+async def _move(world: World, identity: str, to: str, *, name: str, run_id: str, command: str) -> None:
+    """Move the journal of an account that is called ``name`` to its new identity.
+
+    What is broken off, by a signal too, is left to the next run. Raises Declined, JournalError, Interrupted.
+    """
+    work = world.store.move(
+        identity,
+        to,
+        run_id=run_id,
+        holder=world.holder(command, run=run_id, account=name),
+        timeout_ms=world.lock_timeout_ms,
+        on_wait=_says_who(world, name),
+    )
+    if await interruptible(world.stop, work, doing=f"moving the journal of {name}"):
+        world.alarm(f"{name}: the journal {identity} was moved to {to}, the account's own id")
+
+
+def _says_who(world: World, name: str) -> Callable[[Mapping[str, str]], None]:
+    def waits_for(holder: Mapping[str, str]) -> None:
+        world.progress(f"{name}: waiting for the lock, held by {holder_text(holder)}")
+
+    return waits_for
 
 
 async def _give_back(world: World, lock: AbstractAsyncContextManager[Journal], name: str) -> None:

@@ -23,8 +23,14 @@ def account_of(saved: SavedPlan | None, name: str) -> AccountPlan | None:
     return next(account for account in saved.plan.accounts if account.desired.name == name)
 
 
-def check_account(saved: AccountPlan, identity: str) -> None:
-    """Raise Declined unless the plan was made for the account that was reached."""
+def check_account(saved: AccountPlan, identity: str, *, former: Collection[str] = ()) -> None:
+    """Raise Declined unless the plan was made for the account that was reached; ``former`` are names it had before."""
+    if saved.identity in former and saved.identity != identity:
+        raise Declined(
+            "account",
+            f"applying the plan: it was made when {saved.desired.name}'s account was known by its key or host "
+            f"({saved.identity}); it is known by the exchange's own id now ({identity}); make a new plan",
+        )
     if saved.identity != identity and (saved.identity is not None or saved.order):
         raise Declined(
             "account",

@@ -53,7 +53,7 @@ async def _status_one(world: World, desired: DesiredAccount) -> AccountStatus:
             frozen = await world.frozen(desired.name)
             reached = await reach(world, desired, read_only=True)
             connection, identity = reached.connection, reached.account.journal
-            frozen = await world.frozen(desired.name, identity)
+            frozen = await world.frozen(desired.name, *reached.account.names)
             state = world.store.read(identity)
             grace = grace_ms(desired, connection.writer)
             return AccountStatus(
@@ -191,9 +191,12 @@ def _find(world: World, text: str) -> tuple[str, DesiredAccount, Address]:
         raise UsageError(f"resolve {text}: {error}") from error
     found: list[tuple[str, DesiredAccount]] = []
     broken: JournalError | None = None
-    for identity in (name for name in world.store.identities() if not is_notes(name)):
+    listed = [name for name in world.store.identities() if not is_notes(name)]
+    for identity in listed:
         try:
             state = world.store.read(identity)
+            if state.moved is not None and state.moved.with_records and state.led_to(identity) in listed:
+                continue  # the copy under its new name goes on
             if state.last_run is None or not any(i.intent.address == wanted for i in state.unsettled.values()):
                 continue
             desired = account_of(state.last_run)

@@ -101,22 +101,22 @@ class World:
         """Say something that a person must not miss, however short the run is."""
         (self.warn or self.progress)(line)
 
-    async def frozen(self, account: str, identity: str | None = None) -> str | None:
+    async def frozen(self, account: str, *identities: str) -> str | None:
         """Why applies of this account are refused, None when they are not; looked at anew each time.
 
-        ``identity`` is its journal's, where that is known: an account that was frozen under another name stays frozen.
-        Raises JournalError where it cannot be told.
+        ``identities`` are its journal's names, where they are known: an account that was frozen under another name
+        stays frozen. Raises JournalError where it cannot be told.
         """
         by_hand = hand_brake.why_frozen(self.env, self.home, account, known=self.accounts, store=self.store)
         if by_hand is not None:
             return by_hand
-        freeze = (await read_brake(self.store)).holding(account, identity)
+        freeze = (await read_brake(self.store)).holding(account, *identities)
         return None if freeze is None else f"{freeze.reason} (by {freeze.actor}, {freeze.at})"
 
-    async def held_back(self, account: str, identity: str | None = None) -> str | None:
+    async def held_back(self, account: str, *identities: str) -> str | None:
         """As ``frozen``; where that cannot be told, that is the reason."""
         try:
-            return await self.frozen(account, identity)
+            return await self.frozen(account, *identities)
         except JournalError as error:
             return f"whether it is frozen cannot be told: {error}"
 

@@ -31,6 +31,7 @@ from reconcile.journal.records import (
     Outcome,
     PlanUsed,
     Record,
+    Relocation,
     Repaired,
     Resolved,
     RunFinished,
@@ -92,6 +93,7 @@ EVERY_KIND: tuple[Record | Header, ...] = (
     PlanUsed(plan_id="p", digest="sha256:00"),
     Resolved(intent_id="i", applied=False, reason="saw it", actor="ana", effect_ms=8, key_deleted=True),
     Repaired(file="x.torn", size=12),
+    Relocation(to="okx-live-7", with_records=True, account="main", actor="ana", host="alpha"),
     Noted(what="refused", details={"key": "frozen"}),
 )
 
@@ -239,6 +241,10 @@ BAD_FIELDS: dict[str, dict[str, tuple[Any, ...]]] = {
         "effect_ms": (None, *NO_MOMENT),
     },
     "repaired": {"file": (None, *NO_TEXT), "size": (None, "7", True, -1, 1.5)},
+    "moved": {
+        **dict.fromkeys(("to", "account", "actor", "host"), (None, *NO_TEXT)),
+        "with_records": (None, "yes", 1, []),
+    },
     "noted": {"what": (None, *NO_TEXT), "details": NO_OBJECT},
 }
 

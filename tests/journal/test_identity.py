@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconcile.errors import Declined
 from reconcile.exchanges.catalogue import TRAITS
-from reconcile.journal.identity import endpoint_kind, identity, in_use
+from reconcile.journal.identity import endpoint_kind, identity
 
 KEY = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
 
@@ -98,14 +97,3 @@ KINDS = {
 @pytest.mark.parametrize(("endpoint", "kind"), KINDS.items())
 def test_a_url_is_the_kind_whose_own_it_is_or_its_host_and_port(endpoint: str, kind: str) -> None:
     assert endpoint_kind(endpoint, own=TRAITS["binance"].endpoints) == kind
-
-
-def test_a_journal_from_before_the_id_was_asked_for_stays_in_use() -> None:
-    assert in_use("new", ("key", "host"), ["other", "key"]) == "key"
-    assert in_use("new", ("key",), ["other"]) == "new"
-    assert in_use("new", ("key",), ["new"]) == "new"
-
-
-def test_two_journals_of_one_account_are_refused() -> None:
-    with pytest.raises(Declined, match="new and key both stand for it"):
-        in_use("new", ("key",), ["key", "new"])

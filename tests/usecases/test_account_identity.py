@@ -4,21 +4,24 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from reconcile.connect.secrets import Credentials
-from reconcile.errors import InputError, ReconcileError
+from reconcile.errors import InputError, ReadFailed, ReconcileError
 from reconcile.exchanges.http.limits import Limits
 from reconcile.exchanges.registry import connect
-from reconcile.journal.identity import NOBODY, identity, is_notes, notes_of
+from reconcile.journal.identity import NOBODY, former_identities, identity, is_notes, notes_of
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import Plan, Result
+from reconcile.render import json as documents
 from reconcile.sandbox.demo import account_of, new_books
 from reconcile.sandbox.registry import SIMULATED, simulated
 from reconcile.usecases import apply as applying
 from reconcile.usecases import plan as planning
 from reconcile.usecases.drift import drift
+from reconcile.usecases.freeze import freeze, unfreeze
 from reconcile.usecases.import_ import import_account
 from reconcile.usecases.watch.loop import Watch
 from reconcile.usecases.watch.settings import Settings
@@ -73,6 +76,13 @@ class Keys:
             return Connection(
                 writer=writer,
                 identify=lambda uid: identity(
+                    exchange=desired.exchange,
+                    endpoint_kind="live",
+                    product=desired.product,
+                    uid=uid,
+                    api_key=credentials.key,
+                ),
+                former=lambda uid: former_identities(
                     exchange=desired.exchange,
                     endpoint_kind="live",
                     product=desired.product,
@@ -302,3 +312,103 @@ def test_import_refuses_a_folder_that_declares_the_account_already() -> None:
         assert "states/old.toml (credentials " in refusal
     assert "whether states/old.toml is for the same account cannot be told" in unknown
     assert "cannot be told" not in other
+
+
+# A journal from before the exchange was asked which account a key belongs to.
+
+
+def by_key(world: World, *, breaks: bool = False) -> World:
+    """As versions did that knew an account by its key; with ``breaks`` no call's outcome can be found out."""
+
+    def connected(desired: DesiredAccount, read_only: bool) -> Connection:  # noqa: FBT001 - the world's signature
+        made = world.connect(desired, read_only)
+        if breaks:
+            send = made.writer.send
+
+            async def unclear(*args: Any, **named: Any) -> Any:
+                await send(*args, **named)
+                raise RuntimeError("the answer is lost")
+
+            async def unreadable(*_args: Any, **_named: Any) -> Any:
+                raise ReadFailed("reading the ledger: no answer", again=False)
+
+            made.writer.send, made.writer.ledger = unclear, unreadable  # type: ignore[method-assign]
+        return replace(made, identify=lambda _: made.identify(None), former=lambda _: ())
+
+    return replace(world, connect=connected)
+
+
+def journals(scene: Scene) -> list[str]:
+    return [name for name in scene.world().store.identities() if not is_notes(name)]
+
+
+@pytest.mark.parametrize("exchange", EXCHANGES)
+def test_what_is_unsettled_under_a_key_is_settled_under_the_account_and_not_sent_again(exchange: str) -> None:
+    async def act(scene: Scene) -> tuple[Result, Plan, list[str], Result]:
+        keys = Keys(scene).reaching("ONE", "1")
+        file = file_of(scene, "one")
+        first = await apply(by_key(keys.world(), breaks=True), [file])
+        plan = await planning.plan(keys.world(), [file], targets=(), overrides={}, expires_ms=1, git_commit=None)
+        return first, plan, journals(scene), await apply(keys.world(), [file])
+
+    (first, plan, before, second), scene = play(act, Scene(exchange))
+
+    assert (first.exit_code, len(scene.moved_by_calls()), len(before)) == (5, 1, 1)
+    assert "-key-" in before[0]
+    assert [entry.status.value for entry in plan.accounts[0].entries][:1] == ["held"]
+    assert (second.exit_code, second.accounts[0].steps) == (0, ())
+    (after,) = journals(scene)
+    store = scene.world().store
+    assert "-key-" not in after
+    assert plan.accounts[0].identity == after
+    assert (store.read(after).unsettled, store.read(after).identities) == ({}, [before[0], after])
+    assert store.read(after).head == second.accounts[0].journal_head
+    assert any(f"the journal {before[0]} was moved to {after}" in line for line in scene.place.progress)
+
+
+def test_a_plan_saved_for_a_key_is_refused_once_the_account_is_known() -> None:
+    async def act(scene: Scene) -> Result:
+        keys = Keys(scene).reaching("ONE", "1")
+        file = file_of(scene, "one")
+        made = await planning.plan(
+            by_key(keys.world()), [file], targets=(), overrides={}, expires_ms=HOUR_MS, git_commit=None
+        )
+        saved = documents.loads_plan(documents.dumps(documents.plan(made)))
+        desired = [account.desired for account in saved.plan.accounts]
+        return await applying.apply(keys.world(), desired, reason=None, git_commit=None, confirm=None, saved=saved)
+
+    result, scene = play(act)
+    (error,) = result.accounts[0].errors
+    assert (result.exit_code, error.key, scene.moved_by_calls()) == (4, "account", [])
+    assert "was known by its key or host" in error.message
+    assert "make a new plan" in error.message
+
+
+def test_an_account_frozen_under_its_key_stays_frozen_under_its_id_and_any_name() -> None:
+    async def act(scene: Scene) -> tuple[Result, Result]:
+        keys = Keys(scene).reaching("ONE", "1").reaching("RENAMED", "1")
+        assert (await apply(by_key(keys.world()), [file_of(scene, "one")])).exit_code == 0
+        await freeze(keys.world(), "one", reason="stop", declared=())
+        renamed = [file_of(scene, "renamed")]
+        first = await apply(keys.world(), renamed)
+        await unfreeze(keys.world(), None, reason="go on")
+        return first, await apply(keys.world(), renamed)
+
+    (frozen, lifted), scene = play(act)
+    (error,) = frozen.accounts[0].errors
+    assert (frozen.exit_code, error.key, lifted.exit_code) == (4, "frozen", 0)
+    assert len(scene.moved_by_calls()) == 2
+
+
+def test_a_key_that_may_no_longer_ask_begins_no_second_journal() -> None:
+    async def act(scene: Scene) -> Result:
+        keys = Keys(scene).reaching("ONE", "1")
+        file = file_of(scene, "one")
+        assert (await apply(by_key(keys.world()), [file])).exit_code == 0
+        assert (await apply(keys.world(), [file])).exit_code == 0
+        return await apply(by_key(keys.world()), [file_of(scene, "one", more="500")])
+
+    result, scene = play(act)
+    (error,) = result.accounts[0].errors
+    assert (result.exit_code, error.key, len(scene.moved_by_calls()), len(journals(scene))) == (4, "account", 1, 1)
+    assert "it was moved to" in error.message

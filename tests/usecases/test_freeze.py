@@ -82,9 +82,9 @@ class Overtaken(World):
 
     answers: list[str | None] = field(default_factory=list)
 
-    async def held_back(self, account: str, identity: str | None = None) -> str | None:
+    async def held_back(self, account: str, *identities: str) -> str | None:
         """The next answer."""
-        assert (account, identity is None) == ("main", False)
+        assert (account, bool(identities)) == ("main", True)
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 

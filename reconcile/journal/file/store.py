@@ -9,9 +9,6 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from hashlib import sha256
-from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,12 +16,15 @@ from reconcile.clock import Clock
 from reconcile.errors import ChainBroken, JournalError
 from reconcile.journal.chain import end_hash, end_object, fold, objects
 from reconcile.journal.chained import RunBlocking, finish
-from reconcile.journal.codec import FORMAT, MAX_LINE, Header, rfc3339
-from reconcile.journal.file.disk import Disk, write_all
+from reconcile.journal.codec import FORMAT, Header, rfc3339
+from reconcile.journal.file.disk import Disk
 from reconcile.journal.file.errors import explained
+from reconcile.journal.file.lines import End, last_line, lines_of, put_aside, whole_lines
 from reconcile.journal.file.lock import FileLock, acquire, read_holder
+from reconcile.journal.file.moves import check_not_moved, copy_lines, tombstone_of
 from reconcile.journal.file.writer import FileJournal
-from reconcile.journal.records import Repaired
+from reconcile.journal.moving import Move, decide, led_away, relocation
+from reconcile.journal.records import Relocation, Repaired
 from reconcile.journal.state import JournalState
 from reconcile.model.times import unix_ms
 
@@ -32,8 +32,6 @@ T = TypeVar("T")
 
 CHANGED_MS = 1_000
 """How far the time at which a file last changed may be from that of its last record."""
-_CHUNK = 1 << 20
-_TAIL = 1 << 12
 _THREADS = 16
 _IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
@@ -49,16 +47,6 @@ class Threads:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="journal")
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
-
-
-@dataclass(slots=True)
-class _End:
-    """How a file ends: its last whole line, and the unfinished bytes behind it."""
-
-    last: bytes = b""
-    torn: bytes = b""
-    whole: int = 0
-    """How many bytes the whole lines take."""
 
 
 class FileStore:
@@ -85,7 +73,7 @@ class FileStore:
         """See ``base.Store.open``."""
         async with self._locked(identity, holder, timeout_ms, on_wait) as lock:
             journal = await finish(
-                self._run_blocking(lambda: self._load(identity, run_id, lock)), undo=FileJournal.abandon
+                self._run_blocking(lambda: self._ours(identity, run_id, lock)), undo=FileJournal.abandon
             )
             try:
                 yield journal
@@ -96,6 +84,7 @@ class FileStore:
         """See ``base.Store.read``."""
         path = self._path(identity)
         with self._used("reading the journal", path):
+            check_not_moved(self._disk, path, identity)
             return fold(self._whole_lines(path), identity=identity, name=str(path), pinned=pinned)[0]
 
     async def head(self, identity: str) -> str | None:
@@ -111,7 +100,7 @@ class FileStore:
     async def _end(self, identity: str) -> bytes | None:
         path = self._path(identity)
         with self._used("reading the journal", path):
-            return await self._run_blocking(lambda: self._last_line(path)) if self._disk.stat(path) else None
+            return await self._run_blocking(lambda: last_line(self._disk, path)) if self._disk.stat(path) else None
 
     def lines(self, identity: str) -> Iterator[Mapping[str, Any]]:
         """See ``base.Store.lines``."""
@@ -130,6 +119,25 @@ class FileStore:
         with self._used("listing the journals", self._folder):
             names = self._disk.names(self._folder)
         return sorted(name.removesuffix(".jsonl") for name in names if name.endswith(".jsonl"))
+
+    async def move(
+        self,
+        identity: str,
+        to: str,
+        *,
+        run_id: str,
+        holder: Mapping[str, str],
+        timeout_ms: int,
+        on_wait: Callable[[Mapping[str, str]], None] | None = None,
+    ) -> bool:
+        """See ``base.Store.move``."""
+        first, second = sorted((identity, to))
+        async with (
+            self._locked(first, holder, timeout_ms, on_wait) as one,
+            self._locked(second, holder, timeout_ms, on_wait) as other,
+        ):
+            lock = one if first == identity else other
+            return await finish(self._run_blocking(lambda: self._move(identity, to, run_id, lock, holder)))
 
     async def retire(self, identity: str, *, holder: Mapping[str, str], timeout_ms: int = 0) -> str | None:
         """See ``base.Store.retire``. It is kept in the same folder, its name ending in the time."""
@@ -163,6 +171,53 @@ class FileStore:
             with explained("giving the account's lock back", path):
                 lock.release()
 
+    def _move(self, identity: str, to: str, run_id: str, lock: FileLock, holder: Mapping[str, str]) -> bool:
+        path, target = self._path(identity), self._path(to)
+        with self._used("moving the journal", path, ours=True):
+            if self._disk.stat(path) is None:
+                return False
+            old = self.read(identity)
+            new = None if self._disk.stat(target) is None else self.read(to)
+            act = decide(old, new, names=(identity, to), is_copy=lambda: self._has(to, old.head))
+            if act in {Move.LEAD, Move.CLOSE}:
+                self._lead(identity, run_id, lock, relocation(to, holder, with_records=act is Move.LEAD))
+            if act in {Move.LEAD, Move.CARRY}:
+                copy = target.with_name(f"{target.name}.moving")
+                copy_lines(self._disk, self._whole_lines(path), copy)
+                fold(self._whole_lines(copy), identity=to, name=str(copy), writer=True)
+                self._disk.rename(copy, target)
+                self._disk.flush_folder(self._folder)
+            if act in {Move.LEAD, Move.CARRY, Move.BURY}:
+                self._disk.rename(path, self._free(tombstone_of(path)))
+                self._disk.flush_folder(self._folder)
+        return act is not Move.NOTHING
+
+    def _lead(self, identity: str, run_id: str, lock: FileLock, record: Relocation) -> None:
+        journal = self._load(identity, run_id, lock)
+        try:
+            journal.write(record)
+            journal.flush_now()
+        finally:
+            journal.abandon()
+
+    def _has(self, identity: str, head: str) -> bool:
+        try:
+            self.read(identity, pinned=head)
+        except ChainBroken:
+            return False
+        return True
+
+    def _ours(self, identity: str, run_id: str, lock: FileLock) -> FileJournal:
+        """The journal to be written to, which has not been led to another name. Raises Declined."""
+        path = self._path(identity)
+        check_not_moved(self._disk, path, identity)
+        journal = self._load(identity, run_id, lock)
+        away = journal.state.led_to(identity)
+        if away is not None:
+            journal.abandon()
+            raise led_away(identity, away)
+        return journal
+
     def _load(self, identity: str, run_id: str, lock: FileLock) -> FileJournal:
         """Prove and fold the file, and make it fit to be appended to."""
         path = self._path(identity)
@@ -175,10 +230,10 @@ class FileStore:
                 raise
 
     def _fit(self, identity: str, run_id: str, lock: FileLock, path: Path, handle: int) -> FileJournal:
-        end, changed_ms = _End(), self._disk.stat_handle(handle).changed_ms
-        lines = self._lines_of(handle, end, str(path))
+        end, changed_ms = End(), self._disk.stat_handle(handle).changed_ms
+        lines = lines_of(self._disk, handle, end, str(path))
         state, position = fold(lines, identity=identity, name=str(path), writer=True)
-        aside = self._put_aside(path, handle, end) if end.torn else None
+        aside = put_aside(self._disk, path, handle, end) if end.torn else None
         journal = FileJournal(
             disk=self._disk,
             clock=self._clock,
@@ -200,68 +255,8 @@ class FileStore:
             journal.write(Repaired(file=aside.name, size=len(end.torn)))
         return journal
 
-    def _put_aside(self, path: Path, handle: int, end: _End) -> Path:
-        """Copy the unfinished line to a file of its own, flushed, before it is cut off."""
-        aside = path.with_name(f"{path.stem}.torn-{end.whole}-{sha256(end.torn).hexdigest()[:8]}")
-        copy = self._disk.open_append(aside)
-        try:
-            self._disk.truncate(copy, 0)
-            write_all(self._disk, copy, end.torn)
-            self._disk.flush(copy)
-        finally:
-            self._disk.close(copy)
-        self._disk.flush_folder(path.parent)
-        self._disk.truncate(handle, end.whole)
-        return aside
-
     def _whole_lines(self, path: Path) -> Iterator[bytes]:
-        try:
-            handle = self._disk.open_read(path)
-        except FileNotFoundError:
-            return
-        try:
-            yield from self._lines_of(handle, _End(), str(path))
-        finally:
-            self._disk.close(handle)
-
-    def _last_line(self, path: Path) -> bytes | None:
-        """The last whole line, read from the end; None where there is none."""
-        try:
-            handle = self._disk.open_read(path)
-        except FileNotFoundError:
-            return None
-        try:
-            offset, tail = self._disk.stat_handle(handle).size, b""
-            while offset and tail.count(b"\n") < 2 and len(tail) <= 2 * MAX_LINE:  # its end, and that before
-                size = min(offset, max(_TAIL, len(tail)))
-                offset -= size
-                tail = self._disk.read(handle, offset, size) + tail
-        finally:
-            self._disk.close(handle)
-        whole = tail[: tail.rfind(b"\n") + 1]
-        return whole[whole.rfind(b"\n", 0, -1) + 1 :] or None
-
-    def _lines_of(self, handle: int, end: _End, name: str) -> Iterator[bytes]:
-        """The whole lines that the file has now; what a writer adds meanwhile is not looked at."""
-        size = self._disk.stat_handle(handle).size
-        offset, number = 0, 0
-        while offset < size:
-            chunk = self._disk.read(handle, offset, min(_CHUNK, size - offset))
-            if not chunk:
-                return
-            offset += len(chunk)
-            for line in BytesIO(end.torn + chunk):
-                if line.endswith(b"\n"):
-                    end.torn, end.last = b"", line
-                    end.whole += len(line)
-                    number += 1
-                    yield line
-                else:
-                    end.torn = line
-            if len(end.torn) > MAX_LINE:
-                raise ChainBroken(
-                    f"reading {name}: line {number + 1}: it has no end; restore the file", line=number + 1
-                )
+        return whole_lines(self._disk, path)
 
     def _free(self, path: Path) -> Path:
         number, found = 1, path

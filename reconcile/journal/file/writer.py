@@ -107,6 +107,13 @@ class FileJournal(ChainedJournal):
         finally:
             self._flushing = None
 
+    def flush_now(self) -> None:
+        """Make durable what was written, in this thread. Raises JournalError; the journal is dead then."""
+        try:
+            self._flush_blocking()
+        except OSError as error:
+            raise self._die("flushing the journal to disk", error) from error
+
     def _flush_blocking(self) -> None:
         """The file, and once per run its name: who made the file may have died before its name was on disk."""
         self._disk.flush(self._handle)

@@ -8,29 +8,28 @@ second holder, or a connection pool that hands our statements to other sessions,
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from hashlib import sha256
 from typing import Any
 
 import psycopg
 
 from reconcile.errors import JournalError, LockLost
-from reconcile.journal.postgres.schema import bring_up_to_date, version
+from reconcile.journal.postgres.queries import (
+    CLIENT,
+    MOVED,
+    check_not_moved,
+    explained,
+    holder_of,
+    last_line_of,
+    lines_of,
+    lock_of,
+    number_of,
+    page_of,
+)
+from reconcile.journal.postgres.schema import bring_up_to_date
 from reconcile.journal.postgres.url import DatabaseUrl
 
-PAGE = 2_000
-"""How many records are read at a time: what bounds a reader's memory."""
-
-_CLIENT = {
-    "connect_timeout": 10,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 25_000,
-    "application_name": "reconcile",
-}
-"""A server that cannot be reached any more is noticed within half a minute."""
 _SETTINGS = """
     SELECT set_config(name, CASE name
         WHEN 'synchronous_commit' THEN CASE setting WHEN 'remote_apply' THEN setting ELSE 'on' END
@@ -49,12 +48,6 @@ _OURS = """
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
         AND ((classid::bigint << 32) | objid::bigint) = %(lock)s)
 """
-_HOLDER = """
-    SELECT l.pid, h.who FROM pg_locks l LEFT JOIN reconcile.holder h ON h.lock = %(lock)s AND h.pid = l.pid
-    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-        AND ((l.classid::bigint << 32) | l.objid::bigint) = %(lock)s
-"""
 _INSERT = f"""
     INSERT INTO reconcile.record (journal, seq, line)
     SELECT %(journal)s, seq, line FROM unnest(%(seqs)s::bigint[], %(lines)s::bytea[]) AS new (seq, line)
@@ -63,73 +56,7 @@ _INSERT = f"""
 """  # noqa: S608 - put together from constants
 
 
-def lock_of(identity: str) -> int:
-    """The advisory lock's key: 64 bits of the identity's hash."""
-    return int.from_bytes(sha256(f"reconcile.lock/1\0{identity}".encode()).digest()[:8], "big", signed=True)
-
-
-@contextmanager
-def explained(doing: str, place: DatabaseUrl) -> Iterator[None]:
-    """Turn the database's errors into JournalError, without a password in them."""
-    try:
-        yield
-    except psycopg.Error as error:
-        what = place.hide(" ".join(str(error).split())) or type(error).__name__
-        raise JournalError(f"{doing}: {place.shown}: {what}; see to the database") from error
-
-
-@contextmanager
-def reading(place: DatabaseUrl, doing: str) -> Iterator[psycopg.Connection[Any] | None]:
-    """A connection that cannot write, for as long as it is needed; None where nobody made the tables yet."""
-    with explained(doing, place), psycopg.connect(place.url, autocommit=True, **_CLIENT) as connection:  # type: ignore[arg-type]
-        connection.execute("SET default_transaction_read_only = on")
-        yield connection if version(connection) else None
-
-
-def lines_of(page: Callable[[int], Sequence[tuple[int, bytes]]]) -> Iterator[bytes]:
-    """A journal's lines in order; ``page`` gives the next ones behind a line."""
-    seq = 0
-    while rows := page(seq):
-        seq = rows[-1][0]
-        for _, line in rows:
-            yield line
-
-
-def page_of(connection: psycopg.Connection[Any], journal: int, seq: int) -> Sequence[tuple[int, bytes]]:
-    """The next lines behind line ``seq``, with their numbers."""
-    return connection.execute(
-        "SELECT seq, line FROM reconcile.record WHERE journal = %s AND seq > %s ORDER BY seq LIMIT %s",
-        (journal, seq, PAGE),
-        binary=True,
-    ).fetchall()
-
-
-def number_of(connection: psycopg.Connection[Any], identity: str) -> int | None:
-    """Which journal is in use for an identity; None where there is none."""
-    row = connection.execute(
-        "SELECT id FROM reconcile.journal WHERE identity = %s AND retired IS NULL", (identity,)
-    ).fetchone()
-    return None if row is None else int(row[0])
-
-
-def last_line_of(connection: psycopg.Connection[Any], identity: str) -> bytes | None:
-    """The last line of an account's journal; None where there is none."""
-    number = number_of(connection, identity)
-    if number is None:
-        return None
-    row = connection.execute(
-        "SELECT line FROM reconcile.record WHERE journal = %s ORDER BY seq DESC LIMIT 1", (number,), binary=True
-    ).fetchone()
-    return None if row is None else bytes(row[0])
-
-
-def holder_of(connection: psycopg.Connection[Any], identity: str) -> Mapping[str, str] | None:
-    """Who holds the account's lock now; None when it is free, only a session's number where it has not said who."""
-    row = connection.execute(_HOLDER, {"lock": lock_of(identity)}).fetchone()
-    if row is None:
-        return None
-    who = row[1] if isinstance(row[1], dict) else {}
-    return {**{str(key): str(value) for key, value in who.items()}, "session": str(row[0])}
+_PUT_ASIDE = "UPDATE reconcile.journal SET retired = %s WHERE identity = %s AND retired IS NULL"
 
 
 class Session:
@@ -141,7 +68,7 @@ class Session:
         self._turn = threading.Lock()
         self._held: set[str] = set()
         with explained("opening the journal", place):
-            self._connection = psycopg.connect(place.url, autocommit=True, **_CLIENT)  # type: ignore[arg-type]
+            self._connection = psycopg.connect(place.url, autocommit=True, **CLIENT)  # type: ignore[arg-type]
             try:
                 self._connection.execute(_SETTINGS)
                 self._check_durable()
@@ -195,7 +122,13 @@ class Session:
             found = number_of(self._connection, identity)
             if found is not None:
                 return found
+            check_not_moved(self._connection, identity)
             return _number(self._one("INSERT INTO reconcile.journal (identity) VALUES (%s) RETURNING id", (identity,)))
+
+    def number(self, identity: str) -> int | None:
+        """The journal in use; None where there is none."""
+        with self._used("opening the journal"):
+            return number_of(self._connection, identity)
 
     def last_line(self, identity: str) -> bytes | None:
         """The last line of an account's journal; None where there is none."""
@@ -216,29 +149,44 @@ class Session:
 
         Raises LockLost when the lock is not ours any more or the journal does not end there, else JournalError.
         """
-        values = {
-            "journal": journal,
-            "seqs": list(range(after + 1, after + 1 + len(lines))),
-            "lines": list(lines),
-            "lock": lock_of(identity),
-            "after": after,
-            "head": bytes.fromhex(head),
-        }
         with self._used("writing the journal"):
+            self._insert(_values(identity, journal, after, head, lines))
+
+    def move(self, identity: str, to: str, *, number: int, after: int, head: str, line: bytes, carry: bool) -> None:
+        """Append the record of a move behind line ``after`` and, with ``carry``, give the journal its new name: at once
+        or not at all. A journal of that name, which holds no record, is put aside. Raises LockLost, JournalError.
+        """
+        with self._used("moving the journal"):
             try:
-                count = self._connection.execute(_INSERT, values).rowcount
-            except psycopg.errors.UniqueViolation as error:
-                raise _lost(self._place) from error
-            if count != len(lines):
-                raise _lost(self._place)
+                with self._connection.transaction():
+                    self._insert(_values(identity, number, after, head, [line]))
+                    if carry:
+                        self._connection.execute(_PUT_ASIDE, (f"begun before {identity} was moved", to))
+                        self._connection.execute(
+                            "UPDATE reconcile.journal SET identity = %s WHERE id = %s", (to, number)
+                        )
+                        self._connection.execute(
+                            "INSERT INTO reconcile.journal (identity, retired) VALUES (%s, %s)", (identity, MOVED + to)
+                        )
+            except psycopg.errors.InsufficientPrivilege as error:
+                raise JournalError(
+                    f"moving the journal of {identity}: {self._place.shown}: this role may not give a journal another "
+                    "name; GRANT UPDATE (identity) ON reconcile.journal to it, or run once as the tables' owner"
+                ) from error
 
     def retire(self, identity: str, name: str) -> str | None:
         """Put the journal in use aside under a name; None where there is none."""
         with self._used("putting the journal aside"):
-            done = self._connection.execute(
-                "UPDATE reconcile.journal SET retired = %s WHERE identity = %s AND retired IS NULL", (name, identity)
-            )
+            done = self._connection.execute(_PUT_ASIDE, (name, identity))
             return name if done.rowcount else None
+
+    def _insert(self, values: Mapping[str, Any]) -> None:
+        try:
+            count = self._connection.execute(_INSERT, values).rowcount
+        except psycopg.errors.UniqueViolation as error:
+            raise _lost(self._place) from error
+        if count != len(values["lines"]):
+            raise _lost(self._place)
 
     @contextmanager
     def _used(self, doing: str) -> Iterator[None]:
@@ -267,6 +215,17 @@ class Session:
             "FROM pg_control_system()"
         )
         return f"postgresql {found}"
+
+
+def _values(identity: str, journal: int, after: int, head: str, lines: Sequence[bytes]) -> Mapping[str, Any]:
+    return {
+        "journal": journal,
+        "seqs": list(range(after + 1, after + 1 + len(lines))),
+        "lines": list(lines),
+        "lock": lock_of(identity),
+        "after": after,
+        "head": bytes.fromhex(head),
+    }
 
 
 def _number(value: object) -> int:

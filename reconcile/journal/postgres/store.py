@@ -13,98 +13,28 @@ from typing import Any
 
 from reconcile.clock import Clock
 from reconcile.errors import Declined, JournalError
-from reconcile.journal.chain import ChainHead, end_hash, end_object, fold, line_hash, objects
-from reconcile.journal.chained import ChainedJournal, RunBlocking, finish
-from reconcile.journal.codec import FORMAT, Header, rfc3339
+from reconcile.journal.chain import end_hash, end_object, fold, objects
+from reconcile.journal.chained import RunBlocking, finish
+from reconcile.journal.codec import FORMAT, Header, encode, rfc3339
 from reconcile.journal.file.lock import POLL_MS, waited_s
 from reconcile.journal.file.store import Threads
-from reconcile.journal.postgres.session import Session, holder_of, last_line_of, lines_of, number_of, page_of, reading
+from reconcile.journal.moving import Move, decide, led_away, relocation
+from reconcile.journal.postgres.queries import (
+    check_not_moved,
+    holder_of,
+    last_line_of,
+    lines_of,
+    number_of,
+    page_of,
+    reading,
+)
+from reconcile.journal.postgres.session import Session
 from reconcile.journal.postgres.url import DatabaseUrl, place_of
-from reconcile.journal.records import Record
+from reconcile.journal.postgres.writer import PostgresJournal
 from reconcile.journal.state import JournalState
 from reconcile.render.holder import busy
 
 __all__ = ["PostgresJournal", "PostgresStore", "place_of"]
-MOST_AT_ONCE = 1_000
-"""How many records one statement writes at most."""
-
-
-class PostgresJournal(ChainedJournal):
-    """Fulfils ``base.Journal``. Made by the store, under the lock, on the session that holds it.
-
-    The server checks lock and predecessor in the statement that writes.
-    """
-
-    def __init__(
-        self,
-        *,
-        session: Session,
-        clock: Clock,
-        run_blocking: RunBlocking,
-        number: int,
-        identity: str,
-        run_id: str,
-        state: JournalState,
-        position: ChainHead,
-    ) -> None:
-        super().__init__(
-            clock=clock, run_blocking=run_blocking, identity=identity, run_id=run_id, state=state, position=position
-        )
-        self._session = session
-        self._number = number
-        self._written = ChainHead(line=position.line, head=position.head)
-        self._waiting: list[bytes] = []
-
-    @property
-    def place(self) -> str:
-        """The database, and since which recovery: what it has lost nobody else has seen either."""
-        return self._session.incarnation
-
-    @property
-    def was_changed(self) -> bool:
-        """A database that was put back has another ``place``."""
-        return False
-
-    def check(self) -> None:
-        """See ``base.Journal.check``. Asks no server: the intent that follows does, in the statement that writes it."""
-        if self._dead is None and self._session.is_lost:
-            self._dead = JournalError("writing the journal: the database connection was lost; run again")
-        self._fail_if_dead()
-
-    def write(self, record: Record | Header) -> None:
-        """Put one record at the end, and have it written soon."""
-        super().write(record)
-        if not isinstance(record, Header):
-            self._start()
-
-    async def close(self) -> None:
-        """Let what waits be written; nothing more after it. What must not be lost was waited for already."""
-        while self._waiting or self._flushing is not None:
-            await finish(self._start())
-            if self._dead is not None:
-                break
-        self._dead = self._dead or JournalError("writing the journal: it was closed")
-
-    def _put(self, line: bytes) -> None:
-        self._waiting.append(line)
-
-    def _durable(self) -> int:
-        return self._written.line
-
-    async def _flush_all(self) -> None:
-        try:
-            while self._waiting and self._dead is None:
-                lines, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
-                await self._run_blocking(lambda lines=lines: self._insert(lines))  # type: ignore[misc]
-                self._written = ChainHead(line=self._written.line + len(lines), head=line_hash(lines[-1]))
-        except JournalError as error:
-            self._dead = error
-        finally:
-            self._flushing = None
-
-    def _insert(self, lines: list[bytes]) -> None:
-        after = self._written
-        self._session.insert(self.identity, self._number, after=after.line, head=after.head, lines=lines)
 
 
 class PostgresStore:
@@ -176,6 +106,26 @@ class PostgresStore:
                 return []
             found = connection.execute("SELECT identity FROM reconcile.journal WHERE retired IS NULL")
             return sorted(row[0] for row in found.fetchall())
+
+    async def move(
+        self,
+        identity: str,
+        to: str,
+        *,
+        run_id: str,
+        holder: Mapping[str, str],
+        timeout_ms: int,
+        on_wait: Callable[[Mapping[str, str]], None] | None = None,
+    ) -> bool:
+        """See ``base.Store.move``; one transaction."""
+        first, second = sorted((identity, to))
+        async with (
+            self._locked(first, holder, timeout_ms, on_wait) as session,
+            self._locked(second, holder, timeout_ms, on_wait) as same,
+        ):
+            if same is not session:
+                raise JournalError("moving the journal: the database connection was lost; run again")
+            return await finish(self._run_blocking(lambda: self._move(session, identity, to, run_id, holder)))
 
     async def retire(self, identity: str, *, holder: Mapping[str, str], timeout_ms: int = 0) -> str | None:
         """See ``base.Store.retire``. It is kept in the same tables."""
@@ -264,9 +214,28 @@ class PostgresStore:
             if self._session is session:
                 self._session = None
 
+    def _move(self, session: Session, identity: str, to: str, run_id: str, holder: Mapping[str, str]) -> bool:
+        number, target = session.number(identity), session.number(to)
+        if number is None:
+            return False
+        old, end = fold(session.lines(number), identity=identity, name=self._name(identity), writer=True)
+        new = None if target is None else fold(session.lines(target), identity=to, name=self._name(to))[0]
+        act = decide(old, new, names=(identity, to), is_copy=lambda: False)
+        if act is Move.NOTHING:
+            return False
+        carry = act is not Move.CLOSE
+        record = relocation(to, holder, with_records=carry)
+        at = rfc3339(self._clock.wall_ms())
+        line = encode(record, seq=end.line + 1, prev=end.head, at=at, run=run_id)
+        session.move(identity, to, number=number, after=end.line, head=end.head, line=line, carry=carry)
+        return True
+
     def _load(self, identity: str, run_id: str, session: Session) -> PostgresJournal:
         number = session.journal(identity)
         state, position = fold(session.lines(number), identity=identity, name=self._name(identity), writer=True)
+        away = state.led_to(identity)
+        if away is not None:
+            raise led_away(identity, away)
         return PostgresJournal(
             session=session,
             clock=self._clock,
@@ -281,6 +250,8 @@ class PostgresStore:
     def _lines(self, identity: str) -> Iterator[bytes]:
         with reading(self._place, "reading the journal") as connection:
             number = None if connection is None else number_of(connection, identity)
+            if connection is not None and number is None:
+                check_not_moved(connection, identity)
             if connection is not None and number is not None:
                 known = connection, number
                 yield from lines_of(lambda seq: page_of(*known, seq))

@@ -18,7 +18,17 @@ from reconcile.journal.codec import GENESIS, MAX_LINE, Header, encode, rfc3339
 from reconcile.journal.file.disk import SystemDisk
 from reconcile.journal.file.store import FileStore
 from reconcile.journal.file.writer import FileJournal
-from reconcile.journal.records import IntentStatus, Noted, PlanUsed, Record, Repaired, Resolved, RunFinished, RunStarted
+from reconcile.journal.records import (
+    IntentStatus,
+    Noted,
+    PlanUsed,
+    Record,
+    Relocation,
+    Repaired,
+    Resolved,
+    RunFinished,
+    RunStarted,
+)
 from tests.kit.journals import (
     ACCOUNT,
     HELD,
@@ -134,6 +144,7 @@ def every_kind() -> list[Record]:
         Repaired(file="torn", size=3),
         Noted(what="refused"),
         RunFinished(details=run_end.read(found)),
+        Relocation(to="okx-live-7", with_records=True, account="main", actor="ana", host="alpha"),
     ]
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from reconcile.errors import JournalError
-from reconcile.journal.postgres.session import Session, lines_of, number_of, page_of, reading
+from reconcile.journal.postgres.queries import lines_of, number_of, page_of, reading
+from reconcile.journal.postgres.session import Session
 from reconcile.journal.postgres.store import PostgresStore, place_of
 from reconcile.journal.postgres.url import DatabaseUrl
 from reconcile.sandbox.registry import SIMULATED

@@ -19,9 +19,10 @@ from reconcile.journal.chain import line_hash
 from reconcile.journal.codec import encode, rfc3339
 from reconcile.journal.file.disk import SystemDisk
 from reconcile.journal.file.store import FileStore
+from reconcile.journal.postgres.queries import PAGE, lock_of
 from reconcile.journal.postgres.schema import MIGRATIONS, VERSION
-from reconcile.journal.postgres.session import PAGE, lock_of
-from reconcile.journal.postgres.store import MOST_AT_ONCE, PostgresJournal, PostgresStore, place_of
+from reconcile.journal.postgres.store import PostgresStore, place_of
+from reconcile.journal.postgres.writer import MOST_AT_ONCE, PostgresJournal
 from reconcile.journal.records import IntentStatus, Noted
 from tests.kit.journals import ACCOUNT, HOLDER, VirtualClock, chained, inline, intent, outcome, steps
 from tests.kit.postgres_server import PASSWORD, Server
