@@ -34,10 +34,10 @@ class AccountIdentity:
     """
 
     name: str
-    former: tuple[str, ...]
     journal: str
-    moves: tuple[str, ...]
     uid: str | None
+    former: tuple[str, ...] = ()
+    moves: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -53,7 +53,7 @@ class AccountWatch:
         )
         made = await interruptible(world.stop, work, doing="watching")
         (account,) = made.accounts
-        frozen = await world.held_back(self.name, account.identity)
+        frozen = await world.held_back(self.name, account.identity or "")
         if account.observed is not None:
             self._read_ms = world.clock.wall_ms()
         with self._contained():
