@@ -122,7 +122,8 @@ def _logged(store: Store, records: int) -> int:
 
 def _store(place: str) -> Store:
     if place.startswith("postgresql://"):
-        from reconcile.journal.postgres.store import PostgresStore, place_of  # noqa: PLC0415 - only where it is measured
+        from reconcile.journal.postgres.store import PostgresStore  # noqa: PLC0415 - only where it is measured
+        from reconcile.journal.postgres.url import place_of  # noqa: PLC0415 - only where it is measured
 
         return PostgresStore(place_of(place), SystemClock())
     return FileStore(Path(place), SystemDisk(), SystemClock())

@@ -134,6 +134,60 @@ def test_a_class_is_named_by_a_noun() -> None:
     assert {name for name in classes() if name.lstrip("_") in PARTICIPLES} == set()
 
 
+FACES = ("statefile",)
+"""Packages whose ``__init__`` hands names on: they are used as one."""
+
+
+def defined(module: Module) -> set[str]:
+    """The names that a module makes itself, at its top level."""
+    found: set[str] = set()
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+    return found
+
+
+DEFINED = {module.name: defined(module) for module in MODULES}
+
+
+@EVERY
+def test_a_name_is_imported_from_the_module_that_defines_it(module: Module) -> None:
+    elsewhere = [
+        f"{node.module}.{alias.name}"
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").removeprefix("reconcile.") in DEFINED
+        for alias in node.names
+        if f"{node.module}.{alias.name}".removeprefix("reconcile.") not in DEFINED
+        and alias.name not in DEFINED[(node.module or "").removeprefix("reconcile.")]
+    ]
+    assert [name for name in elsewhere if not is_in(name, *(f"reconcile.{face}" for face in FACES))] == []
+
+
+ALIASES = {"render", "usecase"}
+"""A command has the name of its use case and of its document, so it imports both under these."""
+
+
+@EVERY
+def test_an_import_keeps_its_name(module: Module) -> None:
+    renamed = {
+        alias.asname
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.ImportFrom) and is_in(node.module or "", "reconcile")
+        for alias in node.names
+        if alias.asname
+    }
+    assert renamed - (ALIASES if is_in(module.name, "cli") else set()) == set()
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    left = {module.name: ours(module) & NAMES for module in MODULES}
+    while settled := {name for name, needed in left.items() if not needed & left.keys()}:
+        left = {name: needed for name, needed in left.items() if name not in settled}
+    assert left == {}
+
+
 # The pure core.
 
 SERIAL = ("render.saved", "render.schemas", "render.schema_types", "render.schemas_audit")

@@ -45,12 +45,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("status", "Show unsettled steps and who holds the lock."),
     "resolve": ("resolve", "Say what happened to a step nobody can tell."),
     "freeze": ("freeze", "Stop sending for an account, or all: the emergency brake."),
-    "unfreeze": ("unfreeze", "Lift a freeze; the next apply sends again."),
+    "unfreeze": ("freeze", "Lift a freeze; the next apply sends again."),
     "audit": ("audit", "Show who moved what, when and why; prove the journals."),
     "schema": ("schema", "Print the JSON Schema of the state file."),
     "sandbox": ("sandbox", "Run and change the simulated exchange."),
 }
-"""Name: (module in this package that has it under the same name, its summary in ``--help``)."""
+"""Name: (module in this package that has it under that name, its summary in ``--help``)."""
 
 
 class Root(Group):
@@ -67,8 +67,8 @@ class Root(Group):
         if cmd_name not in COMMANDS:
             return None
         module, _ = COMMANDS[cmd_name]
-        command = getattr(import_module(f"reconcile.cli.{module}"), module)
-        return command if isinstance(command, click.Command) else None
+        found = vars(import_module(f"reconcile.cli.{module}")).values()
+        return next(each for each in found if isinstance(each, click.Command) and each.name == cmd_name)
 
     def summary(self, ctx: click.Context, name: str) -> str:  # noqa: ARG002 - click's signature
         """One line about a command, without loading it."""

@@ -7,7 +7,6 @@ from reconcile.errors import Declined, InputError
 from reconcile.exchanges.catalogue import TRAITS
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import SavedPlan
-from reconcile.render import json
 from reconcile.statefile.fields import NAME_PATTERN, PREFIX_PATTERN
 
 LONGEST_GRACE_MS = 3_600_000
@@ -19,7 +18,9 @@ def load(text: str, *, digest: str | None, doing: str) -> SavedPlan:
     Raises InputError for what is no plan, and Declined (key ``digest``) for one that was changed or is not the reviewed
     one. ``doing`` leads that message.
     """
-    saved = json.loads_plan(text)
+    from reconcile.render.saved import loads_plan  # noqa: PLC0415 - only a saved plan pays for pydantic
+
+    saved = loads_plan(text)
     if digest is not None and digest != saved.digest:
         raise Declined("digest", f"{doing}: its digest is {saved.digest}, not the reviewed one; review it again")
     for account in saved.plan.accounts:

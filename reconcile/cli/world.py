@@ -30,9 +30,9 @@ from reconcile.cli.session import Invocation
 from reconcile.clock import Clock
 from reconcile.concurrency import Stop
 from reconcile.connect import endpoints, secrets
+from reconcile.connect.secrets import Credentials
 from reconcile.errors import InputError
 from reconcile.exchanges import registry
-from reconcile.exchanges.base import Credentials
 from reconcile.exchanges.catalogue import TRAITS
 from reconcile.exchanges.http.limits import Limits
 from reconcile.exchanges.http.wire import RequestsWire, http_adapter
@@ -85,7 +85,8 @@ def store_of(session: Invocation, home: Path, clock: Clock) -> Store:
             "opening the journal: its URL is not of a kind known here; write postgresql://..., or leave it out"
         )
     try:
-        from reconcile.journal.postgres.store import PostgresStore, place_of  # noqa: PLC0415 - only a shared journal needs psycopg
+        from reconcile.journal.postgres.store import PostgresStore  # noqa: PLC0415 - only a shared journal needs psycopg
+        from reconcile.journal.postgres.url import place_of  # noqa: PLC0415 - as above
     except ImportError as error:
         raise InputError(
             f"opening the journal: psycopg is missing ({error}); install the extra [postgres]: "

@@ -11,28 +11,12 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
-from reconcile.connect.secrets import Credentials
 from reconcile.exchanges.http.exchange_time import ExchangeTime
 from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.model.account import Address, MarginType, ObservedAccount, Position, Side
-from reconcile.model.ledger import Cause, LedgerRead, LedgerRow
+from reconcile.model.ledger import LedgerRead
 from reconcile.model.plan import Step
 from reconcile.model.traits import Traits
-
-__all__ = [
-    "Accepted",
-    "Call",
-    "Cause",
-    "Code",
-    "CodeClass",
-    "Credentials",
-    "LedgerRead",
-    "LedgerRow",
-    "Reader",
-    "Writer",
-    "lane_of",
-    "open_addresses",
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

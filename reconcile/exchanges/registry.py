@@ -5,7 +5,8 @@ from importlib import import_module
 from typing import Protocol
 
 from reconcile.clock import Clock
-from reconcile.exchanges.base import Credentials, Writer
+from reconcile.connect.secrets import Credentials
+from reconcile.exchanges.base import Writer
 from reconcile.exchanges.catalogue import TRAITS
 from reconcile.exchanges.http.limits import Limits
 from reconcile.exchanges.http.transport import Setup

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from reconcile.journal.fields import Read, address, amount, by, count, each, holding, moment, text
-from reconcile.journal.fields import optional as maybe
+from reconcile.journal.fields import Read, address, amount, by, count, each, holding, moment, optional, text
 from reconcile.model.reports import Margin, MovementSummary
 from reconcile.money import parse, plain
 
@@ -42,29 +41,29 @@ class RunEnd:
 _SEEN = {
     "isolated_margin": amount,
     "asset": text,
-    "size": maybe(amount),
-    "mark_price": maybe(amount),
-    "liquidation_price": maybe(amount),
+    "size": optional(amount),
+    "mark_price": optional(amount),
+    "liquidation_price": optional(amount),
 }
 _LIVE = holding(_SEEN, required=frozenset({"isolated_margin"}))
 _OURS = holding({"intent_id": text, "amount": amount}, required=frozenset({"intent_id", "amount"}))
 _CAUSE = holding(
-    {"cause": text, "amount": amount, "at_ms": maybe(moment)}, required=frozenset({"cause", "amount", "at_ms"})
+    {"cause": text, "amount": amount, "at_ms": optional(moment)}, required=frozenset({"cause", "amount", "at_ms"})
 )
 _MOVED = holding(
-    {"from": maybe(amount), "to": maybe(amount), "asset": text, "ours": each(_OURS), "causes": each(_CAUSE)},
+    {"from": optional(amount), "to": optional(amount), "asset": text, "ours": each(_OURS), "causes": each(_CAUSE)},
     required=frozenset({"from", "to", "asset", "ours", "causes"}),
 )
 _CHECKED: Read[Mapping[str, Any]] = holding(
     {
-        "exit_code": maybe(count),
+        "exit_code": optional(count),
         "errors": each(text),
         "error_keys": each(text),
         "declared": by(address, amount),
         "tolerance": by(address, amount),
         "out_of_place": each(text),
         "live": by(address, _LIVE),
-        "live_at_ms": maybe(moment),
+        "live_at_ms": optional(moment),
         "moved": by(address, _MOVED),
         "moved_problem": text,
     }

@@ -23,12 +23,9 @@ from reconcile.model.plan import Entry, MoveMargin, SetMarginType, Status, Step
 from reconcile.model.traits import Scope, Traits
 from reconcile.money import cut, minus, plain, plus
 from reconcile.planning.bands import assess, measure_at
-from reconcile.planning.fresh import FreshMove, InSync, Send, Stale, fresh_move
 from reconcile.planning.moves import amount_step, margin_move
 from reconcile.planning.undeclared import undeclared
 from reconcile.planning.unlisted import UNLISTED, reasons
-
-__all__ = ["FreshMove", "InSync", "Send", "Stale", "amount_step", "diff", "fresh_move"]
 
 
 def diff(

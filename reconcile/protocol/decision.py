@@ -14,7 +14,7 @@ from reconcile.model.account import Position
 from reconcile.model.plan import MoveMargin, SetMarginType, Step
 from reconcile.money import minus, plain, plus
 from reconcile.planning import policy
-from reconcile.planning.diff import InSync, Send, Stale, fresh_move
+from reconcile.planning.fresh import InSync, Send, Stale, fresh_move
 from reconcile.protocol.lifecycle import Event
 from reconcile.protocol.signals import LaneLook, Now
 from reconcile.protocol.task import Task

@@ -20,7 +20,7 @@ from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, DesiredAccount, ObservedAccount, Position
 from reconcile.model.ledger import Cause, LedgerRead, LedgerRow
 from reconcile.money import minus
-from reconcile.planning.diff import amount_step
+from reconcile.planning.moves import amount_step
 from reconcile.protocol.lateness import LET_GO_GRACES, LONG_AFTER_GRACES, unsure_from
 
 

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 from reconcile.errors import Problem
-from reconcile.render import github as annotations
 from reconcile.render import json
-from reconcile.render import markdown as page
+from reconcile.render.github import annotation, problems
+from reconcile.render.markdown import Page, quote
 
 
-def json_document(messages: Sequence[str], problems: Sequence[Problem], *, code: int) -> str:
+def json_document(messages: Sequence[str], found: Sequence[Problem], *, code: int) -> str:
     """``reconcile.error/1``: no account was reached, so ``accounts`` is empty; ``errors`` says why."""
-    listed = [{"key": p.key, "message": p.message, "file": p.file, "line": p.line} for p in problems]
+    listed = [{"key": p.key, "message": p.message, "file": p.file, "line": p.line} for p in found]
     others = [{"key": "error", "message": message, "file": None, "line": None} for message in messages]
     return json.dumps(
         {
@@ -24,9 +24,15 @@ def json_document(messages: Sequence[str], problems: Sequence[Problem], *, code:
 
 def markdown(messages: Sequence[str]) -> str:
     """A comment that says what is wrong."""
-    return page.failure(messages)
+    page = Page()
+    page.add("### Margin: nothing could be decided", "")
+    for message in messages:
+        page.add(f"- {quote(message[:2000])}")
+    return page.finish([])
 
 
-def github(messages: Sequence[str], problems: Sequence[Problem]) -> str:
+def github(messages: Sequence[str], found: Sequence[Problem]) -> str:
     """Annotations: on the lines of the state files where the errors have lines."""
-    return annotations.problems(problems) if problems else annotations.failure(messages)
+    if found:
+        return problems(found)
+    return "".join(annotation(None, None, "reconcile", message) for message in messages)

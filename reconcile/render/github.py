@@ -21,11 +21,6 @@ def problems(listed: Iterable[Problem], *, level: str = "error") -> str:
     )
 
 
-def failure(messages: Iterable[str]) -> str:
-    """Errors that belong to no line of a file."""
-    return "".join(annotation(None, None, "reconcile", message) for message in messages)
-
-
 def plan(plan: Plan) -> str:
     """Account-wide errors at the policy key they name, limits that are looser than at the last apply likewise, and
     blocked and held entries at their position."""

@@ -21,7 +21,6 @@ from reconcile.model.plan import (
     Plan,
     PlanError,
     Result,
-    SavedPlan,
     SetMarginType,
     SettledStep,
     Status,
@@ -64,15 +63,8 @@ def digest(document: Mapping[str, Any]) -> str:
     return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
 
 
-def loads_plan(text: str) -> SavedPlan:
-    """A saved plan, read back; see ``render.saved.loads_plan``, which needs pydantic and is loaded only here."""
-    from reconcile.render import saved  # noqa: PLC0415 - rendering JSON does not pay for reading it
-
-    return saved.loads_plan(text)
-
-
 def plan(plan: Plan) -> Document:
-    """A plan as its document, digest included; what ``--out`` saves and ``loads_plan`` reads back."""
+    """A plan as its document, digest included; what ``--out`` saves and ``saved.loads_plan`` reads back."""
     summary = summarize(plan.accounts)
     document: Document = {
         "format": PLAN_FORMAT,

@@ -182,15 +182,6 @@ def _errors(page: "Page", errors: Sequence[PlanError]) -> None:
         page.add("")
 
 
-def failure(messages: Sequence[str]) -> str:
-    """What stopped a command before it had anything else to show."""
-    page = Page(LIMIT)
-    page.add("### Margin: nothing could be decided", "")
-    for message in messages:
-        page.add(f"- {quote(message[:2000])}")
-    return page.finish([])
-
-
 class Page:
     """Lines up to a limit; what comes after it is counted instead of kept."""
 

@@ -37,8 +37,7 @@ from reconcile.model.plan import (
     Step,
 )
 from reconcile.money import ZERO, parse
-from reconcile.render.json import PLAN_FORMAT, digest
-from reconcile.render.json import plan as write
+from reconcile.render.json import PLAN_FORMAT, digest, plan
 from reconcile.render.saved_checks import check_plan, check_text, check_written
 from reconcile.render.schemas import (
     AccountPlanModel,
@@ -68,10 +67,10 @@ def loads_plan(text: str) -> SavedPlan:
     try:
         check_text(document)
         model = PlanModel.model_validate(document)
-        plan = _plan(model)
-        check_plan(plan)
-        check_written({**document, "digest": model.digest}, {**write(plan), "digest": model.digest})
-        return SavedPlan(plan=plan, digest=model.digest)
+        found = _plan(model)
+        check_plan(found)
+        check_written({**document, "digest": model.digest}, {**plan(found), "digest": model.digest})
+        return SavedPlan(plan=found, digest=model.digest)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = readable(".".join(str(part) for part in first["loc"]), 200)

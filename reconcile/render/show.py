@@ -11,8 +11,8 @@ from typing import Any
 
 from reconcile.model.plan import Plan, SavedPlan
 from reconcile.render import markdown
-from reconcile.render import text as texts
 from reconcile.render.json import Document
+from reconcile.render.text import plan
 from reconcile.render.values import clean, rfc3339
 
 FORMAT = "reconcile.show/1"
@@ -100,10 +100,10 @@ def document(shown: SavedPlanView) -> Document:
 
 def text(shown: SavedPlanView, *, color: bool, titles: Mapping[str, str]) -> str:
     """The plan as ``reconcile plan`` shows it, then digest, expiry, scope and the next command."""
-    plan = shown.plan
-    commit = f", commit {plan.git_commit}" if plan.git_commit else ""
+    made = shown.plan
+    commit = f", commit {made.git_commit}" if made.git_commit else ""
     facts = [
-        ("plan", f"{plan.plan_id}, made {shown.plan_time(plan.created_ms)} by reconcile {plan.tool_version}{commit}"),
+        ("plan", f"{made.plan_id}, made {shown.plan_time(made.created_ms)} by reconcile {made.tool_version}{commit}"),
         ("file", shown.file),
         ("digest", shown.saved.digest),
         ("expires", shown.expiry),
@@ -111,7 +111,7 @@ def text(shown: SavedPlanView, *, color: bool, titles: Mapping[str, str]) -> str
         ("next", shown.next_command or "nothing to apply"),
     ]
     lines = [clean(f"{name + ':':<8} {value}") for name, value in facts]
-    return texts.plan(plan, color=color, titles=titles) + "\n" + "\n".join(lines) + "\n"
+    return plan(made, color=color, titles=titles) + "\n" + "\n".join(lines) + "\n"
 
 
 def markdown_page(shown: SavedPlanView, *, titles: Mapping[str, str]) -> str:

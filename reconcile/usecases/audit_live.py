@@ -17,7 +17,7 @@ from reconcile.model.account import Address, DesiredAccount, MarginType, Observe
 from reconcile.model.ledger import Cause, LedgerRow
 from reconcile.model.reports import Comparison, Movement, Run, StepTaken
 from reconcile.money import ZERO, minus, plain
-from reconcile.planning.diff import amount_step
+from reconcile.planning.moves import amount_step
 from reconcile.protocol.freshness import shares_symbol
 from reconcile.render.values import rfc3339
 from reconcile.usecases.status import account_of

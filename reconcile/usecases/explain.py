@@ -12,7 +12,7 @@ from reconcile.model.account import Address, DesiredAccount, MarginType, Observe
 from reconcile.model.drift import Drift, Share
 from reconcile.model.plan import AccountPlan, Entry, MoveMargin, Status
 from reconcile.money import ZERO, minus
-from reconcile.planning.diff import amount_step
+from reconcile.planning.moves import amount_step
 from reconcile.protocol.freshness import shares_symbol
 from reconcile.render.drift import moved, redeclared
 

@@ -20,7 +20,7 @@ from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, MarginType, ObservedAccount
 from reconcile.model.ledger import LedgerRow
 from reconcile.model.reports import MovementSummary
-from reconcile.planning.diff import amount_step
+from reconcile.planning.moves import amount_step
 from reconcile.protocol.context import Context
 from reconcile.protocol.freshness import shares_symbol
 

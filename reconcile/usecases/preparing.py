@@ -11,7 +11,7 @@ from reconcile.errors import Declined
 from reconcile.exchanges.base import open_addresses
 from reconcile.model.account import Address, ObservedAccount
 from reconcile.model.plan import AccountPlan, MoveMargin, SetMarginType, Step
-from reconcile.planning.diff import Stale, fresh_move
+from reconcile.planning.fresh import Stale, fresh_move
 from reconcile.protocol.context import Context
 from reconcile.protocol.freshness import shares_symbol
 from reconcile.protocol.lateness import LONG_AFTER_GRACES, MAX_READ_AGE_MS

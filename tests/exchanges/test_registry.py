@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from reconcile import exchanges
+from reconcile.connect.secrets import Credentials
 from reconcile.errors import NotSent
-from reconcile.exchanges.base import Credentials, Writer
+from reconcile.exchanges.base import Writer
 from reconcile.exchanges.catalogue import TRAITS
 from reconcile.exchanges.http.limits import Limits
 from reconcile.exchanges.registry import connect

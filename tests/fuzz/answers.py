@@ -19,8 +19,9 @@ from urllib.parse import quote, urlsplit
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from reconcile.connect.secrets import Credentials
 from reconcile.errors import InDoubt, ReadFailed, Refused
-from reconcile.exchanges.base import Credentials, Writer
+from reconcile.exchanges.base import Writer
 from reconcile.exchanges.http.limits import Limits
 from reconcile.exchanges.http.wire import HttpRequest, HttpResponse, RequestsWire, Wire
 from reconcile.exchanges.registry import connect

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from reconcile.clock import SystemClock
-from reconcile.journal.postgres.store import PostgresStore, place_of
+from reconcile.journal.postgres.store import PostgresStore
+from reconcile.journal.postgres.url import place_of
 from tests.kit.postgres_server import Server
 
 

@@ -26,7 +26,8 @@ from pathlib import Path
 from reconcile.audit.verifying import verify
 from reconcile.clock import SystemClock
 from reconcile.journal.identity import is_notes
-from reconcile.journal.postgres.store import PostgresStore, place_of
+from reconcile.journal.postgres.store import PostgresStore
+from reconcile.journal.postgres.url import place_of
 from reconcile.sandbox.demo import fleet, fleet_symbol
 from reconcile.sandbox.faults import Ending, Fault, FaultPlan, FaultRule
 from reconcile.sandbox.registry import simulated

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from reconcile.exchanges.base import Credentials
+from reconcile.connect.secrets import Credentials
 from reconcile.exchanges.bitget.adapter import Bitget
 from reconcile.exchanges.catalogue import TRAITS
 from reconcile.exchanges.http.wire import HttpRequest, HttpResponse

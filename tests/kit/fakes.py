@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
-from reconcile.exchanges.base import Credentials
+from reconcile.connect.secrets import Credentials
 from reconcile.exchanges.catalogue import TRAITS
 from reconcile.exchanges.http.limits import Limits
 from reconcile.exchanges.http.transport import Setup

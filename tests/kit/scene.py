@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import Plan, Result, SavedPlan
 from reconcile.render import json
+from reconcile.render.saved import loads_plan
 from reconcile.sandbox.demo import new_books
 from reconcile.sandbox.faults import Faults, NoFaults
 from reconcile.sandbox.registry import simulated
@@ -120,7 +121,7 @@ class Scene:
 
     async def saved(self, desired: DesiredAccount, **settings: Any) -> SavedPlan:
         """The plan as it comes back from the file it was saved in."""
-        return json.loads_plan(json.dumps(json.plan(await self.plan(desired, **settings))))
+        return loads_plan(json.dumps(json.plan(await self.plan(desired, **settings))))
 
     async def apply_saved(self, saved: SavedPlan, process: Process | None = None) -> Result:
         """``reconcile apply PLAN --auto-approve`` in a process of its own."""

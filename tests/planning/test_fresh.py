@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconcile.model.account import Position
-from reconcile.planning.diff import FreshMove, InSync, Send, Stale, fresh_move
+from reconcile.planning.fresh import FreshMove, InSync, Send, Stale, fresh_move
 from tests.kit.desk import CROSSED, D, move, position, target
 
 STEP = D("1e-8")

@@ -17,6 +17,7 @@ from reconcile.model.plan import PlanError
 from reconcile.model.status import AccountStatus, OpenStep
 from reconcile.render import json, schemas
 from reconcile.render import status as standing
+from reconcile.render.saved import loads_plan
 from tests.kit.documents_sample import account, desired, every_entry, every_result, plan
 
 REFUSED = PlanError(key="max_add", asset="USDT", limit="1", value="2", message="too much")
@@ -93,14 +94,14 @@ def test_an_amount_that_is_no_plain_decimal_string_is_invalid(amount: object) ->
 @pytest.mark.parametrize("case", ["plan", "plan of nothing", "plan refused", "plan unread"])
 def test_a_saved_plan_comes_back_as_it_was(case: str) -> None:
     document = DOCUMENTS[case][1]()
-    saved = json.loads_plan(json.dumps(document))
+    saved = loads_plan(json.dumps(document))
     assert json.plan(saved.plan) == document
     assert saved.digest == document["digest"]
 
 
 def test_a_saved_plan_brings_back_what_applying_it_needs() -> None:
     before = plan()
-    after = json.loads_plan(json.dumps(json.plan(before))).plan
+    after = loads_plan(json.dumps(json.plan(before))).plan
     assert [step.step_id for step in after.accounts[0].steps] == ["s1", "s2", "s3"]
     assert after.accounts[0].desired.policy == before.accounts[0].desired.policy
     assert (after.created_ms, after.expires_ms) == (before.created_ms, before.expires_ms)
@@ -122,7 +123,7 @@ def test_every_policy_survives_saving(max_add: Any, available: Any, share: Any, 
         min_liquidation_distance=share,
     )
     made = plan(replace(account(), desired=desired(every_entry(), policy=policy)))
-    assert json.loads_plan(json.dumps(json.plan(made))).plan.accounts[0].desired.policy == policy
+    assert loads_plan(json.dumps(json.plan(made))).plan.accounts[0].desired.policy == policy
 
 
 @given(st.data())
@@ -136,16 +137,16 @@ def test_any_change_to_a_saved_plan_is_noticed(data: st.DataObject) -> None:
     except ValueError:
         same = False
     if same:
-        assert json.loads_plan(changed).plan == json.loads_plan(text).plan
+        assert loads_plan(changed).plan == loads_plan(text).plan
     else:
         with pytest.raises((Declined, InputError)):
-            json.loads_plan(changed)
+            loads_plan(changed)
 
 
 def test_a_changed_amount_is_declined_under_the_key_digest() -> None:
     text = json.dumps(json.plan(plan())).replace('"amount": "300"', '"amount": "3000"')
     with pytest.raises(Declined, match="changed after it was saved") as caught:
-        json.loads_plan(text)
+        loads_plan(text)
     assert caught.value.key == "digest"
 
 
@@ -184,20 +185,20 @@ def _float(document: dict[str, Any]) -> None:
 @pytest.mark.parametrize("change", [_drop, _negative, _order, _address, _time, _float])
 def test_a_sealed_plan_that_makes_no_sense_is_an_input_error(change: Callable[[dict[str, Any]], None]) -> None:
     with pytest.raises(InputError, match="reading the saved plan"):
-        json.loads_plan(resealed(change))
+        loads_plan(resealed(change))
 
 
 def test_fields_of_a_later_version_are_passed_over() -> None:
     def add(document: dict[str, Any]) -> None:
         document["accounts"][0]["from_the_future"] = {"a": 1}
 
-    assert json.loads_plan(resealed(add)).plan == json.loads_plan(json.dumps(json.plan(plan()))).plan
+    assert loads_plan(resealed(add)).plan == loads_plan(json.dumps(json.plan(plan()))).plan
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"format": "reconcile.plan/2"}', "[" * 100_000])
 def test_what_is_no_plan_is_an_input_error(text: str) -> None:
     with pytest.raises(InputError, match="reading the saved plan"):
-        json.loads_plan(text)
+        loads_plan(text)
 
 
 def test_the_output_is_pure_ascii() -> None:

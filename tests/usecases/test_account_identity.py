@@ -16,6 +16,7 @@ from reconcile.journal.identity import NOBODY, former_identities, identity, is_n
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import Plan, Result
 from reconcile.render import json as documents
+from reconcile.render.saved import loads_plan
 from reconcile.sandbox.demo import account_of, new_books
 from reconcile.sandbox.registry import SIMULATED, simulated
 from reconcile.usecases import apply as applying
@@ -373,7 +374,7 @@ def test_a_plan_saved_for_a_key_is_refused_once_the_account_is_known() -> None:
         made = await planning.plan(
             by_key(keys.world()), [file], targets=(), overrides={}, expires_ms=HOUR_MS, git_commit=None
         )
-        saved = documents.loads_plan(documents.dumps(documents.plan(made)))
+        saved = loads_plan(documents.dumps(documents.plan(made)))
         desired = [account.desired for account in saved.plan.accounts]
         return await applying.apply(keys.world(), desired, reason=None, git_commit=None, confirm=None, saved=saved)
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from reconcile.model.account import ColdStart, DesiredAccount
 from reconcile.model.plan import LooserLimit, Plan
 from reconcile.render import github, json, markdown, text
+from reconcile.render.saved import loads_plan
 from reconcile.usecases import apply as applying
 from tests.kit.scene import Scene, desired, play
 
@@ -34,7 +35,7 @@ def test_a_plan_says_which_limit_is_looser_than_at_the_last_apply() -> None:
     assert "::warning file=/nowhere/main.toml,title=max_add::looser than at the last apply: 1000 → 2000" in github.plan(
         plan
     )
-    assert looser(json.loads_plan(json.dumps(json.plan(plan))).plan) == looser(plan)
+    assert looser(loads_plan(json.dumps(json.plan(plan))).plan) == looser(plan)
 
 
 def test_the_apply_that_raises_a_limit_settles_it() -> None:

@@ -10,6 +10,7 @@ from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.model.plan import Plan, Result
 from reconcile.render import github, json, markdown, text
 from reconcile.render.conclusion import conclusion
+from reconcile.render.saved import loads_plan
 from reconcile.sandbox.venue import SentRequest
 from reconcile.usecases import apply as applying
 from tests.kit.scene import TARGETS, Scene, desired, play
@@ -35,7 +36,7 @@ def test_a_plan_of_a_part_names_its_scope_in_every_format_and_as_a_saved_plan() 
     assert f"::notice title=scope::{words}\n" in github.plan(made)
     document = json.plan(made)
     assert (document["scope"], document["accounts"][0]["outside_scope"]) == (["BTC*"], 1)
-    saved = json.loads_plan(json.dumps(document))
+    saved = loads_plan(json.dumps(document))
     assert (saved.plan.scope, saved.plan.accounts[0].outside_scope) == (("BTC*",), 1)
 
 
@@ -55,10 +56,10 @@ def test_a_saved_plan_that_hides_its_scope_is_refused() -> None:
     document, _ = play(act)
     document["scope"] = []
     with pytest.raises(Declined):
-        json.loads_plan(plain_json.dumps(document))
+        loads_plan(plain_json.dumps(document))
     document["digest"] = json.digest(document)
     with pytest.raises(Exception, match="leaves addresses out, and the plan names no scope"):
-        json.loads_plan(plain_json.dumps(document))
+        loads_plan(plain_json.dumps(document))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import assert_never
 
 from reconcile.errors import ReadFailed
-from reconcile.exchanges.base import Accepted, Call, LedgerRead, LedgerRow, Writer
+from reconcile.exchanges.base import Accepted, Call, Writer
 from reconcile.exchanges.binance import codes, ledger
 from reconcile.exchanges.binance.account import WIRE_SIDES, WIRE_TYPES, AccountConfig, Balance, asset_of
 from reconcile.exchanges.binance.dialect import BinanceDialect, classify, weight_of
@@ -21,6 +21,7 @@ from reconcile.exchanges.binance.risk import BinanceTier, tiers_by_symbol
 from reconcile.exchanges.http.rows import Row, costing, rows
 from reconcile.exchanges.http.transport import Params, Setup, Transport, at_once
 from reconcile.model.account import Address, MarginType, ObservedAccount, Position, PositionMode, Side, SymbolState
+from reconcile.model.ledger import LedgerRead, LedgerRow
 from reconcile.model.plan import MoveMargin, SetMarginType, Step
 from reconcile.money import ZERO, plain
 

@@ -15,9 +15,9 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 
 from reconcile.errors import ReadFailed
-from reconcile.exchanges.base import Cause, LedgerRow
 from reconcile.exchanges.binance.account import SIDES
 from reconcile.exchanges.http.rows import Row, rows
+from reconcile.model.ledger import Cause, LedgerRow
 from reconcile.money import ZERO, plain
 
 HISTORY_PAGE = 500

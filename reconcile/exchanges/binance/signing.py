@@ -9,7 +9,7 @@ import hmac
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from reconcile.exchanges.base import Credentials
+from reconcile.connect.secrets import Credentials
 from reconcile.exchanges.http.wire import HttpRequest
 
 

@@ -9,7 +9,7 @@ import hmac
 from collections.abc import Mapping
 from urllib.parse import unquote
 
-from reconcile.exchanges.base import Credentials
+from reconcile.connect.secrets import Credentials
 
 DEMO = {"paptrading": "1"}
 """Sent with every request of a demo account (Bitget API doc, RestAPI demo trading)."""

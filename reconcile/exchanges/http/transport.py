@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 
 from reconcile.clock import Clock
 from reconcile.connect.redaction import Redactor
+from reconcile.connect.secrets import Credentials
 from reconcile.errors import InDoubt, NotSent, ReadFailed, RefusalKind, Refused
-from reconcile.exchanges.base import Accepted, Call, Credentials
+from reconcile.exchanges.base import Accepted, Call
 from reconcile.exchanges.http import retry
 from reconcile.exchanges.http.exchange_time import ExchangeTime, Sample
 from reconcile.exchanges.http.limits import Budget, BudgetSlot, Charge, Limit, Limits, is_settling

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import urlencode
 
+from reconcile.connect.secrets import Credentials
 from reconcile.errors import ReadFailed
-from reconcile.exchanges.base import Credentials
 from reconcile.exchanges.http.answers import (
     Envelope,
     ResponseFormat,

@@ -9,7 +9,7 @@ import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from reconcile.exchanges.base import Credentials
+from reconcile.connect.secrets import Credentials
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DEMO = {"x-simulated-trading": "1"}

@@ -29,12 +29,10 @@ from reconcile.journal.postgres.queries import (
     reading,
 )
 from reconcile.journal.postgres.session import Session
-from reconcile.journal.postgres.url import DatabaseUrl, place_of
+from reconcile.journal.postgres.url import DatabaseUrl
 from reconcile.journal.postgres.writer import PostgresJournal
 from reconcile.journal.state import JournalState
 from reconcile.render.holder import busy
-
-__all__ = ["PostgresJournal", "PostgresStore", "place_of"]
 
 
 class PostgresStore:

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from reconcile.errors import InDoubt, ReadFailed, Refused
-from reconcile.exchanges.base import Cause, LedgerRead
 from reconcile.exchanges.binance.account import asset_of
 from reconcile.exchanges.binance.adapter import Binance, build
 from reconcile.exchanges.http.wire import HttpRequest, HttpResponse
 from reconcile.model.account import Address, MarginType, ObservedAccount, PositionMode, Side
+from reconcile.model.ledger import Cause, LedgerRead
 from reconcile.model.plan import MoveMargin, SetMarginType
 from tests.kit.fakes import SERVED_MS, FakeWire, VirtualClock, answer, params_of, path_of, run, setup
 

@@ -6,12 +6,14 @@ from decimal import Decimal
 
 import pytest
 
+from reconcile.connect.secrets import Credentials
 from reconcile.errors import RefusalKind, Refused
-from reconcile.exchanges.base import Cause, Credentials, Writer
+from reconcile.exchanges.base import Writer
 from reconcile.exchanges.http.limits import Limits
 from reconcile.exchanges.http.wire import RequestsWire
 from reconcile.exchanges.registry import connect
 from reconcile.model.account import Address, MarginType, ObservedAccount, Side
+from reconcile.model.ledger import Cause
 from reconcile.model.plan import MoveMargin, SetMarginType
 from reconcile.sandbox.adapter import SandboxAdapter
 from reconcile.sandbox.binance.demo import seed_binance

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconcile.errors import ReadFailed
-from reconcile.exchanges.base import Cause
 from reconcile.exchanges.binance.ledger import funding, movements, read_all
 from reconcile.exchanges.http.rows import Row
+from reconcile.model.ledger import Cause
 
 
 def wire_row(**changes: object) -> dict[str, object]:

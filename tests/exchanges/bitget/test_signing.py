@@ -6,7 +6,7 @@ import hmac
 
 import pytest
 
-from reconcile.exchanges.base import Credentials
+from reconcile.connect.secrets import Credentials
 from reconcile.exchanges.bitget.signing import headers, signature
 from reconcile.model.account import MarginType
 from tests.kit.bitget_account import CONTRACTS, POSITIONS, Desk, held, move

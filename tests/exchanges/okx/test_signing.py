@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconcile.exchanges.base import Credentials
+from reconcile.connect.secrets import Credentials
 from reconcile.exchanges.okx.signing import headers, signature, timestamp
 from reconcile.model.account import MarginType
 from tests.kit.fakes import run

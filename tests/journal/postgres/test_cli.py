@@ -4,7 +4,8 @@ import asyncio
 from pathlib import Path
 
 from reconcile.clock import SystemClock
-from reconcile.journal.postgres.store import PostgresStore, place_of
+from reconcile.journal.postgres.store import PostgresStore
+from reconcile.journal.postgres.url import place_of
 from tests.cli.test_audit import ALICE, declare
 from tests.kit.cli import run
 from tests.kit.postgres_server import PASSWORD, Server

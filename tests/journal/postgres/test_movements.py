@@ -6,7 +6,8 @@ import pytest
 
 from reconcile.audit.comparing import compare
 from reconcile.journal.base import Store
-from reconcile.journal.postgres.store import PostgresStore, place_of
+from reconcile.journal.postgres.store import PostgresStore
+from reconcile.journal.postgres.url import place_of
 from reconcile.model.plan import Result
 from reconcile.model.reports import Comparison
 from reconcile.usecases import apply as applying

@@ -16,8 +16,8 @@ import pytest
 from reconcile.errors import JournalError
 from reconcile.journal.postgres.queries import lines_of, number_of, page_of, reading
 from reconcile.journal.postgres.session import Session
-from reconcile.journal.postgres.store import PostgresStore, place_of
-from reconcile.journal.postgres.url import DatabaseUrl
+from reconcile.journal.postgres.store import PostgresStore
+from reconcile.journal.postgres.url import DatabaseUrl, place_of
 from reconcile.sandbox.registry import SIMULATED
 from reconcile.usecases.world import World
 from tests.kit.postgres_server import Server

@@ -21,7 +21,8 @@ from reconcile.journal.file.disk import SystemDisk
 from reconcile.journal.file.store import FileStore
 from reconcile.journal.postgres.queries import PAGE, lock_of
 from reconcile.journal.postgres.schema import MIGRATIONS, VERSION
-from reconcile.journal.postgres.store import PostgresStore, place_of
+from reconcile.journal.postgres.store import PostgresStore
+from reconcile.journal.postgres.url import place_of
 from reconcile.journal.postgres.writer import MOST_AT_ONCE, PostgresJournal
 from reconcile.journal.records import IntentStatus, Noted
 from tests.kit.journals import ACCOUNT, HOLDER, VirtualClock, chained, inline, intent, outcome, steps
@@ -252,7 +253,8 @@ def test_a_lock_that_is_given_back_is_taken_by_who_waits(store: PostgresStore, u
 HOLD = """
 import asyncio, sys
 from reconcile.clock import SystemClock
-from reconcile.journal.postgres.store import PostgresStore, place_of
+from reconcile.journal.postgres.store import PostgresStore
+from reconcile.journal.postgres.url import place_of
 from tests.kit.journals import ACCOUNT, intent
 
 async def main():

@@ -1,5 +1,0 @@
-"""``reconcile unfreeze``, which is written beside ``freeze``."""
-
-from reconcile.cli.freeze import unfreeze
-
-__all__ = ["unfreeze"]
