@@ -18,7 +18,7 @@ from reconcile.exchanges.binance.account import WIRE_SIDES, WIRE_TYPES, AccountC
 from reconcile.exchanges.binance.dialect import BinanceDialect, classify, weight_of
 from reconcile.exchanges.binance.listing import Listing, Listings, SlotTable, slots_of, to_change
 from reconcile.exchanges.binance.risk import BinanceTier, tiers_by_symbol
-from reconcile.exchanges.http.rows import Row, costing, rows
+from reconcile.exchanges.http.rows import Row, costing, rows, unless_refused
 from reconcile.exchanges.http.transport import Params, Setup, Transport, at_once
 from reconcile.model.account import Address, MarginType, ObservedAccount, Position, PositionMode, Side, SymbolState
 from reconcile.model.ledger import LedgerRead, LedgerRow
@@ -103,22 +103,36 @@ class Binance:
 
     async def ledger(self, symbol: str, *, since_ms: int) -> LedgerRead:
         """See ``base.Reader``. Rows older than thirty days are out of reach."""
-        return (await self.ledgers((symbol,), since_ms=since_ms))[symbol]
+        found = (await self._ledgers((symbol,), since_ms))[symbol]
+        if isinstance(found, ReadFailed):
+            raise found
+        return found
 
     async def ledgers(self, symbols: Collection[str], *, since_ms: int) -> Mapping[str, LedgerRead]:
         """See ``base.Reader``: funding (weight 30) is read once, for all symbols where there are several, and the
-        history (weight 1) for each, of which no request tells more."""
+        history (weight 1) for each, of which no request tells more. A symbol that the exchange refuses, since it is
+        gone, has no rows and a ledger that does not reach back."""
+        found = await self._ledgers(symbols, since_ms)
+        nothing = LedgerRead(rows=(), reaches_back=False)
+        return {symbol: nothing if isinstance(read, ReadFailed) else read for symbol, read in found.items()}
+
+    async def _ledgers(self, symbols: Collection[str], since_ms: int) -> dict[str, LedgerRead | ReadFailed]:
         await self._transport.synced()
         reach = self.time.latest() - self.traits.ledger_reach_ms + _EDGE_MS
         start = max(since_ms, reach)
         async with at_once() as group:
-            moving = {symbol: group.create_task(self._movements(symbol, start)) for symbol in symbols}
+            moving = {symbol: group.create_task(unless_refused(self._movements(symbol, start))) for symbol in symbols}
             paying = group.create_task(self._funding(next(iter(symbols)) if len(symbols) == 1 else None, start))
         reaches_back = since_ms >= reach
-        return {
-            symbol: LedgerRead(rows=ledger.merged(symbol, task.result(), paying.result()), reaches_back=reaches_back)
-            for symbol, task in moving.items()
-        }
+        found: dict[str, LedgerRead | ReadFailed] = {}
+        for symbol, task in moving.items():
+            moved = task.result()
+            if isinstance(moved, ReadFailed):
+                found[symbol] = moved
+            else:
+                rows_of = ledger.merged(symbol, moved, paying.result())
+                found[symbol] = LedgerRead(rows=rows_of, reaches_back=reaches_back)
+        return found
 
     async def newest_row(self, symbol: str) -> None:
         """Rows have no id here; the signed time is the cursor."""
@@ -207,8 +221,9 @@ class Binance:
 
     async def _orders_of(self, symbols: Sequence[str]) -> dict[str, bool]:
         async with at_once() as group:
-            found = {symbol: group.create_task(self._has_orders(symbol)) for symbol in symbols}
-        return {symbol: task.result() for symbol, task in found.items()}
+            found = {symbol: group.create_task(unless_refused(self._has_orders(symbol))) for symbol in symbols}
+        told = {symbol: task.result() for symbol, task in found.items()}
+        return {symbol: orders for symbol, orders in told.items() if not isinstance(orders, ReadFailed)}
 
     async def _has_orders(self, symbol: str) -> bool:
         params = {"symbol": symbol}

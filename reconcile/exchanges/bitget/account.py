@@ -6,14 +6,15 @@ strings or as JSON numbers, and fields that have nothing to say as "", null or n
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.bitget.risk import OFFSET_SINCE_MS, BitgetTier, InverseRisk, LinearRisk, tier_offset
-from reconcile.exchanges.http.rows import Row
+from reconcile.exchanges.http.rows import Row, UnknownMode, costing
 from reconcile.model.account import Address, MarginType, ObservedAccount, Position, PositionMode, Side
-from reconcile.money import ZERO
+from reconcile.model.plan import MoveMargin
+from reconcile.money import ZERO, plain
 
 COIN = "COIN-FUTURES"
 WIRE_TYPES = {MarginType.ISOLATED: "isolated", MarginType.CROSSED: "crossed"}
@@ -26,10 +27,11 @@ BitgetRisk = LinearRisk | InverseRisk
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
-    """One contract: its margin asset and the fee of closing at the market."""
+    """One contract: its margin asset, all coins it takes as margin, and the fee of closing at the market."""
 
     symbol: str
     asset: str
+    coins: Collection[str]
     taker_fee: Decimal
 
 
@@ -42,9 +44,24 @@ class SymbolMode:
     union: bool
 
 
-def contracts(found: Iterable[Row]) -> dict[str, Contract]:
-    """The contracts of one product by symbol."""
-    return {row.name("symbol"): _contract(row) for row in found}
+@dataclass(slots=True)
+class Contracts:
+    """What one product lists: contracts by symbol, and why the row of a symbol cannot be used."""
+
+    known: dict[str, Contract] = field(default_factory=dict)
+    odd: dict[str, str] = field(default_factory=dict)
+
+
+def contracts(found: Iterable[Row]) -> Contracts:
+    """The contracts of one product."""
+    listed = Contracts()
+    for row in found:
+        symbol = row.name("symbol")
+        try:
+            listed.known[symbol] = _contract(row)
+        except ReadFailed as error:
+            listed.odd[symbol] = str(error)
+    return listed
 
 
 def _contract(row: Row) -> Contract:
@@ -53,16 +70,19 @@ def _contract(row: Row) -> Contract:
         raise ReadFailed(f"reading contracts: {row.text('symbol')} names no margin coin", again=False)
     own = [coin for coin in (row.text("quoteCoin"), row.text("baseCoin")) if coin in coins]
     return Contract(
-        symbol=row.text("symbol"), asset=own[0] if own else coins[0], taker_fee=row.optional("takerFeeRate") or ZERO
+        symbol=row.text("symbol"),
+        asset=own[0] if own else coins[0],
+        coins=coins,
+        taker_fee=row.optional("takerFeeRate") or ZERO,
     )
 
 
-def available(found: Iterable[Row]) -> dict[str, Decimal]:
-    """Free balance by margin coin: what Bitget says isolated positions may take, where it says so."""
-    free: dict[str, Decimal] = {}
+def balances(found: Iterable[Row]) -> dict[str, Decimal | None]:
+    """Free balance by margin coin: what isolated positions may take, else what is available, else None."""
+    free: dict[str, Decimal | None] = {}
     for row in found:
         isolated = row.optional("isolatedMaxAvailable")
-        free[row.name("marginCoin")] = row.number("available") if isolated is None else isolated
+        free[row.name("marginCoin")] = row.optional("available") if isolated is None else isolated
     return free
 
 
@@ -80,7 +100,7 @@ def margin_type(row: Row) -> MarginType:
     """The margin type of a row; raises ReadFailed for a word that Bitget does not document."""
     found = _TYPES.get(row.text("marginMode"))
     if found is None:
-        raise ReadFailed(f"reading the account: margin mode {row.text('marginMode')!r} is not known", again=False)
+        raise UnknownMode(f"reading the account: margin mode {row.text('marginMode')!r} is not known")
     return found
 
 
@@ -88,7 +108,7 @@ def position_mode(row: Row) -> PositionMode:
     """The position mode of a row; raises ReadFailed for a word that Bitget does not document."""
     found = _MODES.get(row.text("posMode"))
     if found is None:
-        raise ReadFailed(f"reading the account: position mode {row.text('posMode')!r} is not known", again=False)
+        raise UnknownMode(f"reading the account: position mode {row.text('posMode')!r} is not known")
     return found
 
 
@@ -98,25 +118,43 @@ def tiers(found: Iterable[Row]) -> list[BitgetTier]:
     return sorted(ladder, key=lambda tier: tier.start)
 
 
-def opened(found: Iterable[Row]) -> dict[Address, Row]:
-    """The rows that hold something, by address; whether size-zero rows are ever listed is not documented."""
+def opened(found: Iterable[Row], unusable: dict[Address, str]) -> dict[Address, Row]:
+    """The rows that hold something, by address; whether size-zero rows are ever listed is not documented.
+
+    ``unusable`` gets the addresses whose row cannot be used.
+    """
     kept: dict[Address, Row] = {}
     for row in found:
-        if row.number("total") == 0:
-            continue
         address = _address(row)
+        with costing(unusable, address):
+            if row.number("total") == 0:
+                continue
         if address in kept:
             raise ReadFailed(f"reading positions: {address} is listed twice", again=True)
         kept[address] = row
-    return kept
+    return {address: row for address, row in kept.items() if address not in unusable}
 
 
 def _address(row: Row) -> Address:
     side = _SIDES.get(row.text("holdSide"))
     if side is None:
-        raise ReadFailed(f"reading positions: side {row.text('holdSide')!r} is not known", again=False)
+        raise UnknownMode(f"reading positions: side {row.text('holdSide')!r} is not known")
     one_way = position_mode(row) is PositionMode.ONE_WAY
     return Address(row.name("symbol"), Side.NET if one_way else side)
+
+
+def margin_call(step: MoveMargin, amount: Decimal | None, held: Position | None) -> dict[str, str]:
+    """The body of a margin call, without its product. Raises ValueError for what must never be sent."""
+    if amount is None or amount <= 0:
+        raise ValueError(f"moving margin of {step.address}: the amount {amount} is not above zero")
+    if held is None or not held.is_open or held.margin_type is not MarginType.ISOLATED:
+        raise ValueError(f"moving margin of {step.address}: there is no open isolated position")
+    return {
+        "symbol": step.address.symbol,
+        "marginCoin": held.asset,
+        "holdSide": hold_side(held),
+        "amount": plain(amount) if step.action == "add_margin" else f"-{plain(amount)}",
+    }
 
 
 def hold_side(position: Position) -> str:
@@ -128,9 +166,21 @@ def hold_side(position: Position) -> str:
             return "long" if position.size > 0 else "short"
 
 
-def position(address: Address, row: Row, found_risk: BitgetRisk | None, *, product: str) -> Position:
-    """One open position; its notional is in the margin asset."""
+def position(
+    address: Address, row: Row, contract: Contract | None, ladder: Sequence[BitgetTier], *, product: str
+) -> Position:
+    """One open position; its notional is in the margin asset.
+
+    Raises ReadFailed where the row's margin coin is none that the contract takes.
+    """
+    found_risk = risk(row, contract, ladder, product=product)
     kind, total = margin_type(row), row.number("total")
+    if contract is not None and row.name("marginCoin") not in contract.coins:
+        raise ReadFailed(
+            f"reading positions: marginCoin of the position is {row.name('marginCoin')} and supportMarginCoins of the "
+            f"contract is {', '.join(contract.coins)}; look at the account on Bitget",
+            again=True,
+        )
     short = row.text("holdSide") == "short"
     return Position(
         address=address,
@@ -153,13 +203,16 @@ def shown_price(row: Row) -> Decimal | None:
     return price if price is not None and price > 0 else None
 
 
-def need_tiers(found: Mapping[Address, Row], measured: Collection[str], *, product: str) -> set[str]:
-    """The symbols whose offset must be computed from tiers."""
-    return {
-        address.symbol
-        for address, row in found.items()
-        if _needs_tiers(row, product=product, is_measured=address.symbol in measured)
-    }
+def need_tiers(
+    found: Mapping[Address, Row], measured: Collection[str], unusable: dict[Address, str], *, product: str
+) -> set[str]:
+    """The symbols whose offset comes from tiers; ``unusable`` gets the addresses whose row cannot be used."""
+    symbols = set()
+    for address, row in found.items():
+        with costing(unusable, address):
+            if _needs_tiers(row, product=product, is_measured=address.symbol in measured):
+                symbols.add(address.symbol)
+    return symbols
 
 
 def _needs_tiers(row: Row, *, product: str, is_measured: bool) -> bool:

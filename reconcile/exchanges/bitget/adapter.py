@@ -20,18 +20,18 @@ from reconcile.exchanges.bitget import ledger
 from reconcile.exchanges.bitget.account import (
     WIRE_TYPES,
     Contract,
+    Contracts,
     SymbolMode,
-    available,
+    balances,
     common_mode,
     contracts,
-    hold_side,
     is_union,
+    margin_call,
     margin_type,
     need_tiers,
     opened,
     position,
     position_mode,
-    risk,
     settled,
     symbol_mode,
     tiers,
@@ -55,12 +55,11 @@ from reconcile.exchanges.bitget.dialect import (
 )
 from reconcile.exchanges.bitget.risk import BitgetTier
 from reconcile.exchanges.http.answers import write_answer
-from reconcile.exchanges.http.rows import Row, rows
+from reconcile.exchanges.http.rows import Row, costing, rows, unless_refused
 from reconcile.exchanges.http.transport import Params, Setup, Transport
 from reconcile.model.account import Address, MarginType, ObservedAccount, Position, PositionMode, SymbolState
 from reconcile.model.ledger import LedgerRead, LedgerRow, by_symbol
 from reconcile.model.plan import MoveMargin, SetMarginType, Step
-from reconcile.money import plain
 
 PLAN_TYPES = ("normal_plan", "track_plan")
 """The trigger orders a flat symbol can have; profit and loss orders belong to positions."""
@@ -83,7 +82,7 @@ class Bitget:
         self._transport = Transport(setup, self._dialect)
         self.time = self._transport.time
         self.requests: Mapping[str, int] = self._transport.requests
-        self._contracts: Mapping[str, Contract] | None = None
+        self._contracts: Contracts | None = None
         self._tiers: dict[str, list[BitgetTier]] = {}
         self._uid: str | None = None
 
@@ -115,26 +114,35 @@ class Bitget:
         if reuse is None:
             self._tiers.clear()
             self._contracts = None
-        known, (listed, accounts) = await self._known_and_listed()
-        found = opened(listed)
+        listing, (listed, accounts) = await self._listed_and_read()
+        known, unusable = listing.known, dict[Address, str]()
+        found = opened(listed, unusable)
         types = {address.symbol: margin_type(row) for address, row in found.items()}
+        broken = dict(listing.odd)
         flat = [symbol for symbol in declared if symbol in known and symbol not in types]
         types |= settled(declared, flat, reuse)
-        modes = await self._modes([symbol for symbol in flat if symbol not in types])
+        modes = await self._modes([symbol for symbol in flat if symbol not in types], broken)
         types |= {symbol: mode.margin_type for symbol, mode in modes.items()}
         asked = [*modes.values()]
         mode = common_mode([*map(position_mode, found.values()), *(item.position_mode for item in asked)])
-        orders = await self._orders([symbol for symbol in flat if types[symbol] is not declared[symbol]])
+        mode = mode or await self._mode_of_nothing(known, reuse)
+        unusable |= {
+            Address(symbol, side): broken[symbol] for symbol in declared if symbol in broken for side in mode.sides
+        }
+        other = [symbol for symbol in flat if symbol in types and types[symbol] is not declared[symbol]]
+        orders = await self._orders(other)
+        free = balances(accounts)
         return ObservedAccount(
             sent_at_ms=sent_at_ms,
-            position_mode=mode or await self._mode_of_nothing(known, reuse),
+            position_mode=mode,
             uid=self._uid,
             multi_assets=is_union([*listed, *accounts])
             or any(item.union for item in asked)
             or (reuse is not None and reuse.multi_assets),
             account_block=None,
-            available=available(accounts),
-            positions=await self._positions(found, known, measured),
+            available={coin: amount for coin, amount in free.items() if amount is not None},
+            unknown_balances=[coin for coin, amount in free.items() if amount is None],
+            positions=await self._positions(found, known, unusable, measured),
             symbols={
                 symbol: SymbolState(
                     symbol=symbol,
@@ -143,12 +151,13 @@ class Bitget:
                     open_orders=orders.get(symbol),
                 )
                 for symbol in declared
-                if symbol in known
+                if symbol in known and symbol in types
             },
             instruments=known.keys(),
+            unusable=unusable,
         )
 
-    async def _known_and_listed(self) -> tuple[Mapping[str, Contract], list[list[Row]]]:
+    async def _listed_and_read(self) -> tuple[Contracts, list[list[Row]]]:
         """The contracts, read once per run, and what is read each time, side by side."""
         reads = [self._rows(POSITIONS, self._of_product()), self._rows(ACCOUNTS, self._of_product())]
         if self._contracts is not None:
@@ -157,11 +166,16 @@ class Bitget:
         self._contracts = contracts(table)
         return self._contracts, listed
 
-    async def _modes(self, symbols: list[str]) -> dict[str, SymbolMode]:
-        return dict(zip(symbols, await gather_all(map(self._mode, symbols)), strict=True))
+    async def _modes(self, symbols: list[str], broken: dict[str, str]) -> dict[str, SymbolMode]:
+        """The modes of flat symbols; one that the exchange refuses to tell of is broken, and costs no other."""
+
+        asked = await gather_all(unless_refused(self._mode(symbol)) for symbol in symbols)
+        found = dict(zip(symbols, asked, strict=True))
+        broken |= {symbol: str(mode) for symbol, mode in found.items() if isinstance(mode, ReadFailed)}
+        return {symbol: mode for symbol, mode in found.items() if not isinstance(mode, ReadFailed)}
 
     async def _mode(self, symbol: str) -> SymbolMode:
-        contract = None if self._contracts is None else self._contracts.get(symbol)
+        contract = None if self._contracts is None else self._contracts.known.get(symbol)
         coin = "" if contract is None else contract.asset
         payload = await self._read(ACCOUNT, self._of_product(symbol=symbol, marginCoin=coin))
         return symbol_mode(Row(f"reading {ACCOUNT}", payload))
@@ -190,16 +204,26 @@ class Bitget:
         return any(answer.has("entrustedList") and answer.rows("entrustedList") for answer in listed)
 
     async def _positions(
-        self, found: Mapping[Address, Row], known: Mapping[str, Contract], measured: Collection[str]
+        self,
+        found: Mapping[Address, Row],
+        known: Mapping[str, Contract],
+        unusable: dict[Address, str],
+        measured: Collection[str],
     ) -> dict[Address, Position]:
-        wanted = sorted(need_tiers(found, measured, product=self._product) - self._tiers.keys())
-        ladders = await gather_all(self._rows(TIERS, self._of_product(symbol=name), signed=False) for name in wanted)
-        self._tiers.update({symbol: tiers(ladder) for symbol, ladder in zip(wanted, ladders, strict=True)})
-        return {address: self._position(address, row, known.get(address.symbol)) for address, row in found.items()}
+        wanted = sorted(need_tiers(found, measured, unusable, product=self._product) - self._tiers.keys())
+        ladders = await gather_all(self._ladder(symbol) for symbol in wanted)
+        self._tiers.update(zip(wanted, ladders, strict=True))
+        positions: dict[Address, Position] = {}
+        for address, row in found.items():
+            with costing(unusable, address):
+                ladder = self._tiers.get(address.symbol, [])
+                positions[address] = position(address, row, known.get(address.symbol), ladder, product=self._product)
+        return {address: held for address, held in positions.items() if address not in unusable}
 
-    def _position(self, address: Address, row: Row, contract: Contract | None) -> Position:
-        found_risk = risk(row, contract, self._tiers.get(address.symbol, []), product=self._product)
-        return position(address, row, found_risk, product=self._product)
+    async def _ladder(self, symbol: str) -> list[BitgetTier]:
+        """The tiers of a symbol, none where Bitget refuses to tell them; raises ReadFailed for any other failure."""
+        found = await unless_refused(self._rows(TIERS, self._of_product(symbol=symbol), signed=False))
+        return [] if isinstance(found, ReadFailed) else tiers(found)
 
     async def ledger(self, symbol: str, *, since_ms: int) -> LedgerRead:
         """See ``Reader.ledger``; no query is by symbol."""
@@ -214,25 +238,9 @@ class Bitget:
         for first, last in ledger.windows(start, now + _EDGE_MS):
             span = {"startTime": str(first), "endTime": str(last)}
             for business in ledger.TYPES:
-                found |= await self._pages({**span, "businessType": business})
+                found |= await ledger.read_pages(BILLS, self._bills, {**span, "businessType": business})
         reaches_back = since_ms >= now - self.traits.ledger_reach_ms
         return by_symbol(symbols, found.values(), since_ms=since_ms, reaches_back=reaches_back)
-
-    async def _pages(self, query: Params) -> dict[str, LedgerRow]:
-        """Every page, newest first, until one is empty: a short page is no proof of the end."""
-        found: dict[str, LedgerRow] = {}
-        below: int | None = None
-        for _ in range(ledger.MOST_PAGES):
-            page = await self._bills(query if below is None else {**query, "idLessThan": str(below)})
-            if not page:
-                return found
-            oldest = min(row.whole("billId") for row in page)
-            if below is not None and oldest >= below:
-                raise ReadFailed(f"reading {BILLS}: the pages do not go on; try again later", again=True)
-            below = oldest
-            moved = (ledger.movement(row) for row in page)
-            found.update({row.row_id: row for row in moved if row is not None})
-        raise ReadFailed(f"reading {BILLS}: more than {ledger.MOST_PAGES} pages; narrow the time", again=False)
 
     async def _bills(self, query: Params) -> list[Row]:
         payload = await self._read(BILLS, self._of_product(**query, limit=str(ledger.PAGE)))
@@ -253,30 +261,18 @@ class Bitget:
             case SetMarginType():
                 path, body = SET_MARGIN_MODE, self._mode_call(step)
             case MoveMargin():
-                path, body = SET_MARGIN, self._margin_call(step, amount, position)
+                path, body = SET_MARGIN, self._of_product(**margin_call(step, amount, position))
             case _:
                 assert_never(step)
         return Call(request=self._dialect.post(path, body, signed_at_ms=signed_at_ms), signed_at_ms=signed_at_ms)
 
     def _mode_call(self, step: SetMarginType) -> dict[str, str]:
         symbol = step.address.symbol
-        contract = None if self._contracts is None else self._contracts.get(symbol)
+        contract = None if self._contracts is None else self._contracts.known.get(symbol)
         if contract is None:
             raise ValueError(f"changing the margin type of {symbol}: no look has shown its margin coin")
         mode = WIRE_TYPES[step.after]
         return self._of_product(symbol=symbol, marginCoin=contract.asset, marginMode=mode)
-
-    def _margin_call(self, step: MoveMargin, amount: Decimal | None, held: Position | None) -> dict[str, str]:
-        if amount is None or amount <= 0:
-            raise ValueError(f"moving margin of {step.address}: the amount {amount} is not above zero")
-        if held is None or not held.is_open or held.margin_type is not MarginType.ISOLATED:
-            raise ValueError(f"moving margin of {step.address}: there is no open isolated position")
-        return self._of_product(
-            symbol=step.address.symbol,
-            marginCoin=held.asset,
-            holdSide=hold_side(held),
-            amount=plain(amount) if step.action == "add_margin" else f"-{plain(amount)}",
-        )
 
     async def send(self, call: Call) -> Accepted:
         """See ``Writer.send``."""

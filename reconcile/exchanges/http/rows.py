@@ -1,15 +1,17 @@
 """The payload of a read, taken row by row and field by field; anything that is missing or odd is a failed read."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from typing import Any, TypeVar
 
-from reconcile.errors import ReadFailed
+from reconcile.errors import ReadFailed, RefusalKind
 from reconcile.model.account import Address
 from reconcile.model.times import checked
 from reconcile.money import parse
 
+T = TypeVar("T")
 LONGEST_MESSAGE = 200
 LONGEST_NAME = 64
 _ACCOUNT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -128,6 +130,19 @@ def costing(found: dict[Address, str], *addresses: Address) -> Iterator[None]:
         raise
     except ReadFailed as error:
         found.update(dict.fromkeys(addresses, str(error)))
+
+
+async def unless_refused(work: Coroutine[Any, Any, T]) -> T | ReadFailed:
+    """What a read about one symbol gives, or its failure where the exchange refuses the symbol: that costs no other.
+
+    Raises ReadFailed for any other failure.
+    """
+    try:
+        return await work
+    except ReadFailed as error:
+        if error.kind not in {RefusalKind.STATE, RefusalKind.REQUEST}:
+            raise
+        return error
 
 
 def rows(what: str, value: object) -> list[Row]:

@@ -549,3 +549,24 @@ def test_a_balance_of_another_account_than_before_is_a_failed_read() -> None:
 
     with pytest.raises(ReadFailed, match="another account"):
         run(main)
+
+
+def test_a_symbol_that_is_gone_costs_the_ledger_of_no_other() -> None:
+    def history(request: HttpRequest) -> HttpResponse:
+        if params_of(request)["symbol"] == "OLDUSDT":
+            return answer({"code": -1121, "msg": "Invalid symbol."}, 400)
+        return answer([history_row(SERVED_MS)])
+
+    desk = Desk(v1__positionMargin__history=history)
+    found = run(lambda: desk.adapter.ledgers(["BTCUSDT", "OLDUSDT"], since_ms=SERVED_MS - 1_000))
+    assert len(found["BTCUSDT"].rows) == 1
+    assert (found["OLDUSDT"].rows, found["OLDUSDT"].reaches_back) == ((), False)
+    with pytest.raises(ReadFailed, match="an unknown symbol"):
+        desk.read("OLDUSDT")
+
+
+def test_orders_of_a_symbol_that_the_exchange_refuses_are_not_known() -> None:
+    desk = Desk(v1__openOrders=answer({"code": -1122, "msg": "Invalid symbol status."}, 400))
+    account = desk.look(BTCUSDT=ISOLATED, ETHUSDT=ISOLATED)
+    assert account.symbols["ETHUSDT"].open_orders is None
+    assert at("BTCUSDT", Side.LONG) in account.positions

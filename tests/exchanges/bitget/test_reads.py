@@ -332,7 +332,6 @@ def test_a_row_without_a_field_of_the_formula_has_no_risk(missing: str) -> None:
                 [position_row(posMode="one_way_mode"), position_row(posMode="one_way_mode", holdSide="short")]
             )
         },
-        {POSITIONS: data([position_row(marginSize="")])},
         {POSITIONS: data([position_row(marginMode="cross")])},
         {POSITIONS: data([position_row(posMode="both")])},
         {POSITIONS: data([position_row(holdSide="net")])},
@@ -341,8 +340,6 @@ def test_a_row_without_a_field_of_the_formula_has_no_risk(missing: str) -> None:
         {POSITIONS: HttpResponse(status=200, headers={}, body=b"")},
         {ACCOUNTS: data([{"available": "1"}])},
         {ACCOUNTS: refusal("40015")},
-        {CONTRACTS: data([contract_row(supportMarginCoins=[])])},
-        {CONTRACTS: data([contract_row(supportMarginCoins=None)])},
         {**NO_POSITION, CONTRACTS: data([])},
         {**NO_POSITION, ACCOUNT: refusal("40034")},
         {**NO_POSITION, ACCOUNT: data(account_row(marginMode="crossed")), ORDERS: data(None)},
@@ -393,3 +390,36 @@ def test_many_flat_symbols_stay_below_ten_questions_a_second() -> None:
     assert {name for name, state in seen.symbols.items() if state.margin_type is CROSSED} == {"C3USDT"}
     at = [sent for sent, request in desk.wire.sent if ACCOUNT + "?" in request.url]
     assert all(late - early >= 1_000 for early, late in zip(at, at[10:], strict=False))
+
+
+@pytest.mark.parametrize(
+    ("answers", "says"),
+    [
+        ({POSITIONS: data([position_row(marginSize="")])}, "field 'marginSize' is not a number"),
+        ({POSITIONS: data([position_row(total="x")])}, "field 'total' is not a number"),
+        ({POSITIONS: data([position_row(cTime="yesterday")])}, "field 'cTime' is not a number"),
+        ({POSITIONS: data([position_row(marginCoin="USDC")])}, "marginCoin of the position is USDC and"),
+        ({CONTRACTS: data([contract_row(supportMarginCoins=[])])}, "names no margin coin"),
+        (
+            {CONTRACTS: data([contract_row(supportMarginCoins=None)])},
+            "field 'supportMarginCoins' is not a list of texts",
+        ),
+    ],
+)
+def test_what_cannot_be_used_or_contradicts_itself_costs_its_own_address(answers: dict[str, Any], says: str) -> None:
+    account = observe(answers=answers)
+    assert says in account.unusable[ETH]
+    assert all(says in reason for reason in account.unusable.values())
+
+
+def test_a_flat_symbol_that_bitget_refuses_to_tell_of_costs_no_other() -> None:
+    desk = Desk({ACCOUNT: refusal("40309"), CONTRACTS: data([contract_row(), contract_row(symbol="OLDUSDT")])})
+    account = run(lambda: desk.bitget.observe({"ETHUSDT": ISOLATED, "OLDUSDT": ISOLATED}))
+    assert set(account.positions) == {ETH}
+    assert {address.symbol for address in account.unusable} == {"OLDUSDT"}
+    assert all("40309 (the contract was removed)" in reason for reason in account.unusable.values())
+
+
+def test_a_free_balance_that_no_field_tells_is_unknown() -> None:
+    account = observe(answers={ACCOUNTS: data([{"marginCoin": "USDT", "available": ""}])})
+    assert (account.available, list(account.unknown_balances)) == ({}, ["USDT"])

@@ -136,5 +136,5 @@ def test_a_rate_that_is_none_gives_no_risk_and_no_division_by_zero(
     rate: str, fee: str, shown: str, product: str
 ) -> None:
     row = Row("reading", position_row(keepMarginRate=rate, liquidationPrice=shown))
-    contract = Contract(symbol="ETHUSDT", asset="USDT", taker_fee=Decimal(fee))
+    contract = Contract(symbol="ETHUSDT", asset="USDT", coins=("USDT",), taker_fee=Decimal(fee))
     assert risk(row, contract, [], product=product) is None
