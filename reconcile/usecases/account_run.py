@@ -1,6 +1,6 @@
 """One account's run of apply under its lock: settle, look, plan, send, verify, and what is known at the end."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
@@ -9,26 +9,24 @@ from reconcile.errors import Containment, ReadFailed, ReconcileError
 from reconcile.journal.base import Journal
 from reconcile.journal.records import PlanUsed, RunFinished
 from reconcile.journal.state import JournalState
-from reconcile.model.account import DesiredAccount
-from reconcile.model.plan import (
-    AccountPlan,
-    AccountResult,
-    Entry,
-    PlanError,
-    SettledStep,
-    Status,
-    Step,
-    StepResult,
-)
+from reconcile.model.account import Address, DesiredAccount
+from reconcile.model.plan import AccountPlan, AccountResult, Entry, PlanError, SettledStep, Status, Step, StepResult
 from reconcile.planning import order
 from reconcile.protocol.context import Context
 from reconcile.protocol.executor import Executor
-from reconcile.usecases.account import as_error, check_not_frozen, failed_plan
+from reconcile.usecases.account import as_error, check_not_frozen, failed_plan, guarded_look
 from reconcile.usecases.account_identity import Reached, reach
 from reconcile.usecases.movements import moved
 from reconcile.usecases.plan import planned_account
 from reconcile.usecases.preparing import check_not_stale, first_look, plan_to_send, within
-from reconcile.usecases.run_end import as_seen, check_holds_changes, differing_outside, exit_code_of, unfinished
+from reconcile.usecases.run_end import (
+    as_seen,
+    check_holds_changes,
+    differing_outside,
+    exit_code_of,
+    unfinished,
+    untouched,
+)
 from reconcile.usecases.run_lock import hold
 from reconcile.usecases.run_records import (
     RunFacts,
@@ -63,6 +61,7 @@ class AccountRun:
         self._approved: AccountPlan | None = None
         self._results: tuple[StepResult, ...] = ()
         self._settled: tuple[SettledStep, ...] = ()
+        self._doubted: Mapping[Address, str] = {}
         self._state_file_checked = True
         self.identity = ""
 
@@ -145,6 +144,7 @@ class AccountRun:
                 plan_id=self._facts.plan_id,
                 selection=self._facts.selection,
             )
+            self._doubted = {entry.address: entry.reason for entry in fresh.entries if entry.status is Status.HELD}
             self._plan = fresh if self._approved is None else within(fresh, self._approved)
         if self._plan.observed is not None:
             context.observer.start_from(self._plan.observed)
@@ -195,12 +195,12 @@ class AccountRun:
         check_usable(plan, used=state.used_plans, now_ms=self._world.clock.wall_ms())
         self._state_file_checked = state_file_agrees(saved.desired)
         if not self._state_file_checked:
-            where = saved.desired.path
-            self._world.progress(f"{self._desired.name}: {where} is not here; applying the plan without comparing it")
+            missing = f"{self._desired.name}: {saved.desired.path} is not here"
+            self._world.progress(f"{missing}; applying the plan without comparing it")
         if saved.errors:
             return saved
-        desired = saved.desired
-        look = await self._the_reached.connection.writer.observe(desired.types, measured=desired.measured)
+        writer = self._the_reached.connection.writer
+        look, self._doubted = await guarded_look(self._world, saved.desired, writer, state)
         check_mode(saved.desired, look)
         return replace(saved, identity=self.identity, observed=look, observed_wall_ms=self._world.clock.wall_ms())
 
@@ -221,12 +221,13 @@ class AccountRun:
         final = plan
         is_ceiling = self._saved is not None or self._approved is not None
         if is_ceiling and plan.observed is not None:
-            final, errors = as_seen(context, self._facts, plan, plan.observed)
+            final, errors = as_seen(context, self._facts, plan, plan.observed, doubted=self._doubted)
             check_holds_changes(self._facts, plan, final)
         try:
             if self._results:
                 look = await context.observer.verify(after_ms=context.observer.changed_ms)
-                final, errors = as_seen(context, self._facts, plan, look)
+                doubted = untouched(self._doubted, self._results)
+                final, errors = as_seen(context, self._facts, plan, look, doubted=doubted)
         except ReadFailed as error:
             errors = (PlanError(key="verify", message=f"looking at the end: {error}"),)
         remaining = unfinished(final.entries)

@@ -1,11 +1,11 @@
 """What a run finds at its end: every entry as the last look shows it, inside the plan's scope and outside of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from reconcile.errors import Declined
 from reconcile.journal.records import IntentStatus
-from reconcile.model.account import ObservedAccount
+from reconcile.model.account import Address, ObservedAccount
 from reconcile.model.plan import AccountPlan, Entry, OutcomeKind, PlanError, Status, StepResult
 from reconcile.planning import order
 from reconcile.protocol.context import Context
@@ -22,11 +22,20 @@ def unfinished(entries: Sequence[Entry]) -> tuple[Entry, ...]:
 
 
 def as_seen(
-    context: Context, facts: RunFacts, plan: AccountPlan, look: ObservedAccount
+    context: Context, facts: RunFacts, plan: AccountPlan, look: ObservedAccount, *, doubted: Mapping[Address, str]
 ) -> tuple[AccountPlan, tuple[PlanError, ...]]:
-    """The plan with its entries as this look shows them, and why the look says nothing at all about them."""
-    seen = _planned(context, facts, plan, look, whole=False)
+    """The plan with its entries as this look shows them, and why the look says nothing at all about them.
+
+    ``doubted`` are the addresses of which the run's own look told nothing, with the reason: they stay held.
+    """
+    seen = _planned(context, facts, plan, look, whole=False, doubted=doubted)
     return replace(plan, entries=seen.entries), seen.errors if not seen.entries else ()
+
+
+def untouched(doubted: Mapping[Address, str], results: Sequence[StepResult]) -> Mapping[Address, str]:
+    """Those of the doubted addresses that no step of this run was about: a step takes a sound look of its own."""
+    stepped = {result.address for result in results}
+    return {address: reason for address, reason in doubted.items() if address not in stepped}
 
 
 def differing_outside(context: Context, facts: RunFacts, plan: AccountPlan, look: ObservedAccount | None) -> int | None:
@@ -39,7 +48,7 @@ def differing_outside(context: Context, facts: RunFacts, plan: AccountPlan, look
     inside = facts.selection.addresses(plan.desired)
     if facts.saved is not None or look is None or inside is None:
         return None
-    seen = _planned(context, facts, plan, look, whole=True)
+    seen = _planned(context, facts, plan, look, whole=True, doubted={})
     if seen.errors and not seen.entries:
         return None
     left_out = [entry for entry in seen.entries if entry.target is not None and entry.address not in inside]
@@ -73,12 +82,18 @@ def check_holds_changes(facts: RunFacts, plan: AccountPlan, seen: AccountPlan) -
 
 
 def _planned(
-    context: Context, facts: RunFacts, plan: AccountPlan, look: ObservedAccount, *, whole: bool
+    context: Context,
+    facts: RunFacts,
+    plan: AccountPlan,
+    look: ObservedAccount,
+    *,
+    whole: bool,
+    doubted: Mapping[Address, str],
 ) -> AccountPlan:
     return order.plan_account(
         plan.desired,
         look,
-        held=held_addresses(context.journal.state, plan.desired, context.writer),
+        held={**doubted, **held_addresses(context.journal.state, plan.desired, context.writer)},
         traits=context.writer.traits,
         plan_id=facts.plan_id,
         observed_wall_ms=context.clock.wall_ms(),

@@ -17,6 +17,8 @@ from reconcile.journal.records import RunStarted
 from reconcile.model.plan import OutcomeKind, Result, SavedPlan
 from reconcile.render import json
 from reconcile.render.saved import loads_plan
+from reconcile.sandbox.faults import Fault, FaultPlan, FaultRule
+from reconcile.sandbox.http import Lag
 from reconcile.sandbox.values import HUMAN
 from reconcile.sandbox.venue import SentRequest
 from reconcile.usecases import apply as applying
@@ -461,3 +463,16 @@ def test_a_plan_file_with_any_value_changed_is_refused(tmp_path: Path, plan_file
 def test_a_plan_of_a_later_format_is_an_error() -> None:
     with pytest.raises(InputError, match=r"reconcile\.plan/2"):
         loads_plan('{"format": "reconcile.plan/2"}')
+
+
+def test_a_saved_plan_without_steps_is_not_in_place_by_a_reading_from_before_our_own_step() -> None:
+    async def act(scene: Scene) -> tuple[int, bool, list[str]]:
+        saved = await scene.saved(desired({LONG: "3000"}))
+        await scene.apply(desired({LONG: "3500"}))
+        scene.place.venue.faults = FaultPlan([FaultRule(fault=Fault(lag=Lag(positions_ms=45_000)), method="GET")])
+        result = (await scene.apply_saved(saved)).accounts[0]
+        return result.exit_code, result.converged, [f"{entry.address} {entry.status}" for entry in result.remaining]
+
+    found, scene = play(act)
+    assert found == (3, False, [f"{LONG} held"])
+    assert scene.margin(LONG) == 3500
