@@ -188,13 +188,31 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     assert left == {}
 
 
+def limits_of(module: Module) -> list[str]:
+    """The whole numbers that a module names at its top level."""
+    return [
+        node.targets[0].id
+        for node in module.tree.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, int)
+    ]
+
+
+@EVERY
+def test_every_limit_of_the_protocol_is_in_one_module(module: Module) -> None:
+    if is_in(module.name, "protocol") and module.name != "protocol.timing":
+        assert limits_of(module) == []
+
+
 # The pure core.
 
 SERIAL = ("render.saved", "render.schemas", "render.schema_types", "render.schemas_audit")
 """Where a saved plan is read back, by pydantic; everything else of the core is plain."""
 PURE = (
     "errors", "money", "model", "planning", "evidence", "render",
-    "protocol.confirming", "protocol.decision", "protocol.lateness", "protocol.life", "protocol.lifecycle",
+    "protocol.confirming", "protocol.decision", "protocol.timing", "protocol.life", "protocol.lifecycle",
     "protocol.machine", "protocol.outcomes", "protocol.rules", "protocol.searching", "protocol.sending",
     "protocol.signals", "protocol.task",
 )  # fmt: skip

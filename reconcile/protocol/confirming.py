@@ -8,12 +8,9 @@ from reconcile.protocol import searching
 from reconcile.protocol.life import Doing, Life, Search, Turned
 from reconcile.protocol.lifecycle import Event
 from reconcile.protocol.outcomes import visible
-from reconcile.protocol.rules import BETWEEN_LOOKS_MS
 from reconcile.protocol.sending import Turn
 from reconcile.protocol.signals import Leave, Look, Looked, Pause, SomeEvent, Write
-
-VISIBLE_GRACES = 2
-"""How many graces after a yes the new margin is waited for before the ledger is asked."""
+from reconcile.protocol.timing import BETWEEN_LOOKS_MS, VISIBLE_GRACES
 
 
 def _said_yes(life: Life, _: SomeEvent) -> Turned:

@@ -21,7 +21,7 @@ from reconcile.model.account import Address, DesiredAccount, ObservedAccount, Po
 from reconcile.model.ledger import Cause, LedgerRead, LedgerRow
 from reconcile.money import minus
 from reconcile.planning.moves import amount_step
-from reconcile.protocol.lateness import LET_GO_GRACES, LONG_AFTER_GRACES, unsure_from
+from reconcile.protocol.timing import LET_GO_GRACES, LONG_AFTER_GRACES, unsure_from
 
 
 class Earlier:

@@ -15,17 +15,9 @@ from reconcile.model.plan import Step
 from reconcile.money import ZERO, minus
 from reconcile.planning.bands import is_inside
 from reconcile.protocol.earlier import Earlier
-from reconcile.protocol.rules import (
-    BASIS_LOOKS,
-    BETWEEN_LOOKS_MS,
-    UNSOUND,
-    AskLedger,
-    LookLater,
-    Question,
-    Sound,
-    judge,
-)
+from reconcile.protocol.rules import UNSOUND, AskLedger, LookLater, Question, Sound, judge
 from reconcile.protocol.signals import LaneLook, Memory, Now
+from reconcile.protocol.timing import BETWEEN_LOOKS_MS, FRESH_LOOKS
 
 
 def lane_look(look: ObservedAccount, address: Address) -> LaneLook:
@@ -121,7 +113,7 @@ async def sound_look(
     """
     declared, measured = desired.types, desired.measured
     look = await reader.observe(declared, reuse=reuse, measured=measured)
-    for _ in range(BASIS_LOOKS):
+    for _ in range(FRESH_LOOKS):
         after = await doubts(desired, reader, state, look, grace_ms=grace_ms, earlier=earlier)
         near = [moment for moment in after.values() if reader.time.is_near(moment)]
         if not near:

@@ -11,12 +11,7 @@ from reconcile.clock import Clock
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.base import Reader
 from reconcile.model.account import MarginType, ObservedAccount
-
-VERIFY_EVERY_MS = 5_000
-"""While writes are still being sent, looks that only verify are taken no more often than this."""
-
-LOOKS_IN_TIME = 4
-"""How often a look is taken again because reading took longer than a look may be old."""
+from reconcile.protocol.timing import LOOKS_IN_TIME, VERIFY_EVERY_MS
 
 
 class Observer:

@@ -8,12 +8,8 @@ from dataclasses import dataclass
 
 from reconcile.evidence.verdict import CLOCK_AHEAD_MS, stale_basis
 from reconcile.model.ledger import LedgerRead
-from reconcile.protocol.lateness import LET_GO_GRACES, LONG_AFTER_GRACES, unsure_from
 from reconcile.protocol.signals import LaneLook, Memory, Now
-
-BASIS_LOOKS = 6
-"""How many looks are taken in wait for reads that have seen our last effect."""
-BETWEEN_LOOKS_MS = 1_000
+from reconcile.protocol.timing import LET_GO_GRACES, LONG_AFTER_GRACES, unsure_from
 
 UNSOUND = (
     "reads do not show the margin that our last step left, and the exchange's ledger does not explain it; "

@@ -18,11 +18,9 @@ from reconcile.evidence.verdict import (
 )
 from reconcile.journal.records import Intent, IntentStatus, Outcome
 from reconcile.protocol import sending
-from reconcile.protocol.lateness import LONG_AFTER_GRACES, unsure_since
 from reconcile.protocol.life import Doing, Life, Search, Turned, TypeSight
 from reconcile.protocol.lifecycle import Event, State
 from reconcile.protocol.outcomes import outcome_of
-from reconcile.protocol.rules import BETWEEN_LOOKS_MS
 from reconcile.protocol.sending import Turn
 from reconcile.protocol.signals import (
     CannotRead,
@@ -45,11 +43,7 @@ from reconcile.protocol.signals import (
     WaitPast,
     Write,
 )
-
-SETTLE_GRACES = 4
-"""How many graces after the fence (or after the start, when that is later) looking goes on before it gives up."""
-LEAST_LOOKS = 4
-"""How many looks are tried at least, however much time a rate limit took from them."""
+from reconcile.protocol.timing import BETWEEN_LOOKS_MS, LEAST_LOOKS, LONG_AFTER_GRACES, SETTLE_GRACES, unsure_since
 
 _WAS = {
     None: PriorOutcome.DOUBT,

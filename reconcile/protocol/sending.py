@@ -11,10 +11,9 @@ from reconcile.model.ledger import LedgerRead
 from reconcile.money import plain
 from reconcile.protocol import decision, rules
 from reconcile.protocol.decision import NotStarted
-from reconcile.protocol.lateness import MAX_READ_AGE_MS
 from reconcile.protocol.life import Doing, Life, Turned
 from reconcile.protocol.lifecycle import Event
-from reconcile.protocol.rules import BASIS_LOOKS, BETWEEN_LOOKS_MS, UNSOUND, AskLedger, LookLater, Question, Sound
+from reconcile.protocol.rules import UNSOUND, AskLedger, LookLater, Question, Sound
 from reconcile.protocol.signals import (
     Answered,
     AwaitFunds,
@@ -43,11 +42,10 @@ from reconcile.protocol.signals import (
     WaitUntil,
     Write,
 )
+from reconcile.protocol.timing import ATTEMPTS, BETWEEN_LOOKS_MS, FRESH_LOOKS, MAX_READ_AGE_MS
 
 Turn = Callable[[Life, SomeEvent], Turned]
 
-ATTEMPTS = 4
-"""How often one step may be begun anew after a proven non-execution."""
 
 _AGAIN = {RefusalKind.THROTTLE, RefusalKind.CLOCK}
 
@@ -108,7 +106,7 @@ def _judge(life: Life, now: Now, ledger: LedgerRead | None) -> Turned:
         case AskLedger(since_ms=since_ms):
             return replace(life, doing=Doing.LEDGER), (ReadLedger(since_ms),)
         case LookLater(than_ms=than_ms):
-            if life.looks + 1 >= BASIS_LOOKS:
+            if life.looks + 1 >= FRESH_LOOKS:
                 return give_up(life, UNSOUND)
             later = replace(life, doing=Doing.LATER_LOOK, after_ms=than_ms, looks=life.looks + 1)
             return later, (WaitUntil(than_ms, at_least_ms=BETWEEN_LOOKS_MS),)

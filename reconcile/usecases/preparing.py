@@ -14,8 +14,7 @@ from reconcile.model.plan import AccountPlan, MoveMargin, SetMarginType, Step
 from reconcile.planning.fresh import Stale, fresh_move
 from reconcile.protocol.context import Context
 from reconcile.protocol.freshness import shares_symbol
-from reconcile.protocol.lateness import LONG_AFTER_GRACES, MAX_READ_AGE_MS
-from reconcile.protocol.rules import BASIS_LOOKS
+from reconcile.protocol.timing import FRESH_LOOKS, LONG_AFTER_GRACES, MAX_READ_AGE_MS
 from reconcile.usecases.account import Selection, plan_account
 from reconcile.usecases.world import Connection, World
 
@@ -67,7 +66,7 @@ async def first_look(context: Context, steps: Sequence[Step]) -> ObservedAccount
     await _pass(context, after)
     if context.earlier.asks(moves, after_ms=after):
         await context.earlier.ask(moves)
-    for _ in range(BASIS_LOOKS):
+    for _ in range(FRESH_LOOKS):
         look = await context.observer.look(after_ms=after, max_age_ms=MAX_READ_AGE_MS)
         unseen = _unseen(context, moves, look)
         if unseen is None:

@@ -23,7 +23,7 @@ from reconcile.evidence.verdict import (
 from reconcile.journal.records import Effect, Intent
 from reconcile.model.account import MarginType, Position
 from reconcile.model.ledger import Cause, LedgerRead, LedgerRow
-from reconcile.protocol.lateness import unsure_since
+from reconcile.protocol.timing import unsure_since
 from tests.kit.desk import CROSSED, FENCE_MS, ISOLATED, SIGNED_MS, D, at, intent, position, row
 
 PLACE = "BTCUSDT.long"

@@ -1,7 +1,7 @@
 """Which promise a world has broken, asked of the books; empty: none."""
 
 from reconcile.journal.records import Intent, IntentStatus, Outcome, Record
-from reconcile.protocol.lateness import MAX_READ_AGE_MS
+from reconcile.protocol.timing import MAX_READ_AGE_MS
 from tests.explorer.model import Kind, Library, Scope, World, slot_at
 
 _NOTHING = {IntentStatus.NOT_APPLIED, IntentStatus.REFUSED, IntentStatus.NOT_SENT}

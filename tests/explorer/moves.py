@@ -9,7 +9,6 @@ from reconcile.exchanges.base import Accepted
 from reconcile.model.ledger import LedgerRead
 from reconcile.protocol import machine
 from reconcile.protocol.earlier import unseen_until
-from reconcile.protocol.lateness import LET_GO_GRACES, MAX_READ_AGE_MS
 from reconcile.protocol.life import Life, Turned
 from reconcile.protocol.lifecycle import State
 from reconcile.protocol.signals import (
@@ -38,6 +37,7 @@ from reconcile.protocol.signals import (
     WaitUntil,
     Write,
 )
+from reconcile.protocol.timing import LET_GO_GRACES, MAX_READ_AGE_MS
 from tests.explorer.model import (
     ADDRESS,
     ANSWER_MS,

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reconcile.protocol.lateness import LONG_AFTER_GRACES
+from reconcile.protocol.timing import LONG_AFTER_GRACES
 
 
 class Knows(StrEnum):

@@ -17,8 +17,8 @@ from reconcile.exchanges.catalogue import TRAITS
 from reconcile.journal.records import IntentStatus
 from reconcile.model.plan import Entry, Status
 from reconcile.money import ZERO
-from reconcile.protocol.lateness import LET_GO_GRACES
 from reconcile.protocol.rules import UNSOUND
+from reconcile.protocol.timing import LET_GO_GRACES
 from reconcile.sandbox.swarm import BELIEVABLE
 from reconcile.sandbox.values import ISOLATED, BookEffect
 from tests.simulation.claims import false_claims, others_moved

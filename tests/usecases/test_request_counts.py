@@ -14,7 +14,7 @@ import pytest
 from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.journal.file.store import FileStore
 from reconcile.model.plan import Result
-from reconcile.protocol.looks import VERIFY_EVERY_MS
+from reconcile.protocol.timing import VERIFY_EVERY_MS
 from reconcile.sandbox.demo import fleet, fleet_symbol
 from reconcile.sandbox.faults import Ending, Fault, Faults, NoFaults, Scripted
 from reconcile.sandbox.http import answer
