@@ -6,7 +6,7 @@ imports nothing that could do input or output; money is Decimal from the file to
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +38,20 @@ def parsed(path: Path) -> Module:
 MODULES = [parsed(path) for path in sorted(PACKAGE.rglob("*.py"))]
 NAMES = {module.name for module in MODULES}
 
-EVERY = pytest.mark.parametrize("module", MODULES, ids=str)
+
+def for_every_module(check: Callable[[Module], None]) -> Callable[[], None]:
+    """One test of a rule over the whole package, which tells every module that breaks it."""
+
+    def test() -> None:
+        broken: dict[str, str] = {}
+        for module in MODULES:
+            try:
+                check(module)
+            except AssertionError as failure:
+                broken[str(module)] = str(failure)
+        assert broken == {}
+
+    return test
 
 
 def is_in(name: str, *families: str) -> bool:
@@ -84,7 +97,7 @@ def ours(module: Module) -> set[str]:
     return {name.removeprefix("reconcile.") for name in imports(module) if is_in(name, "reconcile")} - {"reconcile"}
 
 
-@EVERY
+@for_every_module
 def test_imports_go_down_only(module: Module) -> None:
     if is_in(module.name, "sandbox") or not module.name:
         return
@@ -92,7 +105,7 @@ def test_imports_go_down_only(module: Module) -> None:
     assert above == set()
 
 
-@EVERY
+@for_every_module
 def test_the_sandbox_stands_aside(module: Module) -> None:
     if is_in(module.name, "sandbox"):
         assert {
@@ -102,7 +115,7 @@ def test_the_sandbox_stands_aside(module: Module) -> None:
         assert {name for name in ours(module) if is_in(name, "sandbox")} == set()
 
 
-@EVERY
+@for_every_module
 def test_imports_name_the_module_and_are_never_relative(module: Module) -> None:
     assert [node.lineno for node in ast.walk(module.tree) if isinstance(node, ast.ImportFrom) and node.level] == []
 
@@ -152,7 +165,7 @@ def defined(module: Module) -> set[str]:
 DEFINED = {module.name: defined(module) for module in MODULES}
 
 
-@EVERY
+@for_every_module
 def test_a_name_is_imported_from_the_module_that_defines_it(module: Module) -> None:
     elsewhere = [
         f"{node.module}.{alias.name}"
@@ -169,7 +182,7 @@ ALIASES = {"render", "usecase"}
 """A command has the name of its use case and of its document, so it imports both under these."""
 
 
-@EVERY
+@for_every_module
 def test_an_import_keeps_its_name(module: Module) -> None:
     renamed = {
         alias.asname
@@ -200,7 +213,7 @@ def limits_of(module: Module) -> list[str]:
     ]
 
 
-@EVERY
+@for_every_module
 def test_every_limit_of_the_protocol_is_in_one_module(module: Module) -> None:
     if is_in(module.name, "protocol") and module.name != "protocol.timing":
         assert limits_of(module) == []
@@ -222,7 +235,7 @@ HARMLESS = {
 }  # fmt: skip
 
 
-@EVERY
+@for_every_module
 def test_the_core_imports_nothing_that_acts(module: Module) -> None:
     if not is_in(module.name, *PURE):
         return
@@ -231,7 +244,7 @@ def test_the_core_imports_nothing_that_acts(module: Module) -> None:
     assert outside - harmless == set()
 
 
-@EVERY
+@for_every_module
 def test_only_the_clock_asks_for_the_time(module: Module) -> None:
     if module.name == "clock":
         return
@@ -244,7 +257,7 @@ def test_only_the_clock_asks_for_the_time(module: Module) -> None:
     assert asked == set()
 
 
-@EVERY
+@for_every_module
 def test_values_are_frozen(module: Module) -> None:
     if not is_in(module.name, *PURE):
         return
@@ -286,7 +299,7 @@ def programs(module: Module) -> list[str]:
     return sorted(imported | {name for name in used | taken if RUNS.fullmatch(name)})
 
 
-@EVERY
+@for_every_module
 def test_no_module_starts_a_program(module: Module) -> None:
     assert programs(module) == []
 
@@ -329,7 +342,7 @@ def writers(module: Module) -> list[str]:
     return found
 
 
-@EVERY
+@for_every_module
 def test_files_are_written_in_one_place(module: Module) -> None:
     assert module.name in PLACES or writers(module) == []
 
@@ -366,7 +379,7 @@ def floats(module: Module) -> list[int]:
     )
 
 
-@EVERY
+@for_every_module
 def test_no_float_is_near_money(module: Module) -> None:
     if is_in(module.name, *MONEY) and not is_in(module.name, *SECONDS):
         assert floats(module) == []
@@ -411,7 +424,7 @@ def conversions(module: Module) -> list[str]:
     ]
 
 
-@EVERY
+@for_every_module
 def test_only_the_parser_makes_numbers_of_text(module: Module) -> None:
     """The sandbox is left out: what it reads is what we sent, and it may fail at it."""
     if not is_in(module.name, "sandbox"):
@@ -440,7 +453,7 @@ def test_the_rule_about_conversions_finds_what_it_is_for(text: str, found: int) 
     assert len(conversions(Module(name="x", path=PACKAGE, tree=ast.parse(text)))) == found
 
 
-@EVERY
+@for_every_module
 def test_no_guard_is_an_assert_that_python_can_leave_out(module: Module) -> None:
     assert [node.lineno for node in ast.walk(module.tree) if isinstance(node, ast.Assert)] == []
 
@@ -448,20 +461,20 @@ def test_no_guard_is_an_assert_that_python_can_leave_out(module: Module) -> None
 # Reading.
 
 
-@EVERY
+@for_every_module
 def test_every_module_says_why_it_exists(module: Module) -> None:
     if module.path.read_text(encoding="utf-8").strip():
         assert ast.get_docstring(module.tree)
 
 
-@EVERY
+@for_every_module
 def test_a_long_module_gives_its_reason(module: Module) -> None:
     lines = len(module.path.read_text(encoding="utf-8").splitlines())
     reason = re.search(r"300 lines|\blong(er)?\b.*\bbecause\b", ast.get_docstring(module.tree) or "", re.IGNORECASE)
     assert lines <= 300 or reason
 
 
-@EVERY
+@for_every_module
 def test_no_function_is_longer_than_a_page(module: Module) -> None:
     long = [
         f"{node.name}: {(node.end_lineno or node.lineno) - node.lineno + 1} lines"
@@ -471,7 +484,7 @@ def test_no_function_is_longer_than_a_page(module: Module) -> None:
     assert long == []
 
 
-@EVERY
+@for_every_module
 def test_public_names_are_documented(module: Module) -> None:
     bare = [
         f"{node.name} (line {node.lineno})"
@@ -483,7 +496,7 @@ def test_public_names_are_documented(module: Module) -> None:
     assert bare == []
 
 
-@EVERY
+@for_every_module
 def test_nothing_is_left_to_be_done(module: Module) -> None:
     marks = re.findall(r"\b(?:TODO|FIXME|XXX|NotImplementedError)\b", module.path.read_text(encoding="utf-8"))
     assert marks == []
