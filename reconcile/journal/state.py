@@ -1,9 +1,11 @@
 """What a journal adds up to: the protocol's half (``lanes.py``), the audit's half (``margins.py``), and its runs."""
 
+from reconcile.journal.days import DayTotals
 from reconcile.journal.lanes import LaneState
 from reconcile.journal.margins import MarginHistory
 from reconcile.journal.records import (
     Intent,
+    IntentStatus,
     Outcome,
     PlanUsed,
     Record,
@@ -20,6 +22,7 @@ class JournalState(LaneState):
     def __init__(self) -> None:
         super().__init__()
         self.margins = MarginHistory()
+        self.days = DayTotals()
         self.records = 0
         """How many there are, the journal's own header not counted; 0 in a journal that is new."""
         self.head = "0" * 64
@@ -56,10 +59,15 @@ class JournalState(LaneState):
             case Intent():
                 self.intent(record, at)
                 self.margins.intent(record)
+                self.days.intent(record)
             case Outcome():
+                self.days.outcome(record.intent_id, record.known)
                 if (intent := self.outcome(record)) is not None:
                     self.margins.outcome(intent, record, at)
             case Resolved():
+                self.days.outcome(
+                    record.intent_id, IntentStatus.APPLIED if record.applied else IntentStatus.NOT_APPLIED
+                )
                 if (intent := self.resolved(record)) is not None:
                     self.margins.resolved(intent, record, at)
             case RunFinished():

@@ -69,11 +69,12 @@ class Entry:
     """One line of a plan.
 
     ``blocked_by`` is a policy key or one of ``open_position``, ``open_orders``, ``multi_assets``, ``auto_add``,
-    ``removable``, ``at_most``, ``formula``, ``instrument``, ``unusable``, ``account``; None unless blocked. ``reason``
-    says why, and what to do. ``target`` is None when unmanaged, ``observed`` None where the exchange has nothing.
-    ``observed_type`` is the symbol's or position's margin type, None where there is none. ``wanted`` is the step a
-    blocked entry would have had, for display. ``measure`` is the declared risk measure as observed, None without one
-    or where it has no bound; ``wanted_margin`` the isolated margin that the band asks for, None where the margin stays.
+    ``removable``, ``at_most``, ``formula``, ``short``, ``instrument``, ``unusable``, ``account``; None unless blocked.
+    ``reason`` says why, and what to do. ``target`` is None when unmanaged, ``observed`` None where the exchange has
+    nothing. ``observed_type`` is the symbol's or position's margin type, None where there is none. ``wanted`` is the
+    step a blocked entry would have had, for display. ``measure`` is the declared risk measure as observed, None without
+    one or where it has no bound; ``wanted_margin`` the isolated margin that the band asks for, None where the margin
+    stays; ``missing`` what the free balance lacks for the addition, None where it lacks nothing.
     """
 
     address: Address
@@ -88,6 +89,7 @@ class Entry:
     wanted: Step | None = None
     measure: Decimal | None = None
     wanted_margin: Decimal | None = None
+    missing: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

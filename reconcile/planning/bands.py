@@ -123,6 +123,12 @@ def measure_at(target: Target, position: Position, margin: Decimal) -> Decimal |
     return None if found is None or isinstance(found, str) else found.value(margin)
 
 
+def floor_margin(target: Target, position: Position, step_size: Decimal) -> Decimal | None:
+    """The smallest margin, rounded up, that reaches the floor; None without a band, or where none can be computed."""
+    found = None if target.band is None else _measured(target.band, position, step_size)
+    return None if found is None or isinstance(found, str) else _needed(found, found.band.bounds.floor)
+
+
 def _below(found: _Measured, value: Decimal) -> Assessment:
     """Below the floor: margin is added up to the target, and never taken out."""
     band, margin, step_size = found.band, found.position.isolated_margin, found.step_size

@@ -12,7 +12,15 @@ from typing import Any
 from reconcile.model.plan import LooserLimit
 from reconcile.money import parse, plain
 
-_CEILINGS = ("max_margin", "max_add", "max_total_add", "max_total_reduce", "max_changes")
+_CEILINGS = (
+    "max_margin",
+    "max_add",
+    "max_total_add",
+    "max_total_reduce",
+    "max_changes",
+    "max_day_add",
+    "max_day_changes",
+)
 """More is looser, and none at all the loosest."""
 _FLOORS = ("min_liquidation_distance", "min_available", "grace_ms")
 """Less is looser, and none at all the loosest; a grace that is not declared is the exchange's own."""

@@ -1,12 +1,14 @@
 """One margin step as data: its amount, its direction, and what it does to the liquidation price."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
-from reconcile.model.account import Address, DesiredAccount, Position
+from reconcile.model.account import Address, DesiredAccount, Position, Target
 from reconcile.model.plan import MoveMargin
 from reconcile.model.traits import Traits
 from reconcile.money import plus
+from reconcile.planning.bands import measure_at
 
 StepId = Callable[[Address, str], str]
 """Names a step by its address and action."""
@@ -37,4 +39,20 @@ def margin_move(step_id: StepId, position: Position, asset: str, delta: Decimal,
         liquidation_price_after=price_after,
         liquidation_distance_before=position.distance_to(price_before),
         liquidation_distance_after=position.distance_to(price_after),
+    )
+
+
+def resized(step: MoveMargin, amount: Decimal, target: Target | None, position: Position | None) -> MoveMargin:
+    """The same step with another amount (> 0), and what that does to liquidation price and measure."""
+    after = plus(step.before, amount if step.action == "add_margin" else -amount)
+    if target is None or position is None:
+        return replace(step, amount=amount, after=after)
+    price = position.liquidation_at(after)
+    return replace(
+        step,
+        amount=amount,
+        after=after,
+        liquidation_price_after=price,
+        liquidation_distance_after=position.distance_to(price),
+        measure_after=None if target.band is None else measure_at(target, position, after),
     )

@@ -14,8 +14,9 @@ from reconcile.model.account import Address, DesiredAccount, ObservedAccount
 from reconcile.model.plan import AccountPlan, Entry, MoveMargin, PlanError, SetMarginType, Status, Step
 from reconcile.model.traits import Traits
 from reconcile.money import ZERO, minus, plus, total
-from reconcile.planning import policy
-from reconcile.planning.diff import diff
+from reconcile.planning import amounts, policy, short
+from reconcile.planning.day_limits import DayUsed
+from reconcile.planning.diff import amount_step, diff
 from reconcile.planning.unlisted import UNLISTED
 
 SEVERITY = (130, 5, 1, 4, 3, 2, 0)
@@ -32,8 +33,9 @@ def plan_account(
     observed_wall_ms: int,
     identity: str,
     targets: Collection[Address] | None = None,
+    used: DayUsed = policy.NOTHING_USED,
 ) -> AccountPlan:
-    """One account's plan. ``held`` and ``targets`` as for ``diff``.
+    """One account's plan. ``held`` and ``targets`` as for ``diff``; ``used`` is what earlier runs of the day have sent.
 
     ``exit_code`` is 0, 1 where nothing could be decided (an amount that lacks its asset) or 4 where the account is
     refused (another position mode, an account-wide limit); ``errors`` says everything that is wrong.
@@ -51,7 +53,10 @@ def plan_account(
         return replace(made, errors=wrong, exit_code=worst(codes))
     ids = partial(_step_id, plan_id, desired.name)
     entries = diff(desired, observed, held=held, traits=traits, targets=targets, step_id=ids)
-    checked = policy.check(entries, desired.policy, observed)
+    share_out = partial(
+        short.share_out, desired=desired, observed=observed, step_size=partial(amount_step, desired, traits)
+    )
+    checked = policy.check(entries, desired.policy, observed, used=used, share_out=share_out)
     entries = checked.entries
     after = _available_after(observed.available, _moves(entries))
     if checked.errors:
@@ -62,7 +67,7 @@ def plan_account(
 
 def _input_errors(desired: DesiredAccount, observed: ObservedAccount) -> tuple[PlanError, ...]:
     assets = {asset for target in desired.targets if (asset := _asset(observed, target.address)) is not None}
-    return policy.amount_errors(desired.policy, desired.targets, assets)
+    return amounts.amount_errors(desired.policy, desired.targets, assets)
 
 
 def _asset(observed: ObservedAccount, address: Address) -> str | None:
@@ -112,7 +117,7 @@ def _ordered(entries: Sequence[Entry], desired: DesiredAccount, observed: Observ
     reductions = [move for move in moves if move.action == "reduce_margin"]
     first: list[MoveMargin] = []
     for asset in sorted({move.asset for move in additions}):
-        floor = policy.limit_for(desired.policy.min_available, asset) or ZERO
+        floor = amounts.limit_for(desired.policy.min_available, asset) or ZERO
         usable = minus(observed.available.get(asset, ZERO), floor)
         missing = minus(total(move.amount for move in additions if move.asset == asset), usable)
         first += _freeing(missing, [move for move in reductions if move.asset == asset])

@@ -5,17 +5,28 @@ which key stands in the way. Every reason is given at once.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from reconcile.model.account import Limit, ObservedAccount, Percent, Policy, Position, Target, Unmanaged
+from reconcile.model.account import Limit, ObservedAccount, Percent, Policy, Position, Unmanaged
 from reconcile.model.plan import Entry, MoveMargin, PlanError, Status
 from reconcile.money import ZERO, minus, plain, plus, rounded, total
+from reconcile.planning.amounts import limit_for
+from reconcile.planning.day_limits import DayUsed, check_day
 
-ACCOUNT_LIMITS = ("max_total_add", "max_total_reduce", "max_changes", "min_available", "unmanaged")
+ACCOUNT_LIMITS = (
+    "max_total_add",
+    "max_total_reduce",
+    "max_changes",
+    "max_day_add",
+    "max_day_changes",
+    "min_available",
+    "unmanaged",
+)
 """The keys that refuse the whole account (exit 4); all others block their own entry."""
-_BY_ASSET = ("max_margin", "max_add", "max_total_add", "max_total_reduce", "min_available")
+
+NOTHING_USED = DayUsed()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,14 +37,26 @@ class PolicyResult:
     errors: tuple[PlanError, ...]
 
 
-def check(entries: Sequence[Entry], policy: Policy, observed: ObservedAccount) -> PolicyResult:
-    """Hold a diff against the limits. Amounts must have passed ``amount_errors``; LookupError otherwise."""
-    checked = tuple(_check_entry(entry, policy, observed) for entry in entries)
+def check(
+    entries: Sequence[Entry],
+    policy: Policy,
+    observed: ObservedAccount,
+    *,
+    used: DayUsed = NOTHING_USED,
+    share_out: Callable[[Sequence[Entry]], Sequence[Entry]] = tuple,
+) -> PolicyResult:
+    """Hold a diff against the limits. Amounts must have passed ``amount_errors``; LookupError otherwise.
+
+    ``used`` is what earlier runs of the day have sent. ``share_out`` fits the additions that the limits on one entry
+    permit to the free balance, before the account's own limits are asked.
+    """
+    checked = tuple(share_out([_check_entry(entry, policy, observed) for entry in entries]))
     moves = [step for entry in checked for step in entry.steps if isinstance(step, MoveMargin)]
     errors = [
         *_totals(moves, "add_margin", "max_total_add", policy.max_total_add),
         *_totals(moves, "reduce_margin", "max_total_reduce", policy.max_total_reduce),
         *_changes(sum(len(entry.steps) for entry in checked), policy.max_changes),
+        *check_day((step for entry in checked for step in entry.steps), policy, used),
         *_available(moves, policy.min_available, observed.available),
         *_unmanaged(checked, policy.unmanaged),
     ]
@@ -139,15 +162,6 @@ def _too_near(least: Percent, amount: Decimal, position: Position) -> str | None
     )
 
 
-def limit_for(limit: Limit | None, asset: str) -> Decimal | None:
-    """A limit's amount for one asset, None where there is no limit. Raises LookupError where the asset is left out."""
-    if limit is None or isinstance(limit, Decimal):
-        return limit
-    if asset not in limit:
-        raise LookupError(f"reading a limit: it is given by asset and {asset} is left out; add it")
-    return limit[asset]
-
-
 def _by_asset(moves: Iterable[MoveMargin], action: str) -> dict[str, list[MoveMargin]]:
     found: dict[str, list[MoveMargin]] = defaultdict(list)
     for move in moves:
@@ -211,34 +225,3 @@ def _unmanaged(entries: Sequence[Entry], wanted: Unmanaged) -> list[PlanError]:
         f"({', '.join(found)}); declare or close them"
     )
     return [PlanError(key="unmanaged", limit="0", value=str(len(found)), message=message)]
-
-
-def amount_errors(policy: Policy, targets: Sequence[Target], assets: Collection[str]) -> tuple[PlanError, ...]:
-    """What is wrong with amounts, given the margin assets of the declared positions.
-
-    A bare amount for several assets means nothing, and a table must not leave one of them out.
-    """
-    limits: dict[str, object] = {key: getattr(policy, key) for key in _BY_ASSET}
-    errors = [error for key, limit in limits.items() for error in _amount_errors("policy", key, limit, assets)]
-    shared = next((t.tolerance.shared for t in targets if t.tolerance.shared is not None), None)
-    errors += _amount_errors("defaults", "tolerance", shared, assets)
-    return tuple(errors)
-
-
-def _amount_errors(section: str, key: str, limit: object, assets: Collection[str]) -> list[PlanError]:
-    names = sorted(assets)
-    if isinstance(limit, Decimal) and len(names) > 1:
-        table = ", ".join(f"{name} = …" for name in names)
-        message = (
-            f"reading [{section}]: {key} = {plain(limit)} is one amount, and the declared positions have "
-            f"{len(names)} margin assets; write {key} = {{{table}}}"
-        )
-        return [PlanError(key=key, value=plain(limit), message=message)]
-    if not isinstance(limit, Mapping):
-        return []
-    missing = [name for name in names if name not in limit]
-    left_out = "leaves out {0}, a margin asset of the declared positions; add {0} = …"
-    return [
-        PlanError(key=key, asset=name, message=f"reading [{section}]: {key} {left_out.format(name)}")
-        for name in missing
-    ]

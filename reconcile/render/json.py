@@ -136,10 +136,10 @@ def _limit(value: object) -> object:
 
 
 def entry_document(entry: Entry) -> Document:
-    """One line of a plan; ``measure`` and ``wanted_margin`` only where a risk measure is declared."""
+    """One line of a plan; ``measure`` and ``wanted_margin`` only where a risk measure is declared, ``missing`` only
+    where the free balance lacks something."""
     document = _entry(entry)
-    if entry.target is not None and entry.target.band is not None:
-        measures.add(document, entry)
+    measures.add(document, entry)
     return document
 
 

@@ -49,7 +49,12 @@ def document(band: Band) -> dict[str, Any]:
 
 
 def add(written: dict[str, Any], entry: Entry) -> None:
-    """Add to the JSON of an entry its measure now, before and after its step, and the margin that the band wants."""
+    """Add to the JSON of an entry what its addition lacks; and where a measure is declared, its value now, before and
+    after its step, and the margin that the band wants."""
+    if entry.missing is not None:
+        written["missing"] = plain(entry.missing)
+    if entry.target is None or entry.target.band is None:
+        return
     if written["observed"] is not None:
         written["observed"]["measure"] = _computed(entry.measure)
     for step, each in zip(entry.steps, written["steps"], strict=True):

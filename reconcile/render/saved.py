@@ -198,6 +198,7 @@ def _entry(model: EntryModel) -> Entry:
         wanted=None if model.wanted is None else _step(address, asset, tolerance, model.wanted),
         measure=None if model.observed is None else model.observed.measure,
         wanted_margin=model.wanted_margin,
+        missing=model.missing,
     )
 
 

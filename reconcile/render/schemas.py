@@ -117,6 +117,7 @@ class EntryModel(Model):
     steps: tuple[StepModel, ...]
     wanted: StepModel | None = None
     wanted_margin: Amount | None = None
+    missing: Amount | None = None
 
 
 class LooserModel(Model):

@@ -140,6 +140,7 @@ async def plan_account(
         observed_wall_ms=world.clock.wall_ms(),
         identity=identity,
         targets=selection.addresses(desired),
+        used=state.days.on(look.sent_at_ms),
     )
     return replace(made, looser=looser_than_at(state.last_run, desired), outside_scope=selection.outside(desired))
 

@@ -11,6 +11,7 @@ from reconcile.errors import Declined
 from reconcile.exchanges.base import open_addresses
 from reconcile.model.account import Address, ObservedAccount
 from reconcile.model.plan import AccountPlan, MoveMargin, SetMarginType, Step
+from reconcile.planning.day_limits import check_day
 from reconcile.planning.fresh import Stale, fresh_move
 from reconcile.protocol.context import Context
 from reconcile.protocol.freshness import shares_symbol
@@ -76,8 +77,16 @@ async def first_look(context: Context, steps: Sequence[Step]) -> ObservedAccount
     return look  # each step asks again, and none is sent on a look that is in doubt still
 
 
+def _check_day_limits(context: Context, steps: Sequence[Step], look: ObservedAccount) -> None:
+    """Raise Declined where the day's earlier runs leave less than these steps need; a saved plan may predate them."""
+    used = context.journal.state.days.on(look.sent_at_ms)
+    for error in check_day(steps, context.desired.policy, used):
+        raise Declined(error.key, error.message, asset=error.asset, limit=error.limit, value=error.value)
+
+
 def check_not_stale(context: Context, steps: Sequence[Step], look: ObservedAccount) -> None:
     """Raise Declined where one of the steps does not fit what this look shows; nothing of the account is sent then."""
+    _check_day_limits(context, steps, look)
     stale = [reason for step in steps if (reason := _stale(context, step, look)) is not None]
     if stale:
         raise Declined("stale", "checking the plan before the first call: " + "; ".join(stale) + "; plan again")

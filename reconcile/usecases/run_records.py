@@ -14,8 +14,8 @@ from reconcile.model.account import DesiredAccount, MarginType, ObservedAccount,
 from reconcile.model.plan import AccountPlan, PlanError, SavedPlan, Status, StepResult
 from reconcile.model.reports import Margin
 from reconcile.money import minus
+from reconcile.planning.amounts import limit_for
 from reconcile.planning.bands import is_inside
-from reconcile.planning.policy import limit_for
 from reconcile.protocol.context import Context
 from reconcile.protocol.earlier import Earlier
 from reconcile.protocol.funds import Reservation

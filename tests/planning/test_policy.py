@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from reconcile.model.account import Limit, Percent, Policy, Position, Target, Unmanaged
 from reconcile.model.plan import Entry, MoveMargin, Status
-from reconcile.planning import policy
+from reconcile.planning import amounts, policy
 from reconcile.planning.diff import diff
 from tests.kit.desk import BINANCE, CROSSED, D, desired, move, observed, position, symbol, target
 
@@ -209,12 +209,12 @@ def test_a_reduction_without_a_risk_model_is_left_to_the_exchange_where_no_dista
     [(None, "USDT", None), (D(5), "BTC", D(5)), ({"BTC": D(1), "USDT": D(2)}, "BTC", D(1))],
 )
 def test_a_limit_is_one_amount_or_one_per_asset(limit: Limit | None, asset: str, amount: Decimal | None) -> None:
-    assert policy.limit_for(limit, asset) == amount
+    assert amounts.limit_for(limit, asset) == amount
 
 
 def test_a_limit_that_leaves_an_asset_out_limits_nothing_silently() -> None:
     with pytest.raises(LookupError, match="BTC is left out"):
-        policy.limit_for({"USDT": D(1)}, "BTC")
+        amounts.limit_for({"USDT": D(1)}, "BTC")
 
 
 @pytest.mark.parametrize(
@@ -242,6 +242,6 @@ def test_a_limit_that_leaves_an_asset_out_limits_nothing_silently() -> None:
 def test_amounts_must_fit_the_margin_assets(
     limits: dict[str, object], targets: tuple[Target, ...], assets: set[str], errors: list[tuple[str, str | None, str]]
 ) -> None:
-    found = policy.amount_errors(limited(**limits), targets, assets)
+    found = amounts.amount_errors(limited(**limits), targets, assets)
     assert [(error.key, error.asset) for error in found] == [(key, asset) for key, asset, _ in errors]
     assert all(says in error.message for error, (_, _, says) in zip(found, errors, strict=True))

@@ -1,0 +1,56 @@
+"""What an account's runs have moved on each UTC day of the exchange's time: for the limits that count over all runs."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from types import MappingProxyType
+
+from reconcile.journal.records import Intent, IntentStatus
+from reconcile.money import ZERO, plus
+from reconcile.planning.day_limits import DayUsed
+
+DAY_MS = 86_400_000
+_DAYS_KEPT = 2
+_NOTHING_MOVED = {IntentStatus.NOT_SENT, IntentStatus.REFUSED, IntentStatus.NOT_APPLIED}
+
+
+@dataclass(slots=True)
+class _Day:
+    """The calls of one day by intent id: asset and amount of an addition, None for every other call."""
+
+    calls: dict[str, tuple[str, Decimal] | None] = field(default_factory=dict)
+
+
+class DayTotals:
+    """A fold over intents and what became of them. A call counts from before it is sent, unless it moved nothing.
+
+    It grows with the calls of two days.
+    """
+
+    def __init__(self) -> None:
+        self._days: dict[int, _Day] = {}
+
+    def intent(self, record: Intent) -> None:
+        """A call is about to be sent."""
+        addition = None
+        if record.action == "add_margin" and record.asset is not None and record.amount is not None:
+            addition = (record.asset, record.amount)
+        day = record.signed_at_ms // DAY_MS
+        self._days.setdefault(day, _Day()).calls[record.intent_id] = addition
+        for old in sorted(self._days)[:-_DAYS_KEPT]:
+            del self._days[old]
+
+    def outcome(self, intent_id: str, known: IntentStatus) -> None:
+        """What became of a call; one that moved nothing no longer counts."""
+        if known in _NOTHING_MOVED:
+            for day in self._days.values():
+                day.calls.pop(intent_id, None)
+
+    def on(self, time_ms: int) -> DayUsed:
+        """What was moved on the UTC day that holds an exchange time."""
+        day = self._days.get(time_ms // DAY_MS)
+        if day is None:
+            return DayUsed()
+        added: dict[str, Decimal] = {}
+        for asset, amount in filter(None, day.calls.values()):
+            added[asset] = plus(added.get(asset, ZERO), amount)
+        return DayUsed(added=MappingProxyType(added), changes=len(day.calls))

@@ -1,0 +1,111 @@
+"""Bands end to end against the sandbox: prices fall, margin follows, and the limits of a day hold over runs."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from reconcile.model.account import DesiredAccount
+from reconcile.model.measures import Band, Measure, Thresholds
+from reconcile.model.plan import OutcomeKind, Plan, Result, Status
+from reconcile.render import json
+from tests.kit.scene import Scene, desired, play
+
+D = Decimal
+LONG = "BTCUSDT.long"
+
+
+def banded(*, at_most: str = "9000", floor: str = "0.12", aim: str = "0.15", **limits: Any) -> DesiredAccount:
+    """BTCUSDT.long with a declared distance; the sandbox has 3000 behind it, 10.4 % from liquidation."""
+    made = desired({LONG: "3000"}, **limits)
+    band = Band(
+        measure=Measure.LIQUIDATION_DISTANCE,
+        bounds=Thresholds(floor=D(floor), target=D(aim), ceiling=D("0.4")),
+        at_most=D(at_most),
+        rounding=D(5),
+    )
+    (target,) = made.targets
+    return replace(made, targets=(replace(target, isolated_margin=None, band=band),))
+
+
+def test_apply_brings_a_position_into_its_band_and_the_next_one_is_empty() -> None:
+    async def twice(scene: Scene) -> tuple[Result, Result]:
+        return await scene.apply(banded()), await scene.apply(banded())
+
+    (first, second), scene = play(twice)
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    assert [step.outcome for step in first.accounts[0].steps] == [OutcomeKind.APPLIED]
+    assert second.accounts[0].steps == ()
+    assert scene.margin(LONG) == D(4395)
+
+
+def test_a_saved_plan_with_a_band_reads_back_and_applies() -> None:
+    async def reviewed(scene: Scene) -> tuple[Plan, Result]:
+        saved = await scene.saved(banded())
+        return saved.plan, await scene.apply_saved(json.loads_plan(json.dumps(json.plan(saved.plan))))
+
+    (plan, result), scene = play(reviewed)
+    document = json.plan(plan)
+    assert json.plan(json.loads_plan(json.dumps(document)).plan) == document
+    entry = document["accounts"][0]["entries"][0]
+    assert entry["desired"]["measure"]["target"] == "0.15"
+    assert (entry["observed"]["measure"][:6], entry["wanted_margin"]) == ("0.1038", "4395")
+    assert (result.exit_code, scene.margin(LONG)) == (0, D(4395))
+
+
+def test_the_plan_is_a_ceiling_where_the_price_falls_on() -> None:
+    async def fallen(scene: Scene) -> Result:
+        saved = await scene.saved(banded())
+        market = scene.place.books.markets["BTCUSDT"]
+        scene.place.books.set_mark("BTCUSDT", market.mark * D("0.97"), now_ms=scene.now_ms())
+        return await scene.apply_saved(saved)
+
+    result, scene = play(fallen)
+    assert scene.moved_by_calls() == [(LONG, D(1395))]
+    assert result.accounts[0].steps[0].amount == D(1395)
+
+
+def test_a_price_that_recovered_sends_nothing() -> None:
+    async def risen(scene: Scene) -> Result:
+        saved = await scene.saved(banded())
+        market = scene.place.books.markets["BTCUSDT"]
+        scene.place.books.set_mark("BTCUSDT", market.mark * D("1.05"), now_ms=scene.now_ms())
+        return await scene.apply_saved(saved)
+
+    result, scene = play(risen)
+    assert (result.exit_code, scene.moved_by_calls()) == (0, [])
+
+
+def test_the_limit_of_a_day_counts_over_runs() -> None:
+    async def two_runs(scene: Scene) -> tuple[Result, Result, Plan]:
+        first = await scene.apply(banded(max_day_add=D(1500)))
+        scene.by_hand(LONG, "-1000")
+        await scene.pass_time(60_000)
+        second = await scene.apply(banded(max_day_add=D(1500)))
+        return first, second, await scene.plan(banded(max_day_changes=1))
+
+    (first, second, plan), scene = play(two_runs)
+    assert first.exit_code == 0
+    (account,) = second.accounts
+    assert (second.exit_code, [error.key for error in account.errors]) == (4, ["max_day_add"])
+    assert "to the 1395 of earlier runs today (UTC)" in account.errors[0].message
+    assert scene.margin(LONG) == D(3395)
+    assert [error.key for error in plan.accounts[0].errors] == ["max_day_changes"]
+
+
+def test_a_saved_plan_is_refused_where_another_run_has_used_up_the_day() -> None:
+    async def later(scene: Scene) -> Result:
+        limited = banded(max_day_add=D(1500))
+        saved = await scene.saved(limited)
+        await scene.apply(limited)
+        scene.by_hand(LONG, "-1395")
+        await scene.pass_time(60_000)
+        return await scene.apply_saved(saved)
+
+    result, _ = play(later)
+    assert (result.exit_code, [error.key for error in result.accounts[0].errors]) == (4, ["max_day_add"])
+
+
+def test_at_most_blocks_with_what_would_be_needed() -> None:
+    plan, _ = play(lambda scene: scene.plan(banded(at_most="3000")))
+    (entry, *_) = plan.accounts[0].entries
+    assert (entry.status, entry.blocked_by, entry.wanted_margin) == (Status.BLOCKED, "at_most", D(4395))
