@@ -16,7 +16,8 @@ from reconcile.model.traits import Traits
 from reconcile.money import ZERO, minus, plus, total
 from reconcile.planning import amounts, policy, short
 from reconcile.planning.day_limits import DayUsed
-from reconcile.planning.diff import amount_step, diff
+from reconcile.planning.diff import diff
+from reconcile.planning.moves import amount_step
 from reconcile.planning.unlisted import UNLISTED
 
 SEVERITY = (130, 5, 1, 4, 3, 2, 0)

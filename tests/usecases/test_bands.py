@@ -8,6 +8,7 @@ from reconcile.model.account import DesiredAccount
 from reconcile.model.measures import Band, Measure, Thresholds
 from reconcile.model.plan import OutcomeKind, Plan, Result, Status
 from reconcile.render import json
+from reconcile.render import saved as saved_plan
 from tests.kit.scene import Scene, desired, play
 
 D = Decimal
@@ -41,11 +42,11 @@ def test_apply_brings_a_position_into_its_band_and_the_next_one_is_empty() -> No
 def test_a_saved_plan_with_a_band_reads_back_and_applies() -> None:
     async def reviewed(scene: Scene) -> tuple[Plan, Result]:
         saved = await scene.saved(banded())
-        return saved.plan, await scene.apply_saved(json.loads_plan(json.dumps(json.plan(saved.plan))))
+        return saved.plan, await scene.apply_saved(saved_plan.loads_plan(json.dumps(json.plan(saved.plan))))
 
     (plan, result), scene = play(reviewed)
     document = json.plan(plan)
-    assert json.plan(json.loads_plan(json.dumps(document)).plan) == document
+    assert json.plan(saved_plan.loads_plan(json.dumps(document)).plan) == document
     entry = document["accounts"][0]["entries"][0]
     assert entry["desired"]["measure"]["target"] == "0.15"
     assert (entry["observed"]["measure"][:6], entry["wanted_margin"]) == ("0.1038", "4395")
