@@ -11,7 +11,9 @@ The fastest round trip seen on that host is the part of every journey that canno
 beyond it is paid for. That holds however the latency is split between the two directions.
 
 What the exchange says wins: a used weight above our own count is booked as spent by others, and after a throttle answer
-everything that counts against the limit waits. A reserve is left to urgent requests: the looks that settle doubt.
+everything that counts against the limit waits. Where the answer names neither a limit nor a time, the limit with the
+shortest window is taken to be meant; refused again right after that, all of them are. A reserve is left to urgent
+requests: the looks that settle doubt.
 One ``Limits`` is shared by all accounts of an invocation.
 """
 
@@ -28,6 +30,8 @@ from reconcile.errors import ReadFailed
 
 MARGIN_MS = 5
 """For clocks that tick in whole milliseconds and for a fastest round trip that is not the fastest possible."""
+AGAIN_MS = 5_000
+"""A refusal so soon after a pause was over came of a limit that the pause was not for."""
 PATIENCE_MS = 120_000
 """The longest ban that is waited for; a longer one is an error that says how long."""
 
@@ -146,6 +150,12 @@ class Budget:
         """The exchange refused for its limit: let nothing through for so long (None: it did not say; one window)."""
         pause = self.limit.window_ms if for_ms is None else for_ms
         self._closed_until = max(self._closed_until, self._clock.monotonic_ms() + pause + MARGIN_MS)
+
+    @property
+    def was_just_closed(self) -> bool:
+        """Whether a throttle answer's pause has ended, and so lately that a refusal now was not its fault."""
+        over_ms = self._clock.monotonic_ms() - self._closed_until
+        return self._closed_until > 0 and 0 <= over_ms <= self.limit.window_ms + AGAIN_MS
 
     def _fits(self, cost: int, room: int, now: int) -> bool:
         self._forget(now)

@@ -241,8 +241,13 @@ class Transport:
         return self._limits.budget(charge.limit, host=self._host, owner=self._owner)
 
     def _throttled(self, charges: Charges, for_ms: int | None) -> None:
-        for charge in charges:
-            self._budget(charge).throttled(for_ms)
+        budgets = [self._budget(charge) for charge in charges]
+        if for_ms is None and budgets:
+            shortest_ms = min(budget.limit.window_ms for budget in budgets)
+            likely = [budget for budget in budgets if budget.limit.window_ms == shortest_ms]
+            budgets = budgets if any(budget.was_just_closed for budget in likely) else likely
+        for budget in budgets:
+            budget.throttled(for_ms)
 
     def _now(self) -> int | None:
         return None if self.time.due else self.time.earliest()

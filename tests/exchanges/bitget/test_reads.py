@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -370,6 +371,16 @@ def test_a_wrong_key_fails_at_once(code: str) -> None:
 def test_a_throttled_read_is_repeated() -> None:
     desk = Desk({POSITIONS: [refusal("429", 429), data([position_row()])]})
     assert ETH in run(lambda: desk.bitget.observe({})).positions
+
+
+@pytest.mark.parametrize(("refusals", "longest_ms"), [(1, 2_000), (2, 65_000)])
+def test_a_throttled_read_waits_for_its_own_limit_first_and_then_for_all(refusals: int, longest_ms: int) -> None:
+    desk = Desk({POSITIONS: [*[refusal("429", 429)] * refusals, data([position_row()])]})
+    assert ETH in run(lambda: desk.bitget.observe({})).positions
+    at = [sent for sent, request in desk.wire.sent if POSITIONS + "?" in request.url]
+    waits = [late - early for early, late in pairwise(at)]
+    assert 1_000 <= waits[0] <= 2_000
+    assert longest_ms - 5_000 <= waits[-1] <= longest_ms
 
 
 def test_a_clock_refusal_asks_for_the_time_again() -> None:
