@@ -160,7 +160,7 @@ def test_the_folded_state_is_the_appended_one() -> None:
     written = hold(store_on(disk.process("a")), many)
     read = store_on(disk.process("b")).read(ACCOUNT)
 
-    assert vars(written) == vars(read)
+    assert {**vars(written), "margins": vars(written.margins)} == {**vars(read), "margins": vars(read.margins)}
 
 
 def test_a_file_store_is_all_that_the_program_asks_of_a_store() -> None:
