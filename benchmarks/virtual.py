@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from reconcile.connect.secrets import Credentials
 from reconcile.errors import InDoubt
+from reconcile.exchanges.base import Writer
 from reconcile.exchanges.http.limits import Budget, Limit, Limits
 from reconcile.exchanges.http.wire import HttpRequest, HttpResponse
 from reconcile.exchanges.registry import connect
@@ -134,7 +135,7 @@ async def _applied(desired: DesiredAccount, positions: int, home: Path) -> tuple
     wire = VenueWire(Venue(dialect=row.dialect([account], switches), latency_ms=LATENCY_MS), clock)
     dice = random.Random(1)
 
-    def connected(wanted: DesiredAccount, read_only: bool) -> Connection:  # noqa: FBT001 - as World has it
+    def connected(wanted: DesiredAccount, read_only: bool) -> Connection[Writer]:  # noqa: FBT001 - as World has it
         writer = connect(
             wanted.exchange,
             wire=wire,
@@ -147,7 +148,7 @@ async def _applied(desired: DesiredAccount, positions: int, home: Path) -> tuple
             dice=dice,
             read_only=read_only,
         )
-        return Connection(writer=writer, identify=lambda _: "fleet", cold_fence=False)
+        return Connection(adapter=writer, identify=lambda _: "fleet", cold_fence=False)
 
     world = World(
         env={},

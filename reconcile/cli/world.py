@@ -33,6 +33,7 @@ from reconcile.connect import endpoints, secrets
 from reconcile.connect.secrets import Credentials
 from reconcile.errors import InputError
 from reconcile.exchanges import registry
+from reconcile.exchanges.base import Writer
 from reconcile.exchanges.catalogue import TRAITS
 from reconcile.exchanges.http.limits import Limits
 from reconcile.exchanges.http.wire import RequestsWire, http_adapter
@@ -136,7 +137,7 @@ class WorldContext:
             lock_timeout_ms=lock_timeout_ms,
         )
 
-    def connect(self, account: DesiredAccount, read_only: bool) -> Connection:  # noqa: FBT001 - the world's signature
+    def connect(self, account: DesiredAccount, read_only: bool) -> Connection[Writer]:  # noqa: FBT001 - the world's signature
         """A way to one account: endpoint, credentials, adapter. Sends nothing yet; raises InputError."""
         endpoint = endpoints.resolve(account, self._env, has_demo_keys=lambda: _has_demo_keys(account, self._env))
         url, credentials = endpoint.url, secrets.load(account, self._env, self._warn_once)
@@ -162,7 +163,7 @@ class WorldContext:
             former_identities, exchange=account.exchange, endpoint_kind=endpoint.kind, product=account.product
         )
         return Connection(
-            writer=writer,
+            adapter=writer,
             identify=lambda uid: known(uid=uid, api_key=credentials.key, account_name=account.name),
             former=lambda uid: formerly(uid=uid, api_key=credentials.key),
             cold_fence=account.cold_start is ColdStart.WAIT,

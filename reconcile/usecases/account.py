@@ -15,7 +15,7 @@ from reconcile.errors import (
     ReconcileError,
     RefusalKind,
 )
-from reconcile.exchanges.base import Writer, lane_of
+from reconcile.exchanges.base import Reader, lane_of
 from reconcile.journal.records import IntentStatus
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, DesiredAccount, ObservedAccount
@@ -59,16 +59,16 @@ class Selection:
         return 0 if chosen is None else len(desired.targets) - len(chosen)
 
 
-def grace_ms(desired: DesiredAccount, writer: Writer) -> int:
+def grace_ms(desired: DesiredAccount, reader: Reader) -> int:
     """How long effects, reads and ledger rows may lag, as declared or as the exchange's traits say."""
-    return desired.grace_ms if desired.grace_ms is not None else writer.traits.grace_ms
+    return desired.grace_ms if desired.grace_ms is not None else reader.traits.grace_ms
 
 
-def held_addresses(state: JournalState, desired: DesiredAccount, writer: Writer) -> dict[Address, str]:
+def held_addresses(state: JournalState, desired: DesiredAccount, reader: Reader) -> dict[Address, str]:
     """The declared addresses whose lane has an unsettled step, with the reason."""
     held: dict[Address, str] = {}
     for target in desired.targets:
-        item = state.unsettled.get(lane_of(writer.traits, target.address))
+        item = state.unsettled.get(lane_of(reader.traits, target.address))
         if item is None:
             continue
         intent = item.intent
@@ -94,7 +94,7 @@ async def check_not_frozen(world: World, desired: DesiredAccount, *identities: s
 async def guarded_look(
     world: World,
     desired: DesiredAccount,
-    writer: Writer,
+    reader: Reader,
     state: JournalState,
     *,
     earlier: Earlier | None = None,
@@ -111,15 +111,15 @@ async def guarded_look(
         await world.clock.sleep(milliseconds)
 
     look, unsound = await sound_look(
-        desired, writer, state, grace_ms=grace_ms(desired, writer), pause=pause, earlier=earlier, reuse=reuse
+        desired, reader, state, grace_ms=grace_ms(desired, reader), pause=pause, earlier=earlier, reuse=reuse
     )
-    return look, {**unsound, **held_addresses(state, desired, writer)}
+    return look, {**unsound, **held_addresses(state, desired, reader)}
 
 
 async def plan_account(
     world: World,
     desired: DesiredAccount,
-    connection: Connection,
+    connection: Connection[Reader],
     state: JournalState,
     *,
     identity: str,
@@ -129,13 +129,13 @@ async def plan_account(
     reuse: ObservedAccount | None = None,
 ) -> AccountPlan:
     """Look and plan; ``earlier`` and ``reuse`` as for ``sound_look``. Raises ReadFailed."""
-    writer = connection.writer
-    look, held = await guarded_look(world, desired, writer, state, earlier=earlier, reuse=reuse)
+    reader = connection.adapter
+    look, held = await guarded_look(world, desired, reader, state, earlier=earlier, reuse=reuse)
     made = order.plan_account(
         desired,
         look,
         held=held,
-        traits=writer.traits,
+        traits=reader.traits,
         plan_id=plan_id,
         observed_wall_ms=world.clock.wall_ms(),
         identity=identity,

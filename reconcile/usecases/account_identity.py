@@ -9,14 +9,18 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from reconcile.connect import endpoints
 from reconcile.errors import Declined
+from reconcile.exchanges.base import Reader
 from reconcile.exchanges.catalogue import TRAITS
 from reconcile.journal.moving import journal_names
 from reconcile.model.account import DesiredAccount
 from reconcile.model.traits import environment
-from reconcile.usecases.world import Connection, World
+from reconcile.usecases.world import Connection, R_co, World
+
+A = TypeVar("A", bound=Reader)
 
 ACCOUNTS_AT_ONCE = 64
 """How many accounts are in work at once; the requests in flight are bounded by the wire."""
@@ -46,14 +50,14 @@ class AccountIdentity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reached:
+class Reached(Generic[R_co]):
     """A way to an account, and which account it is."""
 
-    connection: Connection
+    connection: Connection[R_co]
     account: AccountIdentity
 
 
-async def identify(world: World, desired: DesiredAccount, connection: Connection) -> AccountIdentity:
+async def identify(world: World, desired: DesiredAccount, connection: Connection[Reader]) -> AccountIdentity:
     """Ask the exchange which account answers.
 
     Raises ReadFailed, and Declined (key ``account``) where it is not the one that the state file pins, or where steps
@@ -64,18 +68,17 @@ async def identify(world: World, desired: DesiredAccount, connection: Connection
     return found
 
 
-async def ask(world: World, connection: Connection) -> AccountIdentity:
+async def ask(world: World, connection: Connection[Reader]) -> AccountIdentity:
     """Which account answers, whatever a state file pins. Raises ReadFailed, and Declined for several journals."""
-    await connection.writer.sync_time()
-    uid = await connection.writer.account_uid()
+    await connection.adapter.sync_time()
+    uid = await connection.adapter.account_uid()
     name, former = connection.identify(uid), connection.former(uid)
     journals = journal_names(world.store, name, former)
     return AccountIdentity(name=name, former=former, journal=journals.reads, moves=journals.moves, uid=uid)
 
 
-async def reach(world: World, desired: DesiredAccount, *, read_only: bool) -> Reached:
-    """Connect to an account and ask which one it is. Raises InputError and what ``identify`` raises."""
-    connection = world.connect(desired, read_only)
+async def reach(world: World, desired: DesiredAccount, connection: Connection[A]) -> Reached[A]:
+    """Ask which account a connection leads to. Raises what ``identify`` raises."""
     return Reached(connection=connection, account=await identify(world, desired, connection))
 
 
@@ -114,7 +117,7 @@ class Roster:
         self._closed = {group: asyncio.Event() for group in self._open}
         self._reached: dict[str, list[DesiredAccount]] = {}
 
-    async def join(self, desired: DesiredAccount, work: Callable[[], Awaitable[Reached]]) -> Reached:
+    async def join(self, desired: DesiredAccount, work: Callable[[], Awaitable[Reached[A]]]) -> Reached[A]:
         """What ``work`` reaches; each account joins once.
 
         Raises what ``work`` raises, and Declined (key ``account``) where another account of the invocation is the same.

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from reconcile.concurrency import interruptible
 from reconcile.errors import Containment, ReadFailed, ReconcileError
+from reconcile.exchanges.base import Writer
 from reconcile.journal.base import Journal
 from reconcile.journal.records import PlanUsed, RunFinished
 from reconcile.journal.state import JournalState
@@ -54,7 +55,7 @@ class AccountRun:
         self._desired = desired
         self._facts = facts
         self._saved = account_of(facts.saved, desired.name)
-        self._reached: Reached | None = None
+        self._reached: Reached[Writer] | None = None
         self._journal: Journal | None = None
         self._context: Context | None = None
         self._plan: AccountPlan | None = None
@@ -70,15 +71,14 @@ class AccountRun:
         await interruptible(self._world.stop, self._connect(), doing=f"starting {self._desired.name}")
 
     async def _connect(self) -> None:
-        await self._facts.roster.join(self._desired, self._reach)
-        account = self._the_reached.account
+        account = (await self._facts.roster.join(self._desired, self._reach)).account
         await check_not_frozen(self._world, self._desired, *account.names)
         if self._saved is not None:
             check_account(self._saved, account.name, former=account.former)
 
-    async def _reach(self) -> Reached:
+    async def _reach(self) -> Reached[Writer]:
         await check_not_frozen(self._world, self._desired)
-        self._reached = await reach(self._world, self._desired, read_only=False)
+        self._reached = await reach(self._world, self._desired, self._world.writer(self._desired))
         self.identity = self._reached.account.name
         return self._reached
 
@@ -199,7 +199,7 @@ class AccountRun:
             self._world.progress(f"{missing}; applying the plan without comparing it")
         if saved.errors:
             return saved
-        writer = self._the_reached.connection.writer
+        writer = self._the_reached.connection.adapter
         look, self._doubted = await guarded_look(self._world, saved.desired, writer, state)
         check_mode(saved.desired, look)
         return replace(saved, identity=self.identity, observed=look, observed_wall_ms=self._world.clock.wall_ms())
@@ -266,7 +266,7 @@ class AccountRun:
             errors=errors,
             state_file_checked=self._state_file_checked,
             journal_head=head,
-            requests=dict(self._reached.connection.writer.requests) if self._reached is not None else {},
+            requests=dict(self._reached.connection.adapter.requests) if self._reached is not None else {},
             steps=self._results,
             remaining=remaining,
             settled=self._settled,
@@ -288,7 +288,7 @@ class AccountRun:
         return None if reason is None else f"frozen: {reason}"
 
     @property
-    def _the_reached(self) -> Reached:
+    def _the_reached(self) -> Reached[Writer]:
         if self._reached is None:
             raise RuntimeError("an account run was used before it was connected")
         return self._reached

@@ -11,7 +11,7 @@ from reconcile.concurrency import gather_all
 from reconcile.errors import ReadFailed
 from reconcile.evidence.explain import CLOSED, OPENED
 from reconcile.evidence.verdict import CLOCK_AHEAD_MS
-from reconcile.exchanges.base import Writer
+from reconcile.exchanges.base import Reader
 from reconcile.journal.records import RunStarted
 from reconcile.model.account import Address, DesiredAccount, MarginType, ObservedAccount
 from reconcile.model.ledger import Cause, LedgerRow
@@ -37,12 +37,12 @@ async def compare_with_live(world: World, start: str, *, on_break: OnBreak = rai
 
 async def _compare_one(world: World, early: Run) -> Comparison:
     desired = account_of(RunStarted(host="", command=early.command, details=early.facts))
-    connection = world.connect(desired, True)  # noqa: FBT003 - read only
-    writer = connection.writer
-    await writer.sync_time()
+    connection = world.reader(desired)
+    reader = connection.adapter
+    await reader.sync_time()
     before = margins(early)
     addresses = {Address.parse(place) for place in {*before, *early.declared}}
-    look = await writer.observe({address.symbol: MarginType.ISOLATED for address in addresses})
+    look = await reader.observe({address.symbol: MarginType.ISOLATED for address in addresses})
     after = {
         str(address): position.isolated_margin
         for address, position in look.positions.items()
@@ -52,7 +52,7 @@ async def _compare_one(world: World, early: Run) -> Comparison:
     since_ms = early.live_at_ms or min((step.signed_at_ms for step in early.steps), default=look.sent_at_ms)
     every = sorted({*addresses, *(Address.parse(place) for place in after)}, key=str)
     steps = [step for run in (early, *between) for step in _moved(run) if run is not early or early.live is None]
-    movements, problem = await _movements(_LedgerQuery(desired, writer, look, since_ms, steps), every, before, after)
+    movements, problem = await _movements(_LedgerQuery(desired, reader, look, since_ms, steps), every, before, after)
     if early.live is not None:
         movements = [_come_or_gone(each, before, after) for each in movements]
     assets = {**assets_of(early), **{str(place): each.asset for place, each in look.positions.items()}}
@@ -72,7 +72,7 @@ class _LedgerQuery:
     """What the ledger is asked with: the account, its reader, the look, since when, and the steps that were ours."""
 
     def __init__(
-        self, desired: DesiredAccount, reader: Writer, look: ObservedAccount, since_ms: int, steps: Sequence[StepTaken]
+        self, desired: DesiredAccount, reader: Reader, look: ObservedAccount, since_ms: int, steps: Sequence[StepTaken]
     ) -> None:
         self.desired = desired
         self.reader = reader

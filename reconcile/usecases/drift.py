@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from reconcile.concurrency import gather_all
 from reconcile.errors import Containment, ReconcileError
+from reconcile.exchanges.base import Reader
 from reconcile.model.account import DesiredAccount
 from reconcile.model.drift import AccountDrift
 from reconcile.planning.order import worst
@@ -27,7 +28,7 @@ async def drift(world: World, accounts: Sequence[DesiredAccount]) -> tuple[Accou
     roster = Roster(accounts)
 
     async def drifted(desired: DesiredAccount) -> AccountDrift:
-        reached = await roster.join(desired, lambda: reach(world, desired, read_only=True))
+        reached = await roster.join(desired, lambda: reach(world, desired, world.reader(desired)))
         async with slots:
             return await _drifted(world, desired, reached)
 
@@ -42,11 +43,11 @@ async def drift(world: World, accounts: Sequence[DesiredAccount]) -> tuple[Accou
     return tuple(await gather_all(one(desired) for desired in accounts))
 
 
-async def _drifted(world: World, desired: DesiredAccount, reached: Reached) -> AccountDrift:
+async def _drifted(world: World, desired: DesiredAccount, reached: Reached[Reader]) -> AccountDrift:
     connection = reached.connection
     state = world.store.read(reached.account.journal)
-    look, held = await guarded_look(world, desired, connection.writer, state)
-    reading = Reading(reader=connection.writer, desired=desired, state=state, look=look, held=held)
+    look, held = await guarded_look(world, desired, connection.adapter, state)
+    reading = Reading(reader=connection.adapter, desired=desired, state=state, look=look, held=held)
     found = await gather_all(drift_of(reading, target) for target in desired.targets)
     return AccountDrift(
         account=desired.name,

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from reconcile.concurrency import gather_all
 from reconcile.errors import Declined, ReadFailed, ReconcileError
+from reconcile.exchanges.base import Reader
 from reconcile.journal.state import JournalState
 from reconcile.model.account import (
     Address,
@@ -57,7 +58,7 @@ async def import_account(
     same account.
     """
     reached, unknown = await _alone(world, account, beside)
-    reader = reached.connection.writer
+    reader = reached.connection.adapter
     account = replace(account, uid=reached.account.uid)
     state = world.store.read(reached.account.journal)
     look, found = await _sound(world, account, reached.connection, state, crossed=crossed)
@@ -83,7 +84,9 @@ async def import_account(
     return ImportResult(desired=found, notes=tuple(notes), observed_wall_ms=world.clock.wall_ms())
 
 
-async def _alone(world: World, account: DesiredAccount, beside: Sequence[DesiredAccount]) -> tuple[Reached, list[str]]:
+async def _alone(
+    world: World, account: DesiredAccount, beside: Sequence[DesiredAccount]
+) -> tuple[Reached[Reader], list[str]]:
     """The way to the account where no file beside it is for the same one, and which files cannot be told from it.
 
     A pin tells without a key; the account of a file without one is asked of the exchange.
@@ -93,9 +96,9 @@ async def _alone(world: World, account: DesiredAccount, beside: Sequence[Desired
     roster = Roster([account, *asked])
     unknown: list[str] = []
 
-    async def join(other: DesiredAccount) -> Reached | None:
+    async def join(other: DesiredAccount) -> Reached[Reader] | None:
         try:
-            return await roster.join(other, lambda: reach(world, other, read_only=True))
+            return await roster.join(other, lambda: reach(world, other, world.reader(other)))
         except ReconcileError as error:
             if other is account:
                 raise
@@ -116,14 +119,14 @@ async def _alone(world: World, account: DesiredAccount, beside: Sequence[Desired
 
 
 async def _sound(
-    world: World, account: DesiredAccount, connection: Connection, state: JournalState, *, crossed: bool
+    world: World, account: DesiredAccount, connection: Connection[Reader], state: JournalState, *, crossed: bool
 ) -> tuple[ObservedAccount, DesiredAccount]:
     """A look that has seen our own steps, and the account as it declares it. Raises ReadFailed."""
-    look = await connection.writer.observe({})
+    look = await connection.adapter.observe({})
     found = _declaring(account, look, crossed=crossed)
     for _ in range(LOOKS):
         asked = found
-        look, held = await guarded_look(world, replace(asked, grace_ms=_grace_ms(state)), connection.writer, state)
+        look, held = await guarded_look(world, replace(asked, grace_ms=_grace_ms(state)), connection.adapter, state)
         if held:
             reasons = "; ".join(f"{address}: {reason}" for address, reason in sorted(held.items()))
             raise ReadFailed(f"importing {account.name}: {reasons}; nothing was written", again=True)

@@ -64,7 +64,7 @@ async def whose(world: World, desired: DesiredAccount, error: ReconcileError) ->
     The exchange is asked only where it was not asked in vain already, not for long, and where nobody wants to stop.
     """
     try:
-        connection = world.connect(desired, True)  # noqa: FBT003 - read only
+        connection = world.reader(desired)
     except InputError:
         return NOBODY
     if not isinstance(error, ReadFailed | Interrupted):

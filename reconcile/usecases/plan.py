@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from reconcile.concurrency import gather_all
 from reconcile.errors import Containment, ReconcileError
+from reconcile.exchanges.base import Reader
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import AccountPlan, Plan
 from reconcile.planning import target_globs
@@ -35,7 +36,7 @@ async def plan(
     met = roster or Roster(in_force)
 
     async def planned(desired: DesiredAccount) -> AccountPlan:
-        reached = await met.join(desired, lambda: reach(world, desired, read_only=True))
+        reached = await met.join(desired, lambda: reach(world, desired, world.reader(desired)))
         async with slots:
             return await planned_account(world, desired, reached, plan_id=plan_id, selection=selection)
 
@@ -70,7 +71,7 @@ def flat_overrides(overrides: Mapping[str, Mapping[str, str]], accounts: Sequenc
 
 
 async def planned_account(
-    world: World, desired: DesiredAccount, reached: Reached, *, plan_id: str, selection: Selection
+    world: World, desired: DesiredAccount, reached: Reached[Reader], *, plan_id: str, selection: Selection
 ) -> AccountPlan:
     """One account's plan, made without its lock, each change with its reason. Raises ReadFailed, JournalError."""
     state = world.store.read(reached.account.journal)
@@ -87,4 +88,4 @@ async def planned_account(
         return made
     from reconcile.usecases.explain import with_reasons  # noqa: PLC0415 - only what was applied has moved since
 
-    return await with_reasons(reached.connection.writer, state, made)
+    return await with_reasons(reached.connection.adapter, state, made)

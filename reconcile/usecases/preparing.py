@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from reconcile.errors import Declined
-from reconcile.exchanges.base import open_addresses
+from reconcile.exchanges.base import Reader, open_addresses
 from reconcile.model.account import Address, ObservedAccount
 from reconcile.model.plan import AccountPlan, MoveMargin, SetMarginType, Step
 from reconcile.planning.day_limits import check_day
@@ -21,7 +21,7 @@ from reconcile.usecases.world import Connection, World
 
 
 async def plan_to_send(
-    world: World, connection: Connection, context: Context, *, identity: str, plan_id: str, selection: Selection
+    world: World, connection: Connection[Reader], context: Context, *, identity: str, plan_id: str, selection: Selection
 ) -> AccountPlan:
     """A plan whose every conclusion rests on a look that has seen earlier calls, whoever knows of them.
 

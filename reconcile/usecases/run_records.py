@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from reconcile.errors import ReconcileError
+from reconcile.exchanges.base import Reader, Writer
 from reconcile.journal.base import Journal
 from reconcile.journal.records import Noted, RunFinished, RunStarted
 from reconcile.journal.run_end import RunEnd
@@ -72,11 +73,11 @@ def seen_from(journal: Journal, world: World) -> bool:
     return (last.host, last.machine) == (world.host, world.machine)
 
 
-def cold_until(world: World, desired: DesiredAccount, journal: Journal, connection: Connection) -> int | None:
+def cold_until(world: World, desired: DesiredAccount, journal: Journal, connection: Connection[Reader]) -> int | None:
     """The exchange time before which a request that this journal has not seen could still take effect; None: none."""
     if not connection.cold_fence:
         return None
-    writer = connection.writer
+    writer = connection.adapter
     from_now_ms = writer.time.latest() + writer.traits.validity_ms + grace_ms(desired, writer)
     if not seen_from(journal, world):
         return from_now_ms
@@ -243,13 +244,13 @@ def _margin(target: Target, position: Position) -> Decimal:
 def make_context(
     world: World,
     desired: DesiredAccount,
-    connection: Connection,
+    connection: Connection[Writer],
     journal: Journal,
     *,
     halted: Callable[[], Awaitable[str | None]],
 ) -> Context:
     """Everything that the conduct of this account's steps is handed."""
-    writer = connection.writer
+    writer = connection.adapter
     grace = grace_ms(desired, writer)
     reservation = Reservation(grace_ms=grace, minimum=lambda asset: limit_for(desired.policy.min_available, asset))
     for address, move in journal.state.moves.items():

@@ -51,11 +51,11 @@ async def _status_one(world: World, desired: DesiredAccount) -> AccountStatus:
     try:
         with Containment(f"reading the status of {desired.name}", world.trace):
             frozen = await world.frozen(desired.name)
-            reached = await reach(world, desired, read_only=True)
+            reached = await reach(world, desired, world.reader(desired))
             connection, identity = reached.connection, reached.account.journal
             frozen = await world.frozen(desired.name, *reached.account.names)
             state = world.store.read(identity)
-            grace = grace_ms(desired, connection.writer)
+            grace = grace_ms(desired, connection.adapter)
             return AccountStatus(
                 account=desired.name,
                 lock=world.store.holder(identity),
@@ -120,7 +120,7 @@ async def _resolve(
     reason: str,
     key_deleted: bool,
 ) -> Resolution:
-    connection = world.connect(desired, True)  # noqa: FBT003 - the exchange is only asked for its time
+    connection = world.reader(desired)
     async with AsyncExitStack() as stack:
         journal = await stack.enter_async_context(
             world.store.open(
@@ -133,8 +133,8 @@ async def _resolve(
         item = next((i for i in journal.state.unsettled.values() if i.intent.address == wanted), None)
         if item is None:
             raise InputError(f"resolving {wanted}: it was settled meanwhile; see reconcile status")
-        resolvable_at_ms = item.intent.fence_ms + grace_ms(desired, connection.writer)
-        now_ms = await connection.writer.sync_time()
+        resolvable_at_ms = item.intent.fence_ms + grace_ms(desired, connection.adapter)
+        now_ms = await connection.adapter.sync_time()
         if now_ms <= resolvable_at_ms and not key_deleted:
             raise Declined("fence", _too_early(wanted, resolvable_at_ms, now_ms))
         resolved = Resolved(
@@ -142,7 +142,7 @@ async def _resolve(
             applied=applied,
             reason=reason,
             actor=world.actor,
-            effect_ms=connection.writer.time.latest(),
+            effect_ms=connection.adapter.time.latest(),
             key_deleted=key_deleted,
         )
         await _say(world, journal, desired, resolved)

@@ -4,16 +4,19 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from reconcile.clock import Clock
 from reconcile.concurrency import Stop
 from reconcile.errors import JournalError
-from reconcile.exchanges.base import Writer
+from reconcile.exchanges.base import Reader, Writer
 from reconcile.journal.base import Store
 from reconcile.journal.brake import read_brake
 from reconcile.model.account import DesiredAccount
 from reconcile.usecases import hand_brake
 from reconcile.usecases.informing import Notifier
+
+R_co = TypeVar("R_co", bound=Reader, covariant=True)
 
 
 def _no_former(_: str | None) -> tuple[str, ...]:
@@ -22,15 +25,15 @@ def _no_former(_: str | None) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Connection:
-    """A way to one account.
+class Connection(Generic[R_co]):
+    """A way to one account: ``adapter`` reads it, and writes where it is a ``Writer``.
 
     ``identify`` gives the account's identity from the exchange's own account id (None where it tells none), ``former``
     the names under which its journal may have begun.
     ``cold_fence`` is False where the state file says that no other program can have sent anything.
     """
 
-    writer: Writer
+    adapter: R_co
     identify: Callable[[str | None], str]
     cold_fence: bool
     former: Callable[[str | None], tuple[str, ...]] = _no_former
@@ -43,6 +46,8 @@ def _no_trace(_: Exception) -> None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """``connect`` makes the way to an account; with its second argument True it cannot write. Raises InputError.
+
+    Use cases call ``reader`` and ``writer``, whose types say which of them it is.
 
     ``progress`` takes one line for a person, and never raises here; ``stop`` is set when the run is asked to end;
     ``host`` names this machine for the journal and ``actor`` who is responsible. ``machine`` is what a reboot and
@@ -59,7 +64,7 @@ class World:
     clock: Clock
     store: Store
     dice: random.Random
-    connect: Callable[[DesiredAccount, bool], Connection]
+    connect: Callable[[DesiredAccount, bool], Connection[Writer]]
     progress: Callable[[str], None]
     stop: Stop = field(default_factory=Stop)
     host: str
@@ -87,6 +92,14 @@ class World:
         object.__setattr__(self, "warn", warn)
         object.__setattr__(self, "progress", progress)
         object.__setattr__(self, "trace", trace)
+
+    def reader(self, desired: DesiredAccount) -> Connection[Reader]:
+        """A way to an account that cannot write. Raises InputError."""
+        return self.connect(desired, True)  # noqa: FBT003 - read only
+
+    def writer(self, desired: DesiredAccount) -> Connection[Writer]:
+        """A way to an account that can write. Raises InputError."""
+        return self.connect(desired, False)  # noqa: FBT003 - not read only
 
     def new_id(self) -> str:
         """A fresh id, 16 hex digits."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from reconcile import statefile
 from reconcile.connect.secrets import Credentials
+from reconcile.exchanges.base import Writer
 from reconcile.exchanges.http.limits import Limits
 from reconcile.exchanges.registry import connect
 from reconcile.journal.identity import identity
@@ -61,7 +62,7 @@ class Bench:
         world = self.scene.world()
         keys = Credentials(key="k", secret="s", passphrase="p")
 
-        def connected(desired: DesiredAccount, read_only: bool) -> Connection:  # noqa: FBT001 - as World has it
+        def connected(desired: DesiredAccount, read_only: bool) -> Connection[Writer]:  # noqa: FBT001 - as World has it
             writer = connect(
                 desired.exchange,
                 wire=self.exchange,
@@ -75,7 +76,7 @@ class Bench:
                 read_only=read_only,
             )
             return Connection(
-                writer=writer,
+                adapter=writer,
                 identify=lambda uid: identity(
                     exchange=desired.exchange, endpoint_kind="live", product=desired.product, uid=uid, api_key="k"
                 ),

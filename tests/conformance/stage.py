@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 from reconcile.clock import SystemClock
 from reconcile.connect.secrets import Credentials
+from reconcile.exchanges.base import Writer
 from reconcile.exchanges.catalogue import TRAITS
 from reconcile.exchanges.http.limits import Limits
 from reconcile.exchanges.http.wire import HttpRequest, RequestsWire, http_adapter
@@ -279,7 +280,7 @@ class Sockets:
         secrets = Credentials(key=account.key, secret=account.secret, passphrase=account.passphrase or None)
         traits = replace(TRAITS[self.names.exchange], validity_ms=QUICK_MS, grace_ms=QUICK_MS)
 
-        def connected(desired: DesiredAccount, read_only: bool) -> Connection:  # noqa: FBT001 - as World has it
+        def connected(desired: DesiredAccount, read_only: bool) -> Connection[Writer]:  # noqa: FBT001 - as World has it
             writer = connect(
                 desired.exchange,
                 wire=RequestsWire(http_adapter(8), threads=None),
@@ -294,7 +295,7 @@ class Sockets:
                 read_only=read_only,
             )
             return Connection(
-                writer=writer,
+                adapter=writer,
                 identify=lambda uid: identity(
                     exchange=desired.exchange,
                     endpoint_kind="live",

@@ -121,7 +121,7 @@ def test_waiting_for_the_exchange_hears_a_request_to_stop_though_its_clock_stand
     async def work(scene: Scene) -> None:
         world = scene.world(process)
         connection = world.connect(desired(), False)  # noqa: FBT003 - not read only
-        await connection.writer.sync_time()
+        await connection.adapter.sync_time()
 
         async def standing_still() -> int:
             process.stop.set()
@@ -133,7 +133,7 @@ def test_waiting_for_the_exchange_hears_a_request_to_stop_though_its_clock_stand
 
         async with world.store.open("a", run_id="r", holder={}, timeout_ms=0) as journal:
             context = make_context(world, desired(), connection, journal, halted=never)
-            with patch.object(connection.writer, "sync_time", standing_still):
+            with patch.object(connection.adapter, "sync_time", standing_still):
                 await context.pass_exchange_time(1, why="")
 
     with pytest.raises(Interrupted):

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from reconcile.concurrency import Stop
 from reconcile.connect.secrets import Credentials
 from reconcile.errors import InDoubt, NotSent, ReconcileError
-from reconcile.exchanges.base import Call
+from reconcile.exchanges.base import Call, Writer
 from reconcile.exchanges.catalogue import TRAITS
 from reconcile.exchanges.http.limits import Limits
 from reconcile.exchanges.http.wire import HttpRequest, HttpResponse
@@ -321,7 +321,7 @@ class Simulation:
         )
         wire = _Wire(self, process)
 
-        def connected(desired: DesiredAccount, read_only: bool) -> Connection:  # noqa: FBT001 - as World has it
+        def connected(desired: DesiredAccount, read_only: bool) -> Connection[Writer]:  # noqa: FBT001 - as World has it
             writer = connect(
                 desired.exchange,
                 wire=wire,
@@ -351,7 +351,7 @@ class Simulation:
 
             writer.prepare = spy  # type: ignore[method-assign]
             return Connection(
-                writer=writer, identify=lambda uid: self._identify(uid, process.run.go.label), cold_fence=True
+                adapter=writer, identify=lambda uid: self._identify(uid, process.run.go.label), cold_fence=True
             )
 
         return World(

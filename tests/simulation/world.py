@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from reconcile.concurrency import Stop
 from reconcile.connect.secrets import Credentials
 from reconcile.errors import InDoubt, NotSent
+from reconcile.exchanges.base import Writer
 from reconcile.exchanges.catalogue import TRAITS
 from reconcile.exchanges.http.limits import Limits
 from reconcile.exchanges.http.wire import HttpRequest, HttpResponse
@@ -153,7 +154,7 @@ class Process:
         account = account_of(self.place.exchange, NAME, self.place.books)
         secrets = Credentials(key=account.key, secret=account.secret, passphrase=account.passphrase or None)
 
-        def connected(desired: DesiredAccount, read_only: bool) -> Connection:  # noqa: FBT001 - as World has it
+        def connected(desired: DesiredAccount, read_only: bool) -> Connection[Writer]:  # noqa: FBT001 - as World has it
             writer = connect(
                 desired.exchange,
                 wire=VenueWire(self.place.venue, self.place.loop, self.clock, before=self.before, after=self.after),
@@ -167,7 +168,7 @@ class Process:
                 read_only=read_only,
             )
             return Connection(
-                writer=writer,
+                adapter=writer,
                 identify=lambda uid: identity(
                     exchange=desired.exchange,
                     endpoint_kind="live",

@@ -10,6 +10,7 @@ import pytest
 
 from reconcile.connect.secrets import Credentials
 from reconcile.errors import InputError, ReadFailed, ReconcileError
+from reconcile.exchanges.base import Writer
 from reconcile.exchanges.http.limits import Limits
 from reconcile.exchanges.registry import connect
 from reconcile.journal.identity import NOBODY, former_identities, identity, is_notes, notes_of
@@ -57,7 +58,7 @@ class Keys:
         process = self.scene.process()
         world, place, limits = self.scene.world(process), self.scene.place, Limits(process.clock)
 
-        def connected(desired: DesiredAccount, read_only: bool) -> Connection:  # noqa: FBT001 - the world's signature
+        def connected(desired: DesiredAccount, read_only: bool) -> Connection[Writer]:  # noqa: FBT001 - the world's signature
             if desired.credentials not in self.of:
                 raise InputError(f"reading the credentials of account {desired.name}: missing")
             account = place.venue.dialect.accounts[self.of[desired.credentials]]  # type: ignore[attr-defined]
@@ -75,7 +76,7 @@ class Keys:
                 read_only=read_only,
             )
             return Connection(
-                writer=writer,
+                adapter=writer,
                 identify=lambda uid: identity(
                     exchange=desired.exchange,
                     endpoint_kind="live",
@@ -242,13 +243,13 @@ def test_a_pin_that_cannot_be_checked_is_refused() -> None:
     async def act(scene: Scene) -> Result:
         world = Keys(scene).reaching("ONE", "1").world()
 
-        def connected(desired: DesiredAccount, read_only: bool) -> Connection:  # noqa: FBT001 - the world's signature
+        def connected(desired: DesiredAccount, read_only: bool) -> Connection[Writer]:  # noqa: FBT001 - the world's signature
             made = world.connect(desired, read_only)
 
             async def none() -> None:
                 return None
 
-            made.writer.account_uid = none  # type: ignore[method-assign]
+            made.adapter.account_uid = none  # type: ignore[method-assign]
             return made
 
         return await apply(replace(world, connect=connected), [file_of(scene, "one", uid="7")])
@@ -268,16 +269,16 @@ def test_files_with_different_pins_do_not_wait_for_each_other() -> None:
         ]
         began = scene.loop.now_ms()
 
-        def connected(desired: DesiredAccount, read_only: bool) -> Connection:  # noqa: FBT001 - the world's signature
+        def connected(desired: DesiredAccount, read_only: bool) -> Connection[Writer]:  # noqa: FBT001 - the world's signature
             made = world.connect(desired, read_only)
             if desired.name == "two":
-                ask = made.writer.account_uid
+                ask = made.adapter.account_uid
 
                 async def late() -> str | None:
                     await scene.pass_time(50_000)
                     return await ask()
 
-                made.writer.account_uid = late  # type: ignore[method-assign]
+                made.adapter.account_uid = late  # type: ignore[method-assign]
             return made
 
         files = [file_of(scene, "one", uid=uids[0]), file_of(scene, "two", uid=uids[1])]
@@ -321,10 +322,10 @@ def test_import_refuses_a_folder_that_declares_the_account_already() -> None:
 def by_key(world: World, *, breaks: bool = False) -> World:
     """As versions did that knew an account by its key; with ``breaks`` no call's outcome can be found out."""
 
-    def connected(desired: DesiredAccount, read_only: bool) -> Connection:  # noqa: FBT001 - the world's signature
+    def connected(desired: DesiredAccount, read_only: bool) -> Connection[Writer]:  # noqa: FBT001 - the world's signature
         made = world.connect(desired, read_only)
         if breaks:
-            send = made.writer.send
+            send = made.adapter.send
 
             async def unclear(*args: Any, **named: Any) -> Any:
                 await send(*args, **named)
@@ -333,7 +334,7 @@ def by_key(world: World, *, breaks: bool = False) -> World:
             async def unreadable(*_args: Any, **_named: Any) -> Any:
                 raise ReadFailed("reading the ledger: no answer", again=False)
 
-            made.writer.send, made.writer.ledger = unclear, unreadable  # type: ignore[method-assign]
+            made.adapter.send, made.adapter.ledger = unclear, unreadable  # type: ignore[method-assign]
         return replace(made, identify=lambda _: made.identify(None), former=lambda _: ())
 
     return replace(world, connect=connected)

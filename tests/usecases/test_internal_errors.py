@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from reconcile.exchanges.base import Writer
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import Result, StepResult
 from reconcile.render import json as documents
@@ -76,11 +77,11 @@ class Broken:
 def broken(scene: Scene, *bugs: Bug, name: str = "main") -> World:
     world = scene.world()
 
-    def connect(account: DesiredAccount, read_only: bool) -> Connection:  # noqa: FBT001 - the world's signature
+    def connect(account: DesiredAccount, read_only: bool) -> Connection[Writer]:  # noqa: FBT001 - the world's signature
         made = world.connect(account, read_only)
         if account.name == "sick":  # another account than the one beside it
             made = replace(made, identify=lambda _: "account-sick")
-        return replace(made, writer=Broken(made.writer, bugs)) if account.name == name else made
+        return replace(made, adapter=Broken(made.adapter, bugs)) if account.name == name else made
 
     return replace(world, connect=connect)
 

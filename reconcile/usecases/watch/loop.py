@@ -125,7 +125,7 @@ class Watch:
         """
         try:
             with Containment(f"connecting {account.name}", self._world.trace):
-                identity = self._world.connect(account, True).identify(None)  # noqa: FBT003 - read only
+                identity = self._world.reader(account).identify(None)
         except (InputError, InternalError):
             return None  # the plan will say what is wrong
         self._teller.notes.knows(account.name, identity, state_file=account.path, sha256=account.sha256)

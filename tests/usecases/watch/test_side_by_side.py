@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from reconcile.errors import Declined, Interrupted
+from reconcile.exchanges.base import Writer
 from reconcile.model.account import DesiredAccount
 from reconcile.render.metrics import Snapshot, exposition
 from reconcile.sandbox.values import HUMAN
@@ -62,8 +63,8 @@ class Two:
 async def journal_of(two: Two, name: str) -> str:
     """The journal of one of the accounts, as the exchange says."""
     connection = two.world.connect(two.files[("one", "two").index(name)], True)  # noqa: FBT003 - read only
-    await connection.writer.sync_time()
-    return connection.identify(await connection.writer.account_uid())
+    await connection.adapter.sync_time()
+    return connection.identify(await connection.adapter.account_uid())
 
 
 @asynccontextmanager
@@ -210,7 +211,7 @@ def test_an_account_whose_turn_is_under_way_is_still_known_to_a_second_file_of_i
         world, files = keys.world(), [file_of(scene, "one"), file_of(scene, "two")]
         identities, refused = Identities(), []
 
-        async def reach(number: int) -> Reached:
+        async def reach(number: int) -> Reached[Writer]:
             found = AccountIdentity(name="binance-live-7", journal="binance-live-7", uid="7")
             return Reached(connection=world.connect(files[number], True), account=found)  # noqa: FBT003
 
