@@ -18,7 +18,7 @@ from reconcile.exchanges.catalogue import TRAITS
 from reconcile.files.documents import create
 from reconcile.model.account import DesiredAccount, Policy, PositionMode
 from reconcile.statefile import writing
-from reconcile.statefile.fields import NAME_PATTERN, PREFIX_PATTERN
+from reconcile.statefile.fields import NAME_PATTERN, PREFIX_PATTERN, REGIONS
 from reconcile.usecases import import_ as usecase
 
 
@@ -27,6 +27,7 @@ from reconcile.usecases import import_ as usecase
 @click.option(
     "--endpoint", metavar="ENDPOINT", default="live", show_default=True, help="live, testnet, sandbox or a URL."
 )
+@click.option("--region", type=click.Choice(REGIONS), help="OKX only: the site where the account was opened.")
 @click.option("--product", metavar="PRODUCT", help="Bitget only: USDT-FUTURES (default), COIN-FUTURES, USDC-FUTURES.")
 @click.option("--credentials", metavar="PREFIX", help="Prefix of the secrets' names; default: the name in upper case.")
 @click.option("--name", default="main", show_default=True, help="What the account is called from now on.")
@@ -38,6 +39,7 @@ def import_(
     *,
     exchange: str,
     endpoint: str,
+    region: str | None,
     product: str | None,
     credentials: str | None,
     name: str,
@@ -55,7 +57,10 @@ def import_(
                 the same account.
     Example:    reconcile import --exchange okx --name desk-7 --out desk-7.toml
     """
-    account = replace(_account(exchange, endpoint, product, credentials, name), path=out or "")
+    account = replace(_account(exchange, endpoint, product, credentials, name), path=out or "", region=region)
+    problem = None if region is None else endpoints.region_problem(exchange, account.endpoint, region)
+    if problem is not None:
+        raise UsageError(f"--region {region}: {problem}")
     session.check_files(out)
     if out is not None and os.path.lexists(out):
         raise InputError(f"writing {out}: it is there already; name another file, or move it away first")

@@ -37,6 +37,8 @@ def _check_place(account: DesiredAccount) -> None:
         "name": re.fullmatch(NAME_PATTERN, account.name),
         "prefix of its secrets": re.fullmatch(PREFIX_PATTERN, account.credentials),
         "product": account.product in {None, *TRAITS[account.exchange].products},
+        "region": account.region is None
+        or endpoints.region_problem(account.exchange, account.endpoint, account.region) is None,
         "grace": account.grace_ms is None or 0 < account.grace_ms <= LONGEST_GRACE_MS,
         "amount step": account.amount_step is None or account.amount_step > 0,
         "state file": "\0" not in account.path,

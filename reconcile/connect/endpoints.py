@@ -21,6 +21,7 @@ from reconcile.model.traits import Traits
 
 HOSTS_VARIABLE = "RECONCILE_ENDPOINT_HOSTS"
 NAMED = ("live", "testnet", "sandbox")
+_OWN = ("live", "testnet")
 EXPECTED = "expected live, testnet, sandbox or a URL like https://host:port"
 _LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
 _HOST = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}")
@@ -118,6 +119,16 @@ def grace_problem(exchange: str, endpoint: str, declared: ColdStart, grace_ms: i
     )
 
 
+def region_problem(exchange: str, endpoint: str, region: str) -> str | None:
+    """Why a region means nothing for an exchange and endpoint; None where it does mean a host."""
+    if region not in TRAITS[exchange].regions:
+        having = " and ".join(name for name, traits in TRAITS.items() if traits.regions)
+        return f"{exchange} has no such region here; expected no region (it is for {having})"
+    if endpoint not in _OWN:
+        return 'a region goes with endpoint = "live" or "testnet"; expected no region (a URL names its host itself)'
+    return None
+
+
 def resolve(account: DesiredAccount, env: Mapping[str, str], *, has_demo_keys: Callable[[], bool]) -> Endpoint:
     """The endpoint of an account, checked against the hosts that may have its keys; raises InputError.
 
@@ -128,13 +139,19 @@ def resolve(account: DesiredAccount, env: Mapping[str, str], *, has_demo_keys: C
     if account.endpoint == "sandbox":
         return Endpoint(url=None, kind="sandbox", demo=False)
     if account.endpoint in NAMED:
-        url = traits.endpoints[account.endpoint].rstrip("/")
+        own = traits.endpoints[account.endpoint]
+        url = (own if account.region is None else traits.regions[account.region]).rstrip("/")
         return Endpoint(url=url, kind=account.endpoint, demo=account.endpoint == "testnet")
     try:
         url = normal(account.endpoint)
     except ValueError as error:
         raise InputError(f"resolving the endpoint of account {account.name}: it {error}") from error
     host, place = _place(url)
+    if host in traits.other_services:
+        raise InputError(
+            f"resolving the endpoint of account {account.name}: {host} serves {traits.other_services[host]}; use an "
+            f'account of {traits.title} and endpoint = "live"'
+        )
     permitted = _is_own(traits, host) or _is_named(env, host, place)
     if not permitted and not (is_loopback(host) and has_demo_keys()):
         raise InputError(

@@ -168,8 +168,9 @@ class DesiredAccount:
     """One state file, read and checked.
 
     ``endpoint`` is ``live``, ``testnet``, ``sandbox`` or a URL. ``amount_step`` and ``grace_ms`` are None where the
-    exchange's own default holds. ``uid`` is the exchange's own id of the account that must answer, None for any.
-    ``lines`` maps a dotted key to its 1-based line, for messages that point at it.
+    exchange's own default holds. ``uid`` is the exchange's own id of the account that must answer, None for any;
+    ``region`` the exchange's site, None for its first one. ``lines`` maps a dotted key to its 1-based line, for
+    messages that point at it.
     """
 
     name: str
@@ -187,6 +188,7 @@ class DesiredAccount:
     lines: Mapping[str, int] = field(default_factory=dict)
     cold_start: ColdStart = ColdStart.WAIT
     uid: str | None = None
+    region: str | None = None
 
     @property
     def types(self) -> Mapping[str, MarginType]:

@@ -5,7 +5,7 @@ step, which no exchange documents.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
@@ -38,7 +38,9 @@ class Traits:
     ``lane`` is the scope that may have one margin call in flight; ``margin_type_scope`` what a margin type lives on.
     ``validity_ms`` bounds how long a signed request can still be accepted; ``grace_ms`` is how long its effect, reads
     and ledger rows may lag; ``ledger_reach_ms`` how far back the ledger can be read. ``products`` is empty where there
-    is only one. ``hosts`` are the exchange's own (a leading dot means any subdomain).
+    is only one. ``hosts`` are the exchange's own (a leading dot means any subdomain). ``regions`` are the exchange's
+    other sites by name, each with its own host for live and paper trading; empty where there is one site.
+    ``other_services`` are hosts of the exchange that serve something else, with what that is.
     """
 
     name: str
@@ -54,6 +56,8 @@ class Traits:
     needs_passphrase: bool
     endpoints: Mapping[str, str]
     hosts: tuple[str, ...]
+    regions: Mapping[str, str] = field(default_factory=dict)
+    other_services: Mapping[str, str] = field(default_factory=dict)
 
     def amount_step(self, asset: str) -> Decimal:
         """The smallest amount of an asset that a margin call is made with."""

@@ -95,6 +95,7 @@ def _account(account: AccountPlan) -> Document:
         "exchange": desired.exchange,
         "product": desired.product,
         "endpoint": desired.endpoint,
+        "region": desired.region,
         "credentials": desired.credentials,
         "account_uid": None if observed is None else observed.uid,
         "identity": account.identity,

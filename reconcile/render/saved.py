@@ -134,6 +134,7 @@ def _desired(model: AccountPlanModel, entries: tuple[Entry, ...]) -> DesiredAcco
         position_mode=model.position_mode,
         endpoint=model.endpoint,
         product=model.product,
+        region=model.region,
         credentials=model.credentials,
         targets=tuple(entry.target for entry in entries if entry.target is not None),
         policy=_policy(model.policy),

@@ -135,6 +135,7 @@ class AccountPlanModel(Model):
     exchange: str
     product: str | None
     endpoint: str
+    region: str | None = None
     credentials: str
     account_uid: str | None
     identity: str | None

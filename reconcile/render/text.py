@@ -171,7 +171,7 @@ def place(account: AccountPlan, titles: Mapping[str, str]) -> str:
     desired = account.desired
     is_url = "://" in desired.endpoint
     endpoint = desired.endpoint if is_url else desired.endpoint.upper()
-    parts = [titles.get(desired.exchange, desired.exchange), desired.product, endpoint]
+    parts = [titles.get(desired.exchange, desired.exchange), desired.product, endpoint, desired.region]
     return clean(f"{desired.name}: {' '.join(part for part in parts if part)}")
 
 

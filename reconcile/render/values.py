@@ -207,7 +207,7 @@ def describe(account: AccountPlan, titles: Mapping[str, str]) -> str:
     """One account by name, exchange, endpoint, product, mode and the prefix of its secrets, where it needs any:
     ``main: Binance USD-M, live, hedge, credentials MAIN``."""
     desired = account.desired
-    parts = [titles.get(desired.exchange, desired.exchange), desired.endpoint, desired.product]
+    parts = [titles.get(desired.exchange, desired.exchange), desired.endpoint, desired.region, desired.product]
     keys = None if desired.endpoint == "sandbox" else f"credentials {desired.credentials}"
     shown = ", ".join(part for part in [*parts, desired.position_mode.value, keys] if part)
     return clean(f"{desired.name}: {shown}")

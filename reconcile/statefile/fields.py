@@ -20,6 +20,7 @@ PREFIX_PATTERN = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
 UID_PATTERN = r"[A-Za-z0-9_-]{1,64}"
 SYMBOL_PATTERN = r"""[^\s.:,;=/\\*?!\[\]{}"'#]{1,64}"""
 EXCHANGES = tuple(TRAITS)
+REGIONS = tuple(region for traits in TRAITS.values() for region in traits.regions)
 PRODUCTS = tuple(product for traits in TRAITS.values() for product in traits.products)
 
 
@@ -156,6 +157,7 @@ ModeName = Annotated[str, PlainValidator(_one_of(tuple(PositionMode))), _words(*
 ColdStartName = Annotated[str | None, PlainValidator(_one_of(tuple(ColdStart))), _words(*ColdStart)]
 UnmanagedName = Annotated[str, PlainValidator(_one_of(tuple(Unmanaged))), _words(*Unmanaged)]
 ExchangeName = Annotated[str, PlainValidator(_one_of(EXCHANGES)), _words(*EXCHANGES)]
+RegionName = Annotated[str | None, PlainValidator(_one_of(REGIONS)), _words(*REGIONS)]
 ProductName = Annotated[str | None, PlainValidator(_one_of(PRODUCTS)), _words(*PRODUCTS)]
 AccountName = Annotated[
     str, PlainValidator(_account_name), WithJsonSchema({"type": "string", "pattern": f"^{NAME_PATTERN}$"})

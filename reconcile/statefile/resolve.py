@@ -84,6 +84,7 @@ def account(raw: dict[str, Any], book: ProblemList, *, sha256: str) -> DesiredAc
         grace_ms=place.grace,
         cold_start=cold_start,
         uid=place.uid,
+        region=place.region,
         path=book.file,
         sha256=sha256,
         lines={lines.dotted(key): line for key, line in book.where.items() if key[0] != "positions"},
@@ -169,8 +170,13 @@ def _product(exchange: str) -> str | None:
 
 
 def _check_account(said: "_RawFile", book: ProblemList) -> None:
-    """A product where the exchange has several, and only there."""
+    """A product or a region where the exchange has several, and only there."""
     exchange, product = said.text("account", "exchange"), said.text("account", "product")
+    region, endpoint = said.text("account", "region"), said.text("account", "endpoint", missing="live")
+    if exchange is not None and region is not None and endpoint is not None:
+        problem = endpoints.region_problem(exchange, endpoint, region)
+        if problem is not None:
+            book.add(("account", "region"), problem)
     if exchange is None or product is None or product in TRAITS[exchange].products:
         return
     with_products = tuple(name for name, traits in TRAITS.items() if traits.products)

@@ -27,6 +27,7 @@ from reconcile.statefile.fields import (
     ModeName,
     Prefix,
     ProductName,
+    RegionName,
     Rounding,
     Share,
     SharedTolerance,
@@ -59,6 +60,12 @@ class AccountTable(Table):
         default="live",
         description="live, testnet, sandbox (built in, no keys) or a URL (plain http only to loopback).",
         examples=["live", "sandbox", "http://127.0.0.1:8080"],
+    )
+    region: RegionName = Field(
+        default=None,
+        description="okx only: the site where the account was opened, eea (OKX Europe) or us (OKX US); with endpoint = "
+        '"live" or "testnet". Left out for the global site.',
+        examples=["eea"],
     )
     product: ProductName = Field(
         default=None,
@@ -210,6 +217,21 @@ _PRODUCT_NEEDS: dict[str, Any] = {
 }
 
 
+_REGION_NEEDS: dict[str, Any] = {
+    "if": {"properties": {"account": {"required": ["region"]}}, "required": ["account"]},
+    "then": {
+        "properties": {
+            "account": {
+                "properties": {
+                    "exchange": {"enum": [name for name in EXCHANGES if TRAITS[name].regions]},
+                    "endpoint": {"enum": ["live", "testnet"]},
+                }
+            }
+        }
+    },
+}
+
+
 _TRUST_NEEDS: dict[str, Any] = {
     "if": {
         "properties": {"account": {"properties": {"cold_start": {"const": "trust"}}, "required": ["cold_start"]}},
@@ -232,7 +254,9 @@ class StateFile(Table):
 
     model_config = ConfigDict(
         title="reconcile state file",
-        json_schema_extra={"allOf": [*(_only(mode) for mode in PositionMode), _PRODUCT_NEEDS, _TRUST_NEEDS]},
+        json_schema_extra={
+            "allOf": [*(_only(mode) for mode in PositionMode), _PRODUCT_NEEDS, _REGION_NEEDS, _TRUST_NEEDS]
+        },
     )
 
     version: Version = Field(description="The version of this format.", examples=[VERSION])

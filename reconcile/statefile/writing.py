@@ -37,6 +37,7 @@ def _document(desired: DesiredAccount, tolerance: Percent) -> dict[str, Any]:
         "exchange": desired.exchange,
         "position_mode": desired.position_mode.value,
         "endpoint": desired.endpoint,
+        "region": desired.region,
         "product": desired.product,
         "credentials": desired.credentials,
         "uid": desired.uid,

@@ -44,6 +44,41 @@ def test_live_and_testnet_are_the_addresses_of_the_traits(exchange: str) -> None
     assert testnet == Endpoint(url=TRAITS[exchange].endpoints["testnet"], kind="testnet", demo=True)
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "region", "url", "demo"),
+    [
+        ("live", "eea", "https://eea.okx.com", False),
+        ("testnet", "eea", "https://eea.okx.com", True),
+        ("live", "us", "https://us.okx.com", False),
+        ("testnet", "us", "https://us.okx.com", True),
+    ],
+)
+def test_a_region_is_a_host_and_paper_trading_a_header(endpoint: str, region: str, url: str, *, demo: bool) -> None:
+    account = replace(ACCOUNT, exchange="okx", endpoint=endpoint, region=region)
+    assert endpoints.resolve(account, {}, has_demo_keys=lambda: False) == Endpoint(url=url, kind=endpoint, demo=demo)
+
+
+@pytest.mark.parametrize(
+    ("exchange", "endpoint", "region", "says"),
+    [
+        ("binance", "live", "eea", "binance has no such region here; expected no region (it is for okx)"),
+        ("okx", "live", "mars", "okx has no such region here"),
+        ("okx", "sandbox", "eea", 'a region goes with endpoint = "live" or "testnet"'),
+        ("okx", "https://eea.okx.com", "eea", "a URL names its host itself"),
+    ],
+)
+def test_a_region_that_means_nothing_is_an_error(exchange: str, endpoint: str, region: str, says: str) -> None:
+    assert says in (endpoints.region_problem(exchange, endpoint, region) or "")
+
+
+@pytest.mark.parametrize(
+    ("host", "says"), [("papi.binance.com", "serves portfolio margin"), ("dapi.binance.com", "serves COIN-M futures")]
+)
+def test_a_host_of_another_service_is_named_as_what_it_is(host: str, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        _resolve("binance", f"https://{host}")
+
+
 def test_the_sandbox_has_no_address() -> None:
     assert _resolve("okx", "sandbox") == Endpoint(url=None, kind="sandbox", demo=False)
 

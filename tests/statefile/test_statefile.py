@@ -207,6 +207,29 @@ def test_a_run_waits_first_unless_no_other_program_reaches_the_endpoint(
     assert list(_validator().iter_errors(tomllib.loads(text))) == []
 
 
+@pytest.mark.parametrize("endpoint", ["live", "testnet"])
+def test_an_okx_account_may_name_its_region(write: Write, endpoint: str) -> None:
+    head = HEAD.replace("binance", "okx") + f'endpoint = "{endpoint}"\nregion = "eea"\n'
+    account = _load(write(head))
+    assert (account.endpoint, account.region) == (endpoint, "eea")
+
+
+@pytest.mark.parametrize(
+    ("head", "says"),
+    [
+        (HEAD + 'region = "eea"\n', "account.region: binance has no such region here; expected no region"),
+        (HEAD.replace("binance", "okx") + 'region = "mars"\n', "account.region:"),
+        (
+            HEAD.replace("binance", "okx") + 'region = "us"\nendpoint = "sandbox"\n',
+            "account.region: a region goes with",
+        ),
+    ],
+)
+def test_a_region_that_means_nothing_is_a_problem_of_its_line(write: Write, head: str, says: str) -> None:
+    (message,) = _messages(write(head))
+    assert message.startswith(f"main.toml:6: {says}")
+
+
 def test_the_hash_is_that_of_the_bytes_of_the_file(write: Write) -> None:
     plain = _load(write(HEAD))
     marked = _load(write(b"\xef\xbb\xbf" + HEAD.replace("\n", "\r\n").encode()))

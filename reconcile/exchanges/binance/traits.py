@@ -18,5 +18,13 @@ TRAITS = Traits(
     products=(),
     needs_passphrase=False,
     endpoints=MappingProxyType({"live": "https://fapi.binance.com", "testnet": "https://demo-fapi.binance.com"}),
+    other_services=MappingProxyType(
+        {
+            "papi.binance.com": "portfolio margin, which has no isolated margin to manage",
+            "dapi.binance.com": "COIN-M futures, which are not managed here",
+            "demo-dapi.binance.com": "COIN-M futures, which are not managed here",
+            "api.binance.com": "spot trading, which has no positions",
+        }
+    ),
     hosts=(".binance.com", ".binancefuture.com"),
 )

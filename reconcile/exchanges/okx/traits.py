@@ -19,4 +19,5 @@ TRAITS = Traits(
     needs_passphrase=True,
     endpoints=MappingProxyType({"live": "https://openapi.okx.com", "testnet": "https://openapi.okx.com"}),
     hosts=(".okx.com",),
+    regions=MappingProxyType({"eea": "https://eea.okx.com", "us": "https://us.okx.com"}),
 )
