@@ -36,7 +36,7 @@ def export(
         if _is_wanted(each, wanted) and (not causes or each.movement.cause in causes)
     ]
     found.sort(key=lambda each: (each.at, each.account, each.movement.address))
-    return MovementExport(movements=tuple(found), totals=tuple(totals(found)))
+    return MovementExport(movements=tuple(found), totals=tuple(totals(each.movement for each in found)))
 
 
 def _all(store: Store, wanted: Filter, *, on_break: OnBreak) -> Iterator[AccountMovement]:
@@ -72,12 +72,12 @@ def _is_wanted(each: AccountMovement, wanted: Filter) -> bool:
     return wanted.has_time(each.at)
 
 
-def totals(movements: Iterable[AccountMovement]) -> Iterator[MovementTotal]:
-    """The sums by cause, actor and asset, ours first, then in the order of ``CAUSES``."""
+def totals(movements: Iterable[Movement]) -> Iterator[MovementTotal]:
+    """The sums by cause, actor and asset, in the order of ``CAUSES``; what moved nothing is left out."""
     groups: dict[tuple[str, str, str], list[Movement]] = {}
-    for each in movements:
-        movement = each.movement
-        groups.setdefault((movement.cause, movement.actor, movement.asset), []).append(movement)
+    for movement in movements:
+        if movement.change is None or movement.change != ZERO:
+            groups.setdefault((movement.cause, movement.actor, movement.asset), []).append(movement)
     order = {cause: number for number, cause in enumerate(CAUSES)}
     for key in sorted(groups, key=lambda key: (order.get(key[0], len(order)), key)):
         cause, actor, asset = key

@@ -9,24 +9,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
+from reconcile.audit.exporting import totals
 from reconcile.audit.movements import OURS, Tracker
 from reconcile.audit.run_log import Filter, before_a_break, ignoring, no_such_account, rows
 from reconcile.audit.verifying import heads
 from reconcile.journal.base import Store
 from reconcile.journal.identity import is_notes, owner_of
-from reconcile.model.reports import (
-    AccountPicture,
-    AddressPicture,
-    ChainVerdict,
-    LogRow,
-    Mark,
-    Movement,
-    OpenItem,
-    Point,
-    Report,
-    Run,
-    StepTaken,
-)
+from reconcile.model.report_page import AccountPicture, AddressPicture, Mark, OpenItem, Point, Report
+from reconcile.model.reports import ChainVerdict, LogRow, Movement, Run, StepTaken
 from reconcile.model.times import unix_ms
 from reconcile.money import ZERO, parse, plain
 from reconcile.render.values import signed_text
@@ -100,31 +90,49 @@ class _Picture:
             place=", ".join(str(part) for part in place if part),
             verdict=replace(self._verdict, account=name),
             runs=self._runs,
-            addresses=tuple(self._address(place) for place in sorted(self._points)),
+            addresses=tuple(self._address(place) for place in sorted(self._points) if self._is_shown(place)),
             movements=tuple(sorted(self._movements, key=lambda each: each.at)),
+            totals=tuple(totals(self._movements)),
             idle=tuple(self._idle),
             unresolved=tuple(_open_item(step) for step in self._open.values()),
         )
 
+    def _is_shown(self, place: str) -> bool:
+        """Whether there is anything to show: a position that was closed before the period is not."""
+        return bool(self._marks[place]) or not all(point.is_closed for point in self._points[place])
+
     def _see(self, run: Run) -> None:
-        """The margins that a run saw, before and after its steps and at its end."""
+        """The margins that a run saw, before and after its steps and at its end; and what was not there any more."""
         for step in run.steps:
             if step.amount is not None:
                 self._assets[step.address] = step.asset or ""
-                declared = run.declared.get(step.address)
-                self._point(step.address, step.at, parse(step.before), declared)
+                self._point(run, step.address, step.at, parse(step.before))
                 if step.has_moved:
-                    self._point(step.address, step.ended_at or step.at, parse(step.after or step.wanted), declared)
-        for place, margin in (run.live or {}).items():
+                    self._point(run, step.address, step.ended_at or step.at, parse(step.after or step.wanted))
+        if run.live is None:
+            return
+        at = run.finished_at or run.started_at
+        for place, margin in run.live.items():
             self._assets[place] = margin.asset
-            at = run.finished_at or run.started_at
-            self._point(place, at, margin.isolated_margin, run.declared.get(place), margin.liquidation_distance)
+            self._point(run, place, at, margin.isolated_margin, margin.liquidation_distance)
+        for place in self._points.keys() - run.live.keys():
+            self._point(run, place, at, None)
 
-    def _point(
-        self, place: str, at: str, margin: Decimal, declared: Decimal | None, distance: Decimal | None = None
-    ) -> None:
-        point = Point(at_ms=unix_ms(at), margin=margin, declared=declared, distance=distance)
+    def _point(self, run: Run, place: str, at: str, margin: Decimal | None, distance: Decimal | None = None) -> None:
+        """One margin as it was seen; None: no isolated position. A run without a look does not say what is declared."""
         since_ms, known = self._wanted.since_ms, self._points[place]
+        if run.live is None and known:
+            declared, tolerance = known[-1].declared, known[-1].tolerance
+        else:
+            declared, tolerance = run.declared.get(place), run.tolerance.get(place)
+        point = Point(
+            at_ms=unix_ms(at),
+            margin=ZERO if margin is None else margin,
+            declared=declared,
+            tolerance=None if declared is None else tolerance,
+            is_closed=margin is None,
+            distance=distance,
+        )
         if since_ms is not None and point.at_ms < since_ms:
             known[:] = [replace(point, at_ms=since_ms)]  # where the period finds it
         elif self._wanted.until_ms is None or point.at_ms < self._wanted.until_ms:
@@ -156,13 +164,22 @@ class _Picture:
 
     def _address(self, place: str) -> AddressPicture:
         points = sorted(self._points[place], key=lambda point: point.at_ms)
-        every = -(-len(points) // MOST_POINTS)
         return AddressPicture(
             address=place,
             asset=self._assets.get(place, ""),
-            points=(*points[:-1:every], *points[-1:]) if points else (),
+            points=_thinned(points),
             marks=tuple(self._marks[place]),
         )
+
+
+def _thinned(points: Sequence[Point]) -> tuple[Point, ...]:
+    """At most ``MOST_POINTS`` and those where a position was closed or opened; always the last."""
+    every = -(-len(points) // MOST_POINTS)
+    return tuple(
+        point
+        for number, point in enumerate(points)
+        if number % every == 0 or number == len(points) - 1 or point.is_closed != points[number - 1].is_closed
+    )
 
 
 def _open_item(step: StepTaken) -> OpenItem:

@@ -1,25 +1,31 @@
 """Small pictures as inline SVG: isolated margin against declared with its marks, and liquidation distance over time.
 
 Coordinates are whole pixels, computed from exact amounts. Colours are classes that the page's style sheet gives, so one
-picture serves light, dark and paper; no meaning is in a colour alone, each kind of mark has its own form.
+picture serves light, dark and paper; no meaning is in a colour alone, each kind of mark has its own form. The axis of
+amounts begins at zero, or is marked as cut where a small change would not show. Both pictures fit a phone.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from html import escape
+from itertools import pairwise
 
-from reconcile.model.reports import AddressPicture, Mark, Point
-from reconcile.money import ZERO, minus, plain
+from reconcile.model.report_page import AddressPicture, Mark, Point
+from reconcile.money import ZERO, minus, plain, plus
 from reconcile.render.values import clean, percent, price, rfc3339
 
-WIDTH, NARROW, HEIGHT = 640, 420, 170
-"""The page gives the two pictures widths in this proportion, so that both have the same scale."""
-_LEFT, _RIGHT, _TOP, _BOTTOM = 78, 12, 12, 26
+WIDTH, HEIGHT = 400, 180
+_LEFT, _RIGHT, _TOP, _BOTTOM = 66, 10, 12, 28
 _MARK = 5
 _ROOM = Decimal("0.08")
 _LEVEL = Decimal("0.02")
+_CUT_BELOW = Decimal("0.25")
+"""The axis is cut where all values lie within this share of the highest."""
 _NONE = '<p class="none">The exchange told no liquidation price in this period.</p>'
+
+_Value = tuple[int, Decimal | None]
+"""A time, and the value from then on; None: none."""
 
 
 def text(words: str) -> str:
@@ -27,21 +33,26 @@ def text(words: str) -> str:
     return escape(clean(words), quote=True)
 
 
+def moment(time_ms: int) -> str:
+    """A time to the second, in UTC, as the whole page writes it."""
+    return rfc3339(time_ms)[:19].replace("T", " ")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Frame:
-    """Which times and values the picture spans, and how wide it is."""
+    """Which times and values the picture spans; ``is_cut``: its axis does not begin at zero."""
 
-    width: int
     start: int
     end: int
     low: Decimal
     high: Decimal
+    is_cut: bool = False
 
     def x(self, at_ms: int) -> int:
         """From the left, in pixels."""
         span = max(self.end - self.start, 1)
         inside = min(max(at_ms, self.start), self.end) - self.start
-        return _LEFT + inside * (self.width - _LEFT - _RIGHT) // span
+        return _LEFT + inside * (WIDTH - _LEFT - _RIGHT) // span
 
     def y(self, value: Decimal) -> int:
         """From the top, in pixels."""
@@ -50,43 +61,61 @@ class _Frame:
 
 
 def margin(picture: AddressPicture) -> str:
-    """Isolated margin as a line, declared as a dashed one, each apply and drift marked."""
-    declared = [point.declared for point in picture.points if point.declared is not None]
-    values = [point.margin for point in picture.points] + declared + [mark.margin for mark in picture.marks]
-    frame = _frame(picture.points, values, WIDTH)
+    """Isolated margin as a line, declared as a dashed one in its band of tolerance, each apply and drift marked."""
+    points = picture.points
+    margins: list[_Value] = [(each.at_ms, None if each.is_closed else each.margin) for each in points]
+    declared: list[_Value] = [(each.at_ms, each.declared) for each in points]
+    bands = [(each.at_ms, *_band(each)) for each in points]
+    values = [value for _, value in (*margins, *declared) if value is not None] + [
+        mark.margin for mark in picture.marks
+    ]
+    values += [edge for _, low, high in bands for edge in (low, high) if edge is not None]
+    frame = _frame(points, values)
     parts = [
+        _tolerance(frame, bands),
         _axes(frame, price),
-        _steps(
-            frame, [(each.at_ms, each.declared) for each in picture.points if each.declared is not None], "declared"
-        ),
-        _steps(frame, [(each.at_ms, each.margin) for each in picture.points], "margin"),
+        _steps(frame, declared, "declared"),
+        _steps(frame, margins, "margin"),
+        *(_closed(frame, at_ms) for at_ms in _closings(points)),
         *(_mark(frame, mark) for mark in picture.marks),
     ]
-    last = picture.points[-1]
-    label = f"{picture.address}: isolated margin, last {plain(last.margin)} {picture.asset}"
-    return _svg(label, parts, WIDTH)
+    last = points[-1]
+    stands = "closed" if last.is_closed else f"last {plain(last.margin)} {picture.asset}"
+    return _svg(f"{picture.address}: isolated margin, {stands}{', axis cut' if frame.is_cut else ''}", parts)
 
 
 def distance(picture: AddressPicture) -> str:
-    """How far the liquidation price was from the mark price."""
-    seen = [(point.at_ms, point.distance) for point in picture.points if point.distance is not None]
+    """How far the liquidation price was from the mark price; no line while no position was there."""
+    looked = [each for each in picture.points if each.distance is not None or each.is_closed]
+    seen = [each.distance for each in looked if each.distance is not None]
     if not seen:
         return _NONE
-    frame = _frame(picture.points, [ZERO, *(value for _, value in seen)], NARROW)
-    label = f"{picture.address}: distance to liquidation, last {percent(seen[-1][1])}"
-    return _svg(label, [_axes(frame, percent), _steps(frame, list(seen), "distance")], NARROW)
+    frame = _frame(picture.points, [ZERO, *seen])
+    line = _steps(frame, [(each.at_ms, each.distance) for each in looked], "distance")
+    return _svg(f"{picture.address}: distance to liquidation, last {percent(seen[-1])}", [_axes(frame, percent), line])
 
 
-def _frame(points: Sequence[Point], values: Sequence[Decimal], width: int) -> _Frame:
-    """With room above and below; a level line stands in the middle."""
-    low, high = min(values), max(values)
-    room = minus(high, low) * _ROOM or abs(high) * _LEVEL or Decimal(1)
-    floor = max(ZERO, minus(low, room)) if low >= 0 else minus(low, room)
-    return _Frame(width=width, start=points[0].at_ms, end=points[-1].at_ms, low=floor, high=high + room)
+def _band(point: Point) -> tuple[Decimal | None, Decimal | None]:
+    """What the margin may be without being drift; None where nothing is declared or no tolerance is told."""
+    if point.declared is None or point.tolerance is None:
+        return None, None
+    return minus(point.declared, point.tolerance), plus(point.declared, point.tolerance)
+
+
+def _frame(points: Sequence[Point], values: Sequence[Decimal]) -> _Frame:
+    """From zero; where all values lie close together, cut, with room above and below and a level line in the middle."""
+    low, high = min(values, default=ZERO), max(values, default=ZERO)
+    is_cut = low > 0 and minus(high, low) < high * _CUT_BELOW
+    room = (minus(high, low) if is_cut else high if low >= 0 else minus(high, low)) * _ROOM
+    room = room or abs(high) * _LEVEL or Decimal(1)
+    floor = max(ZERO, minus(low, room)) if is_cut else ZERO if low >= 0 else minus(low, room)
+    return _Frame(
+        start=points[0].at_ms, end=points[-1].at_ms, low=floor, high=plus(high, room), is_cut=is_cut and floor > 0
+    )
 
 
 def _axes(frame: _Frame, shown: Callable[[Decimal], str]) -> str:
-    left, right, bottom = _LEFT, frame.width - _RIGHT, HEIGHT - _BOTTOM
+    left, right, bottom = _LEFT, WIDTH - _RIGHT, HEIGHT - _BOTTOM
     parts = []
     for value in (frame.high, (frame.high + frame.low) / 2, frame.low):
         y = frame.y(value)
@@ -94,10 +123,14 @@ def _axes(frame: _Frame, shown: Callable[[Decimal], str]) -> str:
         parts.append(
             f'<text class="scale" x="{left - 6}" y="{y + 4}" text-anchor="end">{text(_short(value, shown))}</text>'
         )
-    start, end = (rfc3339(at)[:16].replace("T", " ") for at in (frame.start, frame.end))
-    parts.append(f'<text class="scale" x="{left}" y="{bottom + 17}">{start}</text>')
+    if frame.is_cut:
+        zigzag = f"M{left} {bottom - 14}l5 3l-10 4l5 3V{bottom}"
+        parts.append(f'<g><title>This axis does not begin at zero.</title><path class="cut" d="{zigzag}"/></g>')
+        parts.append(f'<text class="scale" x="{left + 9}" y="{bottom - 5}">axis cut</text>')
+    start, end = (moment(at)[:16] for at in (frame.start, frame.end))
+    parts.append(f'<text class="scale" x="{left}" y="{bottom + 19}">{start}</text>')
     if frame.end > frame.start:
-        parts.append(f'<text class="scale" x="{right}" y="{bottom + 17}" text-anchor="end">{end}</text>')
+        parts.append(f'<text class="scale" x="{right}" y="{bottom + 19}" text-anchor="end">{end}</text>')
     return "".join(parts)
 
 
@@ -106,14 +139,53 @@ def _short(value: Decimal, shown: Callable[[Decimal], str]) -> str:
     return shown(Decimal(f"{value:.4g}")) if value else shown(ZERO)
 
 
-def _steps(frame: _Frame, values: Sequence[tuple[int, Decimal]], kind: str) -> str:
-    """A line that stays level until the next value was seen, and to the end of the picture."""
-    if not values:
-        return ""
-    path = f"M{frame.x(values[0][0])} {frame.y(values[0][1])}"
-    for at_ms, value in values[1:]:
-        path += f"H{frame.x(at_ms)}V{frame.y(value)}"
-    return f'<path class="{kind}" d="{path}H{frame.x(frame.end)}"/>'
+def _stretches(frame: _Frame, values: Iterable[_Value]) -> list[tuple[list[tuple[int, Decimal]], int]]:
+    """The values without their gaps: each stretch with its end in pixels, level until the next value was seen."""
+    found: list[tuple[list[tuple[int, Decimal]], int]] = []
+    now: list[tuple[int, Decimal]] = []
+    for at_ms, value in values:
+        if value is not None:
+            now.append((frame.x(at_ms), value))
+        elif now:
+            found.append((now, frame.x(at_ms)))
+            now = []
+    return [*found, (now, frame.x(frame.end))] if now else found
+
+
+def _steps(frame: _Frame, values: Iterable[_Value], kind: str) -> str:
+    """A line that stays level until the next value was seen, broken where there is none."""
+    path = ""
+    for stretch, end in _stretches(frame, values):
+        (x, value), *rest = stretch
+        path += f"M{x} {frame.y(value)}" + "".join(f"H{at}V{frame.y(each)}" for at, each in rest) + f"H{end}"
+    return f'<path class="{kind}" d="{path}"/>' if path else ""
+
+
+def _tolerance(frame: _Frame, bands: Sequence[tuple[int, Decimal | None, Decimal | None]]) -> str:
+    """The band of what is declared, above and below."""
+    lows = _stretches(frame, [(at_ms, low) for at_ms, low, _ in bands])
+    highs = _stretches(frame, [(at_ms, high) for at_ms, _, high in bands])
+    path = ""
+    for (low, end), (high, _) in zip(lows, highs, strict=True):
+        (x, first), *rest = high
+        path += f"M{x} {frame.y(first)}" + "".join(f"H{at}V{frame.y(each)}" for at, each in rest) + f"H{end}"
+        last = low[-1][1]
+        path += f"V{frame.y(last)}"
+        for (at, _), (_, before) in zip(reversed(low[1:]), reversed(low[:-1]), strict=True):
+            path += f"H{at}V{frame.y(before)}"
+        path += f"H{x}Z"
+    return f'<path class="band" d="{path}"/>' if path else ""
+
+
+def _closings(points: Sequence[Point]) -> list[int]:
+    """When a position that was there was not any more."""
+    return [now.at_ms for before, now in pairwise(points) if now.is_closed and not before.is_closed]
+
+
+def _closed(frame: _Frame, at_ms: int) -> str:
+    x, bottom = frame.x(at_ms), HEIGHT - _BOTTOM
+    title = text(f"{moment(at_ms)} closed: no isolated position from here on")
+    return f'<g><title>{title}</title><path class="closed" d="M{x} {_TOP}V{bottom}"/></g>'
 
 
 def _mark(frame: _Frame, mark: Mark) -> str:
@@ -123,11 +195,11 @@ def _mark(frame: _Frame, mark: Mark) -> str:
         "drift": f'<path class="drift" d="M{x} {y - r - 1}L{x + r + 1} {y}L{x} {y + r + 1}L{x - r - 1} {y}Z"/>',
         "unclear": f'<path class="unclear" d="M{x - r} {y - r}L{x + r} {y + r}M{x - r} {y + r}L{x + r} {y - r}"/>',
     }
-    return f"<g><title>{text(f'{rfc3339(mark.at_ms)} {mark.text}')}</title>{forms[mark.kind]}</g>"
+    return f"<g><title>{text(f'{moment(mark.at_ms)} {mark.text}')}</title>{forms[mark.kind]}</g>"
 
 
-def _svg(label: str, parts: Sequence[str], width: int) -> str:
+def _svg(label: str, parts: Sequence[str]) -> str:
     return (
-        f'<svg viewBox="0 0 {width} {HEIGHT}" role="img" aria-label="{text(label)}">'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{text(label)}">'
         f"<title>{text(label)}</title>{''.join(parts)}</svg>"
     )

@@ -4,39 +4,54 @@ Every word that comes from a journal goes through ``text``. A policy in the page
 anything, should a word get through all the same.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-from reconcile.model.reports import AccountPicture, AddressPicture, ChainVerdict, LogRow, Movement, OpenItem, Report
+from reconcile.model.exports import MovementTotal
+from reconcile.model.report_page import AccountPicture, AddressPicture, OpenItem, Report
+from reconcile.model.reports import ChainVerdict, LogRow, Movement
 from reconcile.money import plain
 from reconcile.render import picture
-from reconcile.render.picture import text
+from reconcile.render.picture import moment, text
 from reconcile.render.report_style import STYLE
-from reconcile.render.values import percent, rfc3339, signed_text
+from reconcile.render.values import percent, signed_text
 
 MOST_ROWS = 2_000
 """How many movements of one account the page lists; the log has them all."""
 _QUIET = ' class="seen"'
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-_LEGEND = (
-    '<p class="legend"><span><svg viewBox="0 0 28 12"><path class="margin" d="M1 6H27"/></svg> isolated margin</span>'
-    '<span><svg viewBox="0 0 28 12"><path class="declared" d="M1 6H27"/></svg> declared</span>'
-    '<span><svg viewBox="0 0 12 12"><circle class="applied" cx="6" cy="6" r="5"/></svg> applied</span>'
-    '<span><svg viewBox="0 0 12 12"><path class="drift" d="M6 0L12 6L6 12L0 6Z"/></svg> drift</span>'
-    '<span><svg viewBox="0 0 12 12"><path class="unclear" d="M1 1L11 11M1 11L11 1"/></svg> unclear</span>'
-    '<span><svg viewBox="0 0 28 12"><path class="distance" d="M1 6H27"/></svg> distance to liquidation</span></p>'
+_SIGNS = (
+    ("margin", "M1 6H27", "isolated margin"),
+    ("declared", "M1 6H27", "declared"),
+    ("band", "M1 1H27V11H1Z", "within the tolerance"),
+    ("applied", "", "applied"),
+    ("drift", "M6 0L12 6L6 12L0 6Z", "drift"),
+    ("unclear", "M1 1L11 11M1 11L11 1", "outcome not known"),
+    ("closed", "M6 0V12", "closed"),
+    ("distance", "M1 6H27", "distance to liquidation"),
 )
+
+
+def _sign(kind: str, path: str, words: str) -> str:
+    width = 28 if "27" in path else 12
+    form = f'<path class="{kind}" d="{path}"/>' if path else f'<circle class="{kind}" cx="6" cy="6" r="5"/>'
+    return f'<span><svg viewBox="0 0 {width} 12">{form}</svg> {words}</span>'
+
+
+_LEGEND = f'<p class="legend">{"".join(_sign(*each) for each in _SIGNS)}</p>'
 
 
 def page(report: Report) -> str:
     """The whole document."""
-    since = "the beginning" if report.since_ms is None else rfc3339(report.since_ms)
-    period = f"{since} to {rfc3339(report.until_ms)}"
+    since = "the beginning" if report.since_ms is None else moment(report.since_ms)
+    period = f"{since} to {moment(report.until_ms)}"
     body = [
-        f"<header><h1>Margin report</h1><p>{text(period)} · made {rfc3339(report.made_ms)}</p></header>",
+        f"<header><h1>Margin report</h1><p>{text(period)}</p>",
+        f"<p>All times are UTC. Made {text(moment(report.made_ms))}.</p></header>",
         _overview(report.accounts),
-        _LEGEND,
         *(_account(account) for account in report.accounts),
     ]
+    if any(account.addresses for account in report.accounts):
+        body.insert(3, _LEGEND)
     if not report.accounts:
         body.append('<p class="none">There are no journals here.</p>')
     return (
@@ -51,9 +66,14 @@ def page(report: Report) -> str:
 
 def _overview(accounts: Sequence[AccountPicture]) -> str:
     rows = [
-        f'<tr><td><a href="#{text(each.identity)}">{text(each.account)}</a></td><td>{text(each.place)}</td>'
-        f'<td class="n">{each.runs}</td><td class="n">{len(each.movements)}</td>'
-        f'<td class="n">{_count(len(each.unresolved))}</td><td>{_badge(each.verdict)}</td></tr>'
+        [
+            f'<a href="#{text(each.identity)}">{text(each.account)}</a>',
+            text(each.place),
+            str(each.runs),
+            str(sum(1 for movement in each.movements if movement.change != 0)),
+            _count(len(each.unresolved)),
+            _badge(each.verdict),
+        ]
         for each in accounts
     ]
     head = ("Account", "Where", "Runs", "Movements", "Unresolved", "Chain")
@@ -73,6 +93,7 @@ def _account(account: AccountPicture) -> str:
         f'<section id="{text(account.identity)}"><h2>{text(account.account)} <small>{text(account.place)}</small></h2>',
         _chain(account.verdict),
         _unresolved(account.unresolved),
+        _causes(account.totals),
         *(_address(each) for each in account.addresses if each.points),
         _movements(account.movements),
         _idle(account.idle),
@@ -92,42 +113,79 @@ def _unresolved(items: Sequence[OpenItem]) -> str:
     if not items:
         return ""
     rows = [
-        f"<tr><td>{text(each.address)}</td><td>{text(each.what)}</td><td>{_outcome(each.outcome)}</td>"
-        f"<td>{_time(each.since)}</td><td>{text(each.evidence)}</td></tr>"
+        [text(each.address), text(each.what), _outcome(each.outcome), _time(each.since), text(each.evidence)]
         for each in items
     ]
     head = ("Address", "Step", "Outcome", "Since", "Evidence")
     return f'<h3 class="alarm">Unresolved</h3>{_table("unresolved", head, rows)}'
 
 
+def _causes(totals: Sequence[MovementTotal]) -> str:
+    """What moved in the period, by cause; before the pictures, because it is read first."""
+    if not totals:
+        return ""
+    rows = [
+        [
+            text(each.cause),
+            text(each.actor),
+            plain(each.added) if each.added else "",
+            plain(each.removed) if each.removed else "",
+            f"<b>{signed_text(each.net)}</b>",
+            text(each.asset),
+            str(each.movements),
+            _count(each.unclear) if each.unclear else "",
+        ]
+        for each in totals
+    ]
+    head = ("Cause", "By", "Added", "Taken out", "Net", "Asset", "Movements", "Unclear")
+    numbers = {"Added", "Taken out", "Net", "Movements", "Unclear"}
+    return f"<h3>By cause</h3>{_table('causes', head, rows, numbers=numbers)}"
+
+
 def _address(each: AddressPicture) -> str:
-    last = each.points[-1]
-    declared = next((point.declared for point in reversed(each.points) if point.declared is not None), None)
-    distance = next((point.distance for point in reversed(each.points) if point.distance is not None), None)
-    facts = [f"<b>{plain(last.margin)}</b> {text(each.asset)}"]
-    facts.append("not declared" if declared is None else f"declared {plain(declared)}")
-    if distance is not None:
-        facts.append(f"{percent(distance)} from liquidation")
     return (
-        f"<figure><figcaption><h3>{text(each.address)}</h3><span>{' · '.join(facts)}</span></figcaption>"
+        f"<figure><figcaption><h3>{text(each.address)}</h3><span>{_standing(each)}</span></figcaption>"
         f'<div class="pictures"><div>{picture.margin(each)}</div><div>{picture.distance(each)}</div></div></figure>'
     )
+
+
+def _standing(each: AddressPicture) -> str:
+    """What stands at the end: the margin and what is declared, or since when the position is closed."""
+    last = each.points[-1]
+    declared = "not declared" if last.declared is None else f"declared {plain(last.declared)}"
+    if each.closed_ms is not None:
+        since = f"no isolated position since {text(moment(each.closed_ms))}"
+        return f'<span class="badge quiet">closed</span> {since} · {declared}'
+    facts = [f"<b>{plain(last.margin)}</b> {text(each.asset)}", declared]
+    distance = next((point.distance for point in reversed(each.points) if point.distance is not None), None)
+    if distance is not None:
+        facts.append(f"{percent(distance)} from liquidation")
+    return " · ".join(facts)
 
 
 def _movements(movements: Sequence[Movement]) -> str:
     shown = movements[-MOST_ROWS:]
     rows = [
-        f"<tr{_QUIET if each.outcome == 'seen' else ''}><td>{_time(each.at)}</td><td>{text(each.address)}</td>"
-        f"<td>{text(each.cause)}</td>"
-        f'<td class="n">{"?" if each.change is None else signed_text(each.change)}</td><td>{text(each.asset)}</td>'
-        f'<td class="n">{text(each.before)}</td><td class="n">{text(each.after)}</td><td>{_outcome(each.outcome)}</td>'
-        f"<td>{text(each.actor)}</td><td><code>{text(each.run_id)}</code></td><td>{_why(each)}</td></tr>"
+        [
+            _time(each.at),
+            text(each.address),
+            text(each.cause),
+            "?" if each.change is None else signed_text(each.change),
+            text(each.asset),
+            text(each.before),
+            text(each.after),
+            _outcome(each.outcome),
+            text(each.actor),
+            f"<code>{text(each.run_id)}</code>" if each.run_id else "",
+            _why(each),
+        ]
         for each in shown
     ]
+    quiet = {number for number, each in enumerate(shown) if each.outcome == "seen"}
     left = len(movements) - len(shown)
     note = f'<p class="none">{left} earlier ones are left out; the log has them.</p>' if left else ""
     names = "Time", "Address", "Cause", "Change", "Asset", "Before", "After", "Outcome", "By", "Run", "Detail"
-    table = _table("movements", names, rows, numbers={"Change", "Before", "After"})
+    table = _table("movements", names, rows, numbers={"Change", "Before", "After"}, quiet=quiet)
     return f"<h3>Movements</h3>{note}{table}" if rows else '<p class="none">Nothing moved in this period.</p>'
 
 
@@ -140,8 +198,14 @@ def _idle(rows: Sequence[LogRow]) -> str:
     if not rows:
         return ""
     listed = [
-        f"<tr><td>{_time(each.at)}</td><td>{text(each.command)}</td><td>{_outcome(each.outcome)}</td><td>{text(each.actor)}</td>"
-        f"<td><code>{text(each.run_id)}</code></td><td>{text(each.detail)}</td></tr>"
+        [
+            _time(each.at),
+            text(each.command),
+            _outcome(each.outcome),
+            text(each.actor),
+            f"<code>{text(each.run_id)}</code>",
+            text(each.detail),
+        ]
         for each in rows[-MOST_ROWS:]
     ]
     names = "Time", "Command", "Outcome", "By", "Run", "Why"
@@ -166,9 +230,24 @@ def _time(at: str) -> str:
 
 
 def _table(
-    kind: str, names: Sequence[str], rows: Iterable[str], *, numbers: frozenset[str] | set[str] = frozenset()
+    kind: str,
+    names: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    numbers: Collection[str] = (),
+    quiet: Collection[int] = (),
 ) -> str:
-    number = {True: ' class="n"', False: ""}
-    heads = "".join(f'<th scope="col"{number[name in numbers]}>{name}</th>' for name in names)
-    table = f'<table class="{kind}"><thead><tr>{heads}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+    """A table of finished cells. On a phone each row is a card, whose lines are led by the names of the columns."""
+    classes = [' class="n"' if name in numbers else "" for name in names]
+    heads = "".join(f'<th scope="col"{kind_of}>{name}</th>' for name, kind_of in zip(names, classes, strict=True))
+    body = "".join(
+        f"<tr{_QUIET if number in quiet else ''}>"
+        + "".join(
+            f'<td{kind_of} data-name="{name}">{cell}</td>'
+            for name, kind_of, cell in zip(names, classes, row, strict=True)
+        )
+        + "</tr>"
+        for number, row in enumerate(rows)
+    )
+    table = f'<table class="{kind}"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
     return f'<div class="wide">{table}</div>'

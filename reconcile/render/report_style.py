@@ -39,6 +39,7 @@ tr.seen td {{ color: var(--quiet) }}
 .legend svg {{ height: 12px; width: auto; flex: none }}
 .badge {{ display: inline-block; padding: 1px 8px; border-radius: 9px; font-weight: 600; font-size: 12px }}
 .badge.good {{ background: var(--good-back) }}
+.badge.quiet {{ background: var(--line); color: var(--text) }}
 .badge.bad {{ background: var(--bad-back) }}
 .good {{ color: var(--good) }}
 .bad, h3.alarm, p.alarm {{ color: var(--bad) }}
@@ -47,18 +48,36 @@ figure {{ margin: 12px 0; padding: 10px 14px 6px; background: var(--panel); bord
 figcaption {{ display: flex; flex-wrap: wrap; gap: 2px 14px; align-items: baseline; color: var(--quiet) }}
 figcaption h3 {{ margin: 0; color: var(--text) }}
 figcaption b {{ color: var(--text) }}
-.pictures {{ display: grid; grid-template-columns: 640fr 420fr; gap: 8px 20px; align-items: end }}
+.pictures {{ display: grid; grid-template-columns: 1fr 1fr; gap: 8px 20px; align-items: end }}
 .pictures svg {{ width: 100%; height: auto; display: block }}
-@media screen and (max-width: 760px) {{ .pictures {{ grid-template-columns: 1fr }} }}
 svg path, svg line, svg circle {{ vector-effect: non-scaling-stroke }}
 .grid {{ stroke: var(--line); stroke-width: 1 }}
-.scale {{ fill: var(--quiet); font-size: 12px }}
+.scale {{ fill: var(--quiet); font-size: 9px }}
+path.band {{ fill: var(--declared); fill-opacity: 0.18 }}
+path.closed {{ fill: none; stroke: var(--quiet); stroke-width: 1.5; stroke-dasharray: 2 3 }}
+path.cut {{ fill: none; stroke: var(--text); stroke-width: 1.5 }}
 path.margin {{ fill: none; stroke: var(--margin); stroke-width: 2 }}
 path.declared {{ fill: none; stroke: var(--declared); stroke-width: 1.5; stroke-dasharray: 5 4 }}
 path.distance {{ fill: none; stroke: var(--distance); stroke-width: 2 }}
 circle.applied {{ fill: var(--applied); stroke: var(--panel); stroke-width: 1.5 }}
 path.drift {{ fill: var(--drift); stroke: var(--panel); stroke-width: 1.5 }}
 path.unclear {{ fill: none; stroke: var(--bad); stroke-width: 2.5 }}
+@media screen and (max-width: 760px) {{
+main {{ padding: 16px 12px 32px }}
+.pictures {{ grid-template-columns: 1fr }}
+.scale {{ font-size: 12.5px }}
+figure {{ padding: 10px 8px 6px }}
+.wide {{ overflow: visible }}
+table, tbody, tr {{ display: block; width: 100% }}
+thead {{ position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%) }}
+tr {{ padding: 6px 0; border-bottom: 1px solid var(--line) }}
+td, td.n, td:last-child {{ display: grid; grid-template-columns: 6.5em minmax(0, 1fr); gap: 0 10px; padding: 1px 0 }}
+td, td.n {{ border: 0; text-align: left; white-space: normal; min-width: 0; overflow-wrap: anywhere }}
+td .badge {{ justify-self: start }}
+td::before {{ content: attr(data-name); color: var(--quiet) }}
+td:empty {{ display: none }}
+td time, td code {{ white-space: normal }}
+}}
 @media print {{
 :root {{ {_LIGHT} }}
 @page {{ size: A4 landscape; margin: 12mm }}

@@ -3,8 +3,11 @@
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
+from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +17,7 @@ from reconcile.errors import InputError
 from reconcile.journal.file.disk import SystemDisk
 from reconcile.journal.file.store import FileStore
 from reconcile.journal.records import IntentStatus
-from reconcile.model.reports import Report
+from reconcile.model.report_page import AddressPicture, Mark, Point, Report
 from reconcile.render import picture
 from reconcile.render.report import page
 from reconcile.render.values import signed_text as shown_change
@@ -107,7 +110,8 @@ def test_the_page_shows_who_and_why(shown: Page) -> None:
 
 
 def test_each_apply_drift_and_doubt_has_its_mark(shown: Page) -> None:
-    assert sorted(shown.marks) == ["applied", "applied", "applied", "drift", "unclear"]
+    marks = [mark for mark in shown.marks if mark != "cut"]
+    assert sorted(marks) == ["applied", "applied", "applied", "drift", "unclear"]
     assert "+249.59 USDT applied, run run0008" in shown.words
     assert "−241.37 USDT unexplained, 1491.78 → 1250.41" in shown.words
 
@@ -120,6 +124,164 @@ def test_each_address_has_both_pictures_and_its_numbers(shown: Page) -> None:
     assert [lines.count(kind) for kind in ("margin", "declared", "distance")] == [3, 3, 3]  # with the legend's
     assert "2083.56 USDT · declared 2100 · 20.8% from liquidation" in shown.words
     assert all(place in shown.words for place in (LONG, SHORT))
+
+
+def coordinates(picture_of: str, kind: str) -> list[tuple[float, float]]:
+    """The corners of a line or band made of M, H and V."""
+    (path,) = re.findall(rf'<path class="{kind}" d="([^"]+)"', picture_of)
+    corners, x, y = [], 0.0, 0.0
+    for letter, numbers in re.findall(r"([MHVZ])([0-9. ]*)", path):
+        values = [float(number) for number in numbers.split()]
+        match letter:
+            case "M":
+                x, y = values
+            case "H":
+                (x,) = values
+            case "V":
+                (y,) = values
+        corners.append((x, y))
+    return corners
+
+
+def address_of(*points: Point, marks: Sequence[Mark] = ()) -> AddressPicture:
+    return AddressPicture(address=LONG, asset="USDT", points=points, marks=tuple(marks))
+
+
+def point(at_ms: int, margin: str, declared: str | None = None, tolerance: str | None = None, **more: Any) -> Point:
+    return Point(
+        at_ms=at_ms,
+        margin=Decimal(margin),
+        declared=None if declared is None else Decimal(declared),
+        tolerance=None if tolerance is None else Decimal(tolerance),
+        **more,
+    )
+
+
+def scale(picture_of: str) -> list[str]:
+    return re.findall(r'text-anchor="end">([^<]+)</text>', picture_of)[:3]
+
+
+def test_the_axis_begins_at_zero_where_changes_show() -> None:
+    shown = picture.margin(address_of(point(0, "1000"), point(10, "1500")))
+
+    assert (scale(shown)[2], "axis cut" in shown) == ("0", False)
+
+
+def test_an_axis_that_does_not_begin_at_zero_is_marked_as_cut() -> None:
+    shown = picture.margin(address_of(point(0, "1500", "1500", "7.5"), point(10, "1510", "1500", "7.5")))
+
+    assert scale(shown) == ["1511", "1501", "1491"]
+    assert ">axis cut</text>" in shown
+    assert "This axis does not begin at zero." in shown
+    assert 'aria-label="BTCUSDT.long: isolated margin, last 1510 USDT, axis cut"' in shown
+
+
+def test_the_tolerance_is_a_band_around_what_is_declared() -> None:
+    shown = picture.margin(address_of(point(0, "1500", "1500", "10"), point(10, "1500", "1500", "10")))
+    band, line = coordinates(shown, "band"), coordinates(shown, "declared")
+
+    heights = sorted({y for _, y in band})
+    assert heights[0] < line[0][1] < heights[-1]
+    assert abs(heights[0] + heights[-1] - 2 * line[0][1]) <= 1
+    assert ({x for x, _ in band}) == {x for x, _ in line}
+
+
+def test_without_a_tolerance_there_is_no_band_and_undeclared_there_is_no_line() -> None:
+    shown = picture.margin(address_of(point(0, "1500", "1500"), point(10, "1500"), point(20, "1500")))
+
+    assert 'class="band"' not in shown
+    assert [x for x, _ in coordinates(shown, "declared")] == [66, 228]
+
+
+def test_a_closed_position_ends_its_lines_and_is_called_closed() -> None:
+    points = (point(0, "1500", distance=Decimal("0.2")), point(10, "0", is_closed=True), point(20, "0", is_closed=True))
+    closed = address_of(*points)
+    shown = picture.margin(closed)
+
+    assert closed.closed_ms == 10
+    assert [x for x, _ in coordinates(shown, "margin")] == [66, 228]
+    assert [x for x, _ in coordinates(picture.distance(closed), "distance")] == [66, 228]
+    assert "1970-01-01 00:00:00 closed: no isolated position from here on" in shown
+    assert 'aria-label="BTCUSDT.long: isolated margin, closed' in shown
+    assert address_of(*points, point(30, "5")).closed_ms is None
+
+
+def test_a_position_that_was_closed_is_shown_as_closed(tmp_path: Path) -> None:
+    clock = Calendar()
+    store = FileStore(tmp_path, SystemDisk(), clock, inline)
+    desk = Desk(store=store, clock=clock)
+    desk.apply()
+    desk.margins.pop(SHORT)
+    desk.wait(1)
+    closed_ms = clock.wall_ms()
+    desk.apply()
+    desk.wait(1)
+    desk.apply()
+
+    words = Page(page(make_report(store, Filter(), now_ms=clock.wall_ms()))).words
+    later = make_report(store, Filter(since_ms=closed_ms + 1_000), now_ms=clock.wall_ms())
+
+    at = picture.moment(closed_ms)
+    assert f"{SHORT}closed no isolated position since {at} · declared 900.5" in words
+    assert f"{LONG}1200 USDT" in words
+    assert [each.address for each in later.accounts[0].addresses] == [LONG]
+
+
+def test_what_moved_is_summed_by_cause(month: Report, shown: Page) -> None:
+    totals = month.accounts[0].totals
+
+    assert [(each.cause, each.actor, each.movements) for each in totals] == [
+        ("reconcile", "alice", 2),
+        ("reconcile", "bob", 1),
+        ("unexplained", "", 46),
+    ]
+    assert shown.row("reconcile", "bob", "606.85", "+606.85", "USDT")
+    assert shown.words.index("By cause") < shown.words.index(f"{LONG}2083.56")
+
+
+def test_every_time_on_the_page_is_written_alike_and_called_utc_once(shown: Page) -> None:
+    assert "All times are UTC." in shown.words
+    assert shown.words.count("UTC") == 1
+    assert not re.search(r"\d{2}T\d{2}:|\d{2}Z\b", shown.words)
+
+
+def test_on_a_phone_each_row_is_a_card_with_its_columns_names(shown: Page) -> None:
+    text = page(Report(accounts=(), since_ms=None, until_ms=0, made_ms=0))
+
+    assert "@media screen and (max-width: 760px)" in text
+    assert "content: attr(data-name)" in text
+    names = [value for name, value in shown.attributes if name == "data-name"]
+    assert names[:6] == ["Account", "Where", "Runs", "Movements", "Unresolved", "Chain"]
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no browser is here")
+def test_a_phone_shows_all_of_the_page_without_scrolling_sideways(month: Report, tmp_path: Path) -> None:
+    """In a frame as wide as a phone, nothing reaches beyond it, and the scales can be read."""
+    assert BROWSER is not None
+    (tmp_path / "report.html").write_text(page(month), encoding="utf-8")
+    (tmp_path / "phone.html").write_text(PHONE, encoding="utf-8")
+    words = [BROWSER, *QUIET, f"--user-data-dir={tmp_path / 'profile'}", "--allow-file-access-from-files"]
+    words += ["--virtual-time-budget=5000", "--dump-dom", (tmp_path / "phone.html").as_uri()]
+    done = subprocess.run(words, capture_output=True, timeout=SECONDS, check=True)
+
+    (found,) = re.findall(r"width=(\d+) text=(\d+) left=(-?\d+)", done.stdout.decode("utf-8"))
+    width, text_height, left = map(int, found)
+    assert width <= 390
+    assert text_height >= 11
+    assert left >= 0
+
+
+PHONE = """<!doctype html><p id="o"></p>
+<iframe id="f" src="report.html" style="width:390px;height:800px;border:0"></iframe>
+<script>
+f.onload = () => {
+  const page = f.contentDocument, texts = [...page.querySelectorAll("text.scale")].map(e => e.getBoundingClientRect())
+  const wide = [page.documentElement.scrollWidth, ...[...page.querySelectorAll("td, p, figure, svg")].map(
+    e => Math.floor(e.getBoundingClientRect().right))]
+  o.textContent = "width=" + Math.max(...wide) + " text=" + Math.round(Math.min(...texts.map(r => r.height)))
+    + " left=" + Math.floor(Math.min(...texts.map(r => r.left)))
+}
+</script>"""
 
 
 def test_what_is_unresolved_and_refused_is_shown(shown: Page) -> None:
