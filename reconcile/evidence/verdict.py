@@ -16,7 +16,7 @@ from enum import StrEnum
 
 from reconcile.journal.records import Effect, Intent
 from reconcile.model.account import Address, MarginType, Position
-from reconcile.model.ledger import Cause, LedgerRead, LedgerRow, summing
+from reconcile.model.ledger import Cause, LedgerRead, LedgerRow
 from reconcile.money import ZERO, minus, parse, plus, total
 
 CLOCK_AHEAD_MS = 1_000
@@ -88,9 +88,9 @@ def sight(
     ours = {row.row_id for row in matching}
     others = [row for row in ledger.rows if row.row_id not in ours]
     since = [row for row in others if row.time_ms >= intent.signed_at_ms]
-    explained, unnamed = _explained(since, intent.address, shared=shared)
+    explained, unnamed = explained_by(since, intent.address, shared=shared)
     before = [row for row in others if row.time_ms < intent.signed_at_ms]
-    unnamed = plus(unnamed, _unsure(before, intent.address, unsure_since_ms))
+    unnamed = plus(unnamed, unsure_amount(before, intent.address, unsure_since_ms))
     is_open = position is not None and position.is_open and position.margin_type is MarginType.ISOLATED
     live = position.isolated_margin if position is not None and is_open else None
     identity = position.identity if position is not None else None
@@ -126,7 +126,7 @@ def match_rows(
         row
         for row in _newer(rows, intent)
         if row.cause is Cause.MANUAL
-        and _may_be_of(row, intent.address)
+        and may_be_of(row, intent.address)
         and row.time_ms <= intent.fence_ms
         and (row.change > 0) is (amount > 0)
         and abs(minus(row.change, amount)) <= step_size
@@ -139,24 +139,25 @@ def _newer(rows: Sequence[LedgerRow], intent: Intent) -> list[LedgerRow]:
     return [row for row in rows[at_cursor + 1 :] if row.time_ms >= intent.signed_at_ms - CLOCK_AHEAD_MS]
 
 
-def _may_be_of(row: LedgerRow, address: Address) -> bool:
+def may_be_of(row: LedgerRow, address: Address) -> bool:
+    """Whether a row may be an address's: its symbol's, and of its side where the ledger names one."""
     return row.symbol == address.symbol and (row.side is None or row.side == address.side)
 
 
-def _explained(rows: Sequence[LedgerRow], address: Address, *, shared: bool) -> tuple[Decimal, Decimal]:
+def explained_by(rows: Sequence[LedgerRow], address: Address, *, shared: bool) -> tuple[Decimal, Decimal]:
     """What rows explain of a margin's change, and how much more they may or may not explain, without a sign."""
-    relevant = [row for row in rows if _may_be_of(row, address)]
+    relevant = [row for row in rows if may_be_of(row, address)]
     certain = total(row.change for row in relevant if row.side is not None or not shared)
     uncertain = total(abs(row.change) for row in relevant if row.side is None and shared)
     return certain, uncertain
 
 
-def _unsure(rows: Sequence[LedgerRow], address: Address, since_ms: int | None) -> Decimal:
+def unsure_amount(rows: Sequence[LedgerRow], address: Address, since_ms: int | None) -> Decimal:
     """How much rows from before a step, without a sign, moved too shortly before it to know whether its margin before
     has them."""
     if since_ms is None:
         return ZERO
-    return total(abs(row.change) for row in rows if row.time_ms >= since_ms and _may_be_of(row, address))
+    return total(abs(row.change) for row in rows if row.time_ms >= since_ms and may_be_of(row, address))
 
 
 def margin_verdict(
@@ -209,66 +210,12 @@ def judge_type(intent: Intent, live: MarginType | None) -> Verdict:
     return Verdict.APPLIED if live == intent.wanted else Verdict.NOT_APPLIED
 
 
-def stale_basis(
-    position: Position | None,
-    last_move: Effect,
-    rows: Sequence[LedgerRow],
-    *,
-    shared: bool = False,
-    long_after: bool = False,
-    unsure_since_ms: int | None = None,
-    unknown: Collection[LedgerRow] = (),
-) -> bool:
-    """Whether an observation may show the margin from before our last step, and no ledger row explains it.
-
-    Such a reading is no basis for sending. Until ``long_after`` our step that is any margin which our step and the rows
-    do not add up to; and so is a position of another size or identity, which is another matter long after. So is every
-    reading where rows of a quarter of our step or more, from ``unsure_since_ms`` (None: none) until it was signed, may
-    be missing in the margin it was computed from: then nobody can say what is to add up. ``long_after`` none but a
-    margin at or behind the one before our step is. An effect that moved no margin is another matter at once. ``rows``
-    are the ledger's (empty: not asked yet); ``shared`` as for ``sight``: then rows without a side explain it only to
-    the last digit, and a call's only long after, since it may as well be the other side's. ``unknown`` are calls among
-    the rows that our journal does not know: what is to add up must tell a reading with the least of them from one
-    without it, and of one without a side nothing does.
-    """
-    before, after = last_move.before, last_move.after
-    if position is None or before is None or after is None:
-        return False
-    same = last_move.identity is None or position.identity == last_move.identity
-    if long_after and (not same or position.size != last_move.size):
-        return False
-    newer = _since(rows, last_move)
-    ours = _our_row(newer, last_move, minus(after, before))
-    amount = minus(after, before) if ours is None else ours.change
-    explained, _ = _explained([row for row in newer if row is not ours], last_move.address, shared=shared)
-    least = min((abs(row.change) for row in unknown if row.time_ms >= (unsure_since_ms or 0)), default=abs(amount))
-    observed, quarter = position.isolated_margin, min(abs(amount), least) / 4
-    older = [row for row in rows if row is not ours and row.time_ms < last_move.signed_ms]
-    cannot_tell = any(row.side is None and shared for row in unknown)
-    if not long_after and (cannot_tell or _unsure(older, last_move.address, unsure_since_ms) >= quarter > ZERO):
-        return True
-    missing = minus(observed, plus(plus(before, amount), explained))
-    unnamed = [
-        row
-        for row in newer
-        if shared
-        and row.side is None
-        and row is not ours
-        and _may_be_of(row, last_move.address)
-        and (long_after or row.cause is not Cause.MANUAL)
-    ]
-    if abs(missing) <= quarter or summing(unnamed, missing) is not None:
-        return False
-    if not long_after:
-        return True
-    return observed <= plus(before, quarter) if amount > 0 else observed >= minus(before, quarter)
-
-
-def _since(rows: Sequence[LedgerRow], move: Effect) -> list[LedgerRow]:
+def rows_since(rows: Sequence[LedgerRow], move: Effect) -> list[LedgerRow]:
+    """The rows since a step of ours was signed."""
     return [row for row in rows if row.time_ms >= move.signed_ms - CLOCK_AHEAD_MS]
 
 
-def _our_row(rows: Sequence[LedgerRow], move: Effect, amount: Decimal) -> LedgerRow | None:
+def our_row(rows: Sequence[LedgerRow], move: Effect, amount: Decimal) -> LedgerRow | None:
     """The row of our own step: the one it claimed, else the first that looks like it."""
     if move.claim is not None:
         return next((row for row in rows if row.row_id == move.claim), None)
@@ -277,7 +224,7 @@ def _our_row(rows: Sequence[LedgerRow], move: Effect, amount: Decimal) -> Ledger
             row
             for row in rows
             if row.cause is Cause.MANUAL
-            and _may_be_of(row, move.address)
+            and may_be_of(row, move.address)
             and abs(minus(row.change, amount)) <= abs(amount) / 4
         ),
         None,
@@ -286,8 +233,8 @@ def _our_row(rows: Sequence[LedgerRow], move: Effect, amount: Decimal) -> Ledger
 
 def without_ours(rows: Sequence[LedgerRow], move: Effect) -> list[LedgerRow]:
     """The rows since a step of ours was signed, less the one that is its own."""
-    newer = _since(rows, move)
+    newer = rows_since(rows, move)
     if move.before is None or move.after is None:
         return newer
-    ours = _our_row(newer, move, minus(move.after, move.before))
+    ours = our_row(newer, move, minus(move.after, move.before))
     return [row for row in newer if row is not ours]

@@ -13,13 +13,14 @@ after its start: what took effect before that start is in the ledger or in the p
 from collections.abc import Collection, Sequence
 from decimal import Decimal
 
-from reconcile.evidence.verdict import CLOCK_AHEAD_MS, signed_amount, stale_basis
+from reconcile.evidence.staleness import stale_basis
+from reconcile.evidence.verdict import CLOCK_AHEAD_MS, signed_amount
 from reconcile.exchanges.base import Reader, lane_of
 from reconcile.journal.records import Effect, Intent
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, DesiredAccount, ObservedAccount, Position
 from reconcile.model.ledger import Cause, LedgerRead, LedgerRow
-from reconcile.money import minus
+from reconcile.money import minus, parse
 from reconcile.planning.moves import amount_step
 from reconcile.protocol.timing import LET_GO_GRACES, LONG_AFTER_GRACES, unsure_from
 
@@ -104,9 +105,27 @@ def unseen_until(
         shared=shared,
         unsure_since_ms=unsure_from(move, grace_ms=grace_ms),
         unknown=unknown,
+        older=margins_before(known, position.address, move, now_ms=sent_at_ms, grace_ms=grace_ms),
     ):
         return None
     return max(row.time_ms for row in recent) + late_ms
+
+
+def margins_before(
+    calls: Sequence[Intent], address: Address, last: Effect | None, *, now_ms: int, grace_ms: int
+) -> tuple[Decimal, ...]:
+    """The margins around our steps on an address that a reading may be from, but for what the ``last`` one left.
+
+    Whatever became known of a step, what was there before and after it stays possible for ten graces.
+    """
+    late_ms = LONG_AFTER_GRACES * grace_ms
+    recent = [
+        call
+        for call in calls
+        if call.address == address and call.amount is not None and now_ms - call.fence_ms <= late_ms
+    ]
+    after = [call.wanted for call in recent if last is None or call.signed_at_ms != last.signed_ms]
+    return tuple(parse(each) for each in [*(call.before for call in recent), *after])
 
 
 def unknown_calls(

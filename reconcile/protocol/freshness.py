@@ -14,7 +14,7 @@ from reconcile.model.account import Address, DesiredAccount, ObservedAccount, Ta
 from reconcile.model.plan import Step
 from reconcile.money import ZERO, minus
 from reconcile.planning.bands import is_inside
-from reconcile.protocol.earlier import Earlier
+from reconcile.protocol.earlier import Earlier, margins_before
 from reconcile.protocol.rules import UNSOUND, AskLedger, LookLater, Question, Sound, judge
 from reconcile.protocol.signals import LaneLook, Memory, Now
 from reconcile.protocol.timing import BETWEEN_LOOKS_MS, FRESH_LOOKS
@@ -46,19 +46,26 @@ def check_balance(step: Step, seen: LaneLook, look: ObservedAccount) -> None:
 
 
 def remember(
-    reader: Reader, state: JournalState, address: Address, look: ObservedAccount, *, earlier: Earlier | None
+    reader: Reader,
+    state: JournalState,
+    address: Address,
+    look: ObservedAccount,
+    *,
+    grace_ms: int,
+    earlier: Earlier | None,
 ) -> Memory:
     """What is known of an address's lane. ``earlier`` is what the ledger said of calls that the journal does not know;
     None: it was not asked."""
     lane = lane_of(reader.traits, address)
     shared = shares_symbol(look, address.symbol)
-    item = state.unsettled.get(lane)
+    item, move = state.unsettled.get(lane), state.moves.get(str(address))
     return Memory(
         effect=state.effects.get(lane),
-        move=state.moves.get(str(address)),
+        move=move,
         unseen_until_ms=None if earlier is None else earlier.until(address, look, shared=shared),
         open_step=None if item is None else str(item.known or "unsettled"),
         later_than_ms=None if item is None else item.later_than_ms,
+        older=margins_before(state.calls.get(lane, ()), address, move, now_ms=look.sent_at_ms, grace_ms=grace_ms),
         claims=state.claims,
     )
 
@@ -77,7 +84,7 @@ async def unsound(
     ``earlier`` as for ``remember``. Asks the ledger where our last step is recent, or the look seems to miss it. Raises
     ReadFailed.
     """
-    memory = remember(reader, state, address, look, earlier=earlier)
+    memory = remember(reader, state, address, look, grace_ms=grace_ms, earlier=earlier)
     seen, ledger = lane_look(look, address), None
     while True:
         at = Now(reader.time.earliest(), reader.time.latest())

@@ -6,7 +6,8 @@ A read may come from a replica that has not seen what an earlier read, or an ear
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from reconcile.evidence.verdict import CLOCK_AHEAD_MS, stale_basis
+from reconcile.evidence.staleness import stale_basis
+from reconcile.evidence.verdict import CLOCK_AHEAD_MS
 from reconcile.model.ledger import LedgerRead
 from reconcile.protocol.signals import LaneLook, Memory, Now
 from reconcile.protocol.timing import LET_GO_GRACES, LONG_AFTER_GRACES, unsure_from
@@ -99,6 +100,7 @@ def _adds_up(ask: Question) -> Finding | None:
         shared=ask.look.shared,
         long_after=_is_long_after(ask),
         unsure_since_ms=unsure_ms,
+        older=ask.memory.older,
     )
     return LookLater(ask.at.earliest_ms - 1) if is_stale else Sound()
 

@@ -46,7 +46,8 @@ class Memory:
     ``effect`` is the lane's last effect, ``move`` the address's last step that moved margin (None: none is known).
     ``unseen_until_ms``: a look must be later than this to show every call that the journal does not know; None: it
     shows them. ``open_step`` names an unsettled step of the lane and what is known of it. ``later_than_ms`` belongs to
-    the step's own intent, as for ``timing.unsure_since``. ``claims`` are the rows that other outcomes own.
+    the step's own intent, as for ``timing.unsure_since``. ``older`` are the margins around the address's earlier
+    steps, ``claims`` the rows that other outcomes own.
     """
 
     effect: Effect | None = None
@@ -54,6 +55,7 @@ class Memory:
     unseen_until_ms: int | None = None
     open_step: str | None = None
     later_than_ms: int | None = None
+    older: Collection[Decimal] = ()
     claims: Collection[str] = ()
 
 

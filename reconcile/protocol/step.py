@@ -223,7 +223,8 @@ class StepRun:
         seen = lane_look(look, self._life.task.address)
         if command.to_send:
             check_balance(self._life.task.the_step, seen, look)
-        memory = remember(context.writer, context.journal.state, self._life.task.address, look, earlier=earlier)
+        address, state = self._life.task.address, context.journal.state
+        memory = remember(context.writer, state, address, look, grace_ms=context.grace_ms, earlier=earlier)
         return Looked(at=self._now(), look=seen, memory=memory, new_id=context.new_id() if command.to_send else "")
 
     async def _read_ledger(self, since_ms: int) -> LedgerCame:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconcile.evidence.staleness import stale_basis
 from reconcile.evidence.verdict import (
     MarginEvidence,
     PriorOutcome,
@@ -17,7 +18,6 @@ from reconcile.evidence.verdict import (
     match_rows,
     sight,
     signed_amount,
-    stale_basis,
     without_ours,
 )
 from reconcile.journal.records import Effect, Intent
@@ -512,3 +512,14 @@ def test_what_others_did_since_our_step_is_everything_but_our_row(
     last: Effect, rows: tuple[LedgerRow, ...], others: list[str]
 ) -> None:
     assert [one.row_id for one in without_ours(rows, last)] == others
+
+
+@pytest.mark.parametrize(
+    ("margin", "stale"),
+    [("1080", False), ("1075", False), ("1000", True), ("1010", True), ("1400", True)],
+    ids=["newest", "newest less funding", "before both", "nearer to before both", "between them"],
+)
+def test_a_reading_that_an_older_margin_fits_better_is_from_then(margin: str, *, stale: bool) -> None:
+    last = effect("1400", "1080")
+    older = (D(1000), D(1400))
+    assert stale_basis(position(PLACE, margin), last, (), older=older) is stale

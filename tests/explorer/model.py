@@ -18,6 +18,7 @@ from reconcile.model.plan import MoveMargin
 from reconcile.protocol.life import Life
 from reconcile.protocol.signals import Turn
 from reconcile.protocol.task import Task
+from tests.kit.desk import LinearRisk
 
 ADDRESS = Address.parse("BTCUSDT.long")
 STEP = Decimal("0.00000001")
@@ -123,7 +124,7 @@ class Library:
     """Lives and journals by number, so that a world is small and quick to compare."""
 
     def __init__(self) -> None:
-        self._stages: dict[Stage, int] = {}
+        self._stages: dict[tuple[int, Stage], int] = {}
         self._by_number: list[Stage] = []
         self._journals: dict[tuple[int, Record], int] = {}
         self.records: list[tuple[Record, ...]] = [()]
@@ -131,9 +132,10 @@ class Library:
 
     def number(self, stage: Stage) -> int:
         """The number of a life and its command."""
-        found = self._stages.get(stage)
+        key = (id(stage.life.task), stage)  # a life is compared without its task, of which each is made once
+        found = self._stages.get(key)
         if found is None:
-            found = self._stages[stage] = len(self._by_number)
+            found = self._stages[key] = len(self._by_number)
             self._by_number.append(stage)
         return found
 
@@ -196,6 +198,7 @@ def position(scope: Scope, slot: Slot) -> Position:
         isolated_margin=Decimal(slot.margin or 0),
         size=Decimal(0 if slot.margin is None else 1),
         identity=None if scope.names_side else f"p{slot.opened}",
+        risk=None if slot.margin is None else RISK,
     )
 
 
@@ -228,6 +231,7 @@ def _folded(journal: tuple[Record, ...]) -> JournalState:
     return state
 
 
+RISK = LinearRisk(entry=Decimal(10_000), size=Decimal(1))
 POLICY = Policy(allow_reduce=True, min_liquidation_distance=None, max_margin=None)
 
 

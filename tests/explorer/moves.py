@@ -8,7 +8,7 @@ from reconcile.errors import InDoubt, NotSent, RefusalKind, Refused
 from reconcile.exchanges.base import Accepted
 from reconcile.model.ledger import LedgerRead
 from reconcile.protocol import machine
-from reconcile.protocol.earlier import unseen_until
+from reconcile.protocol.earlier import margins_before, unseen_until
 from reconcile.protocol.life import Life, Turned
 from reconcile.protocol.lifecycle import State
 from reconcile.protocol.signals import (
@@ -229,6 +229,9 @@ class Exchange:
             unseen_until_ms=unseen if isinstance(unseen, int) and life.state is State.PLANNED else None,
             open_step=None if item is None else str(item.known or "unsettled"),
             later_than_ms=None if item is None else item.later_than_ms,
+            older=margins_before(
+                state.calls.get(self.scope.lane, ()), ADDRESS, move, now_ms=sent_ms, grace_ms=self.scope.grace_ms
+            ),
             claims=frozenset(state.claims),
         )
 

@@ -24,6 +24,9 @@ SCOPES: Mapping[str, Scope] = {
     "reverted target, late ledger": Scope(
         faults=1, crashes=1, ledger_late=10, targets=(1300, 1000, 1300), runs=3, waits=(0, 20_000)
     ),
+    "three targets, late positions": Scope(
+        faults=0, positions_late=10, targets=(1400, 1080, 1600), runs=3, waits=(0, 20_000)
+    ),
     "other hands": Scope(faults=1, others=1, by_hand=_HANDS),
     "other hands, kills": Scope(faults=1, crashes=1, others=1, by_hand=_HANDS),
     "other hands, late positions": Scope(faults=1, others=1, by_hand=_HANDS, positions_late=10, waits=(0, 20_000)),

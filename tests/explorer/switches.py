@@ -22,7 +22,7 @@ from tests.explorer.model import Scope
 _FAULT = Scope(runs=1)
 _KILL = Scope(crashes=1)
 _REVERT = Scope(targets=(1300, 1000, 1300), runs=3, faults=0)
-_LATE = Scope(positions_late=10, targets=(1300, 1000), waits=(0, 20_000), faults=0)
+_LATE = Scope(positions_late=10, targets=(1300, 1600), waits=(0, 20_000), faults=0)
 _LOST = Scope(crashes=1, forgets=True, positions_late=10, waits=(0, 20_000), faults=1)
 _HANDS = Scope(others=1, by_hand=(300, -300, 70), runs=1)
 
