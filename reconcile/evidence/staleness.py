@@ -16,7 +16,7 @@ from reconcile.money import ZERO, minus, plus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Account:
+class _Reckoning:
     """A reading held against our last step.
 
     ``before`` and ``amount`` (signed) are the step's, ``newer`` the rows since it was signed and ``older`` those before
@@ -70,7 +70,7 @@ def stale_basis(
     theirs = [row for row in newer if row is not ours]
     explained, _ = explained_by(theirs, last_move.address, shared=shared)
     least = min((abs(row.change) for row in unknown if row.time_ms >= (unsure_since_ms or 0)), default=abs(amount))
-    account = _Account(
+    account = _Reckoning(
         address=last_move.address,
         observed=position.isolated_margin,
         before=before,
@@ -92,7 +92,7 @@ def stale_basis(
     return not _adds_up(account, by_calls=False) or _fits_better(account, older)
 
 
-def _adds_up(account: _Account, *, by_calls: bool) -> bool:
+def _adds_up(account: _Reckoning, *, by_calls: bool) -> bool:
     """Whether step and rows make the reading; rows without a side only whole, a call's among them ``by_calls``."""
     unnamed = [
         row
@@ -105,14 +105,14 @@ def _adds_up(account: _Account, *, by_calls: bool) -> bool:
     return abs(account.missing) <= account.quarter or summing(unnamed, account.missing) is not None
 
 
-def _is_behind(account: _Account) -> bool:
+def _is_behind(account: _Reckoning) -> bool:
     """Whether the reading is at or behind the margin before our step."""
     if account.amount > 0:
         return account.observed <= plus(account.before, account.quarter)
     return account.observed >= minus(account.before, account.quarter)
 
 
-def _fits_better(account: _Account, older: Collection[Decimal]) -> bool:
+def _fits_better(account: _Reckoning, older: Collection[Decimal]) -> bool:
     """Whether a margin from before fits the reading better than the newest one does.
 
     From before are those around earlier steps of ours, and before a call of somebody else since our step.
