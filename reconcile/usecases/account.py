@@ -91,6 +91,18 @@ async def check_not_frozen(world: World, desired: DesiredAccount, *identities: s
         raise Declined("frozen", f"starting {desired.name}: frozen: {reason}; lift the freeze to go on")
 
 
+def at_work(before: JournalState, after: JournalState, desired: DesiredAccount, reader: Reader) -> dict[Address, str]:
+    """The declared addresses whose lane has a step that began or ended between two readings of the journal."""
+    reason = "a run was at work on it while it was read; look again when that run has ended"
+    lanes = {target.address: lane_of(reader.traits, target.address) for target in desired.targets}
+    return {
+        address: reason
+        for address, lane in lanes.items()
+        if (before.effects.get(lane), before.unsettled.get(lane))
+        != (after.effects.get(lane), after.unsettled.get(lane))
+    }
+
+
 async def guarded_look(
     world: World,
     desired: DesiredAccount,

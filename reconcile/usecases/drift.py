@@ -9,7 +9,7 @@ from reconcile.exchanges.base import Reader
 from reconcile.model.account import DesiredAccount
 from reconcile.model.drift import AccountDrift
 from reconcile.planning.order import worst
-from reconcile.usecases.account import as_error, guarded_look
+from reconcile.usecases.account import as_error, at_work, guarded_look
 from reconcile.usecases.account_identity import ACCOUNTS_AT_ONCE, Reached, Roster, reach
 from reconcile.usecases.explain import Reading, drift_of
 from reconcile.usecases.world import World
@@ -44,10 +44,12 @@ async def drift(world: World, accounts: Sequence[DesiredAccount]) -> tuple[Accou
 
 
 async def _drifted(world: World, desired: DesiredAccount, reached: Reached[Reader]) -> AccountDrift:
-    connection = reached.connection
-    state = world.store.read(reached.account.journal)
-    look, held = await guarded_look(world, desired, connection.adapter, state)
-    reading = Reading(reader=connection.adapter, desired=desired, state=state, look=look, held=held)
+    reader, journal = reached.connection.adapter, reached.account.journal
+    state = world.store.read(journal)
+    look, held = await guarded_look(world, desired, reader, state)
+    if await world.store.head(journal) not in {None, state.head}:
+        held = {**held, **at_work(state, world.store.read(journal), desired, reader)}
+    reading = Reading(reader=reader, desired=desired, state=state, look=look, held=held)
     found = await gather_all(drift_of(reading, target) for target in desired.targets)
     return AccountDrift(
         account=desired.name,

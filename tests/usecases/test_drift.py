@@ -1,5 +1,6 @@
 """Drift is live against what was last applied, with its causes; a plan carries the same words as its reasons."""
 
+import asyncio
 import json as plain_json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -136,6 +137,22 @@ def test_a_reading_that_is_late_for_a_moment_is_waited_for() -> None:
 
     found, _ = play(late)
     assert [(entry.drift, entry.held) for entry in found.entries] == [(Decimal(0), None)]
+
+
+def test_a_step_that_a_run_takes_while_drift_reads_is_no_drift_but_unknown() -> None:
+    slow = FaultRule(fault=Fault(arrives_ms=(8_000,), answer_ms=8_000), path="*positionRisk", nth=(1,))
+
+    async def beside(scene: Scene) -> AccountDrift:
+        reading = asyncio.ensure_future(look(scene, desired({LONG: "3000"})))
+        await scene.pass_time(1_000)
+        assert (await scene.apply(desired({LONG: "3500"}))).exit_code == 0
+        return await reading
+
+    found, scene = play(beside, Scene(faults=FaultPlan([slow])))
+    (entry,) = found.entries
+    assert scene.margin(LONG) == 3500
+    assert (entry.observed, entry.is_beyond, found.is_unknown) == (Decimal(3500), False, True)
+    assert entry.held == "a run was at work on it while it was read; look again when that run has ended"
 
 
 def test_drift_sends_no_write() -> None:
