@@ -12,7 +12,7 @@ from functools import partial
 import click
 
 from reconcile.cli import saved_plan, state_files
-from reconcile.cli.commit import commit_of
+from reconcile.cli.commit import commit_of, place_of
 from reconcile.cli.common import WholeType, command, override, parallelism, pass_session, paths, target
 from reconcile.cli.files import read_if_plan
 from reconcile.cli.refusals import note_unread
@@ -187,6 +187,7 @@ def _show(session: Invocation, ended: Result) -> int:
             "text": lambda: text.result(ended, titles=state_files.TITLES, **session.look_of(sys.stdout)),
             "json": lambda: json.dumps(json.result(ended)),
             "markdown": lambda: markdown.result(ended, titles=state_files.TITLES),
-            "github": lambda: github.result(ended),
-        }
+            "github": lambda: github.result(ended, place=place_of),
+        },
+        is_record=False,
     )

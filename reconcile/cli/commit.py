@@ -41,6 +41,15 @@ def commit_of(paths: Sequence[str]) -> str | None:
     return None
 
 
+def place_of(path: str) -> str:
+    """A path as a forge knows it: relative to the root of the working tree around it; as it is outside of one."""
+    real = Path(os.path.realpath(path))
+    for above in real.parents:
+        if os.path.lexists(above / ".git"):
+            return real.relative_to(above).as_posix()
+    return path
+
+
 def _repository(folder: Path) -> Path | None:
     """The repository of the working tree around a folder: ``.git``, or the folder that a file ``.git`` names."""
     for above in (folder, *folder.parents):

@@ -5,6 +5,7 @@ import sys
 import click
 
 from reconcile.cli import state_files
+from reconcile.cli.commit import place_of
 from reconcile.cli.common import command, parallelism, pass_session, paths
 from reconcile.cli.runner import conduct
 from reconcile.cli.session import Invocation
@@ -49,7 +50,7 @@ def drift(session: Invocation, *, paths: tuple[str, ...], detailed_exitcode: boo
             "text": lambda: render.text(found, columns=session.look_of(sys.stdout)["columns"]),
             "json": lambda: json.dumps(render.document(found)),
             "markdown": lambda: render.markdown(found),
-            "github": lambda: render.github(found),
+            "github": lambda: render.github(found, place=place_of),
         }
     )
     return worst([written, *(usecase.exit_code(account, detailed=detailed_exitcode) for account in found)])

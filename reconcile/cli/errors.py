@@ -79,6 +79,7 @@ def _say(session: Invocation, messages: list[str], code: int, problems: tuple[Pr
     session.warn("\n".join(safe))
     if session.shown or all(sink.name == "text" for sink in session.sinks):
         return code
+    from reconcile.cli.commit import place_of  # noqa: PLC0415 - as below
     from reconcile.render import failure  # noqa: PLC0415 - a failure in text alone does not pay for it
 
     def no_text() -> str:
@@ -90,7 +91,7 @@ def _say(session: Invocation, messages: list[str], code: int, problems: tuple[Pr
             "csv": no_text,
             "json": lambda: failure.json_document(safe, problems, code=code),
             "markdown": lambda: failure.markdown(safe),
-            "github": lambda: failure.github(safe, problems),
+            "github": lambda: failure.github(safe, problems, place=place_of),
         }
     )
     return code

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import click
 
 from reconcile.cli import state_files
-from reconcile.cli.commit import commit_of
+from reconcile.cli.commit import commit_of, place_of
 from reconcile.cli.common import (
     DURATION,
     command,
@@ -90,7 +90,7 @@ def views(session: Invocation, made: Plan, document: json.Document) -> Mapping[s
         "text": lambda: text.plan(made, titles=state_files.TITLES, **session.look_of(sys.stdout)),
         "json": lambda: json.dumps(document),
         "markdown": lambda: markdown.plan(made, titles=state_files.TITLES, digest=document["digest"]),
-        "github": lambda: github.plan(made),
+        "github": lambda: github.plan(made, place=place_of),
     }
 
 

@@ -132,9 +132,15 @@ class Invocation:
 
                 check(file)
 
-    def emit(self, views: Mapping[str, Callable[[], str]]) -> int:
-        """Write the document in every format asked for; 1 where a file could not be written, else 0."""
-        return max(self._show(sink, views[sink.name]) for sink in self.outputs)
+    def emit(self, views: Mapping[str, Callable[[], str]], *, is_record: bool = True) -> int:
+        """Write the document in every format asked for; 1 where that could not be done, else 0.
+
+        ``is_record`` False: what could not be written to stdout is said and does not count, since the exit code tells
+        what happened to margin.
+        """
+        written = [(sink, self._show(sink, views[sink.name])) for sink in self.outputs]
+        lost = None if is_record or not self._said_stdout else self.stdout_format
+        return max((code for sink, code in written if sink.file is not None or sink.name != lost), default=0)
 
     def _show(self, sink: Sink, view: Callable[[], str]) -> int:
         """One format. What happened on the exchange stays the verdict, so a view that fails costs only itself."""
@@ -178,7 +184,7 @@ class Invocation:
             return True
         if not self._said_stdout:
             self._said_stdout = True
-            self.warn(f"writing to stdout: {_reason(error)}; what was to be shown is lost, and the run goes on")
+            self.warn(f"writing to stdout: {_reason(error)}; the output is lost, what is being done goes on")
         return False
 
     def warn(self, text: str) -> None:

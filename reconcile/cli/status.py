@@ -2,6 +2,8 @@
 
 import sys
 
+import click
+
 from reconcile.cli import state_files
 from reconcile.cli.common import command, pass_session, paths
 from reconcile.cli.runner import conduct
@@ -14,16 +16,19 @@ from reconcile.usecases import status as usecase
 
 @command("status", formats=("text", "json", "markdown"))
 @paths
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 5 while the outcome of a step is unknown.")
 @pass_session
-def status(session: Invocation, paths: tuple[str, ...]) -> int:
+def status(session: Invocation, *, paths: tuple[str, ...], detailed_exitcode: bool) -> int:
     """Show unsettled steps and who holds the lock.
 
     An unsettled step is one whose outcome nobody knows yet. The next apply looks again by itself; what stays unknown a
     person settles with 'reconcile resolve'.
 
     \b
-    Exit codes: 0 every account could be told, 1 one could not.
-    Example:    reconcile status states/
+    Exit codes: 0 every account could be read, 1 one could not.
+                With --detailed-exitcode also 5 a step has no known outcome and
+                its address is held.
+    Example:    reconcile status states/ --detailed-exitcode
     """
     session.check_files()
     accounts, _ = state_files.load(paths)
@@ -40,4 +45,5 @@ def status(session: Invocation, paths: tuple[str, ...]) -> int:
             "markdown": lambda: render.markdown(found),
         }
     )
-    return worst([written, *(account.exit_code for account in found)])
+    held = [5 for account in found if detailed_exitcode and account.held]
+    return worst([written, *held, *(account.exit_code for account in found)])

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from reconcile import statefile
+from reconcile.cli.commit import place_of
 from reconcile.cli.common import command, pass_session, paths
 from reconcile.cli.session import Invocation
 from reconcile.errors import Problem
@@ -38,7 +39,7 @@ def validate(session: Invocation, paths: tuple[str, ...]) -> int:
             "text": lambda: _text(accounts),
             "json": lambda: _json(accounts, warnings),
             "markdown": lambda: _markdown(accounts, warnings),
-            "github": lambda: github.problems(warnings, level="warning"),
+            "github": lambda: github.problems(warnings, level="warning", place=place_of),
         }
     )
 

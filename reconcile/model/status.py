@@ -30,12 +30,15 @@ class OpenStep:
 class AccountStatus:
     """One account. ``lock`` names its holder, None when free; ``frozen`` gives the reason, None when not frozen.
 
-    ``journal_head`` is the hash that pins the journal, None for an empty one; ``exit_code`` is 0 without ``errors``.
+    ``held`` are the addresses to which nothing is sent before the unsettled steps are settled: those of the steps, and
+    the declared ones that share a symbol with one where the exchange's ledger names no side. ``journal_head`` is the
+    hash that pins the journal, None for an empty one; ``exit_code`` is 0 without ``errors``.
     """
 
     account: str
     lock: Mapping[str, str] | None = None
     unsettled: tuple[OpenStep, ...] = ()
+    held: tuple[Address, ...] = ()
     journal_head: str | None = None
     frozen: str | None = None
     errors: tuple[PlanError, ...] = ()

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from reconcile.model.reports import ChainVerdict
 from reconcile.render.json import Document
-from reconcile.render.markdown import Page, code, quote
+from reconcile.render.markdown import code, quote
+from reconcile.render.page import Page
 from reconcile.render.values import clean
 
 FORMAT = "reconcile.audit.verify/1"

@@ -6,7 +6,8 @@ from decimal import Decimal
 from reconcile.model.reports import AddressChange, Comparison, Movement
 from reconcile.money import plain
 from reconcile.render.json import Document
-from reconcile.render.markdown import Page, code, quote
+from reconcile.render.markdown import code, quote
+from reconcile.render.page import Page
 from reconcile.render.values import clean, rfc3339, signed_text
 
 FORMAT = "reconcile.audit.diff/1"

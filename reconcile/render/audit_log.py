@@ -10,7 +10,8 @@ from reconcile.model.reports import LogRow
 from reconcile.money import parse
 from reconcile.render import csv_text
 from reconcile.render.json import Document
-from reconcile.render.markdown import Page, code, quote
+from reconcile.render.markdown import code, quote
+from reconcile.render.page import Page
 from reconcile.render.values import clean, signed_text
 
 FORMAT = "reconcile.audit.log/1"

@@ -8,7 +8,8 @@ from reconcile.money import plain
 from reconcile.render import csv_text
 from reconcile.render.columns import aligned
 from reconcile.render.json import Document
-from reconcile.render.markdown import Page, code, quote
+from reconcile.render.markdown import code, quote
+from reconcile.render.page import Page
 from reconcile.render.values import clean, signed_text
 
 FORMAT = "reconcile.audit.movements/1"

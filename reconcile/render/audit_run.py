@@ -7,7 +7,8 @@ from typing import Any
 from reconcile.model.reports import MovementSummary, Run, StepTaken
 from reconcile.money import plain, total
 from reconcile.render.json import Document
-from reconcile.render.markdown import Page, code, quote
+from reconcile.render.markdown import code, quote
+from reconcile.render.page import Page
 from reconcile.render.values import clean, rfc3339, signed_text
 
 FORMAT = "reconcile.audit.run/1"

@@ -10,8 +10,9 @@ from reconcile.model.drift import AccountDrift, Drift, Share
 from reconcile.money import plain
 from reconcile.render import json
 from reconcile.render.columns import fit
-from reconcile.render.github import annotation
-from reconcile.render.markdown import Page, code, quote
+from reconcile.render.github import Annotation, Place, shown
+from reconcile.render.markdown import code, quote
+from reconcile.render.page import Page
 from reconcile.render.values import clean, rfc3339, signed_text
 
 DRIFT_FORMAT = "reconcile.drift/1"
@@ -169,24 +170,27 @@ def _row(entry: Drift, now_ms: int | None) -> str:
     return f"| {' | '.join(cells)} | **{quote(amount)}** {quote(entry.asset)} | {quote(causes.strip() + never)} |"
 
 
-def github(accounts: Sequence[AccountDrift]) -> str:
+def github(accounts: Sequence[AccountDrift], *, place: Place = str) -> str:
     """A warning on the line of every position that drifted beyond its tolerance, or of which that is not known; an
-    error where nothing was read."""
-    parts = []
-    for account in accounts:
-        parts += [annotation(account.state_file, None, error.key, error.message) for error in account.errors]
-        parts += [
-            annotation(
-                account.state_file,
-                entry.line,
-                str(entry.address),
-                _annotated(entry, account.observed_wall_ms),
-                level="warning",
-            )
-            for entry in account.entries
-            if entry.is_beyond or entry.held is not None
-        ]
-    return "".join(parts)
+    error where nothing was read. ``place`` as for ``github.shown``."""
+    listed = [
+        Annotation(file=account.state_file, title=error.key, message=error.message)
+        for account in accounts
+        for error in account.errors
+    ]
+    listed += [
+        Annotation(
+            file=account.state_file,
+            line=entry.line,
+            title=str(entry.address),
+            message=_annotated(entry, account.observed_wall_ms),
+            level="warning",
+        )
+        for account in accounts
+        for entry in account.entries
+        if entry.is_beyond or entry.held is not None
+    ]
+    return shown(listed, place=place)
 
 
 def _annotated(entry: Drift, now_ms: int | None) -> str:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from reconcile.errors import Problem
 from reconcile.render import json
-from reconcile.render.github import annotation, problems
-from reconcile.render.markdown import Page, quote
+from reconcile.render.github import Annotation, Place, problems, shown
+from reconcile.render.markdown import quote
+from reconcile.render.page import Page
 
 
 def json_document(messages: Sequence[str], found: Sequence[Problem], *, code: int) -> str:
@@ -31,8 +32,8 @@ def markdown(messages: Sequence[str]) -> str:
     return page.finish([])
 
 
-def github(messages: Sequence[str], found: Sequence[Problem]) -> str:
-    """Annotations: on the lines of the state files where the errors have lines."""
+def github(messages: Sequence[str], found: Sequence[Problem], *, place: Place = str) -> str:
+    """Annotations: on the lines of the state files where the errors have lines; ``place`` as for ``github.shown``."""
     if found:
-        return problems(found)
-    return "".join(annotation(None, None, "reconcile", message) for message in messages)
+        return problems(found, place=place)
+    return shown(Annotation(title="reconcile", message=message) for message in messages)

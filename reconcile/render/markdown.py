@@ -2,17 +2,18 @@
 
 Symbols, reasons and messages were written by others. ``quote`` turns every character with a meaning in Markdown or HTML
 into an entity and breaks what forges turn into mentions, references and links, so that text stays text. A comment has a
-size limit; what does not fit is cut after a whole row, with a line that says how much is missing.
+size limit; ``page.py`` cuts what does not fit, by priority.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
 
 from reconcile.model.plan import (
     AccountPlan,
     AccountResult,
     Entry,
+    MoveMargin,
+    OutcomeKind,
     Plan,
     PlanError,
     Result,
@@ -23,6 +24,7 @@ from reconcile.model.plan import (
 from reconcile.render import json, scope
 from reconcile.render.conclusion import conclusion
 from reconcile.render.measures import measure
+from reconcile.render.page import LIMIT, Page
 from reconcile.render.text import NO_TITLES
 from reconcile.render.values import (
     by_attention,
@@ -39,12 +41,6 @@ from reconcile.render.values import (
     why,
 )
 
-_T = TypeVar("_T")
-
-LIMIT = 65_536
-"""The most characters that a comment may have on the forges we know."""
-
-_RESERVE = 2_000  # for what closes a cut document
 _MEANING = re.compile(r"[&<>|`*_~\[\]\\#@$^]|://|(?<=www)\.", re.IGNORECASE)
 _BREAK = "\u200b"  # no width; keeps '@name', '#12', 'https://' and 'www.host' from becoming something else
 _ENTRY_HEAD = "| | Address | Now | Declared | Change | Liquidation | |\n|-|-|-:|-:|-:|-|-|"
@@ -84,14 +80,14 @@ def plan(plan: Plan, *, titles: Mapping[str, str] = NO_TITLES, limit: int = LIMI
     if plan.overrides:
         shown = ", ".join(code(f"{key}={value}") for key, value in plan.overrides.items())
         tail.insert(0, f"**Overridden for this run:** {shown}\n")
-    page = Page(limit - sum(len(line) + 1 for line in tail))
+    page = Page(limit)
     page.add(f"### Margin plan: {quote(summary_line(plan))}")
     for account in plan.accounts:
         _plan_account(page, account, titles)
     return page.finish(tail)
 
 
-def _plan_account(page: "Page", account: AccountPlan, titles: Mapping[str, str]) -> None:
+def _plan_account(page: Page, account: AccountPlan, titles: Mapping[str, str]) -> None:
     page.add("", f"**{quote(describe(account, titles))}** ({code(account.desired.path)})", "")
     _cautions(page, cautions(account))
     _errors(page, account.errors)
@@ -99,9 +95,8 @@ def _plan_account(page: "Page", account: AccountPlan, titles: Mapping[str, str])
         page.add("**Refused as a whole: nothing of this account is sent.**", "")
     quiet = [entry for entry in account.entries if entry.status is Status.IN_SYNC]
     loud = by_attention(entry for entry in account.entries if entry.status is not Status.IN_SYNC)
-    page.rows(_ENTRY_HEAD, loud, _entry)
-    if quiet:
-        page.details(f"{len(quiet)} in sync", "| Address | Isolated margin |\n|-|-:|", quiet, _quiet)
+    page.rows(_ENTRY_HEAD, loud, _entry, urgent=needs_person)
+    page.rows("| Address | Isolated margin |\n|-|-:|", quiet, _quiet, summary=f"{len(quiet)} in sync")
 
 
 def _entry(entry: Entry) -> str:
@@ -118,6 +113,12 @@ def _entry(entry: Entry) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def needs_person(entry: Entry) -> bool:
+    """Whether a person must see this entry: it is blocked or held, or takes margin out."""
+    takes_out = any(isinstance(step, MoveMargin) and step.action == "reduce_margin" for step in entry.steps)
+    return takes_out or entry.status in {Status.BLOCKED, Status.HELD}
+
+
 def _quiet(entry: Entry) -> str:
     return f"| {code(str(entry.address))} | {now(entry)} {quote(entry.asset or '')} |"
 
@@ -126,7 +127,7 @@ def result(result: Result, *, titles: Mapping[str, str] = NO_TITLES, limit: int 
     """How one apply ended, led by its verdict; the journals' heads can be pinned from here."""
     by = f"<sub>run {code(result.run_id)} · plan {code(result.plan_id)} · by {quote(result.actor)}"
     tail = [f"{by} · {rfc3339(result.finished_ms)} · exit {result.exit_code}</sub>"]
-    page = Page(limit - len(tail[0]))
+    page = Page(limit)
     page.add("### Margin apply", "", quote(conclusion(result)))
     if result.reason:
         page.add("", f"Reason: {quote(result.reason[:1000])}")
@@ -135,18 +136,21 @@ def result(result: Result, *, titles: Mapping[str, str] = NO_TITLES, limit: int 
     return page.finish(tail)
 
 
-def _result_account(page: "Page", account: AccountResult, titles: Mapping[str, str]) -> None:
+def _result_account(page: Page, account: AccountResult, titles: Mapping[str, str]) -> None:
     page.add("", f"**{quote(describe(account.plan, titles))}** (exit {account.exit_code})", "")
     _errors(page, account.errors)
     assets = {str(entry.address): entry.asset or "" for entry in account.plan.entries}
     head = "| Outcome | Address | Before | After | Sent | Evidence |\n|-|-|-:|-:|-:|-|"
-    page.rows(head, account.steps, lambda step: _step(step, assets.get(str(step.address), "")))
+    page.rows(
+        head,
+        account.steps,
+        lambda step: _step(step, assets.get(str(step.address), "")),
+        urgent=lambda step: step.outcome is not OutcomeKind.APPLIED,
+    )
     head = "| Settled from an earlier run | Address | Before | After | Moved | Evidence |\n|-|-|-:|-:|-:|-|"
     page.rows(head, account.settled, _settled)
-    if account.remaining:
-        page.details(
-            f"{len(account.remaining)} still different from the state file", _ENTRY_HEAD, account.remaining, _entry
-        )
+    summary = f"{len(account.remaining)} still different from the state file"
+    page.rows(_ENTRY_HEAD, account.remaining, _entry, urgent=needs_person, summary=summary)
     if account.journal_head:
         page.add("", f"<sub>journal head {code(account.journal_head)}</sub>")
     if account.notes_head:
@@ -168,65 +172,15 @@ def _settled(step: SettledStep) -> str:
     return f"| {' | '.join([*cells, quote(step.after or ''), sent, quote(step.evidence)])} |"
 
 
-def _cautions(page: "Page", said: Sequence[str]) -> None:
+def _cautions(page: Page, said: Sequence[str]) -> None:
     for text in said:
         page.add(f"> ⚠️ {quote(text[:2000])}", ">")
     if said:
         page.add("")
 
 
-def _errors(page: "Page", errors: Sequence[PlanError]) -> None:
+def _errors(page: Page, errors: Sequence[PlanError]) -> None:
     for error in errors:
         page.add(f"> ❌ {code(error.key)}: {quote(error.message[:2000])}", ">")
     if errors:
         page.add("")
-
-
-class Page:
-    """Lines up to a limit; what comes after it is counted instead of kept."""
-
-    def __init__(self, limit: int = LIMIT) -> None:
-        """``limit`` is in characters."""
-        self._lines: list[str] = []
-        self._left = limit - _RESERVE
-        self._cut = 0
-
-    def add(self, *lines: str) -> None:
-        """Keep these lines together, or count them as cut."""
-        size = sum(map(len, lines)) + len(lines)
-        if self._cut or size > self._left:
-            self._cut += sum(1 for line in lines if line)
-            return
-        self._left -= size
-        self._lines.extend(lines)
-
-    def table(self, head: str, rows: Iterable[str]) -> None:
-        """A table, whole rows only; nothing when there are no rows."""
-        self.rows(head, list(rows), str)
-
-    def rows(self, head: str, rows: Sequence[_T], shown: Callable[[_T], str]) -> None:
-        """A table of what ``shown`` makes of each row; of what is cut it is not even asked."""
-        if not rows:
-            return
-        self.add(head)
-        for number, row in enumerate(rows):
-            if self._cut:
-                self._cut += len(rows) - number
-                return
-            self.add(shown(row))
-
-    def details(self, summary: str, head: str, rows: Sequence[_T], shown: Callable[[_T], str]) -> None:
-        """A collapsed table; closed again even where the limit cuts it."""
-        opening = len(self._lines)
-        self.add("", f"<details><summary>{summary}</summary>", "")
-        opened = len(self._lines) > opening
-        self.rows(head, rows, shown)
-        if opened:
-            self._lines += ["", "</details>"]
-
-    def finish(self, tail: Sequence[str]) -> str:
-        """The whole document."""
-        if self._cut:
-            cut = f"**Cut here: {self._cut} more lines do not fit into a comment; the JSON or text output has them.**"
-            self._lines += ["", cut]
-        return "\n".join([*self._lines, "", *tail]).rstrip() + "\n"

@@ -290,6 +290,7 @@ class AccountStatusModel(Model):
     errors: tuple[ErrorModel, ...]
     lock: dict[str, str] | None
     unsettled: tuple[UnsettledModel, ...]
+    held: tuple[str, ...]
     journal_head: str | None
     frozen: str | None
 

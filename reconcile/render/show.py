@@ -12,6 +12,7 @@ from typing import Any
 from reconcile.model.plan import Plan, SavedPlan
 from reconcile.render import markdown
 from reconcile.render.json import Document
+from reconcile.render.page import LIMIT, Page
 from reconcile.render.text import plan
 from reconcile.render.values import clean, rfc3339
 
@@ -116,13 +117,13 @@ def text(shown: SavedPlanView, *, color: bool, titles: Mapping[str, str]) -> str
 
 def markdown_page(shown: SavedPlanView, *, titles: Mapping[str, str]) -> str:
     """The plan as a comment, led by whether it can still be applied and how."""
-    page = markdown.Page(_HEAD)
+    page = Page(_HEAD)
     page.add(f"**{markdown.code(shown.file)}** · expires {markdown.quote(shown.expiry)}", "")
     page.add(f"Scope: {markdown.quote('; '.join(shown.scope) or 'no account')}", "")
     command = shown.next_command
     page.add(f"Next: {markdown.code(command)}" if command else "Nothing to apply.")
     head = page.finish([])
-    rest = markdown.plan(shown.plan, titles=titles, limit=markdown.LIMIT - len(head) - 1, digest=shown.saved.digest)
+    rest = markdown.plan(shown.plan, titles=titles, limit=LIMIT - len(head) - 1, digest=shown.saved.digest)
     return f"{head}\n{rest}"
 
 

@@ -25,6 +25,7 @@ def document(accounts: Sequence[AccountStatus]) -> json.Document:
                 "errors": json.errors(account.errors),
                 "lock": None if account.lock is None else dict(account.lock),
                 "unsettled": [_document(step) for step in account.unsettled],
+                "held": [str(address) for address in account.held],
                 "journal_head": account.journal_head,
                 "frozen": account.frozen,
             }
@@ -74,6 +75,8 @@ def _account(account: AccountStatus) -> list[str]:
                 f"since {step.since}; may be resolved from {rfc3339(step.resolvable_at_ms)}{evidence}"
             )
         )
+    if account.held:
+        lines.append(clean(f"  held, nothing is sent to: {', '.join(map(str, account.held))}"))
     if account.journal_head:
         lines.append(clean(f"  journal head {account.journal_head}"))
     return lines
@@ -88,7 +91,7 @@ def _what(step: OpenStep) -> str:
 
 def _lock(holder: Mapping[str, str] | None) -> str:
     if holder is None:
-        return "nobody holds the lock"
+        return "the lock is free"
     return f"locked by {holder_text(holder)}"
 
 
@@ -99,6 +102,8 @@ def markdown(accounts: Sequence[AccountStatus]) -> str:
         frozen = f" **Frozen:** {quote(account.frozen)}." if account.frozen is not None else ""
         lines.append(f"- {code(account.account)}: {quote(_lock(account.lock))}.{frozen}")
         lines += [f"  - ❌ {code(error.key)}: {quote(error.message)}" for error in account.errors]
+        if account.held:
+            lines.append(f"  - ❓ held, nothing is sent to: {', '.join(code(str(each)) for each in account.held)}")
     rows = [(account.account, step) for account in accounts for step in account.unsettled]
     if rows:
         lines += ["", "| Account | Address | Step | Outcome | Since | Resolvable from |", "|-|-|-:|-|-|-|"]

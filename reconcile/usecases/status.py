@@ -7,17 +7,19 @@ from dataclasses import dataclass
 
 from reconcile.concurrency import gather_all
 from reconcile.errors import Containment, Declined, InputError, JournalError, ReconcileError, UsageError
+from reconcile.exchanges.base import Writer
 from reconcile.exchanges.catalogue import TRAITS
 from reconcile.exchanges.http.exchange_time import LONGEST_WAIT_MS
 from reconcile.journal.base import Journal
 from reconcile.journal.identity import is_notes
 from reconcile.journal.records import Resolved, RunFinished, RunStarted, Unsettled
 from reconcile.journal.run_end import RunEnd
+from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, DesiredAccount, Policy, PositionMode
 from reconcile.model.status import AccountStatus, OpenStep
 from reconcile.render.values import rfc3339
 from reconcile.statefile.fields import NAME_PATTERN, PREFIX_PATTERN
-from reconcile.usecases.account import as_error, grace_ms
+from reconcile.usecases.account import as_error, grace_ms, held_addresses
 from reconcile.usecases.account_identity import reach
 from reconcile.usecases.notes import head_of, note, refusal
 from reconcile.usecases.world import World
@@ -60,12 +62,18 @@ async def _status_one(world: World, desired: DesiredAccount) -> AccountStatus:
                 account=desired.name,
                 lock=world.store.holder(identity),
                 unsettled=tuple(_open_step(item, grace) for item in state.unsettled.values()),
+                held=_held(state, desired, connection.writer),
                 journal_head=state.head,
                 frozen=frozen,
             )
     except ReconcileError as error:
         found, code = as_error(error, desired)
         return AccountStatus(account=desired.name, frozen=frozen, errors=(found,), exit_code=code)
+
+
+def _held(state: JournalState, desired: DesiredAccount, writer: Writer) -> tuple[Address, ...]:
+    own = (item.intent.address for item in state.unsettled.values())
+    return tuple(dict.fromkeys([*own, *held_addresses(state, desired, writer)]))
 
 
 def _open_step(item: Unsettled, grace: int) -> OpenStep:

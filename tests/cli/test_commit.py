@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from reconcile.cli import commit
-from reconcile.cli.commit import commit_of
-from tests.kit.cli import ROOT, environment
+from reconcile.cli.commit import commit_of, place_of
+from tests.kit.cli import ROOT, environment, run
 from tests.kit.pipeline import git
 
 DEMO = (ROOT / "states" / "demo.toml").read_text()
@@ -212,3 +212,17 @@ def test_a_repository_inside_the_state_folder_runs_nothing(tree: Path) -> None:
 def test_no_command_starts_a_program(words: tuple[str, ...], tree: Path) -> None:
     ended = run_without_programs(tree, *words)
     assert ended.returncode == (words[0] == "audit"), ended.stderr  # there is no journal
+
+
+def test_annotations_name_a_file_from_the_root_of_its_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "repository" / "infra" / "states"
+    folder.mkdir(parents=True)
+    (tmp_path / "repository" / ".git").mkdir()
+    bad = folder / "main.toml"
+    bad.write_text("version = 2\n")
+    monkeypatch.chdir(folder)
+    assert "::error file=infra/states/main.toml,line=1," in run(tmp_path, "validate", ".", "--format", "github").out
+    assert place_of("main.toml") == "infra/states/main.toml"
+    assert place_of("/nowhere/main.toml") == "/nowhere/main.toml"

@@ -136,6 +136,8 @@ def test_the_second_signal_ends_it_at_once_and_the_next_run_settles_and_moves_no
         left = process(tmp_path, "status", state(tmp_path, facts), "--format", "json", env=keys(facts)).json
         assert left["accounts"][0]["lock"] is None
         assert left["accounts"][0]["unsettled"] != []
+        detailed = process(tmp_path, "status", state(tmp_path, facts), "--detailed-exitcode", env=keys(facts))
+        assert (detailed.code, "held, nothing is sent to: BTCUSDT." in detailed.out) == (5, True)
         again = process(tmp_path, *words, env=keys(facts))
     assert again.code == 0, again.err
     assert margins(tmp_path) == {"BTCUSDT.long": 4500, "BTCUSDT.short": 2600}

@@ -44,3 +44,22 @@ def test_only_what_needs_attention_is_annotated() -> None:
         )
     )
     assert github.plan(made) == "::error file=states/main.toml,line=9,title=C.long::blocked by max_add\n"
+
+
+def test_github_is_told_how_much_of_it_is_dropped_and_the_worst_comes_first() -> None:
+    held = entry("HELD.long", Status.HELD, declared=target("HELD.long", "5", line=4), reason="unknown")
+    many = [
+        entry(f"B{n}.long", Status.BLOCKED, declared=target("B.long", "5"), blocked_by="max_add") for n in range(30)
+    ]
+    lines = github.plan(plan(account([*many, held]))).splitlines()
+    assert lines[1].startswith("::error file=states/main.toml,line=4,title=HELD.long::held: unknown")
+    assert len(lines) == 32
+    assert lines[0] == "::notice title=reconcile::there are 31 errors; GitHub shows 10 of each, the log has them all"
+
+
+def test_a_path_is_where_the_repository_has_it() -> None:
+    made = plan(
+        account([entry("C.long", Status.BLOCKED, declared=target("C.long", "5", line=9), blocked_by="max_add")])
+    )
+    shown = github.plan(made, place=lambda path: f"infra/{path}")
+    assert shown == "::error file=infra/states/main.toml,line=9,title=C.long::blocked by max_add\n"

@@ -207,7 +207,7 @@ def test_the_output_is_pure_ascii() -> None:
 
 def test_a_status_in_text_says_what_is_open_and_what_to_do() -> None:
     assert standing.text(STATUSES) == (
-        "main: nobody holds the lock\n"
+        "main: the lock is free\n"
         "  ? BTCUSDT.long +300 USDT unknown since 2026-01-01T00:00:00.000Z; may be resolved from "
         "2026-01-01T00:00:08.000Z; two ledger rows fit\n"
         "  ? BTCUSDT.long add_margin has no outcome yet since 2026-01-01T00:00:00.000Z; may be resolved from "

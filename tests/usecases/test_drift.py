@@ -14,7 +14,7 @@ from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.model.account import DesiredAccount
 from reconcile.model.drift import AccountDrift, Share
 from reconcile.render import drift as render
-from reconcile.render.markdown import LIMIT
+from reconcile.render.page import LIMIT
 from reconcile.sandbox.faults import Fault, FaultPlan, FaultRule
 from reconcile.sandbox.http import Lag
 from reconcile.sandbox.registry import SIMULATED
