@@ -5,7 +5,6 @@ with its share of the room that is left. Each table says how many of its rows ar
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
@@ -18,29 +17,38 @@ _NOTE = 60  # for the line of one table that says how many of its rows are
 _SAMPLE = 20  # rows that tell how long those of a table are
 
 
-@dataclass(slots=True, kw_only=True)
 class _Lines:
     """Lines that stand together or not at all."""
 
-    text: tuple[str, ...]
-    is_kept: bool = False
+    def __init__(self, text: tuple[str, ...]) -> None:
+        self.text = text
+        self.is_kept = False
 
     @property
     def size(self) -> int:
         return sum(map(len, self.text)) + len(self.text)
 
 
-@dataclass(slots=True, kw_only=True)
 class _Table:
     """A table: its head with what opens it, what closes it, and which of its rows are kept, by their number."""
 
-    opening: tuple[str, ...]
-    closing: tuple[str, ...]
-    rows: Sequence[Any]
-    shown: Callable[[Any], str]
-    urgent: list[int]
-    other: list[int]
-    kept: dict[int, str] = field(default_factory=dict)
+    def __init__(
+        self,
+        *,
+        opening: tuple[str, ...],
+        closing: tuple[str, ...],
+        rows: Sequence[Any],
+        shown: Callable[[Any], str],
+        urgent: list[int],
+        other: list[int],
+    ) -> None:
+        self.opening = opening
+        self.closing = closing
+        self.rows = rows
+        self.shown = shown
+        self.urgent = urgent
+        self.other = other
+        self.kept: dict[int, str] = {}
 
     @property
     def overhead(self) -> int:
@@ -81,7 +89,7 @@ class Page:
 
     def add(self, *lines: str) -> None:
         """Lines that stand together; they have their room before every table."""
-        self._items.append(_Lines(text=lines))
+        self._items.append(_Lines(lines))
 
     def table(self, head: str, rows: Iterable[str]) -> None:
         """A table of rows that are text already; nothing when there are no rows."""
