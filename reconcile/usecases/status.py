@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reconcile.concurrency import gather_all
 from reconcile.errors import Containment, Declined, InputError, JournalError, ReconcileError, UsageError
-from reconcile.exchanges.base import Writer
+from reconcile.exchanges.base import Reader
 from reconcile.exchanges.catalogue import TRAITS
 from reconcile.exchanges.http.exchange_time import LONGEST_WAIT_MS
 from reconcile.journal.base import Journal
@@ -62,7 +62,7 @@ async def _status_one(world: World, desired: DesiredAccount) -> AccountStatus:
                 account=desired.name,
                 lock=world.store.holder(identity),
                 unsettled=tuple(_open_step(item, grace) for item in state.unsettled.values()),
-                held=_held(state, desired, connection.writer),
+                held=_held(state, desired, connection.adapter),
                 journal_head=state.head,
                 frozen=frozen,
             )
@@ -71,9 +71,9 @@ async def _status_one(world: World, desired: DesiredAccount) -> AccountStatus:
         return AccountStatus(account=desired.name, frozen=frozen, errors=(found,), exit_code=code)
 
 
-def _held(state: JournalState, desired: DesiredAccount, writer: Writer) -> tuple[Address, ...]:
+def _held(state: JournalState, desired: DesiredAccount, reader: Reader) -> tuple[Address, ...]:
     own = (item.intent.address for item in state.unsettled.values())
-    return tuple(dict.fromkeys([*own, *held_addresses(state, desired, writer)]))
+    return tuple(dict.fromkeys([*own, *held_addresses(state, desired, reader)]))
 
 
 def _open_step(item: Unsettled, grace: int) -> OpenStep:
