@@ -125,6 +125,7 @@ def asked(requirements: list[str]) -> list[Requirement]:
         ("run", [*PROJECT["dependencies"], "setuptools>=77"]),
         ("postgres", PROJECT["optional-dependencies"]["postgres"]),
         ("fast", PROJECT["optional-dependencies"]["fast"]),
+        ("socks", PROJECT["optional-dependencies"]["socks"]),
     ],
 )
 def test_constraints_pin_what_the_project_asks_for(name: str, requirements: list[str]) -> None:

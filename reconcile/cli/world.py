@@ -1,8 +1,7 @@
 """The real world for one invocation: clock, journal store, HTTP with its threads, credentials, sandbox servers.
 
 Everything a use case may touch is made here and closed here. HTTP honours what people expect of ``requests``
-(``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE``, the proxy variables) and nothing else: no netrc, no cookies. Loopback never
-goes through a proxy.
+(``connect/network.py``) and nothing else: no netrc, no cookies. Loopback never goes through a proxy.
 """
 
 import getpass
@@ -29,7 +28,7 @@ from reconcile.cli.machine import machine_of
 from reconcile.cli.session import Invocation
 from reconcile.clock import Clock
 from reconcile.concurrency import Stop
-from reconcile.connect import endpoints, secrets
+from reconcile.connect import endpoints, network, secrets
 from reconcile.connect.secrets import Credentials
 from reconcile.errors import InputError
 from reconcile.exchanges import registry
@@ -183,11 +182,12 @@ class WorldContext:
             writers = ThreadPoolExecutor(self._parallelism, thread_name_prefix="http-write")
             for pool in (threads, writers):
                 self._opened.callback(pool.shutdown, wait=False, cancel_futures=True)
-            bundle = self._env.get("REQUESTS_CA_BUNDLE") or self._env.get("CURL_CA_BUNDLE") or True
-            if isinstance(bundle, str) and not Path(bundle).exists():
-                raise InputError(f"preparing HTTPS: the CA bundle {bundle} does not exist; mend REQUESTS_CA_BUNDLE")
             self._wire = RequestsWire(
-                _ProxyAdapter(http_adapter(count + self._parallelism)), threads=threads, writers=writers, verify=bundle
+                _ProxyAdapter(http_adapter(count + self._parallelism)),
+                threads=threads,
+                writers=writers,
+                verify=network.certificates(self._env),
+                explain=partial(network.explain, self._env),
             )
         return self._wire
 

@@ -6,7 +6,7 @@ to a ``requests`` transport adapter with all of its retries off. Errors say what
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -89,16 +89,19 @@ class RequestsWire:
         verify: bool | str = True,
         longest_s: float = REQUEST_TIMEOUT_S,
         bounds: Bounds = BOUNDS,
+        explain: Callable[[Exception, str], str | None] = lambda _error, _url: None,
     ) -> None:
         """``threads`` None sends in the calling thread, for an in-process adapter. ``writers`` are threads for writes
         alone, so that none grows old behind reads (None: they share). ``longest_s`` bounds the wait for an answer,
-        ``bounds`` what it may take once it comes."""
+        ``bounds`` what it may take once it comes. ``explain`` says of a failure and its URL what was wrong on the way
+        (certificates, a proxy) and what to do, None where it cannot."""
         self._adapter = adapter
         self._threads = threads
         self._writers = writers or threads
         self._verify = verify
         self._longest_s = longest_s
         self._bounds = bounds
+        self._explain = explain
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         """See ``Wire.send``."""
@@ -125,14 +128,16 @@ class RequestsWire:
             problem = f"{request.method}: the connection timed out before anything was sent"
             raise NotSent(problem) from _bare(error)
         except requests.exceptions.ConnectionError as error:
-            reason = _never_connected(error)
+            reason, told = _never_connected(error), self._explain(error, request.url)
             if reason is not None:
-                raise NotSent(f"{request.method}: no connection could be made: {reason}") from _bare(error)
-            raise InDoubt(f"{request.method}: the connection broke ({type(error).__name__})") from _bare(error)
+                raise NotSent(f"{request.method}: {told or f'no connection could be made: {reason}'}") from _bare(error)
+            broke = told or f"the connection broke ({type(error).__name__})"
+            raise InDoubt(f"{request.method}: {broke}") from _bare(error)
         except OutOfBounds as error:
             raise InDoubt(f"{request.method}: {error}; nothing more of it was read") from error
         except Exception as error:  # noqa: BLE001 - libraries that read hostile bytes raise more than they document
-            raise InDoubt(f"{request.method}: no complete answer ({type(error).__name__})") from _bare(error)
+            told = self._explain(error, request.url) or f"no complete answer ({type(error).__name__})"
+            raise InDoubt(f"{request.method}: {told}") from _bare(error)
 
 
 def _prepared(request: HttpRequest) -> requests.PreparedRequest:
