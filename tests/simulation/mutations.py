@@ -83,7 +83,7 @@ def _modules() -> Any:
     from reconcile.evidence import verdict as witness
     from reconcile.protocol import decision, executor, rules, searching, sending, step
     from reconcile.protocol import freshness as basis
-    from reconcile.usecases import account
+    from reconcile.usecases import account, preparing
     from reconcile.usecases import account_run as run
 
     @dataclass
@@ -98,8 +98,9 @@ def _modules() -> Any:
         witness: Any
         account: Any
         run: Any
+        preparing: Any
 
-    return Modules(basis, decision, executor, searching, rules, sending, step, witness, account, run)
+    return Modules(basis, decision, executor, searching, rules, sending, step, witness, account, run, preparing)
 
 
 # ---- sending ---------------------------------------------------------------------------------------------------------
@@ -350,7 +351,7 @@ def planned_amount() -> AbstractContextManager[None]:
     def as_planned(target: Any, step: Any, position: Any, step_size: Any, **_: Any) -> Any:
         return InSync() if position is None or not position.is_open else Send(amount=step.amount)
 
-    return _patched((_modules().decision, "fresh_move", as_planned), (_modules().run, "fresh_move", as_planned))
+    return _patched((_modules().decision, "fresh_move", as_planned), (_modules().preparing, "fresh_move", as_planned))
 
 
 def other_direction() -> AbstractContextManager[None]:
@@ -362,7 +363,7 @@ def other_direction() -> AbstractContextManager[None]:
         gap: Decimal = abs(target.isolated_margin - position.isolated_margin)
         return Send(amount=min(gap, step.amount)) if gap > step.tolerance else InSync()
 
-    return _patched((_modules().decision, "fresh_move", unsigned), (_modules().run, "fresh_move", unsigned))
+    return _patched((_modules().decision, "fresh_move", unsigned), (_modules().preparing, "fresh_move", unsigned))
 
 
 # ---- judging ---------------------------------------------------------------------------------------------------------
@@ -563,7 +564,7 @@ def drift_from_any_look() -> AbstractContextManager[None]:
     from reconcile.usecases import drift
 
     async def looked(_: Any, desired: DesiredAccount, reader: Any, *__: Any) -> Any:
-        return await reader.observe(_modules().basis.declared_types(desired)), {}
+        return await reader.observe(desired.types), {}
 
     return _patched((drift, "guarded_look", looked))
 

@@ -141,12 +141,13 @@ def traps(exchange: str, validity_ms: int) -> Mapping[str, Schedule]:
             happenings=(_hit("journal", 2, "rolled_back"), _hit("write", 2, "kill_sent", late)),
         ),
         **{
-            f"reverted, and {command} reads from before our step": Schedule(
+            f"reverted, and {command} reads from before our step, phase {phase}": Schedule(
                 aims=(Aim(revised=1000),),
                 runs=(Go(), Go(wait=0, revised=True, command=command)),
-                replicas=((4_000, 0), (0, 0), (4_000, 0)),
+                replicas=tuple((0 if turn == phase else 4_000, 0) for turn in range(3)),
             )
-            for command in ("apply", "plan", "drift")
+            for command in ("plan", "drift")
+            for phase in range(3)
         },
         **{
             f"power lost while the request is under way, {seed}": Schedule(
