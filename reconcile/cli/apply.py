@@ -175,7 +175,9 @@ def _drop_typed_ahead() -> None:
 
 def _show_ahead(session: Invocation, account: AccountPlan) -> None:
     """What is about to be sent, where nobody was asked: on stdout before the result, or beside a document on stderr."""
-    if session.stdout_format == "text":
+    if session.log_json and session.stdout_format != "text":
+        session.log("info", text.ahead(account, titles=state_files.TITLES, color=False).partition("\n")[0])
+    elif session.stdout_format == "text":
         session.say(text.ahead(account, titles=state_files.TITLES, **session.look_of(sys.stdout)))
     else:
         session.ask(text.ahead(account, titles=state_files.TITLES, **session.look_of(sys.stderr)))

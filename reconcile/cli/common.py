@@ -20,6 +20,8 @@ CONTEXT: dict[str, Any] = {
     "max_content_width": 100,
 }
 _F = TypeVar("_F", bound=Callable[..., Any])
+_LONG_CHOICE = re.compile(r"\[[^\s\]]{50,}\]")
+"""What an option may be, too long for one line."""
 _UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -124,8 +126,14 @@ def common_options(*, root: bool) -> list[click.Parameter]:
         _CommonOption(
             ["-v", "--verbose", "common_verbose"],
             is_flag=True,
-            help="Say more on stderr; tracebacks of unexpected errors.",
+            help="Say more on stderr: a line for each request, tracebacks of unexpected errors.",
             **env("RECONCILE_VERBOSE"),
+        ),
+        _CommonOption(
+            ["--log-format", "common_log_format"],
+            type=click.Choice(["text", "json"]),
+            help="How the lines on stderr are written; text is for people.",
+            **env("RECONCILE_LOG_FORMAT"),
         ),
         _CommonOption(
             ["--no-color", "common_no_color"],
@@ -183,6 +191,7 @@ class Common:
         from reconcile.render.columns import fit  # noqa: PLC0415 - only help pays for it
 
         shown: str = super().get_help(ctx)  # type: ignore[misc]
+        shown = _LONG_CHOICE.sub(lambda found: found[0].replace("|", " | "), shown)
         return fit(shown, ctx.make_formatter().width)
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:

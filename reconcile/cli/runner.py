@@ -12,21 +12,19 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from reconcile.cli.files import private
+from reconcile.cli.progress import CountingClock, Progress
 from reconcile.cli.session import Invocation
 from reconcile.cli.world import WorldContext
-from reconcile.clock import Clock, SystemClock
+from reconcile.clock import SystemClock
 from reconcile.concurrency import Stop
 from reconcile.errors import Interrupted
 from reconcile.usecases.world import World
 
 T = TypeVar("T")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_QUIET_MS = 1_000
-_STOPPING = (
-    b"\nreconcile: stopping: nothing new is started; what is in flight is settled first (again to stop at once)\n"
-)
-_STOPPED = b"\nreconcile: stopped at once; whatever was sent is in the journal, and the next run settles it\n"
-_STOPPING_READ = b"\nreconcile: stopping\n"
+_STOPPING = "stopping: nothing new is started; what is in flight is settled first (again to stop at once)"
+_STOPPED = "stopped at once; whatever was sent is in the journal, and the next run settles it"
+_STOPPING_READ = "stopping"
 
 
 def conduct(
@@ -64,9 +62,9 @@ async def _conduct(
     parallelism: int,
     lock_timeout_ms: int,
 ) -> T:
-    clock = SystemClock()
+    clock = CountingClock(session.status) if session.is_watched else SystemClock()
     progress = Progress(session, clock)
-    stopper = Stopper(sends=sends)
+    stopper = Stopper(sends=sends, line=session.line)
     with WorldContext(session, clock, parallelism=parallelism) as outside, stopper, progress:
         world = outside.world(progress=progress, stop=stopper.stop, lock_timeout_ms=lock_timeout_ms)
         if sends:
@@ -85,7 +83,9 @@ async def _conduct(
 class Stopper:
     """What signals do while it is entered; the handlers from before come back after it."""
 
-    def __init__(self, *, sends: bool) -> None:
+    def __init__(self, *, sends: bool, line: Callable[[str, str], str]) -> None:
+        """``line`` makes a line of the log of a level and a message."""
+        self._line = line
         self.stop = Stop()
         self.asked = False
         self._sends = sends
@@ -109,10 +109,10 @@ class Stopper:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signal module's signature
         if self.asked:
-            _tell(_STOPPED)
+            _tell(self._line("warning", _STOPPED))
             os._exit(130)
         self.asked = True
-        _tell(_STOPPING if self._sends else _STOPPING_READ)
+        _tell(self._line("warning", _STOPPING if self._sends else _STOPPING_READ))
         self.stop.set()  # here and now: the loop stands still while a person is asked
         self._loop.call_soon_threadsafe(self._ask)
 
@@ -121,41 +121,9 @@ class Stopper:
             self._task.cancel()
 
 
-def _tell(text: bytes) -> None:
+def _tell(text: str) -> None:
     """Straight to the descriptor: a signal may interrupt a write to stderr."""
     try:
-        os.write(2, text)
+        os.write(2, f"\n{text}\n".encode())
     except OSError:
         return
-
-
-class Progress:
-    """Lines for a person on stderr, none of them in a run that is over within a second (all of them with ``-v``)."""
-
-    def __init__(self, session: Invocation, clock: Clock) -> None:
-        self._session = session
-        self._clock = clock
-        self._begun_ms = clock.monotonic_ms()
-        self._waiting: str | None = None
-        self._timer: asyncio.TimerHandle | None = None
-
-    def __call__(self, line: str) -> None:
-        """Show the line, or keep it until the first second is over; the last one kept is the one shown."""
-        left_ms = self._begun_ms + _QUIET_MS - self._clock.monotonic_ms()
-        if left_ms <= 0 or self._session.verbose:
-            self._session.warn(line)
-            return
-        self._waiting = line
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(left_ms / 1000, self._late)
-
-    def _late(self) -> None:
-        if self._waiting is not None:
-            self._session.warn(self._waiting)
-
-    def __enter__(self) -> None:
-        """Nothing to do before the first line."""
-
-    def __exit__(self, *_: object) -> None:
-        if self._timer is not None:
-            self._timer.cancel()

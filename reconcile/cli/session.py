@@ -46,6 +46,9 @@ class Invocation:
         self.journal: str | None = None
         self.verbose = False
         self.no_color = False
+        self.log_json = False
+        """Whether the lines on stderr are JSON."""
+        self._status = ""
         self.secrets: set[str] = set()
         """Every secret this invocation has read; ``fail`` takes them out of what it prints."""
         self.shown = False
@@ -66,6 +69,7 @@ class Invocation:
         self.home = values["common_home"] or self.home
         self.journal = values["common_journal"] or self.journal
         self.verbose = self.verbose or bool(values["common_verbose"])
+        self.log_json = values["common_log_format"] == "json" if values["common_log_format"] else self.log_json
         self.no_color = self.no_color or bool(values["common_no_color"])
 
     def check_sinks(self, formats: Sequence[str]) -> None:
@@ -189,13 +193,49 @@ class Invocation:
 
     def warn(self, text: str) -> None:
         """Lines for a person on stderr, led by the program's name, without control characters."""
-        from reconcile.render.columns import fit  # noqa: PLC0415 - help and version never get here
-        from reconcile.render.values import clean  # noqa: PLC0415 - as above
+        self.log("warning", text)
 
-        columns = self.columns_of(sys.stderr)
-        for line in text.splitlines():
+    def log(self, level: str, message: str, **fields: object) -> None:
+        """The same at a level; ``--log-format json`` makes one line of JSON of it, with these fields."""
+        if self.log_json:
+            lines = [self.line(level, message, **fields)]
+        else:
+            from reconcile.render.columns import fit  # noqa: PLC0415 - help and version never get here
+
+            columns = self.columns_of(sys.stderr)
+            lines = [fit(self.line(level, each), columns) for each in message.splitlines()]
+        for each in lines:
             if self._is_heard():
-                _write(sys.stderr, fit(f"reconcile: {clean(line)}", columns) + "\n")
+                self._write_line(each)
+
+    def line(self, level: str, message: str, **fields: object) -> str:
+        """One line of the log."""
+        from reconcile.render.values import clean  # noqa: PLC0415 - help and version never get here
+
+        if not self.log_json:
+            return f"reconcile: {clean(message)}"
+        import json  # noqa: PLC0415 - only where it is asked for
+
+        from reconcile.clock import SystemClock  # noqa: PLC0415 - as above
+        from reconcile.render.values import rfc3339  # noqa: PLC0415 - as above
+
+        at = rfc3339(SystemClock().wall_ms())
+        return json.dumps({"at": at, "level": level, "message": message, **fields})
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether a person looks at stderr: a countdown is for a terminal."""
+        return not self.log_json and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+    def status(self, text: str) -> None:
+        """A line at the bottom of the terminal that the next one replaces; empty takes it away."""
+        if text or self._status:
+            self._status = text
+            _write(sys.stderr, f"\r\x1b[K{f'reconcile: {text}' if text else ''}")
+
+    def _write_line(self, line: str) -> None:
+        """Above the line at the bottom, where there is one; the next second shows that again."""
+        _write(sys.stderr, f"\r\x1b[K{line}\n" if self._status else f"{line}\n")
 
     def ask(self, text: str) -> None:
         """Text on stderr as it is."""

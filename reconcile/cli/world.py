@@ -25,6 +25,7 @@ from reconcile import __version__
 from reconcile.cli.errors import redacted, trace
 from reconcile.cli.files import private
 from reconcile.cli.machine import machine_of
+from reconcile.cli.request_log import LoggedWire
 from reconcile.cli.session import Invocation
 from reconcile.clock import Clock
 from reconcile.concurrency import Stop
@@ -35,7 +36,7 @@ from reconcile.exchanges import registry
 from reconcile.exchanges.base import Writer
 from reconcile.exchanges.catalogue import TRAITS
 from reconcile.exchanges.http.limits import Limits
-from reconcile.exchanges.http.wire import RequestsWire, http_adapter
+from reconcile.exchanges.http.wire import RequestsWire, Wire, http_adapter
 from reconcile.journal.base import Store
 from reconcile.journal.file.disk import SystemDisk
 from reconcile.journal.file.store import FileStore
@@ -145,7 +146,7 @@ class WorldContext:
         self._session.secrets.update(filter(None, (credentials.key, credentials.secret, credentials.passphrase)))
         writer = registry.connect(
             account.exchange,
-            wire=self._http(),
+            wire=self._logged(self._http()),
             credentials=credentials,
             clock=self._clock,
             url=url,
@@ -190,6 +191,10 @@ class WorldContext:
                 explain=partial(network.explain, self._env),
             )
         return self._wire
+
+    def _logged(self, wire: Wire) -> Wire:
+        """The wire, telling each request where ``-v`` asks for that."""
+        return LoggedWire(wire, self._session.log, self._clock) if self._session.verbose else wire
 
     def _sandbox(self, account: DesiredAccount) -> tuple[str, Credentials]:
         """The account's own server inside this process, begun when first asked for."""

@@ -14,6 +14,7 @@ from reconcile.protocol.context import Context
 from reconcile.protocol.life import Life
 from reconcile.protocol.slots import SharedSlots, Slots
 from reconcile.protocol.step import StepRun
+from reconcile.render.values import signed_text
 
 
 class Executor:
@@ -24,6 +25,7 @@ class Executor:
         self._context = context
         self._slots = Slots(parallelism, places)
         self._results: dict[str, StepResult] = {}
+        self._planned = 0
 
     async def settle_earlier(self) -> tuple[SettledStep, ...]:
         """Lead every intent that earlier runs left open out of doubt, all lanes at once, and journal what is known.
@@ -41,6 +43,7 @@ class Executor:
 
     async def run(self, steps: Sequence[Step]) -> tuple[StepResult, ...]:
         """Run the steps; results come in the order of the steps. Raises ReadFailed before the first one."""
+        self._planned = len(steps)
         lanes: dict[str, list[Step]] = {}
         for step in steps:
             before = lanes.setdefault(self._context.lane(step.address), [])
@@ -74,8 +77,16 @@ class Executor:
                 self._context.reservation.expect(step.step_id)
             life = Life(task=self._context.task(step, cursor=cursor))
             run = StepRun(self._context, life, slots=self._slots)
-            self._results[step.step_id] = await run.run(sending.once())
+            self._results[step.step_id] = ended = await run.run(sending.once())
+            self._context.progress(self._told(step, ended))
             self._context.reservation.over(step.step_id)
+
+    def _told(self, step: Step, ended: StepResult) -> str:
+        """``main: BTCUSDT.long +1500 USDT: applied (1 of 3)``."""
+        what = f"{signed_text(step.signed)} {step.asset}" if isinstance(step, MoveMargin) else f"to {step.after}"
+        why = f": {ended.detail}" if ended.detail and ended.outcome is not OutcomeKind.APPLIED else ""
+        done = f"{len(self._results)} of {self._planned}"
+        return f"{self._context.desired.name}: {step.address} {what}: {ended.outcome}{why} ({done})"
 
     async def _settle_one(self, item: Unsettled) -> SettledStep | None:
         """Settle one intent; a bug leaves it open, which holds its lane, and the other lanes go on."""
