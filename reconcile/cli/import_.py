@@ -17,6 +17,7 @@ from reconcile.errors import InputError, UsageError
 from reconcile.exchanges.catalogue import TRAITS
 from reconcile.files.documents import create
 from reconcile.model.account import DesiredAccount, Policy, PositionMode
+from reconcile.model.measures import Measure
 from reconcile.statefile import writing
 from reconcile.statefile.fields import NAME_PATTERN, PREFIX_PATTERN, REGIONS
 from reconcile.usecases import import_ as usecase
@@ -33,6 +34,12 @@ from reconcile.usecases import import_ as usecase
 @click.option("--name", default="main", show_default=True, help="What the account is called from now on.")
 @click.option("--out", metavar="FILE", help="Where to write; never over a file that is there. Default: stdout.")
 @click.option("--crossed", is_flag=True, help="Declare crossed positions as well.")
+@click.option(
+    "--as",
+    "measure",
+    type=click.Choice([each.value for each in Measure]),
+    help="Declare bands of a risk measure around what is there, instead of amounts.",
+)
 @pass_session
 def import_(
     session: Invocation,
@@ -45,11 +52,14 @@ def import_(
     name: str,
     out: str | None,
     crossed: bool,
+    measure: str | None,
 ) -> int:
     """Write a state file from the live account; planning it shows no changes.
 
     Declares every open isolated position with the margin it has, ordered by symbol, and pins the account (uid) where
-    the exchange tells it. Sends nothing.
+    the exchange tells it. With --as, each gets a band instead: floor at 2/3,
+    target at, ceiling at 4/3 of its present value, at_most twice its margin.
+    Sends nothing.
 
     \b
     Exit codes: 0 written, 1 error (the account could not be read, or FILE is
@@ -64,10 +74,11 @@ def import_(
     session.check_files(out)
     if out is not None and os.path.lexists(out):
         raise InputError(f"writing {out}: it is there already; name another file, or move it away first")
+    kind = None if measure is None else Measure(measure)
     others = () if out is None else statefile.beside(Path(out))
     found = conduct(
         session,
-        lambda world: usecase.import_account(world, account, crossed=crossed, beside=others),
+        lambda world: usecase.import_account(world, account, crossed=crossed, measure=kind, beside=others),
         sends=False,
         doing=f"reading account {name}",
     )

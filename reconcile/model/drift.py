@@ -21,7 +21,8 @@ class Drift:
     """One address. ``baseline`` is ``applied`` or, where nothing was ever applied, ``declared``.
 
     ``is_beyond`` says that the drift is known to be outside ``tolerance``, the target's as an amount; ``causes`` add up
-    to ``drift``. ``line`` is the target's in the state file. ``held`` is the reason why nothing can be concluded from
+    to ``drift``. ``line`` is the target's in the state file. ``left_band`` says how a declared measure
+    is out of its bounds, which is beyond too. ``held`` is the reason why nothing can be concluded from
     what was read, None where it can: then ``observed`` and ``drift`` may predate our own last step.
     """
 
@@ -36,6 +37,7 @@ class Drift:
     causes: tuple[Share, ...]
     line: int | None = None
     held: str | None = None
+    left_band: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from reconcile.model.account import Position, Side, Target
-from reconcile.model.measures import Band, Measure
+from reconcile.model.measures import Band, Measure, Thresholds
 from reconcile.model.risk import Exposure, Risk
 from reconcile.money import ZERO, cut, minus, plain, plus, raised, rounded
 
@@ -230,3 +230,24 @@ def _is_long(position: Position) -> bool:
 
 def _shown(band: Band, value: Decimal | None) -> str:
     return "no liquidation" if value is None else band.measure.shown(value)
+
+
+def outside(target: Target, position: Position) -> str:
+    """How a position has left its band, for a person; empty inside, and where it cannot be measured."""
+    found = None if target.band is None else _measured(target.band, position)
+    if found is None or isinstance(found, str) or is_inside(target, position):
+        return ""
+    band, value = found.band, found.observed()
+    is_below = value is not None and value < band.bounds.floor
+    side, bound = ("below floor", band.bounds.floor) if is_below else ("above ceiling", band.bounds.ceiling)
+    return f"{band.measure.value} {_shown(band, value)} is {side} {_shown(band, bound)}"
+
+
+def value_of(measure: Measure, position: Position) -> Decimal | str:
+    """A measure of an open isolated position as it is; why there is none where it has no bound or cannot be known."""
+    widest = Thresholds(floor=ZERO, target=ZERO)
+    found = _measured(Band(measure=measure, bounds=widest, at_most=position.isolated_margin), position)
+    if isinstance(found, str):
+        return found
+    value = found.observed()
+    return "no mark price liquidates it" if value is None else value

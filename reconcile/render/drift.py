@@ -68,6 +68,7 @@ def _document(entry: Drift) -> json.Document:
         "tolerance": plain(entry.tolerance),
         "beyond_tolerance": entry.is_beyond,
         "held": entry.held,
+        "left_band": entry.left_band or None,
         "causes": [_cause(share) for share in entry.causes],
     }
 
@@ -91,9 +92,12 @@ def _account(account: AccountDrift) -> list[str]:
     for entry in _held(account.entries):
         lines.append(clean(f"  {entry.address} unknown: {entry.held} ({_as_read(entry, account.observed_wall_ms)})"))
     for entry in _by_attention(account.entries):
-        inside = "" if entry.is_beyond else f"  (within the tolerance of {plain(entry.tolerance)})"
-        never = "" if entry.baseline == "applied" else "  (never applied: compared with what is declared)"
-        lines.append(f"  {_line(entry, account.observed_wall_ms)}{inside}{never}")
+        inside = (
+            ""
+            if abs(entry.drift) > entry.tolerance or not entry.drift
+            else f"  (within the tolerance of {plain(entry.tolerance)})"
+        )
+        lines.append(f"  {_line(entry, account.observed_wall_ms)}{inside}{_remarks(entry, '  ')}")
     quiet = _quiet(account.entries)
     if quiet:
         lines.append(f"  {quiet} not moved")
@@ -104,6 +108,13 @@ def _line(entry: Drift, now_ms: int | None) -> str:
     """``BTCUSDT.long −14.2 USDT: funding −4.2, manual −10 at 09:14``."""
     amount, colon, causes = moved(entry.drift, entry.causes, now_ms=now_ms).partition(":")
     return clean(f"{entry.address} {amount} {entry.asset}{colon}{causes}")
+
+
+def _remarks(entry: Drift, space: str) -> str:
+    """What else there is to say: how the band was left, and that there is nothing of ours to compare with."""
+    left = f"{space}({entry.left_band})" if entry.left_band else ""
+    never = f"{space}(never applied: compared with what is declared)" if entry.baseline != "applied" else ""
+    return left + never
 
 
 def _as_read(entry: Drift, now_ms: int | None) -> str:
@@ -117,18 +128,19 @@ def _held(entries: Sequence[Drift]) -> list[Drift]:
 
 
 def _quiet(entries: Sequence[Drift]) -> int:
-    return sum(1 for entry in entries if entry.drift == 0 and entry.held is None)
+    return sum(1 for entry in entries if entry.drift == 0 and not entry.left_band and entry.held is None)
 
 
 def _by_attention(entries: Sequence[Drift]) -> list[Drift]:
-    known = (entry for entry in entries if entry.drift != 0 and entry.held is None)
+    known = (entry for entry in entries if (entry.drift != 0 or entry.left_band) and entry.held is None)
     return sorted(known, key=lambda entry: not entry.is_beyond)
 
 
 def summary(accounts: Sequence[AccountDrift]) -> str:
     """One line: how many drifted, how many did not, and of how many that is not known."""
     entries = [entry for account in accounts for entry in account.entries]
-    beyond = sum(1 for entry in entries if entry.is_beyond)
+    beyond = sum(1 for entry in entries if entry.is_beyond and abs(entry.drift) > entry.tolerance)
+    left = sum(1 for entry in entries if entry.is_beyond and entry.left_band)
     held = len(_held(entries))
     failed = sum(1 for account in accounts if account.errors)
     parts = [f"{failed} account{'s' if failed > 1 else ''} could not be read"] if failed else []
@@ -136,6 +148,7 @@ def summary(accounts: Sequence[AccountDrift]) -> str:
         parts += [f"{held} unknown"] if held else []
         if beyond or len(entries) > held or not entries:
             parts.append(f"{beyond} drifted beyond tolerance" if beyond else "no drift beyond tolerance")
+        parts += [f"{left} outside {'their bands' if left > 1 else 'its band'}"] if left else []
         parts.append(f"{len(entries) - held} compared")
     return f"Drift: {', '.join(parts)} (times are UTC)."
 
@@ -165,7 +178,7 @@ def _row(entry: Drift, now_ms: int | None) -> str:
         return f"| {' | '.join(cells)} | {quote(f'{entry.held} ({_as_read(entry, now_ms)})')} |"
     amount, _, causes = moved(entry.drift, entry.causes, now_ms=now_ms).partition(":")
     mark = "⚠️" if entry.is_beyond else ""
-    never = "" if entry.baseline == "applied" else " (never applied: compared with what is declared)"
+    never = _remarks(entry, " ")
     cells = [mark, code(str(entry.address)), plain(entry.expected), plain(entry.observed)]
     return f"| {' | '.join(cells)} | **{quote(amount)}** {quote(entry.asset)} | {quote(causes.strip() + never)} |"
 
@@ -196,4 +209,4 @@ def github(accounts: Sequence[AccountDrift], *, place: Place = str) -> str:
 def _annotated(entry: Drift, now_ms: int | None) -> str:
     if entry.held is not None:
         return f"unknown: {entry.held} ({_as_read(entry, now_ms)})"
-    return f"drifted {moved(entry.drift, entry.causes, now_ms=now_ms)}"
+    return f"drifted {moved(entry.drift, entry.causes, now_ms=now_ms)}{_remarks(entry, ' ')}"

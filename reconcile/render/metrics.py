@@ -190,6 +190,33 @@ def _margins(accounts: _Named) -> Iterable[_Family]:
             and (distance := entry.observed.distance_to(entry.observed.liquidation_price)) is not None
         ],
     )
+    yield from _measured(places)
+
+
+def _measured(places: Sequence[tuple[Labels, Entry]]) -> Iterable[_Family]:
+    banded = [
+        ({**place, "measure": entry.target.band.measure.value}, entry, entry.target.band.bounds)
+        for place, entry in places
+        if entry.target is not None and entry.target.band is not None
+    ]
+    yield (
+        "reconcile_measure",
+        "gauge",
+        "A declared risk measure as observed; none where no mark price liquidates the position.",
+        [(place, plain(round(entry.measure, 6))) for place, entry, _ in banded if entry.measure is not None],
+    )
+    yield (
+        "reconcile_measure_floor",
+        "gauge",
+        "The floor of a declared risk measure: below it, margin is added.",
+        [(place, plain(bounds.floor)) for place, _, bounds in banded],
+    )
+    yield (
+        "reconcile_missing_balance",
+        "gauge",
+        "What the free balance lacks for an addition.",
+        [(place, plain(entry.missing)) for place, entry in places if entry.missing is not None],
+    )
 
 
 def _pending(entry: Entry) -> Decimal:

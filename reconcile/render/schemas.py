@@ -325,6 +325,7 @@ class DriftEntryModel(Model):
     tolerance: Amount
     beyond_tolerance: bool
     held: str | None
+    left_band: str | None = None
     causes: tuple[CauseModel, ...]
 
 

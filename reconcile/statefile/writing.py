@@ -7,6 +7,7 @@ from typing import Any
 import tomli_w
 
 from reconcile.model.account import DesiredAccount, Percent, Target
+from reconcile.model.measures import Band
 from reconcile.money import plain, whole
 from reconcile.render.values import clean, rfc3339
 
@@ -56,9 +57,19 @@ def _document(desired: DesiredAccount, tolerance: Percent) -> dict[str, Any]:
 
 
 def _position(target: Target) -> Mapping[str, object]:
+    if target.band is not None:
+        measure = target.band.measure
+        return {measure.value: _thresholds(target.band), "at_most": _number(target.band.at_most)}
     if target.isolated_margin is None:
         return {"margin_type": target.margin_type.value}
     return {"isolated_margin": _number(target.isolated_margin)}
+
+
+def _thresholds(band: Band) -> Mapping[str, object]:
+    bounds = band.bounds
+    written = {"floor": bounds.floor, "target": bounds.target, "ceiling": bounds.ceiling}
+    write = band.measure.written if band.measure.is_share else _number
+    return {name: write(value) for name, value in written.items() if value is not None}
 
 
 def _number(amount: Decimal) -> int | Decimal:

@@ -12,6 +12,7 @@ from reconcile.model.account import Address, DesiredAccount, MarginType, Observe
 from reconcile.model.drift import Drift, Share
 from reconcile.model.plan import AccountPlan, Entry, MoveMargin, Status
 from reconcile.money import ZERO, minus
+from reconcile.planning.bands import outside
 from reconcile.planning.moves import amount_step
 from reconcile.protocol.freshness import shares_symbol
 from reconcile.render.drift import moved, redeclared
@@ -57,12 +58,14 @@ async def drift_of(reading: Reading, target: Target) -> Drift | None:
     position = reading.look.positions.get(address)
     isolated = position is not None and position.is_open and position.margin_type is MarginType.ISOLATED
     found = reading.baseline(address)
-    if target.isolated_margin is None or symbol is None or (found is None and not isolated):
+    if not target.declares_margin or symbol is None or (found is None and not isolated):
         return None
     observed = position.isolated_margin if position is not None and isolated else ZERO
-    expected = target.isolated_margin if found is None else found.expected
+    declared = observed if target.isolated_margin is None else target.isolated_margin
+    expected = declared if found is None else found.expected
     amount = minus(observed, expected)
-    tolerance = target.tolerance.amount(target.isolated_margin, symbol.asset)
+    tolerance = target.tolerance.amount(expected if target.isolated_margin is None else declared, symbol.asset)
+    left_band = outside(target, position) if position is not None and isolated else ""
     causes: tuple[Share, ...] = ()
     if amount != 0:
         causes = (Share(cause=UNEXPLAINED, amount=amount),)
@@ -76,7 +79,8 @@ async def drift_of(reading: Reading, target: Target) -> Drift | None:
         observed=observed,
         drift=amount,
         tolerance=tolerance,
-        is_beyond=address not in reading.held and abs(amount) > tolerance,
+        is_beyond=address not in reading.held and (abs(amount) > tolerance or bool(left_band)),
+        left_band=left_band,
         causes=causes,
         line=target.line,
         held=reading.held.get(address),
@@ -105,14 +109,15 @@ async def with_reasons(reader: Reader, state: JournalState, plan: AccountPlan) -
 async def _reason(reading: Reading, entry: Entry, now_ms: int | None, *, may_ask: bool) -> tuple[str, bool]:
     """The reason, and whether the ledger was asked for it."""
     found, position, target = reading.baseline(entry.address), entry.observed, entry.target
-    if found is None or position is None or target is None or target.isolated_margin is None:
+    if found is None or position is None or target is None or not target.declares_margin:
         return "", False
-    tolerance = target.tolerance.amount(target.isolated_margin, position.asset)
-    parts = []
-    if abs(minus(target.isolated_margin, found.expected)) > tolerance:
+    declared = found.expected if target.isolated_margin is None else target.isolated_margin
+    tolerance = target.tolerance.amount(declared, position.asset)
+    parts = [entry.reason] if target.band is not None and entry.reason else []
+    if target.isolated_margin is not None and abs(minus(target.isolated_margin, found.expected)) > tolerance:
         parts.append(redeclared(found.expected, target.isolated_margin))
     amount = minus(position.isolated_margin, found.expected)
-    if amount == 0 or (parts and abs(amount) <= tolerance):
+    if amount == 0 or ((parts or target.band is not None) and abs(amount) <= tolerance):
         return "; ".join(parts), False
     if not may_ask:
         return "; ".join([*parts, f"drifted {moved(amount, (), now_ms=None)}: see reconcile drift"]), False

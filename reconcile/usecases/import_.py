@@ -23,11 +23,13 @@ from reconcile.model.account import (
     Target,
     Tolerance,
 )
+from reconcile.model.measures import Measure
 from reconcile.model.plan import Status
 from reconcile.planning import order
 from reconcile.render.values import why
 from reconcile.usecases.account import guarded_look
 from reconcile.usecases.account_identity import Reached, Roster, may_be_same, reach, several_files
+from reconcile.usecases.import_bands import around, provisional
 from reconcile.usecases.world import Connection, World
 
 TOLERANCE = Percent(value=Decimal("0.5"))
@@ -49,9 +51,15 @@ class ImportResult:
 
 
 async def import_account(
-    world: World, account: DesiredAccount, *, crossed: bool, beside: Sequence[DesiredAccount] = ()
+    world: World,
+    account: DesiredAccount,
+    *,
+    crossed: bool,
+    measure: Measure | None = None,
+    beside: Sequence[DesiredAccount] = (),
 ) -> ImportResult:
     """Read the account that ``account`` names (its targets and mode are ignored); ``crossed`` declares crossed too.
+    With ``measure``, positions are declared by bands of it instead of amounts.
 
     ``beside`` are the state files that will stand beside the new one. Raises InputError, JournalError, ReadFailed (also
     where an amount may predate our own last step), and Declined (key ``account``) where one of the files is for the
@@ -61,8 +69,11 @@ async def import_account(
     reader = reached.connection.adapter
     account = replace(account, uid=reached.account.uid)
     state = world.store.read(reached.account.journal)
-    look, found = await _sound(world, account, reached.connection, state, crossed=crossed)
+    look, found = await _sound(world, account, reached.connection, state, crossed=crossed, measure=measure)
     listed = tuple(target for target in found.targets if target.address.symbol in look.symbols)
+    kept: tuple[str, ...] = ()
+    if measure is not None:
+        listed, kept = around(listed, look, measure)
     found = replace(found, targets=listed)
     planned = order.plan_account(
         found,
@@ -75,7 +86,7 @@ async def import_account(
     )
     if found.uid is None:
         unknown = ["the exchange does not tell this key which account it belongs to, so no uid is pinned", *unknown]
-    notes = [*unknown, *_left_out(look, crossed=crossed), *(error.message for error in planned.errors)]
+    notes = [*unknown, *_left_out(look, crossed=crossed), *kept, *(error.message for error in planned.errors)]
     notes += [
         f"{entry.address}: {why(entry)}"
         for entry in planned.entries
@@ -119,18 +130,24 @@ async def _alone(
 
 
 async def _sound(
-    world: World, account: DesiredAccount, connection: Connection[Reader], state: JournalState, *, crossed: bool
+    world: World,
+    account: DesiredAccount,
+    connection: Connection[Reader],
+    state: JournalState,
+    *,
+    crossed: bool,
+    measure: Measure | None,
 ) -> tuple[ObservedAccount, DesiredAccount]:
     """A look that has seen our own steps, and the account as it declares it. Raises ReadFailed."""
     look = await connection.adapter.observe({})
-    found = _declaring(account, look, crossed=crossed)
+    found = _declaring(account, look, crossed=crossed, measure=measure)
     for _ in range(LOOKS):
         asked = found
         look, held = await guarded_look(world, replace(asked, grace_ms=_grace_ms(state)), connection.adapter, state)
         if held:
             reasons = "; ".join(f"{address}: {reason}" for address, reason in sorted(held.items()))
             raise ReadFailed(f"importing {account.name}: {reasons}; nothing was written", again=True)
-        found = _declaring(account, look, crossed=crossed)
+        found = _declaring(account, look, crossed=crossed, measure=measure)
         if {target.address for target in found.targets} <= {target.address for target in asked.targets}:
             return look, found
     raise ReadFailed(
@@ -145,8 +162,13 @@ def _grace_ms(state: JournalState) -> int | None:
     return None if state.last_run is None else state.last_run.details.get("grace_ms")
 
 
-def _declaring(account: DesiredAccount, look: ObservedAccount, *, crossed: bool) -> DesiredAccount:
-    return replace(account, position_mode=look.position_mode, targets=_targets(look, crossed=crossed))
+def _declaring(
+    account: DesiredAccount, look: ObservedAccount, *, crossed: bool, measure: Measure | None
+) -> DesiredAccount:
+    targets = _targets(look, crossed=crossed)
+    if measure is not None:
+        targets = tuple(provisional(target, measure) for target in targets)
+    return replace(account, position_mode=look.position_mode, targets=targets)
 
 
 def _targets(look: ObservedAccount, *, crossed: bool) -> tuple[Target, ...]:

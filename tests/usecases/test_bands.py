@@ -2,13 +2,22 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
-from reconcile.model.account import DesiredAccount
+import pytest
+
+from reconcile import statefile
+from reconcile.model.account import DesiredAccount, WhenShort
+from reconcile.model.drift import Drift
 from reconcile.model.measures import Band, Measure, Thresholds
 from reconcile.model.plan import OutcomeKind, Plan, Result, Status
-from reconcile.render import json
+from reconcile.render import json, metrics
 from reconcile.render import saved as saved_plan
+from reconcile.render.metrics import AccountSnapshot, Snapshot
+from reconcile.statefile import writing
+from reconcile.usecases.drift import drift
+from reconcile.usecases.import_ import TOLERANCE, import_account
 from tests.kit.scene import Scene, desired, play
 
 D = Decimal
@@ -110,3 +119,56 @@ def test_at_most_blocks_with_what_would_be_needed() -> None:
     plan, _ = play(lambda scene: scene.plan(banded(at_most="3000")))
     (entry, *_) = plan.accounts[0].entries
     assert (entry.status, entry.blocked_by, entry.wanted_margin) == (Status.BLOCKED, "at_most", D(4395))
+
+
+# What moved, and where the band was left.
+
+
+def test_drift_is_about_the_amount_last_applied_and_says_when_the_band_is_left() -> None:
+    async def moved(scene: Scene) -> tuple[Drift, Drift]:
+        await scene.apply(banded())
+        scene.fund(LONG, "-10")
+        await scene.pass_time(60_000)
+        (before,) = (await drift(scene.world(), [banded()]))[0].entries
+        market = scene.place.books.markets["BTCUSDT"]
+        scene.place.books.set_mark("BTCUSDT", market.mark * D("0.95"), now_ms=scene.now_ms())
+        (after,) = (await drift(scene.world(), [banded()]))[0].entries
+        return before, after
+
+    (before, after), _ = play(moved)
+    assert (before.baseline, before.expected, before.drift, before.left_band) == ("applied", D(4395), D(-10), "")
+    assert [share.cause for share in before.causes] == ["funding"]
+    assert (after.drift, after.is_beyond) == (D(-10), True)
+    assert after.left_band == "liquidation_distance 10.51% is below floor 12%"
+
+
+def test_metrics_have_the_measure_its_floor_and_what_is_missing() -> None:
+    limited = banded(when_short=WhenShort.NEAREST_FIRST, min_available=D(4000))
+    plan, _ = play(lambda scene: scene.plan(limited))
+    (account,) = plan.accounts
+    snapshot = Snapshot(rounds=1, at_ms=0, accounts=(AccountSnapshot(plan=account, is_frozen=False),))
+    shown = metrics.exposition(snapshot)
+    labels = '{account="main",address="BTCUSDT.long",asset="USDT"'
+    assert f'reconcile_measure{labels},measure="liquidation_distance"}} 0.103853\n' in shown
+    assert f'reconcile_measure_floor{labels},measure="liquidation_distance"}} 0.12\n' in shown
+    assert f"reconcile_missing_balance{labels}}} 395\n" in shown
+
+
+# Written from what is there.
+
+
+@pytest.mark.parametrize("measure", list(Measure))
+def test_an_imported_band_plans_to_nothing(measure: Measure, tmp_path: Path) -> None:
+    path = tmp_path / "main.toml"
+
+    async def imported(scene: Scene) -> Plan:
+        account = replace(banded(), targets=())
+        found = await import_account(scene.world(), account, crossed=False, measure=measure)
+        text = writing.state_file(found.desired, tolerance=TOLERANCE, title="x", observed_wall_ms=0, notes=found.notes)
+        path.write_text(text)
+        (declared,) = statefile.load([path])
+        assert all(target.band is not None and target.band.measure is measure for target in declared.targets)
+        return await scene.plan(declared)
+
+    plan, _ = play(imported)
+    assert {entry.status for entry in plan.accounts[0].entries} == {Status.IN_SYNC}
