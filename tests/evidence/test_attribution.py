@@ -243,3 +243,32 @@ def test_a_run_that_did_not_find_it_in_place_makes_no_baseline(record: RunFinish
     state = JournalState()
     state.add(record, at="x")
     assert expected(state) is None
+
+
+OUR_STEP = Effect(
+    address=LONG,
+    effect_ms=SIGNED_MS + 200,
+    signed_ms=SIGNED_MS,
+    before=None,
+    after=None,
+    size=None,
+    identity=None,
+    claim=None,
+)
+
+
+@pytest.mark.parametrize(("effects", "since_ms"), [((), 0), ((OUR_STEP,), SIGNED_MS + 200)])
+def test_a_margin_whose_step_is_not_known_any_more_counts_from_the_last_effect(
+    effects: tuple[Effect, ...], since_ms: int
+) -> None:
+    state = JournalState()
+    state.margins.applied["BTCUSDT.long"] = ("1500", "2026-01-01T00:00:00Z")
+    state.effects.update((str(effect.address), effect) for effect in effects)
+    assert expected(state) == ("1500", since_ms)
+
+
+@pytest.mark.parametrize("place", ["BTCUSDT.short", "ETHUSDT.long"])
+def test_an_open_step_at_another_address_owns_no_row_here(place: str) -> None:
+    state = JournalState()
+    state.add(intent(), at="2026-01-01T00:00:00Z")
+    assert unsettled_rows(state, [OURS], at(place), "BTCUSDT.long", step_size=D("0.01")) == frozenset()

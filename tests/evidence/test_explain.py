@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from reconcile.audit.comparing import compare
 from reconcile.audit.reading import runs
 from reconcile.evidence.attribution import UNEXPLAINED
-from reconcile.evidence.explain import CLOSED, OPENED, RESIZED, Interval, account, accounts
+from reconcile.evidence.explain import CLOSED, MOST_UNSURE, OPENED, RESIZED, Interval, account, accounts
 from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.journal.identity import is_notes
 from reconcile.journal.records import Intent, IntentStatus, UnreportedStep
@@ -407,3 +407,18 @@ def test_any_number_of_symbols_costs_the_same_requests_where_bills_are_the_accou
     (one, three), _ = play(act, Scene(exchange=exchange))
 
     assert 0 < three == one
+
+
+def test_addresses_of_one_symbol_that_no_order_explains_keep_what_is_unexplained() -> None:
+    both = [interval(after="1810", sent=[added()]), interval(after="1520", place="BTCUSDT.short")]
+    found = accounts(both, ())
+    shown = {str(place): [(share.cause, share.amount) for share in told.shares] for place, told in found.items()}
+    assert shown == {"BTCUSDT.long": [(UNEXPLAINED, D("10"))], "BTCUSDT.short": [(UNEXPLAINED, D("20"))]}
+    assert accounts([], ()) == {}
+
+
+@pytest.mark.parametrize("count", [1, MOST_UNSURE + 1])
+def test_what_no_choice_of_unsure_steps_explains_stays_unexplained(count: int) -> None:
+    unsure = [added(None) for _ in range(count)]
+    found = account(interval(after="1510", sent=unsure), ())
+    assert [(share.cause, share.amount) for share in found.shares] == [(UNEXPLAINED, D("10"))]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reconcile.model.account import Position, Target
 from reconcile.model.measures import Band, Measure, Thresholds
 from reconcile.model.plan import MoveMargin
-from reconcile.planning.bands import Assessment, assess, measure_at
+from reconcile.planning.bands import Assessment, assess, floor_margin, is_inside, measure_at
 from reconcile.planning.diff import diff
 from reconcile.planning.fresh import InSync, Send, Stale, fresh_move
 from tests.kit.desk import BINANCE, D, desired, observed, position, target
@@ -198,3 +198,41 @@ def _step(declared: Target, held: Position) -> MoveMargin:
     (step,) = entry.steps
     assert isinstance(step, MoveMargin)
     return step
+
+
+# The other measures, and what keeps a margin from being computed.
+
+
+@pytest.mark.parametrize(
+    ("measure", "floor", "aim", "ceiling"),
+    [(Measure.EQUITY_SHARE, "0.08", "0.12", "0.25"), (Measure.MAINTENANCE_COVER, "2", "3", "1000")],
+)
+@pytest.mark.parametrize("margin", ["1000", "1200"])
+def test_is_inside_agrees_with_what_is_asked_for(
+    measure: Measure, floor: str, aim: str, ceiling: str, margin: str
+) -> None:
+    declared, held = banded(measure, floor=floor, aim=aim, ceiling=ceiling), held_with(margin)
+    assert is_inside(declared, held) == (found(declared, held).wanted is None)
+
+
+def test_a_measure_without_a_bound_is_inside_only_where_there_is_no_ceiling() -> None:
+    """A margin of more than the notional is never liquidated."""
+    held = held_with("10500", told=None)
+    assert held.liquidation_price is None or held.liquidation_price <= 0 or measure_at(banded(), held, D("10500"))
+    assert is_inside(banded(ceiling=None, at_most="20000"), held)
+
+
+def test_without_a_band_nothing_is_measured() -> None:
+    plain_target, held = target(LONG), held_with("1000")
+    assert is_inside(plain_target, held)
+    assert measure_at(plain_target, held, D("1000")) is None
+    assert floor_margin(plain_target, held, STEP) is None
+    with pytest.raises(ValueError, match=r"measuring BTCUSDT\.long: the state file declares no measure"):
+        assess(plain_target, held, STEP, allow_reduce=True)
+
+
+def test_a_position_without_its_mark_price_is_not_measured() -> None:
+    held = replace(held_with("1000"), mark_price=None)
+    assert found(banded(), held).blocked_by == "formula"
+    assert is_inside(banded(), held)
+    assert floor_margin(banded(), held, STEP) is None

@@ -11,6 +11,7 @@ from reconcile.model.account import Policy, Position, Target, WhenShort
 from reconcile.model.measures import Band, Measure, Thresholds
 from reconcile.model.plan import AccountPlan, Entry, MoveMargin, Status
 from reconcile.money import ZERO, total
+from reconcile.planning.moves import resized
 from reconcile.planning.order import plan_account
 from tests.kit.desk import BINANCE, D, desired, observed, position, target
 
@@ -116,3 +117,30 @@ def test_min_available_is_left_in_every_way(way: WhenShort, free: Decimal, least
     assert plan.exit_code == 0
     assert added <= max(ZERO, free - least)
     assert max(ZERO, min(free - least, D(2100))) - added < D("0.001")  # and nothing is left over but dust
+
+
+def test_a_plain_amount_is_its_own_floor_and_what_needs_no_addition_takes_nothing() -> None:
+    targets = [target(PLACES[0], "800"), banded(PLACES[1]), target(PLACES[2], "700")]
+    positions = [held(place, margin) for place, margin in zip(PLACES, MARGINS, strict=True)]
+    limits = Policy(
+        allow_reduce=True, min_liquidation_distance=None, max_margin=None, when_short=WhenShort.NEAREST_FIRST
+    )
+    plan = plan_account(
+        desired(*targets, policy=limits),
+        observed(positions, available={"USDT": D(600)}),
+        held={},
+        traits=BINANCE,
+        plan_id="p",
+        observed_wall_ms=0,
+        identity="i",
+    )
+    assert given_to(plan) == [D(500), D(100), D(0)]
+
+
+def test_a_step_without_a_position_is_resized_without_prices() -> None:
+    plan = planned(WhenShort.NEAREST_FIRST, "2100")
+    step = plan.entries[0].steps[0]
+    assert isinstance(step, MoveMargin)
+    smaller = resized(step, D(10), None, None)
+    assert (smaller.amount, smaller.after) == (D(10), D(310))
+    assert smaller.liquidation_price_after == step.liquidation_price_after
