@@ -15,12 +15,13 @@ from reconcile.journal.base import Store
 from reconcile.journal.identity import is_notes
 from reconcile.model.exports import AccountMovement, MovementExport, MovementTotal
 from reconcile.model.ledger import Cause
-from reconcile.model.reports import Movement, Run
+from reconcile.model.reports import IN_FLIGHT, Movement, Run
 from reconcile.money import ZERO, minus, total
 from reconcile.render.values import rfc3339
 
 CAUSES = (OURS, *(str(cause) for cause in Cause), "opened", "closed", "resized", UNEXPLAINED)
 """Every cause that a movement can have."""
+_NOBODY_KNOWS = frozenset({"unknown", "released", IN_FLIGHT})
 
 
 def export(
@@ -46,14 +47,33 @@ def _all(store: Store, wanted: Filter, *, on_break: OnBreak) -> Iterator[Account
         if is_notes(identity):  # which hold no steps
             deque(several, maxlen=0)
             continue
-        tracker, last = Tracker(), None
-        for last in several:
-            if wanted.has_account(last):
-                yield from _of(last, tracker.take(last))
+        yield from _of_journal(_told(several), wanted)
+
+
+def _told(several: Iterable[Run]) -> Iterator[tuple[Run, list[Movement]]]:
+    """Each run of one journal with the movements that are known by it, and at the end those after which none looked."""
+    tracker, last = Tracker(), None
+    for run in several:
+        yield run, tracker.take(run)
+        last = run
+    if last is not None:
+        yield last, tracker.rest()
+
+
+def _of_journal(told: Iterable[tuple[Run, list[Movement]]], wanted: Filter) -> Iterator[AccountMovement]:
+    """The movements of one journal; of a step whose outcome was learnt later only what was learnt."""
+    unclear: dict[str, AccountMovement] = {}
+    for run, movements in told:
+        for step in run.settled:
+            if step.outcome not in _NOBODY_KNOWS:
+                unclear.pop(step.intent_id, None)
+        for each in _of(run, movements) if wanted.has_account(run) else ():
+            if each.movement.change is None:
+                unclear[each.movement.intent_id] = each
             else:
-                tracker.take(last)
-        if last is not None and wanted.has_account(last):
-            yield from _of(last, tracker.rest())
+                unclear.pop(each.movement.intent_id, None)
+                yield each
+    yield from unclear.values()
 
 
 def _of(run: Run, movements: Iterable[Movement]) -> Iterator[AccountMovement]:

@@ -197,6 +197,7 @@ def _movement(step: StepTaken, *, counts: bool = True) -> Movement:
         detail=detail,
         reason=step.origin.reason,
         asked=step.change,
+        intent_id=step.intent_id,
         host=step.origin.host,
         git_commit=step.origin.git_commit,
         plan_id=step.origin.plan_id,

@@ -9,6 +9,7 @@ from reconcile.cli.audit_chain import head, verify_
 from reconcile.cli.audit_movements import movements
 from reconcile.cli.audit_report import report_
 from reconcile.cli.audit_runs import diff, log, show
+from reconcile.cli.audit_views import views
 from reconcile.cli.common import Section
 
 
@@ -20,5 +21,5 @@ def audit() -> None:
     """
 
 
-for _command in (log, movements, show, diff, head, verify_, report_):
+for _command in (log, movements, show, diff, head, verify_, report_, views):
     audit.add_command(_command)

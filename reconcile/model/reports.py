@@ -228,7 +228,8 @@ class Movement:
 
     ``outcome`` is the step's; for what was not ours ``seen``, ``drift`` where it is more than the run tolerated, or
     ``ledger``. ``change`` is None for a step whose outcome nobody knows; ``asked`` is the amount that a step of ours
-    was to move. ``at_ms`` is exchange time, None where only the runner's clock (``at``) told. ``run_id`` and ``host``
+    was to move, ``intent_id`` that step. ``at_ms`` is exchange time, None where only the runner's clock (``at``) told.
+    ``run_id`` and ``host``
     are the run's that sent it or, for what was not ours, that noticed it; the rest is only told of what was ours.
     """
 
@@ -246,6 +247,7 @@ class Movement:
     detail: str = ""
     reason: str = ""
     asked: Decimal | None = None
+    intent_id: str = ""
     host: str = ""
     git_commit: str = ""
     plan_id: str = ""
