@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from reconcile.model.plan import AccountPlan, Entry, Status, StepResult
 from reconcile.money import plain
+from reconcile.render.measures import measure
 from reconcile.render.values import declared, now, step_amounts
 
 
@@ -44,7 +45,8 @@ def message(entry: Entry) -> str:
     else:
         wanted = declared(entry)
         shown = f"{now(entry)} → {wanted}" if wanted else now(entry)
-    return f"{shown}: {entry.reason}" if entry.reason else shown
+    notes = "; ".join(note for note in (measure(entry), entry.reason) if note)
+    return f"{shown}: {notes}" if notes else shown
 
 
 def ending(step: StepResult) -> str:
