@@ -131,6 +131,11 @@ def _auto_add(kept: StoredAccount, address: str, value: str, now_ms: int) -> str
     return f"{address}: auto-add {value}"
 
 
+def _delist(kept: StoredAccount, _: str, value: str, now_ms: int) -> str:
+    kept.books.delist(value, now_ms=now_ms)
+    return f"{value}: settled at the mark price, no longer listed"
+
+
 def _switch(kept: StoredAccount, name: str, value: str, _: int) -> str:
     try:
         read: object = json.loads(value)
@@ -155,6 +160,7 @@ CHANGES: tuple[Change, ...] = (
     Change(option="--open", shape="ADDRESS=SIZE", help="Open a position, or add to it, at the mark.", apply=_open),
     Change(option="--margin", shape="ADDRESS=AMOUNT", help="Move margin as a person; negative out.", apply=_margin),
     Change(option="--fund", shape="ADDRESS=AMOUNT", help="Settle a funding payment.", apply=_fund),
+    Change(option="--delist", shape="SYMBOL", help="End a contract: settle it and list it no more.", apply=_delist),
     Change(option="--auto-add", shape="ADDRESS=on|off", help="Automatic margin addition.", apply=_auto_add),
 )
 

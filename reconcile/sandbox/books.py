@@ -50,6 +50,7 @@ class Books:
         "_past_times",
         "cross",
         "effects",
+        "ended",
         "inflow",
         "keep_ms",
         "markets",
@@ -80,6 +81,7 @@ class Books:
         self.cross: dict[str, Decimal] = {}
         self.inflow: dict[str, Decimal] = {}
         self.markets: dict[str, Market] = {}
+        self.ended: dict[str, Market] = {}
         self.settings: dict[str, Setting] = {}
         self.positions: dict[Key, BookPosition] = {}
         self.rows: list[BookRow] = []
@@ -138,6 +140,10 @@ class Books:
         """The position mode a symbol is traded in."""
         return self.modes.get(self.rules.scope(self._market(symbol)), self.position_mode)
 
+    def known_market(self, symbol: str) -> Market:
+        """A market that is listed, or was: rows of the history outlive their contract."""
+        return self.markets.get(symbol) or self.ended[symbol]
+
     def open_on(self, symbol: str) -> list[BookPosition]:
         """The open positions of a symbol."""
         return [position for position in self.positions.values() if position.symbol == symbol]
@@ -151,6 +157,16 @@ class Books:
         self.wallet.setdefault(market.asset, ZERO)
         self.cross.setdefault(market.asset, ZERO)
         self.inflow.setdefault(market.asset, ZERO)
+        self._done(market.asset)
+
+    def delist(self, symbol: str, *, now_ms: int) -> None:
+        """A contract ends: its positions are settled at the mark price, and it is no longer listed."""
+        market = self._market(symbol)
+        for position in self.open_on(symbol):
+            self.close_position(symbol, position.side, now_ms=now_ms, margin_type=position.margin_type)
+        self._tick(now_ms)
+        self.ended[symbol] = self.markets.pop(symbol)
+        del self.settings[symbol]
         self._done(market.asset)
 
     def deposit(self, asset: str, amount: Decimal, *, now_ms: int) -> None:

@@ -53,6 +53,7 @@ def dump_books(books: Books) -> dict[str, Any]:
         "cross": _amounts(books.cross),
         "inflow": _amounts(books.inflow),
         "markets": [_dump(market) for market in books.markets.values()],
+        "ended": [_dump(market) for market in books.ended.values()],
         "settings": {symbol: _dump(setting) for symbol, setting in books.settings.items()},
         "positions": [_dump(position) for position in books.positions.values()],
         "rows": [_dump(row) for row in books.rows],
@@ -71,6 +72,9 @@ def load_books(data: Mapping[str, Any], rules: Rules, *, keep_ms: int = 0) -> Bo
     for row in data["markets"]:
         market = _load(Market, row)
         books.markets[market.symbol] = market
+    for row in data.get("ended", ()):
+        market = _load(Market, row)
+        books.ended[market.symbol] = market
     books.settings.update({symbol: _load(Setting, row) for symbol, row in data["settings"].items()})
     for row in data["positions"]:
         position = _load(BookPosition, row)

@@ -1,4 +1,4 @@
-"""The whole program against OKX and Bitget under every switch of what no document settles: the books end the same."""
+"""The whole program under every switch of what no document settles: the books end the same."""
 
 from typing import Any
 
@@ -23,6 +23,12 @@ OKX: list[dict[str, Any]] = [
     {"bill_delay_ms": 3_000},
     {"account_level": 3},
     {"throttle_status": 429},
+    {"free_balance_empty": "availBal"},
+]
+BINANCE: list[dict[str, Any]] = [
+    {"v2_retired": True, "gone_as_page": True},
+    {"v3_missing": True},
+    {"v3_missing": True, "gone_as_page": True},
 ]
 BITGET: list[dict[str, Any]] = [
     {"key_kind": "live"},
@@ -49,8 +55,8 @@ PLAYED = (
     "position closed between plan and apply",
 )
 CASES = [
-    pytest.param(exchange, values, id=f"{exchange}-{next(iter(values))}-{next(iter(values.values()))}")
-    for exchange, table in (("okx", OKX), ("bitget", BITGET))
+    pytest.param(exchange, values, id=f"{exchange}-{values}")
+    for exchange, table in (("binance", BINANCE), ("okx", OKX), ("bitget", BITGET))
     for values in table
 ]
 
@@ -97,7 +103,7 @@ def test_any_of_the_codes_bitget_may_give_is_a_refusal(name: str, switches: dict
     [
         ("bitget", {"unified": True}, "unified account"),
         ("okx", {"key_kind": "demo"}, "50101"),
-        ("bitget", {"key_kind": "demo"}, "40037"),
+        ("bitget", {"key_kind": "demo"}, 'a demo key needs endpoint = "testnet"'),
     ],
 )
 def test_an_account_that_cannot_be_read_is_refused_with_its_reason(
@@ -115,6 +121,13 @@ def test_a_spot_account_of_okx_has_nothing_to_manage() -> None:
     played = play(Virtual(names, (), {"account_level": 1}), named("add"))
     assert (played.first.exit_code, played.sent) == (3, 0)
     assert {entry.blocked_by for entry in played.first.accounts[0].remaining} == {"account"}
+
+
+def test_nothing_is_added_on_a_free_balance_that_okx_does_not_tell() -> None:
+    names = Names("okx", "hedge")
+    played = play(Virtual(names, (), {"free_balance_empty": "both"}), named("add"))
+    assert (played.first.exit_code, played.sent) == (3, 0)
+    assert {entry.blocked_by for entry in played.first.accounts[0].remaining} == {"min_available"}
 
 
 def test_a_level_at_which_okx_no_longer_offers_isolated_margin_is_a_refusal() -> None:

@@ -274,3 +274,18 @@ def test_an_inverse_position_is_liquidated_where_the_coin_runs_out() -> None:
     rate = market.tiers[0].mmr + market.taker_fee
     left = position.margin + market.profit(position, price)
     assert abs(left - market.notional(position.size, price) * rate) < D("1e-20")
+
+
+def test_a_contract_that_ends_is_settled_and_listed_no_more_and_stays_so_on_disk() -> None:
+    books = demo_books()
+    before = books.wallet["USDT"]
+    profit = sum(
+        books.markets[held.symbol].profit(held, books.markets[held.symbol].mark) for held in books.open_on("BTCUSDT")
+    )
+    books.delist("BTCUSDT", now_ms=NOW + 1)
+    assert (books.open_on("BTCUSDT"), "BTCUSDT" in books.markets) == ([], False)
+    assert abs(books.wallet["USDT"] - before - profit) < D("0.001")
+    again = load_books(dump_books(books), books.rules)
+    assert ("BTCUSDT" in again.markets, again.known_market("BTCUSDT").symbol) == (False, "BTCUSDT")
+    with pytest.raises(Denied, match="not listed"):
+        again.delist("BTCUSDT", now_ms=NOW + 2)

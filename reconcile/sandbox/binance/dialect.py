@@ -187,11 +187,13 @@ class SimulatedBinance:
         if request.method == "GET" and request.path == "/fapi/v1/exchangeInfo":
             return self._exchange_info(now_ms)
         route = ROUTES.get((request.method, request.path))
-        if route is None:
-            raise BinanceRefusal(404, -5000, f"Path {request.path}, Method {request.method} is invalid")
-        if route.v2 and self.switches.v2_retired:
+        switches, as_page = self.switches, self.switches.gone_as_page
+        if route is None or (switches.v3_missing and request.path == "/fapi/v3/positionRisk"):
+            text = f"Path {request.path}, Method {request.method} is invalid"
+            raise BinanceRefusal(404, -5000, text, as_page=as_page)
+        if route.v2 and switches.v2_retired:
             text = f"The endpoint {request.path} is retired, please use {route.v2}"
-            raise BinanceRefusal(self.switches.retired_status, -5000, text)
+            raise BinanceRefusal(switches.retired_status, -5000, text, as_page=as_page)
         account = authenticate(request, self.accounts)
         check_signature(request, account.secret)
         params = read_params(request)

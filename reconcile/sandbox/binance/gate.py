@@ -21,13 +21,17 @@ AHEAD_MS = 1_000
 
 
 class BinanceRefusal(ErrorAnswer):
-    """An error answer: HTTP status, code and message."""
+    """An error answer: HTTP status, code and message. ``as_page`` is how the mainnet says that it has no such path."""
 
-    def __init__(self, status: int, code: int, message: str) -> None:
+    def __init__(self, status: int, code: int, message: str, *, as_page: bool = False) -> None:
         super().__init__(code, message, status=status)
+        self._as_page = as_page
 
     def answer(self) -> Answer:
         """As Binance writes it."""
+        if self._as_page:
+            page = b"<html><head><title>404 Not Found</title></head><body><h1>404 Not Found</h1></body></html>"
+            return Answer(status=404, headers={"content-type": "text/html"}, body=page)
         return answer(self.status or 400, {"code": self.code, "msg": self.message})
 
 
@@ -45,14 +49,18 @@ def invalid(name: str) -> BinanceRefusal:
 class BinanceSwitches:
     """What no source settles about the real exchange, and what a rehearsal wants otherwise.
 
-    ``v2_retired`` answers the v2 endpoints with -5000, HTTP ``retired_status``. ``history_*_rows`` name the deltaType
-    under which such movements show in the margin history, None where they do not show. ``history_page_newest`` makes a
-    history page of a window keep its newest rows where ``limit`` cuts it, else its oldest. ``ban_after`` is how many
-    refused requests in a minute end in a ban of ``ban_ms``. ``weight_limit`` None never throttles.
+    ``v2_retired`` answers the v2 endpoints with -5000, HTTP ``retired_status``, ``v3_missing`` positions of version
+    3 too; with ``gone_as_page`` what is not there is an HTML page and 404 instead, as on the mainnet.
+    ``history_*_rows`` name the deltaType under which such movements show in the margin history, None where they do
+    not show. ``history_page_newest`` makes a history page of a window keep its newest rows where ``limit`` cuts it,
+    else its oldest. ``ban_after`` is how many refused requests in a minute end in a ban of ``ban_ms``.
+    ``weight_limit`` None never throttles.
     """
 
     v2_retired: bool = False
     retired_status: int = 404
+    v3_missing: bool = False
+    gone_as_page: bool = False
     v2_weight: int = 5
     algo_orders_block_type: bool = True
     position_side_quirk: bool = False

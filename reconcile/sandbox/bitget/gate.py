@@ -54,7 +54,7 @@ class BitgetSwitches:
 
     unified: bool = False
     key_kind: str = "any"
-    mismatch_code: str = "40037"
+    mismatch_code: str = "40099"
     error_status: int = 400
     any_case: bool = True
     zero_rows: bool = False

@@ -57,7 +57,7 @@ def bills(call: BitgetCall) -> object:
     seen_ms = call.now_ms - max(call.lag.ledger_ms, call.switches.bill_delay_ms)
     found = []
     for row in reversed(call.books.rows_as_of(seen_ms)):
-        inside = first <= row.time_ms <= last and RULES.scope(call.books.markets[row.symbol]) == product
+        inside = first <= row.time_ms <= last and RULES.scope(call.books.known_market(row.symbol)) == product
         if not inside or (older is not None and FIRST_BILL + row.row_id >= older):
             continue
         bill = _bill(call, row)

@@ -12,9 +12,8 @@ def balance(call: OkxCall) -> list[dict[str, object]]:
     """Cash and what it is bound by, per currency; currencies without anything are left out."""
     view = call.books.as_of(call.now_ms - call.lag.balances_ms) if call.lag.balances_ms else call.books.view()
     wanted = call.listed("ccy")
-    details = [
-        _detail(view, asset) for asset, wallet in view.wallet.items() if wallet and (wanted is None or asset in wanted)
-    ]
+    shown = [asset for asset, wallet in view.wallet.items() if wallet and (wanted is None or asset in wanted)]
+    details = [_detail(view, asset, empty=call.switches.free_balance_empty) for asset in shown]
     blank = dict.fromkeys(
         ("adjEq", "availEq", "borrowFroz", "delta", "deltaLever", "deltaNeutralStatus", "imr", "mgnRatio", "mmr"), ""
     )
@@ -33,7 +32,7 @@ def balance(call: OkxCall) -> list[dict[str, object]]:
     ]
 
 
-def _detail(view: View, asset: str) -> dict[str, object]:
+def _detail(view: View, asset: str, *, empty: str) -> dict[str, object]:
     held = [position for position in view.positions.values() if view.markets[position.symbol].asset == asset]
     profits = {
         position.key: view.markets[position.symbol].profit(position, view.markets[position.symbol].mark)
@@ -54,8 +53,8 @@ def _detail(view: View, asset: str) -> dict[str, object]:
         "eq": number(equity),
         "eqUsd": number(equity * price),
         "cashBal": number(cash),
-        "availBal": free,
-        "availEq": free,
+        "availBal": "" if empty in {"availBal", "both"} else free,
+        "availEq": "" if empty == "both" else free,
         "frozenBal": number(margins + iso_profit),
         "ordFrozen": "0",
         "isoEq": number(margins + iso_profit),

@@ -53,7 +53,7 @@ def _kind(row: BookRow, switches: OkxSwitches) -> tuple[str, str]:
 
 
 def _bill(call: OkxCall, row: BookRow) -> dict[str, str]:
-    market = call.books.markets[row.symbol]
+    market = call.books.known_market(row.symbol)
     kind, sub_type = _kind(row, call.switches)
     cash, margin = row.paid - row.change, row.change
     if row.cause == "reduce" and call.switches.reduce_bills_positive:
@@ -129,10 +129,10 @@ def _asked(call: OkxCall) -> Callable[[dict[str, str]], bool]:
     contract = call.text("ctType")
     if contract not in {None, "linear", "inverse"}:
         raise invalid("ctType")
-    markets = call.books.markets
+    books = call.books
 
     def fits(bill: dict[str, str]) -> bool:
-        if contract is not None and markets[bill["instId"]].inverse != (contract == "inverse"):
+        if contract is not None and books.known_market(bill["instId"]).inverse != (contract == "inverse"):
             return False
         return all(bill[name] == value for name, value in wanted.items())
 

@@ -50,6 +50,7 @@ class OkxSwitches:
     ``account_level`` is ``acctLv``; at 3 and 4 ``isolated_ended`` answers 50072. Amounts with more decimals than
     ``stable_decimals`` or ``coin_decimals`` are refused, or cut with ``cut_amounts``. ``minimum`` is the smallest
     amount. ``close_orders`` names what counts as a pending close order: ``algo``, ``open`` or ``none``.
+    ``free_balance_empty`` is ``none``, ``availBal`` or ``both``: which fields of the free balance are empty.
     ``leverage_sub_type`` is the bill of what lowering the leverage pulls in. ``throttle_status`` 0 alternates
     between 200 and 429. ``bill_delay_ms`` holds back rows of the ledger; ``limited`` off never throttles.
     """
@@ -73,6 +74,7 @@ class OkxSwitches:
     zero_rows: bool = True
     reduce_bills_positive: bool = False
     leverage_sub_type: str = "162"
+    free_balance_empty: str = "none"
     page_before_newest: bool = True
     archive_has_recent: bool = True
     bill_delay_ms: int = 0

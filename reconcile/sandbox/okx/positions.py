@@ -40,12 +40,13 @@ def positions(call: OkxCall) -> list[dict[str, object]]:
 
 def _remembered(call: OkxCall, wanted: list[str]) -> Iterable[Key]:
     """The places that once held a position and are empty now."""
+    listed = call.view.markets
     keys = {
         (row.symbol, row.side, row.margin_type): None
         for row in call.books.rows_as_of(call.view.time_ms)
         if row.symbol in wanted and row.cause == "fill" and row.time_ms > call.now_ms - REMEMBERED_MS
     }
-    return [key for key in keys if key not in call.view.positions]
+    return [key for key in keys if key not in call.view.positions and key[0] in listed]
 
 
 def _row(call: OkxCall, market: Market, held: BookPosition | None, *, key: Key | None = None) -> dict[str, object]:

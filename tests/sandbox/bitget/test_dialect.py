@@ -140,7 +140,7 @@ UNSIGNED: list[tuple[dict[str, str], dict[str, Any], str]] = [
     ({"access-passphrase": "other"}, {}, "40012"),
     ({"access-sign": "AAAA"}, {}, "40009"),
     ({"access-sign": "AAAA"}, {"unified": True}, "40085"),
-    ({}, {"key_kind": "demo"}, "40037"),
+    ({}, {"key_kind": "demo"}, "40099"),
     ({"paptrading": "1"}, {"key_kind": "live", "mismatch_code": "40009"}, "40009"),
 ]
 
