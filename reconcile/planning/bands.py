@@ -7,6 +7,7 @@ formula gives for the present margin, no margin is computed from that formula.
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import assert_never
 
 from reconcile.model.account import Position, Side, Target
 from reconcile.model.measures import Band, Measure, Thresholds
@@ -54,6 +55,8 @@ class _Measured:
                 return _part(plus(margin, self.exposure.profit), self.exposure.maintenance)
             case Measure.EQUITY_SHARE:
                 return _part(plus(margin, self.exposure.profit), self.exposure.notional)
+            case _:
+                assert_never(self.band.measure)
 
     def observed(self) -> Decimal | None:
         """The measure as it is: a liquidation distance by the exchange's own price where it shows one."""
@@ -72,6 +75,8 @@ class _Measured:
                 wanted = minus(value * self.exposure.maintenance, self.exposure.profit)
             case Measure.EQUITY_SHARE:
                 wanted = minus(value * self.exposure.notional, self.exposure.profit)
+            case _:
+                assert_never(self.band.measure)
         return max(ZERO, wanted)
 
     def reaches(self, margin: Decimal, value: Decimal) -> bool:

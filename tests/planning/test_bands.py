@@ -1,6 +1,7 @@
 """Bands: in sync inside, the smallest margin that reaches the target outside, and what is in the way of it."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 from reconcile.model.account import Position, Target
 from reconcile.model.measures import Band, Measure, Thresholds
 from reconcile.model.plan import MoveMargin
-from reconcile.planning.bands import Assessment, assess, floor_margin, is_inside, measure_at
+from reconcile.model.risk import Exposure, Risk
+from reconcile.planning.bands import Assessment, assess, floor_margin, is_inside, measure_at, value_of
 from reconcile.planning.diff import diff
 from reconcile.planning.fresh import InSync, Send, Stale, fresh_move
 from tests.kit.desk import BINANCE, D, desired, observed, position, target
@@ -236,3 +238,60 @@ def test_a_position_without_its_mark_price_is_not_measured() -> None:
     assert found(banded(), held).blocked_by == "formula"
     assert is_inside(banded(), held)
     assert floor_margin(banded(), held, STEP) is None
+
+
+def test_a_formula_that_wants_less_than_there_is_moves_nothing() -> None:
+    """The exchange shows 7.95 %, below the floor; by the formula the margin is enough for the target."""
+    asked = found(banded(floor="0.08", aim="0.0801"), held_with("802", told="9205"))
+    assert (asked.blocked_by, asked.wanted) == ("formula", None)
+    assert asked.text.startswith("the exchange shows 7.95%, and our own formula wants no more than the present 802")
+
+
+@dataclass(frozen=True)
+class Short:
+    """A formula whose margin is a little less than what its own price needs."""
+
+    own: Risk
+    by: Decimal
+    fitted: bool = False
+
+    def liquidation_price(self, margin: Decimal) -> Decimal | None:
+        return self.own.liquidation_price(margin)
+
+    def margin_at(self, price: Decimal) -> Decimal:
+        return self.own.margin_at(price) - self.by
+
+    def removable(self) -> Decimal:
+        return self.own.removable()
+
+    def exposure(self) -> Exposure | None:
+        return self.own.exposure()
+
+    def unfitted(self) -> Risk | None:
+        return None if self.fitted else self.own
+
+
+@pytest.mark.parametrize(("steps_short", "margin"), [("0.5", "800"), ("1.5", "800"), ("5", "799.999997")])
+def test_what_division_takes_off_is_added_again_within_two_steps(steps_short: str, margin: str) -> None:
+    held = held_with("700")
+    assert held.risk is not None
+    found_margin = floor_margin(banded(), replace(held, risk=Short(held.risk, D(steps_short) * STEP)), STEP)
+    assert found_margin == D(margin)
+
+
+def test_without_the_tiers_of_a_position_no_margin_is_computed() -> None:
+    held = held_with("700")
+    assert held.risk is not None
+    asked = found(banded(), replace(held, risk=Short(held.risk, D(0), fitted=True)))
+    assert (asked.blocked_by, asked.text[:32]) == ("formula", "the maintenance tiers of the pos")
+
+
+def test_a_liquidation_price_so_near_to_zero_that_none_is_shown_is_no_contradiction() -> None:
+    held = replace(held_with("9990"), liquidation_price=None)
+    assert measure_at(banded(), held, D("9990")) == D("0.999")
+
+
+def test_a_measure_that_cannot_be_computed_is_told_with_its_reason() -> None:
+    assert value_of(Measure.EQUITY_SHARE, held_with("1000")) == D("0.1")
+    told = value_of(Measure.EQUITY_SHARE, replace(held_with("1000"), mark_price=None))
+    assert str(told).startswith("the exchange does not show all that the measure is computed from")
