@@ -395,7 +395,7 @@ CONVERTING = {
     "exchanges.marking": (1, "a digit out of a table of our own"),
     "journal.file.lock": (1, "milliseconds"),
     "journal.postgres.schema": (1, "a column of integers"),
-    "journal.postgres.queries": (1, "a column of integers"),
+    "journal.postgres.queries": (2, "columns of integers"),
     "render.metrics": (1, "milliseconds"),
     "render.picture": (1, "a Decimal, written with four digits"),
     "render.values": (1, "milliseconds"),

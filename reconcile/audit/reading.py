@@ -66,7 +66,7 @@ class _Reader:
         """Take in one record; the run before it, where this one begins another."""
         ended = None
         kind, run_id = record["kind"], str(record["run"])
-        if kind in {"journal", "repaired"}:
+        if kind in {"journal", "repaired", "checkpoint"}:
             return None
         begins = kind == "run_started" and self._run is not None and self._run.command != ""
         if self._run is None or self._run.run_id != run_id or begins:

@@ -69,7 +69,7 @@ class _ChainFacts:
 
 def _verify(store: Store, identity: str, pins: Mapping[str, str]) -> _ChainFacts:
     try:
-        state = store.read(identity)
+        state = store.read(identity, whole=True)
         deque(store.lines(identity), maxlen=0)  # also the notes, which a run only counts
     except JournalError as error:
         return _ChainFacts(verdict=_bad(identity, error, pins.get(identity)), names={identity}, anchors={})

@@ -67,7 +67,7 @@ class Store(Protocol):
         timeout_ms: int,
         on_wait: Callable[[Mapping[str, str]], None] | None = None,
     ) -> AbstractAsyncContextManager[Journal]:
-        """Take the account's lock, verify the chain and fold the journal; create it where there is none.
+        """Take the account's lock, fold the journal, verifying its chain from the last checkpoint; or create it.
 
         ``holder`` is shown to whoever waits. Raises Declined (key ``lock``) naming the holder when the lock is not free
         within ``timeout_ms`` (0: not free at once), ChainBroken, or JournalError. ``on_wait`` is called once, with the
@@ -75,11 +75,12 @@ class Store(Protocol):
         """
         ...
 
-    def read(self, identity: str, *, pinned: str | None = None) -> JournalState:
+    def read(self, identity: str, *, pinned: str | None = None, whole: bool = False) -> JournalState:
         """Fold an account's journal without the lock, verifying the chain; a new state where there is none.
 
-        ``pinned`` is a head seen earlier: ChainBroken when no record has it, so the end was cut off. An unfinished last
-        line is ignored. Raises ChainBroken or JournalError.
+        It begins at the last checkpoint; with ``whole`` at the first record, which proves every checkpoint too, and
+        alone tells ``notes_heads``. ``pinned`` is a head seen earlier: ChainBroken when no record has it, so the end
+        was cut off; all is read then. An unfinished last line is ignored. Raises ChainBroken or JournalError.
         """
         ...
 

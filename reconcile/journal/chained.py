@@ -12,10 +12,11 @@ from typing import Protocol, TypeVar
 
 from reconcile.clock import Clock
 from reconcile.errors import JournalError
-from reconcile.journal.chain import ChainHead, line_hash
+from reconcile.journal.chain import line_hash
+from reconcile.journal.checkpoint import is_due, taken
 from reconcile.journal.codec import Header, encode, rfc3339
-from reconcile.journal.records import Intent, Record
-from reconcile.journal.state import JournalState
+from reconcile.journal.folding import Folded
+from reconcile.journal.records import Checkpoint, Intent, Record, RunFinished
 
 T = TypeVar("T")
 
@@ -38,15 +39,15 @@ class ChainedJournal(ABC):
         run_blocking: RunBlocking,
         identity: str,
         run_id: str,
-        state: JournalState,
-        position: ChainHead,
+        folded: Folded,
     ) -> None:
         self.identity = identity
-        self.state = state
+        self.state = folded.state
         self._clock = clock
         self._run_blocking = run_blocking
         self._run_id = run_id
-        self._position = position
+        self._folded = folded
+        self._position = folded.position
         self._flushing: asyncio.Task[None] | None = None
         self._dead: JournalError | None = None
 
@@ -70,7 +71,16 @@ class ChainedJournal(ABC):
             self._fail_if_dead()
 
     def write(self, record: Record | Header) -> None:
-        """Put one record at the end, not yet durable. Raises JournalError; the journal is dead then."""
+        """Put one record at the end, not yet durable. Raises JournalError; the journal is dead then.
+
+        A run that ends leaves a checkpoint behind its last record where one is due.
+        """
+        self._write(record)
+        if isinstance(record, RunFinished) and is_due(tail=self._folded.tail, size=self._folded.size):
+            with suppress(ValueError):  # an account with more than a line holds; its journal is read whole
+                self._write(taken(self.state, size=self._before()))
+
+    def _write(self, record: Record | Header) -> None:
         self._fail_if_dead()
         at = rfc3339(self._clock.wall_ms())
         line = encode(record, seq=self._position.line + 1, prev=self._position.head, at=at, run=self._run_id)
@@ -78,6 +88,7 @@ class ChainedJournal(ABC):
         self._position.line += 1
         self._position.head = line_hash(line)
         self.state.head = self._position.head
+        self._folded.count(line, is_checkpoint=isinstance(record, Checkpoint))
         if isinstance(record, Header):
             self.state.identities.append(record.identity)
         else:
@@ -90,6 +101,10 @@ class ChainedJournal(ABC):
     @abstractmethod
     def _put(self, line: bytes) -> None:
         """Take one line. Raises JournalError; the journal is dead then."""
+
+    def _before(self) -> int | None:
+        """How many bytes the lines take that a file has; None where it is no file."""
+        return None
 
     @abstractmethod
     def _durable(self) -> int:

@@ -12,16 +12,16 @@ The first line is a header that names the format and the account. A reader takes
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from zlib import crc32
 
 from reconcile.journal import details, run_end
 from reconcile.journal.fields import (
-    Read,
+    Shape,
     address,
     amount,
     count,
@@ -31,9 +31,11 @@ from reconcile.journal.fields import (
     one_of,
     optional,
     positive,
+    shape,
     text,
 )
 from reconcile.journal.records import (
+    Checkpoint,
     Intent,
     IntentStatus,
     Noted,
@@ -50,6 +52,8 @@ from reconcile.journal.run_end import RunEnd
 from reconcile.model.account import Address
 from reconcile.model.times import unix_ms
 from reconcile.money import parse, plain, whole
+
+R = TypeVar("R")
 
 FORMAT = "reconcile.journal/1"
 VERSION = 1
@@ -111,7 +115,7 @@ def encode(record: Record | Header, *, seq: int, prev: str, at: str, run: str) -
     """
     value: dict[str, Any] = {"seq": seq, "prev": prev, "at": at, "kind": record.kind, "run": run}
     for each in fields(record):
-        value[each.name] = _plain(getattr(record, each.name))
+        value[each.name] = stored(getattr(record, each.name))
     line = seal(_dump(value))
     if len(line) > MAX_LINE:
         raise ValueError(f"writing a journal record: {record.kind} takes {len(line)} bytes; at most {MAX_LINE} fit")
@@ -160,17 +164,8 @@ def decode(value: Mapping[str, Any]) -> Record | Header | UnknownRecord:
     known = _KINDS.get(kind)
     if known is None:
         return UnknownRecord(name=kind, fields={key: item for key, item in value.items() if key not in _ENVELOPE})
-    make, wanted = known
-    found: dict[str, Any] = {}
-    for name, read, is_required in wanted:
-        if name in value:
-            try:
-                found[name] = read(value[name])
-            except ValueError as error:
-                raise ValueError(f"the {name} of its {kind} {error}") from error
-        elif is_required:
-            raise ValueError(f"its {kind} has no {name}")
-    return _checked(make(**found))
+    record: Record | Header = known.read(value, what=kind)
+    return checked(record)
 
 
 def _is_time(text: object) -> bool:
@@ -181,8 +176,8 @@ def _is_time(text: object) -> bool:
         return False
 
 
-def _checked(record: Record | Header) -> Record | Header:
-    """Fields that only make sense together. Raises ValueError."""
+def checked(record: R) -> R:
+    """The same record; raises ValueError for fields that make no sense together."""
     match record:
         case Intent(amount=None):
             if record.action != "set_margin_type":
@@ -211,7 +206,8 @@ def _dump(value: Mapping[str, Any]) -> bytes:
         return json.dumps(value, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
-def _plain(value: object) -> Any:
+def stored(value: object) -> Any:
+    """A value as a record holds it: amounts and addresses as text, keys sorted. Raises TypeError for anything else."""
     match value:
         case None | bool() | int():
             return value
@@ -220,47 +216,47 @@ def _plain(value: object) -> Any:
         case Decimal():
             return plain(value)
         case Mapping():
-            return {str(key): _plain(value[key]) for key in sorted(value, key=str)}
+            return {str(key): stored(value[key]) for key in sorted(value, key=str)}
         case RunEnd():
-            return _plain(run_end.written(value))
+            return stored(run_end.written(value))
         case list() | tuple():
-            return [_plain(item) for item in value]
+            return [stored(item) for item in value]
         case _:
             raise TypeError(f"writing a journal record: {type(value).__name__} has no exact form; pass text or Decimal")
 
 
-_Field = tuple[str, Read[Any], bool]
-
-
-def _fields(kind: type[Any], **reads: Read[Any]) -> tuple[Callable[..., Any], tuple[_Field, ...]]:
-    """A kind with the type of each field; one that has a default may be missing."""
-    return kind, tuple(
-        (each.name, reads[each.name], each.default is MISSING and each.default_factory is MISSING)
-        for each in fields(kind)
-    )
-
-
 _ACTION = one_of("add_margin", "reduce_margin", "set_margin_type")
-_KINDS: Mapping[str, tuple[Callable[..., Any], tuple[_Field, ...]]] = {
-    Header.kind: _fields(Header, format=text, identity=text),
-    Intent.kind: _fields(
-        Intent,
-        intent_id=text,
-        step_id=text,
-        lane=text,
-        address=address,
-        action=_ACTION,
-        asset=optional(text),
-        amount=optional(positive),
-        before=text,
-        wanted=text,
-        size=optional(amount),
-        identity=optional(text),
-        cursor=optional(text),
-        signed_at_ms=moment,
-        fence_ms=moment,
-    ),
-    Outcome.kind: _fields(
+INTENT = shape(
+    Intent,
+    intent_id=text,
+    step_id=text,
+    lane=text,
+    address=address,
+    action=_ACTION,
+    asset=optional(text),
+    amount=optional(positive),
+    before=text,
+    wanted=text,
+    size=optional(amount),
+    identity=optional(text),
+    cursor=optional(text),
+    signed_at_ms=moment,
+    fence_ms=moment,
+)
+"""Also inside of what a checkpoint holds."""
+RUN_STARTED = shape(
+    RunStarted,
+    host=text,
+    command=text,
+    machine=optional(text),
+    cold_until_ms=optional(moment),
+    details=details.run_started,
+)
+RELOCATION = shape(Relocation, to=text, with_records=flag, account=text, actor=text, host=text)
+_KINDS: Mapping[str, Shape[Any]] = {
+    Header.kind: shape(Header, format=text, identity=text),
+    Intent.kind: INTENT,
+    Outcome.kind: shape(
         Outcome,
         intent_id=text,
         known=lambda value: IntentStatus(one_of(*IntentStatus)(value)),
@@ -271,21 +267,15 @@ _KINDS: Mapping[str, tuple[Callable[..., Any], tuple[_Field, ...]]] = {
         code=optional(text),
         message=text,
     ),
-    RunStarted.kind: _fields(
-        RunStarted,
-        host=text,
-        command=text,
-        machine=optional(text),
-        cold_until_ms=optional(moment),
-        details=details.run_started,
-    ),
-    RunFinished.kind: _fields(RunFinished, details=run_end.read),
-    PlanUsed.kind: _fields(PlanUsed, plan_id=text, digest=text),
-    Resolved.kind: _fields(
+    RunStarted.kind: RUN_STARTED,
+    RunFinished.kind: shape(RunFinished, details=run_end.read),
+    PlanUsed.kind: shape(PlanUsed, plan_id=text, digest=text),
+    Resolved.kind: shape(
         Resolved, intent_id=text, applied=flag, reason=text, actor=text, effect_ms=moment, key_deleted=flag
     ),
-    Repaired.kind: _fields(Repaired, file=text, size=count),
-    Relocation.kind: _fields(Relocation, to=text, with_records=flag, account=text, actor=text, host=text),
-    Noted.kind: _fields(Noted, what=text, details=mapping),
+    Repaired.kind: shape(Repaired, file=text, size=count),
+    Relocation.kind: RELOCATION,
+    Noted.kind: shape(Noted, what=text, details=mapping),
+    Checkpoint.kind: shape(Checkpoint, version=count, state=mapping, size=optional(count)),
 }
 """Every kind there is, and the type of each of its fields."""

@@ -5,9 +5,11 @@ So every field is read here before anything rests on it, and free details as far
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass
+from dataclasses import fields as fields_of
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from reconcile.model.account import Address
 from reconcile.model.times import checked
@@ -142,3 +144,39 @@ def _named(name: str, read: Read[Any], value: Any) -> None:
         read(value)
     except ValueError as error:
         raise ValueError(f"{name[:60]}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Shape(Generic[T]):
+    """A dataclass, and how each of its fields is read: its name, its type, and whether it must be there."""
+
+    kind: type[T]
+    parts: tuple[tuple[str, Read[Any], bool], ...]
+
+    def read(self, value: Any, *, what: str = "") -> T:
+        """The value that an object holds; keys that are no fields may hold anything. Raises ValueError.
+
+        ``what`` is how messages call it.
+        """
+        what = what or self.kind.__name__
+        held, found = mapping(value), {}
+        for name, read, is_required in self.parts:
+            if name in held:
+                try:
+                    found[name] = read(held[name])
+                except ValueError as error:
+                    raise ValueError(f"the {name} of its {what} {error}") from error
+            elif is_required:
+                raise ValueError(f"its {what} has no {name}")
+        return self.kind(**found)
+
+
+def shape(kind: type[T], **reads: Read[Any]) -> Shape[T]:
+    """The shape of a dataclass, by the type of each field; one that has a default may be missing."""
+    return Shape(
+        kind,
+        tuple(
+            (each.name, reads[each.name], each.default is MISSING and each.default_factory is MISSING)
+            for each in fields_of(kind)  # type: ignore[arg-type]
+        ),
+    )

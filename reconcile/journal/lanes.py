@@ -137,7 +137,8 @@ class LaneState:
 
     def _uncall(self, intent: Intent) -> None:
         """A call that did nothing has no row."""
-        self.calls[intent.lane] = [each for each in self.calls.get(intent.lane, ()) if each is not intent]
+        calls = self.calls.get(intent.lane, ())
+        self.calls[intent.lane] = [each for each in calls if each.intent_id != intent.intent_id]
 
     def _latest(self, lane: str, effect_ms: int) -> int:
         earlier = self.effects.get(lane)

@@ -167,7 +167,20 @@ class Relocation:
     host: str
 
 
-Record = Intent | Outcome | RunStarted | RunFinished | PlanUsed | Resolved | Repaired | Noted | Relocation
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """What all records before it add up to (``checkpoint.py``), for readers that begin here.
+
+    ``version`` is that of the fold; ``size`` how many bytes of lines stand before it in a file, None elsewhere.
+    """
+
+    kind: ClassVar[str] = "checkpoint"
+    version: int
+    state: Mapping[str, Any]
+    size: int | None = None
+
+
+Record = Intent | Outcome | RunStarted | RunFinished | PlanUsed | Resolved | Repaired | Noted | Relocation | Checkpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,9 +17,10 @@ from reconcile.audit.reporting import make_report
 from reconcile.audit.run_log import Filter, ignoring, log, selected
 from reconcile.audit.verifying import verify
 from reconcile.errors import ReconcileError
-from reconcile.journal.chain import fold, line_hash, objects
+from reconcile.journal.chain import line_hash, objects
 from reconcile.journal.codec import GENESIS, seal
 from reconcile.journal.file.store import FileStore
+from reconcile.journal.folding import fold
 from reconcile.journal.records import IntentStatus
 from reconcile.journal.state import JournalState
 from reconcile.render import audit_chain, audit_diff, audit_log, audit_run
@@ -43,9 +44,9 @@ class Lines:
     def __init__(self, lines: list[bytes]) -> None:
         self._lines = lines
 
-    def read(self, identity: str, *, pinned: str | None = None) -> JournalState:
+    def read(self, identity: str, *, pinned: str | None = None, whole: bool = False) -> JournalState:
         """See ``base.Store.read``."""
-        return fold(self._lines, identity=identity, name=identity, pinned=pinned)[0]
+        return fold(self._lines, identity=identity, name=identity, pinned=pinned, prove=whole).state
 
     def lines(self, identity: str) -> Iterator[Mapping[str, Any]]:
         """See ``base.Store.lines``."""

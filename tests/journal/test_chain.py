@@ -8,8 +8,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from reconcile.errors import ChainBroken, JournalError
-from reconcile.journal.chain import ChainHead, fold, line_hash, objects, verified
+from reconcile.journal.chain import ChainHead, line_hash, objects, verified
 from reconcile.journal.codec import GENESIS, Header, encode, parse_line, rfc3339, seal
+from reconcile.journal.folding import fold
 from reconcile.journal.records import Noted, Record
 from tests.kit.journals import ACCOUNT, START_MS, chained, intent, steps
 
@@ -175,7 +176,7 @@ NEWER = [encode(Header(format="reconcile.journal/2", identity=ACCOUNT), seq=1, p
 
 
 def test_a_newer_format_can_be_read() -> None:
-    assert fold(NEWER, identity=ACCOUNT, name="journal")[1].line == 1
+    assert fold(NEWER, identity=ACCOUNT, name="journal").position.line == 1
 
 
 def test_a_newer_format_is_not_written_to() -> None:
@@ -187,7 +188,8 @@ def test_an_unknown_kind_in_our_format_is_counted_and_passed_over() -> None:
     head = line_hash(ORIGINAL[0]).encode()
     odd = seal(b'{"seq":2,"prev":"%s","at":"2026-01-01T00:00:00.000Z","kind":"teleported","run":"r"}' % head)
 
-    state, position = fold([ORIGINAL[0], odd], identity=ACCOUNT, name="journal", writer=True)
+    folded = fold([ORIGINAL[0], odd], identity=ACCOUNT, name="journal", writer=True)
+    state, position = folded.state, folded.position
 
     assert (state.records, state.head, position.line) == (1, line_hash(odd), 2)
 
@@ -215,7 +217,7 @@ def test_reading_can_go_on_from_a_known_position() -> None:
 def test_a_long_journal_is_folded_in_little_memory() -> None:
     tracemalloc.start()
     try:
-        state, _ = fold(long_journal(4_000), identity=ACCOUNT, name="journal")
+        state = fold(long_journal(4_000), identity=ACCOUNT, name="journal").state
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -25,6 +25,7 @@ from reconcile.journal.codec import (
     seal,
 )
 from reconcile.journal.records import (
+    Checkpoint,
     Intent,
     IntentStatus,
     Noted,
@@ -95,6 +96,7 @@ EVERY_KIND: tuple[Record | Header, ...] = (
     Repaired(file="x.torn", size=12),
     Relocation(to="okx-live-7", with_records=True, account="main", actor="ana", host="alpha"),
     Noted(what="refused", details={"key": "frozen"}),
+    Checkpoint(version=1, size=700, state={"records": 3, "names": ["a"]}),
 )
 
 
@@ -246,6 +248,7 @@ BAD_FIELDS: dict[str, dict[str, tuple[Any, ...]]] = {
         "with_records": (None, "yes", 1, []),
     },
     "noted": {"what": (None, *NO_TEXT), "details": NO_OBJECT},
+    "checkpoint": {"version": (None, "7", True, -1, 1.5), "size": ("7", True, -1, 1.5), "state": NO_OBJECT},
 }
 
 

@@ -12,6 +12,7 @@ from reconcile.journal.codec import FORMAT, GENESIS, Header, encode, rfc3339
 from reconcile.journal.file.disk import Disk
 from reconcile.journal.file.store import FileStore
 from reconcile.journal.records import Intent, IntentStatus, Noted, Outcome, Record
+from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, Side
 
 T = TypeVar("T")
@@ -87,6 +88,12 @@ def outcome(number: int, known: IntentStatus, **fields: object) -> Outcome:
     """What is known about the intent of that number."""
     values: dict[str, object] = {"intent_id": f"intent-{number}", "known": known, "effect_ms": None} | fields
     return Outcome(**values)  # type: ignore[arg-type]
+
+
+def everything(state: JournalState, *, notes: bool = True) -> dict[str, object]:
+    """All that a journal adds up to, to be compared; without ``notes`` but for where they stood."""
+    found = {**vars(state), "margins": vars(state.margins)}
+    return found if notes else {name: value for name, value in found.items() if name != "notes_heads"}
 
 
 def chained(records: Sequence[Record], *, account: str = ACCOUNT) -> list[bytes]:

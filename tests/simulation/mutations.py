@@ -257,12 +257,13 @@ def cold_fence_forgotten() -> AbstractContextManager[None]:
     """The end of the cold fence not remembered by the next run on the same host."""
     from reconcile.journal import codec
 
-    _, fields = codec._KINDS[RunStarted.kind]
+    class Forgetful:
+        """Reads a run's beginning without its fence."""
 
-    def forget(**values: Any) -> RunStarted:
-        return RunStarted(**{**values, "cold_until_ms": None})
+        def read(self, value: Any, *, what: str) -> RunStarted:
+            return replace(codec.RUN_STARTED.read(value, what=what), cold_until_ms=None)
 
-    return _patched((codec, "_KINDS", {**codec._KINDS, RunStarted.kind: (forget, fields)}))
+    return _patched((codec, "_KINDS", {**codec._KINDS, RunStarted.kind: Forgetful()}))
 
 
 def resolve_before_the_fence() -> AbstractContextManager[None]:

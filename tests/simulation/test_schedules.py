@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from reconcile.journal import checkpoint
 from reconcile.sandbox.registry import SIMULATED
 from tests.simulation.explore import exhaustive, random_schedule, roots, shrink
 from tests.simulation.oracle import verdict
@@ -54,6 +55,15 @@ def test_fresh_random_schedules_are_survived(exchange: str, where: str) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     print(done.stdout)
     assert done.returncode == 0, f"SIMULATION_SEED={SEED}\n{done.stdout}\n{done.stderr}"
+
+
+@pytest.mark.parametrize("exchange", EXCHANGES)
+def test_runs_that_begin_at_checkpoints_survive(exchange: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each run leaves a checkpoint, so that every run but the first two begins at one."""
+    monkeypatch.setattr(checkpoint, "LEAST_BYTES", 1)
+    monkeypatch.setattr(checkpoint, "TIMES_ITS_SIZE", 0)
+    for seed in range(SEED, SEED + SCHEDULES // 75):
+        _checked(random_schedule(seed, exchange=exchange))
 
 
 @pytest.mark.parametrize("exchange", EXCHANGES)

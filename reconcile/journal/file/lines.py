@@ -24,10 +24,10 @@ class End:
     """How many bytes the whole lines take."""
 
 
-def lines_of(disk: Disk, handle: int, end: End, name: str) -> Iterator[bytes]:
-    """The whole lines that the file has now; what a writer adds meanwhile is not looked at."""
+def lines_of(disk: Disk, handle: int, end: End, name: str, *, offset: int = 0) -> Iterator[bytes]:
+    """The whole lines that the file has now from ``offset`` on; what a writer adds meanwhile is not looked at."""
     size = disk.stat_handle(handle).size
-    offset, number = 0, 0
+    end.whole, number = offset, 0
     while offset < size:
         chunk = disk.read(handle, offset, min(_CHUNK, size - offset))
         if not chunk:

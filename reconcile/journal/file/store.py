@@ -14,15 +14,17 @@ from typing import Any, TypeVar
 
 from reconcile.clock import Clock
 from reconcile.errors import ChainBroken, JournalError
-from reconcile.journal.chain import end_hash, end_object, fold, objects
+from reconcile.journal.chain import end_hash, end_object, objects
 from reconcile.journal.chained import RunBlocking, finish
 from reconcile.journal.codec import FORMAT, Header, rfc3339
 from reconcile.journal.file.disk import Disk
 from reconcile.journal.file.errors import explained
-from reconcile.journal.file.lines import End, last_line, lines_of, put_aside, whole_lines
+from reconcile.journal.file.lines import End, last_line, put_aside, whole_lines
 from reconcile.journal.file.lock import FileLock, acquire, read_holder
 from reconcile.journal.file.moves import check_not_moved, copy_lines, tombstone_of
+from reconcile.journal.file.seeking import folded_from, glance
 from reconcile.journal.file.writer import FileJournal
+from reconcile.journal.folding import fold
 from reconcile.journal.moving import Move, decide, led_away, relocation
 from reconcile.journal.records import Relocation, Repaired
 from reconcile.journal.state import JournalState
@@ -80,12 +82,15 @@ class FileStore:
             finally:
                 await journal.close()
 
-    def read(self, identity: str, *, pinned: str | None = None) -> JournalState:
+    def read(self, identity: str, *, pinned: str | None = None, whole: bool = False) -> JournalState:
         """See ``base.Store.read``."""
         path = self._path(identity)
         with self._used("reading the journal", path):
             check_not_moved(self._disk, path, identity)
-            return fold(self._whole_lines(path), identity=identity, name=str(path), pinned=pinned)[0]
+            if pinned is None and not whole and self._disk.stat(path) is not None:
+                return glance(self._disk, path, identity=identity)
+            lines = self._whole_lines(path)
+            return fold(lines, identity=identity, name=str(path), pinned=pinned, prove=whole).state
 
     async def head(self, identity: str) -> str | None:
         """See ``base.Store.head``."""
@@ -176,8 +181,8 @@ class FileStore:
         with self._used("moving the journal", path, ours=True):
             if self._disk.stat(path) is None:
                 return False
-            old = self.read(identity)
-            new = None if self._disk.stat(target) is None else self.read(to)
+            old = self.read(identity, whole=True)
+            new = None if self._disk.stat(target) is None else self.read(to, whole=True)
             act = decide(old, new, names=(identity, to), is_copy=lambda: self._has(to, old.head))
             if act in {Move.LEAD, Move.CLOSE}:
                 self._lead(identity, run_id, lock, relocation(to, holder, with_records=act is Move.LEAD))
@@ -231,8 +236,7 @@ class FileStore:
 
     def _fit(self, identity: str, run_id: str, lock: FileLock, path: Path, handle: int) -> FileJournal:
         end, changed_ms = End(), self._disk.stat_handle(handle).changed_ms
-        lines = lines_of(self._disk, handle, end, str(path))
-        state, position = fold(lines, identity=identity, name=str(path), writer=True)
+        folded = folded_from(self._disk, handle, end, identity=identity, name=str(path), writer=True)
         aside = put_aside(self._disk, path, handle, end) if end.torn else None
         journal = FileJournal(
             disk=self._disk,
@@ -243,13 +247,12 @@ class FileStore:
             handle=handle,
             identity=identity,
             run_id=run_id,
-            state=state,
-            position=position,
+            folded=folded,
             size=end.whole,
             last=end.last,
             was_changed=_was_changed(end.last, changed_ms, name=str(path)),
         )
-        if position.line == 0:
+        if folded.position.line == 0:
             journal.write(Header(format=FORMAT, identity=identity))
         if aside is not None:
             journal.write(Repaired(file=aside.name, size=len(end.torn)))

@@ -9,11 +9,10 @@ from pathlib import Path
 
 from reconcile.clock import Clock
 from reconcile.errors import JournalError, LockLost
-from reconcile.journal.chain import ChainHead
 from reconcile.journal.chained import ChainedJournal, RunBlocking, finish
 from reconcile.journal.file.disk import Disk, write_all
 from reconcile.journal.file.lock import FileLock
-from reconcile.journal.state import JournalState
+from reconcile.journal.folding import Folded
 
 
 class FileJournal(ChainedJournal):
@@ -30,15 +29,12 @@ class FileJournal(ChainedJournal):
         handle: int,
         identity: str,
         run_id: str,
-        state: JournalState,
-        position: ChainHead,
+        folded: Folded,
         size: int,
         last: bytes,
         was_changed: bool,
     ) -> None:
-        super().__init__(
-            clock=clock, run_blocking=run_blocking, identity=identity, run_id=run_id, state=state, position=position
-        )
+        super().__init__(clock=clock, run_blocking=run_blocking, identity=identity, run_id=run_id, folded=folded)
         self._disk = disk
         self._lock = lock
         self._path = path
@@ -93,6 +89,9 @@ class FileJournal(ChainedJournal):
             raise self._die("writing the journal", error) from error
         self._size += len(line)
         self._last = line
+
+    def _before(self) -> int:
+        return self._size
 
     def _durable(self) -> int:
         return self._flushed

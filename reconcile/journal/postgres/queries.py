@@ -56,9 +56,13 @@ def reading(place: DatabaseUrl, doing: str) -> Iterator[psycopg.Connection[Any] 
         yield connection if version(connection) else None
 
 
-def lines_of(page: Callable[[int], Sequence[tuple[int, bytes]]]) -> Iterator[bytes]:
-    """A journal's lines in order; ``page`` gives the next ones behind a line."""
-    seq = 0
+Page = Callable[[int], Sequence[tuple[int, bytes]]]
+"""Gives the next lines behind a line, with their numbers."""
+
+
+def lines_of(page: Page, *, after: int = 0) -> Iterator[bytes]:
+    """A journal's lines in order, those behind line ``after``."""
+    seq = after
     while rows := page(seq):
         seq = rows[-1][0]
         for _, line in rows:
@@ -72,6 +76,16 @@ def page_of(connection: psycopg.Connection[Any], journal: int, seq: int) -> Sequ
         (journal, seq, PAGE),
         binary=True,
     ).fetchall()
+
+
+def checkpoint_of(connection: psycopg.Connection[Any], journal: int) -> int | None:
+    """The number of the last line but one that begins as a checkpoint does; None where there are not two."""
+    row = connection.execute(
+        "SELECT seq FROM reconcile.record WHERE journal = %s AND position(%s IN substr(line, 1, 256)) > 0 "
+        "ORDER BY seq DESC LIMIT 1 OFFSET 1",
+        (journal, b'"kind":"checkpoint","run":'),
+    ).fetchone()
+    return None if row is None else int(row[0])
 
 
 def number_of(connection: psycopg.Connection[Any], identity: str) -> int | None:

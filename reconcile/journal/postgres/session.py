@@ -19,6 +19,7 @@ from reconcile.journal.postgres.queries import (
     CLIENT,
     MOVED,
     check_not_moved,
+    checkpoint_of,
     explained,
     holder_of,
     last_line_of,
@@ -136,13 +137,18 @@ class Session:
             return last_line_of(self._connection, identity)
 
     def lines(self, journal: int) -> Iterator[bytes]:
-        """The journal's lines, read in the session that holds the lock; other accounts' appends go between pages."""
+        """The journal's lines, read in the session that holds the lock."""
+        return lines_of(lambda seq: self.page(journal, seq))
 
-        def page(seq: int) -> Sequence[tuple[int, bytes]]:
-            with self._used("reading the journal"):
-                return page_of(self._connection, journal, seq)
+    def page(self, journal: int, seq: int) -> Sequence[tuple[int, bytes]]:
+        """The next lines behind line ``seq``; other accounts' appends go between pages."""
+        with self._used("reading the journal"):
+            return page_of(self._connection, journal, seq)
 
-        return lines_of(page)
+    def checkpoint(self, journal: int) -> int | None:
+        """The number of the last line but one that begins as a checkpoint does; None where there are not two."""
+        with self._used("reading the journal"):
+            return checkpoint_of(self._connection, journal)
 
     def insert(self, identity: str, journal: int, *, after: int, head: str, lines: Sequence[bytes]) -> None:
         """Append these lines behind line ``after``, whose hash is ``head``; durable when it returns.

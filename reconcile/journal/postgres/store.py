@@ -8,19 +8,24 @@ dead. Reading takes no lock and a connection that cannot write.
 
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
+
+import psycopg
 
 from reconcile.clock import Clock
 from reconcile.errors import Declined, JournalError
-from reconcile.journal.chain import end_hash, end_object, fold, objects
+from reconcile.journal.chain import end_hash, end_object, objects
 from reconcile.journal.chained import RunBlocking, finish
 from reconcile.journal.codec import FORMAT, Header, encode, rfc3339
 from reconcile.journal.file.lock import POLL_MS, waited_s
 from reconcile.journal.file.store import Threads
+from reconcile.journal.folding import Folded, fold, resumed
 from reconcile.journal.moving import Move, decide, led_away, relocation
 from reconcile.journal.postgres.queries import (
+    Page,
     check_not_moved,
+    checkpoint_of,
     holder_of,
     last_line_of,
     lines_of,
@@ -74,9 +79,15 @@ class PostgresStore:
             finally:
                 await journal.close()
 
-    def read(self, identity: str, *, pinned: str | None = None) -> JournalState:
+    def read(self, identity: str, *, pinned: str | None = None, whole: bool = False) -> JournalState:
         """See ``base.Store.read``."""
-        return fold(self._lines(identity), identity=identity, name=self._name(identity), pinned=pinned)[0]
+        if pinned is not None or whole:
+            lines, name = self._lines(identity), self._name(identity)
+            return fold(lines, identity=identity, name=name, pinned=pinned, prove=whole).state
+        with self._reading(identity) as known:
+            if known is None:
+                return JournalState()
+            return self._folded(lambda seq: page_of(*known, seq), checkpoint_of(*known), identity=identity).state
 
     async def head(self, identity: str) -> str | None:
         """See ``base.Store.head``. It is asked in the process's session, which a run has anyway."""
@@ -216,9 +227,10 @@ class PostgresStore:
         number, target = session.number(identity), session.number(to)
         if number is None:
             return False
-        old, end = fold(session.lines(number), identity=identity, name=self._name(identity), writer=True)
-        new = None if target is None else fold(session.lines(target), identity=to, name=self._name(to))[0]
-        act = decide(old, new, names=(identity, to), is_copy=lambda: False)
+        old = fold(session.lines(number), identity=identity, name=self._name(identity), writer=True)
+        new = None if target is None else fold(session.lines(target), identity=to, name=self._name(to)).state
+        end = old.position
+        act = decide(old.state, new, names=(identity, to), is_copy=lambda: False)
         if act is Move.NOTHING:
             return False
         carry = act is not Move.CLOSE
@@ -230,8 +242,10 @@ class PostgresStore:
 
     def _load(self, identity: str, run_id: str, session: Session) -> PostgresJournal:
         number = session.journal(identity)
-        state, position = fold(session.lines(number), identity=identity, name=self._name(identity), writer=True)
-        away = state.led_to(identity)
+        folded = self._folded(
+            lambda seq: session.page(number, seq), session.checkpoint(number), identity=identity, writer=True
+        )
+        away = folded.state.led_to(identity)
         if away is not None:
             raise led_away(identity, away)
         return PostgresJournal(
@@ -241,18 +255,32 @@ class PostgresStore:
             number=number,
             identity=identity,
             run_id=run_id,
-            state=state,
-            position=position,
+            folded=folded,
         )
 
+    def _folded(self, page: Page, checkpoint: int | None, *, identity: str, writer: bool = False) -> Folded:
+        """What the lines add up to: from the last checkpoint but one on, and all where that does not do."""
+        name = self._name(identity)
+        if checkpoint is not None and checkpoint > 1:
+            header, lines = page(0)[0][1], lines_of(page, after=checkpoint - 1)
+            found = resumed(header, lines, before=None, identity=identity, name=name, writer=writer)
+            if found is not None:
+                return found
+        return fold(lines_of(page), identity=identity, name=name, writer=writer)
+
     def _lines(self, identity: str) -> Iterator[bytes]:
+        with self._reading(identity) as known:
+            if known is not None:
+                yield from lines_of(lambda seq: page_of(*known, seq))
+
+    @contextmanager
+    def _reading(self, identity: str) -> Iterator[tuple[psycopg.Connection[Any], int] | None]:
+        """A connection that cannot write, and the number of the account's journal; None where there is none."""
         with reading(self._place, "reading the journal") as connection:
             number = None if connection is None else number_of(connection, identity)
             if connection is not None and number is None:
                 check_not_moved(connection, identity)
-            if connection is not None and number is not None:
-                known = connection, number
-                yield from lines_of(lambda seq: page_of(*known, seq))
+            yield None if connection is None or number is None else (connection, number)
 
     def _name(self, identity: str) -> str:
         return f"{self._place.shown} {identity}"

@@ -5,9 +5,9 @@ from reconcile.errors import JournalError
 from reconcile.journal.chain import ChainHead, line_hash
 from reconcile.journal.chained import ChainedJournal, RunBlocking, finish
 from reconcile.journal.codec import Header
+from reconcile.journal.folding import Folded
 from reconcile.journal.postgres.session import Session
 from reconcile.journal.records import Record
-from reconcile.journal.state import JournalState
 
 MOST_AT_ONCE = 1_000
 """How many records one statement writes at most."""
@@ -28,15 +28,12 @@ class PostgresJournal(ChainedJournal):
         number: int,
         identity: str,
         run_id: str,
-        state: JournalState,
-        position: ChainHead,
+        folded: Folded,
     ) -> None:
-        super().__init__(
-            clock=clock, run_blocking=run_blocking, identity=identity, run_id=run_id, state=state, position=position
-        )
+        super().__init__(clock=clock, run_blocking=run_blocking, identity=identity, run_id=run_id, folded=folded)
         self._session = session
         self._number = number
-        self._written = ChainHead(line=position.line, head=position.head)
+        self._written = ChainHead(line=folded.position.line, head=folded.position.head)
         self._waiting: list[bytes] = []
 
     @property

@@ -19,6 +19,7 @@ from reconcile.journal.file.disk import SystemDisk
 from reconcile.journal.file.store import FileStore
 from reconcile.journal.file.writer import FileJournal
 from reconcile.journal.records import (
+    Checkpoint,
     IntentStatus,
     Noted,
     PlanUsed,
@@ -40,6 +41,7 @@ from tests.kit.journals import (
     VirtualClock,
     as_store,
     chained,
+    everything,
     inline,
     intent,
     outcome,
@@ -156,11 +158,11 @@ def test_the_folded_state_is_the_appended_one() -> None:
             await journal.append(record, durable=False)
         return journal.state
 
-    assert {type(record) for record in every_kind()} == set(get_args(Record))
+    assert {type(record) for record in every_kind()} == set(get_args(Record)) - {Checkpoint}
     written = hold(store_on(disk.process("a")), many)
     read = store_on(disk.process("b")).read(ACCOUNT)
 
-    assert {**vars(written), "margins": vars(written.margins)} == {**vars(read), "margins": vars(read.margins)}
+    assert everything(written) == everything(read)
 
 
 def test_a_file_store_is_all_that_the_program_asks_of_a_store() -> None:
@@ -359,7 +361,7 @@ def test_a_file_that_shrinks_while_it_is_read_ends_where_it_ends() -> None:
     disk = SimulatedDisk(1)
     lines = chained([Noted(what="x" * 300_000) for _ in range(9)])
     disk.replace(JOURNAL, b"".join(lines))
-    reads = iter([False, True])
+    reads = iter([False, False, False, False, True])  # three chunks from the end, then two from the beginning
 
     def shrink(process: str, asked: str, _path: Path) -> None:
         if (process, asked) == ("reader", "read") and next(reads, False):

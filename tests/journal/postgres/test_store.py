@@ -14,6 +14,7 @@ import pytest
 
 from reconcile.clock import SystemClock
 from reconcile.errors import ChainBroken, Declined, InputError, JournalError, LockLost
+from reconcile.journal import checkpoint
 from reconcile.journal.brake import CHAIN, Brake, Freeze, read_brake
 from reconcile.journal.chain import line_hash
 from reconcile.journal.codec import encode, rfc3339
@@ -24,8 +25,9 @@ from reconcile.journal.postgres.schema import MIGRATIONS, VERSION
 from reconcile.journal.postgres.store import PostgresStore
 from reconcile.journal.postgres.url import place_of
 from reconcile.journal.postgres.writer import MOST_AT_ONCE, PostgresJournal
-from reconcile.journal.records import IntentStatus, Noted
-from tests.kit.journals import ACCOUNT, HOLDER, VirtualClock, chained, inline, intent, outcome, steps
+from reconcile.journal.records import IntentStatus, Noted, RunFinished, RunStarted
+from reconcile.journal.state import JournalState
+from tests.kit.journals import ACCOUNT, HOLDER, VirtualClock, chained, everything, inline, intent, outcome, steps
 from tests.kit.postgres_server import PASSWORD, Server
 
 ROOT = Path(__file__).parents[3]
@@ -767,3 +769,32 @@ def test_a_runner_needs_no_more_than_to_read_and_to_add(url: str) -> None:
     assert runner.read(ACCOUNT).records == 3
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         sql(url.replace("//postgres@", "//runner@"), "ALTER TABLE reconcile.record DISABLE TRIGGER append_only")
+
+
+def test_a_run_begins_at_a_checkpoint_and_knows_what_the_whole_journal_tells(
+    store: PostgresStore, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "LEAST_BYTES", 1)
+    monkeypatch.setattr(checkpoint, "TIMES_ITS_SIZE", 0)
+
+    async def run(number: int) -> None:
+        async with opened(store, run_id=f"run-{number}") as journal:
+            for record in (RunStarted(host="h", command="apply"), intent(number), RunFinished()):
+                await journal.append(record, durable=True)
+
+    async def three() -> JournalState:
+        for number in range(3):
+            await run(number)
+        async with opened(another(url)) as journal:
+            state: JournalState = journal.state
+            return state
+
+    held = asyncio.run(three())
+    forge(url, "UPDATE reconcile.record SET line = line || 'x'::bytea WHERE seq = 2")
+    assert everything(held) == everything(another(url).read(ACCOUNT))
+    assert sorted(held.unsettled) == [f"SYM{number}.long" for number in range(3)]
+    with pytest.raises(ChainBroken, match="line 2"):
+        another(url).read(ACCOUNT, whole=True)
+    forge(url, "DELETE FROM reconcile.record WHERE seq = 9")  # the last checkpoint but one
+    with pytest.raises(ChainBroken):
+        another(url).read(ACCOUNT)
