@@ -12,9 +12,11 @@ Where notes beside a journal stood when runs began is left out: only ``audit ver
 
 from collections.abc import Mapping
 from dataclasses import fields
+from decimal import Decimal
 from typing import Any
 
 from reconcile.journal.codec import INTENT, RELOCATION, RUN_STARTED, checked, stored
+from reconcile.journal.days import DayTotals
 from reconcile.journal.fields import (
     Read,
     address,
@@ -85,6 +87,7 @@ def _parts(state: JournalState) -> dict[str, Any]:
         "used_plans": sorted(state.used_plans),
         "claimed": {str(day): claims for day, claims in state.claimed.items()},
         "claims": sorted(state.claims - dated),
+        "days": {str(number): calls for number, calls in state.days.by_day().items()},
         "unsettled": [_values(item) for item in state.unsettled.values()],
         "effects": {lane: _values(effect) for lane, effect in state.effects.items()},
         "moves": {place: _values(effect) for place, effect in state.moves.items()},
@@ -124,6 +127,7 @@ def restored(checkpoint: Checkpoint) -> JournalState:
     state.names, state.used_plans = set(found["names"]), set(found["used_plans"])
     state.claimed = {whole(day): claims for day, claims in found["claimed"].items()}
     state.claims = {*found["claims"], *(claim for claims in state.claimed.values() for claim in claims)}
+    state.days = DayTotals.of({whole(number): calls for number, calls in found["days"].items()})
     for item in found["unsettled"]:
         state.unsettled[item.intent.lane] = item
         state.lanes[item.intent.intent_id] = item.intent.lane
@@ -155,6 +159,11 @@ def _table(read: Read[Any]) -> Read[dict[str, Any]]:
 def _pair(value: Any) -> tuple[str, str]:
     left, at = _list(text)(value)
     return left, at
+
+
+def _added(value: Any) -> tuple[str, Decimal]:
+    asset, added = _list(text)(value)
+    return asset, amount(added)
 
 
 def _seen(value: Any) -> Margin:
@@ -206,6 +215,7 @@ _PARTS: Mapping[str, Read[Any]] = {
     "used_plans": _list(text),
     "claimed": _table(_list(text)),
     "claims": _list(text),
+    "days": _table(_table(optional(_added))),
     "unsettled": _list(_UNSETTLED.read),
     "effects": _table(_EFFECT.read),
     "moves": _table(_EFFECT.read),

@@ -1,5 +1,6 @@
 """What an account's runs have moved on each UTC day of the exchange's time: for the limits that count over all runs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
@@ -44,6 +45,17 @@ class DayTotals:
         if known in _NOTHING_MOVED:
             for day in self._days.values():
                 day.calls.pop(intent_id, None)
+
+    def by_day(self) -> dict[int, dict[str, tuple[str, Decimal] | None]]:
+        """All that is kept: by day since 1970 and intent id, the asset and amount of an addition, None for the rest."""
+        return {number: dict(day.calls) for number, day in self._days.items()}
+
+    @classmethod
+    def of(cls, days: Mapping[int, Mapping[str, tuple[str, Decimal] | None]]) -> "DayTotals":
+        """The totals that ``by_day`` told."""
+        totals = cls()
+        totals._days = {number: _Day(calls=dict(calls)) for number, calls in days.items()}
+        return totals
 
     def on(self, time_ms: int) -> DayUsed:
         """What was moved on the UTC day that holds an exchange time."""

@@ -92,7 +92,7 @@ def outcome(number: int, known: IntentStatus, **fields: object) -> Outcome:
 
 def everything(state: JournalState, *, notes: bool = True) -> dict[str, object]:
     """All that a journal adds up to, to be compared; without ``notes`` but for where they stood."""
-    found = {**vars(state), "margins": vars(state.margins)}
+    found = {**vars(state), "margins": vars(state.margins), "days": state.days.by_day()}
     return found if notes else {name: value for name, value in found.items() if name != "notes_heads"}
 
 
