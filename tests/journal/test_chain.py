@@ -231,7 +231,7 @@ def long_journal(count: int) -> Iterator[bytes]:
     head = line_hash(ORIGINAL[0])
     yield ORIGINAL[0]
     for number in range(count):
-        record: Record = intent(number, lane=f"SYM{number % 20}")
+        record: Record = intent(number, lane=f"SYM{number % 20}", signed_at_ms=number * 3_600_000)  # a day holds 24
         line = encode(record, seq=number + 2, prev=head, at=rfc3339(START_MS), run="run-1")
         head = line_hash(line)
         yield line
