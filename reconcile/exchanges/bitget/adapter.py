@@ -10,6 +10,7 @@ are read each time, contracts once per run, tiers where ``need_tiers`` says so, 
 from collections.abc import Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
+from functools import partial
 from typing import assert_never
 from urllib.parse import urlsplit
 
@@ -55,6 +56,7 @@ from reconcile.exchanges.bitget.dialect import (
 )
 from reconcile.exchanges.bitget.risk import BitgetTier
 from reconcile.exchanges.http.answers import write_answer
+from reconcile.exchanges.http.pages import read_pages
 from reconcile.exchanges.http.rows import Row, costing, rows, unless_refused
 from reconcile.exchanges.http.transport import Params, Setup, Transport
 from reconcile.model.account import Address, MarginType, ObservedAccount, Position, PositionMode, SymbolState
@@ -238,12 +240,14 @@ class Bitget:
         for first, last in ledger.windows(start, now + _EDGE_MS):
             span = {"startTime": str(first), "endTime": str(last)}
             for business in ledger.TYPES:
-                found |= await ledger.read_pages(BILLS, self._bills, {**span, "businessType": business})
+                bills = partial(self._bills, {**span, "businessType": business})
+                found |= await read_pages(f"reading {BILLS}", bills, ledger.movement)
         reaches_back = since_ms >= now - self.traits.ledger_reach_ms
         return by_symbol(symbols, found.values(), since_ms=since_ms, reaches_back=reaches_back)
 
-    async def _bills(self, query: Params) -> list[Row]:
-        payload = await self._read(BILLS, self._of_product(**query, limit=str(ledger.PAGE)))
+    async def _bills(self, query: Params, below: int | None) -> list[Row]:
+        page = {} if below is None else {"idLessThan": str(below)}
+        payload = await self._read(BILLS, self._of_product(**query, **page, limit=str(ledger.PAGE)))
         answer = Row(f"reading {BILLS}", payload)
         return answer.rows("bills") if answer.has("bills") else []
 

@@ -5,7 +5,6 @@ and with 200 alike, so the body's code counts. A code of the gateway or of an ol
 body is not what is documented, and a write that gets one is in doubt.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -23,14 +22,13 @@ from reconcile.exchanges.http.answers import (
     Envelope,
     ResponseFormat,
     of_other_calls,
-    read_answer,
     retry_after_header_ms,
     table,
 )
+from reconcile.exchanges.http.header_signed import HeaderSigned
 from reconcile.exchanges.http.limits import Charge, CountedBy, Limit
 from reconcile.exchanges.http.rows import Row
-from reconcile.exchanges.http.transport import Charges, Params, Setup
-from reconcile.exchanges.http.wire import HttpRequest, HttpResponse
+from reconcile.exchanges.http.transport import Charges, Params
 
 TIME = "/api/v2/public/time"
 POSITIONS = "/api/v2/mix/position/all-position"
@@ -113,40 +111,21 @@ WRITING: Mapping[str, ResponseFormat] = MappingProxyType(
 """What the answers to our two writes look like: a success of the first has an empty text as its data."""
 
 
-class BitgetDialect:
+def _query(params: Params) -> str:
+    """In order of the keys, as Bitget signs it."""
+    return urlencode(sorted(params.items()))
+
+
+class BitgetDialect(HeaderSigned):
     """What the transport must know of Bitget."""
 
     time_path = TIME
     time_charges = CHARGES[TIME]
-
-    def __init__(self, setup: Setup) -> None:
-        self._url = setup.url
-        self._credentials = setup.credentials
-        self._demo = signing.DEMO if setup.demo else {}
-
-    def get(self, path: str, params: Params, *, signed_at_ms: int | None) -> HttpRequest:
-        """A read, its query in order of the keys; public reads carry no credential."""
-        target = f"{path}?{urlencode(sorted(params.items()))}" if params else path
-        return self._request("GET", target, b"", signed_at_ms)
-
-    def post(self, path: str, body: Mapping[str, str], *, signed_at_ms: int) -> HttpRequest:
-        """A signed write."""
-        return self._request("POST", path, json.dumps(body, separators=(",", ":")).encode(), signed_at_ms)
-
-    def _request(self, method: str, target: str, body: bytes, signed_at_ms: int | None) -> HttpRequest:
-        signed: Mapping[str, str] = {}
-        if signed_at_ms is not None:
-            signed = signing.headers(self._credentials, method=method, target=target, body=body, moment_ms=signed_at_ms)
-        return HttpRequest(method=method, url=self._url + target, headers={**signed, **self._demo}, body=body)
-
-    def read(self, what: str, response: HttpResponse, *, now_ms: int | None) -> object:
-        """The payload; raises ReadFailed."""
-        return read_answer(what, response, READING, now_ms=now_ms)
+    sign = staticmethod(signing.headers)
+    demo_headers = signing.DEMO
+    reading = READING
+    query = staticmethod(_query)
 
     def served_ms(self, payload: object) -> int:
         """The time in the answer of ``time_path``."""
         return Row(f"reading {TIME}", payload).time("serverTime")
-
-    def used(self, headers: Mapping[str, str]) -> Mapping[Limit, int]:  # noqa: ARG002  (whether it is sent is not known)
-        """Nothing: no document says for sure what is used."""
-        return {}

@@ -5,15 +5,13 @@ the margin rows. Whether the amount of a margin row has a sign is not documented
 funding keeps its sign. A query may span 30 days; 90 days are kept.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from reconcile.errors import ReadFailed
 from reconcile.exchanges.http.rows import Row
 from reconcile.model.ledger import Cause, LedgerRow
 
 PAGE = 100
-MOST_PAGES = 500
 WINDOW_MS = 29 * 86_400_000
 TYPES: Mapping[str, tuple[Cause, int]] = MappingProxyType(
     {
@@ -51,22 +49,3 @@ def windows(start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
         last = min(start_ms + WINDOW_MS, end_ms)
         yield start_ms, last
         start_ms = last + 1
-
-
-async def read_pages(
-    path: str, bills: Callable[[Mapping[str, str]], Awaitable[list[Row]]], query: Mapping[str, str]
-) -> dict[str, LedgerRow]:
-    """Every page, newest first, until one is empty: a short page is no proof of the end. Raises ReadFailed."""
-    found: dict[str, LedgerRow] = {}
-    below: int | None = None
-    for _ in range(MOST_PAGES):
-        page = await bills(query if below is None else {**query, "idLessThan": str(below)})
-        if not page:
-            return found
-        oldest = min(row.whole("billId") for row in page)
-        if below is not None and oldest >= below:
-            raise ReadFailed(f"reading {path}: the pages do not go on; try again later", again=True)
-        below = oldest
-        moved = (movement(row) for row in page)
-        found.update({row.row_id: row for row in moved if row is not None})
-    raise ReadFailed(f"reading {path}: more than {MOST_PAGES} pages; narrow the time", again=False)

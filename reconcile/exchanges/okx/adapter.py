@@ -16,6 +16,7 @@ from reconcile.concurrency import gather_all
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.base import Accepted, Call, Writer
 from reconcile.exchanges.http.answers import write_answer
+from reconcile.exchanges.http.pages import read_pages
 from reconcile.exchanges.http.rows import Row, costing, rows
 from reconcile.exchanges.http.transport import Setup, Transport
 from reconcile.exchanges.okx import ledger
@@ -196,20 +197,10 @@ class Okx:
         return by_symbol(symbols, found.values(), since_ms=since_ms, reaches_back=age <= self.traits.ledger_reach_ms)
 
     async def _pages(self, path: str, params: Mapping[str, str]) -> dict[str, LedgerRow]:
-        """Every page, newest first, until one is empty: a short page is no proof of the end."""
-        found: dict[str, LedgerRow] = {}
-        after: int | None = None
-        for _ in range(ledger.MOST_PAGES):
-            page = await self._read(path, params if after is None else {**params, "after": str(after)})
-            if not page:
-                return found
-            oldest = min(row.whole("billId") for row in page)
-            if after is not None and oldest >= after:
-                raise ReadFailed(f"reading {path}: the pages do not go on; try again later", again=True)
-            after = oldest
-            moved = (ledger.movement(row) for row in page)
-            found.update({row.row_id: row for row in moved if row is not None})
-        raise ReadFailed(f"reading {path}: more than {ledger.MOST_PAGES} pages; narrow the time", again=False)
+        async def page(below: int | None) -> list[Row]:
+            return await self._read(path, params if below is None else {**params, "after": str(below)})
+
+        return await read_pages(f"reading {path}", page, ledger.movement)
 
     async def newest_row(self, symbol: str) -> str | None:  # noqa: ARG002  (one read tells it for the whole account)
         """The newest margin transfer of the account; bill ids only grow."""

@@ -6,25 +6,21 @@ and the HTTP status hardly does: refusals come with 200, 4xx and 5xx alike. A co
 of its own, per user where the call is private.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
-from urllib.parse import urlencode
 
-from reconcile.connect.secrets import Credentials
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.http.answers import (
     Envelope,
     ResponseFormat,
     of_other_calls,
-    read_answer,
     retry_after_header_ms,
     table,
 )
+from reconcile.exchanges.http.header_signed import HeaderSigned
 from reconcile.exchanges.http.limits import Charge, CountedBy, Limit
 from reconcile.exchanges.http.rows import rows
-from reconcile.exchanges.http.transport import Charges, Params, Setup
-from reconcile.exchanges.http.wire import HttpRequest, HttpResponse
+from reconcile.exchanges.http.transport import Charges
 from reconcile.exchanges.okx import signing
 from reconcile.exchanges.okx.codes import CODES
 
@@ -103,35 +99,14 @@ READING = ResponseFormat(
 WRITING = replace(READING, envelope=write_envelope)
 
 
-class OkxDialect:
+class OkxDialect(HeaderSigned):
     """What the transport must know of OKX."""
 
     time_path = TIME
     time_charges = CHARGES[TIME]
-
-    def __init__(self, setup: Setup) -> None:
-        self._url = setup.url
-        self._credentials: Credentials = setup.credentials
-        self._demo = signing.DEMO if setup.demo else {}
-
-    def get(self, path: str, params: Params, *, signed_at_ms: int | None) -> HttpRequest:
-        """A read; public reads carry no credential."""
-        target = f"{path}?{urlencode(params, safe=',')}" if params else path
-        return self._request("GET", target, b"", signed_at_ms)
-
-    def post(self, path: str, body: Mapping[str, str], *, signed_at_ms: int) -> HttpRequest:
-        """A signed write."""
-        return self._request("POST", path, json.dumps(body, separators=(",", ":")).encode(), signed_at_ms)
-
-    def _request(self, method: str, target: str, body: bytes, signed_at_ms: int | None) -> HttpRequest:
-        signed: Mapping[str, str] = {}
-        if signed_at_ms is not None:
-            signed = signing.headers(self._credentials, method=method, target=target, body=body, moment_ms=signed_at_ms)
-        return HttpRequest(method=method, url=self._url + target, headers={**signed, **self._demo}, body=body)
-
-    def read(self, what: str, response: HttpResponse, *, now_ms: int | None) -> object:
-        """The payload; raises ReadFailed."""
-        return read_answer(what, response, READING, now_ms=now_ms)
+    sign = staticmethod(signing.headers)
+    demo_headers = signing.DEMO
+    reading = READING
 
     def served_ms(self, payload: object) -> int:
         """The time in the answer of ``time_path``."""
@@ -140,7 +115,3 @@ class OkxDialect:
         if not found:
             raise ReadFailed(f"{what}: the answer holds no time; try again later", again=True)
         return found[0].time("ts")
-
-    def used(self, headers: Mapping[str, str]) -> Mapping[Limit, int]:  # noqa: ARG002  (OKX documents no such header)
-        """Nothing: OKX does not say what is used."""
-        return {}

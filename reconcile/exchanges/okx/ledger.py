@@ -13,7 +13,6 @@ from reconcile.model.ledger import Cause, LedgerRow
 from reconcile.money import ZERO
 
 PAGE = 100
-MOST_PAGES = 500
 WEEK_MS = 7 * 86_400_000
 """How far back ``bills`` reaches; ``bills-archive`` reaches three months."""
 TRANSFER = "6"

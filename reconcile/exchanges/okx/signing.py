@@ -4,12 +4,11 @@ Source: OKX API guide v5, Making Requests. The timestamp is ISO 8601 in UTC with
 sent.
 """
 
-import base64
-import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from reconcile.connect.secrets import Credentials
+from reconcile.exchanges.http.header_signed import access_headers, signature
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DEMO = {"x-simulated-trading": "1"}
@@ -22,19 +21,8 @@ def timestamp(moment_ms: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def signature(secret: str, stamp: str, method: str, target: str, body: bytes) -> str:
-    """Base64 of the HMAC; ``target`` is the path with its query as sent."""
-    signed = f"{stamp}{method}{target}".encode() + body
-    return base64.b64encode(hmac.digest(secret.encode(), signed, "sha256")).decode()
-
-
 def headers(credentials: Credentials, *, method: str, target: str, body: bytes, moment_ms: int) -> Mapping[str, str]:
     """The headers that make a request this account's."""
     stamp = timestamp(moment_ms)
-    return {
-        "OK-ACCESS-KEY": credentials.key,
-        "OK-ACCESS-SIGN": signature(credentials.secret, stamp, method, target, body),
-        "OK-ACCESS-TIMESTAMP": stamp,
-        "OK-ACCESS-PASSPHRASE": credentials.passphrase or "",
-        "Content-Type": "application/json",
-    }
+    sign = signature(credentials.secret, stamp, method, target, body)
+    return access_headers(credentials, prefix="OK-ACCESS", stamp=stamp, sign=sign)

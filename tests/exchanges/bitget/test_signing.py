@@ -7,7 +7,7 @@ import hmac
 import pytest
 
 from reconcile.connect.secrets import Credentials
-from reconcile.exchanges.bitget.signing import headers, signature
+from reconcile.exchanges.bitget.signing import headers
 from reconcile.model.account import MarginType
 from tests.kit.bitget_account import CONTRACTS, POSITIONS, Desk, held, move
 from tests.kit.fakes import SERVED_MS, run
@@ -18,14 +18,19 @@ def by_rule(text: str) -> str:
     return base64.b64encode(made.digest()).decode()
 
 
+def signed(method: str, target: str, body: bytes = b"", *, moment_ms: int) -> str:
+    credentials = Credentials(key="key", secret="SIM-SECRET", passphrase="phrase")
+    return headers(credentials, method=method, target=target, body=body, moment_ms=moment_ms)["ACCESS-SIGN"]
+
+
 def test_a_post_is_signed_over_time_method_path_and_body() -> None:
     body = b'{"symbol":"ETHUSDT","amount":"-12.5"}'
-    made = signature("SIM-SECRET", "1767323045678", "POST", "/api/v2/mix/account/set-margin", body)
+    made = signed("POST", "/api/v2/mix/account/set-margin", body, moment_ms=1_767_323_045_678)
     assert made == by_rule("1767323045678POST/api/v2/mix/account/set-margin" + body.decode())
 
 
 def test_a_query_is_signed_as_it_reads_before_it_is_encoded() -> None:
-    made = signature("SIM-SECRET", "1", "GET", "/api/v2/x?symbol=%E5%B8%81USDT", b"")
+    made = signed("GET", "/api/v2/x?symbol=%E5%B8%81USDT", moment_ms=1)
     assert made == by_rule("1GET/api/v2/x?symbol=币USDT")
 
 

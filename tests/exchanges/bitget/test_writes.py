@@ -7,7 +7,7 @@ import pytest
 
 from reconcile.errors import InDoubt, NotSent, ReconcileError, RefusalKind, Refused
 from reconcile.exchanges.base import Accepted
-from reconcile.exchanges.bitget.signing import signature
+from reconcile.exchanges.http.header_signed import signature
 from reconcile.exchanges.http.wire import HttpResponse
 from reconcile.model.account import Address, MarginType
 from tests.kit.bitget_account import (

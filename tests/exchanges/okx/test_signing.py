@@ -3,7 +3,8 @@
 import pytest
 
 from reconcile.connect.secrets import Credentials
-from reconcile.exchanges.okx.signing import headers, signature, timestamp
+from reconcile.exchanges.http.header_signed import signature
+from reconcile.exchanges.okx.signing import headers, timestamp
 from reconcile.model.account import MarginType
 from tests.kit.fakes import run
 from tests.kit.okx_account import INSTRUMENTS, POSITIONS, Desk, held, move

@@ -7,8 +7,8 @@ import pytest
 
 from reconcile.errors import InDoubt, NotSent, ReconcileError, RefusalKind, Refused
 from reconcile.exchanges.base import Accepted
+from reconcile.exchanges.http.header_signed import signature
 from reconcile.exchanges.http.wire import HttpResponse
-from reconcile.exchanges.okx.signing import signature
 from reconcile.model.account import Address, MarginType, Side
 from reconcile.model.plan import SetMarginType
 from tests.kit.fakes import SERVED_MS, answer, params_of, path_of, run
