@@ -19,10 +19,24 @@ from reconcile.cli.common import (
 )
 from reconcile.cli.runner import conduct
 from reconcile.cli.session import Invocation
+from reconcile.errors import UsageError
+from reconcile.model.account import Percent
 from reconcile.model.plan import Plan
 from reconcile.planning.order import plan_exit_code, worst
 from reconcile.render import github, json, markdown, text
+from reconcile.statefile import scalars
 from reconcile.usecases import plan as usecase
+
+
+def _headroom(_context: click.Context, _parameter: click.Parameter, text: str | None) -> Percent | None:
+    """The option's share, at most 100 %. Raises UsageError."""
+    try:
+        found = None if text is None else scalars.percent(text, expected='expected a percentage up to "100%"')
+    except ValueError as error:
+        raise UsageError(f"--headroom: {error}") from error
+    if found is not None and found.value > 100:
+        raise UsageError(f"--headroom {text}: more than the whole; expected at most 100%")
+    return found
 
 
 @command("plan", formats=("text", "json", "markdown", "github"))
@@ -31,6 +45,12 @@ from reconcile.usecases import plan as usecase
 @detailed
 @target
 @click.option("--expires", type=DURATION, default="1h", show_default=True, help="How long a saved plan may be applied.")
+@click.option(
+    "--headroom",
+    metavar="PERCENT",
+    callback=_headroom,
+    help="How much more than planned an addition for a measure may become before it is sent, such as 20%.",
+)
 @override
 @parallelism
 @pass_session
@@ -42,6 +62,7 @@ def plan(
     detailed_exitcode: bool,
     target: tuple[str, ...],
     expires: int,
+    headroom: Percent | None,
     override: tuple[str, ...],
     parallelism: int,
 ) -> int:
@@ -71,7 +92,13 @@ def plan(
     made = conduct(
         session,
         lambda world: usecase.plan(
-            world, accounts, targets=target, overrides=overrides, expires_ms=expires, git_commit=commit
+            world,
+            accounts,
+            targets=target,
+            overrides=overrides,
+            expires_ms=expires,
+            git_commit=commit,
+            headroom=headroom,
         ),
         sends=False,
         parallelism=parallelism,

@@ -38,6 +38,7 @@ class MoveMargin:
     ``before`` and ``after`` are the isolated margin; ``tolerance`` is the target's, in the asset. Liquidation prices
     are None where there is none or it cannot be computed; distances are shares of the mark price (0.05 is 5 %).
     ``measure_before`` and ``measure_after`` are the declared risk measure, None without one or where it has no bound.
+    ``ceiling`` is the most that may be sent where headroom lets that be more than ``amount``.
     """
 
     step_id: str
@@ -54,6 +55,12 @@ class MoveMargin:
     liquidation_distance_after: Decimal | None = None
     measure_before: Decimal | None = None
     measure_after: Decimal | None = None
+    ceiling: Decimal | None = None
+
+    @property
+    def most(self) -> Decimal:
+        """The most that may be sent."""
+        return self.amount if self.ceiling is None else self.ceiling
 
     @property
     def signed(self) -> Decimal:

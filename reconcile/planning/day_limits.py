@@ -26,7 +26,7 @@ def check_day(steps: Iterable[Step], policy: Policy, used: DayUsed) -> list[Plan
     additions = [step for step in steps if isinstance(step, MoveMargin) and step.action == "add_margin"]
     for asset in sorted({step.asset for step in additions}):
         most, spent = limit_for(policy.max_day_add, asset), used.added.get(asset, ZERO)
-        more = total(step.amount for step in additions if step.asset == asset)
+        more = total(step.most for step in additions if step.asset == asset)
         value = plus(spent, more)
         if most is not None and value > most:
             message = (

@@ -67,7 +67,7 @@ def fresh_move(target: Target, step: MoveMargin, position: Position | None, step
             reason=f"margin is {plain(position.isolated_margin)}, on the other side of {plain(wanted)} "
             "than when it was planned"
         )
-    amount = cut(min(abs(delta), step.amount), step_size)
+    amount = cut(min(abs(delta), step.most), step_size)
     return Send(amount=amount) if amount > 0 else InSync()
 
 

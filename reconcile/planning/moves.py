@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
-from reconcile.model.account import Address, DesiredAccount, Position, Target
-from reconcile.model.plan import MoveMargin
+from reconcile.model.account import Address, DesiredAccount, Percent, Position, Target
+from reconcile.model.plan import Entry, MoveMargin
 from reconcile.model.traits import Traits
-from reconcile.money import plus
+from reconcile.money import cut, minus, plus
 from reconcile.planning.bands import measure_at
 
 StepId = Callable[[Address, str], str]
@@ -46,13 +46,28 @@ def resized(step: MoveMargin, amount: Decimal, target: Target | None, position: 
     """The same step with another amount (> 0), and what that does to liquidation price and measure."""
     after = plus(step.before, amount if step.action == "add_margin" else -amount)
     if target is None or position is None:
-        return replace(step, amount=amount, after=after)
+        return replace(step, amount=amount, after=after, ceiling=None)
     price = position.liquidation_at(after)
     return replace(
         step,
         amount=amount,
         after=after,
+        ceiling=None,
         liquidation_price_after=price,
         liquidation_distance_after=position.distance_to(price),
         measure_after=None if target.band is None else measure_at(target, position, after),
     )
+
+
+def with_headroom(entry: Entry, headroom: Percent | None, step_size: Callable[[str], Decimal]) -> Entry:
+    """The entry with what its addition may grow to where its measure asks for more just before it is sent.
+
+    Within ``at_most``; None, a reduction, and an amount that is declared have none.
+    """
+    band = None if entry.target is None else entry.target.band
+    step = next(iter(entry.steps), None)
+    if headroom is None or band is None or not isinstance(step, MoveMargin) or step.action != "add_margin":
+        return entry
+    wider = min(plus(step.amount, headroom.of(step.amount)), minus(band.at_most, step.before))
+    ceiling = cut(wider, step_size(step.asset))
+    return replace(entry, steps=(replace(step, ceiling=ceiling),)) if ceiling > step.amount else entry

@@ -10,14 +10,14 @@ from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 
-from reconcile.model.account import Address, DesiredAccount, ObservedAccount
+from reconcile.model.account import Address, DesiredAccount, ObservedAccount, Percent
 from reconcile.model.plan import AccountPlan, Entry, MoveMargin, PlanError, SetMarginType, Status, Step
 from reconcile.model.traits import Traits
 from reconcile.money import ZERO, minus, plus, total
 from reconcile.planning import amounts, policy, short
 from reconcile.planning.day_limits import DayUsed
 from reconcile.planning.diff import diff
-from reconcile.planning.moves import amount_step
+from reconcile.planning.moves import amount_step, with_headroom
 from reconcile.planning.unlisted import UNLISTED
 
 SEVERITY = (130, 5, 1, 4, 3, 2, 0)
@@ -35,8 +35,10 @@ def plan_account(
     identity: str,
     targets: Collection[Address] | None = None,
     used: DayUsed = policy.NOTHING_USED,
+    headroom: Percent | None = None,
 ) -> AccountPlan:
     """One account's plan. ``held`` and ``targets`` as for ``diff``; ``used`` is what earlier runs of the day have sent.
+    ``headroom`` is how much more than planned an addition for a measure may become just before it is sent.
 
     ``exit_code`` is 0, 1 where nothing could be decided (an amount that lacks its asset) or 4 where the account is
     refused (another position mode, an account-wide limit); ``errors`` says everything that is wrong.
@@ -54,9 +56,9 @@ def plan_account(
         return replace(made, errors=wrong, exit_code=worst(codes))
     ids = partial(_step_id, plan_id, desired.name)
     entries = diff(desired, observed, held=held, traits=traits, targets=targets, step_id=ids)
-    share_out = partial(
-        short.share_out, desired=desired, observed=observed, step_size=partial(amount_step, desired, traits)
-    )
+    step_size = partial(amount_step, desired, traits)
+    entries = tuple(with_headroom(entry, headroom, step_size) for entry in entries)
+    share_out = partial(short.share_out, desired=desired, observed=observed, step_size=step_size)
     checked = policy.check(entries, desired.policy, observed, used=used, share_out=share_out)
     entries = checked.entries
     after = _available_after(observed.available, _moves(entries))

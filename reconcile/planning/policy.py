@@ -67,7 +67,7 @@ def _check_entry(entry: Entry, policy: Policy, observed: ObservedAccount) -> Ent
     step = next((step for step in entry.steps if isinstance(step, MoveMargin)), None) if entry.steps else None
     if step is None or entry.observed is None:
         return entry
-    broken = _violations(policy, step, step.amount, entry.observed)
+    broken = _violations(policy, step, step.most, entry.observed)
     if step.action == "add_margin" and step.asset in observed.unknown_balances:
         unknown = (
             f"the exchange does not tell the free balance of {step.asset}, so nothing is added; look at the account"
@@ -174,7 +174,7 @@ def _totals(moves: Sequence[MoveMargin], action: str, key: str, limit: Limit | N
     errors = []
     for asset, steps in _by_asset(moves, action).items():
         most = limit_for(limit, asset)
-        value = total(step.amount for step in steps)
+        value = total(step.most for step in steps)
         if most is not None and value > most:
             verb = "add" if action == "add_margin" else "take out"
             message = (
@@ -200,7 +200,7 @@ def _available(moves: Sequence[MoveMargin], least: Limit | None, available: Mapp
     freed = _by_asset(moves, "reduce_margin")
     for asset, steps in _by_asset(moves, "add_margin").items():
         floor = limit_for(least, asset) or ZERO
-        added = total(step.amount for step in steps)
+        added = total(step.most for step in steps)
         out = total(step.amount for step in freed.get(asset, ()))
         free = available.get(asset, ZERO)
         left = minus(plus(free, out), added)

@@ -42,7 +42,7 @@ def share_out(
         return tuple(result)
     for asset, additions in _additions(entries, step_size).items():
         free = _free(asset, entries, desired, observed)
-        if total(each.step.amount for each in additions) <= free:
+        if total(each.step.most for each in additions) <= free:
             continue
         given = _given(additions, max(ZERO, free), desired.policy.when_short)
         for each in additions:
@@ -108,8 +108,8 @@ def _rank(each: _Need) -> tuple[bool, int, int]:
 def _fitted(each: _Need, given: Decimal) -> Entry:
     """The entry with what it gets; an amount inside its tolerance is not worth a call."""
     entry, step = each.entry, each.step
-    if given == step.amount:
-        return entry
+    if given == step.amount:  # with nothing left to grow into
+        return replace(entry, steps=(replace(step, ceiling=None),))
     if given <= 0 or given < step.tolerance:
         given = ZERO
     missing = minus(step.amount, given)

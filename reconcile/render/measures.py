@@ -26,7 +26,8 @@ def measure(entry: Entry) -> str:
         shown += "" if step is None else f" → {_bound(kind, step.measure_after)}"
     upper = "" if bounds.ceiling is None else f" to {kind.written(bounds.ceiling)}"
     span = f"{kind.written(bounds.floor)}{upper or ' or more'}, target {kind.written(bounds.target)}"
-    return f"{kind.value}{shown} ({span}, at_most {plain(band.at_most)})"
+    more = "" if step is None or step.ceiling is None else f", up to {plain(step.ceiling)} with headroom"
+    return f"{kind.value}{shown} ({span}, at_most {plain(band.at_most)}){more}"
 
 
 def _bound(kind: Measure, value: Decimal | None) -> str:
@@ -67,7 +68,8 @@ def add(written: dict[str, Any], entry: Entry) -> None:
 def _around(step: Step) -> dict[str, str | None]:
     if not isinstance(step, MoveMargin):
         return {}
-    return {"measure_before": _computed(step.measure_before), "measure_after": _computed(step.measure_after)}
+    around = {"measure_before": _computed(step.measure_before), "measure_after": _computed(step.measure_after)}
+    return around if step.ceiling is None else {**around, "ceiling": plain(step.ceiling)}
 
 
 def _computed(value: Decimal | None) -> str | None:

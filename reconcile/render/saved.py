@@ -255,4 +255,5 @@ def _step(address: Address, asset: str, tolerance: Decimal, model: TypeStepModel
                 liquidation_distance_after=model.liquidation_distance_after,
                 measure_before=model.measure_before,
                 measure_after=model.measure_after,
+                ceiling=model.ceiling,
             )

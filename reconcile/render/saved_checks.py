@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reconcile.model.account import MarginType, PositionMode
+from reconcile.model.measures import Band
 from reconcile.model.plan import AccountPlan, Entry, MoveMargin, Plan, SetMarginType, Status, Step
 from reconcile.money import minus, plain, plus
 
@@ -136,13 +137,21 @@ def _leads(entry: Entry, step: MoveMargin) -> bool:
     if target is None or target.margin_type is not MarginType.ISOLATED:
         return False
     wanted = target.isolated_margin if target.band is None else entry.wanted_margin
-    if wanted is None:
+    if wanted is None or not _may_grow(target.band, step):
         return False
     if not entry.asset or seen is None or seen.isolated_margin != step.before:
         return False
     gap = minus(wanted, step.before)
     is_toward = (gap > 0) is (step.signed > 0) and step.amount <= abs(gap)
     return is_toward and step.after == plus(step.before, step.signed)
+
+
+def _may_grow(band: Band | None, step: MoveMargin) -> bool:
+    """Whether the ceiling is one that headroom gives: of an addition for a measure, and within its ``at_most``."""
+    if step.ceiling is None:
+        return True
+    is_addition = band is not None and step.action == "add_margin" and step.ceiling > step.amount
+    return is_addition and band is not None and plus(step.before, step.ceiling) <= band.at_most
 
 
 def check_written(document: Any, again: Any, place: str = "") -> None:

@@ -99,6 +99,7 @@ class MarginStepModel(Model):
     liquidation_distance_after: Amount | None
     measure_before: Amount | None = None
     measure_after: Amount | None = None
+    ceiling: Amount | None = None
 
 
 StepModel = Annotated[TypeStepModel | MarginStepModel, Field(discriminator="action")]

@@ -18,7 +18,7 @@ from reconcile.errors import (
 from reconcile.exchanges.base import Reader, lane_of
 from reconcile.journal.records import IntentStatus
 from reconcile.journal.state import JournalState
-from reconcile.model.account import Address, DesiredAccount, ObservedAccount
+from reconcile.model.account import Address, DesiredAccount, ObservedAccount, Percent
 from reconcile.model.plan import AccountPlan, PlanError
 from reconcile.money import plain
 from reconcile.planning import order
@@ -34,10 +34,14 @@ _KEYS = {InputError: "input", JournalError: "journal", InternalError: "internal"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What of the declared is meant: ``targets`` are globs (empty: all), ``overrides`` by account and policy key."""
+    """What of the declared is meant: ``targets`` are globs (empty: all), ``overrides`` by account and policy key.
+
+    ``headroom`` is how much more than planned an addition for a measure may become.
+    """
 
     targets: tuple[str, ...] = ()
     overrides: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    headroom: Percent | None = None
 
     def of(self, desired: DesiredAccount) -> DesiredAccount:
         """The account with its overrides in force. Raises UsageError."""
@@ -153,6 +157,7 @@ async def plan_account(
         identity=identity,
         targets=selection.addresses(desired),
         used=state.days.on(look.sent_at_ms),
+        headroom=selection.headroom,
     )
     return replace(made, looser=looser_than_at(state.last_run, desired), outside_scope=selection.outside(desired))
 

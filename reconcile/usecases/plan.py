@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from reconcile.concurrency import gather_all
 from reconcile.errors import Containment, ReconcileError
 from reconcile.exchanges.base import Reader
-from reconcile.model.account import DesiredAccount
+from reconcile.model.account import DesiredAccount, Percent
 from reconcile.model.plan import AccountPlan, Plan
 from reconcile.planning import target_globs
 from reconcile.usecases.account import Selection, failed_plan, plan_account
@@ -23,13 +23,15 @@ async def plan(
     expires_ms: int,
     git_commit: str | None,
     roster: Roster | None = None,
+    headroom: Percent | None = None,
 ) -> Plan:
     """Plan all accounts, each with its own fate. Raises UsageError for a target or override that means nothing.
 
-    ``roster`` has the accounts that must not turn out to be the same one; None: those that are planned.
+    ``headroom`` as for ``Selection``. ``roster`` has the accounts that must not turn out to be the same one; None:
+    those that are planned.
     """
     target_globs.check(targets, accounts)
-    selection = Selection(targets=tuple(targets), overrides=overrides)
+    selection = Selection(targets=tuple(targets), overrides=overrides, headroom=headroom)
     in_force = [selection.of(account) for account in accounts]
     plan_id = world.new_id()
     slots = asyncio.Semaphore(ACCOUNTS_AT_ONCE)

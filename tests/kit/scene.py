@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
-from reconcile.model.account import DesiredAccount
+from reconcile.model.account import DesiredAccount, Percent
 from reconcile.model.plan import Plan, Result, SavedPlan
 from reconcile.render import json
 from reconcile.render.saved import loads_plan
@@ -108,6 +108,7 @@ class Scene:
         overrides: Mapping[str, str] | None = None,
         targets: Sequence[str] = (),
         expires_ms: int = HOUR_MS,
+        headroom: Percent | None = None,
     ) -> Plan:
         """``reconcile plan`` in a process of its own."""
         return await planning.plan(
@@ -117,6 +118,7 @@ class Scene:
             overrides={desired.name: overrides} if overrides else {},
             expires_ms=expires_ms,
             git_commit="abc",
+            headroom=headroom,
         )
 
     async def saved(self, desired: DesiredAccount, **settings: Any) -> SavedPlan:

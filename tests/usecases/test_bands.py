@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from reconcile import statefile
-from reconcile.model.account import DesiredAccount, WhenShort
+from reconcile.model.account import DesiredAccount, Percent, WhenShort
 from reconcile.model.drift import Drift
 from reconcile.model.measures import Band, Measure, Thresholds
-from reconcile.model.plan import OutcomeKind, Plan, Result, Status
-from reconcile.render import json, metrics
+from reconcile.model.plan import MoveMargin, OutcomeKind, Plan, Result, SavedPlan, Status
+from reconcile.render import json, metrics, text
 from reconcile.render import saved as saved_plan
 from reconcile.render.metrics import AccountSnapshot, Snapshot
 from reconcile.statefile import writing
@@ -72,6 +72,28 @@ def test_the_plan_is_a_ceiling_where_the_price_falls_on() -> None:
     result, scene = play(fallen)
     assert scene.moved_by_calls() == [(LONG, D(1395))]
     assert result.accounts[0].steps[0].amount == D(1395)
+
+
+def test_headroom_widens_the_ceiling_visibly_and_no_further() -> None:
+    async def fallen(scene: Scene) -> tuple[SavedPlan, Result]:
+        saved = await scene.saved(banded(), headroom=Percent(value=D(20)))
+        market = scene.place.books.markets["BTCUSDT"]
+        scene.place.books.set_mark("BTCUSDT", market.mark * D("0.97"), now_ms=scene.now_ms())
+        return saved, await scene.apply_saved(saved)
+
+    (saved, _), scene = play(fallen)
+    document = json.plan(saved.plan)
+    assert document["accounts"][0]["entries"][0]["steps"][0]["ceiling"] == "1674"
+    assert json.plan(saved_plan.loads_plan(json.dumps(document)).plan) == document
+    assert "up to 1674 with headroom" in text.plan(saved.plan, color=False)
+    assert scene.moved_by_calls() == [(LONG, D(1674))]
+
+
+def test_headroom_never_passes_at_most() -> None:
+    plan, _ = play(lambda scene: scene.plan(banded(at_most="4500"), headroom=Percent(value=D(20))))
+    (step,) = plan.accounts[0].entries[0].steps
+    assert isinstance(step, MoveMargin)
+    assert (step.amount, step.ceiling) == (D(1395), D(1500))
 
 
 def test_a_price_that_recovered_sends_nothing() -> None:
