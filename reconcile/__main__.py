@@ -8,10 +8,15 @@ all that is installed: nobody else's code has a place in the reading of state fi
 import gc
 import os
 import sys
+from importlib.util import find_spec
 from typing import NoReturn
 
 from reconcile import cli
 
+NO_LOCKS = (
+    "reconcile: this system has no POSIX file locks (Python's fcntl), which keep two runs off one account; "
+    "run it on Linux or macOS, or in WSL or a container\n"
+)
 GARBAGE_AFTER = 1_000_000
 """How many new objects there must be before they are looked through: more than planning 50,000 targets makes. Only
 cycles wait for it, and there are hardly any: an apply of 20,000 changes leaves five objects in one."""
@@ -24,6 +29,9 @@ def main() -> NoReturn:
     wait for every thread, also for one that hangs on a socket, and fail in the end where stdout or stderr does.
     """
     _fill_closed_streams()
+    if find_spec("fcntl") is None:
+        sys.stderr.write(NO_LOCKS)
+        sys.exit(1)
     gc.set_threshold(GARBAGE_AFTER)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:

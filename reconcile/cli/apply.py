@@ -2,7 +2,6 @@
 
 import select
 import sys
-import termios
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -169,6 +168,8 @@ def _answer(stopped: Callable[[], bool]) -> str:
 
 def _drop_typed_ahead() -> None:
     """Forget what was typed before the question could be read: it answers something else."""
+    import termios  # noqa: PLC0415 - no other system has it, and 'reconcile --help' works on any
+
     with suppress(OSError, ValueError, termios.error):
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 

@@ -1,7 +1,7 @@
 """Declared against observed: what every address is, and what one call would bring it where it should be.
 
 Pure: the answer depends on nothing but the arguments, and comes in the file's order. Where several things are wrong
-with an address, the first that a person has to mend is named. The same question just before a step is sent, where the
+with an address, all of them are named. The same question just before a step is sent, where the
 plan is only a ceiling, is answered in ``fresh.py`` and offered from here as well.
 """
 
@@ -24,6 +24,7 @@ from reconcile.model.traits import Scope, Traits
 from reconcile.money import cut, minus, plain, plus
 from reconcile.planning.bands import assess, measure_at
 from reconcile.planning.moves import amount_step, margin_move
+from reconcile.planning.obstacles import account_refuses, refused, slots, type_is_fixed
 from reconcile.planning.undeclared import undeclared
 from reconcile.planning.unlisted import UNLISTED, reasons
 
@@ -76,7 +77,7 @@ class _View:
         reason = self.held.get(address)
         if reason is not None or not whole_symbol:
             return reason
-        same = next((other for other in _slots(address.symbol) if other in self.held), None)
+        same = next((other for other in slots(address.symbol) if other in self.held), None)
         return f"{same} is held: {self.held[same]}" if same is not None else None
 
 
@@ -135,14 +136,13 @@ def _declared(place: _Place) -> Entry:
             return place.entry(Status.HELD, held)
     if place.symbol is None or target.address in view.observed.unusable:
         return _not_shown(place)
-    refused = _account_refuses(place)
-    if refused is not None:
-        return refused
     if place.observed_type is None:
-        return place.entry(Status.WAITING, f"no open position; {target.margin_type} is expected when one opens")
-    if place.observed_type is not target.margin_type:
-        return _retype(place, place.observed_type, place.symbol)
-    return _margin(place, place.asset or place.symbol.asset)
+        entry = place.entry(Status.WAITING, f"no open position; {target.margin_type} is expected when one opens")
+    elif place.observed_type is not target.margin_type:
+        entry = _retype(place, place.observed_type, place.symbol)
+    else:
+        entry = _margin(place, place.asset or place.symbol.asset)
+    return refused(entry, account_refuses(view.observed, target))
 
 
 def _not_shown(place: _Place) -> Entry:
@@ -153,60 +153,25 @@ def _not_shown(place: _Place) -> Entry:
     return place.blocked(UNLISTED, view.unlisted[address.symbol])
 
 
-def _account_refuses(place: _Place) -> Entry | None:
-    observed = place.view.observed
-    if place.target.margin_type is not MarginType.ISOLATED:
-        return None
-    if observed.account_block is not None:
-        return place.blocked("account", observed.account_block)
-    if observed.multi_assets:
-        mend = "the account is in multi-assets mode, which is crossed only; switch it to single-asset mode"
-        return place.blocked("multi_assets", mend)
-    return None
-
-
 def _retype(place: _Place, before: MarginType, symbol: SymbolState) -> Entry:
     view, target = place.view, place.target
     address = target.address
     held = view.held_reason(address, whole_symbol=True)
     if held is not None:
         return place.entry(Status.HELD, held)
-    by_symbol = view.traits.margin_type_scope is Scope.SYMBOL
     first = view.first[address.symbol]
     step = SetMarginType(
         step_id=view.step_id(address, "set_margin_type"), address=address, before=before, after=target.margin_type
     )
-    if view.observed.account_block is not None:
-        return place.blocked("account", view.observed.account_block, step)
-    in_the_way = _in_the_way(view.observed, address, by_symbol=by_symbol)
-    if in_the_way:
-        mend = "close it" if by_symbol else f"close it and reopen it as {target.margin_type}"
-        reason = f"{before}, and the type cannot change while {', '.join(in_the_way)} is open; {mend}, then apply again"
-        return place.blocked("open_position", reason, step)
-    if symbol.open_orders is not False:
-        known = "has open orders" if symbol.open_orders else "may have open orders: they were not read"
-        return place.blocked(
-            "open_orders", f"{before}, and {symbol.symbol} {known}; cancel them, then apply again", step
-        )
+    by_symbol = view.traits.margin_type_scope is Scope.SYMBOL
+    reasons = type_is_fixed(view.observed, target, before, symbol, by_symbol=by_symbol)
+    if reasons:
+        return refused(place.entry(Status.CHANGE, steps=(step,)), reasons)
     reason = "" if target.isolated_margin is None else "its margin waits for an open position"
     if first != address:
         shared = f"its type changes together with {first}"
         return place.entry(Status.CHANGE, f"{shared}; {reason}" if reason else shared)
     return place.entry(Status.CHANGE, reason, steps=(step,))
-
-
-def _in_the_way(observed: ObservedAccount, address: Address, *, by_symbol: bool) -> list[str]:
-    places = _slots(address.symbol) if by_symbol else [address]
-    found = [observed.positions[place] for place in places if place in observed.positions]
-    return [
-        *(f"{position.address} ({plain(position.size)})" for position in found if position.is_open),
-        *(f"{place} (its size cannot be read)" for place in places if place in observed.unusable),
-    ]
-
-
-def _slots(symbol: str) -> list[Address]:
-    """Every address a symbol can have, in order."""
-    return [Address(symbol, side) for side in sorted(Side)]
 
 
 def _margin(place: _Place, asset: str) -> Entry:
@@ -271,15 +236,16 @@ def _in_sync(place: _Place, position: Position, text: str = "") -> Entry:
 
 
 def _movable(place: _Place, position: Position, step: MoveMargin, step_size: Decimal) -> Entry:
+    reasons = []
     if position.auto_add:
         mend = "auto-add margin is on and would fight the declared margin; switch it off"
-        return place.blocked("auto_add", mend, step)
+        reasons.append(("auto_add", mend))
     removable = None if position.risk is None else position.risk.removable()
     if step.action == "reduce_margin" and removable is not None and step.amount > removable:
         lowest = plain(minus(position.isolated_margin, cut(removable, step_size)))
-        reason = (
+        words = (
             f"taking out {plain(step.amount)} {step.asset} is more than the {plain(removable)} that can be taken out "
             f"now; declare {lowest} or more"
         )
-        return place.blocked("removable", reason, step)
-    return place.entry(Status.CHANGE, steps=(step,))
+        reasons.append(("removable", words))
+    return refused(place.entry(Status.CHANGE, steps=(step,)), reasons)

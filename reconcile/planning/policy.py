@@ -64,7 +64,7 @@ def check(
 
 
 def _check_entry(entry: Entry, policy: Policy, observed: ObservedAccount) -> Entry:
-    step = next((step for step in entry.steps if isinstance(step, MoveMargin)), None) if entry.steps else None
+    step = next((step for step in (*entry.steps, entry.wanted) if isinstance(step, MoveMargin)), None)
     if step is None or entry.observed is None:
         return entry
     broken = _violations(policy, step, step.most, entry.observed)
@@ -73,10 +73,13 @@ def _check_entry(entry: Entry, policy: Policy, observed: ObservedAccount) -> Ent
             f"the exchange does not tell the free balance of {step.asset}, so nothing is added; look at the account"
         )
         broken.append(("min_available", unknown))
+    broken = [each for each in broken if each[0] != entry.blocked_by]
     if not broken:
         return entry
-    reason = "; ".join(message for _, message in broken)
-    return replace(entry, status=Status.BLOCKED, blocked_by=broken[0][0], reason=reason, steps=(), wanted=step)
+    before = [entry.reason] if entry.status is Status.BLOCKED else []
+    reason = "; ".join([*before, *(message for _, message in broken)])
+    blocked_by = entry.blocked_by or broken[0][0]
+    return replace(entry, status=Status.BLOCKED, blocked_by=blocked_by, reason=reason, steps=(), wanted=step)
 
 
 def recheck(policy: Policy, step: MoveMargin, amount: Decimal, position: Position, asset: str) -> str | None:

@@ -13,6 +13,7 @@ from reconcile.exchanges.catalogue import TRAITS
 from reconcile.model.account import ColdStart, Limit, MarginType, Percent, PositionMode, Unmanaged, WhenShort
 from reconcile.model.measures import Thresholds
 from reconcile.statefile import measures, scalars
+from reconcile.statefile.secret_keys import value_problem
 
 VERSION = 1
 NAME_PATTERN = r"[a-z][a-z0-9-]{0,62}"
@@ -58,6 +59,9 @@ def _account_name(value: object) -> str:
 
 def _prefix(value: object) -> str:
     # the value is not repeated: somebody may have written the key itself here
+    secret = value_problem(value) if isinstance(value, str) else None
+    if secret is not None:
+        raise ValueError(secret)
     if not isinstance(value, str) or not re.fullmatch(PREFIX_PATTERN, value):
         raise ValueError(
             "not the prefix of a variable's name; expected letters, digits and _ such as MAIN (for MAIN_API_KEY), "

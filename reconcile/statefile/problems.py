@@ -17,6 +17,7 @@ from reconcile.statefile.schema import (
     SidesTable,
     StateFile,
 )
+from reconcile.statefile.secret_keys import secret_problem
 
 _TABLES: dict[str, type[BaseModel]] = {"account": AccountTable, "defaults": DefaultsTable, "policy": LimitsTable}
 _SIDE_DEPTH = 2  # positions.SYMBOL
@@ -90,6 +91,9 @@ def _unknown(key: Key) -> str:
     inside, word = key[:-1], key[-1]
     if len(inside) == _SIDE_DEPTH:
         return f"unknown side; {scalars.hint(word, SIDES)}"
+    secret = secret_problem(word)
+    if secret is not None:
+        return secret
     return f"unknown key; {scalars.hint(word, tuple(_model(inside).model_fields))}"
 
 

@@ -153,7 +153,7 @@ async def plan_account(
         held=held,
         traits=reader.traits,
         plan_id=plan_id,
-        observed_wall_ms=world.clock.wall_ms(),
+        observed_wall_ms=look.sent_at_ms,
         identity=identity,
         targets=selection.addresses(desired),
         used=state.days.on(look.sent_at_ms),

@@ -15,6 +15,7 @@ from reconcile.connect import endpoints
 from reconcile.errors import Declined
 from reconcile.exchanges.base import Reader
 from reconcile.exchanges.catalogue import TRAITS
+from reconcile.exchanges.http.exchange_time import ExchangeTime
 from reconcile.journal.moving import journal_names
 from reconcile.model.account import DesiredAccount
 from reconcile.model.traits import environment
@@ -24,6 +25,8 @@ A = TypeVar("A", bound=Reader)
 
 ACCOUNTS_AT_ONCE = 64
 """How many accounts are in work at once; the requests in flight are bounded by the wire."""
+FAR_APART_MS = 60_000
+"""How far this machine's clock may be from the exchange's before that is said."""
 _MOST_NAMED = 10
 """How many files one error names."""
 
@@ -64,8 +67,22 @@ async def identify(world: World, desired: DesiredAccount, connection: Connection
     are unsettled in several journals.
     """
     found = await ask(world, connection)
+    _compare_clocks(world, desired, connection.adapter.time)
     check_pin(desired, found.uid)
     return found
+
+
+def _compare_clocks(world: World, desired: DesiredAccount, time: ExchangeTime) -> None:
+    """Say, once for each account, that this machine's clock and the exchange's are more than a minute apart."""
+    ahead_ms = time.latest() - world.clock.wall_ms()
+    if abs(ahead_ms) <= FAR_APART_MS or desired.name in world.clocks_told:
+        return
+    world.clocks_told.add(desired.name)
+    apart, side = f"{abs(ahead_ms) // 1000} s", "behind" if ahead_ms > 0 else "ahead of"
+    world.alarm(
+        f"{desired.name}: this machine's clock is {apart} {side} the exchange's; a plan's times and its expiry are the "
+        "exchange's, those of the journal this machine's: set its clock (NTP)"
+    )
 
 
 async def ask(world: World, connection: Connection[Reader]) -> AccountIdentity:

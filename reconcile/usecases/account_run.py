@@ -192,7 +192,7 @@ class AccountRun:
         plan = self._facts.saved
         if plan is None:
             raise RuntimeError("a reviewed account without its plan")
-        check_usable(plan, used=state.used_plans, now_ms=self._world.clock.wall_ms())
+        check_usable(plan, used=state.used_plans, now_ms=self._the_reached.connection.adapter.time.latest())
         self._state_file_checked = state_file_agrees(saved.desired)
         if not self._state_file_checked:
             missing = f"{self._desired.name}: {saved.desired.path} is not here"
@@ -202,7 +202,7 @@ class AccountRun:
         writer = self._the_reached.connection.adapter
         look, self._doubted = await guarded_look(self._world, saved.desired, writer, state)
         check_mode(saved.desired, look)
-        return replace(saved, identity=self.identity, observed=look, observed_wall_ms=self._world.clock.wall_ms())
+        return replace(saved, identity=self.identity, observed=look, observed_wall_ms=look.sent_at_ms)
 
     async def _before_first_call(self, steps: Sequence[Step]) -> None:
         """A look that is young and has seen earlier calls, and no step stale; then the plan is used up."""

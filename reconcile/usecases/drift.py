@@ -54,6 +54,6 @@ async def _drifted(world: World, desired: DesiredAccount, reached: Reached[Reade
     return AccountDrift(
         account=desired.name,
         state_file=desired.path,
-        observed_wall_ms=world.clock.wall_ms(),
+        observed_wall_ms=look.sent_at_ms,
         entries=tuple(entry for entry in found if entry is not None),
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from reconcile.concurrency import gather_all
 from reconcile.errors import Containment, ReconcileError
 from reconcile.exchanges.base import Reader
+from reconcile.exchanges.http.exchange_time import ExchangeTime
 from reconcile.model.account import DesiredAccount, Percent
 from reconcile.model.plan import AccountPlan, Plan
 from reconcile.planning import target_globs
@@ -27,6 +28,7 @@ async def plan(
 ) -> Plan:
     """Plan all accounts, each with its own fate. Raises UsageError for a target or override that means nothing.
 
+    Its times are the exchange's (of several exchanges, the earliest), this machine's where none was reached.
     ``headroom`` as for ``Selection``. ``roster`` has the accounts that must not turn out to be the same one; None:
     those that are planned.
     """
@@ -35,10 +37,12 @@ async def plan(
     in_force = [selection.of(account) for account in accounts]
     plan_id = world.new_id()
     slots = asyncio.Semaphore(ACCOUNTS_AT_ONCE)
+    times: list[ExchangeTime] = []
     met = roster or Roster(in_force)
 
     async def planned(desired: DesiredAccount) -> AccountPlan:
         reached = await met.join(desired, lambda: reach(world, desired, world.reader(desired)))
+        times.append(reached.connection.adapter.time)
         async with slots:
             return await planned_account(world, desired, reached, plan_id=plan_id, selection=selection)
 
@@ -50,7 +54,7 @@ async def plan(
             return failed_plan(desired, error)
 
     made = await gather_all(one(desired) for desired in in_force)
-    created_ms = world.clock.wall_ms()
+    created_ms = min((time.latest() for time in times), default=world.clock.wall_ms())
     return Plan(
         plan_id=plan_id,
         tool_version=world.version,

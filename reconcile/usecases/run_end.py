@@ -96,7 +96,7 @@ def _planned(
         held={**doubted, **held_addresses(context.journal.state, plan.desired, context.writer)},
         traits=context.writer.traits,
         plan_id=facts.plan_id,
-        observed_wall_ms=context.clock.wall_ms(),
+        observed_wall_ms=look.sent_at_ms,
         identity=context.journal.identity,
         targets=None if whole else facts.selection.addresses(plan.desired),
     )

@@ -56,7 +56,8 @@ class World:
     (None: as ``progress``).
     ``trace`` takes an exception that is a bug of ours, for a person who asked to see where it was, and never raises
     here. ``accounts`` are the names that state files and journals have had so far: a freeze by hand must fit one.
-    ``pid`` is this process, None where it says nothing.
+    ``pid`` is this process, None where it says nothing. ``clocks_told`` are the accounts whose exchange's clock was
+    said to be far from this machine's.
     """
 
     env: Mapping[str, str]
@@ -77,6 +78,7 @@ class World:
     lock_timeout_ms: int = 60_000
     accounts: set[str] = field(default_factory=set)
     pid: int | None = None
+    clocks_told: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Whatever tells a person is made harmless here, once for every use case."""

@@ -3,6 +3,9 @@
 import socket
 from pathlib import Path
 
+import pytest
+
+from reconcile import __main__ as program
 from reconcile.cli.machine import BOOT, machine_of
 
 
@@ -51,3 +54,15 @@ def test_without_a_boot_id_only_this_process_knows_itself(tmp_path: Path) -> Non
 
 def test_this_machine_is_the_same_from_call_to_call() -> None:
     assert machine_of(socket.gethostname()) == machine_of(socket.gethostname())
+
+
+def test_a_system_without_file_locks_is_told_so_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(program, "find_spec", lambda _: None)
+    with pytest.raises(SystemExit) as ended:
+        program.main()
+    assert ended.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "no POSIX file locks" in line
+    assert "WSL" in line

@@ -1,7 +1,9 @@
 """What goes wrong outside: each ends with a clear error, the contract's exit code, no traceback and no secret."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -109,7 +111,13 @@ def test_a_loopback_url_has_the_cold_fence_unless_it_is_trusted(
 def test_clocks_that_are_minutes_apart_change_nothing(tmp_path: Path, minutes: int) -> None:
     with served(tmp_path, minutes=minutes) as (state, keys):
         assert run(tmp_path, "apply", state, "--auto-approve", env=keys).code == 0
-        assert run(tmp_path, "plan", state, "--detailed-exitcode", env=keys).code == 0
+        ended = run(tmp_path, "plan", state, "--detailed-exitcode", "--format", "json", env=keys)
+    side = "behind" if minutes > 0 else "ahead of"
+    assert ended.code == 0
+    assert re.search(rf"this machine's clock is (59[0-9]|60[0-9]) s {side} the exchange's", ended.err)
+    made = datetime.fromisoformat(ended.json["created_at"]) - datetime.now(UTC)
+    seen = datetime.fromisoformat(ended.json["accounts"][0]["observed_at"]) - datetime.now(UTC)
+    assert round(made.total_seconds() / 60) == round(seen.total_seconds() / 60) == minutes
 
 
 def test_a_home_that_a_first_plan_makes_is_private(tmp_path: Path) -> None:
