@@ -126,6 +126,7 @@ def asked(requirements: list[str]) -> list[Requirement]:
         ("postgres", PROJECT["optional-dependencies"]["postgres"]),
         ("fast", PROJECT["optional-dependencies"]["fast"]),
         ("socks", PROJECT["optional-dependencies"]["socks"]),
+        ("metrics", PROJECT["optional-dependencies"]["metrics"]),
     ],
 )
 def test_constraints_pin_what_the_project_asks_for(name: str, requirements: list[str]) -> None:

@@ -3,7 +3,8 @@
 import json
 import re
 import socket
-from typing import Any
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +12,7 @@ from reconcile.cli import state_files
 from reconcile.cli.common import DURATION, WholeType, command, parallelism, pass_session, paths
 from reconcile.cli.runner import conduct
 from reconcile.cli.session import Invocation
+from reconcile.clock import SystemClock
 from reconcile.errors import UsageError
 from reconcile.files.documents import write
 from reconcile.journal.file.disk import SystemDisk
@@ -22,6 +24,9 @@ from reconcile.usecases.watch.loop import Watch
 from reconcile.usecases.watch.news import News
 from reconcile.usecases.watch.settings import Settings
 from reconcile.usecases.world import World
+
+if TYPE_CHECKING:
+    from reconcile.cli.metrics_server import MetricsServer
 
 FORMAT = "reconcile.watch/1"
 
@@ -62,6 +67,9 @@ FORMAT = "reconcile.watch/1"
     help="How long to wait with --if-locked wait; no other account waits meanwhile.",
 )
 @click.option("--metrics", metavar="FILE", help="A Prometheus text file, replaced whole after each round.")
+@click.option(
+    "--listen", metavar="HOST:PORT", help="Serve /metrics for Prometheus and /healthz there; needs [metrics]."
+)
 @click.option("--heartbeat", metavar="FILE", help="A file that holds the time of the last finished round.")
 @click.option("--rounds", metavar="N", type=WholeType(1), help="End after N rounds; default: never.")
 @parallelism
@@ -78,6 +86,7 @@ def watch(
     if_locked: str,
     lock_timeout: int,
     metrics: str | None,
+    listen: str | None,
     heartbeat: str | None,
     rounds: int | None,
     parallelism: int,
@@ -109,7 +118,11 @@ def watch(
         rounds=rounds,
     )
 
+    server = _server(listen, interval)
+
     def publish(snapshot: Snapshot) -> None:
+        if server is not None:
+            server.publish(snapshot)
         if metrics is not None:
             write(metrics, exposition(snapshot))
         if heartbeat is not None:
@@ -125,15 +138,25 @@ def watch(
             publish=publish,
         ).run()
 
-    conduct(
-        session,
-        work,
-        sends=applies,
-        parallelism=parallelism,
-        lock_timeout_ms=0 if if_locked == "skip" else lock_timeout * 1000,
-        doing=f"watching {state_files.counted(accounts)} on {socket.gethostname()}",
-    )
+    with server or nullcontext():
+        conduct(
+            session,
+            work,
+            sends=applies,
+            parallelism=parallelism,
+            lock_timeout_ms=0 if if_locked == "skip" else lock_timeout * 1000,
+            doing=f"watching {state_files.counted(accounts)} on {socket.gethostname()}",
+        )
     return 0
+
+
+def _server(listen: str | None, interval_ms: int) -> "MetricsServer | None":
+    """Where metrics are served, None where that was not asked for; raises InputError and UsageError."""
+    if listen is None:
+        return None
+    from reconcile.cli.metrics_server import MetricsServer, address_of  # noqa: PLC0415 - only --listen pays for it
+
+    return MetricsServer(address_of(listen), SystemClock(), interval_ms=interval_ms)
 
 
 def _debounce(text: str) -> tuple[int, int]:

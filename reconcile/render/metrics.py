@@ -43,12 +43,15 @@ class Snapshot:
 
 def exposition(snapshot: Snapshot) -> str:
     """The whole file."""
-    return "".join(
-        _family(name, kind, text, samples) for name, kind, text, samples in (*_watch(snapshot), *_accounts(snapshot))
-    )
+    return "".join(_family(name, kind, text, samples) for name, kind, text, samples in families(snapshot))
 
 
 _Family = tuple[str, str, str, Sequence[Sample]]
+
+
+def families(snapshot: Snapshot) -> Iterable[_Family]:
+    """Each family with its name, kind, help and samples; values are decimals as text."""
+    return (*_watch(snapshot), *_accounts(snapshot))
 
 
 def _watch(snapshot: Snapshot) -> Iterable[_Family]:

@@ -188,11 +188,13 @@ class PlanModel(Model):
 
 
 class ScopeModel(Model):
-    """How much of one account a saved plan is about."""
+    """How much of one account a saved plan is about: ``targets`` as typed (none: all), ``outside`` of it by count."""
 
     account: str
+    targets: tuple[str, ...]
     positions: Count
     steps: Count
+    outside: Count
 
 
 class ShowModel(Model):

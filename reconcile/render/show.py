@@ -13,6 +13,7 @@ from reconcile.model.plan import Plan, SavedPlan
 from reconcile.render import markdown
 from reconcile.render.json import Document
 from reconcile.render.page import LIMIT, Page
+from reconcile.render.scope import globs
 from reconcile.render.text import plan
 from reconcile.render.values import clean, rfc3339
 
@@ -67,10 +68,16 @@ class SavedPlanView:
 
     @property
     def scope(self) -> list[str]:
-        """One line for each account: what it is, and how many of the plan's positions change."""
+        """One line for each account: how many positions the plan has, and how many declared ones it leaves out."""
+        left_out = f"left out by --target {globs(self.plan.scope)}" if self.plan.scope else ""
         return [
             f"{each.desired.name}: {len(each.order)} step{'' if len(each.order) == 1 else 's'} "
             f"for {len(each.entries)} position{'' if len(each.entries) == 1 else 's'}"
+            + (
+                f", {each.outside_scope} declared left out by --target {' '.join(self.plan.scope)}"
+                if self.plan.scope
+                else ""
+            )
             for each in self.plan.accounts
         ]
 
@@ -91,7 +98,13 @@ def document(shown: SavedPlanView) -> Document:
         "expired": shown.is_expired,
         "read_at": rfc3339(shown.now_ms),
         "scope": [
-            {"account": each.desired.name, "positions": len(each.entries), "steps": len(each.order)}
+            {
+                "account": each.desired.name,
+                "targets": list(shown.plan.scope),
+                "positions": len(each.entries),
+                "steps": len(each.order),
+                "outside": each.outside_scope,
+            }
             for each in shown.plan.accounts
         ],
         "next_command": shown.next_command,

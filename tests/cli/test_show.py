@@ -56,7 +56,19 @@ def test_the_document_holds_the_saved_plan_to_the_letter(saved: Path, tmp_path: 
 
     assert shown["plan"] == document
     assert (shown["digest"], shown["expired"]) == (document["digest"], False)
-    assert shown["scope"] == [{"account": "demo", "positions": 8, "steps": 3}]
+    assert shown["scope"] == [{"account": "demo", "targets": [], "positions": 8, "steps": 3, "outside": 0}]
+
+
+def test_a_plan_of_some_targets_says_what_it_leaves_out(tmp_path: Path) -> None:
+    file = tmp_path / "part.json"
+    demo = str(ROOT / "states" / "demo.toml")
+    assert run(tmp_path, "plan", demo, "--target", "BTC*", "--out", str(file)).code == 0
+
+    text, document = run(tmp_path, "show", str(file)), run(tmp_path, "show", str(file), "--format", "json").json
+
+    (scope,) = document["scope"]
+    assert (scope["targets"], scope["steps"], scope["outside"]) == (["BTC*"], 2, 3)
+    assert "3 declared left out by --target BTC*" in text.out
 
 
 def test_the_comment_leads_with_expiry_and_command(saved: Path, tmp_path: Path) -> None:
