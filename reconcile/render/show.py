@@ -73,11 +73,7 @@ class SavedPlanView:
         return [
             f"{each.desired.name}: {len(each.order)} step{'' if len(each.order) == 1 else 's'} "
             f"for {len(each.entries)} position{'' if len(each.entries) == 1 else 's'}"
-            + (
-                f", {each.outside_scope} declared left out by --target {' '.join(self.plan.scope)}"
-                if self.plan.scope
-                else ""
-            )
+            + (f", {each.outside_scope} declared {left_out}" if left_out else "")
             for each in self.plan.accounts
         ]
 
