@@ -3,8 +3,7 @@
 import json
 import re
 import socket
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -12,21 +11,16 @@ from reconcile.cli import state_files
 from reconcile.cli.common import DURATION, WholeType, command, parallelism, pass_session, paths
 from reconcile.cli.runner import conduct
 from reconcile.cli.session import Invocation
-from reconcile.clock import SystemClock
+from reconcile.cli.watch_outputs import Outputs
 from reconcile.errors import UsageError
-from reconcile.files.documents import write
 from reconcile.journal.file.disk import SystemDisk
 from reconcile.money import whole
-from reconcile.render.metrics import Snapshot, exposition
 from reconcile.render.values import clean, rfc3339
 from reconcile.usecases.watch.lock import watch_lock
 from reconcile.usecases.watch.loop import Watch
 from reconcile.usecases.watch.news import News
 from reconcile.usecases.watch.settings import Settings
 from reconcile.usecases.world import World
-
-if TYPE_CHECKING:
-    from reconcile.cli.metrics_server import MetricsServer
 
 FORMAT = "reconcile.watch/1"
 
@@ -71,6 +65,7 @@ FORMAT = "reconcile.watch/1"
     "--listen", metavar="HOST:PORT", help="Serve /metrics for Prometheus and /healthz there; needs [metrics]."
 )
 @click.option("--heartbeat", metavar="FILE", help="A file that holds the time of the last finished round.")
+@click.option("--notify", metavar="URL|COMMAND", help="Give each piece of news there, as a JSON document.")
 @click.option("--rounds", metavar="N", type=WholeType(1), help="End after N rounds; default: never.")
 @parallelism
 @pass_session
@@ -88,6 +83,7 @@ def watch(
     metrics: str | None,
     listen: str | None,
     heartbeat: str | None,
+    notify: str | None,
     rounds: int | None,
     parallelism: int,
 ) -> int:
@@ -105,7 +101,6 @@ def watch(
     needed, of = _debounce(debounce)
     if any(sink.file is not None for sink in session.sinks):
         raise UsageError("watch: its lines go to stdout as they come; leave out =FILE")
-    session.check_files(metrics, heartbeat)
     accounts, _ = state_files.load(paths)
     settings = Settings(
         interval_ms=interval,
@@ -117,31 +112,12 @@ def watch(
         reason=(reason or "").strip() or None,
         rounds=rounds,
     )
-
-    server = _server(listen, interval)
-
-    def publish(snapshot: Snapshot) -> None:
-        if server is not None:
-            server.publish(snapshot)
-        if metrics is not None:
-            write(metrics, exposition(snapshot))
-        if heartbeat is not None:
-            write(heartbeat, f"{rfc3339(snapshot.at_ms)}\n")
-
-    async def work(world: World) -> None:
-        await Watch(
-            world,
-            lambda: state_files.load(paths)[0],
-            settings,
-            hold=watch_lock(SystemDisk(), world.clock, world.home),
-            tell=lambda news: session.say(_line(news, as_json=session.stdout_format == "json")),
-            publish=publish,
-        ).run()
-
-    with server or nullcontext():
+    with Outputs(
+        session, metrics=metrics, heartbeat=heartbeat, listen=listen, notify=notify, interval_ms=interval
+    ) as outputs:
         conduct(
             session,
-            work,
+            lambda world: _watch(session, world, paths, settings, outputs),
             sends=applies,
             parallelism=parallelism,
             lock_timeout_ms=0 if if_locked == "skip" else lock_timeout * 1000,
@@ -150,13 +126,21 @@ def watch(
     return 0
 
 
-def _server(listen: str | None, interval_ms: int) -> "MetricsServer | None":
-    """Where metrics are served, None where that was not asked for; raises InputError and UsageError."""
-    if listen is None:
-        return None
-    from reconcile.cli.metrics_server import MetricsServer, address_of  # noqa: PLC0415 - only --listen pays for it
+async def _watch(
+    session: Invocation, world: World, paths: tuple[str, ...], settings: Settings, outputs: Outputs
+) -> None:
+    def tell(news: News) -> None:
+        outputs.tell(news)
+        session.say(_line(news, as_json=session.stdout_format == "json"))
 
-    return MetricsServer(address_of(listen), SystemClock(), interval_ms=interval_ms)
+    await Watch(
+        world,
+        lambda: state_files.load(paths)[0],
+        settings,
+        hold=watch_lock(SystemDisk(), world.clock, world.home),
+        tell=tell,
+        publish=outputs.publish,
+    ).run()
 
 
 def _debounce(text: str) -> tuple[int, int]:
@@ -179,6 +163,7 @@ def _document(news: News) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "at": rfc3339(news.at_ms),
+        "kind": news.kind,
         "account": news.account or None,
         "address": news.address or None,
         "from": news.before,

@@ -365,11 +365,21 @@ class WatchModel(Model):
 
     format: Literal["reconcile.watch/1"]
     at: Time
+    kind: str
     account: str | None
     address: str | None
     before: str | None = Field(alias="from")
     after: str | None = Field(alias="to")
     message: str
+
+
+class NewsModel(WatchModel):
+    """``reconcile.news/1``: one piece of news that ``watch --notify`` delivers; ``id`` is the same in every try."""
+
+    format: Literal["reconcile.news/1"]  # type: ignore[assignment]
+    id: str
+    host: str
+    actor: str
 
 
 class CheckedModel(Model):
@@ -442,6 +452,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "status": StatusModel,
     "resolve": ResolveModel,
     "watch": WatchModel,
+    "news": NewsModel,
     "validate": ValidateModel,
     "error": FailureModel,
     "brake": BrakeModel,

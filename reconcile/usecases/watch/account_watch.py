@@ -18,7 +18,7 @@ from reconcile.usecases import apply, plan
 from reconcile.usecases.account_identity import Roster
 from reconcile.usecases.watch.contention import Contention
 from reconcile.usecases.watch.debounce import Debouncer
-from reconcile.usecases.watch.news import ending, message, standing, state, target_margin
+from reconcile.usecases.watch.news import ending, kind_of_outcome, message, standing, state, target_margin
 from reconcile.usecases.watch.settings import Settings
 from reconcile.usecases.watch.telling import Key, Teller
 from reconcile.usecases.world import World
@@ -174,14 +174,14 @@ class AccountWatch:
         applied = set()
         for step in result.steps:
             self._steps[step.outcome.value] += 1
-            self._teller.say(self._key(str(step.address)), ending(step))
+            self._teller.say(self._key(str(step.address)), ending(step), kind=kind_of_outcome(step.outcome))
             if step.outcome is OutcomeKind.APPLIED:
                 applied.add(step.address)
         locked = next((error.message for error in result.errors if error.key == "lock"), None)
         self._lock_is(locked)
         for error in result.errors:
             if error.key != "lock":
-                self._teller.say(self._key(), f"not applied: {error.message}")
+                self._teller.say(self._key(), f"not applied: {error.message}", kind="short")
         for entry in due:
             address = str(entry.address)
             if entry.address in applied:

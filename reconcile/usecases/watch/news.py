@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from reconcile.model.plan import AccountPlan, Entry, Status, StepResult
+from reconcile.model.plan import AccountPlan, Entry, OutcomeKind, Status, StepResult
 from reconcile.money import plain
 from reconcile.render.measures import measure
 from reconcile.render.values import declared, now, step_amounts
@@ -11,7 +11,10 @@ from reconcile.render.values import declared, now, step_amounts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
-    """One line: something changed, or was done (``after`` None). ``at_ms`` is Unix time, ``before`` None at first."""
+    """One line: something changed, or was done (``after`` None). ``at_ms`` is Unix time, ``before`` None at first.
+
+    ``kind`` is one of ``KINDS``.
+    """
 
     at_ms: int
     account: str
@@ -19,6 +22,27 @@ class News:
     before: str | None = None
     after: str | None = None
     message: str = ""
+    kind: str = "decided"
+
+
+_OF_STATE = {"ok": "recovered", "in_sync": "recovered", "change": "drift", "unmanaged": "unmanaged"}
+_OF_OUTCOME = {"applied": "applied", "unknown": "unknown", "accepted": "short", "skipped": "short", "refused": "short"}
+KINDS = (
+    *("drift", "blocked", "held", "waiting", "absent", "unmanaged", "recovered"),
+    *("unreadable", "refused", "frozen", "applied", "short", "unknown", "decided"),
+)
+"""What news can be about: a state of an address, one of an account, the end of a step, or a decision of the watch."""
+
+
+def kind_of_state(state: str) -> str:
+    """The kind of a change to this state."""
+    word = state.partition(" ")[0]
+    return _OF_STATE.get(word, word)
+
+
+def kind_of_outcome(outcome: OutcomeKind) -> str:
+    """The kind of a step's end."""
+    return _OF_OUTCOME[outcome.value]
 
 
 def standing(account: AccountPlan, frozen: str | None) -> tuple[str, str]:

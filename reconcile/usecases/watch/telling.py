@@ -5,7 +5,7 @@ from collections.abc import Callable
 from reconcile.model.plan import Status
 from reconcile.usecases.informing import Notifier
 from reconcile.usecases.watch.debounce import Debouncer, Turn
-from reconcile.usecases.watch.news import News
+from reconcile.usecases.watch.news import News, kind_of_state
 from reconcile.usecases.watch.notes import WatchNotes
 from reconcile.usecases.watch.settings import Settings
 from reconcile.usecases.world import World
@@ -25,9 +25,10 @@ class Teller:
         self._problems: Debouncer[str] = Debouncer(needed=1, of=1)
         self.notes = WatchNotes(world, needed=settings.needed, reason=settings.reason, applies=settings.apply)
 
-    def say(self, key: Key, message: str) -> None:
+    def say(self, key: Key, message: str, *, kind: str = "decided") -> None:
         """Tell that something was done."""
-        self._tell(News(at_ms=self._world.clock.wall_ms(), account=key[0], address=key[1], message=message))
+        now_ms = self._world.clock.wall_ms()
+        self._tell(News(at_ms=now_ms, account=key[0], address=key[1], message=message, kind=kind))
 
     def decide(self, key: Key, message: str) -> None:
         """Tell and note that something is not done, or not any more."""
@@ -39,10 +40,16 @@ class Teller:
         if turn.before is None and turn.after in _WELL:
             return
         self.notes.believed(key, turn.before, turn.after, message)
-        now_ms = self._world.clock.wall_ms()
-        self._tell(
-            News(at_ms=now_ms, account=key[0], address=key[1], before=turn.before, after=turn.after, message=message)
+        news = News(
+            at_ms=self._world.clock.wall_ms(),
+            account=key[0],
+            address=key[1],
+            before=turn.before,
+            after=turn.after,
+            message=message,
+            kind=kind_of_state(turn.after),
         )
+        self._tell(news)
 
     def problem(self, what: str, problem: str) -> None:
         """Tell once what is wrong with something of the watch itself, and once that it is good again (empty)."""
