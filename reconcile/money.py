@@ -55,6 +55,12 @@ def _is_too_wide(value: Decimal) -> bool:
     return value.adjusted() >= WIDEST or (isinstance(exponent, int) and exponent < -WIDEST)
 
 
+def decimals(value: Decimal) -> int:
+    """How many decimals a value was printed with."""
+    exponent = value.as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
 def rounded(value: Decimal, places: int) -> Decimal:
     """A computed value with so many decimals; one with more than 60 digits before its point stays as it is."""
     return value if value.adjusted() > 60 else _EXACT.quantize(value, Decimal(1).scaleb(-places))

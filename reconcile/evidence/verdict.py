@@ -17,7 +17,7 @@ from enum import StrEnum
 from reconcile.journal.records import Effect, Intent
 from reconcile.model.account import Address, MarginType, Position
 from reconcile.model.ledger import Cause, LedgerRead, LedgerRow
-from reconcile.money import ZERO, minus, parse, plus, total
+from reconcile.money import ZERO, decimals, minus, parse, plus, rounded, total
 
 CLOCK_AHEAD_MS = 1_000
 """How far a signed timestamp can be ahead of the exchange's clock at the moment it is accepted."""
@@ -84,15 +84,17 @@ def sight(
     row without a side may belong to either. Raises ValueError for an intent that moves no margin.
     """
     amount = signed_amount(intent)
+    is_open = position is not None and position.is_open and position.margin_type is MarginType.ISOLATED
+    live = position.isolated_margin if position is not None and is_open else None
     matching = match_rows(ledger.rows, intent, claims=claims, step_size=step_size)
+    if not matching and live is not None:
+        matching = match_printed_rows(ledger.rows, intent, live, claims=claims, step_size=step_size)
     ours = {row.row_id for row in matching}
     others = [row for row in ledger.rows if row.row_id not in ours]
     since = [row for row in others if row.time_ms >= intent.signed_at_ms]
     explained, unnamed = explained_by(since, intent.address, shared=shared)
     before = [row for row in others if row.time_ms < intent.signed_at_ms]
     unnamed = plus(unnamed, unsure_amount(before, intent.address, unsure_since_ms))
-    is_open = position is not None and position.is_open and position.margin_type is MarginType.ISOLATED
-    live = position.isolated_margin if position is not None and is_open else None
     identity = position.identity if position is not None else None
     margin = margin_verdict(
         parse(intent.before),
@@ -132,6 +134,32 @@ def match_rows(
         and abs(minus(row.change, amount)) <= step_size
         and row.row_id not in claims
     )
+
+
+def match_printed_rows(
+    rows: Sequence[LedgerRow], intent: Intent, live: Decimal, *, claims: Collection[str], step_size: Decimal
+) -> tuple[LedgerRow, ...]:
+    """The one row that may be this intent's effect although the ledger prints it with fewer decimals than were sent.
+
+    Its amount is ours rounded to its own decimals, and the margin moved by exactly what was sent and what the other
+    rows since then explain. A call of the same size by somebody else leaves the margin where its own amount does.
+    """
+    amount = signed_amount(intent)
+    same = [
+        row
+        for row in _newer(rows, intent)
+        if row.cause is Cause.MANUAL
+        and may_be_of(row, intent.address)
+        and row.time_ms <= intent.fence_ms
+        and row.row_id not in claims
+        and rounded(amount, decimals(row.change)) == row.change
+    ]
+    if len(same) != 1:
+        return ()
+    since = [row for row in rows if row.time_ms >= intent.signed_at_ms and row.row_id != same[0].row_id]
+    explained, _ = explained_by(since, intent.address, shared=False)
+    moved = minus(minus(live, parse(intent.before)), explained)
+    return tuple(same) if abs(minus(moved, amount)) <= step_size else ()
 
 
 def _newer(rows: Sequence[LedgerRow], intent: Intent) -> list[LedgerRow]:

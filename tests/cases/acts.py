@@ -49,7 +49,9 @@ class Bench:
     exchange: CaseExchange = field(init=False)
 
     def __post_init__(self) -> None:
-        self.exchange = CaseExchange(self.case["exchange"], self.case["input"]["answers"], self.scene.loop.now_ms)
+        given = self.case["input"]
+        bill = given.get("after the call", {}).get("bill")
+        self.exchange = CaseExchange(self.case["exchange"], given["answers"], self.scene.loop.now_ms, bill=bill)
 
     @property
     def desired(self) -> DesiredAccount:
@@ -115,6 +117,11 @@ async def apply(bench: Bench, act: Mapping[str, Any]) -> None:
     for words in act.get("says", ()):
         assert any(words in message for message in told)
     _holds(bench, act)
+    ended = [step.outcome.value for account in result.accounts for step in account.steps]
+    if "outcome" in act:
+        assert ended == [act["outcome"]], [
+            (step.evidence, step.detail) for each in result.accounts for step in each.steps
+        ]
     assert result.exit_code == act["exit"], told
 
 

@@ -19,11 +19,20 @@ NOW_MS = 1_790_000_400_000
 class CaseExchange:
     """A wire to one case. ``elapsed_ms`` tells how much time has passed since the case began."""
 
-    def __init__(self, exchange: str, answers: Mapping[str, Any], elapsed_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        exchange: str,
+        answers: Mapping[str, Any],
+        elapsed_ms: Callable[[], int],
+        *,
+        bill: Mapping[str, Any] | None = None,
+    ) -> None:
+        """``bill`` is how the ledger shows a margin call that is done and not answered; None: as it was sent."""
         self._exchange = exchange
         own = dict(answers)
         self._answers = copy.deepcopy({**own, **{key: told for key, told in EMPTY[exchange].items() if key not in own}})
         self._elapsed_ms = elapsed_ms
+        self._bill = bill
         self.moved: list[tuple[str, Decimal]] = []
         """Every margin call that was done: symbol and signed amount."""
 
@@ -36,8 +45,11 @@ class CaseExchange:
         parts = urlsplit(request.url)
         asked = dict(parse_qsl(parts.query))
         told = self._told(f"{request.method} {parts.path}", asked)
-        if told is None and request.method == "POST":
-            told = self._move(asked or json.loads(request.body))
+        if request.method == "POST" and (told is None or self._bill is not None):
+            done = self._move(asked or json.loads(request.body))
+            told = told or done
+        if "after" in asked and told is not None:
+            told = {"status": 200, "body": {**told["body"], "data": []}}  # all rows are on the first page
         if told is None:
             raise AssertionError(f"no case answers {request.method} {parts.path}")
         return _response(told, self.now_ms())
@@ -87,6 +99,7 @@ class CaseExchange:
         kind = {"instType": "SWAP", "instId": symbol, "mgnMode": "isolated", "type": "6"}
         row = {**kind, "billId": str(len(self.moved)), "ts": time, "subType": "160" if change > 0 else "161"}
         row |= {"ccy": "USDT", "sz": size, "balChg": str(-change), "posBalChg": str(change)}
+        row |= {**(self._bill or {}), "ts": time}
         self._answers["GET /api/v5/account/bills"]["body"]["data"].insert(0, row)
 
     def _rows(self) -> Iterator[dict[str, Any]]:
