@@ -2,7 +2,7 @@
 
 Nearly all that a command makes lives to its end, and looking through it for garbage was a fifth of a short command. So
 that is made rare while it runs, and left out when the interpreter goes. Nor are plug-ins of pydantic looked for among
-all that is installed: nobody else's code has a place in the reading of state files.
+all that is installed: no other code takes part in reading state files.
 """
 
 import gc

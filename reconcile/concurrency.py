@@ -107,7 +107,7 @@ async def interruptible(stop: Stop, work: Coroutine[Any, Any, T], *, doing: str,
 
 
 class _Cancellation:
-    """One request to cancel the current task, that can be told from everybody else's and taken back.
+    """One request to cancel the current task, that can be told from all others and taken back.
 
     What counts are requests that come after it: of those from before, some are long over, since a task group whose work
     fails asks for its own task's cancellation and before Python 3.13 never takes that back.
@@ -128,7 +128,7 @@ class _Cancellation:
 
     @property
     def is_all(self) -> bool:
-        """Whether nobody has asked to cancel the task since."""
+        """Whether it is the only request to cancel the task since."""
         return self._made and self._task.cancelling() <= self._before + 1
 
     def over(self) -> None:

@@ -37,3 +37,14 @@ def test_every_folder_of_the_package_is_explained() -> None:
 def test_no_two_folders_import_each_other() -> None:
     pairs = arrows()
     assert {pair for pair in pairs if (pair[1], pair[0]) in pairs} == set()
+
+
+BANNED = ("nobody", "somebody", "everybody", "a marvel", "the better part of")
+"""Words that say nothing about who acts; the glossary has better ones."""
+SPOKEN = (*PACKAGE.rglob("*.py"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md"))
+
+
+@pytest.mark.parametrize("word", BANNED)
+def test_the_words_that_the_glossary_bans_stay_out(word: str) -> None:
+    said = re.compile(rf"\b{word}\b", re.IGNORECASE)
+    assert [str(path.relative_to(ROOT)) for path in SPOKEN if said.search(path.read_text(encoding="utf-8"))] == []

@@ -1,6 +1,6 @@
 """The rules of the house that a linter does not know: who may import whom, where floats and clocks may be.
 
-The layers are those of docs/design.md. ``clock.py`` is the one place that asks the machine for the time; the pure core
+The layers are those of ARCHITECTURE.md. ``clock.py`` is the one place that asks the machine for the time; the pure core
 imports nothing that could do input or output; money is Decimal from the file to the wire and back.
 """
 

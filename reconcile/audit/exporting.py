@@ -1,6 +1,6 @@
 """Every movement of margin that journals tell, ours or not, with its cause; and what they add up to.
 
-A step that moved nothing (refused, not sent, not applied) is no movement; one whose outcome nobody knows is one without
+A step that moved nothing (refused, not sent, not applied) is no movement; one of unknown outcome is one without
 an amount. Memory grows with the movements that are exported.
 """
 
@@ -21,7 +21,7 @@ from reconcile.render.values import rfc3339
 
 CAUSES = (OURS, *(str(cause) for cause in Cause), "opened", "closed", "resized", UNEXPLAINED)
 """Every cause that a movement can have."""
-_NOBODY_KNOWS = frozenset({"unknown", "released", IN_FLIGHT})
+_UNCLEAR = frozenset({"unknown", "released", IN_FLIGHT})
 
 
 def export(
@@ -65,7 +65,7 @@ def _of_journal(told: Iterable[tuple[Run, list[Movement]]], wanted: Filter) -> I
     unclear: dict[str, AccountMovement] = {}
     for run, movements in told:
         for step in run.settled:
-            if step.outcome not in _NOBODY_KNOWS:
+            if step.outcome not in _UNCLEAR:
                 unclear.pop(step.intent_id, None)
         for each in _of(run, movements) if wanted.has_account(run) else ():
             if each.movement.change is None:

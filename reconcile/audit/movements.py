@@ -19,7 +19,7 @@ OURS = "reconcile"
 UNEXPLAINED = "unexplained"
 TOLERANCE = Decimal("0.005")
 """What counts as drift where a run did not say what it tolerates: the default of a state file."""
-_NOBODY_KNOWS = {IN_FLIGHT, "unknown", "released"}
+_UNCLEAR = {IN_FLIGHT, "unknown", "released"}
 
 
 class _When(NamedTuple):
@@ -180,7 +180,7 @@ class Tracker:
 def _movement(step: StepTaken, *, counts: bool = True) -> Movement:
     """A step; one that does not count moved nothing by now as far as looks tell, whatever its answer was."""
     moved = step.has_moved
-    unclear = step.outcome in _NOBODY_KNOWS or (not counts and step.outcome == "accepted" and moved)
+    unclear = step.outcome in _UNCLEAR or (not counts and step.outcome == "accepted" and moved)
     detail = "; ".join(part for part in (step.answer, step.evidence) if part)
     return Movement(
         at=step.at,

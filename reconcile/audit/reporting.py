@@ -148,7 +148,7 @@ class _Picture:
         change, place = movement.change, movement.address
         margin = self._tracker.known.get(place, ZERO)
         if change is None:
-            kind, text = "unclear", f"{movement.outcome}: nobody knows whether it moved"
+            kind, text = "unclear", f"{movement.outcome}: whether it moved is unknown"
         elif movement.cause != OURS:
             if movement.outcome != "drift":
                 return

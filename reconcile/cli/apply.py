@@ -157,7 +157,7 @@ def _question(session: Invocation, world: World) -> Callable[[Plan], bool]:
 
 
 def _answer(stopped: Callable[[], bool]) -> str:
-    """One line from stdin, empty at its end; looks up now and then whether somebody wants to stop."""
+    """One line from stdin, empty at its end; checks now and then whether a stop was requested."""
     while threading.main_thread().is_alive():
         if stopped():
             raise Interrupted("interrupted at the question; nothing was sent")
@@ -175,7 +175,7 @@ def _drop_typed_ahead() -> None:
 
 
 def _show_ahead(session: Invocation, account: AccountPlan) -> None:
-    """What is about to be sent, where nobody was asked: on stdout before the result, or beside a document on stderr."""
+    """What is about to be sent, for a run without a confirmation: on stdout before the result, or on stderr."""
     if session.log_json and session.stdout_format != "text":
         session.log("info", text.ahead(account, titles=state_files.TITLES, color=False).partition("\n")[0])
     elif session.stdout_format == "text":

@@ -2,7 +2,7 @@
 
 Such an apply is on record too (docs/audit.md), with what is known without believing the files: who ran it, what was
 typed, the SHA-256 of a plan and the digest that was computed from it. What a plan says of itself is no part of it, and
-nothing of a state file but the places of its errors: somebody may have put a key there.
+nothing of a state file but the places of its errors: a key may stand there.
 """
 
 from collections.abc import Sequence

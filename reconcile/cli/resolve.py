@@ -1,4 +1,4 @@
-"""``reconcile resolve``: a person's word about a step whose outcome nobody can tell."""
+"""``reconcile resolve``: a outcome of a step that reconcile could not determine, as a person states it."""
 
 import click
 
@@ -32,7 +32,7 @@ FORMAT = "reconcile.resolve/1"
 )
 @pass_session
 def resolve(session: Invocation, *, address: str, outcome: str, reason: str, key_deleted: bool) -> int:
-    """Say what happened to a step nobody can tell.
+    """Record the outcome of a step that reconcile could not determine.
 
     The step is found in the journals of this home. Refused until its request can no longer take effect. That is very
     long where the request was signed with a wrong time of the exchange: then delete its API key at the exchange, give

@@ -148,7 +148,12 @@ def _switch(kept: StoredAccount, name: str, value: str, _: int) -> str:
 
 
 CHANGES: tuple[Change, ...] = (
-    Change(option="--switch", shape="NAME=VALUE", help="How the exchange behaves where nobody is sure.", apply=_switch),
+    Change(
+        option="--switch",
+        shape="NAME=VALUE",
+        help="How the exchange behaves where its documents do not say.",
+        apply=_switch,
+    ),
     Change(option="--close", shape="ADDRESS=SIZE|all", help="Close a position at the mark price.", apply=_close),
     Change(option="--position-mode", shape="hedge|one-way", help="Only while nothing is open.", apply=_mode),
     Change(option="--multi-assets", shape="on|off", help="Share all assets as collateral.", apply=_multi_assets),

@@ -1,6 +1,6 @@
 """One invocation: its common options, and where its output goes.
 
-Exactly one format goes to stdout (text where nobody chose another); any number go to files. A reader that went away
+Exactly one format goes to stdout (text unless another was chosen); any number go to files. A reader that went away
 never ends a command: what is under way must be finished. Nothing but click is imported at the top: every command
 starts here.
 """

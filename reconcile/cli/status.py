@@ -21,7 +21,7 @@ from reconcile.usecases import status as usecase
 def status(session: Invocation, *, paths: tuple[str, ...], detailed_exitcode: bool) -> int:
     """Show unsettled steps and who holds the lock.
 
-    An unsettled step is one whose outcome nobody knows yet. The next apply looks again by itself; what stays unknown a
+    An unsettled step is one without a known outcome. The next apply looks again by itself; what stays unknown a
     person settles with 'reconcile resolve'.
 
     \b

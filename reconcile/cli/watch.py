@@ -43,7 +43,7 @@ FORMAT = "reconcile.watch/1"
     type=WholeType(1, 1000),
     default=5,
     show_default=True,
-    help="Leave a position alone that somebody moved back N times in a row.",
+    help="Leave a position alone after it was moved back N times in a row.",
 )
 @click.option(
     "--if-locked",
@@ -91,8 +91,8 @@ def watch(
 
     State files are read anew each round. One watch per account and home. The accounts take their turns side by side:
     one that is locked, or waits for its exchange, holds up no other one. With --apply, what is believed to need a
-    change is applied under the account's lock, as 'reconcile apply' does it; what somebody keeps undoing is tried less
-    and less often, then left alone, and said so. Ends with Ctrl-C or SIGTERM; what is in flight is settled first.
+    change is applied under the account's lock, as 'reconcile apply' does it; a change that keeps being undone is tried
+    less and less often, then left alone, and said so. Ends with Ctrl-C or SIGTERM; what is in flight is settled first.
 
     \b
     Exit codes: 0 after --rounds, 1 error at the start, 4 other watches have all accounts, 130 stopped.

@@ -1,11 +1,11 @@
 """What an address's isolated margin did between the looks that two runs ended with: our own steps, and causes. Pure.
 
 Our own steps are known by the journal. Whether a look had seen one that was open then, and whether it happened at all,
-nobody can tell by the step alone: such a step counts when the ledger has its row, and else when nothing but it makes
+the step alone does not tell: such a step counts when the ledger has its row, and else when nothing but it makes
 the sums come out. The rest is told by the ledger's rows, as ``attribution`` does it: a look is never dated to the
 millisecond and may be behind by the grace, so rows near either look belong to it or not as the sums say. What came with
 a position that was not there before is ``opened``, what went with one that is not there any more ``closed``, and
-what came or went with a change of its size, where the ledger does not tell fills, ``resized``; what nobody names is
+what came or went with a change of its size, where the ledger does not tell fills, ``resized``; what has no name is
 ``unexplained``. The parts always add up to the difference.
 """
 

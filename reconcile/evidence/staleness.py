@@ -115,7 +115,7 @@ def _is_behind(account: _Reckoning) -> bool:
 def _fits_better(account: _Reckoning, older: Collection[Decimal]) -> bool:
     """Whether a margin from before fits the reading better than the newest one does.
 
-    From before are those around earlier steps of ours, and before a call of somebody else since our step.
+    From before are those around earlier steps of ours, and before another party's call since our step.
     """
     earlier, margin = list(older), plus(account.before, account.amount)
     for row in account.newer:

@@ -142,7 +142,7 @@ def match_printed_rows(
     """The one row that may be this intent's effect although the ledger prints it with fewer decimals than were sent.
 
     Its amount is ours rounded to its own decimals, and the margin moved by exactly what was sent and what the other
-    rows since then explain. A call of the same size by somebody else leaves the margin where its own amount does.
+    rows since then explain. A call of the same size by another party leaves the margin where its own amount does.
     """
     amount = signed_amount(intent)
     same = [

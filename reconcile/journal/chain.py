@@ -109,7 +109,7 @@ def _broken(line: bytes, following: bytes | None, position: ChainHead, earlier: 
 
 
 def _is_vouched(line: bytes, following: bytes | None) -> bool:
-    """Whether the next line names this one; the last line has nobody to speak against it."""
+    """Whether the next line names this one; the last line has no successor to contradict it."""
     return following is None or _links(following)[1] == line_hash(line)
 
 

@@ -1,6 +1,6 @@
 """A journal that is held for writing, wherever its lines go: the chain, what it adds up to, and when it is dead.
 
-After a failed write or flush nobody can say what is kept, so the journal is dead: no line may follow one that may be
+After a failed write or flush it is unknown what is kept, so the journal is dead: no line may follow one that may be
 partial.
 """
 
@@ -128,7 +128,7 @@ class ChainedJournal(ABC):
 async def finish(work: Awaitable[T], *, undo: Callable[[T], None] | None = None) -> T:
     """Wait for work that cannot be stopped half way, even when cancelled meanwhile; only then pass that on.
 
-    ``undo`` takes back what was done for somebody who does not want it any more.
+    ``undo`` takes back what was done for a caller that gave up.
     """
     task = asyncio.ensure_future(work)
     try:

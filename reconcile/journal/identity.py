@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from reconcile.model.traits import environment
 
-NOBODY = "unattributed"
-"""Stands for an account where nobody can tell which one was meant."""
+UNATTRIBUTED = "unattributed"
+"""Stands for an account that could not be determined."""
 
 BRAKE = "brake"
 """Stands for the emergency brake, whose chain is kept beside the accounts' notes."""
@@ -72,7 +72,7 @@ def _joined(exchange: str, place: str, product: str | None, account: str) -> str
 
 
 def notes_of(account: str) -> str:
-    """The name of the chain beside an account's journal, for what happens while somebody else holds that."""
+    """The name of the chain beside an account's journal, for what happens while another run holds that."""
     return account + _NOTES
 
 

@@ -89,8 +89,8 @@ class RunStarted:
     """A run of apply, settle or resolve holds the lock from here on. ``details`` is for auditors (who, why, what).
 
     ``cold_until_ms`` is the exchange time before which a request that this journal has not seen may still take effect;
-    None where nobody else can have sent one. ``machine`` is what a reboot and another container of the same name do
-    not share; None where the host's name alone tells (records before there was this field).
+    None where no other program can have sent one. ``machine`` is what a reboot and another container of the same name
+    do not share; None where the host's name alone tells (records before there was this field).
     """
 
     kind: ClassVar[str] = "run_started"

@@ -30,7 +30,7 @@ class JournalState(LaneState):
         self.last_run: RunStarted | None = None
         """The last run, with what it said about the account."""
         self.last_host: str | None = None
-        """The host of the last run; None where there was none: nobody knows what was sent before."""
+        """The host of the last run; None where there was none: earlier requests are unknown."""
         self.names: set[str] = set()
         """What state files called the account, over all runs."""
         self.identities: list[str] = []

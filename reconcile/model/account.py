@@ -247,8 +247,8 @@ class Position:
 class SymbolState:
     """What belongs to a symbol and not to a position.
 
-    ``margin_type`` is None where the exchange keeps none for a flat symbol (OKX). ``open_orders`` is None when nobody
-    asked. ``asset`` is the margin asset.
+    ``margin_type`` is None where the exchange keeps none for a flat symbol (OKX). ``open_orders`` is None when not
+    asked for. ``asset`` is the margin asset.
     """
 
     symbol: str

@@ -26,7 +26,7 @@ class AccountMovement:
 class MovementTotal:
     """What one cause and actor moved of one asset. ``actor`` is empty for what was not ours.
 
-    ``added`` and ``removed`` are positive; ``unclear`` counts steps whose outcome nobody knows, which are in no sum.
+    ``added`` and ``removed`` are positive; ``unclear`` counts steps of unknown outcome, which are in no sum.
     """
 
     cause: str

@@ -1,6 +1,6 @@
 """The look just before a step is sent: send it, leave it, or call it stale. The plan is a ceiling, never an order.
 
-Staleness comes first: where live has left what the step was planned from, somebody else is at work, and even a margin
+Staleness comes first: where live has left what the step was planned from, another party is at work, and even a margin
 that happens to be right is for a new plan to judge.
 """
 

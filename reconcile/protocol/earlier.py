@@ -1,6 +1,6 @@
 """Margin calls in the exchange's ledger that this journal does not know: made elsewhere, or by a later state of it.
 
-What our journal knows of is held against its own margin (``verdict.stale_basis``). Of any other call nobody can say
+What our journal knows of is held against its own margin (``verdict.stale_basis``). Of any other call it is unknown
 whether a look has seen it, because positions may be as much as ten graces late. So before the first call of a run the
 ledger of its lanes is read over the last ten graces; where it shows a call that the journal does not know, a look is
 sound only when it was sent ten graces after that call, or when what our last step left and all rows since add up to it.

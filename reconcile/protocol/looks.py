@@ -110,12 +110,12 @@ class Observer:
         return last if max_age_ms is None or self.age(last) <= max_age_ms else None
 
     async def _verify(self) -> None:
-        """One look for all who wait; none where somebody else's comes first, which may show some of them enough."""
+        """One look for all who wait; none where another's comes first, which may show some of them enough."""
         if self._quiet.is_set() or not await self._batch():
             await self.look(after_ms=self._verify_after, max_age_ms=None)
 
     async def _batch(self) -> bool:
-        """Wait for the interval, the end of writing, or a look that somebody else has taken; whether it was that."""
+        """Wait for the interval, the end of writing, or a look that another step has taken; whether it was that."""
         pause = asyncio.ensure_future(self._clock.sleep(VERIFY_EVERY_MS))
         quiet = asyncio.ensure_future(self._quiet.wait())
         news = asyncio.ensure_future(self._news.wait())

@@ -136,7 +136,7 @@ RULES = (
     ),
     Rule(
         name="past our step",
-        why="ten graces after a step a reading from before it would be a marvel: then it must look like one",
+        why="after ten grace periods stale reads are not expected: only the margin from before the step is doubted",
         finds=_past_our_step,
     ),
     Rule(

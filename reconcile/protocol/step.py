@@ -206,7 +206,7 @@ class StepRun:
                 await context.journal.append(record, durable=durable)
                 self._outcome = record if isinstance(record, Outcome) else self._outcome
             case _:
-                raise LookupError(f"living a step: nobody knows how to {command}; this is a bug")
+                raise LookupError(f"living a step: there is no rule for {command}; this is a bug")
 
     async def _look(self, command: Look) -> SomeEvent:
         context = self._context

@@ -38,7 +38,7 @@ def _log_line(row: LogRow) -> str:
     margins = f" {row.before} → {row.after or '?'}" if row.before else ""
     notes = "; ".join(part for part in (row.detail, f"reason: {row.reason}" if row.reason else "") if part)
     who = f"{row.account} {row.address}".strip()
-    by = f"[{row.what}, run {row.run_id}, {row.actor or 'nobody named'}]"
+    by = f"[{row.what}, run {row.run_id}, {row.actor or 'unnamed'}]"
     line = f"{row.at}  {row.outcome:<12} {who}{amount}{margins}  {by}"
     return clean(f"{line}  {notes}" if notes else line)
 

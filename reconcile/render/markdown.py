@@ -48,7 +48,7 @@ _MARKS = {Status.CHANGE: "🔁", Status.BLOCKED: "⛔", Status.HELD: "❓", Stat
 
 
 def quote(text: str) -> str:
-    """Somebody else's text as inert Markdown on one line."""
+    """Text from outside as inert Markdown on one line."""
     if text.replace(".", "").isalnum() and "www" not in text.lower():
         return text  # what nearly all symbols and addresses are
     return _MEANING.sub(_inert, clean(text))
@@ -65,7 +65,7 @@ def _inert(match: re.Match[str]) -> str:
 
 
 def code(text: str) -> str:
-    """Somebody else's identifier, in a code element."""
+    """An identifier from outside, in a code element."""
     return f"<code>{quote(text).replace(_BREAK, '')}</code>"
 
 

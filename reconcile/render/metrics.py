@@ -20,7 +20,7 @@ class AccountSnapshot:
     """One account after a round: ``plan`` is what the round read, ``steps`` counts our steps so far by outcome.
 
     ``is_locked`` says that another run holds what we were to apply, ``read_ms`` when it was read last (Unix time).
-    ``undone`` says how often in a row somebody undid us, by address; ``gave_up`` where we stopped.
+    ``undone`` says how often in a row our change was undone, by address; ``gave_up`` where we stopped.
     """
 
     plan: AccountPlan
@@ -89,7 +89,7 @@ def _accounts(snapshot: Snapshot) -> Iterable[_Family]:
     yield (
         "reconcile_undone",
         "gauge",
-        "How often in a row somebody undid what this watch applied.",
+        "How often in a row a change of this watch was undone.",
         [
             ({**name, "address": address}, str(count))
             for name, account in by_name

@@ -29,7 +29,7 @@ _Value = tuple[int, Decimal | None]
 
 
 def text(words: str) -> str:
-    """Somebody else's words as inert HTML, for text and for attributes in double quotes."""
+    """Text from outside as inert HTML, for text and for attributes in double quotes."""
     return escape(clean(words), quote=True)
 
 

@@ -153,7 +153,7 @@ def _errors(errors: Sequence[PlanError], *, color: bool) -> list[str]:
 def ahead(
     account: AccountPlan, *, color: bool, titles: Mapping[str, str] = NO_TITLES, columns: int | None = None
 ) -> str:
-    """What is about to be sent to one account, for a run that asks nobody."""
+    """What is about to be sent to one account, for a run without a confirmation."""
     lines = [painted(fit(f"sending to {_request_line(account, titles)}", columns), "1", color=color)]
     lines += [fit(painted(f"  ! {caution}", COLOURS["!"], color=color), columns) for caution in cautions(account)]
     changing = [entry for entry in account.entries if entry.status is Status.CHANGE]

@@ -96,7 +96,7 @@ class SandboxAdapter(BaseAdapter):
     def __init__(
         self, venue: Venue, *, now_ms: Callable[[], int], wait_until: Callable[[int], None] | None = None
     ) -> None:
-        """``now_ms`` is true time; ``wait_until`` is told when each answer comes (None: nobody waits)."""
+        """``now_ms`` is true time; ``wait_until`` is told when each answer comes (None: nothing waits)."""
         super().__init__()
         self._venue = venue
         self._now_ms = now_ms

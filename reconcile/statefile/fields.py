@@ -58,7 +58,7 @@ def _account_name(value: object) -> str:
 
 
 def _prefix(value: object) -> str:
-    # the value is not repeated: somebody may have written the key itself here
+    # the value is not repeated: it may be the key itself
     secret = value_problem(value) if isinstance(value, str) else None
     if secret is not None:
         raise ValueError(secret)

@@ -24,7 +24,7 @@ Plain = tuple[Address, str, Decimal]
 def parted(raw: dict[str, Any]) -> tuple[list[Plain], dict[str, Any]]:
     """The plain positions of a parsed file, and the file without them.
 
-    There are none where the account's mode is not one, since nobody can tell then which sides it has.
+    There are none where the account's mode is not one, since its sides are unknown then.
     """
     account, positions = raw.get("account"), raw.get("positions")
     mode = account.get("position_mode") if isinstance(account, dict) else None

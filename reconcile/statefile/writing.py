@@ -14,7 +14,7 @@ from reconcile.render.values import clean, rfc3339
 _HEADER = """\
 # The margin state of {title}, as it was at {at}.
 #
-#   reconcile plan  THIS FILE     shows no changes until something moves or somebody edits it
+#   reconcile plan  THIS FILE     shows no changes until margin moves or the file is edited
 #   reconcile apply THIS FILE     makes the account as it says; asks first
 #
 # Written by 'reconcile import'. Isolated margins are the amounts allocated to each position, in its margin asset and

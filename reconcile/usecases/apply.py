@@ -1,8 +1,8 @@
 """``reconcile apply``: make live as declared, account by account, each under its own lock from first look to last.
 
-Where nobody is asked, the accounts wait for each other only to learn that no two of them are the same account. Where
-a person is asked, all are planned first, and no lock is held meanwhile: a question left open overnight keeps nobody
-out. After the yes the plan that was shown is a ceiling, checked again under the lock like a saved one.
+Without a confirmation the accounts wait for each other only to learn that no two of them are the same account. Where
+a person is asked, all are planned first, and no lock is held meanwhile: a question left open overnight keeps no other
+run out. After the yes the plan that was shown is a ceiling, checked again under the lock like a saved one.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ async def apply(
 ) -> Result:
     """Apply all accounts. ``confirm`` None means approved already. ``saved`` is the reviewed plan to apply, if any.
 
-    ``show`` is given each account's plan just before its first request, where nobody was asked; it holds up nothing.
+    ``show`` gets each account's plan just before its first request, unless a person confirmed it; it delays nothing.
 
     Raises UsageError for a target or override that means nothing; what fails later stops only its own account.
     """

@@ -167,7 +167,7 @@ def _ours(step: StepTaken, row: LedgerRow | None) -> Movement:
 
 
 def _come_or_gone(movement: Movement, before: dict[str, Decimal], after: dict[str, Decimal]) -> Movement:
-    """Fills of a position that was not there then or is not now, and what nobody explains, came or went with it."""
+    """Fills of a position that was not there then or is not now, and unexplained changes, came or went with it."""
     is_new, is_gone = movement.address not in before, movement.address not in after
     if movement.cause not in {UNEXPLAINED, Cause.FILL} or is_new is is_gone:
         return movement

@@ -1,6 +1,6 @@
 """What happened beside the runs: refusals before the lock, decisions of a watch; a chain of its own for each account.
 
-Only who holds an account's lock writes its journal: that is what lets a run prove that nobody else sends. A run that
+Only who holds an account's lock writes its journal: that is what lets a run prove that no other run sends. A run that
 does not get the lock must still be on record, so it writes beside the journal: the same records and the same hash
 chain under a name of their own (``identity.notes_of``), in the same store, with a lock of its own that is held for
 the one append. Every run that gets the account's lock names the head of the notes in its first record, and its own head
@@ -9,7 +9,7 @@ pinned head. Nothing that sends ever reads notes.
 
 Whose notes they are is asked of the account's own credentials. Where the exchange does not answer, the key's
 fingerprint stands for the account; where there are no credentials, or a plan cannot be trusted to say which account it
-is for, nobody can tell, and the note goes to ``identity.NOBODY``, with the names of files as they were typed.
+is for, the note goes to ``identity.UNATTRIBUTED``, with the names of files as they were typed.
 
 Notes are for the auditor and never a reason to fail or to wait for long: where one cannot be written, that is said.
 """
@@ -21,7 +21,7 @@ from typing import Any
 
 from reconcile.concurrency import interruptible
 from reconcile.errors import Declined, InputError, Interrupted, ReadFailed, ReconcileError
-from reconcile.journal.identity import NOBODY, notes_of
+from reconcile.journal.identity import UNATTRIBUTED, notes_of
 from reconcile.journal.records import Noted
 from reconcile.model.account import DesiredAccount
 from reconcile.usecases.account import as_error
@@ -61,12 +61,12 @@ def refusal(world: World, error: ReconcileError, *, command: str, details: Mappi
 async def whose(world: World, desired: DesiredAccount, error: ReconcileError) -> str:
     """Whose notes a run belongs in that ended with ``error`` before it knew.
 
-    The exchange is asked only where it was not asked in vain already, not for long, and where nobody wants to stop.
+    The exchange is asked only where it was not asked in vain already, not for long, and where no stop was requested.
     """
     try:
         connection = world.reader(desired)
     except InputError:
-        return NOBODY
+        return UNATTRIBUTED
     if not isinstance(error, ReadFailed | Interrupted):
         with suppress(ReadFailed, Interrupted, TimeoutError):
             async with asyncio.timeout(LONGEST_WAIT_MS / 1000):
@@ -79,10 +79,10 @@ async def refused_unread(
     world: World, error: Declined | InputError, *, message: str, command: str, details: Mapping[str, Any]
 ) -> None:
     """Note a run that was refused before it knew any account; ``message`` says what is known without trusting it."""
-    told = {"account": NOBODY, "actor": world.actor, "tool_version": world.version, **details}
+    told = {"account": UNATTRIBUTED, "actor": world.actor, "tool_version": world.version, **details}
     record = refusal(world, error, command=command, details=told)
     record = Noted(what=record.what, details={**record.details, "message": message})
-    await note(world, NOBODY, record, name=command, command=command)
+    await note(world, UNATTRIBUTED, record, name=command, command=command)
 
 
 async def head_of(world: World, account: str) -> str | None:

@@ -40,7 +40,7 @@ class Connection(Generic[R_co]):
 
 
 def _no_trace(_: Exception) -> None:
-    """Nobody asked to see it."""
+    """Drop it: tracebacks were not asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from reconcile.errors import InputError, ReadFailed, ReconcileError
 from reconcile.exchanges.base import Writer
 from reconcile.exchanges.http.limits import Limits
 from reconcile.exchanges.registry import connect
-from reconcile.journal.identity import NOBODY, former_identities, identity, is_notes, notes_of
+from reconcile.journal.identity import UNATTRIBUTED, former_identities, identity, is_notes, notes_of
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import Plan, Result
 from reconcile.render import json as documents
@@ -151,7 +151,7 @@ def test_apply_moves_nothing_for_two_files_of_one_account_and_goes_on_with_other
     journals = [name for name in scene.world().store.identities() if not is_notes(name)]
     assert len(journals) == 1  # the other account's
     store = scene.world().store
-    notes = {name for name in store.identities() if is_notes(name)} - {notes_of(NOBODY)}
+    notes = {name for name in store.identities() if is_notes(name)} - {notes_of(UNATTRIBUTED)}
     assert len(notes) == 1
     assert [line["kind"] for line in store.lines(notes.pop())] == ["journal", *["noted"] * 4]
 

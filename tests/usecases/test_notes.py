@@ -14,7 +14,7 @@ from reconcile.audit.run_log import Filter, log
 from reconcile.audit.verifying import verify
 from reconcile.errors import ChainBroken, InputError, NotSent
 from reconcile.exchanges.http.wire import HttpRequest
-from reconcile.journal.identity import NOBODY, is_notes, notes_of, owner_of
+from reconcile.journal.identity import UNATTRIBUTED, is_notes, notes_of, owner_of
 from reconcile.model.plan import AccountResult, Result
 from reconcile.model.reports import LogRow, Run
 from reconcile.render.audit_run import markdown, text
@@ -367,8 +367,8 @@ def test_a_plan_that_cannot_be_trusted_is_on_record_as_nobodys(case: str, tmp_pa
     (row,) = listed(tmp_path)
     (note,) = run(tmp_path, "audit", "show", row["run_id"], "--format", "json").json["accounts"]
     assert ended.code == code
-    assert (row["outcome"], row["account"], row["actor"]) == (outcome, NOBODY, "mallory")
-    assert (note["exit_code"], note["identity"]) == (code, notes_of(NOBODY))
+    assert (row["outcome"], row["account"], row["actor"]) == (outcome, UNATTRIBUTED, "mallory")
+    assert (note["exit_code"], note["identity"]) == (code, notes_of(UNATTRIBUTED))
     assert "demo" not in plain_json.dumps(note)
     assert run(tmp_path, "audit", "verify").code == 0
 
@@ -388,7 +388,7 @@ def test_an_account_without_credentials_is_on_record_by_its_name(tmp_path: Path)
     ended = run(tmp_path, "apply", codes.state(tmp_path, endpoint="live"), "--auto-approve")
 
     (row,) = listed(tmp_path)
-    assert (ended.code, row["outcome"], row["account"], row["identity"]) == (1, "error", "demo", notes_of(NOBODY))
+    assert (ended.code, row["outcome"], row["account"], row["identity"]) == (1, "error", "demo", notes_of(UNATTRIBUTED))
 
 
 def test_a_person_is_told_of_a_note_that_cannot_be_written_and_of_notes_that_cannot_be_read(tmp_path: Path) -> None:

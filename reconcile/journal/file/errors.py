@@ -13,7 +13,7 @@ _ADVICE = {
     errno.EDQUOT: "make room within your quota",
     errno.EROFS: "choose a home that can be written (--home)",
     errno.EACCES: "choose a home that is yours (--home), or mend its permissions",
-    errno.EPERM: "choose a home that is yours (--home), or let nobody else write there (chmod go-w)",
+    errno.EPERM: "choose a home that is yours (--home), or let no other user write there (chmod go-w)",
     errno.EINVAL: "put the file itself there",
     errno.ENOTDIR: "choose a home that is a folder (--home)",
     errno.EEXIST: "choose a home that is a folder (--home)",

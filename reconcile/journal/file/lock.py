@@ -41,7 +41,7 @@ class FileLock:
             )
 
     def release(self) -> None:
-        """Give the lock back. Failing to wipe our name is no failure: nobody reads it while the lock is free."""
+        """Give the lock back. Failing to wipe our name is no failure: it is not read while the lock is free."""
         with suppress(OSError):
             self._disk.truncate(self._handle, 0)
         with suppress(OSError):

@@ -270,7 +270,7 @@ class FileStore:
 
     @contextmanager
     def _used(self, doing: str, path: Path, *, ours: bool = False) -> Iterator[None]:
-        """A home and a folder of journals that nobody else may write into; with ``ours`` they are to be written to."""
+        """A home and a folder of journals that no other user may write to; with ``ours`` we are to write to them."""
         with explained(doing, path):
             for folder in (self._home, self._folder):
                 self._disk.check_folder(folder, ours=ours)

@@ -50,7 +50,7 @@ def explained(doing: str, place: DatabaseUrl) -> Iterator[None]:
 
 @contextmanager
 def reading(place: DatabaseUrl, doing: str) -> Iterator[psycopg.Connection[Any] | None]:
-    """A connection that cannot write, for as long as it is needed; None where nobody made the tables yet."""
+    """A connection that cannot write, for as long as it is needed; None where there are no tables yet."""
     with explained(doing, place), psycopg.connect(place.url, autocommit=True, **CLIENT) as connection:  # type: ignore[arg-type]
         connection.execute("SET default_transaction_read_only = on")
         yield connection if version(connection) else None

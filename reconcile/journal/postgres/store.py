@@ -2,7 +2,7 @@
 
 The process's session holds the locks of all accounts it has in work and writes their records; it is opened when the
 first account is and closed when the last one is done. Lines are written in the order of the calls, those that wait
-together in one statement with one commit. After a failed write nobody can say what the database has, so the journal is
+together in one statement with one commit. After a failed write it is unknown what the database has, so the journal is
 dead. Reading takes no lock and a connection that cannot write.
 """
 

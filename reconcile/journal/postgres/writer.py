@@ -38,7 +38,7 @@ class PostgresJournal(ChainedJournal):
 
     @property
     def place(self) -> str:
-        """The database, and since which recovery: what it has lost nobody else has seen either."""
+        """The database, and since which recovery: what it has lost was seen nowhere else."""
         return self._session.incarnation
 
     @property

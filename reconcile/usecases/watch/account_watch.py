@@ -1,7 +1,7 @@
 """One account over the life of a watch: what is believed of it, what keeps being undone, and its turns.
 
 A turn looks, tells what changed and, where that is asked for, applies what is believed to need it, by the same apply as
-everybody's under the account's lock. What somebody keeps undoing is tried less and less often and then left alone.
+``apply``, under the account's lock. A change that keeps being undone is tried less and less often, then left alone.
 """
 
 from collections import Counter
@@ -137,19 +137,19 @@ class AccountWatch:
         return due
 
     def _needs_change(self, address: str, entry: Entry) -> None:
-        """A change that is believed; where it comes after we applied it, somebody undid us."""
+        """A change that is believed; where it comes after we applied it, our change was undone."""
         now_ms = self._world.clock.monotonic_ms()
         times = self._contention.changed(address, target_margin(entry), now_ms)
         if times and self._contention.gave_up(address):
             self._teller.decide(
                 self._key(address),
-                f"somebody keeps undoing us ({times} times in a row; {message(entry)}): left alone from now on; find "
-                "out who it is, then declare another margin or start the watch anew",
+                f"the change keeps being undone ({times} times in a row; {message(entry)}): left alone from now on; "
+                "find out by whom, then declare another margin or start the watch anew",
             )
         elif times:
             wait = -(-self._contention.waits_ms(address, now_ms) // 1000)
             limit = self._settings.undo_limit
-            words = f"somebody undid us ({times} of {limit} times in a row); the next try is in {wait} s"
+            words = f"the change was undone ({times} of {limit} times in a row); the next try is in {wait} s"
             self._teller.decide(self._key(address), words)
 
     def _is_held_by_another(self, account: AccountPlan) -> bool:

@@ -1,4 +1,4 @@
-"""When to apply again what did not last: somebody else who keeps undoing us wins after a limit, and is named.
+"""When to apply again what did not last: a party that keeps undoing us wins after a limit, and is named.
 
 Two programs that each put a margin where they want it would otherwise move money back and forth for ever. The wait
 doubles each time; what lasted long enough is forgiven; a newly declared margin starts afresh.
@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 K = TypeVar("K", bound=Hashable)
 
 MEMORY_MS = 3_600_000
-"""What lasted this long was not undone by somebody who fights us."""
+"""A change that lasted this long does not count as undone."""
 LONGEST_MS = 3_600_000
 """The longest wait between two tries."""
 

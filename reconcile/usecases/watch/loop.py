@@ -160,7 +160,7 @@ class Watch:
             await roster.stand_in(desired)
 
     async def _turn(self, watch: AccountWatch, desired: DesiredAccount, roster: RoundRoster) -> None:
-        """One turn. Never raises, so that it ends nobody else's."""
+        """One turn. Never raises, so that it ends no other turn."""
         try:
             with Containment(f"watching {watch.name}", self._world.trace):
                 try:

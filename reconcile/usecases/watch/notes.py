@@ -9,7 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from reconcile.journal.identity import NOBODY
+from reconcile.journal.identity import UNATTRIBUTED
 from reconcile.journal.records import Noted
 from reconcile.usecases.notes import note
 from reconcile.usecases.world import World
@@ -69,9 +69,9 @@ class WatchNotes:
         if not decisions:
             return
         world = self._world
-        known = self._accounts.get(account, _Account(identity=NOBODY, facts={}))
+        known = self._accounts.get(account, _Account(identity=UNATTRIBUTED, facts={}))
         details = {
-            "account": account or NOBODY,
+            "account": account or UNATTRIBUTED,
             "actor": world.actor,
             "reason": self._reason,
             "host": world.host,

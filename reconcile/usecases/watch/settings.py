@@ -8,8 +8,8 @@ class Settings:
     """How to watch.
 
     ``needed`` of the last ``of`` looks must agree before a state is believed. ``undo_limit`` is how often in a row
-    somebody may undo us before we leave an address alone. ``skip_locked`` leaves an account that another run holds for
-    the next round; else its own turn waits for the lock. ``rounds`` None goes on until it is stopped.
+    a change may be undone before we leave an address alone. ``skip_locked`` leaves an account that another run holds
+    for the next round; else its own turn waits for the lock. ``rounds`` None goes on until it is stopped.
     """
 
     interval_ms: int

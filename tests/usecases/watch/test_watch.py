@@ -259,7 +259,7 @@ def test_somebody_who_keeps_undoing_us_is_met_less_and_less_often_and_then_left_
     assert ours == [Decimal(100)] * 3, "the first try, and one after each undoing below the limit"
     waits = [n.at_ms for n in vigil.news if n.message.startswith("applied")]
     assert waits[2] - waits[1] > waits[1] - waits[0]
-    (over,) = vigil.said("somebody keeps undoing us")
+    (over,) = vigil.said("the change keeps being undone")
     assert "3 times in a row" in over
     assert "manual" in over
     assert vigil.snapshots[-1].accounts[0].gave_up == {LONG}
@@ -273,7 +273,7 @@ def test_after_giving_up_another_declared_margin_is_applied() -> None:
         10: lambda: vigil.accounts.__setitem__(0, desired({LONG: "3200"})),
     }
     play(vigil, scene)
-    assert vigil.said("somebody keeps undoing us") != []
+    assert vigil.said("the change keeps being undone") != []
     assert scene.margin(LONG) == 3200
 
 
