@@ -6,12 +6,27 @@ told twice: as that run left it, and, under ``settled``, as the later one found 
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, assert_never
 
 from reconcile.errors import ChainBroken, JournalError
-from reconcile.journal import run_end
+from reconcile.journal.chain import JournalEntry
+from reconcile.journal.codec import Header, UnknownRecord
+from reconcile.journal.records import (
+    Checkpoint,
+    Intent,
+    Noted,
+    Outcome,
+    PlanUsed,
+    Record,
+    Relocation,
+    Repaired,
+    Resolved,
+    RunFinished,
+    RunStarted,
+)
+from reconcile.journal.run_end import RunEnd
 from reconcile.model.reports import IN_FLIGHT, Note, Origin, Run, StepTaken
-from reconcile.money import parse
+from reconcile.money import parse, plain
 from reconcile.render.values import clean
 
 MOVED = "moved"
@@ -22,14 +37,14 @@ _NO_FACTS = {"key", "message", "command", "exit_code"}
 _OPEN = {IN_FLIGHT, "accepted", "unknown"}
 
 
-def runs(records: Iterable[Mapping[str, Any]], *, identity: str) -> Iterator[Run]:
+def runs(entries: Iterable[JournalEntry], *, identity: str) -> Iterator[Run]:
     """The runs of one journal, oldest first; of a broken one those before the break, the last as far as it is proven,
     and then ChainBroken, or JournalError where it could not be read on."""
     reader = _Reader(identity)
     broken: JournalError | None = None
     try:
-        for record in records:
-            ended = _taken(reader, record, identity)
+        for entry in entries:
+            ended = _taken(reader, entry, identity)
             if ended is not None:
                 yield ended
     except JournalError as error:
@@ -41,12 +56,12 @@ def runs(records: Iterable[Mapping[str, Any]], *, identity: str) -> Iterator[Run
         raise broken
 
 
-def _taken(reader: "_Reader", record: Mapping[str, Any], identity: str) -> Run | None:
+def _taken(reader: "_Reader", entry: JournalEntry, identity: str) -> Run | None:
     try:
-        return reader.take(record)
+        return reader.take(entry)
     except ValueError as error:
-        line = record["seq"]
-        raise ChainBroken(f"reading {identity}: line {line}: {clean(str(error)[:300])}", line=line) from error
+        message = f"reading {identity}: line {entry.seq}: {clean(str(error)[:300])}"
+        raise ChainBroken(message, line=entry.seq) from error
 
 
 class _Reader:
@@ -62,24 +77,23 @@ class _Reader:
         self._open: dict[str, StepTaken] = {}
         self._origin: Origin | None = None
 
-    def take(self, record: Mapping[str, Any]) -> Run | None:
+    def take(self, entry: JournalEntry) -> Run | None:
         """Take in one record; the run before it, where this one begins another."""
-        ended = None
-        kind, run_id = record["kind"], str(record["run"])
-        if kind in {"journal", "repaired", "checkpoint"}:
+        ended, record = None, entry.record
+        if isinstance(record, Header | Repaired | Checkpoint):
             return None
-        begins = kind == "run_started" and self._run is not None and self._run.command != ""
-        if self._run is None or self._run.run_id != run_id or begins:
+        begins = isinstance(record, RunStarted) and self._run is not None and self._run.command != ""
+        if self._run is None or self._run.run_id != entry.run or begins:
             ended = self.end()
             self._run = Run(
                 identity=self._identity,
-                run_id=run_id,
+                run_id=entry.run,
                 command="",
-                started_at=record["at"],
-                first_line=record["seq"],
+                started_at=entry.at,
+                first_line=entry.seq,
             )
-        self._run = replace(self._run, last_line=record["seq"])
-        self._add(kind, record)
+        self._run = replace(self._run, last_line=entry.seq)
+        self._add(record, entry)
         return ended
 
     def end(self) -> Run | None:
@@ -101,73 +115,83 @@ class _Reader:
         self._steps, self._settled, self._notes, self._resolved, self._origin = {}, {}, [], [], None
         return run
 
-    def _add(self, kind: str, record: Mapping[str, Any]) -> None:
-        match kind:
-            case "run_started":
-                self._started(record)
-            case "intent":
+    def _add(self, record: Record | UnknownRecord, entry: JournalEntry) -> None:
+        at = entry.at
+        match record:
+            case RunStarted():
+                facts = {**record.details, "host": record.host, "cold_until_ms": record.cold_until_ms}
+                self._run = replace(self._the_run, command=record.command, facts=facts)
+            case Intent():
                 if self._origin is None:
                     self._origin = replace(self._the_run, notes=tuple(self._notes)).origin
-                self._steps[record["intent_id"]] = replace(_step(record), origin=self._origin)
-            case "outcome":
-                self._outcome(record)
-            case "resolved":
-                self._word(record)
-            case "run_finished":
-                self._finished(record)
-            case "moved":
-                self._moved(record)
-            case "noted":
-                self._noted(record)
+                self._steps[record.intent_id] = replace(_step(record, entry), origin=self._origin)
+            case Outcome():
+                self._outcome(record, at)
+            case Resolved():
+                self._word(record, at)
+            case RunFinished():
+                self._finished(record.details, at)
+            case Relocation():
+                self._moved(record, at)
+            case Noted():
+                self._noted(record.what, record.details, at)
+            case UnknownRecord() | PlanUsed():
+                name = record.name if isinstance(record, UnknownRecord) else record.kind
+                details = {key: value for key, value in entry.items() if key not in {"seq", "prev", "crc", "run"}}
+                self._notes.append(Note(at=at, what=name, details=details))
+            case Repaired() | Checkpoint():  # not of any run
+                pass
             case _:
-                details = {key: value for key, value in record.items() if key not in {"seq", "prev", "crc", "run"}}
-                self._notes.append(Note(at=record["at"], what=kind, details=details))
+                assert_never(record)
 
-    def _started(self, record: Mapping[str, Any]) -> None:
-        facts = {**record.get("details", {}), "host": record["host"], "cold_until_ms": record.get("cold_until_ms")}
-        self._run = replace(self._the_run, command=record["command"], facts=facts)
-
-    def _outcome(self, record: Mapping[str, Any]) -> None:
-        intent_id = record["intent_id"]
+    def _outcome(self, record: Outcome, at: str) -> None:
+        intent_id = record.intent_id
         steps = self._steps if intent_id in self._steps else self._settled
         step = steps.get(intent_id) or self._open.get(intent_id)
         if step is None:
             return
-        if record.get("after") is not None and step.amount is not None:
-            parse(record["after"])
-        answer = " ".join(part for part in (record.get("code") or "", record.get("message") or "") if part)
+        if record.after is not None and step.amount is not None:
+            parse(record.after)
         steps[intent_id] = replace(
             step,
-            outcome=record["known"],
-            answer=answer or step.answer,
-            after=record.get("after") or step.after,
-            evidence=record.get("evidence") or step.evidence,
-            ledger_row=record.get("claim") or step.ledger_row,
-            effect_ms=record["effect_ms"],
-            ended_at=record["at"],
+            outcome=str(record.known),
+            answer=_answer(record.code, record.message) or step.answer,
+            after=record.after or step.after,
+            evidence=record.evidence or step.evidence,
+            ledger_row=record.claim or step.ledger_row,
+            effect_ms=record.effect_ms,
+            ended_at=at,
             settled_by=self._the_run.run_id,
         )
 
-    def _word(self, record: Mapping[str, Any]) -> None:
-        step = self._open.get(record["intent_id"])
-        self._resolved.append({key: record[key] for key in ("intent_id", "applied", "reason", "actor", "effect_ms")})
+    def _word(self, record: Resolved, at: str) -> None:
+        step = self._open.get(record.intent_id)
+        self._resolved.append(
+            {
+                "intent_id": record.intent_id,
+                "applied": record.applied,
+                "reason": record.reason,
+                "actor": record.actor,
+                "effect_ms": record.effect_ms,
+            }
+        )
         if step is not None:
+            key = "; the API key that signed it was deleted" if record.key_deleted else ""
             self._settled[step.intent_id] = replace(
                 step,
-                outcome="applied" if record["applied"] else "not_applied",
-                after=step.wanted if record["applied"] else step.before,
-                evidence=f"{record['actor']} said so: {record['reason']}",
-                effect_ms=record["effect_ms"],
-                ended_at=record["at"],
+                outcome="applied" if record.applied else "not_applied",
+                after=step.wanted if record.applied else step.before,
+                evidence=f"{record.actor} said so: {record.reason}{key}",
+                effect_ms=record.effect_ms,
+                ended_at=at,
                 settled_by=self._the_run.run_id,
             )
 
-    def _finished(self, record: Mapping[str, Any]) -> None:
-        end = run_end.read(record.get("details", {}))
+    def _finished(self, end: RunEnd, at: str) -> None:
         keys = end.error_keys or ("policy",)
         self._run = replace(
             self._the_run,
-            finished_at=record["at"],
+            finished_at=at,
             exit_code=end.exit_code,
             refused=keys[0] if end.exit_code == 4 else None,
             errors=end.errors,
@@ -179,40 +203,36 @@ class _Reader:
             moved_problem=end.moved_problem,
         )
 
-    def _moved(self, record: Mapping[str, Any]) -> None:
+    def _moved(self, record: Relocation, at: str) -> None:
         """A run of its own: who led the journal to another name, before the run that did so began."""
-        facts = {key: record[key] for key in ("to", "account", "actor", "host")}
-        self._run = replace(self._the_run, command="move", facts=facts, finished_at=record["at"], exit_code=0)
-        self._notes.append(Note(at=record["at"], what=MOVED, details=facts))
+        facts = {"to": record.to, "account": record.account, "actor": record.actor, "host": record.host}
+        self._run = replace(self._the_run, command="move", facts=facts, finished_at=at, exit_code=0)
+        self._notes.append(Note(at=at, what=MOVED, details=facts))
 
-    def _noted(self, record: Mapping[str, Any]) -> None:
-        what, details = record["what"], record.get("details", {})
+    def _noted(self, what: str, details: Mapping[str, Any], at: str) -> None:
         if what == "refused":
             code = details.get("exit_code", 4)
-            told = {
-                "exit_code": code,
-                "refused": details.get("key", "policy") if code == 4 else None,
-                "errors": (details.get("message", ""),),
-            }
             self._run = replace(
                 self._the_run,
                 command=details.get("command") or "",
                 facts={key: value for key, value in details.items() if key not in _NO_FACTS},
-                finished_at=record["at"],
-                **told,
+                finished_at=at,
+                exit_code=code,
+                refused=details.get("key", "policy") if code == 4 else None,
+                errors=(details.get("message", ""),),
             )
             return
         if what == BRAKE:
             facts = {key: value for key, value in details.items() if key not in {"command", "frozen"}}
             command = str(details.get("command", BRAKE))
-            self._run = replace(self._the_run, command=command, facts=facts, finished_at=record["at"], exit_code=0)
+            self._run = replace(self._the_run, command=command, facts=facts, finished_at=at, exit_code=0)
         if what == "watch":
             facts = {key: value for key, value in details.items() if key != "decisions"}
-            self._run = replace(self._the_run, command="watch", facts=facts, finished_at=record["at"], exit_code=0)
-        if what == "no_clear_answer" and details.get("intent_id") in self._steps:
-            answer = " ".join(part for part in (details.get("code") or "", details.get("message") or "") if part)
-            self._steps[details["intent_id"]] = replace(self._steps[details["intent_id"]], answer=answer)
-        self._notes.append(Note(at=record["at"], what=what, details=details))
+            self._run = replace(self._the_run, command="watch", facts=facts, finished_at=at, exit_code=0)
+        if what == "no_clear_answer" and (step := self._steps.get(str(details.get("intent_id")))) is not None:
+            answer = _answer(details.get("code"), details.get("message"))
+            self._steps[step.intent_id] = replace(step, answer=answer)
+        self._notes.append(Note(at=at, what=what, details=details))
 
     @property
     def _the_run(self) -> Run:
@@ -221,19 +241,23 @@ class _Reader:
         return self._run
 
 
-def _step(record: Mapping[str, Any]) -> StepTaken:
+def _answer(code: str | None, message: str | None) -> str:
+    return " ".join(part for part in (code, message) if part)
+
+
+def _step(intent: Intent, entry: JournalEntry) -> StepTaken:
     return StepTaken(
-        intent_id=record["intent_id"],
-        step_id=record["step_id"],
-        run_id=record["run"],
-        line=record["seq"],
-        at=record["at"],
-        address=record["address"],
-        action=record["action"],
-        asset=record["asset"],
-        amount=record["amount"],
-        before=record["before"],
-        wanted=record["wanted"],
-        signed_at_ms=record["signed_at_ms"],
-        fence_ms=record["fence_ms"],
+        intent_id=intent.intent_id,
+        step_id=intent.step_id,
+        run_id=entry.run,
+        line=entry.seq,
+        at=entry.at,
+        address=str(intent.address),
+        action=intent.action,
+        asset=intent.asset,
+        amount=None if intent.amount is None else plain(intent.amount),
+        before=intent.before,
+        wanted=intent.wanted,
+        signed_at_ms=intent.signed_at_ms,
+        fence_ms=intent.fence_ms,
     )

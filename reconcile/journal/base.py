@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
+from reconcile.journal.chain import JournalEntry
 from reconcile.journal.records import Record
 from reconcile.journal.state import JournalState
 
@@ -98,8 +99,8 @@ class Store(Protocol):
         """
         ...
 
-    def lines(self, identity: str) -> Iterator[Mapping[str, Any]]:
-        """The records as stored, in order, verifying the chain as they are read."""
+    def lines(self, identity: str) -> Iterator[JournalEntry]:
+        """The records in order, verifying the chain as they are read."""
         ...
 
     def holder(self, identity: str) -> Mapping[str, str] | None:

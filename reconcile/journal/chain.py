@@ -63,13 +63,50 @@ def verified(lines: Iterable[bytes], position: ChainHead, *, name: str) -> Itera
         yield line, len(prefix)
 
 
-def objects(lines: Iterable[bytes], *, name: str) -> Iterator[Mapping[str, Any]]:
-    """The records as stored, each proven, and its fields checked, before it is handed on. Raises ChainBroken."""
+@dataclass(frozen=True, slots=True)
+class JournalEntry(Mapping[str, Any]):
+    """One line of a journal: the record that it holds; as a mapping, the object that is stored."""
+
+    value: Mapping[str, Any]
+    record: Record | Header | UnknownRecord
+
+    @property
+    def seq(self) -> int:
+        """Which line it is, from 1."""
+        found: int = self.value["seq"]
+        return found
+
+    @property
+    def at(self) -> str:
+        """When it was written, RFC 3339, local clock."""
+        return str(self.value["at"])
+
+    @property
+    def run(self) -> str:
+        """The run that wrote it."""
+        return str(self.value["run"])
+
+    def __getitem__(self, key: str) -> Any:
+        return self.value[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.value)
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+
+def entry_of(value: Mapping[str, Any]) -> JournalEntry:
+    """The entry of a stored object; raises ValueError where it holds no record."""
+    return JournalEntry(value, decode(value))
+
+
+def entries(lines: Iterable[bytes], *, name: str) -> Iterator[JournalEntry]:
+    """The records, each proven, and its fields checked, before it is handed on. Raises ChainBroken."""
     position = ChainHead()
     for line, _ in verified(lines, position, name=name):
         value = parsed(line, position, name)
-        decoded(value, position, name)
-        yield value
+        yield JournalEntry(value, decoded(value, position, name))
 
 
 def parsed(line: bytes, position: ChainHead, name: str) -> Mapping[str, Any]:

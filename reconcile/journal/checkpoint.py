@@ -151,6 +151,13 @@ def _list(read: Read[Any]) -> Read[list[Any]]:
     return lambda value: [read(item) for item in each(lambda _: None)(value)]
 
 
+def _texts(value: Any) -> list[str]:
+    """A list of texts, which may be very long."""
+    if type(value) is not list or not all(type(item) is str for item in value):
+        raise ValueError("is not a list of texts")
+    return value
+
+
 def _table(read: Read[Any]) -> Read[dict[str, Any]]:
     """An object, each value read."""
     return lambda value: {name: read(item) for name, item in mapping(value).items()}
@@ -209,12 +216,12 @@ _IN_PLACE = shape(MarginInPlace, margin=amount, since_ms=moment)
 _PARTS: Mapping[str, Read[Any]] = {
     "records": count,
     "last_run": optional(RUN_STARTED.read),
-    "names": _list(text),
-    "identities": _list(text),
+    "names": _texts,
+    "identities": _texts,
     "moved": optional(RELOCATION.read),
-    "used_plans": _list(text),
-    "claimed": _table(_list(text)),
-    "claims": _list(text),
+    "used_plans": _texts,
+    "claimed": _table(_texts),
+    "claims": _texts,
     "days": _table(_table(optional(_added))),
     "unsettled": _list(_UNSETTLED.read),
     "effects": _table(_EFFECT.read),

@@ -220,7 +220,7 @@ def stored(value: object) -> Any:
         case RunEnd():
             return stored(run_end.written(value))
         case list() | tuple():
-            return [stored(item) for item in value]
+            return [item if type(item) is str else stored(item) for item in value]
         case _:
             raise TypeError(f"writing a journal record: {type(value).__name__} has no exact form; pass text or Decimal")
 

@@ -16,6 +16,7 @@ from reconcile.audit.reading import runs
 from reconcile.audit.run_log import Filter, find_runs, log
 from reconcile.audit.verifying import verify
 from reconcile.errors import InputError
+from reconcile.journal.chain import entry_of
 from reconcile.journal.codec import parse_line, seal
 from reconcile.journal.file.disk import SystemDisk
 from reconcile.journal.file.store import FileStore
@@ -436,6 +437,6 @@ def test_records_of_a_kind_of_a_later_version_are_passed_over(journal: Path, sto
     lines = journal.read_bytes().splitlines(keepends=True)
     last = dict(parse_line(lines[-1]))
 
-    records = [*store.lines(ACCOUNT), {**last, "kind": "of_tomorrow"}]
+    records = [*store.lines(ACCOUNT), entry_of({**last, "kind": "of_tomorrow"})]
 
     assert replace(list(runs(records, identity=ACCOUNT))[-1], notes=()).run_id == "run0003"

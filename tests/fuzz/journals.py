@@ -5,7 +5,7 @@ reader there is goes over the result: the fold, the verdict, the log, the runs, 
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -17,7 +17,7 @@ from reconcile.audit.reporting import make_report
 from reconcile.audit.run_log import Filter, ignoring, log, selected
 from reconcile.audit.verifying import verify
 from reconcile.errors import ReconcileError
-from reconcile.journal.chain import line_hash, objects
+from reconcile.journal.chain import JournalEntry, entries, line_hash
 from reconcile.journal.codec import GENESIS, seal
 from reconcile.journal.file.store import FileStore
 from reconcile.journal.folding import fold
@@ -48,9 +48,9 @@ class Lines:
         """See ``base.Store.read``."""
         return fold(self._lines, identity=identity, name=identity, pinned=pinned, prove=whole).state
 
-    def lines(self, identity: str) -> Iterator[Mapping[str, Any]]:
+    def lines(self, identity: str) -> Iterator[JournalEntry]:
         """See ``base.Store.lines``."""
-        return objects(self._lines, name=identity)
+        return entries(self._lines, name=identity)
 
     def identities(self) -> list[str]:
         """One."""

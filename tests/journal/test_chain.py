@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from reconcile.errors import ChainBroken, JournalError
-from reconcile.journal.chain import ChainHead, line_hash, objects, verified
+from reconcile.journal.chain import ChainHead, entries, line_hash, verified
 from reconcile.journal.codec import GENESIS, Header, encode, parse_line, rfc3339, seal
 from reconcile.journal.folding import fold
 from reconcile.journal.records import Noted, Record
@@ -194,15 +194,15 @@ def test_an_unknown_kind_in_our_format_is_counted_and_passed_over() -> None:
     assert (state.records, state.head, position.line) == (1, line_hash(odd), 2)
 
 
-def test_objects_are_handed_out_as_stored() -> None:
-    assert list(objects(ORIGINAL, name="journal")) == [parse_line(line) for line in ORIGINAL]
+def test_entries_are_handed_out_as_stored() -> None:
+    assert [each.value for each in entries(ORIGINAL, name="journal")] == [parse_line(line) for line in ORIGINAL]
 
 
-def test_objects_before_a_break_are_handed_out() -> None:
+def test_entries_before_a_break_are_handed_out() -> None:
     seen: list[int] = []
 
     with pytest.raises(ChainBroken):
-        seen.extend(each["seq"] for each in objects([*ORIGINAL[:3], *ORIGINAL[4:]], name="journal"))
+        seen.extend(each["seq"] for each in entries([*ORIGINAL[:3], *ORIGINAL[4:]], name="journal"))
 
     assert seen == [1, 2, 3]
 

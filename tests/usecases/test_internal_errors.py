@@ -93,7 +93,7 @@ async def apply(world: World, *accounts: DesiredAccount) -> Result:
 def told(scene: Scene, result: Result) -> str:
     """The document and the journal, as text."""
     store = scene.world().store
-    lines = [json.dumps(line) for identity in store.identities() for line in store.lines(identity)]
+    lines = [json.dumps(line.value) for identity in store.identities() for line in store.lines(identity)]
     return documents.dumps(documents.result(result)) + "\n".join(lines)
 
 

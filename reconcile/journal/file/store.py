@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from reconcile.clock import Clock
 from reconcile.errors import ChainBroken, JournalError
-from reconcile.journal.chain import end_hash, end_object, objects
+from reconcile.journal.chain import JournalEntry, end_hash, end_object, entries
 from reconcile.journal.chained import RunBlocking, finish
 from reconcile.journal.codec import FORMAT, Header, rfc3339
 from reconcile.journal.file.disk import Disk
@@ -107,11 +107,11 @@ class FileStore:
         with self._used("reading the journal", path):
             return await self._run_blocking(lambda: last_line(self._disk, path)) if self._disk.stat(path) else None
 
-    def lines(self, identity: str) -> Iterator[Mapping[str, Any]]:
+    def lines(self, identity: str) -> Iterator[JournalEntry]:
         """See ``base.Store.lines``."""
         path = self._path(identity)
         with self._used("reading the journal", path):
-            yield from objects(self._whole_lines(path), name=str(path))
+            yield from entries(self._whole_lines(path), name=str(path))
 
     def holder(self, identity: str) -> Mapping[str, str] | None:
         """See ``base.Store.holder``."""

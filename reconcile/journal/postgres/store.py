@@ -15,7 +15,7 @@ import psycopg
 
 from reconcile.clock import Clock
 from reconcile.errors import Declined, JournalError
-from reconcile.journal.chain import end_hash, end_object, objects
+from reconcile.journal.chain import JournalEntry, end_hash, end_object, entries
 from reconcile.journal.chained import RunBlocking, finish
 from reconcile.journal.codec import FORMAT, Header, encode, rfc3339
 from reconcile.journal.file.lock import POLL_MS, waited_s
@@ -99,9 +99,9 @@ class PostgresStore:
         line = await finish(self._run_blocking(lambda: self._glance(identity)))
         return None if line is None else end_object(line, name=self._name(identity))
 
-    def lines(self, identity: str) -> Iterator[Mapping[str, Any]]:
+    def lines(self, identity: str) -> Iterator[JournalEntry]:
         """See ``base.Store.lines``."""
-        return objects(self._lines(identity), name=self._name(identity))
+        return entries(self._lines(identity), name=self._name(identity))
 
     def holder(self, identity: str) -> Mapping[str, str] | None:
         """See ``base.Store.holder``."""
