@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("show", "Show a saved plan: changes, digest, expiry, next command."),
     "apply": ("apply", "Make it so: plan, ask, send each step once, verify."),
     "drift": ("drift", "Show what moved since the last apply, and why."),
+    "rehearse": ("rehearse", "Say what a shock to prices would do; sends nothing."),
     "import": ("import_", "Write a state file from the live account."),
     "watch": ("watch", "Plan in a loop; tell what changed, apply it if asked."),
     "status": ("status", "Show unsettled steps and who holds the lock."),

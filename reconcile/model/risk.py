@@ -37,6 +37,10 @@ class Risk(Protocol):
         """The position at its mark price; None where the exchange shows no mark price."""
         ...
 
+    def moved(self, mark: Decimal, margin: Decimal) -> "Risk":
+        """The same position at another mark price (> 0) and with another isolated margin, by this formula."""
+        ...
+
     def unfitted(self) -> "Risk | None":
         """The same position by our own formula alone, nothing taken from the liquidation price that the exchange
         shows; None where the formula lacks what it needs."""

@@ -349,6 +349,49 @@ class DriftModel(Model):
     accounts: tuple[AccountDriftModel, ...]
 
 
+class FateModel(Model):
+    """One open isolated position in a rehearsal."""
+
+    address: str
+    asset: str
+    mark_before: Amount
+    margin_before: Amount
+    margin_after: Amount
+    liquidated_at: Amount | None
+    stopped_by: str | None
+
+
+class PathsModel(Model):
+    """Many price paths: how many lost which address, and the free balance that they need at most."""
+
+    paths: Count
+    with_liquidations: Count
+    liquidations: dict[str, Count]
+    needed: dict[str, Amount]
+    worst: Amount
+
+
+class AccountRehearsalModel(Model):
+    """One account under a shock; ``shock`` is null where it could not be read."""
+
+    account: str
+    exit_code: ExitCode
+    errors: tuple[ErrorModel, ...]
+    shock: Amount | None
+    positions: tuple[FateModel, ...]
+    available: dict[str, Amount]
+    added: dict[str, Amount]
+    needed: dict[str, Amount]
+    paths: PathsModel | None
+
+
+class RehearsalModel(Model):
+    """``reconcile.rehearsal/1``."""
+
+    format: Literal["reconcile.rehearsal/1"]
+    accounts: tuple[AccountRehearsalModel, ...]
+
+
 class ResolveModel(Model):
     """``reconcile.resolve/1``: a person's word about one step."""
 
@@ -449,6 +492,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "show": ShowModel,
     "result": ResultModel,
     "drift": DriftModel,
+    "rehearsal": RehearsalModel,
     "status": StatusModel,
     "resolve": ResolveModel,
     "watch": WatchModel,

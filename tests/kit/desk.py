@@ -62,6 +62,9 @@ class LinearRisk:
         notional = self.size * self.mark
         return Exposure(profit=profit, notional=notional, maintenance=notional / 200)
 
+    def moved(self, mark: Decimal, margin: Decimal) -> "LinearRisk":  # noqa: ARG002 - it holds no margin
+        return replace(self, mark=mark)
+
     def unfitted(self) -> "LinearRisk":
         return self
 

@@ -267,6 +267,9 @@ class Short:
     def exposure(self) -> Exposure | None:
         return self.own.exposure()
 
+    def moved(self, mark: Decimal, margin: Decimal) -> Risk:
+        return self.own.moved(mark, margin)
+
     def unfitted(self) -> Risk | None:
         return None if self.fitted else self.own
 

@@ -18,7 +18,7 @@ demand more, so both results err to the safe side.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 
 from reconcile.errors import ReadFailed
@@ -75,6 +75,10 @@ class BinanceRisk:
         """The position at its mark price; maintenance without a fee, as Binance liquidates."""
         notional = self.size * self.mark
         return Exposure(profit=self._profit(self.mark), notional=notional, maintenance=self._maintenance(notional))
+
+    def moved(self, mark: Decimal, margin: Decimal) -> "BinanceRisk":
+        """The same position at another mark price and with another wallet."""
+        return replace(self, mark=mark, wallet=margin)
 
     def unfitted(self) -> "BinanceRisk":
         """Itself: nothing in it is taken from the price that Binance shows."""

@@ -88,6 +88,13 @@ class LinearRisk:
         profit = notional - self._value if self.long else -self._value - notional
         return Exposure(profit=profit, notional=notional, maintenance=notional * self.rate - self.offset)
 
+    def moved(self, mark: Decimal, margin: Decimal) -> "LinearRisk":
+        """The same position at another mark price and with another margin."""
+        own_offset = None if self.own_offset is None else self.offset
+        there = replace(self, mark=mark, margin=margin, own_offset=own_offset)
+        now = there.exposure()
+        return there if now is None else replace(there, profit=now.profit)
+
     def unfitted(self) -> "LinearRisk | None":
         """The same position with the offset of its tiers; None where they were not read."""
         return None if self.own_offset is None else replace(self, offset=self.own_offset)
@@ -145,6 +152,13 @@ class InverseRisk:
         notional = self.value / self.mark
         profit = self.value / self.entry - notional if self.long else notional - self.value / self.entry
         return Exposure(profit=profit, notional=notional, maintenance=notional * self.rate)
+
+    def moved(self, mark: Decimal, margin: Decimal) -> "InverseRisk":
+        """The same position at another mark price and with another margin."""
+        own_value = None if self.own_value is None else self.value
+        there = replace(self, mark=mark, margin=margin, own_value=own_value)
+        now = there.exposure()
+        return there if now is None else replace(there, profit=now.profit)
 
     def unfitted(self) -> "InverseRisk | None":
         """The same position with the value that its size says; None where its unit is not known."""

@@ -79,6 +79,13 @@ class IsolatedRisk:
             notional, profit = self.size * self.mark, sign * self.size * (self.mark - self.entry)
         return Exposure(profit=profit, notional=notional, maintenance=notional * self.rate)
 
+    def moved(self, mark: Decimal, margin: Decimal) -> "IsolatedRisk":
+        """The same position at another mark price and with another margin."""
+        own_rate = None if self.own_rate is None else self.rate
+        there = replace(self, mark=mark, margin=margin, own_rate=own_rate)
+        now = there.exposure()
+        return there if now is None else replace(there, profit=now.profit)
+
     def unfitted(self) -> "IsolatedRisk | None":
         """The same position with r by the tier and the ordinary fee; None where the tier is not known."""
         return None if self.own_rate is None else self.with_rate(self.own_rate)

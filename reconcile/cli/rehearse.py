@@ -1,0 +1,80 @@
+"""``reconcile rehearse``: what a shock to prices would do under the state file. Sends nothing: its wire cannot."""
+
+import sys
+from decimal import Decimal
+
+import click
+
+from reconcile.cli import state_files
+from reconcile.cli.common import DURATION, command, parallelism, pass_session, paths
+from reconcile.cli.runner import conduct
+from reconcile.cli.session import Invocation
+from reconcile.errors import UsageError
+from reconcile.planning.order import worst
+from reconcile.render import json
+from reconcile.render import rehearsal as render
+from reconcile.statefile import scalars
+from reconcile.usecases import rehearse as usecase
+
+
+def _share(_context: click.Context, _parameter: click.Parameter, text: str) -> Decimal:
+    """A signed percentage as a share. Raises UsageError."""
+    expected = 'expected a percentage such as "-25%", above -100% and up to 1000%, and not 0%'
+    sign = -1 if text.strip().startswith("-") else 1
+    try:
+        share = sign * scalars.percent(text.strip().lstrip("+-"), expected=expected).value / 100
+    except ValueError as error:
+        raise UsageError(f"--shock: {error}") from error
+    if not -1 < share <= 10 or share == 0:
+        raise UsageError(f"--shock {text}: out of range; {expected}")
+    return share
+
+
+@command("rehearse", formats=("text", "json", "markdown"))
+@paths
+@click.option("--shock", metavar="PERCENT", required=True, callback=_share, help="How far all prices move, as -25%.")
+@click.option("--over", type=DURATION, default="10m", show_default=True, help="How long the move takes.")
+@click.option("--paths", "count", type=click.IntRange(0, 100_000), default=0, help="Random paths to the shock as well.")
+@click.option("--seed", type=int, default=1, show_default=True, help="One seed is one set of paths.")
+@parallelism
+@pass_session
+def rehearse(
+    session: Invocation,
+    *,
+    paths: tuple[str, ...],
+    shock: Decimal,
+    over: int,
+    count: int,
+    seed: int,
+    parallelism: int,
+) -> int:
+    """Say what a shock to prices would do to each account; sends nothing.
+
+    The account is read once. Then all its mark prices move, and every 10 s
+    the state file is planned and applied in memory: which positions are
+    liquidated, how much free balance the file needs, and which limit stops
+    it. With --paths, each random path counts as the straight move to its
+    worst price, in whole percents.
+
+    \b
+    Exit codes: 0 the command worked, 1 an account could not be read.
+    Example:    reconcile rehearse states/ --shock -25% --over 10m --paths 1000
+    """
+    session.check_files()
+    accounts, _ = state_files.load(paths)
+    asked = usecase.Shock(share=shock, over_ms=over, paths=count, seed=seed)
+    found = conduct(
+        session,
+        lambda world: usecase.rehearse(world, accounts, asked),
+        sends=False,
+        parallelism=parallelism,
+        doing=f"reading {state_files.counted(accounts)}",
+    )
+    written = session.emit(
+        {
+            "text": lambda: render.text(found, columns=session.look_of(sys.stdout)["columns"]),
+            "json": lambda: json.dumps(render.document(found)),
+            "markdown": lambda: render.markdown(found),
+        }
+    )
+    return worst([written, *(account.exit_code for account in found)])

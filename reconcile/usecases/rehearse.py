@@ -1,0 +1,90 @@
+"""``reconcile rehearse``: what a shock to prices would do to each account under its state file. Reads only."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from reconcile.concurrency import gather_all
+from reconcile.errors import Containment, ReconcileError
+from reconcile.exchanges.base import Reader
+from reconcile.model.account import Address, DesiredAccount, ObservedAccount
+from reconcile.model.rehearsal import AccountRehearsal, PathSummary
+from reconcile.money import ZERO
+from reconcile.planning.rehearsal import rehearse_move
+from reconcile.usecases.account import as_error, guarded_look
+from reconcile.usecases.account_identity import ACCOUNTS_AT_ONCE, Reached, Roster, reach
+from reconcile.usecases.price_paths import worst_percents
+from reconcile.usecases.world import World
+
+ROUND_MS = 10_000
+"""How far apart the rounds of the watch are that is rehearsed."""
+MOST_ROUNDS = 60
+"""A longer rehearsal has longer steps between its rounds."""
+_PERCENT = Decimal("0.01")
+PATH_ROUNDS = 20
+"""How many rounds a path's worst price is reached in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shock:
+    """All mark prices move by ``share`` (-0.25 is a fall by 25 %) within ``over_ms``, straight and on ``paths``."""
+
+    share: Decimal
+    over_ms: int
+    paths: int = 0
+    seed: int = 1
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds of a watch lie in it."""
+        return max(1, min(MOST_ROUNDS, self.over_ms // ROUND_MS))
+
+
+async def rehearse(world: World, accounts: Sequence[DesiredAccount], shock: Shock) -> tuple[AccountRehearsal, ...]:
+    """The rehearsal of every account, each with its own fate; sends nothing."""
+    slots = asyncio.Semaphore(ACCOUNTS_AT_ONCE)
+    roster = Roster(accounts)
+
+    async def one(desired: DesiredAccount) -> AccountRehearsal:
+        try:
+            with Containment(f"rehearsing {desired.name}", world.trace):
+                reached = await roster.join(desired, lambda: reach(world, desired, world.reader(desired)))
+                async with slots:
+                    return await _rehearsed(world, desired, reached, shock)
+        except ReconcileError as error:
+            failure, code = as_error(error, desired)
+            return AccountRehearsal(account=desired.name, state_file=desired.path, errors=(failure,), exit_code=code)
+
+    return tuple(await gather_all(one(desired) for desired in accounts))
+
+
+async def _rehearsed(world: World, desired: DesiredAccount, reached: Reached[Reader], shock: Shock) -> AccountRehearsal:
+    reader = reached.connection.adapter
+    look, _ = await guarded_look(world, desired, reader, world.store.read(reached.account.journal))
+    traits = reader.traits
+    return AccountRehearsal(
+        account=desired.name,
+        state_file=desired.path,
+        rehearsal=rehearse_move(desired, look, traits, shock=shock.share, rounds=shock.rounds),
+        paths=_over_paths(desired, look, reader, shock) if shock.paths else None,
+    )
+
+
+def _over_paths(desired: DesiredAccount, look: ObservedAccount, reader: Reader, shock: Shock) -> PathSummary:
+    """Each path counts as the straight move to its worst price, in whole percents."""
+    lost: dict[Address, int] = {}
+    needed: dict[str, Decimal] = {}
+    hit = 0
+    buckets = worst_percents(int(shock.share * 1_000_000), paths=shock.paths, seed=shock.seed)
+    for percent, count in buckets.items():
+        found = rehearse_move(desired, look, reader.traits, shock=percent * _PERCENT, rounds=PATH_ROUNDS)
+        hit += count if found.liquidated else 0
+        for address in found.liquidated:
+            lost[address] = lost.get(address, 0) + count
+        for asset, amount in found.needed.items():
+            needed[asset] = max(needed.get(asset, ZERO), amount)
+    worst = max(buckets, key=abs)
+    return PathSummary(
+        paths=shock.paths, with_liquidations=hit, liquidations=lost, needed=needed, worst=worst * _PERCENT
+    )
