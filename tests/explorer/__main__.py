@@ -14,6 +14,7 @@ from tests.explorer.model import Scope
 from tests.explorer.scopes import OUTSIDE, SCOPES
 from tests.explorer.search import Found, explore
 from tests.explorer.switches import COVERED, SWITCHES
+from tests.kit import reach
 
 ALL: Mapping[str, Scope] = {**SCOPES, **OUTSIDE}
 
@@ -29,18 +30,22 @@ def main(given: Sequence[str]) -> int:
         return _without(args.without, args.states or None)
     names = [args.scope] if args.scope else list(ALL)
     total = transitions = broken = 0
+    hits = reach.Hits()
     with ProcessPoolExecutor(max_workers=min(len(names), cpu_count() or 1)) as pool:
-        for name, found in zip(names, pool.map(partial(_one, most=args.states or None), names), strict=True):
+        for name, (found, part) in zip(names, pool.map(partial(_one, most=args.states or None), names), strict=True):
+            hits += part
             total += found.states
             transitions += found.transitions
             broken += bool(found.violation)
             _print(name, found)
     print(f"{total:,} states, {transitions:,} transitions, {broken} violations")
+    print(reach.reached(hits))
     return 1 if broken else 0
 
 
-def _one(name: str, *, most: int | None) -> Found:
-    return explore(ALL[name], most=most)
+def _one(name: str, *, most: int | None) -> tuple[Found, reach.Hits]:
+    with reach.counting() as hits:
+        return explore(ALL[name], most=most), hits
 
 
 def _without(rule: str, most: int | None) -> int:

@@ -77,8 +77,6 @@ class Exchange:
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
         self.library = Library()
-        self.reached: set[tuple[State, State]] = set()
-        """The states that followed each other so far."""
         self._under_way = False
 
     def start(self) -> World:
@@ -276,8 +274,6 @@ class Exchange:
 
     def _on(self, what: str, world: World, turned: Turned) -> Move:
         life, commands = turned
-        if world.life >= 0:
-            self.reached.add((self.library.stage(world.life).life.state, life.state))
         return Move(what, world._replace(life=self.library.number(Stage(life, commands[-1]))))  # type: ignore[arg-type]
 
     def _wait(self, world: World, stage: Stage, until_ms: int) -> Iterator[Move]:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
-from reconcile.protocol.lifecycle import State
 from tests.explorer.judge import wrong
 from tests.explorer.model import START_MS, Scope, World
 from tests.explorer.moves import Exchange
@@ -22,7 +21,6 @@ class Found:
     timeline: Sequence[str]
     is_whole: bool
     seconds: float
-    reached: frozenset[tuple[State, State]]
 
 
 def explore(scope: Scope, *, most: int | None = None, seconds: float | None = None) -> Found:
@@ -42,7 +40,6 @@ def explore(scope: Scope, *, most: int | None = None, seconds: float | None = No
             timeline,
             is_whole,
             perf_counter() - began,
-            frozenset(exchange.reached),
         )
 
     while queue:

@@ -10,6 +10,8 @@
                       --schedules of them, default 2000) it is noticed
     --replay FILE     play a schedule again (a file of the corpus, or one line of JSON) and show its timeline
 
+    --reach           print how often each arrow, cell of evidence, rule and class of codes was reached
+
 Prints figures, and for what failed its seed, its shrunk schedule and its timeline; exit 1 then.
 """
 
@@ -26,6 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconcile.exchanges.catalogue import TRAITS
+from tests.kit import reach
 from tests.simulation.explore import exhaustive, random_schedule, roots, same_kind, shrink
 from tests.simulation.mutations import MUTATIONS, Caught, hunt
 from tests.simulation.oracle import Verdict, verdict
@@ -57,6 +60,7 @@ class Part:
     schedules: int
     seconds: float
     failures: tuple[tuple[int | None, str, tuple[str, ...]], ...]
+    hits: reach.Hits
 
 
 def play(job: Job) -> Part:
@@ -65,14 +69,15 @@ def play(job: Job) -> Part:
     began = time.process_time()
     count = 0
     failures: list[tuple[int | None, str, tuple[str, ...]]] = []
-    for seed, found in _verdicts(job):
-        count += 1
-        if found.violations:
-            failures.append((seed, found.schedule.to_json(), found.violations))
-        if count % _COLLECT_EVERY == 0:
-            gc.collect()
+    with reach.counting() as hits:
+        for seed, found in _verdicts(job):
+            count += 1
+            if found.violations:
+                failures.append((seed, found.schedule.to_json(), found.violations))
+            if count % _COLLECT_EVERY == 0:
+                gc.collect()
     gc.enable()
-    return Part(schedules=count, seconds=time.process_time() - began, failures=tuple(failures))
+    return Part(schedules=count, seconds=time.process_time() - began, failures=tuple(failures), hits=hits)
 
 
 def _verdicts(job: Job) -> Iterator[tuple[int | None, Verdict]]:
@@ -96,17 +101,21 @@ def campaign(jobs: list[Job], workers: int) -> Part:
         schedules=sum(part.schedules for part in parts),
         seconds=sum(part.seconds for part in parts),
         failures=tuple(failure for part in parts for failure in part.failures),
+        hits=sum((part.hits for part in parts), reach.Hits()),
     )
 
 
-def report(what: str, part: Part, wall: float) -> None:
-    """Print the figures, and the first failures shrunk."""
+def report(what: str, part: Part, wall: float, *, shows_reach: bool) -> None:
+    """Print the figures, what was reached how often or not at all, and the first failures shrunk."""
     rate = part.schedules / part.seconds if part.seconds else 0
     print(
         f"{what}: {part.schedules} schedules, {len(part.failures)} violations, "
         f"{rate:.0f} per second and core, {wall:.1f} s",
         flush=True,
     )
+    print(reach.reached(part.hits))
+    if shows_reach:
+        print("\n".join(reach.lines(part.hits)))
     for seed, text, violations in part.failures[:SHOWN]:
         print(f"\nFAILED{'' if seed is None else f' with seed {seed}'}: {'; '.join(violations)}")
         print(explain(Schedule.from_json(text), violations))
@@ -178,6 +187,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--exhaustive", type=int, default=None, metavar="DEPTH")
     parser.add_argument("--outside", action="store_true")
     parser.add_argument("--mutations", action="store_true")
+    parser.add_argument("--reach", action="store_true")
     parser.add_argument("--exchange", default="binance")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--replay", default=None, metavar="FILE")
@@ -194,7 +204,7 @@ def main(arguments: list[str] | None = None) -> int:
     for what, jobs in jobs_of(options):
         began = time.monotonic()
         part = campaign(jobs, options.workers)
-        report(what, part, time.monotonic() - began)
+        report(what, part, time.monotonic() - began, shows_reach=options.reach)
         failed = failed or bool(part.failures)
     return 1 if failed else 0
 

@@ -47,21 +47,29 @@ REFUSALS: Mapping[str, Mapping[str, Answer]] = {
         "funds": _binance(400, -4050),
         "state": _binance(400, -4054),
         "permission": _binance(401, -2015),
+        "request": _binance(400, -1102),
+        "later": _binance(400, -1016),
     },
     "okx": {
         "throttle": _okx(429, "50011"),
         "clock": _okx(401, "50102"),
         "state": _okx(200, "59300"),
         "later": _okx(200, "50019"),
+        "funds": _okx(200, "51008"),
+        "permission": _okx(401, "50030"),
+        "request": _okx(400, "50014"),
     },
     "bitget": {
         "throttle": _bitget(429, "429"),
         "clock": _bitget(400, "40008"),
         "state": _bitget(400, "40802"),
         "later": _bitget(400, "22067"),
+        "funds": _bitget(400, "40754"),
+        "permission": _bitget(400, "40009"),
+        "request": _bitget(400, "40705"),
     },
 }
-"""Documented refusals by exchange and by what they are about."""
+"""A documented refusal for each class of codes, by exchange and class."""
 
 
 @cache

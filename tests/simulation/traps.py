@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from tests.simulation.hits import refusing
 from tests.simulation.schedule import TIME, Aim, Go, Happening, Schedule
 
 GRACE = 5_000
@@ -158,8 +159,50 @@ def traps(exchange: str, validity_ms: int) -> Mapping[str, Schedule]:
             )
             for seed in range(12)
         },
+        "a reverted target, a hundred graces later": Schedule(
+            aims=(Aim(revised=1000),), runs=(Go(), Go(wait=101 * GRACE, revised=True))
+        ),
+        "a yes, and the very same addition and another position before it is seen": Schedule(
+            runs=(Go(), Go()),
+            happenings=(
+                _hit("write", 1, "slow", 9_000),
+                _at(cold + 1_500, "human_add", 500),
+                _at(cold + 3_000, "close"),
+                _at(cold + 4_000, "reopen"),
+            ),
+        ),
+        "every class of refusal, one after the other": _refused(exchange),
+        **_yes_in_doubt(cold),
     }
     return {name: _on(schedule, exchange) for name, schedule in found.items()}
+
+
+def _refused(exchange: str) -> Schedule:
+    names = refusing(exchange)
+    hits = [_hit("write", number, f"refusal:{name}") for number, name in enumerate(names, start=1)]
+    doubt = {"binance": "unexpected_response", "okx": "timeout_50004", "bitget": "timeout_40010"}[exchange]
+    last = _hit("write", len(names) + 1, f"odd_without:{doubt}")
+    return Schedule(runs=(Go(),) * (len(names) + 1), happenings=(*hits, last))
+
+
+def _yes_in_doubt(sent: int) -> Mapping[str, Schedule]:
+    """A yes whose change a person takes back before a look can show it, by what a later run finds.
+
+    The ledger is as late as one witness may be. A later run sees no row, ours, or ours and one just like it, and a
+    margin that has not moved, has moved by as much once more, or by too little to tell. The call leaves at ``sent``.
+    """
+    found = {}
+    for rows, wait in ((0, 4_000), (1, 32_000), (2, 32_000)):
+        for margin, again in (("not moved", 0), ("moved", 500), ("cannot tell", 200)):
+            extra = (_at(sent + 1_500, "human_add", 500),) if rows == 2 else ()
+            more = (_at(sent + 22_500, "human_add", again),) if again else ()
+            back = _at(sent + 8_500, "human_reduce", 1_000 if rows == 2 else 500)
+            found[f"a yes taken back unseen, then {rows} rows and {margin}"] = Schedule(
+                runs=(Go(), Go(wait=wait)),
+                replicas=((0, 49_000),),
+                happenings=(_hit("write", 1, "slow", 9_000), *extra, back, *more),
+            )
+    return found
 
 
 def _on(schedule: Schedule, exchange: str) -> Schedule:

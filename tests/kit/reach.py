@@ -1,0 +1,111 @@
+"""Counts which arrows, cells of evidence, rules and classes of codes a campaign reaches, of the real program."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from itertools import product
+from typing import Any
+from unittest.mock import patch
+
+from reconcile.evidence import verdict
+from reconcile.evidence.verdict import MarginEvidence, PriorOutcome
+from reconcile.exchanges.base import CodeClass
+from reconcile.exchanges.http import answers
+from reconcile.protocol import life, lifecycle, rules, searching
+
+Hits = Counter[str]
+
+OUTSIDE: Mapping[str, str] = {
+    "arrow confirming not_found": "the exchange says yes to a call that it never executes",
+    "code class already": "a change of the margin type; worlds with positions have none to make",
+}
+"""What is reached only outside the assumptions, or only by absolute calls, with the reason."""
+
+_MOST_ROWS = 2
+
+
+def everything() -> tuple[str, ...]:
+    """The name of each thing that a campaign can reach."""
+    cells = product(range(_MOST_ROWS + 1), MarginEvidence, PriorOutcome)
+    return (
+        *(f"arrow {state} {event}" for state, event in lifecycle.TABLE),
+        *(f"evidence {rows} rows, {margin}, {was}" for rows, margin, was in cells),
+        *(f"rule {rule.name}" for rule in rules.RULES),
+        *(f"code class {kind}" for kind in CodeClass),
+    )
+
+
+def reached(hits: Hits) -> str:
+    """How much was reached, and the rest by name."""
+    never, most = missing(hits), len(everything()) - len(OUTSIDE)
+    return f"reached {most - len(never)} of {most} inside the assumptions; never: {'; '.join(never) or 'nothing'}"
+
+
+def missing(hits: Hits) -> list[str]:
+    """What was never reached although the assumptions allow it."""
+    return [name for name in everything() if not hits[name] and name not in OUTSIDE]
+
+
+def lines(hits: Hits) -> Iterator[str]:
+    """One line for each thing with its hits, for a person to read."""
+    for name in everything():
+        note = f"  ({OUTSIDE[name]})" if name in OUTSIDE else ""
+        yield f"{hits[name]:>10,}  {name}{note}"
+
+
+@contextmanager
+def counting() -> Iterator[Hits]:
+    """Count what the program reaches while this is entered."""
+    hits: Hits = Counter()
+    codes = _codes(hits)
+    changes: tuple[tuple[Any, str, Any], ...] = (
+        (life, "advance", _arrows(hits)),
+        (searching, "judge", _cells(hits)),
+        (rules, "RULES", tuple(replace(rule, finds=_rule(hits, rule)) for rule in rules.RULES)),
+        (answers, "_kind", codes),
+    )
+    with ExitStack() as stack:
+        for target, name, value in changes:
+            stack.enter_context(patch.object(target, name, value))
+        yield hits
+
+
+def _arrows(hits: Hits) -> Callable[..., lifecycle.State]:
+    advance = lifecycle.advance
+
+    def counted(state: lifecycle.State, event: lifecycle.Event) -> lifecycle.State:
+        hits[f"arrow {state} {event}"] += 1
+        return advance(state, event)
+
+    return counted
+
+
+def _cells(hits: Hits) -> Callable[..., Any]:
+    judge = verdict.judge
+
+    def counted(seen: Any, *, was: PriorOutcome, **given: Any) -> Any:
+        hits[f"evidence {min(len(seen.rows), _MOST_ROWS)} rows, {seen.margin}, {was}"] += 1
+        return judge(seen, was=was, **given)
+
+    return counted
+
+
+def _rule(hits: Hits, rule: rules.Rule) -> Callable[[rules.Question], rules.Finding | None]:
+    def counted(question: rules.Question) -> rules.Finding | None:
+        found = rule.finds(question)
+        if found is not None:
+            hits[f"rule {rule.name}"] += 1
+        return found
+
+    return counted
+
+
+def _codes(hits: Hits) -> Callable[[CodeClass], Any]:
+    kind = answers._kind
+
+    def counted(proves: CodeClass) -> Any:
+        hits[f"code class {proves}"] += 1
+        return kind(proves)
+
+    return counted
