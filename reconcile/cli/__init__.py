@@ -44,6 +44,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("import_", "Write a state file from the live account."),
     "watch": ("watch", "Plan in a loop; tell what changed, apply it if asked."),
     "status": ("status", "Show unsettled steps and who holds the lock."),
+    "doctor": ("doctor", "Check clock, network, key, modes, journal and lock."),
     "resolve": ("resolve", "Record the outcome of a step that reconcile could not determine."),
     "freeze": ("freeze", "Stop sending for an account, or all: the emergency brake."),
     "unfreeze": ("freeze", "Lift a freeze; the next apply sends again."),

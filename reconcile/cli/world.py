@@ -167,6 +167,7 @@ class WorldContext:
             identify=lambda uid: known(uid=uid, api_key=credentials.key, account_name=account.name),
             former=lambda uid: formerly(uid=uid, api_key=credentials.key),
             cold_fence=account.cold_start is ColdStart.WAIT,
+            route=partial(network.route, self._env, url),
         )
 
     def _warn_once(self, line: str) -> None:

@@ -10,8 +10,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
+from requests.utils import should_bypass_proxies
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
+from reconcile.connect import endpoints
 from reconcile.errors import InputError
 
 CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -51,6 +53,21 @@ def explain(env: Mapping[str, str], error: Exception, url: str) -> str | None:
             return f"{proxy} was not reached: {_cause(error)}; {advice}"
         case _:
             return None
+
+
+def route(env: Mapping[str, str], url: str) -> str:
+    """How requests get to an endpoint's URL, in words without a password. Loopback goes through no proxy."""
+    parts = urlsplit(url)
+    if endpoints.is_loopback(parts.hostname or ""):
+        return f"{url}, on this machine"
+    variable = _certificates_variable(env)
+    trusted = "the built-in list" if variable is None else f"{env[variable]} ({variable})"
+    proxy = (
+        None
+        if should_bypass_proxies(url, env.get("no_proxy") or env.get("NO_PROXY") or "")
+        else _proxy(env, parts.scheme)
+    )
+    return f"{url}, certificates checked against {trusted}, {f'through {proxy}' if proxy else 'no proxy'}"
 
 
 def _certificates_variable(env: Mapping[str, str]) -> str | None:

@@ -14,6 +14,7 @@ from typing import Protocol
 from reconcile.exchanges.http.exchange_time import ExchangeTime
 from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.model.account import Address, MarginType, ObservedAccount, Position, Side
+from reconcile.model.doctor import AccountInspection
 from reconcile.model.ledger import LedgerRead
 from reconcile.model.plan import Step
 from reconcile.model.traits import Traits
@@ -48,6 +49,10 @@ class Reader(Protocol):
 
     async def account_uid(self) -> str | None:
         """The exchange's own id of this account, None where it tells none; raises ReadFailed."""
+        ...
+
+    async def inspect(self) -> AccountInspection:
+        """What the exchange tells of this key's permissions and of modes that no look shows; raises ReadFailed."""
         ...
 
     async def observe(

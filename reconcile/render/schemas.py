@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from reconcile.errors import InputError
 from reconcile.model.account import ColdStart, MarginType, PositionMode, Unmanaged, WhenShort
+from reconcile.model.doctor import CheckVerdict
 from reconcile.model.measures import Measure
 from reconcile.model.plan import OutcomeKind, Status
 from reconcile.render import schemas_audit
@@ -305,6 +306,35 @@ class StatusModel(Model):
     accounts: tuple[AccountStatusModel, ...]
 
 
+class CheckModel(Model):
+    """One check of a doctor; ``advice`` is null where nothing is to be done."""
+
+    check: str
+    verdict: CheckVerdict
+    finding: str
+    advice: str | None
+
+
+class AccountCheckupModel(Model):
+    """One account of a doctor."""
+
+    account: str
+    exchange: str
+    endpoint: str
+    state_file: str
+    exit_code: ExitCode
+    checks: tuple[CheckModel, ...]
+
+
+class DoctorModel(Model):
+    """``reconcile.doctor/1``."""
+
+    format: Literal["reconcile.doctor/1"]
+    exit_code: ExitCode
+    runner: tuple[CheckModel, ...]
+    accounts: tuple[AccountCheckupModel, ...]
+
+
 class CauseModel(Model):
     """What one cause did; ``at`` is when it last did, where that says something."""
 
@@ -494,6 +524,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "drift": DriftModel,
     "rehearsal": RehearsalModel,
     "status": StatusModel,
+    "doctor": DoctorModel,
     "resolve": ResolveModel,
     "watch": WatchModel,
     "news": NewsModel,

@@ -24,19 +24,26 @@ def _no_former(_: str | None) -> tuple[str, ...]:
     return ()
 
 
+def _no_route() -> str:
+    """Nothing is known of the way."""
+    return "the exchange"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection(Generic[R_co]):
     """A way to one account: ``adapter`` reads it, and writes where it is a ``Writer``.
 
     ``identify`` gives the account's identity from the exchange's own account id (None where it tells none), ``former``
     the names under which its journal may have begun.
-    ``cold_fence`` is False where the state file says that no other program can have sent anything.
+    ``cold_fence`` is False where the state file says that no other program can have sent anything. ``route`` says in
+    words how requests go there: the URL, its certificates and the proxy.
     """
 
     adapter: R_co
     identify: Callable[[str | None], str]
     cold_fence: bool
     former: Callable[[str | None], tuple[str, ...]] = _no_former
+    route: Callable[[], str] = _no_route
 
 
 def _no_trace(_: Exception) -> None:

@@ -98,3 +98,19 @@ def test_the_first_variable_that_is_set_names_the_certificates(variable: str, tm
 
 def test_the_built_in_list_is_trusted_where_no_variable_is_set() -> None:
     assert network.certificates({}) is True
+
+
+@pytest.mark.parametrize(
+    ("env", "url", "words"),
+    [
+        ({}, URL, "certificates checked against the built-in list, no proxy"),
+        ({"HTTPS_PROXY": PROXY}, URL, "the built-in list, through the proxy http://127.0.0.1:1 (HTTPS_PROXY)"),
+        ({"HTTPS_PROXY": PROXY, "NO_PROXY": "binance.com"}, URL, "no proxy"),
+        ({"HTTPS_PROXY": PROXY}, "http://127.0.0.1:8080", "http://127.0.0.1:8080, on this machine"),
+        ({"SSL_CERT_FILE": "/etc/ours.pem"}, URL, "checked against /etc/ours.pem (SSL_CERT_FILE), no proxy"),
+    ],
+)
+def test_the_way_to_an_endpoint_is_told_without_a_password(env: dict[str, str], url: str, words: str) -> None:
+    told = network.route(env, url)
+    assert told.endswith(words)
+    assert "hunter2" not in told

@@ -23,7 +23,7 @@ from tests.kit.cli import environment
 
 _COMMANDS = (
     ("validate",), ("plan",), ("drift",), ("apply",), ("status",), ("resolve",), ("freeze",), ("unfreeze",),
-    ("schema",),
+    ("schema",), ("doctor",),
     ("audit", "log"), ("audit", "run"), ("audit", "diff"), ("audit", "verify"), ("audit", "report"), ("import",), (),
 )  # fmt: skip
 _STATE = 'version = 1\n[account]\nname = "m"\nexchange = "binance"\nposition_mode = "hedge"\nendpoint = "nowhere"\n'

@@ -21,6 +21,7 @@ from reconcile.exchanges.binance.risk import BinanceTier, tiers_by_symbol
 from reconcile.exchanges.http.rows import Row, costing, rows, unless_refused
 from reconcile.exchanges.http.transport import Params, Setup, Transport, at_once
 from reconcile.model.account import Address, MarginType, ObservedAccount, Position, PositionMode, Side, SymbolState
+from reconcile.model.doctor import AccountInspection
 from reconcile.model.ledger import LedgerRead, LedgerRow
 from reconcile.model.plan import MoveMargin, SetMarginType, Step
 from reconcile.money import ZERO, plain
@@ -53,6 +54,10 @@ class Binance:
     async def account_uid(self) -> str | None:
         """The account's alias, which every row of its balance names."""
         return (await self._balance()).uid
+
+    async def inspect(self) -> AccountInspection:
+        """Nothing: ``canTrade`` and ``canWithdraw`` of accountConfig are the account's, whatever the key may do."""
+        return AccountInspection(told="Binance's futures API does not tell what a key may do")
 
     async def observe(
         self,

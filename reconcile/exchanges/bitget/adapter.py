@@ -15,7 +15,7 @@ from typing import assert_never
 from urllib.parse import urlsplit
 
 from reconcile.concurrency import gather_all
-from reconcile.errors import ReadFailed, RefusalKind
+from reconcile.errors import ReadFailed
 from reconcile.exchanges.base import Accepted, Call, Writer
 from reconcile.exchanges.bitget import ledger
 from reconcile.exchanges.bitget.account import (
@@ -43,7 +43,6 @@ from reconcile.exchanges.bitget.dialect import (
     BILLS,
     CHARGES,
     CONTRACTS,
-    INFO,
     ORDERS,
     PLAN_ORDERS,
     POSITIONS,
@@ -54,12 +53,14 @@ from reconcile.exchanges.bitget.dialect import (
     WRITING,
     BitgetDialect,
 )
+from reconcile.exchanges.bitget.inspection import information, inspection
 from reconcile.exchanges.bitget.risk import BitgetTier
 from reconcile.exchanges.http.answers import write_answer
 from reconcile.exchanges.http.pages import read_pages
 from reconcile.exchanges.http.rows import Row, costing, rows, unless_refused
 from reconcile.exchanges.http.transport import Params, Setup, Transport
 from reconcile.model.account import Address, MarginType, ObservedAccount, Position, PositionMode, SymbolState
+from reconcile.model.doctor import AccountInspection
 from reconcile.model.ledger import LedgerRead, LedgerRow, by_symbol
 from reconcile.model.plan import MoveMargin, SetMarginType, Step
 
@@ -94,14 +95,14 @@ class Bitget:
 
     async def account_uid(self) -> str | None:
         """The user id, which the account's information in the spot section tells; None without permission for that."""
-        try:
-            found = await self._read(INFO, {})
-        except ReadFailed as error:
-            if error.kind is not RefusalKind.PERMISSION:
-                raise
-            return None
-        self._uid = Row(f"reading {INFO}", found).account_id("userId")
-        return self._uid
+        found = await information(self._read)
+        uid = None if found is None else found.account_id("userId")
+        self._uid = uid or self._uid
+        return uid
+
+    async def inspect(self) -> AccountInspection:
+        """See ``Reader.inspect``."""
+        return inspection(await information(self._read))
 
     async def observe(
         self,
@@ -275,8 +276,7 @@ class Bitget:
         contract = None if self._contracts is None else self._contracts.known.get(symbol)
         if contract is None:
             raise ValueError(f"changing the margin type of {symbol}: no look has shown its margin coin")
-        mode = WIRE_TYPES[step.after]
-        return self._of_product(symbol=symbol, marginCoin=contract.asset, marginMode=mode)
+        return self._of_product(symbol=symbol, marginCoin=contract.asset, marginMode=WIRE_TYPES[step.after])
 
     async def send(self, call: Call) -> Accepted:
         """See ``Writer.send``."""

@@ -52,7 +52,9 @@ from reconcile.exchanges.okx.dialect import (
     WRITING,
     OkxDialect,
 )
+from reconcile.exchanges.okx.inspection import inspection
 from reconcile.model.account import Address, MarginType, ObservedAccount, Position, SymbolState
+from reconcile.model.doctor import AccountInspection
 from reconcile.model.ledger import LedgerRead, LedgerRow, by_symbol
 from reconcile.model.plan import MoveMargin, SetMarginType, Step
 from reconcile.money import plain
@@ -85,6 +87,10 @@ class Okx:
     async def account_uid(self) -> str | None:
         """The user id of this (sub-)account."""
         return _config(await self._read(CONFIG)).uid
+
+    async def inspect(self) -> AccountInspection:
+        """The permissions, addresses and account level that the account's configuration names."""
+        return inspection(_only(await self._read(CONFIG)))
 
     async def observe(
         self,
@@ -237,9 +243,13 @@ class Okx:
 
 
 def _config(found: list[Row]) -> OkxConfig:
+    return config(_only(found))
+
+
+def _only(found: list[Row]) -> Row:
     if len(found) != 1:
         raise ReadFailed(f"reading {CONFIG}: one account was expected, not {len(found)}; try again", again=True)
-    return config(found[0])
+    return found[0]
 
 
 def _margin_call(step: MoveMargin, amount: Decimal | None, position: Position | None) -> dict[str, str]:

@@ -51,6 +51,7 @@ class OkxSwitches:
     ``stable_decimals`` or ``coin_decimals`` are refused, or cut with ``cut_amounts``. ``minimum`` is the smallest
     amount. ``close_orders`` names what counts as a pending close order: ``algo``, ``open`` or ``none``.
     ``free_balance_empty`` is ``none``, ``availBal`` or ``both``: which fields of the free balance are empty.
+    ``withdraws`` gives keys the permission to withdraw.
     ``leverage_sub_type`` is the bill of what lowering the leverage pulls in. ``throttle_status`` 0 alternates
     between 200 and 429. ``bill_delay_ms`` holds back rows of the ledger; ``limited`` off never throttles.
     """
@@ -58,6 +59,7 @@ class OkxSwitches:
     key_kind: str = "any"
     unknown_key_code: str = "50111"
     account_level: int = 2
+    withdraws: bool = False
     isolated_ended: bool = False
     stable_decimals: int = 6
     coin_decimals: int = 8

@@ -123,6 +123,11 @@ def _risk(view: View, market: Market, position: BookPosition | None) -> dict[str
     }
 
 
+def _permissions(call: OkxCall) -> str:
+    allowed = {"read_only": True, "trade": call.account.can_trade, "withdraw": call.switches.withdraws}
+    return ",".join(name for name, is_allowed in allowed.items() if is_allowed)
+
+
 def config(call: OkxCall) -> list[dict[str, object]]:
     """The account's settings."""
     books = call.books
@@ -143,7 +148,7 @@ def config(call: OkxCall) -> list[dict[str, object]]:
             "liquidationGear": "-1",
             "mainUid": books.uid,
             "opAuth": "0",
-            "perm": "read_only,trade" if call.account.can_trade else "read_only",
+            "perm": _permissions(call),
             "posMode": position_mode(call.view.position_mode),
             "roleType": "0",
             "settleCcy": "",

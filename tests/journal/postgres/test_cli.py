@@ -37,13 +37,14 @@ def test_no_word_of_the_program_holds_the_password(server: Server, tmp_path: Pat
         for words in (
             ("apply", state, "--auto-approve"),
             ("status", state),
+            ("doctor", state),
             ("audit", "verify"),
             ("audit", "show", "x"),
         )
     ]
 
     words = "".join(ended.out + ended.err for ended in said)
-    assert [ended.code for ended in said] == [0, 0, 0, 1]
+    assert [ended.code for ended in said] == [0, 0, 0, 0, 1]
     assert PASSWORD not in words
     assert "s3cret" not in words
 
@@ -67,3 +68,13 @@ def test_a_run_that_finds_the_account_held_is_on_record_for_every_runner(server:
     chains = run(tmp_path, "audit", "verify", "--format", "json", env=shared).json
     assert (code, row["account"], row["actor"], "host another" in row["detail"]) == (4, "demo", "alice", True)
     assert (again.code, chains["good"], len(chains["journals"])) == (0, True, 2)
+
+
+def test_the_doctor_names_the_database_and_says_when_it_is_not_there(server: Server, tmp_path: Path) -> None:
+    state = str(declare(tmp_path, 3300))
+    well = run(tmp_path, "doctor", state, env={"RECONCILE_JOURNAL": server.url})
+    gone = run(tmp_path, "doctor", state, env={"RECONCILE_JOURNAL": "postgresql://u@127.0.0.1:1/none"})
+
+    assert (well.code, gone.code) == (0, 1)
+    assert "ok    journals     PostgreSQL " in well.out
+    assert "FAIL  journals     PostgreSQL " in gone.out
