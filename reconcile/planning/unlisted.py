@@ -16,6 +16,8 @@ UNLISTED = "instrument"
 MOST_SUGGESTED = 20
 """For how many symbols similar names are looked for: each one is compared with every instrument."""
 _SUGGESTIONS = 3
+_LIKENESS = 0.8
+"""How alike a name must be to be suggested: two swapped letters of seven are, another coin is not."""
 _DELIVERY = re.compile(r".+[-_](\d{6})")
 """Binance and OKX end the name of a delivery contract with its date, ``YYMMDD``."""
 
@@ -30,7 +32,7 @@ def reasons(targets: Iterable[Target], observed: ObservedAccount) -> Mapping[str
         if ended is not None:
             advice = f"its delivery date {ended} has passed; remove the entry"
         else:
-            near = get_close_matches(symbol.upper(), names, n=_SUGGESTIONS) if len(found) < MOST_SUGGESTED else []
+            near = get_close_matches(symbol.upper(), names, n=_SUGGESTIONS, cutoff=_LIKENESS) if len(found) < MOST_SUGGESTED else []
             meant = f"did you mean {' or '.join(names[name] for name in near)}? " if near else ""
             advice = f"{meant}correct the symbol, or remove the entry if the contract was delisted"
         found[symbol] = f"{symbol} is not one of the exchange's instruments; {advice}"
