@@ -109,7 +109,7 @@ class WorldContext:
         self._home = home_of(session, self._env)
         self._store = store_of(session, self._home, clock)
         self._dice = random.SystemRandom()
-        self._limits = Limits(clock)
+        self._limits = Limits(clock, tell=lambda line: session.warn(redacted(line, session)))
         self._opened = ExitStack()
         self._wire: RequestsWire | None = None
         self._sandboxes: dict[str, tuple[str, Credentials]] = {}

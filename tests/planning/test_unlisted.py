@@ -20,7 +20,7 @@ LISTED = ("BTC-USDT-SWAP", "BTC-USD-SWAP", "ETH-USDT-SWAP", "XRP-USDT-SWAP", "BT
         ("BTC-USD-260626", "its delivery date 2026-06-26 has passed; remove the entry"),
         ("ETHUSDT_260626", "its delivery date 2026-06-26 has passed; remove the entry"),
         ("BTC-USD-261226", "did you mean BTC-USD-261225"),
-        ("BTC-USD-269999", "did you mean BTC-USD-261225"),
+        ("BTC-USD-269999", "correct the symbol, or remove the entry if the contract was delisted"),
     ],
 )
 def test_each_is_told_apart(symbol: str, says: str) -> None:

@@ -20,7 +20,7 @@ One ``Limits`` is shared by all accounts of an invocation.
 import asyncio
 import contextvars
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -32,6 +32,8 @@ MARGIN_MS = 5
 """For clocks that tick in whole milliseconds and for a fastest round trip that is not the fastest possible."""
 AGAIN_MS = 5_000
 """A refusal so soon after a pause was over came of a limit that the pause was not for."""
+NOTICED_MS = 2_000
+"""A wait of this length is told."""
 PATIENCE_MS = 120_000
 """The longest ban that is waited for; a longer one is an error that says how long."""
 
@@ -113,8 +115,10 @@ class BudgetSlot:
 class Budget:
     """One limit of one IP or one account, with first come, first served."""
 
-    def __init__(self, limit: Limit, clock: Clock, trips: RoundTrips) -> None:
+    def __init__(self, limit: Limit, clock: Clock, trips: RoundTrips, tell: Callable[[str], object]) -> None:
         self.limit = limit
+        self._tell = tell
+        self._told_until = 0
         self._clock = clock
         self._trips = trips
         self._held = 0
@@ -171,7 +175,9 @@ class Budget:
 
     async def _wait_for_room(self, now: int) -> None:
         if self._ages:
-            await self._clock.sleep(max(1, self._free_at(self._ages[0][0]) - now))
+            milliseconds = max(1, self._free_at(self._ages[0][0]) - now)
+            self._say(now + milliseconds, milliseconds, "is used up")
+            await self._clock.sleep(milliseconds)
         else:
             self._answered.clear()
             await self._answered.wait()
@@ -184,7 +190,14 @@ class Budget:
                 again=False,
                 retry_after_ms=milliseconds,
             )
+        self._say(self._closed_until, milliseconds, "the exchange asked us to wait")
         await self._clock.sleep(milliseconds)
+
+    def _say(self, until_ms: int, milliseconds: int, why: str) -> None:
+        """Tell a person of a wait that they would notice, once for all who wait for the same moment."""
+        if milliseconds >= NOTICED_MS and until_ms > self._told_until:
+            self._told_until = until_ms
+            self._tell(f"rate limit {self.limit.name}: {why}; going on in {-(-milliseconds // 1000)} s")
 
     def _spend(self, cost: int) -> None:
         self._held -= cost
@@ -203,8 +216,10 @@ class Budget:
 class Limits:
     """All budgets of one invocation: one per limit and IP, or per limit and account."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, tell: Callable[[str], object] = lambda _: None) -> None:
+        """``tell`` takes one line for a person where a wait is long enough to be noticed."""
         self._clock = clock
+        self._tell = tell
         self._trips: dict[str, RoundTrips] = {}
         self._budgets: dict[tuple[str, str, Limit], Budget] = {}
 
@@ -217,7 +232,7 @@ class Limits:
         key = (host, owner if limit.counted_by is CountedBy.UID else "", limit)
         found = self._budgets.get(key)
         if found is None:
-            found = self._budgets[key] = Budget(limit, self._clock, self.trips(host))
+            found = self._budgets[key] = Budget(limit, self._clock, self.trips(host), self._tell)
         return found
 
 

@@ -238,3 +238,24 @@ def test_only_what_runs_inside_is_settling() -> None:
         return is_settling()
 
     assert run(main) == [True, False]
+
+
+def test_a_wait_that_is_noticed_is_told_once_with_its_limit_and_its_length() -> None:
+    clock = VirtualClock()
+    told: list[str] = []
+    limits = Limits(clock, told.append)
+
+    async def main() -> None:
+        budget = limits.budget(WEIGHT, host="h", owner="a")
+        budget.throttled(4_000)
+        for slot in await asyncio.gather(budget.admit(), budget.admit()):
+            slot.answered()
+        limits.budget(BITGET, host="h", owner="a").throttled(500)
+        (await limits.budget(BITGET, host="h", owner="a").admit()).answered()
+        (await budget.admit(7)).answered()
+
+    run(main)
+    assert told == [
+        "rate limit weight: the exchange asked us to wait; going on in 5 s",
+        "rate limit weight: is used up; going on in 60 s",
+    ]
