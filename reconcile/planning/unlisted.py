@@ -5,9 +5,9 @@ carries, so its entry becomes one of these without any change to the file.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 
 from reconcile.model.account import ObservedAccount, Target
 
@@ -16,8 +16,6 @@ UNLISTED = "instrument"
 MOST_SUGGESTED = 20
 """For how many symbols similar names are looked for: each one is compared with every instrument."""
 _SUGGESTIONS = 3
-_LIKENESS = 0.8
-"""How alike a name must be to be suggested: two swapped letters of seven are, another coin is not."""
 _DELIVERY = re.compile(r".+[-_](\d{6})")
 """Binance and OKX end the name of a delivery contract with its date, ``YYMMDD``."""
 
@@ -32,15 +30,21 @@ def reasons(targets: Iterable[Target], observed: ObservedAccount) -> Mapping[str
         if ended is not None:
             advice = f"its delivery date {ended} has passed; remove the entry"
         else:
-            near = (
-                get_close_matches(symbol.upper(), names, n=_SUGGESTIONS, cutoff=_LIKENESS)
-                if len(found) < MOST_SUGGESTED
-                else []
-            )
+            near = get_close_matches(symbol.upper(), names, n=_SUGGESTIONS) if len(found) < MOST_SUGGESTED else []
             meant = f"did you mean {' or '.join(names[name] for name in near)}? " if near else ""
             advice = f"{meant}correct the symbol, or remove the entry if the contract was delisted"
         found[symbol] = f"{symbol} is not one of the exchange's instruments; {advice}"
     return found
+
+
+def _alike(symbol: str, names: Collection[str]) -> list[str]:
+    """The names that share four fifths of their letters: two letters swapped do, another coin does not."""
+    near = get_close_matches(symbol, names, n=_SUGGESTIONS)
+    return [name for name in near if _shared(symbol, name) * 5 >= (len(symbol) + len(name)) * 2]
+
+
+def _shared(one: str, other: str) -> int:
+    return sum(block.size for block in SequenceMatcher(None, other, one).get_matching_blocks())
 
 
 def _ended(symbol: str, now_ms: int) -> str | None:
