@@ -396,7 +396,6 @@ CONVERTING = {
     "cli.common": (1, "at most nine digits, by their pattern; --help loads no decimals"),
     "connect.redaction": (1, "four hexadecimal digits of an escape, by its pattern"),
     "exchanges.http.rows": (1, "a whole Decimal of the parser"),
-    "exchanges.marking": (1, "a digit out of a table of our own"),
     "journal.file.lock": (1, "milliseconds"),
     "journal.postgres.schema": (1, "a column of integers"),
     "journal.postgres.queries": (2, "columns of integers"),

@@ -54,13 +54,15 @@ class Verdict(StrEnum):
 class Sight:
     """One look at both witnesses. Two sights are equal when they give the same answer, whenever they were had.
 
-    ``rows`` are the ids of matching ledger rows, oldest first; ``complete`` whether the ledger reaches back to the
-    intent; ``asked_ms`` the exchange time at which the look was asked for; ``live`` the margin it showed (None: flat).
+    ``rows`` are the ids of matching ledger rows, oldest first, ``named`` whether none of them can be the other side's;
+    ``complete`` whether the ledger reaches back to the intent; ``asked_ms`` the exchange time at which the look was
+    asked for; ``live`` the margin it showed (None: flat).
     """
 
     rows: tuple[str, ...]
     margin: MarginEvidence
     complete: bool
+    named: bool = True
     asked_ms: int = field(compare=False)
     live: Decimal | None = field(default=None, compare=False)
 
@@ -104,8 +106,14 @@ def sight(
         reopened=intent.identity is not None and identity != intent.identity,
         ambiguous=unnamed >= abs(amount) / 4,
     )
-    rows = tuple(row.row_id for row in matching)
-    return Sight(rows=rows, margin=margin, complete=ledger.reaches_back, asked_ms=asked_ms, live=live)
+    return Sight(
+        rows=tuple(row.row_id for row in matching),
+        margin=margin,
+        complete=ledger.reaches_back,
+        named=not shared or all(row.side is not None for row in matching),
+        asked_ms=asked_ms,
+        live=live,
+    )
 
 
 def signed_amount(intent: Intent) -> Decimal:
@@ -219,7 +227,8 @@ def judge(seen: Sight, *, was: PriorOutcome, long_after: bool, deadline_passed: 
     ``long_after``: ten graces after the fence. ``deadline_passed``: looking on for a ledger row is over.
     """
     if len(seen.rows) == 1:
-        return Verdict.APPLIED
+        is_ours = seen.named or was is PriorOutcome.ACCEPTED
+        return Verdict.APPLIED if is_ours else _judge_unnamed(seen, long_after=long_after, late=deadline_passed)
     if seen.rows:
         return Verdict.APPLIED if was is PriorOutcome.ACCEPTED else Verdict.UNKNOWN
     if long_after:
@@ -229,6 +238,15 @@ def judge(seen: Sight, *, was: PriorOutcome, long_after: bool, deadline_passed: 
     if seen.margin is MarginEvidence.NOT_MOVED and seen.complete and was is PriorOutcome.DOUBT:
         return Verdict.NOT_APPLIED
     return Verdict.UNKNOWN
+
+
+def _judge_unnamed(seen: Sight, *, long_after: bool, late: bool) -> Verdict:
+    """What one row proves that may be the other side's just as well: what the margin says of it."""
+    if seen.margin is MarginEvidence.MOVED:
+        return Verdict.APPLIED
+    if long_after and seen.margin is MarginEvidence.NOT_MOVED:
+        return Verdict.NOT_APPLIED
+    return Verdict.UNKNOWN if late else Verdict.LOOK_AGAIN
 
 
 def judge_type(intent: Intent, live: MarginType | None) -> Verdict:

@@ -11,7 +11,6 @@ from reconcile.journal.base import Journal
 from reconcile.journal.records import Intent
 from reconcile.model.account import Address, DesiredAccount, Target
 from reconcile.model.plan import MoveMargin, Step
-from reconcile.model.traits import Scope
 from reconcile.money import ZERO
 from reconcile.protocol.earlier import Earlier
 from reconcile.protocol.funds import Reservation
@@ -61,7 +60,6 @@ class Context:
             self._task(step.address, self.lane(step.address), asset),
             step=step,
             target=self.targets.get(step.address),
-            marked=self.writer.traits.lane is Scope.SYMBOL,
             cursor=cursor,
         )
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import assert_never
 
-from reconcile.exchanges.marking import MOST_STEPS, distinctive
 from reconcile.journal.records import Intent
 from reconcile.model.account import Position
 from reconcile.model.plan import MoveMargin, SetMarginType, Step
@@ -38,13 +37,13 @@ class Decision:
     position: Position | None
 
 
-def decide(task: Task, step: Step, look: LaneLook, *, new_id: str) -> Decision | NotStarted:
-    """What the step asks for by this look. ``new_id`` seeds the amount's own last digit, where it gets one."""
+def decide(task: Task, step: Step, look: LaneLook) -> Decision | NotStarted:
+    """What the step asks for by this look."""
     match step:
         case SetMarginType():
             return _decide_type(step, look)
         case MoveMargin():
-            return _decide_amount(task, step, look.position, new_id=new_id)
+            return _decide_amount(task, step, look.position)
         case _:
             assert_never(step)
 
@@ -61,7 +60,7 @@ def _decide_type(step: SetMarginType, look: LaneLook) -> Decision | NotStarted:
     return Decision(amount=None, before=str(live), wanted=str(step.after), position=None)
 
 
-def _decide_amount(task: Task, step: MoveMargin, position: Position | None, *, new_id: str) -> Decision | NotStarted:
+def _decide_amount(task: Task, step: MoveMargin, position: Position | None) -> Decision | NotStarted:
     if task.target is None:
         raise LookupError(f"moving margin of {step.address}: it has no target; this is a bug")
     match fresh_move(task.target, step, position, task.step_size):
@@ -73,7 +72,6 @@ def _decide_amount(task: Task, step: MoveMargin, position: Position | None, *, n
             pass
     if position is None:
         return _stale("the position is gone")
-    amount = _marked(task, amount, step, new_id=new_id)
     breach = policy.recheck(task.policy, step, amount, position, step.asset)
     if breach is not None:
         return NotStarted(Event.GIVEN_UP, f"policy no longer permits it: {breach}")
@@ -84,13 +82,6 @@ def _decide_amount(task: Task, step: MoveMargin, position: Position | None, *, n
 
 def _stale(reason: str) -> NotStarted:
     return NotStarted(Event.STALE, f"stale: {reason}")
-
-
-def _marked(task: Task, amount: Decimal, step: MoveMargin, *, new_id: str) -> Decimal:
-    """Where the ledger names no side: the amount with a last digit of our own, if the tolerance has room for it."""
-    if not task.marked or step.tolerance < MOST_STEPS * task.step_size:
-        return amount
-    return distinctive(amount, task.step_size, seed=f"{step.step_id} {new_id}")
 
 
 def intent_of(task: Task, step: Step, found: Decision, *, new_id: str, now: Now) -> Intent:

@@ -126,7 +126,7 @@ def _placed(life: Life, _: SomeEvent) -> Turned:
 
 def _decide(life: Life, now: Now) -> Turned:
     look, step = life.seen[0], life.task.the_step
-    found = decision.decide(life.task, step, look, new_id=life.new_id)
+    found = decision.decide(life.task, step, look)
     if isinstance(found, NotStarted):
         return give_up(life, found.detail, found.event)
     intent = decision.intent_of(life.task, step, found, new_id=life.new_id, now=now)

@@ -12,8 +12,8 @@ class Task:
     """One step of a plan, or (``step`` None) the search for what became of an earlier one.
 
     ``name`` is the account's. ``target`` is what is declared, None for an earlier step. ``step_size`` is the smallest
-    amount a call moves, ``marked`` that the ledger names no side, so that an amount gets a last digit of its own.
-    ``cursor`` is the ledger's newest row (None: not known). ``grace_ms``, ``validity_ms``: as assumed of the exchange.
+    amount a call moves, ``cursor`` the ledger's newest row (None: not known). ``grace_ms`` and ``validity_ms`` are as
+    assumed of the exchange.
     """
 
     name: str
@@ -25,7 +25,6 @@ class Task:
     validity_ms: int
     step: Step | None = None
     target: Target | None = None
-    marked: bool = False
     cursor: str | None = None
 
     @property

@@ -1,5 +1,6 @@
 """What one look at both witnesses proves, row by row of the table."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -344,6 +345,26 @@ def test_out_of_the_ledgers_reach_the_lane_is_released_but_two_rows_stay_for_a_p
 ) -> None:
     settled = proves if rows else Verdict.RELEASED
     assert judge(seen(rows, margin, complete=False), was=was, long_after=True, deadline_passed=True) is settled
+
+
+MAY_BE_THE_OTHER_SIDES = [
+    # margin, long after, at the deadline -> proves
+    (MarginEvidence.MOVED, False, False, Verdict.APPLIED),
+    (MarginEvidence.NOT_MOVED, False, False, Verdict.LOOK_AGAIN),
+    (MarginEvidence.NOT_MOVED, False, True, Verdict.UNKNOWN),
+    (MarginEvidence.NOT_MOVED, True, False, Verdict.NOT_APPLIED),
+    (MarginEvidence.CANNOT_TELL, False, False, Verdict.LOOK_AGAIN),
+    (MarginEvidence.CANNOT_TELL, True, True, Verdict.UNKNOWN),
+]
+
+
+@pytest.mark.parametrize(("margin", "long_after", "late", "proves"), MAY_BE_THE_OTHER_SIDES)
+def test_a_row_that_may_be_the_other_sides_proves_what_the_margin_says(
+    *, margin: MarginEvidence, long_after: bool, late: bool, proves: Verdict
+) -> None:
+    found = replace(seen(1, margin), named=False)
+    assert judge(found, was=PriorOutcome.DOUBT, long_after=long_after, deadline_passed=late) is proves
+    assert judge(found, was=PriorOutcome.ACCEPTED, long_after=long_after, deadline_passed=late) is Verdict.APPLIED
 
 
 @pytest.mark.parametrize("was", list(PriorOutcome))

@@ -41,7 +41,7 @@ def _word(scope: Scope, library: Library, world: World) -> str:
     ours = {row.change for row in world.rows if row.intent} | {
         change for record in library.records[world.journal] if (change := _change(record)) is not None
     }
-    if any(not row.intent and row.change in ours for row in world.rows):
+    if any(not row.intent and row.change in ours and row.kind is not Kind.OTHER_SIDE for row in world.rows):
         return ""  # the very same move of somebody else is taken for ours: the margin is right all the same
     told: dict[str, IntentStatus] = {}
     for record in library.records[world.journal]:
