@@ -14,8 +14,10 @@ _COUNTED_MS = 2_000
 class Progress:
     """Lines for a person on stderr, none of them in a run that is over within a second (all of them with ``-v``)."""
 
-    def __init__(self, session: Invocation, clock: Clock) -> None:
+    def __init__(self, session: Invocation, clock: Clock, doing: str = "") -> None:
+        """``doing`` is shown where nothing better is known after the first second, and nobody was asked anything."""
         self._session = session
+        self._doing = doing
         self._clock = clock
         self._begun_ms = clock.monotonic_ms()
         self._kept: list[str] = []
@@ -29,16 +31,18 @@ class Progress:
             self._session.log("info", line)
             return
         self._kept.append(line)
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(left_ms / 1000, self._show_kept)
 
     def _show_kept(self) -> None:
         kept, self._kept = self._kept, []
+        if not kept and self._doing and not self._session.has_asked:
+            kept = [self._doing]
+        self._doing = ""
         for line in kept:
             self._session.log("info", line)
 
     def __enter__(self) -> None:
-        """Nothing to do before the first line."""
+        """Show what is kept once the first second is over."""
+        self._timer = asyncio.get_running_loop().call_later(_QUIET_MS / 1000, self._show_kept)
 
     def __exit__(self, *_: object) -> None:
         if self._timer is not None:

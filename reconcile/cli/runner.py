@@ -63,13 +63,12 @@ async def _conduct(
     lock_timeout_ms: int,
 ) -> T:
     clock = CountingClock(session.status) if session.is_watched else SystemClock()
-    progress = Progress(session, clock)
+    progress = Progress(session, clock, f"{doing} ...")
     stopper = Stopper(sends=sends, line=session.line)
     with WorldContext(session, clock, parallelism=parallelism) as outside, stopper, progress:
         world = outside.world(progress=progress, stop=stopper.stop, lock_timeout_ms=lock_timeout_ms)
         if sends:
             private(world.home)
-        progress(f"{doing} ...")
         task = asyncio.ensure_future(work(world))
         stopper.watch(task)
         try:

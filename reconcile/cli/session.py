@@ -49,6 +49,8 @@ class Invocation:
         self.log_json = False
         """Whether the lines on stderr are JSON."""
         self._status = ""
+        self.has_asked = False
+        """Whether a person was asked something, and knows what goes on."""
         self.secrets: set[str] = set()
         """Every secret this invocation has read; ``fail`` takes them out of what it prints."""
         self.shown = False
@@ -239,6 +241,7 @@ class Invocation:
 
     def ask(self, text: str) -> None:
         """Text on stderr as it is."""
+        self.has_asked = True
         _write(sys.stderr, text)
 
     def _is_heard(self) -> bool:

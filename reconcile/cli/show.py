@@ -40,7 +40,7 @@ def show(session: Invocation, *, plan: str, digest: str | None) -> int:
     shown = render.SavedPlanView(file=plan, saved=saved, whole=whole, now_ms=SystemClock().wall_ms())
     return session.emit(
         {
-            "text": lambda: render.text(shown, color=session.color_on(sys.stdout), titles=state_files.TITLES),
+            "text": lambda: render.text(shown, titles=state_files.TITLES, **session.look_of(sys.stdout)),
             "json": lambda: json.dumps(render.document(shown)),
             "markdown": lambda: render.markdown_page(shown, titles=state_files.TITLES),
         }

@@ -47,12 +47,12 @@ def validate(session: Invocation, paths: tuple[str, ...]) -> int:
 def _text(accounts: tuple[DesiredAccount, ...]) -> str:
     count = sum(len(account.targets) for account in accounts)
     files = "file" if len(accounts) == 1 else "files"
-    return f"{len(accounts)} state {files}, {count} declared: nothing is wrong\n"
+    return f"{len(accounts)} state {files}, {count} declared: all valid\n"
 
 
 def _markdown(accounts: tuple[DesiredAccount, ...], warnings: tuple[Problem, ...]) -> str:
     told = "".join(f"\n- Warning: {quote(str(warning))}" for warning in warnings)
-    return f"### Margin state files\n\n{len(accounts)} checked, nothing is wrong.\n{told}" + ("\n" if told else "")
+    return f"### Margin state files\n\n{len(accounts)} checked, all valid.\n{told}" + ("\n" if told else "")
 
 
 def _json(accounts: tuple[DesiredAccount, ...], warnings: tuple[Problem, ...]) -> str:

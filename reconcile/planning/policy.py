@@ -224,7 +224,7 @@ def _unmanaged(entries: Sequence[Entry], wanted: Unmanaged) -> list[PlanError]:
     if wanted is not Unmanaged.REFUSE or not found:
         return []
     message = (
-        f'unmanaged = "refuse": {len(found)} open isolated positions are declared by no file '
+        f'unmanaged = "refuse": {len(found)} open isolated positions are not declared in any state file '
         f"({', '.join(found)}); declare or close them"
     )
     return [PlanError(key="unmanaged", limit="0", value=str(len(found)), message=message)]

@@ -24,11 +24,12 @@ def undeclared(desired: DesiredAccount, observed: ObservedAccount, held: Mapping
 def _unmanaged(observed: ObservedAccount, address: Address) -> str:
     """Why an address is shown as unmanaged; empty where there is nothing to show."""
     if address in observed.unusable:
-        return f"declared by no file, and what the exchange shows of it cannot be used: {observed.unusable[address]}"
+        problem = observed.unusable[address]
+        return f"not declared in any state file, and what the exchange shows of it cannot be used: {problem}"
     position = observed.positions[address]
     if not position.is_open or position.margin_type is not MarginType.ISOLATED:
         return ""
-    return f"open with {plain(position.isolated_margin)} isolated margin and declared by no file"
+    return f"open with {plain(position.isolated_margin)} isolated margin; not declared in any state file"
 
 
 def _entry(observed: ObservedAccount, address: Address, reason: str, *, is_held: bool) -> Entry:

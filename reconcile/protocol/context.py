@@ -16,6 +16,7 @@ from reconcile.protocol.earlier import Earlier
 from reconcile.protocol.funds import Reservation
 from reconcile.protocol.looks import Observer
 from reconcile.protocol.task import Task
+from reconcile.render.values import rfc3339
 
 _OPEN = "the journal holds what is open, and the next run settles it"
 
@@ -91,7 +92,8 @@ class Context:
     async def pass_exchange_time(self, moment_ms: int, *, why: str) -> None:
         """Wait until the exchange itself answers, in a reply fetched for this, a time later than ``moment_ms``.
 
-        ``why`` is shown once when the wait is longer than a second. Raises ReadFailed, Interrupted.
+        ``why`` is shown once when the wait is longer than a second; 'until' and the time follow. Raises ReadFailed,
+        Interrupted.
         """
         time = self.writer.time
         await self.know_exchange_time()
@@ -99,7 +101,8 @@ class Context:
         while True:
             missing = time.wait_ms(moment_ms)
             if missing > 1_000 and not said:
-                self.progress(f"{self.desired.name}: waiting {-(-missing // 1000)} s: {why}")
+                until = f"{rfc3339(moment_ms)[11:19]} UTC"
+                self.progress(f"{self.desired.name}: {why} until {until}; checking then ({-(-missing // 1000)} s)")
                 said = True
             await self.pause(max(missing + 1, 0))
             if await self.writer.sync_time() > moment_ms:

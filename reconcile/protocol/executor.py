@@ -35,9 +35,9 @@ class Executor:
         """
         unsettled = tuple(self._context.journal.state.unsettled.values())
         if unsettled:
-            self._context.progress(
-                f"{self._context.desired.name}: {len(unsettled)} step(s) of an earlier run are unsettled; looking"
-            )
+            one = len(unsettled) == 1
+            steps = "1 step of an earlier run has" if one else f"{len(unsettled)} steps of an earlier run have"
+            self._context.progress(f"{self._context.desired.name}: {steps} no known outcome; checking")
         found = await gather_all(self._settle_one(item) for item in unsettled)
         return tuple(step for step in found if step is not None)
 

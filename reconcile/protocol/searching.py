@@ -70,13 +70,13 @@ def begin(life: Life) -> Turned:
 
 def _in_doubt(life: Life, _: SomeEvent) -> Turned:
     address = life.the_intent.address
-    say = Say(f"{life.task.name}: {address}: no clear answer ({life.detail}); looking")
+    say = Say(f"{life.task.name}: {address}: no clear answer ({life.detail}); checking what it did")
     return _fence(replace(life, search=Search(was=None, effect_ms=None)), Leave(), say)
 
 
 def _fence(life: Life, *at_once: Command) -> Turned:
     intent = life.the_intent
-    why = f"{intent.address}: an earlier request may still arrive; looking when it can no longer"
+    why = f"{intent.address}: the request may still take effect"
     return replace(life, doing=Doing.FENCE), (*at_once, WaitPast(intent.fence_ms, why))
 
 

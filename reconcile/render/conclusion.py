@@ -16,6 +16,7 @@ def conclusion(result: Result) -> str:
     if _is_cancelled(result):
         return "Cancelled: nothing was sent."
     done = _done(outcomes, sum(len(account.plan.order) for account in result.accounts), writes=_writes(result))
+    done = f"{done.removesuffix('.')}{_left(result)}."
     match result.exit_code:
         case 0:
             return _good(result, outcomes)
@@ -36,6 +37,14 @@ def _is_cancelled(result: Result) -> bool:
     """Whether a person said no, and that is all that happened."""
     keys = {error.key for account in result.accounts for error in account.errors}
     return result.exit_code == _REFUSED and keys == {"not_confirmed"} and not _writes(result)
+
+
+def _left(result: Result) -> str:
+    """``, 5 blocked``: what has no step of this run and still differs."""
+    if result.exit_code == _REFUSED:
+        return ""
+    counts = Counter(entry.status for account in result.accounts for entry in account.remaining)
+    return "".join(f", {counts[status]} {status}" for status in (Status.BLOCKED, Status.HELD) if counts[status])
 
 
 def _writes(result: Result) -> int:

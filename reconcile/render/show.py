@@ -11,6 +11,7 @@ from typing import Any
 
 from reconcile.model.plan import Plan, SavedPlan
 from reconcile.render import markdown
+from reconcile.render.columns import fit
 from reconcile.render.json import Document
 from reconcile.render.page import LIMIT, Page
 from reconcile.render.scope import globs
@@ -108,7 +109,7 @@ def document(shown: SavedPlanView) -> Document:
     }
 
 
-def text(shown: SavedPlanView, *, color: bool, titles: Mapping[str, str]) -> str:
+def text(shown: SavedPlanView, *, color: bool, titles: Mapping[str, str], columns: int | None = None) -> str:
     """The plan as ``reconcile plan`` shows it, then digest, expiry, scope and the next command."""
     made = shown.plan
     commit = f", commit {made.git_commit}" if made.git_commit else ""
@@ -121,7 +122,8 @@ def text(shown: SavedPlanView, *, color: bool, titles: Mapping[str, str]) -> str
         ("next", shown.next_command or "nothing to apply"),
     ]
     lines = [clean(f"{name + ':':<8} {value}") for name, value in facts]
-    return plan(made, color=color, titles=titles) + "\n" + "\n".join(lines) + "\n"
+    facts_text = fit("\n".join(lines), columns)
+    return plan(made, color=color, titles=titles, columns=columns) + "\n" + facts_text + "\n"
 
 
 def markdown_page(shown: SavedPlanView, *, titles: Mapping[str, str]) -> str:

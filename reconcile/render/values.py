@@ -97,9 +97,11 @@ def liquidation(step: Step) -> str:
     if step.liquidation_price_before is None and step.liquidation_price_after is None:
         return ""
     prices = f"liq {price(step.liquidation_price_before)} → {price(step.liquidation_price_after)}"
-    return (
-        f"{prices} ({percent(step.liquidation_distance_before)} → {percent(step.liquidation_distance_after)} from mark)"
-    )
+    before, after = step.liquidation_distance_before, step.liquidation_distance_after
+    if before is None or after is None:
+        known = f"{percent(after)} from mark after" if before is None else f"{percent(before)} from mark before"
+        return prices if before is None and after is None else f"{prices} ({known})"
+    return f"{prices} ({percent(before)} → {percent(after)} from mark)"
 
 
 def why(entry: Entry) -> str:

@@ -110,7 +110,7 @@ def test_options_have_environment_variables(words: list[str], env: Mapping[str, 
 
 def test_a_variable_named_like_help_or_version_means_nothing(tmp_path: Path) -> None:
     ended = run(tmp_path, "validate", DEMO, env={"RECONCILE_VERSION": "0.1.0", "RECONCILE_HELP": "1"})
-    assert (ended.code, ended.out) == (0, "1 state file, 5 declared: nothing is wrong\n")
+    assert (ended.code, ended.out) == (0, "1 state file, 5 declared: all valid\n")
 
 
 def test_a_typed_format_wins_over_the_environment(tmp_path: Path) -> None:

@@ -153,7 +153,12 @@ def every_entry() -> tuple[Entry, ...]:
             live=position("LTCUSDT.long", "50"),
             reason="an earlier step is unknown",
         ),
-        entry("BNBUSDT.long", Status.UNMANAGED, live=position("BNBUSDT.long", "77"), reason="declared by no file"),
+        entry(
+            "BNBUSDT.long",
+            Status.UNMANAGED,
+            live=position("BNBUSDT.long", "77"),
+            reason="not declared in any state file",
+        ),
     )
 
 

@@ -1,6 +1,7 @@
 """Safe text, times, amounts, sums."""
 
 import unicodedata
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -8,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconcile.model.times import LAST_MS, unix_ms
-from reconcile.render.values import clean, percent, price, rfc3339, signed, signed_text, summary_line
-from tests.kit.documents_sample import account, every_entry, plan
+from reconcile.render.values import clean, liquidation, percent, price, rfc3339, signed, signed_text, summary_line
+from tests.kit.documents_sample import account, every_entry, move, plan
 
 
 @given(st.text())
@@ -92,3 +93,8 @@ def test_a_share_that_no_market_has_is_shown_and_crashes_nothing(share: str, sho
 def test_a_price_that_no_market_has_is_shown_with_an_exponent() -> None:
     assert price(Decimal("1e120")) == "1E+120"
     assert price(Decimal("12345.678901")) == "12345.679"
+
+
+def test_a_position_without_a_liquidation_price_after_the_step_has_no_distance_after_it() -> None:
+    step = replace(move("s", "A.long", "1", "9"), liquidation_price_after=None, liquidation_distance_after=None)
+    assert liquidation(step) == "liq 48012.346 → none (4.0% from mark before)"

@@ -28,7 +28,7 @@ def watch_lock(disk: Disk, clock: Clock, home: Path) -> Hold:
         except OSError as error:
             raise InputError(f"starting the watch: {path}: {error.strerror}; choose another --home") from error
         except Declined as error:
-            raise Declined("lock", f"starting the watch: another watch is at it: {error}") from error
+            raise Declined("lock", f"starting the watch: another watch is running: {error}") from error
         try:
             yield
         finally:

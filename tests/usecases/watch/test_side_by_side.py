@@ -176,7 +176,7 @@ def taken(*names: str) -> Hold:
     @asynccontextmanager
     async def hold(journal: str, holder: Mapping[str, str]) -> AsyncIterator[None]:
         if holder["account"] in names:
-            raise Declined("lock", "starting the watch: another watch is at it")
+            raise Declined("lock", "starting the watch: another watch is running")
         yield
 
     return hold
@@ -191,7 +191,7 @@ def test_an_account_that_another_watch_has_keeps_this_one_from_no_other() -> Non
     two, _ = play(act)
 
     assert (two.margin("one"), two.margin("two")) == (3000, 3300)
-    assert two.told("another watch") == [" account one: starting the watch: another watch is at it"]
+    assert two.told("another watch") == [" account one: starting the watch: another watch is running"]
 
 
 def test_a_watch_that_gets_no_account_ends() -> None:

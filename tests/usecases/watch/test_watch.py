@@ -342,7 +342,7 @@ def test_two_watches_of_one_account_are_never_at_work_at_once(tmp_path: Path) ->
                 return str(error)
 
     message = asyncio.run(twice())
-    assert "another watch is at it" in message
+    assert "another watch is running" in message
     assert "host alpha" in message
 
 
@@ -361,7 +361,7 @@ def test_a_second_watch_ends_at_its_start() -> None:
 
     @asynccontextmanager
     async def taken(_: str, __: Mapping[str, str]) -> AsyncIterator[None]:
-        raise Declined("lock", "starting the watch: another watch is at it")
+        raise Declined("lock", "starting the watch: another watch is running")
         yield
 
     async def second(scene: Scene) -> None:
