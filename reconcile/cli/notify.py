@@ -146,7 +146,8 @@ class Notifications:
             return
         self._last[place] = state
         try:
-            self._waiting.put_nowait(json.dumps(document(news, host=self._host, actor=self._actor)).encode())
+            body = json.dumps(document(news, host=self._host, actor=self._actor)) + "\n"
+            self._waiting.put_nowait(body.encode())
         except queue.Full:
             self._lost += 1
 

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from reconcile.cli import notify
 from reconcile.errors import UsageError
 from reconcile.usecases.watch.news import News
 from tests.cli.test_audit import declare
-from tests.kit.cli import run
+from tests.kit.cli import ROOT, run
 from tests.kit.documents import check
 
 WHEN = 1_767_225_600_000
@@ -164,3 +165,19 @@ def test_the_watch_tells_a_url_what_it_did(receiver: Receiver, tmp_path: Path) -
     kinds = [json.loads(body)["kind"] for body in receiver.bodies]
     assert kinds[-1] == "applied"
     assert "drift" in kinds
+
+
+def test_the_bridge_of_the_docs_passes_the_news_on(
+    receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (ROOT / "docs" / "notify.md").read_text(encoding="utf-8")
+    script = tmp_path / "to_slack.py"
+    script.write_text(
+        next(block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "HOOK_URL" in block)
+    )
+    monkeypatch.setenv("HOOK_URL", receiver.url)
+
+    said = sent(notify.deliverer(f"{sys.executable} {script}", {}), news(message="2900 → 3000"))
+
+    assert said == []
+    assert json.loads(receiver.bodies[0]) == {"text": "[drift] main BTCUSDT.long: new → change: 2900 → 3000"}
