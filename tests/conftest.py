@@ -3,8 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.kit import produced
+
+# A loaded machine makes one example slow; the time limit of the whole run is CI's.
+settings.register_profile("reconcile", deadline=None)
+settings.load_profile("reconcile")
 
 
 @pytest.fixture(scope="session", autouse=True)
