@@ -20,10 +20,10 @@ from reconcile.render.values import signed_text
 class Executor:
     """The conduct of one account's steps under its lock."""
 
-    def __init__(self, context: Context, *, parallelism: int, places: SharedSlots | None = None) -> None:
-        """``parallelism`` is how many steps may look and send at once, at least 1; ``places`` as for ``Slots``."""
+    def __init__(self, context: Context, *, parallelism: int, slots: SharedSlots | None = None) -> None:
+        """``parallelism`` (at least 1) is how many steps are sent at once; ``slots`` are those that accounts share."""
         self._context = context
-        self._slots = Slots(parallelism, places)
+        self._slots = Slots(parallelism, slots)
         self._results: dict[str, StepResult] = {}
         self._planned = 0
 

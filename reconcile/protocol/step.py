@@ -196,10 +196,10 @@ class StepRun:
             case KnowTime():
                 await context.know_exchange_time()
             case Enter():
-                await self._held.enter_async_context(self._slots.ready)
+                await self._held.enter_async_context(self._slots.queued)
                 await self._held.enter_async_context(context.writer.turn())
             case TakePlace():
-                await self._held.enter_async_context(self._slots.places.next)
+                await self._held.enter_async_context(self._slots.shared.preparing)
             case AwaitFunds():
                 await context.reservation.freed()
             case Write(record=record, durable=durable):
@@ -252,7 +252,7 @@ class StepRun:
     async def _take_wire(self, command: TakeWire) -> OnWire:
         context, step, intent = self._context, self._life.task.the_step, command.intent
         self._call = context.writer.prepare(step, intent.amount, command.position, signed_at_ms=intent.signed_at_ms)
-        await self._wire.enter_async_context(self._slots.places.sending)
+        await self._wire.enter_async_context(self._slots.shared.in_flight)
         return OnWire(at=self._now(), halted=await context.halted())
 
     async def _send(self) -> Answered:

@@ -160,7 +160,7 @@ class AccountRun:
         steps = plan.steps
         if steps:
             await self._before_first_call(steps)
-            executor = Executor(self._the_context, parallelism=self._world.parallelism, places=self._facts.places)
+            executor = Executor(self._the_context, parallelism=self._world.parallelism, slots=self._facts.slots)
             try:
                 await executor.run(steps)
             finally:

@@ -66,7 +66,7 @@ async def apply(
         selection=selection,
         saved=saved,
         roster=Roster(in_force),
-        places=SharedSlots(world.parallelism),
+        slots=SharedSlots(world.parallelism),
     )
     started_ms = world.clock.wall_ms()
     runs = [AccountRun(world, account, facts) for account in in_force]

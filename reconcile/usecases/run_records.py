@@ -40,7 +40,7 @@ _STEP = ("step_id", "action", "amount", "before", "after", "from", "to")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
     """What all accounts of one invocation share. ``saved`` is the reviewed plan being applied, None otherwise;
-    ``places`` are those on the one wire, ``roster`` tells which accounts are the same."""
+    ``slots`` are those of the one wire, ``roster`` tells which accounts are the same."""
 
     run_id: str
     plan_id: str
@@ -51,7 +51,7 @@ class RunFacts:
     selection: Selection
     saved: SavedPlan | None
     roster: Roster
-    places: SharedSlots | None = None
+    slots: SharedSlots | None = None
 
     @property
     def scope(self) -> tuple[str, ...]:

@@ -1,0 +1,128 @@
+"""What a fresh look asks for: every reason to send nothing, and the intent where something is sent."""
+
+from dataclasses import replace
+
+import pytest
+
+from reconcile.model.account import MarginType, Policy
+from reconcile.model.plan import SetMarginType
+from reconcile.protocol.decision import Decision, NotStarted, decide, intent_of
+from reconcile.protocol.lifecycle import Event
+from reconcile.protocol.signals import LaneLook, Now
+from reconcile.protocol.task import Task
+from tests.kit.desk import D, at, move, position, symbol, target
+
+LONG = "BTCUSDT.long"
+STEP = D("0.01")
+TYPE = SetMarginType(step_id="t", address=at(LONG), before=MarginType.CROSSED, after=MarginType.ISOLATED)
+
+
+def task(**changes: object) -> Task:
+    made = Task(
+        name="main",
+        address=at(LONG),
+        lane=LONG,
+        policy=Policy(allow_reduce=True, min_liquidation_distance=None, max_margin=None),
+        step_size=STEP,
+        grace_ms=5_000,
+        validity_ms=3_000,
+        target=target(LONG, "1500"),
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def look(margin: str | None = "1200", kind: MarginType | None = MarginType.ISOLATED, **changes: object) -> LaneLook:
+    held = None if margin is None else position(LONG, margin)
+    made = LaneLook(
+        sent_at_ms=1,
+        position=held,
+        symbol=symbol("BTCUSDT", kind, open_orders=False),
+        shared=False,
+        is_open=held is not None,
+        available=D(10_000),
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+CROSSED = MarginType.CROSSED
+FLAT = look(None, CROSSED)
+
+
+@pytest.mark.parametrize(
+    ("seen", "event", "words"),
+    [
+        (look(None), Event.IN_SYNC, "BTCUSDT is isolated already"),
+        (replace(FLAT, is_open=True), Event.STALE, "a position was opened since the plan"),
+        (
+            replace(FLAT, symbol=symbol("BTCUSDT", MarginType.CROSSED, open_orders=True)),
+            Event.STALE,
+            "orders were opened",
+        ),
+        (
+            replace(FLAT, symbol=symbol("BTCUSDT", MarginType.CROSSED, open_orders=None)),
+            Event.STALE,
+            "orders were opened",
+        ),
+        (replace(FLAT, symbol=None), Event.STALE, "orders were opened"),
+    ],
+)
+def test_a_margin_type_is_changed_only_while_flat_and_without_orders(seen: LaneLook, event: Event, words: str) -> None:
+    found = decide(task(), TYPE, seen)
+    assert isinstance(found, NotStarted)
+    assert (found.event, words in found.detail) == (event, True)
+
+
+def test_a_flat_symbol_of_another_type_is_changed() -> None:
+    found = decide(task(), TYPE, FLAT)
+    assert found == Decision(amount=None, before="crossed", wanted="isolated", position=None)
+
+
+@pytest.mark.parametrize(
+    ("margin", "event", "words"),
+    [
+        (None, Event.STALE, "stale: "),
+        ("1100", Event.STALE, "stale: "),
+    ],
+)
+def test_margin_is_not_moved_where_live_has_left_what_was_planned(margin: str | None, event: Event, words: str) -> None:
+    found = decide(task(), move(), look(margin))
+    assert isinstance(found, NotStarted)
+    assert (found.event, found.detail.startswith(words)) == (event, True)
+
+
+def test_margin_that_is_as_declared_is_left() -> None:
+    found = decide(task(), move(LONG, "1499", "1500", tolerance="5"), look("1500"))
+    assert found == NotStarted(Event.IN_SYNC, "inside the tolerance of the declared margin already")
+
+
+def test_a_limit_that_no_longer_permits_the_step_stops_it() -> None:
+    strict = Policy(allow_reduce=True, min_liquidation_distance=None, max_margin={"USDT": D(1400)})
+    found = decide(task(policy=strict), move(), look())
+    assert isinstance(found, NotStarted)
+    assert (found.event, found.detail.startswith("policy no longer permits it: ")) == (Event.GIVEN_UP, True)
+
+
+@pytest.mark.parametrize(("declared", "before", "after"), [("1500", "1200", "1500"), ("900", "1200", "900")])
+def test_what_is_sent_goes_from_the_margin_of_the_look_to_the_declared_one(
+    declared: str, before: str, after: str
+) -> None:
+    found = decide(task(target=target(LONG, declared)), move(LONG, before, after), look(before))
+    assert isinstance(found, Decision)
+    assert (found.amount, found.before, found.wanted) == (D(300), before, after)
+
+
+def test_moving_margin_without_a_target_is_a_bug_that_is_named() -> None:
+    with pytest.raises(LookupError, match=r"moving margin of BTCUSDT\.long: it has no target"):
+        decide(task(target=None), move(), look())
+
+
+def test_an_intent_is_signed_as_of_now_and_its_fence_is_validity_and_grace_later() -> None:
+    found = decide(task(), move(), look())
+    assert isinstance(found, Decision)
+    made = intent_of(task(cursor="7"), move(), found, new_id="n", now=Now(1_000, 1_200))
+    assert (made.signed_at_ms, made.fence_ms) == (1_000, 9_000)
+    assert (made.intent_id, made.amount, made.asset, made.cursor, made.size) == ("n", D(300), "USDT", "7", D(1))
+    flat = decide(task(), TYPE, FLAT)
+    assert isinstance(flat, Decision)
+    change = intent_of(task(), TYPE, flat, new_id="n", now=Now(1_000, 1_200))
+    assert (change.amount, change.asset, change.size, change.identity) == (None, None, None, None)

@@ -1,0 +1,63 @@
+"""What the machine does about an event that ends a step from outside, and about one that cannot come."""
+
+from dataclasses import replace
+
+import pytest
+
+from reconcile.protocol.life import Doing, Life
+from reconcile.protocol.lifecycle import ImpossibleError, State
+from reconcile.protocol.machine import on
+from reconcile.protocol.signals import BrokenOff, Done, Leave, Now, Resumed, Write
+from tests.kit.desk import intent, move
+from tests.protocol.test_decision import task
+
+NOW = Now(1_000, 1_200)
+LIFE = Life(task=task(step=move()))
+
+
+def broken_off(*, journals: bool = True) -> BrokenOff:
+    return BrokenOff(at=NOW, detail="asked to stop", journals=journals)
+
+
+@pytest.mark.parametrize("doing", [Doing.NOTHING, Doing.OVER])
+def test_an_event_for_a_life_that_waits_for_none_is_a_bug_that_is_named(doing: Doing) -> None:
+    with pytest.raises(ImpossibleError, match="cannot happen while it waits for"):
+        on(replace(LIFE, doing=doing), Resumed(at=NOW))
+
+
+@pytest.mark.parametrize("journals", [True, False])
+def test_a_step_that_was_not_journalled_ends_without_a_record(journals: bool) -> None:  # noqa: FBT001
+    life, commands = on(replace(LIFE, doing=Doing.LOOK), broken_off(journals=journals))
+    assert (life.doing, life.intent, commands) == (Doing.OVER, None, (Leave(), Done()))
+
+
+@pytest.mark.parametrize("state", [State.JOURNALLED, State.SENT, State.DOUBT, State.LOOKING])
+@pytest.mark.parametrize("journals", [True, False])
+def test_a_step_with_an_intent_is_journalled_as_what_it_is(state: State, journals: bool) -> None:  # noqa: FBT001
+    """Nothing left before it was sent; after that its effect is open. Without a record the intent stays open."""
+    life, commands = on(replace(LIFE, state=state, doing=Doing.ANSWER, intent=intent()), broken_off(journals=journals))
+    records = [command for command in commands if isinstance(command, Write)]
+    assert bool(records) == journals
+    assert life.detail.startswith("not sent: ") == (state is State.JOURNALLED)
+
+
+def test_a_step_that_has_ended_stays_as_it_ended() -> None:
+    ended = replace(LIFE, state=State.APPLIED, doing=Doing.END, intent=intent())
+    life, commands = on(ended, broken_off())
+    assert (life.state, life.doing, life.detail, commands) == (
+        State.APPLIED,
+        Doing.OVER,
+        "asked to stop",
+        (Leave(), Done()),
+    )
+
+
+@pytest.mark.parametrize("name", ["seen", "the_intent"])
+def test_a_life_without_a_look_or_an_intent_says_so(name: str) -> None:
+    with pytest.raises(LookupError, match="living a step that is planned: it has no"):
+        getattr(LIFE, name)
+
+
+def test_an_earlier_runs_step_is_never_sent() -> None:
+    with pytest.raises(LookupError, match=r"sending to BTCUSDT\.long: the step was an earlier run's"):
+        _ = task().the_step

@@ -1,0 +1,91 @@
+"""What a look shows of an accepted step, and what the journal is told at the end of one."""
+
+from dataclasses import replace
+
+import pytest
+
+from reconcile.evidence.verdict import MarginEvidence, Sight, Verdict
+from reconcile.journal.records import Intent, IntentStatus
+from reconcile.model.account import MarginType
+from reconcile.protocol.life import TypeSight
+from reconcile.protocol.outcomes import outcome_of, visible
+from reconcile.protocol.signals import LaneLook
+from tests.kit.desk import D, intent, position
+from tests.protocol.test_decision import LONG, look
+
+TYPE = intent(None, action="set_margin_type", before="crossed", wanted="isolated")
+
+
+@pytest.mark.parametrize(
+    ("sent", "seen", "shown"),
+    [
+        (intent(), look("1500"), "1500"),
+        (intent(), look("1496.5"), "1496.5"),
+        (intent(), look("1200"), None),
+        (intent(), look(None), None),
+        (intent(), replace(look(), position=position(LONG, "1500", size="0")), None),
+        (TYPE, look(None), "isolated"),
+        (TYPE, look(None, MarginType.CROSSED), None),
+        (TYPE, replace(look(None), symbol=None), None),
+    ],
+)
+def test_a_change_is_visible_where_the_look_shows_it(sent: Intent, seen: LaneLook, shown: str | None) -> None:
+    assert visible(sent, seen) == shown
+
+
+def sight(*rows: str, margin: MarginEvidence = MarginEvidence.MOVED, live: str | None = "1500") -> Sight:
+    return Sight(rows=rows, margin=margin, complete=True, asked_ms=1, live=None if live is None else D(live))
+
+
+BEHIND = sight("r1", margin=MarginEvidence.NOT_MOVED, live="1200")
+"""A look whose margin is not there yet, though the ledger has the row."""
+
+
+@pytest.mark.parametrize(
+    ("seen", "verdict", "known", "after", "claim"),
+    [
+        (sight("r1"), Verdict.APPLIED, IntentStatus.APPLIED, "1500", "r1"),
+        (sight("r1", live="1490"), Verdict.APPLIED, IntentStatus.APPLIED, "1490", "r1"),
+        (
+            sight("r1", margin=MarginEvidence.NOT_MOVED, live="1200"),
+            Verdict.APPLIED,
+            IntentStatus.APPLIED,
+            "1500",
+            "r1",
+        ),
+        (sight(), Verdict.APPLIED_ON_MARGIN, IntentStatus.APPLIED, "1500", None),
+        (
+            sight(margin=MarginEvidence.NOT_MOVED, live="1200"),
+            Verdict.NOT_APPLIED,
+            IntentStatus.NOT_APPLIED,
+            None,
+            None,
+        ),
+        (sight(live=None), Verdict.RELEASED, IntentStatus.RELEASED, None, None),
+        (sight("r1", "r2"), Verdict.UNKNOWN, IntentStatus.UNKNOWN, None, None),
+        (TypeSight(live=MarginType.ISOLATED), Verdict.APPLIED, IntentStatus.APPLIED, "isolated", None),
+    ],
+)
+def test_the_journal_is_told_what_is_known(
+    seen: Sight | TypeSight, verdict: Verdict, known: IntentStatus, after: str | None, claim: str | None
+) -> None:
+    told = outcome_of(intent(), seen, verdict, effect_ms=9, said_yes=False)
+    assert (told.known, told.after, told.claim) == (known, after, claim)
+    assert told.effect_ms == (None if verdict is Verdict.NOT_APPLIED else 9)
+
+
+@pytest.mark.parametrize(
+    ("seen", "said_yes", "evidence"),
+    [
+        (sight("r1", "r2"), False, "ledger row r1, r2; margin 1200 → 1500, moved"),
+        (sight(live=None), True, "the exchange said yes, but no ledger row; no open position, moved"),
+        (
+            replace(sight(), complete=False),
+            False,
+            "no ledger row (the ledger does not reach back that far); margin 1200 → 1500, moved",
+        ),
+        (TypeSight(live=None), False, "margin type reads nothing after the fence"),
+    ],
+)
+def test_the_evidence_names_rows_reach_and_margin(seen: Sight | TypeSight, said_yes: bool, evidence: str) -> None:  # noqa: FBT001
+    assert outcome_of(intent(), seen, Verdict.UNKNOWN, effect_ms=9, said_yes=said_yes).evidence == evidence
