@@ -24,7 +24,7 @@ def _past(scope: Scope, world: World) -> str:
     last = world.rows[-1]
     targets = scope.targets[: world.run + 1]
     behind = MAX_READ_AGE_MS + scope.positions_late * scope.grace_ms + scope.validity_ms + scope.grace_ms
-    theirs = [row for row in world.rows if not row.intent and row.kind is not Kind.OTHER_SIDE]
+    theirs = [row for row in world.rows if not row.intent and row.kind not in {Kind.OTHER_SIDE, Kind.MARK}]
     excused = sum(abs(row.change) for row in theirs if row.time_ms >= last.time_ms - behind)
     margin = slot_at(scope, world.rows, last.time_ms).margin or 0
     over = min((margin - target) * (1 if last.change > 0 else -1) for target in targets)
@@ -33,7 +33,7 @@ def _past(scope: Scope, world: World) -> str:
 
 def _word(scope: Scope, library: Library, world: World) -> str:
     """The journal's word on each step is what happened. Asked between runs."""
-    if scope.hollow or world.life >= 0 or world.flights or min(scope.positions_late, scope.ledger_late) > 1:
+    if world.life >= 0 or world.flights or min(scope.positions_late, scope.ledger_late) > 1:
         return ""
     done = {row.intent for row in world.rows}
     if any(not row.intent for row in world.rows) and max(scope.positions_late, scope.ledger_late) > 1:

@@ -4,7 +4,7 @@ One lane, one address. The life of the step is the real one (``reconcile.protoco
 the real ``JournalState``. Whatever can go one way or another is a choice, and ``moves.py`` takes them all.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from reconcile.journal.records import Record
 from reconcile.journal.state import JournalState
-from reconcile.model.account import Address, MarginType, Policy, Position, Target, Tolerance
+from reconcile.model.account import Address, MarginType, Percent, Policy, Position, Target, Tolerance
 from reconcile.model.ledger import Cause, LedgerRow
 from reconcile.model.plan import MoveMargin
 from reconcile.protocol.life import Life
@@ -23,6 +23,8 @@ from tests.kit.desk import LinearRisk
 ADDRESS = Address.parse("BTCUSDT.long")
 STEP = Decimal("0.00000001")
 START_MS = 1_000_000_000
+ENTRY = 10_000
+"""The price at which the position was opened, and the mark price until it moves."""
 ANSWER_MS = 100
 """How long a request takes to be answered; it arrives after half of that."""
 TIMEOUT_MS = 1_000
@@ -37,7 +39,9 @@ class Scope:
     ``funding`` and ``other_side`` are amounts that the exchange, or somebody else on the symbol's other side, moves;
     ``reopens``: the position may be closed, and opened again. ``forgets``: a run after a crash may begin with a new
     journal, on another machine. ``clock_ms`` is how far off our reckoning of the exchange's time is,
-    either way. ``hollow``: a yes may be said to what is never done, which no exchange's documents allow.
+    either way. ``hollow``: a yes may be said to what is never done, which no exchange's documents allow. ``marks`` are
+    prices that the mark price may move to, ``min_distance`` the policy's least distance from it to the liquidation
+    price, in percent (0: no such limit).
     """
 
     before: int = 1000
@@ -55,6 +59,8 @@ class Scope:
     reopens: bool = False
     clock_ms: int = 0
     hollow: bool = False
+    marks: tuple[int, ...] = ()
+    min_distance: int = 0
 
     @property
     def lane(self) -> str:
@@ -75,6 +81,7 @@ class Kind(StrEnum):
     CLOSE = "close"
     OPEN = "open"
     OTHER_SIDE = "other side"  # a margin call on the symbol's other side
+    MARK = "mark"  # the mark price moves; in no ledger
 
 
 class Row(NamedTuple):
@@ -166,26 +173,35 @@ class Library:
 
 
 class Slot(NamedTuple):
-    """What the books have of the address: ``margin`` None where no position is open; ``opened`` counts openings."""
+    """What the books have of the address: ``margin`` None where no position is open; ``opened`` counts openings.
+    ``mark`` is the mark price."""
 
     margin: int | None
     opened: int
+    mark: int
 
 
 def slot_at(scope: Scope, rows: tuple[Row, ...], time_ms: int) -> Slot:
     """The books' position at a moment."""
     margin: int | None = scope.before
-    opened = 0
+    opened, mark = 0, ENTRY
     for row in rows:
         if row.time_ms > time_ms or row.kind is Kind.OTHER_SIDE:
             continue
-        if row.kind is Kind.CLOSE:
+        if row.kind is Kind.MARK:
+            mark = row.change
+        elif row.kind is Kind.CLOSE:
             margin = None
         elif row.kind is Kind.OPEN:
             margin, opened = row.change, opened + 1
         elif margin is not None:
             margin += row.change
-    return Slot(margin, opened)
+    return Slot(margin, opened, mark)
+
+
+def is_too_near(scope: Scope, *, margin: int, mark: int) -> bool:
+    """Whether the policy forbids a reduction that leaves this margin; the position is long, of size one."""
+    return (mark - (ENTRY - margin)) * 100 < scope.min_distance * mark
 
 
 @cache
@@ -199,12 +215,13 @@ def position(scope: Scope, slot: Slot) -> Position:
         size=Decimal(0 if slot.margin is None else 1),
         identity=None if scope.names_side else f"p{slot.opened}",
         risk=None if slot.margin is None else RISK,
+        mark_price=Decimal(slot.mark),
     )
 
 
 def ledger_rows(scope: Scope, rows: tuple[Row, ...]) -> tuple[LedgerRow, ...]:
     """Books as the exchange's ledger has them."""
-    return tuple(_ledger_row(scope, row, number) for number, row in enumerate(rows))
+    return tuple(_ledger_row(scope, row, number) for number, row in enumerate(rows) if row.kind is not Kind.MARK)
 
 
 _CAUSES = {Kind.FUNDING: Cause.FUNDING, Kind.CLOSE: Cause.FILL, Kind.OPEN: Cause.FILL}
@@ -231,7 +248,7 @@ def _folded(journal: tuple[Record, ...]) -> JournalState:
     return state
 
 
-RISK = LinearRisk(entry=Decimal(10_000), size=Decimal(1))
+RISK = LinearRisk(entry=Decimal(ENTRY), size=Decimal(1))
 POLICY = Policy(allow_reduce=True, min_liquidation_distance=None, max_margin=None)
 
 
@@ -239,12 +256,13 @@ POLICY = Policy(allow_reduce=True, min_liquidation_distance=None, max_margin=Non
 def task(scope: Scope, target: int, planned_from: int) -> Task:
     """A plan's step from a margin to a target."""
     change = target - planned_from
+    distance = Percent(value=Decimal(scope.min_distance)) if scope.min_distance else None
     tolerance = Tolerance(value=Decimal(0), percent=False)
     return Task(
         name="main",
         address=ADDRESS,
         lane=scope.lane,
-        policy=POLICY,
+        policy=replace(POLICY, min_liquidation_distance=distance),
         step_size=STEP,
         grace_ms=scope.grace_ms,
         validity_ms=scope.validity_ms,

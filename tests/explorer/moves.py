@@ -52,6 +52,7 @@ from tests.explorer.model import (
     Slot,
     Stage,
     World,
+    is_too_near,
     ledger_rows,
     position,
     search_task,
@@ -77,7 +78,7 @@ class Exchange:
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
         self.library = Library()
-        self._under_way = False
+        self._wrong = ""
 
     def start(self) -> World:
         """The world before the first run."""
@@ -108,6 +109,8 @@ class Exchange:
         scope = self.scope
         for amount in scope.other_side:
             yield f"the other side's margin moves {amount:+}", Row(at_ms, amount, kind=Kind.OTHER_SIDE)
+        for price in scope.marks:
+            yield f"the mark price is {price}", Row(at_ms, price, kind=Kind.MARK)
         if slot.margin is None:
             if scope.reopens:
                 yield "the position is opened again", Row(at_ms, scope.before, kind=Kind.OPEN)
@@ -184,6 +187,8 @@ class Exchange:
             for shown in self._ledger(later, asked_ms):
                 for slot in self._readings(later, asked_ms):
                     if slot.margin is None or slot.margin == target:
+                        continue
+                    if target < slot.margin and is_too_near(scope, margin=target, mark=slot.mark):
                         continue
                     life = Life(task=task(scope, target, slot.margin))
                     ready = later._replace(asked=shown)
@@ -344,7 +349,7 @@ class Exchange:
         if intent.amount is None:
             return
         change = int(intent.amount) * (1 if intent.action == "add_margin" else -1)
-        self._under_way = bool(world.flights)
+        self._wrong = self._wrong_to_send(world, stage)
         arrives, answered = world.at_ms + ANSWER_MS // 2, world.at_ms + ANSWER_MS
         what = f"sends {change:+}"
         never = Refused("no", kind=RefusalKind.STATE, code="2")
@@ -381,16 +386,51 @@ class Exchange:
     ) -> Move:
         later = world._replace(at_ms=at_ms)
         told = Answered(at=self._now(later), answer=answer, asked_after_ms=at_ms - self.scope.clock_ms)
-        wrong = "sent while an earlier call may still take effect" if self._under_way else ""
-        return self._told(later, stage, told, what)._replace(wrong=wrong)
+        return self._told(later, stage, told, what)._replace(wrong=self._wrong)
+
+    def _wrong_to_send(self, world: World, stage: Stage) -> str:
+        """Which promise about what is sent, and on what, a call breaks; empty: none."""
+        look, intent = stage.life.look, stage.life.the_intent
+        if world.flights:
+            return "sent while an earlier call may still take effect"
+        if look is None or look.position is None or intent.amount is None:
+            return "sent without a look"
+        if world.at_ms - self.scope.clock_ms - look.sent_at_ms > MAX_READ_AGE_MS:
+            return "sent on a look that had grown old"
+        left = int(look.position.isolated_margin - intent.amount)
+        if intent.action == "reduce_margin" and is_too_near(
+            self.scope, margin=left, mark=int(look.position.mark_price or 0)
+        ):
+            return "sent although it leaves the liquidation price too near"
+        return ""
 
     def _now(self, world: World) -> Now:
         return Now(world.at_ms - self.scope.clock_ms, world.at_ms + self.scope.clock_ms)
 
     def _over(self, world: World, stage: Stage) -> Move:
-        settled = stage.life.earlier is not None and world.run < self.scope.runs
+        life = stage.life
+        settled = life.earlier is not None and world.run < self.scope.runs
         following = world.run if settled and not self.library.state(world.journal).unsettled else world.run + 1
-        return Move(f"run {world.run + 1} ends: {stage.life.state}", world._replace(life=-1, run=following, asked=()))
+        return Move(
+            f"run {world.run + 1} ends: {stage.life.state}",
+            world._replace(life=-1, run=following, asked=()),
+            _wrong_to_refuse(self.scope, life),
+        )
+
+
+def _wrong_to_refuse(scope: Scope, life: Life) -> str:
+    """Whether a step was given up for a limit that permits it."""
+    look = life.look
+    if (
+        "policy no longer permits" not in life.detail
+        or look is None
+        or look.position is None
+        or life.task.target is None
+    ):
+        return ""
+    target = int(life.task.target.isolated_margin or 0)
+    permits = not is_too_near(scope, margin=target, mark=int(look.position.mark_price or 0))
+    return "given up although the policy permits it" if permits else ""
 
 
 def _now(world: World) -> Now:

@@ -31,6 +31,9 @@ SCOPES: Mapping[str, Scope] = {
     "other hands, kills": Scope(faults=1, crashes=1, others=1, by_hand=_HANDS),
     "other hands, late positions": Scope(faults=1, others=1, by_hand=_HANDS, positions_late=10, waits=(0, 20_000)),
     "other hands, late ledger": Scope(faults=1, others=1, by_hand=_HANDS, ledger_late=10, waits=(0, 20_000)),
+    "a mark price that moves": Scope(
+        before=1600, faults=1, others=2, by_hand=(-70,), marks=(9_600, 9_700), min_distance=10
+    ),
     "funding and reopening": Scope(faults=1, others=2, funding=(-20,), reopens=True),
     "reopening, positions with an id": Scope(faults=1, others=2, reopens=True, names_side=False, validity_ms=30_000),
     "both sides of a symbol": Scope(faults=1, others=1, names_side=False, other_side=(300, -300, 70)),

@@ -13,9 +13,10 @@ from reconcile.errors import InDoubt, NotSent
 from reconcile.evidence import verdict
 from reconcile.evidence.verdict import MarginEvidence, PriorOutcome, Sight, Verdict
 from reconcile.journal.state import JournalState
-from reconcile.protocol import decision, machine, rules, searching, sending
+from reconcile.planning import policy
+from reconcile.protocol import confirming, decision, machine, rules, searching, sending
 from reconcile.protocol.life import Doing
-from reconcile.protocol.signals import Write
+from reconcile.protocol.signals import Now, Write
 from tests.explorer import moves
 from tests.explorer.model import Scope
 
@@ -24,6 +25,7 @@ _KILL = Scope(crashes=1)
 _REVERT = Scope(targets=(1300, 1000, 1300), runs=3, faults=0)
 _LATE = Scope(positions_late=10, targets=(1300, 1600), waits=(0, 20_000), faults=0)
 _LOST = Scope(crashes=1, forgets=True, positions_late=10, waits=(0, 20_000), faults=1)
+_MARK = Scope(before=1600, runs=1, others=2, by_hand=(-70,), marks=(9_600, 9_700), min_distance=10)
 _HANDS = Scope(others=1, by_hand=(300, -300, 70), runs=1)
 
 
@@ -160,6 +162,30 @@ def _planned_amount() -> AbstractContextManager[None]:
     return _patched((decision, "fresh_move", lambda _, step, *__: Send(amount=step.amount)))
 
 
+def _policy_not_asked() -> AbstractContextManager[None]:
+    return _patched((policy, "recheck", lambda *_: None))
+
+
+def _policy_of_the_plan() -> AbstractContextManager[None]:
+    asked = policy.recheck
+    return _patched((policy, "recheck", lambda limits, step, _, *rest: asked(limits, step, step.amount, *rest)))
+
+
+def _age_not_asked() -> AbstractContextManager[None]:
+    """Only before the intent is written, not at the turn to send."""
+
+    def at_once(life: Any, event: Any) -> Any:
+        return on_wire(life, replace(event, at=Now(life.look.sent_at_ms, life.look.sent_at_ms)))
+
+    on_wire = sending.TURNS[Doing.WIRE]
+    return _patched((machine, "TURNS", {**machine.TURNS, Doing.WIRE: at_once}))
+
+
+def _yes_is_enough() -> AbstractContextManager[None]:
+    """A yes is reported as seen without a look."""
+    return _patched((confirming, "visible", lambda intent, _: intent.wanted))
+
+
 SWITCHES = (
     Switch("doubt is never a licence to send", _resend, _FAULT),
     Switch("the fence holds the request's validity", _fence(lambda task: task.validity_ms), _FAULT),
@@ -171,6 +197,10 @@ SWITCHES = (
     Switch("what an earlier run left is settled first", _restart_forgets, _KILL),
     Switch("a quarter separates moved from not moved", _no_quarter, _HANDS),
     Switch("what is sent is the fresh delta", _planned_amount, _HANDS),
+    Switch("policy is asked again before a send", _policy_not_asked, _MARK),
+    Switch("policy is asked of the fresh amount", _policy_of_the_plan, _MARK),
+    Switch("the look is young at the turn to send", _age_not_asked, _FAULT),
+    Switch("a yes is looked for", _yes_is_enough, replace(_FAULT, hollow=True)),
     Switch("adds up", _without("adds up"), _LATE),
     Switch("unknown call", _without("unknown call"), _LOST),
     Switch("cold fence", _cold_fence, _LOST),
