@@ -11,7 +11,11 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-CORE = ("money", "model/*", "planning/*", "evidence/*", "protocol/lifecycle", "protocol/signals", "protocol/timing")
+_PROTOCOL = tuple(
+    f"protocol/{name}"
+    for name in ("decision", "lifecycle", "machine", "outcomes", "signals", "slots", "task", "timing", "confirming")
+)
+CORE = ("money", "model/*", "planning/*", "evidence/*", *_PROTOCOL)
 """The pure core: every branch of it is run by its own tests."""
 
 _INCLUDE = ",".join(f"reconcile/{name}.py" for name in CORE)

@@ -63,15 +63,18 @@ def _decide_type(step: SetMarginType, look: LaneLook) -> Decision | NotStarted:
 def _decide_amount(task: Task, step: MoveMargin, position: Position | None) -> Decision | NotStarted:
     if task.target is None:
         raise LookupError(f"moving margin of {step.address}: it has no target; this is a bug")
-    match fresh_move(task.target, step, position, task.step_size):
+    if position is None:
+        return _stale("the position was closed since the plan")
+    found = fresh_move(task.target, step, position, task.step_size)
+    match found:
         case InSync():
             return NotStarted(Event.IN_SYNC, "inside the tolerance of the declared margin already")
         case Stale(reason=reason):
             return _stale(reason)
         case Send(amount=amount):
             pass
-    if position is None:
-        return _stale("the position is gone")
+        case _:
+            assert_never(found)
     breach = policy.recheck(task.policy, step, amount, position, step.asset)
     if breach is not None:
         return NotStarted(Event.GIVEN_UP, f"policy no longer permits it: {breach}")

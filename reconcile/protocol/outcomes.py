@@ -1,6 +1,7 @@
 """What the journal is told of a step at its end, and what a look shows of one that was said yes to. Pure."""
 
 from dataclasses import replace
+from typing import assert_never
 
 from reconcile.evidence.verdict import MarginEvidence, Sight, Verdict, margin_verdict, signed_amount
 from reconcile.journal.records import Intent, IntentStatus, Outcome
@@ -36,6 +37,8 @@ def outcome_of(
             return replace(made, known=IntentStatus.RELEASED)
         case Verdict.UNKNOWN | Verdict.LOOK_AGAIN:
             return replace(made, evidence=f"the exchange said yes, but {evidence}" if said_yes else evidence)
+        case _:
+            assert_never(judgement)
 
 
 def _applied(made: Outcome, intent: Intent, seen: Sight | TypeSight) -> Outcome:

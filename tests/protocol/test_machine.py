@@ -7,9 +7,22 @@ import pytest
 from reconcile.protocol.life import Doing, Life
 from reconcile.protocol.lifecycle import ImpossibleError, State
 from reconcile.protocol.machine import on
-from reconcile.protocol.signals import BrokenOff, Done, Leave, Now, Resumed, Write
+from reconcile.protocol.signals import (
+    BrokenOff,
+    CannotRead,
+    Done,
+    Leave,
+    Look,
+    Looked,
+    Memory,
+    Now,
+    Pause,
+    Resumed,
+    Write,
+)
+from reconcile.protocol.timing import BETWEEN_LOOKS_MS, VISIBLE_GRACES
 from tests.kit.desk import intent, move
-from tests.protocol.test_decision import task
+from tests.protocol.test_decision import look, task
 
 NOW = Now(1_000, 1_200)
 LIFE = Life(task=task(step=move()))
@@ -61,3 +74,44 @@ def test_a_life_without_a_look_or_an_intent_says_so(name: str) -> None:
 def test_an_earlier_runs_step_is_never_sent() -> None:
     with pytest.raises(LookupError, match=r"sending to BTCUSDT\.long: the step was an earlier run's"):
         _ = task().the_step
+
+
+# After a yes: a look that shows the change, or the search.
+
+CONFIRMING = replace(LIFE, state=State.ACCEPTED, doing=Doing.VISIBLE, intent=intent(), effect_ms=1_000)
+
+
+def at_ms(time_ms: int) -> Now:
+    return Now(time_ms, time_ms)
+
+
+def looked(margin: str) -> Looked:
+    return Looked(at=at_ms(1_500), look=look(margin), memory=Memory())
+
+
+def test_a_yes_that_is_journalled_is_looked_for() -> None:
+    life, commands = on(replace(CONFIRMING, doing=Doing.YES, yes_ms=900), Resumed(at=NOW))
+    assert (life.doing, commands) == (Doing.VISIBLE, (Leave(), Look(900, batched=True)))
+
+
+def test_a_look_that_shows_the_change_ends_the_step() -> None:
+    life, commands = on(CONFIRMING, looked("1500"))
+    (record,) = commands
+    assert isinstance(record, Write)
+    assert (life.state, life.doing, life.after) == (State.APPLIED, Doing.END, "1500")
+    assert life.evidence == "1200 → 1500 seen after the exchange said yes"
+
+
+def test_a_look_that_does_not_show_it_is_repeated_until_its_time_is_over() -> None:
+    waiting, commands = on(CONFIRMING, looked("1200"))
+    assert (waiting.doing, commands) == (Doing.VISIBLE_PAUSE, (Pause(BETWEEN_LOOKS_MS // 2),))
+    last_ms = CONFIRMING.effect_ms + VISIBLE_GRACES * CONFIRMING.task.grace_ms
+    again, commands = on(waiting, Resumed(at=at_ms(last_ms)))
+    assert (again.doing, commands) == (Doing.VISIBLE, (Look(last_ms - 1, batched=True),))
+    over, _ = on(waiting, Resumed(at=at_ms(last_ms + 1)))
+    assert over.state is State.CONFIRMING
+
+
+def test_an_account_that_cannot_be_read_is_asked_with_both_witnesses() -> None:
+    life, _ = on(CONFIRMING, CannotRead(at=NOW, reason="timeout"))
+    assert (life.state, life.search is not None) == (State.CONFIRMING, True)
