@@ -30,7 +30,7 @@ def reasons(targets: Iterable[Target], observed: ObservedAccount) -> Mapping[str
         if ended is not None:
             advice = f"its delivery date {ended} has passed; remove the entry"
         else:
-            near = get_close_matches(symbol.upper(), names, n=_SUGGESTIONS) if len(found) < MOST_SUGGESTED else []
+            near = _alike(symbol.upper(), names) if len(found) < MOST_SUGGESTED else []
             meant = f"did you mean {' or '.join(names[name] for name in near)}? " if near else ""
             advice = f"{meant}correct the symbol, or remove the entry if the contract was delisted"
         found[symbol] = f"{symbol} is not one of the exchange's instruments; {advice}"

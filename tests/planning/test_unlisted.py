@@ -8,7 +8,7 @@ from reconcile.planning.unlisted import MOST_SUGGESTED, reasons
 from tests.kit.desk import observed, target
 
 NOW_MS = 1_790_000_400_000  # 2026-09-21
-LISTED = ("BTC-USDT-SWAP", "BTC-USD-SWAP", "ETH-USDT-SWAP", "XRP-USDT-SWAP", "BTC-USD-261225")
+LISTED = ("BTCUSDT", "DOGEUSDT", "BTC-USDT-SWAP", "BTC-USD-SWAP", "ETH-USDT-SWAP", "XRP-USDT-SWAP", "BTC-USD-261225")
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,7 @@ LISTED = ("BTC-USDT-SWAP", "BTC-USD-SWAP", "ETH-USDT-SWAP", "XRP-USDT-SWAP", "BT
         ("BTC-UDST-SWAP", "did you mean BTC-USDT-SWAP"),
         ("btc-usdt-swap", "did you mean BTC-USDT-SWAP"),
         ("QQQ", "correct the symbol, or remove the entry if the contract was delisted"),
+        ("ETHUSDT", "instruments; correct the symbol, or remove the entry if the contract was delisted"),
         ("BTC-USD-260626", "its delivery date 2026-06-26 has passed; remove the entry"),
         ("ETHUSDT_260626", "its delivery date 2026-06-26 has passed; remove the entry"),
         ("BTC-USD-261226", "did you mean BTC-USD-261225"),
