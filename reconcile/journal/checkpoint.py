@@ -51,8 +51,8 @@ FOLD_VERSION = 1
 What an earlier version added up is then added up anew."""
 LEAST_BYTES = 2 << 20
 """No checkpoint is written before so many bytes of records came after the last one."""
-TIMES_ITS_SIZE = 2
-"""The records after a checkpoint take at least so many times its own bytes, so that it never outgrows the journal."""
+TIMES_ITS_SIZE = 1
+"""The records after a checkpoint take at least so many times its own bytes, so that it takes at most half a journal."""
 
 
 def is_due(*, tail: int, size: int) -> bool:

@@ -225,6 +225,7 @@ def stored(value: object) -> Any:
             raise TypeError(f"writing a journal record: {type(value).__name__} has no exact form; pass text or Decimal")
 
 
+_STATUS = one_of(*IntentStatus)
 _ACTION = one_of("add_margin", "reduce_margin", "set_margin_type")
 INTENT = shape(
     Intent,
@@ -259,7 +260,7 @@ _KINDS: Mapping[str, Shape[Any]] = {
     Outcome.kind: shape(
         Outcome,
         intent_id=text,
-        known=lambda value: IntentStatus(one_of(*IntentStatus)(value)),
+        known=lambda value: IntentStatus(_STATUS(value)),
         effect_ms=optional(moment),
         after=optional(text),
         evidence=text,
