@@ -15,7 +15,7 @@ class Progress:
     """Lines for a person on stderr, none of them in a run that is over within a second (all of them with ``-v``)."""
 
     def __init__(self, session: Invocation, clock: Clock, doing: str = "") -> None:
-        """``doing`` is shown where nothing better is known after the first second, and nobody was asked anything."""
+        """``doing`` is shown where nothing better is known after the first second, and no question was asked."""
         self._session = session
         self._doing = doing
         self._clock = clock
