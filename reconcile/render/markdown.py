@@ -21,7 +21,7 @@ from reconcile.model.plan import (
     Status,
     StepResult,
 )
-from reconcile.render import json, scope
+from reconcile.render import fleet, json, scope
 from reconcile.render.conclusion import conclusion
 from reconcile.render.measures import measure
 from reconcile.render.page import LIMIT, Page
@@ -82,9 +82,21 @@ def plan(plan: Plan, *, titles: Mapping[str, str] = NO_TITLES, limit: int = LIMI
         tail.insert(0, f"**Overridden for this run:** {shown}\n")
     page = Page(limit)
     page.add(f"### Margin plan: {quote(summary_line(plan))}")
+    _fleet(page, fleet.of_plan(plan))
     for account in plan.accounts:
         _plan_account(page, account, titles)
     return page.finish(tail)
+
+
+def _fleet(page: Page, rows: Sequence[fleet.FleetRow]) -> None:
+    head = f"| {' | '.join(fleet.HEAD)} |\n|-|-:|-|-|-|"
+    if rows:
+        page.add("")
+    page.rows(head, rows, _fleet_row, urgent=lambda row: row.needs_person)
+
+
+def _fleet_row(row: fleet.FleetRow) -> str:
+    return f"| {' | '.join([code(row.account), *map(quote, row.cells[1:])])} |"
 
 
 def _plan_account(page: Page, account: AccountPlan, titles: Mapping[str, str]) -> None:
@@ -131,6 +143,7 @@ def result(result: Result, *, titles: Mapping[str, str] = NO_TITLES, limit: int 
     page.add("### Margin apply", "", quote(conclusion(result)))
     if result.reason:
         page.add("", f"Reason: {quote(result.reason[:1000])}")
+    _fleet(page, fleet.of_result(result))
     for account in result.accounts:
         _result_account(page, account, titles)
     return page.finish(tail)

@@ -19,7 +19,7 @@ from reconcile.model.plan import (
     StepResult,
 )
 from reconcile.money import plain
-from reconcile.render import scope
+from reconcile.render import fleet, scope
 from reconcile.render.columns import fit
 from reconcile.render.conclusion import conclusion
 from reconcile.render.entries import COLOURS, EntryLine, entries, laid_out, legend
@@ -46,7 +46,12 @@ def plan(plan: Plan, *, color: bool, titles: Mapping[str, str] = NO_TITLES, colu
         ends.append(f"Scope: {scope.of_plan(plan)}.")
     if plan.overrides:
         ends.append(clean(f"Overridden for this run: {', '.join(f'{k} = {v}' for k, v in plan.overrides.items())}."))
-    return "\n\n".join([*blocks, fit("\n".join(ends), columns)]) + "\n"
+    return "\n\n".join([*_fleet(fleet.of_plan(plan), columns), *blocks, fit("\n".join(ends), columns)]) + "\n"
+
+
+def _fleet(rows: Sequence[fleet.FleetRow], columns: int | None) -> list[str]:
+    """The table that leads many accounts, as a block of its own."""
+    return [fit("\n".join(fleet.lines(rows)), columns)] if rows else []
 
 
 def _account(account: AccountPlan, *, color: bool, titles: Mapping[str, str], columns: int | None) -> str:
@@ -77,6 +82,7 @@ def result(result: Result, *, color: bool, titles: Mapping[str, str] = NO_TITLES
     """What was and was not done; the last line is the one that a tired person reads."""
     blocks = [_result(account, color=color, titles=titles, columns=columns) for account in result.accounts]
     last = fit(conclusion(result), columns)
+    blocks = [*_fleet(fleet.of_result(result), columns), *blocks]
     return "\n\n".join([*blocks, f"run {clean(result.run_id)}\n{painted(last, '1', color=color)}"]) + "\n"
 
 

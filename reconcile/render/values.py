@@ -184,7 +184,7 @@ def by_attention(entries: Iterable[Entry]) -> list[Entry]:
     return sorted(entries, key=lambda entry: order[entry.status])
 
 
-_REFUSED = 4
+REFUSED = 4
 """The exit code of an account of which nothing is sent, whatever its entries say."""
 
 
@@ -198,7 +198,7 @@ def summary_line(plan: Plan) -> str:
             amounts = f" ({summary.amounts})" if status is Status.CHANGE and summary.amounts else ""
             parts.append(f"{count} {words}{amounts}")
     troubled = [account.exit_code for account in plan.accounts if account.errors]
-    refused = troubled.count(_REFUSED)
+    refused = troubled.count(REFUSED)
     for count, words in ((refused, "refused as a whole"), (len(troubled) - refused, "with errors")):
         if count:
             parts.append(f"{count} account{'s' if count > 1 else ''} {words}")
