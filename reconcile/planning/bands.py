@@ -5,7 +5,8 @@ margin is computed, never searched for. The exchange is asked first: where its l
 formula gives for the present margin, no margin is computed from that formula.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import assert_never
 
@@ -21,18 +22,23 @@ _ROUNDINGS = 2
 """How many units the computed margin can lack: what division, and the cut of the addition to whole steps, take off."""
 
 
+def _nowhere(_margin: Decimal) -> None:
+    """The measure where no margin is wanted."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
     """What a band asks for. ``value`` is the measure now, None where it is beyond every bound (never liquidated).
 
-    ``wanted`` is the margin to go to, None where it is to stay. ``blocked_by`` names what is in the way, with the
-    reason in ``text``; without it, ``text`` is a note.
+    ``wanted`` is the margin to go to, None where it is to stay; ``at`` tells the measure with a margin.
+    ``blocked_by`` names what is in the way, with the reason in ``text``; without it, ``text`` is a note.
     """
 
     value: Decimal | None
     wanted: Decimal | None = None
     blocked_by: str | None = None
     text: str = ""
+    at: Callable[[Decimal], Decimal | None] = field(default=_nowhere, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +154,9 @@ def _below(found: _Measured, value: Decimal) -> Assessment:
             f"{plain(band.at_most)}; the floor needs {plain(floor)} {asset}, target {target} needs {plain(needed)}; "
             "raise at_most, or make the position smaller"
         )
-        return Assessment(value=value, wanted=max(needed, band.at_least), blocked_by="at_most", text=text)
+        return Assessment(
+            value=value, wanted=max(needed, band.at_least), blocked_by="at_most", text=text, at=found.value
+        )
     if cut(minus(wanted, margin), step_size) <= 0:
         text = (
             f"the exchange shows {_shown(band, value)}, and our own formula wants no more than the present "
@@ -158,7 +166,7 @@ def _below(found: _Measured, value: Decimal) -> Assessment:
     text = ""
     if wanted == band.at_most and needed > wanted:
         text = f"at_most {plain(band.at_most)} allows less than the {plain(needed)} {asset} that the target needs"
-    return Assessment(value=value, wanted=wanted, text=text)
+    return Assessment(value=value, wanted=wanted, text=text, at=found.value)
 
 
 def _above(
@@ -180,7 +188,7 @@ def _above(
     if not allow_reduce:
         text = f"{over}; {plain(rounded(spare, 2))} {found.position.asset} could be taken out with allow_reduce"
         return Assessment(value=value, text=text)
-    return Assessment(value=value, wanted=max(wanted, lowest), text=over)
+    return Assessment(value=value, wanted=max(wanted, lowest), text=over, at=found.value)
 
 
 def _needed(found: _Measured, value: Decimal) -> Decimal:

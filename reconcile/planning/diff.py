@@ -22,7 +22,7 @@ from reconcile.model.account import (
 from reconcile.model.plan import Entry, MoveMargin, SetMarginType, Status, Step
 from reconcile.model.traits import Scope, Traits
 from reconcile.money import cut, minus, plain, plus
-from reconcile.planning.bands import assess, measure_at
+from reconcile.planning.bands import Assessment, assess
 from reconcile.planning.moves import amount_step, margin_move
 from reconcile.planning.obstacles import account_refuses, refused, slots, type_is_fixed
 from reconcile.planning.undeclared import undeclared
@@ -211,23 +211,24 @@ def _banded(place: _Place, position: Position, asset: str) -> Entry:
     step = None
     if found.wanted is not None:
         delta = cut(minus(found.wanted, position.isolated_margin), step_size)
-        step = _measured_move(place, position, asset, delta) if delta else None
+        step = _measured_move(place, position, asset, delta, found) if delta else None
     if found.blocked_by is not None:
         entry = place.blocked(found.blocked_by, found.text, step)
     elif step is None:
         entry = _in_sync(place, position, found.text)
     else:
         entry = _movable(place, position, step, step_size)
-        entry = replace(entry, reason="; ".join(part for part in (entry.reason, found.text) if part))
+        if found.text:
+            entry = replace(entry, reason="; ".join(part for part in (entry.reason, found.text) if part))
     return replace(entry, measure=found.value, wanted_margin=found.wanted)
 
 
-def _measured_move(place: _Place, position: Position, asset: str, delta: Decimal) -> MoveMargin:
-    target, margin = place.target, position.isolated_margin
-    tolerance = target.tolerance.amount(max(margin, plus(margin, delta)), asset)
-    step = margin_move(place.view.step_id, position, asset, delta, tolerance)
-    before, after = (measure_at(target, position, margin) for margin in (step.before, step.after))
-    return replace(step, measure_before=before, measure_after=after)
+def _measured_move(place: _Place, position: Position, asset: str, delta: Decimal, found: Assessment) -> MoveMargin:
+    margin = position.isolated_margin
+    after = plus(margin, delta)
+    tolerance = place.target.tolerance.amount(max(margin, after), asset)
+    measures = found.value, found.at(after)
+    return margin_move(place.view.step_id, position, asset, delta, tolerance, measures=measures)
 
 
 def _in_sync(place: _Place, position: Position, text: str = "") -> Entry:

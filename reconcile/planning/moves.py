@@ -19,8 +19,19 @@ def amount_step(desired: DesiredAccount, traits: Traits, asset: str) -> Decimal:
     return desired.amount_step or traits.amount_step(asset)
 
 
-def margin_move(step_id: StepId, position: Position, asset: str, delta: Decimal, tolerance: Decimal) -> MoveMargin:
-    """The step that moves ``delta`` (not 0; below 0 takes out), with what it does to the liquidation price."""
+def margin_move(
+    step_id: StepId,
+    position: Position,
+    asset: str,
+    delta: Decimal,
+    tolerance: Decimal,
+    *,
+    measures: tuple[Decimal | None, Decimal | None] = (None, None),
+) -> MoveMargin:
+    """The step that moves ``delta`` (not 0; below 0 takes out), with what it does to the liquidation price.
+
+    ``measures`` are the declared measure before and after it.
+    """
     before = position.isolated_margin
     after = plus(before, delta)
     told = position.liquidation_price
@@ -39,6 +50,8 @@ def margin_move(step_id: StepId, position: Position, asset: str, delta: Decimal,
         liquidation_price_after=price_after,
         liquidation_distance_before=position.distance_to(price_before),
         liquidation_distance_after=position.distance_to(price_after),
+        measure_before=measures[0],
+        measure_after=measures[1],
     )
 
 

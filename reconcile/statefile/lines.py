@@ -31,7 +31,7 @@ _STATEMENT = re.compile(
 """What nearly every line of a state file is: a table or one bare key with a plain value, after any empty lines."""
 _POSITIONS = re.compile(
     r"(?>\[positions\.[A-Za-z0-9_-]+\.[a-z]+\]\n"
-    r"(?>[a-z_]+ = (?>[0-9]+(?>\.[0-9]+)?|\"[^\"\\\n]+\")\n)*+\n?+)++"
+    r"(?>[a-z_]+ = (?>[0-9]+(?>\.[0-9]+)?|\"[^\"\\\n]+\"|\{[^{}\[\]#'\\\n]*+\})\n)*+\n?+)++"
 )
 """Any number of positions as they are usually written, at once; groups that give nothing back, so time is linear."""
 

@@ -71,11 +71,11 @@ def _disorder(written: Mapping[str, object], found: Mapping[str, Decimal]) -> li
     """The bounds that are not in order, or too close to each other."""
     problems = []
     for lower, higher in (("floor", "target"), ("target", "ceiling")):
-        if lower not in found or higher not in found:
+        if lower not in found or higher not in found or found[higher] >= found[lower] * ROOM:
             continue
-        pair = f"{higher} {scalars.shown(written[higher])}", f"{lower} {scalars.shown(written[lower])}"
-        if found[higher] <= found[lower]:
-            problems.append((higher, f"{pair[0]} is not above {pair[1]}; expected floor < target < ceiling"))
-        elif found[higher] < found[lower] * ROOM:
-            problems.append((higher, f"{pair[0]} is too close to {pair[1]}; expected 1 % more, as room for rounding"))
+        upper, under = f"{higher} {scalars.shown(written[higher])}", f"{lower} {scalars.shown(written[lower])}"
+        message = f"{upper} is not above {under}; expected floor < target < ceiling"
+        if found[higher] > found[lower]:
+            message = f"{upper} is too close to {under}; expected 1 % more, as room for rounding"
+        problems.append((higher, message))
     return problems

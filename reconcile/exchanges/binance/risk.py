@@ -55,10 +55,14 @@ class BinanceRisk:
 
         Where tiers do not join, so that none holds the price that it gives, the earliest liquidation counts.
         """
-        prices = [self._price(margin, tier) for tier in self.tiers]
-        earliest = max(prices) if self.sign > 0 else min(prices)
-        held = (price for index, price in enumerate(prices) if self._is_in(index, price * self.size))
-        price = next(held, earliest)
+        prices: list[Decimal] = []
+        for index, tier in enumerate(self.tiers):
+            price = self._price(margin, tier)
+            if self._is_in(index, price * self.size):
+                break
+            prices.append(price)
+        else:
+            price = max(prices) if self.sign > 0 else min(prices)
         return price if price > 0 else None
 
     def removable(self) -> Decimal:
