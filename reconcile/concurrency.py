@@ -1,4 +1,4 @@
-"""Running things side by side so that when one fails none is left behind, and breaking off what may be broken off."""
+"""Run tasks side by side without leaving one behind, and interrupt those that may be interrupted."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Iterator
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 async def gather_all(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """The results, in order; the first failure is raised as it is, after all the rest has ended."""
+    """The results, in order. Raises the first failure unchanged, after all other tasks have ended."""
     tasks: list[asyncio.Task[T]] = []
     try:
         async with asyncio.TaskGroup() as group:

@@ -470,6 +470,15 @@ def test_every_module_says_why_it_exists(module: Module) -> None:
         assert ast.get_docstring(module.tree)
 
 
+BARE = ("What", "Who", "Whose", "Where", "How", "Whether", "When", "Why", "Which")
+"""A sentence that begins with these has no noun; the head of a module begins with one, or with a verb."""
+
+
+@for_every_module
+def test_the_head_of_a_module_names_its_subject(module: Module) -> None:
+    assert (ast.get_docstring(module.tree) or "").split(" ")[0] not in BARE
+
+
 @for_every_module
 def test_a_long_module_gives_its_reason(module: Module) -> None:
     lines = len(module.path.read_text(encoding="utf-8").splitlines())

@@ -1,4 +1,4 @@
-"""What an account was after one run and after another, and every movement in between. Reads journals only."""
+"""Compare an account after one run and after another, with every movement in between. Reads journals only."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal

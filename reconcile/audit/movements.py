@@ -1,4 +1,4 @@
-"""How isolated margin went from run to run: our own steps, and what moved besides, by cause.
+"""The path of isolated margin from run to run: our own steps, and other movements by cause.
 
 A run that ends with a look tells what it is made of that live is not what it was when the run before it looked last:
 which of our steps, and which causes (``usecases/movements.py``). Runs in between that did not look (killed, a resolve)

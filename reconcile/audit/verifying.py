@@ -1,4 +1,4 @@
-"""Whether journals hold: chains proven from the first line, in bounded memory, and against heads pinned outside.
+"""Verify journals: chains from the first line, in bounded memory, and against heads pinned outside.
 
 The notes beside a journal are chains like any other; what they were whenever a run began is pinned by the journal.
 """

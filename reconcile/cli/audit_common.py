@@ -1,4 +1,4 @@
-"""What the commands of ``reconcile audit`` share: where journals are, periods, and what to say of broken ones."""
+"""Options and messages that the commands of ``reconcile audit`` share: journals, periods, broken chains."""
 
 import os
 import re

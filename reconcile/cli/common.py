@@ -1,4 +1,4 @@
-"""What all commands share: the common options, before or after the command, and the options that several have.
+"""Options that commands share: the common ones, before or after the command, and those of several commands.
 
 An option that was typed wins over its environment variable, and what stands after the command over what stands before
 it. Nothing but click is imported at the top: every command starts here.

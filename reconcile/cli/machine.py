@@ -1,4 +1,4 @@
-"""Which running machine this is, so that a journal can tell whether its last run was here.
+"""The identity of this running machine, so that a journal can tell whether its last run was here.
 
 A host's name alone does not say: containers share names, and after a reboot the disk may be an older snapshot.
 """

@@ -1,4 +1,4 @@
-"""What a person sees while a command lasts: lines on stderr, and a countdown where it waits at a terminal."""
+"""Progress for a person while a command lasts: lines on stderr, and a countdown where it waits at a terminal."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What every command over state files does first: read them all, and what was typed about them."""
+"""The first step of every command over state files: read them all, and check the arguments about them."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

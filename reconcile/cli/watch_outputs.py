@@ -1,4 +1,4 @@
-"""Where a watch writes besides stdout: a metrics file, a heartbeat, a server for Prometheus, and notifications."""
+"""Outputs of a watch besides stdout: a metrics file, a heartbeat, a server for Prometheus, and notifications."""
 
 import os
 import socket

@@ -1,1 +1,1 @@
-"""Where an account's requests go, and the secrets that sign them."""
+"""Endpoints of accounts, and the secrets that sign their requests."""

@@ -1,4 +1,4 @@
-"""Where an account's requests go, and whether they may: a pull request must not be able to send keys elsewhere.
+"""Endpoints, and the rules that keep them safe: a pull request must not be able to send keys elsewhere.
 
 The syntax is checked when a state file is read; who may be talked to is checked again, with the environment, before
 the first request. A URL on one of the exchange's own hosts reaches the same accounts as ``live`` or ``testnet``, so it

@@ -1,1 +1,1 @@
-"""What ledger rows and margins prove about a step, and why margin moved. Pure."""
+"""The evidence of ledger rows and margins: what a step did, and why margin moved. Pure."""

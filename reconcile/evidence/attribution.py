@@ -1,4 +1,4 @@
-"""Why live is not what we last left: the exchange's ledger since then, summed by cause. Pure.
+"""Attribute a drift to causes: the exchange's ledger since our last step, summed by cause. Pure.
 
 What the ledger cannot be read for stays unexplained rather than guessed; so do rows without a side while both sides of
 a symbol hold a position, unless they and the others explain the drift to the last digit. A row that is our own step of

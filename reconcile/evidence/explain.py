@@ -1,4 +1,4 @@
-"""What an address's isolated margin did between the looks that two runs ended with: our own steps, and causes. Pure.
+"""Explain a change of isolated margin between the last looks of two runs: our own steps, and causes. Pure.
 
 Our own steps are known by the journal. Whether a look had seen one that was open then, and whether it happened at all,
 the step alone does not tell: such a step counts when the ledger has its row, and else when nothing but it makes

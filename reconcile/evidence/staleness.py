@@ -1,4 +1,4 @@
-"""Whether a reading may be from before our last step, by what that step left and the ledger's rows. Pure.
+"""Decide whether a read may predate our last step, from that step's margin and the ledger's rows. Pure.
 
 A quarter of the step separates what adds up from what does not: above what funding does to a position, below what a
 second transfer would do.

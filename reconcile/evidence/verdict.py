@@ -1,12 +1,11 @@
-"""What one look at both witnesses, the exchange's ledger and the margin itself, proves about a step.
+"""Judge from one look, at the exchange's ledger and at the margin, what a step did.
 
-Pure: ``outcome.py`` waits, reads and compares looks. A quarter of the amount separates "moved", "did not move"
-and "cannot tell": far above what funding does to a position, far below what a second transfer would do.
+Pure: ``protocol/searching.py`` waits, reads and compares looks. A quarter of the amount separates "moved", "did not
+move" and "cannot tell". That is far above the effect of funding and far below that of a second transfer.
 
-A row counts as ours only between the moment its request was signed (less the second that an exchange lets a clock be
-ahead) and its fence, after which nothing of that request can take effect. The journalled newest row narrows that where
-the ledger read holds it; a row of another symbol, or one out of the read's reach, is not found there and the times
-decide alone.
+A row counts as ours only between the signing of its request and its fence. An exchange lets a clock be one second
+ahead, so the interval begins a second before. After the fence the request can no longer take effect. The journal's
+newest row narrows the interval if the ledger read contains it; otherwise the times decide alone.
 """
 
 from collections.abc import Collection, Sequence
@@ -24,7 +23,7 @@ CLOCK_AHEAD_MS = 1_000
 
 
 class MarginEvidence(StrEnum):
-    """What the margin says about a step."""
+    """The evidence of the margin about a step."""
 
     MOVED = "moved"  # by our amount
     NOT_MOVED = "not_moved"
@@ -32,7 +31,7 @@ class MarginEvidence(StrEnum):
 
 
 class PriorOutcome(StrEnum):
-    """What was known of a step before the look."""
+    """The outcome of a step as known before the look."""
 
     DOUBT = "doubt"
     ACCEPTED = "accepted"
@@ -40,7 +39,7 @@ class PriorOutcome(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What a look proves."""
+    """The conclusion from a look."""
 
     APPLIED = "applied"  # the ledger has it
     APPLIED_ON_MARGIN = "applied_on_margin"  # the margin is the only evidence
@@ -208,8 +207,8 @@ def margin_verdict(
     """Whether isolated margin moved by a signed ``amount`` from ``before`` to ``after`` (None: no such position now).
 
     ``explained`` is what other ledger rows account for; ``reopened`` that it is another position by now; ``ambiguous``
-    that rows of a quarter of the amount or more may belong to it or to the other side, or be in ``before`` already. A
-    margin that rows explain as moved but that is where it was may as well be a reading from before all of it.
+    that rows of a quarter of the amount or more may belong to it or to the other side, or be in ``before`` already. If
+    ledger rows cancel our move and the margin equals ``before``, the read may predate both: CANNOT_TELL.
     """
     if after is None or reopened or ambiguous:
         return MarginEvidence.CANNOT_TELL

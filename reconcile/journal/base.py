@@ -1,4 +1,4 @@
-"""What a journal store must do; fulfilled by files (``store.py``) and open for a second store.
+"""The protocol of a journal store; files (``store.py``) fulfil it, and a second store may.
 
 A store holds one journal and one lock per account identity. Reading needs no lock; writing needs it. The lock belongs
 to a living process and dies with it.

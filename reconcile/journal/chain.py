@@ -129,7 +129,7 @@ def decoded(value: Mapping[str, Any], position: ChainHead, name: str) -> Record 
 
 
 def _broken(line: bytes, following: bytes | None, position: ChainHead, earlier: str, name: str) -> ChainBroken:
-    """Whose fault a break at this line is: its own, or that of the line before it, which may have been forged."""
+    """Decide whether this line or its predecessor is corrupt."""
     number = position.line + 1
     seq, prev = _links(line)
     if not is_sealed(line) or seq is None:

@@ -1,4 +1,4 @@
-"""What an account's runs have moved on each UTC day of the exchange's time: for the limits that count over all runs."""
+"""Amounts that an account's runs have moved on each UTC day of the exchange's time, for limits over all runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What a journal adds up to: folded line by line as the chain is proven, from its beginning or from a checkpoint."""
+"""Fold a journal into its state, line by line as the chain is proven, from its beginning or from a checkpoint."""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Whose journal and lock it is: the exchange account, whatever a state file calls it and whichever key reaches it.
+"""The identity of a journal and its lock: the exchange account, under any name in a file and by any of its keys.
 
 The exchange's own account id names the account. Which host answers does not matter then: a proxy on this machine leads
 to the same account as the exchange's own address. Only the testnet is another exchange: its account 7 is not the live

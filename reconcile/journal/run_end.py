@@ -1,4 +1,4 @@
-"""What a run says as it ends: what was declared, what live was at its last look, and what had moved until then.
+"""The last record of a run: the declared margins, the live ones at its last look, and the movements until then.
 
 In a journal it stands as ``details``, with amounts as text. Records of earlier versions say less, and keys that this
 version does not know are left out.

@@ -1,4 +1,4 @@
-"""What a journal adds up to: the protocol's half (``lanes.py``), the audit's half (``margins.py``), and its runs."""
+"""The state of a journal: the protocol's half (``lanes.py``), the audit's half (``margins.py``), and its runs."""
 
 from reconcile.journal.days import DayTotals
 from reconcile.journal.lanes import LaneState

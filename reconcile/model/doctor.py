@@ -1,4 +1,4 @@
-"""What ``reconcile doctor`` finds: single checks, each with what to do, and what an exchange tells of a key."""
+"""Results of ``reconcile doctor``: single checks, each with what to do, and the exchange's facts about a key."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""What ``reconcile audit movements`` exports, as values: every movement of margin, and what they add up to."""
+"""Results of ``reconcile audit movements``: every movement of margin, and their totals."""
 
 from dataclasses import dataclass
 from decimal import Decimal

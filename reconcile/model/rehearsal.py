@@ -1,4 +1,4 @@
-"""What a shock to prices would do to an account under its state file, as values."""
+"""The effect of a price shock on an account under its state file, as values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What the report's page shows, as values: points and marks of each address, movements and totals, what is open.
+"""The content of the report's page: points and marks of each address, movements and totals, open steps.
 
 Times are Unix milliseconds.
 """

@@ -1,4 +1,4 @@
-"""What a journal tells an auditor, as values: runs with their steps, movements, and the state an account was left in.
+"""The content of a journal for an auditor: runs with their steps, movements, and the last state of an account.
 
 Amounts stay in the notation of the journal (exact decimals as text) where they are only shown, and are Decimals where
 they are counted with. Times are RFC 3339 of the runner's clock (``at``) or milliseconds of the exchange's (``…_ms``).

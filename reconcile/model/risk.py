@@ -1,4 +1,4 @@
-"""What an exchange's formulas tell about one open isolated position; each adapter's ``risk`` fulfils ``Risk``."""
+"""The risk of one open isolated position by its exchange's formulas; each adapter's ``risk`` fulfils ``Risk``."""
 
 from dataclasses import dataclass
 from decimal import Decimal

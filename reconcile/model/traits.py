@@ -1,4 +1,4 @@
-"""How exchanges differ, as data, so that no code outside an adapter asks for an exchange by name.
+"""Differences between exchanges, as data, so that no code outside an adapter asks for an exchange by name.
 
 Each exchange's package holds its own ``Traits``; ``exchanges/catalogue.py`` finds them. A state file can set the amount
 step, which no exchange documents.

@@ -1,1 +1,1 @@
-"""What should be sent: declared against observed, limits, order. Pure."""
+"""Plan the steps: declared against observed, limits, order. Pure."""

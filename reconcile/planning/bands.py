@@ -1,4 +1,4 @@
-"""What a band asks of an open position: its measure now, and the margin that brings it back inside. Pure.
+"""Bands of an open position: its measure now, and the margin that brings it back inside. Pure.
 
 Every measure is linear in the margin or has a closed form over the exchange's tiers (``Risk.margin_at``), so the wanted
 margin is computed, never searched for. The exchange is asked first: where its liquidation price is not what our own

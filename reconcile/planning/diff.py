@@ -239,8 +239,8 @@ def _in_sync(place: _Place, position: Position, text: str = "") -> Entry:
 def _movable(place: _Place, position: Position, step: MoveMargin, step_size: Decimal) -> Entry:
     reasons = []
     if position.auto_add:
-        mend = "auto-add margin is on and would fight the declared margin; switch it off"
-        reasons.append(("auto_add", mend))
+        remedy = "auto-add margin is on and would fight the declared margin; switch it off"
+        reasons.append(("auto_add", remedy))
     removable = None if position.risk is None else position.risk.removable()
     if step.action == "reduce_margin" and removable is not None and step.amount > removable:
         lowest = plain(minus(position.isolated_margin, cut(removable, step_size)))

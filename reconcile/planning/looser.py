@@ -1,4 +1,4 @@
-"""Which of an account's limits allow more than they did at its last apply, so that a reviewer does not miss it.
+"""Limits of an account that allow more than at its last apply, so that a reviewer does not miss them.
 
 Both sides are documents: the names and the notation of ``[policy]``, with ``grace_ms`` and ``cold_start`` beside them.
 The earlier one comes from a journal, so nothing about its values is taken for granted. What cannot be compared (a share

@@ -1,4 +1,4 @@
-"""What keeps an entry from being changed, all of it at once: a person who mends one thing should not meet the next."""
+"""Obstacles to the change of an entry, all at once: a person who removes one should not meet the next."""
 
 from dataclasses import replace
 
@@ -28,8 +28,8 @@ def account_refuses(observed: ObservedAccount, target: Target) -> list[tuple[str
         return []
     found = [] if observed.account_block is None else [("account", observed.account_block)]
     if observed.multi_assets:
-        mend = "the account is in multi-assets mode, which is crossed only; switch it to single-asset mode"
-        found.append(("multi_assets", mend))
+        remedy = "the account is in multi-assets mode, which is crossed only; switch it to single-asset mode"
+        found.append(("multi_assets", remedy))
     return found
 
 
@@ -43,8 +43,10 @@ def type_is_fixed(
         reasons.append(("account", observed.account_block))
     in_the_way = _in_the_way(observed, target.address, by_symbol=by_symbol)
     if in_the_way:
-        mend = "close it" if by_symbol else f"close it and reopen it as {wanted}"
-        words = f"{before}, and the type cannot change while {', '.join(in_the_way)} is open; {mend}, then apply again"
+        remedy = "close it" if by_symbol else f"close it and reopen it as {wanted}"
+        words = (
+            f"{before}, and the type cannot change while {', '.join(in_the_way)} is open; {remedy}, then apply again"
+        )
         reasons.append(("open_position", words))
     if symbol.open_orders is not False:
         known = "has open orders" if symbol.open_orders else "may have open orders: they were not read"

@@ -1,4 +1,4 @@
-"""Where the free balance does not cover all additions: which of them get how much of it (``[policy] when_short``).
+"""Share a free balance that does not cover all additions (``[policy] when_short``).
 
 What an addition does not get is ``missing``; one that gets nothing is ``blocked`` by ``short``. Reductions of the same
 plan count as free balance, and ``min_available`` is left in every way. Pure.

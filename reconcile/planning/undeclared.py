@@ -1,4 +1,4 @@
-"""What the exchange or the journal has at addresses that no state file declares: held, or unmanaged."""
+"""Entries for addresses that no state file declares, from exchange and journal: held, or unmanaged."""
 
 from collections.abc import Mapping
 

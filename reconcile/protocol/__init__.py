@@ -1,1 +1,1 @@
-"""How one step is lived: look, intent, send once, fence, look again."""
+"""The life of one step: look, intent, send once, fence, look again."""

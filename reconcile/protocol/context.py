@@ -1,4 +1,4 @@
-"""What the conduct of one account's run is made of, gathered once so that every part is handed the same things."""
+"""The parts of one account's run, gathered once so that every module gets the same ones."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace

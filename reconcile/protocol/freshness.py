@@ -1,4 +1,4 @@
-"""Whether a look may be computed from: it must be late enough, and it must show what our own last step did.
+"""Decide whether a look may be computed from: it is late enough, and it shows the effect of our last step.
 
 A read may come from a replica that has not seen what an earlier read, or an earlier run, has seen. So a look counts
 only when it was sent later than the grace after the lane's last effect; and a margin that our last step and the

@@ -1,4 +1,4 @@
-"""What the journal is told of a step at its end, and what a look shows of one that was said yes to. Pure."""
+"""Outcomes for the journal, and whether a look shows an accepted step. Pure."""
 
 from dataclasses import replace
 from typing import assert_never

@@ -1,4 +1,4 @@
-"""What the machine of a step is told, and what it asks for. Values only; ``machine.py`` decides, ``step.py`` obeys.
+"""Events and commands of a step's machine. Values only; ``machine.py`` decides, ``step.py`` obeys.
 
 Every event carries ``at``, the exchange's time when it came. A command that ends a turn is answered by the events that
 its docstring names; the others are done at once.

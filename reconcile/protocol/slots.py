@@ -1,4 +1,4 @@
-"""How many steps are at work at once. A step waits for its slot before its look, so that no look ages in a queue."""
+"""Slots bound the steps that are at work at once. A step waits for its slot before its look, so that no look ages."""
 
 import asyncio
 

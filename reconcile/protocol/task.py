@@ -1,4 +1,4 @@
-"""What one step is about, as values: what is constant in its life."""
+"""The constants in the life of one step, as values."""
 
 from dataclasses import dataclass
 from decimal import Decimal

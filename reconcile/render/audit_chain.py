@@ -1,4 +1,4 @@
-"""Whether the chains of journals hold, and their heads: text, JSON and Markdown."""
+"""The verdict on the chains of journals, and their heads: text, JSON and Markdown."""
 
 from collections.abc import Sequence
 

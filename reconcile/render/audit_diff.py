@@ -1,4 +1,4 @@
-"""What an account was at two moments, with every movement in between: text, JSON and Markdown."""
+"""An account at two moments, with every movement in between: text, JSON and Markdown."""
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal

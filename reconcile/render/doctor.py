@@ -1,4 +1,4 @@
-"""What ``reconcile doctor`` found, as text and JSON: one line for each check, with what to do."""
+"""Results of ``reconcile doctor``, as text and JSON: one line for each check, with what to do."""
 
 from collections.abc import Iterable, Mapping
 

@@ -1,4 +1,4 @@
-"""What stopped a command before it had a document of its own, in the formats that were asked for."""
+"""The error that stopped a command before it had a document of its own, in every format."""
 
 from collections.abc import Sequence
 

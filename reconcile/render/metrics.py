@@ -1,4 +1,4 @@
-"""What a watch sees as a Prometheus text file (format 0.0.4), for the node exporter's textfile collector.
+"""Metrics of a watch as a Prometheus text file (format 0.0.4), for the node exporter's textfile collector.
 
 Amounts are written from their exact decimals. A watch that died is noticed by the age of
 ``reconcile_watch_round_timestamp_seconds``.

@@ -1,4 +1,4 @@
-"""What a saved plan must fulfil before anything in it is believed, whatever its digest says.
+"""Checks of a saved plan before anything in it is used, whatever its digest says.
 
 ``plan`` cannot write a document that fails here. A document that does was put together by someone else, and it could
 show a reader one thing and make ``apply`` do another. Every check raises ValueError that says where and what.

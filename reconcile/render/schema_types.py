@@ -1,4 +1,4 @@
-"""What the models of the published documents are made of: amounts as decimal strings, times as RFC 3339 with a zone."""
+"""Types of the published documents: amounts as decimal strings, times as RFC 3339 with a zone."""
 
 from decimal import Decimal
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""What a plan or an apply was limited to by ``--target``, in words that cannot be taken for the whole."""
+"""The scope of a plan or an apply under ``--target``, in words that cannot be taken for the whole."""
 
 from reconcile.model.plan import Plan, Result
 from reconcile.render.values import clean

@@ -1,4 +1,4 @@
-"""What every rendering needs of a value: safe text, times, amounts, and the sums of a plan's summary.
+"""Values as every rendering shows them: safe text, times, amounts, and the sums of a plan's summary.
 
 Symbols, reasons and exchange messages were written by others. No control character of theirs (terminal escapes, line
 breaks, text direction marks) gets into any output: ``clean`` shows it as a visible escape instead. CI runners take

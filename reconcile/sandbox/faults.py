@@ -1,4 +1,4 @@
-"""What networks and exchanges do to requests: values that say what happens to one request, and where they come from.
+"""Faults of networks and exchanges: values for the fate of one request, and the plans that choose them.
 
 A ``Fault`` is pure data, so a schedule of faults can be stored, replayed and shrunk. ``FaultPlan`` picks one by rules
 (from a TOML or JSON file, ``sandbox serve --faults``); ``swarm.Swarm`` draws them from a seed.

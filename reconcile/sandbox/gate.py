@@ -1,4 +1,4 @@
-"""What the gates of the simulated exchanges share: a call that passed, its parameters, moving limits, a signature.
+"""Parts that the gates of the simulated exchanges share: a call that passed, parameters, moving limits, a signature.
 
 A gate checks a request before anything is done. Order, codes and messages are each exchange's own.
 """

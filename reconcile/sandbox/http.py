@@ -1,4 +1,4 @@
-"""What goes in and out of a simulated exchange: one request, one answer, and how old the data in an answer may be.
+"""Requests and answers of a simulated exchange, and the age of the data in an answer.
 
 A dialect is a function from request to answer. It knows nothing of sockets, delays or losses; those are the venue's.
 """

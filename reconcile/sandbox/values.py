@@ -1,4 +1,4 @@
-"""What an account of the sandbox is made of: values that are replaced, never changed.
+"""Values of a sandbox account, replaced and never changed.
 
 Because every value is frozen, a snapshot of an account is a handful of shallow dict copies, and a stale read costs
 nothing more than a fresh one. Words are the sandbox's own: margin types are ``isolated`` and ``crossed``,

@@ -1,4 +1,4 @@
-"""What the keys of one position say together about its margin: one amount or one measure, and the amounts beside it."""
+"""The keys of one position about its margin, checked together: one amount or one measure, and the amounts beside it."""
 
 from collections.abc import Mapping
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""What a state file may hold before it is parsed: the parser takes memory that grows with the square of a key's length.
+"""Bounds of a state file before it is parsed: the parser's memory grows with the square of a key's length.
 
 A key has few parts and a file few keys for each line, so a text within these bounds costs about what a real file of
 its size costs.

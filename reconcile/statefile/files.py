@@ -1,4 +1,4 @@
-"""Which files are state files, and all of them read in one go: the problems of every file, and of files together."""
+"""Find state files and read them in one go: the problems of every file, and of files together."""
 
 import hashlib
 import os

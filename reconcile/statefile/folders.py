@@ -1,4 +1,4 @@
-"""Which state files a folder holds. The search is bounded, and reads nothing outside of the folder.
+"""Find the state files of a folder. The search is bounded, and reads nothing outside of the folder.
 
 Without bounds, ``validate /`` would read the whole machine, and a link in a pull request would lead to any file on it.
 """

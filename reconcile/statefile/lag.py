@@ -1,4 +1,4 @@
-"""What a file may say about late effects: the grace, and what to do where the journal does not know what was sent."""
+"""Settings for late effects: the grace, and the start with a journal that does not know what was sent."""
 
 from reconcile.connect import endpoints
 from reconcile.model.account import ColdStart

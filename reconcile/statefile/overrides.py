@@ -1,4 +1,4 @@
-"""What ``--override`` changes: one key of ``[policy]`` for one run, read through the same models as the file."""
+"""Apply ``--override``: one key of ``[policy]`` for one run, read through the same models as the file."""
 
 import re
 import tomllib

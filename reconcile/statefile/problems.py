@@ -1,4 +1,4 @@
-"""What pydantic found wrong, in the words of the state file: ``file:line: key: what is wrong; what is expected``."""
+"""Problems found by pydantic, in the words of the state file: ``file:line: key: what is wrong; what is expected``."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any

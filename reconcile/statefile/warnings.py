@@ -1,4 +1,4 @@
-"""What is right in every state file and may still be a mistake: keys that may be of one account."""
+"""Warnings about valid state files that may still be a mistake: keys that may be of one account."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""Which exchange account a state file reaches, and whether another state file of the invocation reaches it too.
+"""Find the exchange account that a state file reaches, and other state files of the invocation that reach it too.
 
 Two state files for one account would undo each other in every run, and two keys of one account would each add what is
 missing. Files cannot tell: keys are named there, not shown. So the exchange is asked before anything is planned, and

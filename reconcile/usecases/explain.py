@@ -1,4 +1,4 @@
-"""Why an address is not where we last left it: for ``reconcile drift`` and for the reasons of a plan. Reads only."""
+"""Explain a difference from the margin that we last left, for ``reconcile drift`` and for the reasons of a plan."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

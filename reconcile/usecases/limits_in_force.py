@@ -1,4 +1,4 @@
-"""What an account's state file allows, as a run records it for the plans that come after it."""
+"""The limits of an account's state file, as a run records them for the plans that come after it."""
 
 from collections.abc import Mapping
 from typing import Any

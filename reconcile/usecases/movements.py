@@ -1,4 +1,4 @@
-"""What moved since the look that the run before ended with, up to the look that this one ended with: for the journal.
+"""Movements from the last look of the previous run to the last look of this one, for the journal.
 
 So the journal alone says why margin moved between any two runs, whatever their tolerances: every difference is told, by
 our steps (also those of runs that were killed, or whose outcome was learnt later) and by causes. The exchange's ledger

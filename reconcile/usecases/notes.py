@@ -1,15 +1,16 @@
-"""What happened beside the runs: refusals before the lock, decisions of a watch; a chain of its own for each account.
+"""Notes: a hash chain beside each account's journal for refusals before the lock and decisions of a watch.
 
-Only who holds an account's lock writes its journal: that is what lets a run prove that no other run sends. A run that
-does not get the lock must still be on record, so it writes beside the journal: the same records and the same hash
-chain under a name of their own (``identity.notes_of``), in the same store, with a lock of its own that is held for
-the one append. Every run that gets the account's lock names the head of the notes in its first record, and its own head
-is in its result: who cuts or rewrites notes from before a run is found by the journal, and who cuts the journal by a
-pinned head. Nothing that sends ever reads notes.
+Only the holder of an account's lock writes its journal; this is how a run proves that no other run sends. A run that
+does not get the lock must still be on record, so it writes notes: the same records and the same hash chain under a
+name of their own (``identity.notes_of``), in the same store. Notes have a lock of their own, held for one append.
 
-Whose notes they are is asked of the account's own credentials. Where the exchange does not answer, the key's
-fingerprint stands for the account; where there are no credentials, or a plan cannot be trusted to say which account it
-is for, the note goes to ``identity.UNATTRIBUTED``, with the names of files as they were typed.
+Every run that gets the account's lock names the head of the notes in its first record, and its own head in its result.
+So the journal reveals a change of older notes, and a pinned head reveals a cut of the journal. Code that sends never
+reads notes.
+
+The account's own credentials tell which account notes belong to. If the exchange does not answer, the key's
+fingerprint stands for the account. If there are no credentials, or a plan cannot be trusted to name its account, the
+note goes to ``identity.UNATTRIBUTED``, with the names of files as they were typed.
 
 Notes are for the auditor and never a reason to fail or to wait for long: where one cannot be written, that is said.
 """
@@ -59,7 +60,7 @@ def refusal(world: World, error: ReconcileError, *, command: str, details: Mappi
 
 
 async def whose(world: World, desired: DesiredAccount, error: ReconcileError) -> str:
-    """Whose notes a run belongs in that ended with ``error`` before it knew.
+    """The notes chain for a run that failed with ``error`` before its account was identified.
 
     The exchange is asked only where it was not asked in vain already, not for long, and where no stop was requested.
     """

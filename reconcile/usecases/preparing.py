@@ -1,4 +1,4 @@
-"""What apply asks before its first call: the cold fence, and the ledger about calls that the journal does not know.
+"""Checks of apply before its first call: the cold fence, and ledger rows of calls that the journal does not know.
 
 Where nothing is to be sent and the journal has seen everything, none of this costs a request. Where the journal has
 not, finding everything in place costs one grace.

@@ -1,4 +1,4 @@
-"""What a run finds at its end: every entry as the last look shows it, inside the plan's scope and outside of it."""
+"""The end of a run: every entry as the last look shows it, inside the plan's scope and outside of it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

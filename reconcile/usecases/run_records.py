@@ -1,4 +1,4 @@
-"""What a run tells its journal, and the context that its steps are given."""
+"""The records of a run in its journal, and the context that its steps get."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""How requests to Binance look, what they cost, and what their answers prove. Pure.
+"""Requests to Binance: their form, their cost, and the meaning of their answers. Pure.
 
 Everything counts against one weight per IP address and minute (Binance docs, USD-M, General Info); every answer says in
 ``X-MBX-USED-WEIGHT-1M`` how much of it is used, and that is believed more than the weights here.

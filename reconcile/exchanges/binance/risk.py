@@ -1,4 +1,4 @@
-"""What isolated margin is worth on Binance USD-M: liquidation price and removable margin of a linear position.
+"""Risk on Binance USD-M: liquidation price and removable margin of a linear position.
 
 With W the isolated wallet, q the unsigned size, s = +1 long or −1 short, E the entry price, P the mark price, and the
 tier's maintenance rate m and deduction c (``cum``):

@@ -1,4 +1,4 @@
-"""How Binance differs from other exchanges, as data. The numbers come from its documentation."""
+"""Traits of Binance, as data. The numbers come from its documentation."""
 
 from decimal import Decimal
 from types import MappingProxyType

@@ -1,4 +1,4 @@
-"""How Bitget is spoken to: paths, limits, envelope, signed requests.
+"""Requests to Bitget: paths, limits, envelope, signatures.
 
 Sources: Bitget API doc (common, signature, the pages of the calls) and its error-code list. Refusals come with HTTP 400
 and with 200 alike, so the body's code counts. A code of the gateway or of an older API is a number or missing: such a

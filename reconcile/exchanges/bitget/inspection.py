@@ -1,4 +1,4 @@
-"""What Bitget's account information in the spot section tells of the key.
+"""Facts about a key from Bitget's account information in the spot section.
 
 It lists ``authorities``, words that no page explains, so what the key may do stays unknown; ``ips`` are the addresses
 that the key is bound to.

@@ -1,4 +1,4 @@
-"""What isolated margin is worth on Bitget: liquidation price and removable margin, linear and inverse.
+"""Risk on Bitget: liquidation price and removable margin, linear and inverse.
 
 With M the margin, S the size, E the average entry price, d = +1 long or −1 short, and r the maintenance rate plus
 taker fee:

@@ -1,4 +1,4 @@
-"""How Bitget wants a request signed: HMAC-SHA256 over time, method, path with query and body, in four headers.
+"""Sign a Bitget request: HMAC-SHA256 over time, method, path with query and body, in four headers.
 
 Source: Bitget API doc, signature. The timestamp is Unix milliseconds; query keys are sorted; the query is signed as it
 reads before percent-encoding, and the body is signed as the very bytes that are sent.

@@ -1,4 +1,4 @@
-"""How Bitget differs from other exchanges, as data. The numbers come from its documentation."""
+"""Traits of Bitget, as data. The numbers come from its documentation."""
 
 from decimal import Decimal
 from types import MappingProxyType

@@ -1,4 +1,4 @@
-"""What an HTTP answer proves. The order of the questions is the same for every exchange, so it is asked here, once.
+"""Classify an HTTP answer. The order of the questions is the same for every exchange, so they are asked here, once.
 
 An adapter says how its exchange speaks (``ResponseFormat``): where the code and the message are, what each documented
 code proves, how long it asks us to wait. Everything here is a function of the answer; nothing is sent or waited for.

@@ -1,4 +1,4 @@
-"""What the exchange's clock must show now, bounded from both sides by what the exchange itself has served.
+"""The exchange's time now, bounded from both sides by the times that the exchange has served.
 
 A served time was made after our question left and before its answer came. So "now" is at the earliest the served time
 plus what passed since the answer came, and at the latest the served time plus what passed since the question left.

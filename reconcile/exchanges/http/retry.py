@@ -1,4 +1,4 @@
-"""How reads are repeated, under limits with names.
+"""Retry reads, under limits with names.
 
 Reads are repeated here and nowhere else. A write has no policy: nothing in this module ever sees one, and a step that
 may be begun anew begins with a new look (``step.py``). Waiting goes through the ``Clock`` that is passed in and the

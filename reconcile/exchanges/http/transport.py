@@ -1,4 +1,4 @@
-"""How requests leave: reads with honest errors and a limited number of tries, writes once.
+"""Send requests: reads with a limited number of tries, writes once.
 
 Both pass the rate limits first. A write takes its room (``turn``) before its look and its signature, so that neither
 gets old while it waits. Nothing here decides what an answer means: an adapter's pure functions do.

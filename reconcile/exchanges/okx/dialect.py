@@ -1,4 +1,4 @@
-"""How OKX is spoken to: paths, limits, envelope, signed requests.
+"""Requests to OKX: paths, limits, envelope, signatures.
 
 Sources: OKX API guide v5 (Making Requests, Rate Limits, Error Code, Demo Trading Services). The body's code counts
 and the HTTP status hardly does: refusals come with 200, 4xx and 5xx alike. A code may carry a sub-code

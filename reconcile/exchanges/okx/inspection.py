@@ -1,4 +1,4 @@
-"""What OKX's account configuration tells of the key: its permissions, its addresses, and the account's level."""
+"""Facts about a key from OKX's account configuration: its permissions, its addresses, and the account's level."""
 
 from reconcile.exchanges.http.rows import Row
 from reconcile.model.doctor import AccountInspection

@@ -1,4 +1,4 @@
-"""What isolated margin is worth on OKX: liquidation price and removable margin, linear and inverse.
+"""Risk on OKX: liquidation price and removable margin, linear and inverse.
 
 Source: okx-position-simulator-go, measured on OKX demo; not in the API guide. With Q the size (base currency for
 linear, quote currency for inverse), E the average entry price, M the margin, and r the tier's maintenance rate plus

@@ -1,4 +1,4 @@
-"""How OKX wants a request signed: HMAC-SHA256 over time, method, path with query and body, in four headers.
+"""Sign an OKX request: HMAC-SHA256 over time, method, path with query and body, in four headers.
 
 Source: OKX API guide v5, Making Requests. The timestamp is ISO 8601 in UTC with milliseconds; the path is signed as
 sent.

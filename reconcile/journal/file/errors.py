@@ -1,4 +1,4 @@
-"""What the disk says against a journal, as an error that says what to do about it."""
+"""Errors of the disk about a journal, each with what to do about it."""
 
 import errno
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a journal's file adds up to, without reading all of it where a checkpoint does."""
+"""Read the state of a journal's file, from a checkpoint where that saves reading all of it."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What is asked of the database, in a session of its own or in the one that holds the locks."""
+"""Queries to the database, in a session of their own or in the one that holds the locks."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager

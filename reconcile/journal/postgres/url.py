@@ -1,4 +1,4 @@
-"""Which database a ``postgresql://`` URL means, and how to speak of it without its password.
+"""Parse a ``postgresql://`` URL, and name its database without the password.
 
 A password may stand in the URL, percent-encoded. One that is not encoded would be cut at the wrong place (at its ``@``,
 ``?``, ``/``, ``#`` or ``:``), and its rest would turn up as a host or a setting in an error message. So only a URL in

@@ -1,4 +1,4 @@
-"""What a new Binance account of the sandbox holds.
+"""A new Binance account of the sandbox.
 
 It shows every kind of line a plan can have: too little and too much margin, a flat symbol of the wrong type, no
 position where margin is declared, something in sync, something not declared, and a crossed position.

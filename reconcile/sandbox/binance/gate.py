@@ -1,4 +1,4 @@
-"""What a Binance request passes before anything is done: weights and bans, key, signature, time, parameters.
+"""The gate of the simulated Binance: weights and bans, key, signature, time, parameters.
 
 The order of the checks is inferred, not documented: ban and limit, key, signature, time, parameters. The HMAC-SHA256 is
 made over the query string and the body exactly as sent, without the signature itself.

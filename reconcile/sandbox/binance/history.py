@@ -1,4 +1,4 @@
-"""What happened to an account: the history of a symbol's margin, and income."""
+"""The history of an account: movements of a symbol's margin, and income."""
 
 from collections.abc import Mapping
 from typing import Any

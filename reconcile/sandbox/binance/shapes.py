@@ -1,4 +1,4 @@
-"""How Binance USD-M spells things: amounts, sides, and the rows that several reads share.
+"""Spellings of Binance USD-M: amounts, sides, and the rows that several reads share.
 
 Amounts are strings with eight decimals. One-way positions are on side ``BOTH``; short positions have a negative amount.
 """

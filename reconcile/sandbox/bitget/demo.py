@@ -1,4 +1,4 @@
-"""What a new Bitget account of the sandbox holds, in all three products.
+"""A new Bitget account of the sandbox, in all three products.
 
 It shows what is particular to Bitget beside every kind of plan line: a side whose margin the exchange tops up itself,
 a flat symbol of the wrong type, and contracts whose margin is in coin or in USDC.

@@ -1,4 +1,4 @@
-"""What a Bitget request passes before anything is done: generation, time, signature, limits, parameters.
+"""The gate of the simulated Bitget: generation, time, signature, limits, parameters.
 
 Only that 40085 comes before the signature is confirmed; the rest of the order is assumed. Errors answer HTTP 400 with
 the usual envelope. Limits are by user and endpoint for private calls, by address for public ones and over all.

@@ -1,4 +1,4 @@
-"""What a new OKX account of the sandbox holds.
+"""A new OKX account of the sandbox.
 
 It shows what is particular to OKX beside every kind of plan line: a cross and an isolated position of one instrument
 and side, a crossed position that no call could make isolated, and a contract whose margin is in coin.

@@ -1,4 +1,4 @@
-"""What an OKX request passes before anything is done: headers, key, passphrase, signature, time, demo, limits, body.
+"""The gate of the simulated OKX: headers, key, passphrase, signature, time, demo, limits, body.
 
 The order is that of the exchange's documented codes from the outside in; only the codes themselves are documented.
 Refused credentials answer HTTP 401 without ``data``. Each endpoint has its own bucket, by user or by address.

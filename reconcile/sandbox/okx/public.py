@@ -1,4 +1,4 @@
-"""What OKX tells anybody: instruments, tiers, the time, and whether it is under maintenance."""
+"""Public endpoints of OKX: instruments, tiers, the time, and maintenance."""
 
 from collections.abc import Iterable
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""How OKX spells things: instruments, sides and modes, and amounts as strings; empty strings stand for nothing."""
+"""Spellings of OKX: instruments, sides and modes, and amounts as strings; empty strings stand for nothing."""
 
 from collections.abc import Mapping
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""When to apply again what did not last: a party that keeps undoing us wins after a limit, and is named.
+"""Back off from a change that keeps being undone: after a limit we stop, and say so.
 
 Two programs that each put a margin where they want it would otherwise move money back and forth for ever. The wait
 doubles each time; what lasted long enough is forgiven; a newly declared margin starts afresh.

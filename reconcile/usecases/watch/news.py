@@ -1,4 +1,4 @@
-"""What a watch has to say: states in a word or two, and the words behind them."""
+"""News of a watch: states in a word or two, and the words behind them."""
 
 from dataclasses import dataclass
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""What a watch saw and decided, for the auditor: kept during a round, written beside each account's journal after it.
+"""Notes of a watch for the auditor: kept during a round, written beside each account's journal after it.
 
 Every change of state that is believed (``saw``), every look that showed another state and is not believed yet
 (``waited``), and every decision not to do something (``decided``). A state that stays, whatever its amounts do, is no
@@ -19,7 +19,7 @@ SAW, WAITED, DECIDED = "saw", "waited", "decided"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Account:
-    """Whose notes they are; ``facts`` is what an auditor is told of the account."""
+    """The account that notes belong to; ``facts`` describes it to an auditor."""
 
     identity: str
     facts: dict[str, Any]

@@ -1,4 +1,4 @@
-"""Which exchange account each state file of a watch reaches, round by round, also while a turn is under way."""
+"""The exchange account of each state file of a watch, round by round, also while a turn is under way."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence

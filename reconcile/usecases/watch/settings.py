@@ -1,4 +1,4 @@
-"""How to watch, as the operator asks for it."""
+"""The operator's settings of a watch."""
 
 from dataclasses import dataclass
 

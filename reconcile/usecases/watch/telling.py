@@ -1,4 +1,4 @@
-"""What a watch tells: each piece of news to the person who watches, and to the notes beside the account's journal."""
+"""Send each piece of news to the person who watches, and to the notes beside the account's journal."""
 
 from collections.abc import Callable
 
