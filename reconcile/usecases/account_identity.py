@@ -75,9 +75,10 @@ async def identify(world: World, desired: DesiredAccount, connection: Connection
 def _compare_clocks(world: World, desired: DesiredAccount, time: ExchangeTime) -> None:
     """Say, once for each account, that this machine's clock and the exchange's are more than a minute apart."""
     ahead_ms = time.latest() - world.clock.wall_ms()
-    if abs(ahead_ms) <= FAR_APART_MS or desired.name in world.clocks_told:
+    is_told = abs(world.ahead_ms.get(desired.name, 0)) > FAR_APART_MS
+    world.ahead_ms[desired.name] = ahead_ms
+    if abs(ahead_ms) <= FAR_APART_MS or is_told:
         return
-    world.clocks_told.add(desired.name)
     apart, side = f"{abs(ahead_ms) // 1000} s", "behind" if ahead_ms > 0 else "ahead of"
     world.alarm(
         f"{desired.name}: this machine's clock is {apart} {side} the exchange's; a plan's times and its expiry are the "

@@ -77,8 +77,8 @@ async def apply(
     return Result(
         run_id=facts.run_id,
         plan_id=facts.plan_id,
-        started_ms=started_ms,
-        finished_ms=world.clock.wall_ms(),
+        started_ms=world.shown_ms(started_ms),
+        finished_ms=world.shown_ms(world.clock.wall_ms()),
         exit_code=order.worst(result.exit_code for result in results),
         actor=world.actor,
         reason=reason,

@@ -63,8 +63,8 @@ class World:
     (None: as ``progress``).
     ``trace`` takes an exception that is a bug of ours, for a person who asked to see where it was, and never raises
     here. ``accounts`` are the names that state files and journals have had so far: a freeze by hand must fit one.
-    ``pid`` is this process, None where it says nothing. ``clocks_told`` are the accounts whose exchange's clock was
-    said to be far from this machine's.
+    ``pid`` is this process, None where it says nothing. ``ahead_ms`` is, by account, how far its exchange's
+    clock was ahead of this machine's when it was last reached.
     """
 
     env: Mapping[str, str]
@@ -85,7 +85,7 @@ class World:
     lock_timeout_ms: int = 60_000
     accounts: set[str] = field(default_factory=set)
     pid: int | None = None
-    clocks_told: set[str] = field(default_factory=set)
+    ahead_ms: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Whatever tells a person is made harmless here, once for every use case."""
@@ -118,6 +118,10 @@ class World:
         """What whoever waits for a lock of ours is told: the command, who and where, and ``more``."""
         pid = {} if self.pid is None else {"pid": str(self.pid)}
         return {"host": self.host, **pid, "actor": self.actor, "command": command, **more}
+
+    def shown_ms(self, wall_ms: int) -> int:
+        """A time of this machine's as the exchange has it (of several, the earliest), where one was reached."""
+        return wall_ms + min(self.ahead_ms.values(), default=0)
 
     def alarm(self, line: str) -> None:
         """Say something that a person must not miss, however short the run is."""

@@ -110,11 +110,13 @@ def test_a_loopback_url_has_the_cold_fence_unless_it_is_trusted(
 @pytest.mark.parametrize("minutes", [-10, 10])
 def test_clocks_that_are_minutes_apart_change_nothing(tmp_path: Path, minutes: int) -> None:
     with served(tmp_path, minutes=minutes) as (state, keys):
-        assert run(tmp_path, "apply", state, "--auto-approve", env=keys).code == 0
+        applied = run(tmp_path, "apply", state, "--auto-approve", "--format", "json", env=keys)
         ended = run(tmp_path, "plan", state, "--detailed-exitcode", "--format", "json", env=keys)
     side = "behind" if minutes > 0 else "ahead of"
     assert ended.code == 0
     assert re.search(rf"this machine's clock is (59[0-9]|60[0-9]) s {side} the exchange's", ended.err)
+    done = datetime.fromisoformat(applied.json["finished_at"]) - datetime.now(UTC)
+    assert (applied.code, round(done.total_seconds() / 60)) == (0, minutes)
     made = datetime.fromisoformat(ended.json["created_at"]) - datetime.now(UTC)
     seen = datetime.fromisoformat(ended.json["accounts"][0]["observed_at"]) - datetime.now(UTC)
     assert round(made.total_seconds() / 60) == round(seen.total_seconds() / 60) == minutes
