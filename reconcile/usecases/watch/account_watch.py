@@ -7,11 +7,13 @@ A turn looks, tells what changed and, where that is asked for, applies what is b
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 
 from reconcile.concurrency import interruptible
 from reconcile.errors import Containment, InternalError, JournalError
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import AccountPlan, AccountResult, Entry, OutcomeKind, Status
+from reconcile.money import minus, parse
 from reconcile.render.holder import holder_text
 from reconcile.render.metrics import AccountSnapshot
 from reconcile.usecases import apply, plan
@@ -41,6 +43,10 @@ class AccountWatch:
         self._teller = teller
         self._states: Debouncer[str] = Debouncer(needed=settings.needed, of=settings.of)
         self._contention: Contention[str] = Contention(interval_ms=settings.interval_ms, limit=settings.undo_limit)
+        self._hands: Contention[str] = Contention(interval_ms=settings.interval_ms, limit=settings.undo_limit)
+        """Who takes margin out of a band again; a price that moves is nobody."""
+        self._left: dict[str, Decimal] = {}
+        """The margin that our last step left at each banded address."""
         self._steps: Counter[str] = Counter()
         self._is_locked = False
         self._read_ms: int | None = None
@@ -96,6 +102,8 @@ class AccountWatch:
             if address and address not in present and self._turned(address, "absent", ""):
                 self._states.forget(address)
                 self._contention.forget(address)
+                self._hands.forget(address)
+                self._left.pop(address, None)
 
     def _turned(self, address: str, found: str, told: str) -> bool:
         """Take in one look; whether it completes a change of state."""
@@ -132,25 +140,38 @@ class AccountWatch:
             address = str(entry.address)
             if entry.status is Status.CHANGE and self._states.held(address) == Status.CHANGE:
                 self._needs_change(address, entry)
-                if self._contention.may_apply(address, target_margin(entry), now_ms):
+                hands = self._hands.may_apply(address, None, now_ms)
+                if hands and self._contention.may_apply(address, target_margin(entry), now_ms):
                     due.append(entry)
         return due
 
     def _needs_change(self, address: str, entry: Entry) -> None:
         """A change that is believed; where it comes after we applied it, our change was undone."""
         now_ms = self._world.clock.monotonic_ms()
-        times = self._contention.changed(address, target_margin(entry), now_ms)
-        if times and self._contention.gave_up(address):
+        contention, declared = self._contention, target_margin(entry)
+        if entry.target is not None and entry.target.band is not None:
+            contention, declared = self._hands, None
+            if not self._is_taken_out(address, entry):
+                contention.forget(address)
+        times = contention.changed(address, declared, now_ms)
+        if times and contention.gave_up(address):
             self._teller.decide(
                 self._key(address),
                 f"the change keeps being undone ({times} times in a row; {message(entry)}): left alone from now on; "
                 "find out by whom, then declare another margin or start the watch anew",
             )
         elif times:
-            wait = -(-self._contention.waits_ms(address, now_ms) // 1000)
+            wait = -(-contention.waits_ms(address, now_ms) // 1000)
             limit = self._settings.undo_limit
             words = f"the change was undone ({times} of {limit} times in a row); the next try is in {wait} s"
             self._teller.decide(self._key(address), words)
+
+    def _is_taken_out(self, address: str, entry: Entry) -> bool:
+        """Whether a banded position has less margin than our last step left, beyond its tolerance."""
+        left, held = self._left.get(address), entry.observed
+        if left is None or held is None or entry.target is None:
+            return False
+        return minus(left, held.isolated_margin) > entry.target.tolerance.amount(left, held.asset)
 
     def _is_held_by_another(self, account: AccountPlan) -> bool:
         """Whether another run holds the account, which is then left for the next round."""
@@ -177,6 +198,8 @@ class AccountWatch:
             self._teller.say(self._key(str(step.address)), ending(step), kind=kind_of_outcome(step.outcome))
             if step.outcome is OutcomeKind.APPLIED:
                 applied.add(step.address)
+                if step.after is not None and step.amount is not None:
+                    self._left[str(step.address)] = parse(step.after)
         locked = next((error.message for error in result.errors if error.key == "lock"), None)
         self._lock_is(locked)
         for error in result.errors:
@@ -185,9 +208,15 @@ class AccountWatch:
         for entry in due:
             address = str(entry.address)
             if entry.address in applied:
-                self._contention.applied(address, target_margin(entry), now_ms)
+                if entry.target is not None and entry.target.band is not None:
+                    self._hands.applied(address, None, now_ms)
+                else:
+                    self._contention.applied(address, target_margin(entry), now_ms)
             elif result.exit_code and locked is None:
                 self._contention.failed(address, target_margin(entry), now_ms)
+
+    def _undone(self, address: str) -> int:
+        return max(self._contention.undone(address), self._hands.undone(address))
 
     def _snapshot(self, account: AccountPlan, *, is_frozen: bool) -> AccountSnapshot:
         addresses = [str(entry.address) for entry in account.entries]
@@ -197,6 +226,8 @@ class AccountWatch:
             is_locked=self._is_locked,
             read_ms=self._read_ms,
             steps=dict(self._steps),
-            undone={address: times for address in addresses if (times := self._contention.undone(address))},
-            gave_up=frozenset(address for address in addresses if self._contention.gave_up(address)),
+            undone={address: times for address in addresses if (times := self._undone(address))},
+            gave_up=frozenset(
+                address for address in addresses if self._contention.gave_up(address) or self._hands.gave_up(address)
+            ),
         )

@@ -26,6 +26,7 @@ from reconcile.usecases.watch.news import News
 from reconcile.usecases.watch.settings import Settings
 from tests.kit import cli as cli_kit
 from tests.kit.scene import Scene, desired, play
+from tests.usecases.test_bands import banded
 
 LONG = "BTCUSDT.long"
 ETH = "ETHUSDT.long"
@@ -275,6 +276,39 @@ def test_after_giving_up_another_declared_margin_is_applied() -> None:
     play(vigil, scene)
     assert vigil.said("the change keeps being undone") != []
     assert scene.margin(LONG) == 3200
+
+
+def test_a_price_that_falls_and_falls_is_nobody_undoing_us() -> None:
+    """Eight falls within an hour, each answered; a limit of two undoings is never counted."""
+    vigil = Vigil([banded(at_most="90000", max_margin=None)], apply=True, needed=1, of=1, undo_limit=2, rounds=40)
+    scene = Scene()
+
+    def fall() -> None:
+        market = scene.place.books.markets["BTCUSDT"]
+        scene.place.books.set_mark("BTCUSDT", market.mark * Decimal("0.965"), now_ms=scene.now_ms())
+
+    scene.place.books.deposit("USDT", Decimal(50_000), now_ms=scene.now_ms())
+    vigil.between = dict.fromkeys(range(2, 18, 2), fall)
+    play(vigil, scene)
+    assert vigil.said("undone") == []
+    assert len(scene.moved_by_calls()) >= 4
+    assert vigil.snapshots[-1].accounts[0].gave_up == frozenset()
+
+
+def test_a_hand_that_keeps_taking_margin_out_of_a_band_is_left_alone_at_last() -> None:
+    vigil = Vigil([banded()], apply=True, needed=1, of=1, undo_limit=3, rounds=60)
+    scene = Scene()
+
+    def undo() -> None:
+        market = scene.place.books.markets["BTCUSDT"]
+        scene.place.books.set_mark("BTCUSDT", market.mark * Decimal("0.9999"), now_ms=scene.now_ms())
+        if scene.margin(LONG) > 4000:
+            scene.by_hand(LONG, "-1000")
+
+    vigil.between = dict.fromkeys(range(60), undo)
+    play(vigil, scene)
+    assert len([change for _, change in scene.moved_by_calls() if change > 0]) == 3
+    assert vigil.snapshots[-1].accounts[0].gave_up == {LONG}
 
 
 def test_funding_now_and_then_is_not_somebody_undoing_us() -> None:
