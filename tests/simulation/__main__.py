@@ -27,9 +27,9 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconcile.exchanges.catalogue import TRAITS
 from tests.kit import reach
 from tests.simulation.explore import exhaustive, random_schedule, roots, same_kind, shrink
+from tests.simulation.hits import VALIDITY_MS
 from tests.simulation.mutations import MUTATIONS, Caught, hunt
 from tests.simulation.oracle import Verdict, verdict
 from tests.simulation.schedule import Schedule
@@ -159,7 +159,7 @@ def mutations(exchange: str, schedules: int, seed: int) -> int:
     for mutation in MUTATIONS:
         if mutation.exchanges and exchange not in mutation.exchanges:
             continue
-        trapped = hunt(mutation, traps(exchange, TRAITS[exchange].validity_ms).values())
+        trapped = hunt(mutation, traps(exchange, VALIDITY_MS[exchange]).values())
         by_chance = hunt(mutation, (random_schedule(seed + number, exchange) for number in range(schedules)))
         survived += trapped.violation is None and by_chance.violation is None
         print(f"{mutation.name:<72} {_after(trapped):>6} {_after(by_chance):>7}", flush=True)

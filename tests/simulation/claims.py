@@ -111,7 +111,7 @@ def _bounds_of_runs(journal: bytes) -> Iterator[Mapping[str, Any]]:
 
 def _targets(schedule: Schedule, ran: Ran) -> Iterator[tuple[int, Decimal]]:
     for number, aim in enumerate(schedule.aims):
-        yield number, Decimal(aim.declared(revised=ran.go.revised))
+        yield number, aim.declared(revised=ran.go.revised)
 
 
 def _claim(simulation: Simulation, ran: Ran, number: int, words: str, margin: Decimal) -> Claim:

@@ -1,5 +1,6 @@
 """The state file of a schedule, as the program would read it."""
 
+from dataclasses import replace
 from decimal import Decimal
 from functools import lru_cache
 
@@ -14,7 +15,9 @@ _POLICY = Policy(allow_reduce=True, min_liquidation_distance=None, max_margin=No
 
 def declared(schedule: Schedule, *, revised: bool = False) -> DesiredAccount:
     """One version of the state file: each aim's target, with a tolerance of one cent."""
-    return _declared(schedule.exchange, schedule.mode, _targets(schedule, revised=revised), schedule.grace)
+    return _declared(
+        schedule.exchange, schedule.mode, _targets(schedule, revised=revised), schedule.grace, schedule.floor
+    )
 
 
 def address_of(schedule: Schedule, number: int) -> Address:
@@ -23,14 +26,16 @@ def address_of(schedule: Schedule, number: int) -> Address:
     return Address(symbol_of(schedule, aim), Side(aim.side if schedule.mode == "hedge" else "net"))
 
 
-def _targets(schedule: Schedule, *, revised: bool) -> tuple[tuple[Address, int], ...]:
+def _targets(schedule: Schedule, *, revised: bool) -> tuple[tuple[Address, Decimal], ...]:
     return tuple(
         (address_of(schedule, number), aim.declared(revised=revised)) for number, aim in enumerate(schedule.aims)
     )
 
 
 @lru_cache(maxsize=256)
-def _declared(exchange: str, mode: str, targets: tuple[tuple[Address, int], ...], grace: int) -> DesiredAccount:
+def _declared(
+    exchange: str, mode: str, targets: tuple[tuple[Address, Decimal], ...], grace: int, floor: int
+) -> DesiredAccount:
     products = TRAITS[exchange].products
     return DesiredAccount(
         name="main",
@@ -43,12 +48,12 @@ def _declared(exchange: str, mode: str, targets: tuple[tuple[Address, int], ...]
             Target(
                 address=address,
                 margin_type=MarginType.ISOLATED,
-                isolated_margin=Decimal(target),
+                isolated_margin=target,
                 tolerance=Tolerance(value=TOLERANCE, percent=False),
             )
             for address, target in targets
         ),
-        policy=_POLICY,
+        policy=replace(_POLICY, min_available=Decimal(floor)) if floor else _POLICY,
         amount_step=None,
         grace_ms=None if grace == TRAITS[exchange].grace_ms else grace,
         path="/states/main.toml",

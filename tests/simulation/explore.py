@@ -10,9 +10,8 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from reconcile.exchanges.catalogue import TRAITS
 from tests.simulation.assumptions import TOGETHER
-from tests.simulation.hits import READ_NAMES, doubtful, refusing, write_names
+from tests.simulation.hits import READ_NAMES, SPANS, VALIDITY_MS, doubtful, refusing, write_names
 from tests.simulation.oracle import Verdict, verdict
 from tests.simulation.schedule import (
     COMMANDS,
@@ -20,6 +19,7 @@ from tests.simulation.schedule import (
     DISK,
     FORGETS,
     MOVERS,
+    SPAN,
     TIME,
     WRITE,
     Aim,
@@ -37,7 +37,7 @@ GRACE_MS = 5_000
 def alphabet(exchange: str) -> Mapping[str, tuple[tuple[str, int], ...]]:
     """What the exhaustive search tries at each kind of point: one of each kind of trouble that differs in what is
     known of the account, or in what the program does next; with its value."""
-    validity = TRAITS[exchange].validity_ms
+    validity = VALIDITY_MS[exchange]
     read = (("stale", GRACE_MS), ("timeout", 0), ("kill", 0))
     return {
         WRITE: (
@@ -134,21 +134,20 @@ def random_schedule(seed: int, exchange: str = "binance", *, outside: bool = Fal
     One in four brings late reads together with a new home, a resolve, a reverted target or a journal that is put back.
     """
     dice = random.Random(seed)
-    traits = TRAITS[exchange]
     mode = dice.choice(("hedge", "hedge", "one-way"))
     grace = dice.choice((GRACE_MS, GRACE_MS, 1_000))
     theme = dice.choice(THEMES) if dice.random() < 0.25 else frozenset[str]()
     runs = _runs(dice, theme, outside=outside and dice.random() < 0.3)
     aims = _aims(dice, mode, revised=any(go.revised for go in runs))
-    mix = _Mix(dice, exchange, traits.validity_ms, grace, outside=outside)
-    happenings = [*mix.requests(), *mix.disk(), *mix.others(len(aims)), *mix.machines(len(runs))]
+    mix = _Mix(dice, exchange, VALIDITY_MS[exchange], grace, outside=outside)
+    happenings = [*mix.requests(), *mix.spans(), *mix.disk(), *mix.others(len(aims)), *mix.machines(len(runs))]
     if len(runs) > 1 and ("journal" in theme or dice.random() < (0.3 if outside else 0.06)):
         before = dice.randint(1, len(runs) - 1)
         how = dice.choice(("lost", *FORGETS) if outside or not runs[before].beside else ("lost",))
         happenings.append(Happening(where="journal", n=before, how=how, value=dice.randint(1, 4)))
     if any(go.command == "resolve" for go in runs):
         happenings = _left_open(dice, happenings)
-    return Schedule(
+    made = Schedule(
         exchange=exchange,
         mode=mode,
         aims=aims,
@@ -159,10 +158,15 @@ def random_schedule(seed: int, exchange: str = "binance", *, outside: bool = Fal
         happenings=tuple(sorted(happenings)),
         grace=grace,
         free=dice.choice((100_000, 100_000, 700, 1_200)),
+        floor=dice.choice((0, 0, 0, 300)),
         ahead=dice.choice((0, 0, 0, 700, -1_800_000, 86_400_000)),
         drift=dice.choice((0, 0, 0, 1, -1)),
         seed=seed,
     )
+    if made.outside and not outside:  # an effect that lags too, where reads are as late as they may be
+        kept = tuple(each for each in made.happenings if each.how not in {"early_yes", "behind"})
+        return replace(made, happenings=kept)
+    return made
 
 
 def _runs(dice: random.Random, theme: frozenset[str], *, outside: bool) -> tuple[Go, ...]:
@@ -211,6 +215,7 @@ def _aims(dice: random.Random, mode: str, *, revised: bool) -> tuple[Aim, ...]:
             before=before,
             target=dice.choice((before + 500, before - 300, before + 1, before)),
             revised=dice.choice((before, before, before + 200, before - 300, None)) if revised else None,
+            part=dice.choice((0, 0, 0, 3_333_333_333)),
         )
         for symbol, side in sorted(chosen)
         for before in (dice.choice((1_000, 1_500)),)
@@ -269,6 +274,8 @@ class _Mix:
             value = dice.choice((dice.randint(0, validity), validity - 1, validity, validity + 1, validity + 50))
         elif how in {"kill_sent", "power_sent"}:
             value = dice.choice((0, validity - 100, dice.randint(0, validity)))
+        elif how == "early_yes":
+            value = dice.randint(0, min(self._grace, validity - 100))
         elif how == "slow":
             value = dice.randint(1, 12_000)
         return Happening(where=WRITE, n=number, how=how, value=value)
@@ -288,6 +295,14 @@ class _Mix:
         elif how == "slow":
             value = dice.randint(1, 12_000)
         return Happening(where=where, n=number, how=how, value=value)
+
+    def spans(self) -> Iterator[Happening]:
+        """What happens to every request over a span of time."""
+        dice = self._dice
+        if dice.random() < 0.85:
+            return
+        how = dice.choice([name for name in SPANS if name != "wrong_reads"])
+        yield Happening(where=SPAN, n=dice.randint(0, 40_000), how=how, value=dice.choice((500, 4_000, 12_000, 30_000)))
 
     def disk(self) -> Iterator[Happening]:
         """What happens to the disk."""

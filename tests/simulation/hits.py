@@ -6,12 +6,13 @@ nothing, so they are listed apart and never come with an effect.
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 
 from reconcile.sandbox.faults import Ending, Fault
 from reconcile.sandbox.http import Answer, Lag
 from reconcile.sandbox.registry import simulated
-from tests.simulation.schedule import CRASHES, Happening
+from tests.simulation.schedule import CRASHES, WRITE, Happening
 
 
 def _answer(status: int, value: object, headers: Mapping[str, str] | None = None) -> Answer:
@@ -38,6 +39,13 @@ YES: Mapping[str, Answer] = {
     "bitget": _answer(200, {"code": "00000", "msg": "success", "requestTime": 1_767_225_600_000, "data": ""}),
 }
 """What each exchange says when it has done what was asked."""
+
+VALIDITY_MS: Mapping[str, int] = {"binance": 3_000, "okx": 30_000, "bitget": 30_000}
+"""How long each exchange accepts a request after it was signed, by the exchange sheets and not by the program's own
+traits: ``recvWindow`` as we send it on Binance, the limit on a timestamp's age on OKX and Bitget."""
+
+_OVER = (408, 503)
+"""Statuses that say nothing of what was done, whatever code the body has."""
 
 REFUSALS: Mapping[str, Mapping[str, Answer]] = {
     "binance": {
@@ -89,12 +97,32 @@ def write_names(exchange: str) -> tuple[str, ...]:
     odd = doubtful(exchange)
     return (
         *("lost", "never", "never_tls", "never_reset", "late", "late_lost", "late_yes", "slow", "cut", "tls"),
-        *("refused", "name", "connect_timeout", "yes_without"),
+        *("refused", "name", "connect_timeout", "yes_without", "early_yes"),
+        *(f"coded:{status}" for status in _OVER),
+        *(f"coded_without:{status}" for status in _OVER),
         *(f"odd:{name}" for name in odd),
         *(f"odd_without:{name}" for name in odd),
         *(f"refusal:{name}" for name in refusing(exchange)),
         *CRASHES,
     )
+
+
+SPANS = ("outage", "timeouts", "errors", "throttling", "behind", "wrong_reads")
+"""What can happen to every request over a span of time."""
+
+
+def in_span(each: Happening, where: str, grace: int) -> Happening | None:
+    """What a span does to a request at such a point; None: nothing. Raises KeyError for a name that means nothing."""
+    is_write = where == WRITE
+    how, value = {
+        "outage": ("refused", 0),
+        "timeouts": ("late" if is_write else "timeout", 0),
+        "errors": ("odd_without:html_503" if is_write else "odd:html_503", 0),
+        "throttling": ("refusal:throttle", 0),
+        "behind": ("" if is_write else "stale", grace),
+        "wrong_reads": ("glitch" if where in {"positions", "ledger"} else "", 60_000),
+    }[each.how]
+    return replace(each, where=where, how=how, value=value) if how else None
 
 
 READ_NAMES = (
@@ -122,6 +150,11 @@ def write_fault(exchange: str, each: Happening) -> Fault:
             fault = Fault(arrives_ms=(), reply=simulated(exchange).replies[name])
         case "yes_without":
             fault = Fault(arrives_ms=(), reply=YES[exchange])
+        case "early_yes":
+            fault = Fault(arrives_ms=(each.value,), reply=YES[exchange])
+        case "coded" | "coded_without":
+            reply = replace(REFUSALS[exchange]["state"], status=int(name))
+            fault = Fault(arrives_ms=(0,) if kind == "coded" else (), reply=reply)
         case "refusal":
             fault = Fault(arrives_ms=(), reply=REFUSALS[exchange][name])
         case "late" | "late_lost" | "late_yes":

@@ -5,7 +5,7 @@ program guards against the same thing twice, the defect takes both guards away, 
 would go wrong, which is the point of having two. ``hunt`` plays schedules under a defect until one is violated.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -14,6 +14,7 @@ from unittest.mock import patch
 
 from reconcile.errors import InDoubt, ReadFailed
 from reconcile.evidence.verdict import MarginEvidence, Sight
+from reconcile.exchanges import catalogue, registry
 from reconcile.exchanges.base import CodeClass
 from reconcile.exchanges.http import answers, rows, transport
 from reconcile.journal.file.lock import FileLock
@@ -24,6 +25,7 @@ from reconcile.model.account import Address, DesiredAccount
 from reconcile.planning.fresh import InSync, Send
 from reconcile.protocol.context import Context
 from reconcile.protocol.earlier import Earlier
+from reconcile.protocol.funds import Reservation
 from reconcile.protocol.life import Doing
 from reconcile.protocol.lifecycle import State
 from reconcile.protocol.looks import Observer
@@ -39,11 +41,20 @@ Defect = Callable[[], AbstractContextManager[None]]
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """One defect: what it is called, how it is put in, and on which exchanges it can show (empty: all)."""
+    """One defect: what it is called, how it is put in, and on which exchanges it can show (empty: all).
+
+    ``trap`` is how the name of the trap begins that was made for it; that one is played first.
+    """
 
     name: str
     apply: Defect
     exchanges: tuple[str, ...] = ()
+    trap: str = ""
+
+    def ordered(self, traps: Mapping[str, Schedule]) -> Iterator[Schedule]:
+        """The traps, its own first."""
+        for name in sorted(traps, key=lambda each: not each.startswith(self.trap)):
+            yield traps[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +151,15 @@ def unknown_code_is_refused() -> AbstractContextManager[None]:
 
         return write(what, response, replace(manners, codes=All()), now_ms=now_ms)
 
-    changes: list[tuple[Any, str, Any]] = []
+    return _patched(*_answering(believe), (answers, "_kind", kind))
+
+
+def _answering(write_answer: Any) -> Iterator[tuple[Any, str, Any]]:
+    """The changes that make every adapter read answers to writes by this."""
     for name in ("binance.dialect", "okx.dialect", "bitget.dialect", "okx.adapter", "bitget.adapter"):
         module = __import__(f"reconcile.exchanges.{name}", fromlist=["x"])
         if hasattr(module, "write_answer"):
-            changes.append((module, "write_answer", believe))
-    return _patched(*changes, (answers, "_kind", kind))
+            yield module, "write_answer", write_answer
 
 
 def intent_after_the_send() -> AbstractContextManager[None]:
@@ -174,6 +188,54 @@ def no_flush() -> AbstractContextManager[None]:
     return _patched((FileJournal, "_flush_all", nothing))
 
 
+def timeout_is_not_sent() -> AbstractContextManager[None]:
+    """A request that nobody answers taken for one that never left."""
+    from tests.simulation import simulation
+
+    return _patched((simulation, "NEVER_LEFT", simulation.NEVER_LEFT | {Ending.TIMEOUT}))
+
+
+def judged_by_code_alone() -> AbstractContextManager[None]:
+    """HTTP 408 and 5xx believed to refuse where the body has the code of a refusal."""
+    write = answers.write_answer
+
+    def by_code(what: str, response: Any, manners: Any, *, now_ms: Any) -> Any:
+        lies = response.status == 408 or response.status >= 500
+        return write(what, replace(response, status=400) if lies else response, manners, now_ms=now_ms)
+
+    return _patched(*_answering(by_code))
+
+
+def rounded_up() -> AbstractContextManager[None]:
+    """An amount with more digits than the exchange moves planned and sent as the next larger one."""
+    from reconcile.money import cut
+    from reconcile.planning import diff, fresh
+
+    def up(amount: Decimal, step: Decimal) -> Decimal:
+        least = cut(amount, step)
+        return least if least == amount else least + step.copy_sign(amount)
+
+    return _patched((fresh, "cut", up), (diff, "cut", up))
+
+
+def accepted_for_a_minute() -> AbstractContextManager[None]:
+    """Writes signed with the longest ``recvWindow`` there is."""
+    from reconcile.exchanges.binance.dialect import BinanceDialect
+
+    signed = BinanceDialect.signed
+
+    def longer(self: Any, method: str, *given: Any, **named: Any) -> Any:
+        return signed(self, method, *given, **{**named, "valid_ms": 60_000} if method != "GET" else named)
+
+    return _patched((BinanceDialect, "signed", longer))
+
+
+def validity_of_another_exchange() -> AbstractContextManager[None]:
+    """A validity of 3 s assumed where the exchange accepts requests for 30 s."""
+    shorter = {name: replace(traits, validity_ms=3_000) for name, traits in catalogue.TRAITS.items()}
+    return _patched((registry, "TRAITS", shorter), (catalogue, "TRAITS", shorter))
+
+
 # ---- fences ----------------------------------------------------------------------------------------------------------
 
 
@@ -197,6 +259,18 @@ def fence_without_validity() -> AbstractContextManager[None]:
     def short(task: Task, *given: Any, **named: Any) -> Intent:
         intent: Intent = made(task, *given, **named)
         return replace(intent, fence_ms=intent.fence_ms - task.validity_ms)
+
+    return _patched((decision, "intent_of", short))
+
+
+def fence_without_grace() -> AbstractContextManager[None]:
+    """Looking begins when the request can no longer be accepted, as if reads were never late."""
+    decision = _modules().decision
+    made = decision.intent_of
+
+    def short(task: Task, *given: Any, **named: Any) -> Intent:
+        intent: Intent = made(task, *given, **named)
+        return replace(intent, fence_ms=intent.fence_ms - task.grace_ms)
 
     return _patched((decision, "intent_of", short))
 
@@ -392,6 +466,36 @@ def one_look() -> AbstractContextManager[None]:
         )
 
     return _patched((searching, "sight", eager))
+
+
+def no_pause_between_looks() -> AbstractContextManager[None]:
+    """The second look asked for as soon as the first is there."""
+    return _patched((_modules().searching, "BETWEEN_LOOKS_MS", 0))
+
+
+def every_yes_is_seen() -> AbstractContextManager[None]:
+    """A yes reported as seen without a look."""
+    from reconcile.protocol import confirming
+
+    return _patched((confirming, "visible", lambda intent, _: intent.wanted))
+
+
+def yes_forgotten() -> AbstractContextManager[None]:
+    """A run that could not tell keeps nothing of the yes that was said."""
+    take = LaneState.outcome
+
+    def forget(self: Any, outcome: Outcome) -> Intent | None:
+        intent = take(self, outcome)
+        if intent is not None and outcome.known is IntentStatus.UNKNOWN:
+            self.unsettled[intent.lane] = replace(self.unsettled[intent.lane], said_yes=False)
+        return intent
+
+    return _patched((LaneState, "outcome", forget))
+
+
+def reservation_ends_at_the_yes() -> AbstractContextManager[None]:
+    """An addition leaves the reservation at its yes, though looks do not show it yet."""
+    return _patched((Reservation, "done", lambda self, key, *, effect_ms: self.release(key)))  # noqa: ARG005
 
 
 def empty_read_believed() -> AbstractContextManager[None]:
@@ -594,7 +698,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("no fence", no_fence),
     Mutation("fence without the request's validity", fence_without_validity),
     Mutation("fence on the machine's time of day", fence_on_the_wall_clock),
-    Mutation("fence on a stored offset", fence_on_a_stored_offset),
+    Mutation("fence on a stored offset", fence_on_a_stored_offset, trap="a clock that jumps"),
     Mutation("no cold fence", no_cold_fence),
     Mutation("cold fence forgotten by the next run", cold_fence_forgotten),
     Mutation("grace counted from the intent (and no second guard)", grace_from_the_intent),
@@ -615,17 +719,27 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("delta from the plan's look", any_look_will_do),
     Mutation("sent in the other direction", other_direction),
     Mutation("intent after the send", intent_after_the_send),
-    Mutation("no flush", no_flush),
+    Mutation("no flush", no_flush, trap="power lost"),
     Mutation("one look instead of two", one_look),
     Mutation("trusting an empty read", empty_read_believed),
     Mutation("a failed read taken as absence", failed_read_is_absence),
     Mutation("unknown code taken as refused", unknown_code_is_refused),
     Mutation("accepted ignored by the next run (and no second guard)", accepted_ignored),
     Mutation("open intents ignored by the next run", restart_ignores_intents),
-    Mutation("ledger not asked first", ledger_not_asked_first),
-    Mutation("in-sync reading never doubted", in_sync_not_doubted),
-    Mutation("drift from an unguarded look", drift_from_any_look),
+    Mutation("ledger not asked first", ledger_not_asked_first, trap="another home, and"),
+    Mutation("in-sync reading never doubted", in_sync_not_doubted, trap="reverted, and plan"),
+    Mutation("drift from an unguarded look", drift_from_any_look, trap="reverted, and drift"),
     Mutation("in sync at once with a new journal", cold_and_in_sync_at_once),
     Mutation("older copy of a journal not noticed", put_back_not_noticed),
+    Mutation("a timeout taken as not sent", timeout_is_not_sent, trap="no answer in time"),
+    Mutation("408 and 5xx judged by the code in the body", judged_by_code_alone, trap="a refusal's code"),
+    Mutation("an amount rounded up (in the plan and before the send)", rounded_up, trap="more digits"),
+    Mutation("recvWindow of a minute", accepted_for_a_minute, ("binance",), trap="later than our"),
+    Mutation("validity of 3 s where it is 30 s", validity_of_another_exchange, SYMBOL_LANES),
+    Mutation("fence without the grace", fence_without_grace),
+    Mutation("no pause between the two looks", no_pause_between_looks, trap="reads that are wrong"),
+    Mutation("every yes reported as seen", every_yes_is_seen, trap="a yes that is never"),
+    Mutation("a yes forgotten once unknown", yes_forgotten, trap="a yes taken back unseen, then 0"),
+    Mutation("an addition leaves the reservation at its yes", reservation_ends_at_the_yes, trap="an addition that"),
 )
 """Every defect there is; one that no schedule notices means that the simulation is too kind."""

@@ -74,11 +74,10 @@ def at_every_instant(simulation: Simulation) -> Iterator[str]:
             continue
         place = (effect.symbol, effect.side)
         excuse = others_moved(simulation, effects[:number], effect)
-        target = Decimal(aims[place].declared(revised=revised[effect.request]))
+        target = aims[place].declared(revised=revised[effect.request])
+        yield from _under_the_floor(simulation, effect)
         past = effect.margin - target if effect.change > 0 else target - effect.margin
-        allowed = excuse + schedule.outside * max(
-            Decimal(aims[place].widest), _largest_step(effects[: number + 1], place)
-        )
+        allowed = excuse + schedule.outside * max(aims[place].widest, _largest_step(effects[: number + 1], place))
         if past > allowed:
             yield (
                 f"{effect.symbol}.{effect.side}: {effect.change} by request {effect.request} led to {effect.margin}, "
@@ -89,6 +88,14 @@ def at_every_instant(simulation: Simulation) -> Iterator[str]:
     for request, count in times.items():
         if count > 1 and not doubled:
             yield f"request {request} took effect {count} times"
+
+
+def _under_the_floor(simulation: Simulation, effect: BookEffect) -> Iterator[str]:
+    """Whether an addition left less free than the policy permits, in a world where only we move the free balance."""
+    schedule = simulation.schedule
+    free = simulation.free_after[effect.request]
+    if effect.change > 0 and free < schedule.floor and not schedule.others and not schedule.outside:
+        yield f"{effect.symbol}.{effect.side}: {effect.change} by request {effect.request} left {free} free"
 
 
 def _largest_step(effects: Sequence[BookEffect], place: tuple[str, str]) -> Decimal:
@@ -174,10 +181,8 @@ def _lacks_funds(simulation: Simulation) -> bool:
     schedule, books = simulation.schedule, simulation.books
     missing = ZERO
     for number, aim in enumerate(schedule.aims):
-        missing += max(
-            ZERO, Decimal(aim.declared(revised=_revised(schedule))) - books.margin(*_place(schedule, number))
-        )
-    return missing > sum(books.cross.values(), ZERO)
+        missing += max(ZERO, aim.declared(revised=_revised(schedule)) - books.margin(*_place(schedule, number)))
+    return missing > sum(books.cross.values(), ZERO) - schedule.floor
 
 
 def _waits_for_a_person(ran: Ran) -> bool:
@@ -195,7 +200,7 @@ def _away(simulation: Simulation, number: int) -> str | None:
     schedule = simulation.schedule
     symbol, side = _place(schedule, number)
     position = simulation.books.positions.get((symbol, side, ISOLATED))
-    target = Decimal(schedule.aims[number].declared(revised=_revised(schedule)))
+    target = schedule.aims[number].declared(revised=_revised(schedule))
     if position is None or abs(position.margin - target) <= TOLERANCE:
         return None
     return f"{symbol}.{side} has {position.margin} instead of {target}"
@@ -224,22 +229,22 @@ def _truth(simulation: Simulation) -> Iterator[str]:
     calls = {(call.address, call.signed_ms): call for call in simulation.written if call.amount is not None}
     said = [line for home in sorted(simulation.disks) for line in _known(simulation.journal(home))]
     requests = Counter((call.address, call.signed_ms) for call in simulation.written)
-    intents = Counter((address, signed_ms) for address, signed_ms, _, _ in said)
-    for address, signed_ms, amount, known in said:
+    intents = Counter((address, signed_ms) for address, signed_ms, *_ in said)
+    for address, signed_ms, amount, known, said_yes in said:
         if requests[address, signed_ms] > 1 or intents[address, signed_ms] > 1:  # which of them is meant is not told
             continue
         call: Written | None = calls.get((address, signed_ms))
         happened = call is not None and call.serial in done
-        if happened and known in _NOTHING and not _may_look_undone(simulation, amount):
+        if happened and known in _NOTHING and (said_yes or not _may_look_undone(simulation, amount)):
             yield f"the journal says {known} of {address} signed at {signed_ms - EPOCH_MS}, but it took effect"
         if not happened and known is IntentStatus.APPLIED and not _may_look_applied(simulation, amount):
             yield f"the journal says applied of {address} signed at {signed_ms - EPOCH_MS}, but it had no effect"
 
 
 def _may_look_applied(simulation: Simulation, amount: Decimal) -> bool:
-    """Whether somebody else's doing can be taken for ours, or the exchange lied."""
+    """Whether somebody else's doing can be taken for ours."""
     schedule = simulation.schedule
-    if any(each.how in LIES or each.how in _SHUFFLES for each in schedule.happenings):
+    if any(each.how in _SHUFFLES for each in schedule.happenings):
         return True
     moved = [effect.change for effect in simulation.books.effects if effect.actor != "api"]
     return any(abs(change - amount) <= abs(amount) / 4 for change in (*moved, sum(moved, ZERO)))
@@ -256,10 +261,12 @@ def _may_look_undone(simulation: Simulation, amount: Decimal) -> bool:
     return undone and any(ledger > schedule.grace for _, ledger in schedule.replicas)
 
 
-def _known(journal: bytes) -> Iterator[tuple[str, int, Decimal, IntentStatus | None]]:
-    """The last word on every margin intent: address, signed timestamp, signed amount, outcome (None: none)."""
+def _known(journal: bytes) -> Iterator[tuple[str, int, Decimal, IntentStatus | None, bool]]:
+    """The last word on every margin intent: address, signed timestamp, signed amount, outcome (None: none), and whether
+    a yes was journalled."""
     intents: dict[str, tuple[str, int, Decimal]] = {}
     outcomes: dict[str, IntentStatus] = {}
+    said_yes: set[str] = set()
     for line in journal.split(b"\n")[:-1]:
         if b'"kind":"intent"' not in line and b'"kind":"outcome"' not in line:
             continue
@@ -269,12 +276,14 @@ def _known(journal: bytes) -> Iterator[tuple[str, int, Decimal, IntentStatus | N
             continue
         if value["kind"] == "outcome":
             outcomes[value["intent_id"]] = IntentStatus(value["known"])
+            if value["known"] == IntentStatus.ACCEPTED:
+                said_yes.add(value["intent_id"])
         elif value["amount"] is not None:
             amount = Decimal(value["amount"])
             amount = amount if value["action"] == "add_margin" else -amount
             intents[value["intent_id"]] = (value["address"], value["signed_at_ms"], amount)
     for intent, (address, signed_ms, amount) in intents.items():
-        yield address, signed_ms, amount, outcomes.get(intent)
+        yield address, signed_ms, amount, outcomes.get(intent), intent in said_yes
 
 
 def _revised(schedule: Schedule) -> bool:

@@ -2,7 +2,8 @@
 
 A ``Happening`` is one thing that goes wrong, or that somebody else does. Where it names a kind of request or of disk
 operation, ``n`` counts those of the schedule's own runs, from 1 (0: every one of them); where it names ``time``, ``n``
-is virtual milliseconds since the start. What is never reached does nothing. After a schedule's own runs come further
+is virtual milliseconds since the start; where it names ``span``, ``n`` is that too and ``value`` how long every request
+is hit. What is never reached does nothing. After a schedule's own runs come further
 ones without any fault, which are not part of it.
 
 What a schedule holds decides what may be asked of the program: ``others`` says that somebody else moves margin too,
@@ -12,6 +13,7 @@ What a schedule holds decides what may be asked of the program: ``others`` says 
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from decimal import Decimal
 from typing import Any
 
 from tests.simulation.assumptions import Knows, Together, allowed
@@ -20,6 +22,7 @@ WRITE = "write"
 READS = ("positions", "balance", "ledger", "time", "setup")
 DISK = ("line", "flush", "lock")
 TIME = "time_passes"
+SPAN = "span"
 
 CRASHES = ("kill", "kill_sent", "kill_answer", "power", "power_sent", "power_answer")
 """The process or the whole machine dies: before the request leaves (or the disk operation happens), while the request
@@ -51,15 +54,19 @@ class Happening:
 
     def __str__(self) -> str:
         detail = f" {self.value}" if self.value else ""
-        place = f"at {self.n} ms" if self.where == TIME else f"{self.where} {self.n or 'each'}"
+        place = f"at {self.n} ms" if self.where in {TIME, SPAN} else f"{self.where} {self.n or 'each'}"
         return f"{place}: {self.how}{detail}" + (f" (on {self.on})" if self.on else "")
+
+
+_PART = Decimal("1e-10")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aim:
     """One declared address (``side`` long, short or net) with its margin before, in whole units of its asset.
 
-    ``revised`` is the target in the other version of the state file; None where both versions agree.
+    ``revised`` is the target in the other version of the state file; None where both versions agree. ``part`` is what
+    both versions declare on top of that, in 1e-10 units: more digits than any exchange moves.
     """
 
     symbol: int = 0
@@ -67,15 +74,17 @@ class Aim:
     before: int = 1000
     target: int = 1500
     revised: int | None = None
+    part: int = 0
 
-    def declared(self, *, revised: bool) -> int:
+    def declared(self, *, revised: bool) -> Decimal:
         """The target in one version of the state file."""
-        return self.target if self.revised is None or not revised else self.revised
+        whole = self.target if self.revised is None or not revised else self.revised
+        return whole + self.part * _PART
 
     @property
-    def widest(self) -> int:
+    def widest(self) -> Decimal:
         """The largest step between any two of its margins: what one wrong step can cost."""
-        margins = (self.before, self.target, self.declared(revised=True))
+        margins = (Decimal(self.before), self.declared(revised=False), self.declared(revised=True))
         return max(margins) - min(margins)
 
 
@@ -100,7 +109,8 @@ class Go:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
     """One world. ``replicas`` are how far behind reads are, in turn, in pairs (positions, ledger), milliseconds. The
-    exchange's clock is ``ahead`` of the true one (milliseconds) and gains ``drift`` parts per thousand."""
+    exchange's clock is ``ahead`` of the true one (milliseconds) and gains ``drift`` parts per thousand. Additions must
+    leave ``floor`` of the ``free`` balance: the policy's ``min_available``."""
 
     exchange: str = "binance"
     mode: str = "hedge"
@@ -112,6 +122,7 @@ class Schedule:
     happenings: tuple[Happening, ...] = ()
     grace: int = 5000
     free: int = 100_000
+    floor: int = 0
     switches: tuple[tuple[str, Any], ...] = ()
     ahead: int = 0
     drift: int = 0
@@ -137,7 +148,13 @@ class Schedule:
     @property
     def lag(self) -> int:
         """How far behind a read of positions can be, at most, milliseconds."""
-        return max(self._positions_ms, *(each.value for each in self.happenings if each.how == "glitch"), 0)
+        return max(
+            self._positions_ms, *(each.value for each in self.happenings if each.how == "glitch"), self._wrong_ms
+        )
+
+    @property
+    def _wrong_ms(self) -> int:
+        return 60_000 if any(each.how == "wrong_reads" for each in self.happenings) else 0
 
     @property
     def _apart(self) -> int:
@@ -181,14 +198,24 @@ class Schedule:
             for each in self.happenings
             if each.how in {"stale", "stale_positions"} and each.where != "ledger"
         ]
-        return max([0, *named, *(positions for positions, _ in self.replicas)])
+        return self._effect_ms + max([self._behind_ms, *named, *(positions for positions, _ in self.replicas)])
 
     @property
     def _ledger_ms(self) -> int:
         named = [
             each.value for each in self.happenings if each.how in {"stale", "stale_ledger"} and each.where == "ledger"
         ]
-        return max([0, *named, *(ledger for _, ledger in self.replicas)])
+        return self._effect_ms + max([self._behind_ms, *named, *(ledger for _, ledger in self.replicas)])
+
+    @property
+    def _behind_ms(self) -> int:
+        """How far behind spans make reads."""
+        return self.grace if any(each.how == "behind" for each in self.happenings) else 0
+
+    @property
+    def _effect_ms(self) -> int:
+        """How long after its yes an effect comes: both witnesses are later by as much."""
+        return max((each.value for each in self.happenings if each.how == "early_yes"), default=0)
 
     def without(self) -> Iterator["Schedule"]:
         """Schedules that are a little simpler, the boldest first."""
@@ -258,7 +285,7 @@ def _simpler(each: Happening) -> Iterator[Happening]:
         yield replace(each, n=each.n // 1000 * 1000)
     if each.where == TIME and each.n:
         yield replace(each, n=each.n // 2)
-    if each.where != TIME and each.n != 1:
+    if each.where not in {TIME, SPAN} and each.n != 1:
         yield replace(each, n=1)
 
 

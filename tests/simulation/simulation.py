@@ -33,7 +33,7 @@ from reconcile.model.plan import AccountResult, Plan, Step
 from reconcile.sandbox import faults
 from reconcile.sandbox.demo import account_of
 from reconcile.sandbox.faults import NO_FAULT, Ending, Fault
-from reconcile.sandbox.http import FRESH, Lag, Request, SandboxAccount
+from reconcile.sandbox.http import FRESH, Answer, Answering, Lag, Request, SandboxAccount
 from reconcile.sandbox.registry import simulated
 from reconcile.sandbox.venue import SentRequest, TimelineEvent, Venue
 from reconcile.usecases import apply as applying
@@ -43,12 +43,12 @@ from reconcile.usecases.drift import drift
 from reconcile.usecases.world import Connection, World
 from tests.simulation.declare import declared
 from tests.simulation.disk import SimulatedDisk, SimulatedProcess
-from tests.simulation.hits import read_fault, write_fault
+from tests.simulation.hits import VALIDITY_MS, in_span, read_fault, write_fault
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.machine import EPOCH_MS, Killed, MachineClock
 from tests.simulation.others import act
-from tests.simulation.schedule import CRASHES, FORGETS, MACHINE, TIME, WRITE, Go, Happening, Schedule
-from tests.simulation.small import small_books
+from tests.simulation.schedule import CRASHES, DISK, FORGETS, MACHINE, SPAN, TIME, WRITE, Go, Happening, Schedule
+from tests.simulation.small import ASSET, small_books
 
 T = TypeVar("T")
 HOME = Path("/home/reconcile")
@@ -120,7 +120,7 @@ class Simulation:
         kind = simulated(schedule.exchange)
         self.account: SandboxAccount = account_of(schedule.exchange, NAME, self.books)
         self.venue = Venue(
-            dialect=kind.dialect([self.account], kind.switched(dict(schedule.switches))),
+            dialect=_Watched(self, kind.dialect([self.account], kind.switched(dict(schedule.switches)))),
             faults=self,
             clock=self.exchange_ms,
             latency_ms=schedule.latency,
@@ -138,7 +138,10 @@ class Simulation:
         self.lines: list[tuple[int, str, str]] | None = [] if watch else None
         """With ``watch``: when (ms), who, what."""
         self.calm = False
-        self._armed = {(each.where, each.n): each for each in schedule.happenings if each.where != TIME}
+        self.free_after: dict[int, Decimal] = {}
+        """By request: the free balance once it had arrived."""
+        self._spans = [each for each in schedule.happenings if each.where == SPAN]
+        self._armed = {(each.where, each.n): each for each in schedule.happenings if each.where not in {TIME, SPAN}}
         self._counts: Counter[str] = Counter()
         self._calls: dict[int, Written] = {}
         self._kept: list[Call] = []
@@ -393,11 +396,18 @@ class Simulation:
             return None
         number = self._counts[where] = self._counts[where] + 1
         self.reached.append((where, number))
-        each = self._armed.get((where, number)) or self._armed.get((where, 0))
+        each = self._armed.get((where, number)) or self._armed.get((where, 0)) or self._in_span(where)
         if each is not None:
             for process in self._processes:
                 process.run.troubles += 1
         return each
+
+    def _in_span(self, where: str) -> Happening | None:
+        """What a span of time does to a request that is sent now."""
+        now = self.loop.now_ms()
+        spans = (each for each in self._spans if each.n <= now < each.n + each.value)
+        found = (in_span(each, where, self.schedule.grace) for each in spans if where not in DISK)
+        return next((each for each in found if each is not None), None)
 
     def pick(self, request: Request) -> Fault:  # noqa: ARG002 - the venue asks through the protocol of its faults
         """The fault of the request that is being sent right now."""
@@ -572,7 +582,7 @@ class Simulation:
             forgotten = earlier.home != call.home or any(earlier.run < number <= call.run for number in forgets)
             if outside and forgotten:
                 continue
-            end = earlier.signed_ms + traits.validity_ms
+            end = earlier.signed_ms + VALIDITY_MS[self.schedule.exchange]
             known = earlier.arrives[:1] if earlier.answered else earlier.arrives  # nobody tells of a repetition
             if any(now < moment and self.exchange_ms(moment) <= end for moment in known):
                 self.broken.append(
@@ -595,6 +605,21 @@ class Simulation:
     def events(self) -> list[TimelineEvent]:
         """What the venue saw, with ``watch``."""
         return self.venue.timeline or []
+
+
+class _Watched:
+    """The exchange, and what each margin call leaves of the free balance."""
+
+    def __init__(self, simulation: Simulation, dialect: Answering) -> None:
+        self._simulation = simulation
+        self._dialect = dialect
+
+    def handle(self, request: Request, now_ms: int, lag: Lag = FRESH) -> Answer:
+        """See ``Answering.handle``."""
+        answer = self._dialect.handle(request, now_ms, lag)
+        if request.method != "GET":
+            self._simulation.free_after[request.serial] = self._simulation.books.cross[ASSET]
+        return answer
 
 
 class _Wire:

@@ -9,9 +9,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from reconcile.exchanges.catalogue import TRAITS
 from reconcile.sandbox.registry import SIMULATED
-from tests.simulation.hits import READ_NAMES, write_names
+from tests.simulation.hits import READ_NAMES, VALIDITY_MS, write_names
 from tests.simulation.oracle import at_every_instant, at_the_end
 from tests.simulation.schedule import MOVERS, READS, TIME, WRITE, Aim, Go, Happening, Schedule
 from tests.simulation.simulation import Simulation
@@ -54,7 +53,7 @@ class Worlds(RuleBasedStateMachine):
     def trouble_a_write(self, data: st.DataObject, number: int, share: int) -> None:
         exchange = self.simulation.schedule.exchange
         how = data.draw(st.sampled_from(write_names(exchange)), label="how")
-        late = TRAITS[exchange].validity_ms * share // 100
+        late = VALIDITY_MS[exchange] * share // 100
         self.simulation.arm(
             Happening(where=WRITE, n=number, how=how, value=late if how.startswith(("late", "kill_sent")) else 0)
         )

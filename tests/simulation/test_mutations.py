@@ -2,8 +2,8 @@
 
 import pytest
 
-from reconcile.exchanges.catalogue import TRAITS
 from reconcile.sandbox.registry import SIMULATED
+from tests.simulation.hits import VALIDITY_MS
 from tests.simulation.mutations import MUTATIONS, Mutation, hunt
 from tests.simulation.traps import traps
 
@@ -18,5 +18,5 @@ CASES = [
 
 @pytest.mark.parametrize(("mutation", "exchange"), CASES)
 def test_every_defect_is_caught(mutation: Mutation, exchange: str) -> None:
-    caught = hunt(mutation, traps(exchange, TRAITS[exchange].validity_ms).values())
+    caught = hunt(mutation, mutation.ordered(traps(exchange, VALIDITY_MS[exchange])))
     assert caught.violation is not None, f"{mutation.name} goes unnoticed on {exchange}: make the simulation less kind"

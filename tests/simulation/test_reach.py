@@ -9,6 +9,7 @@ from reconcile.exchanges.catalogue import TRAITS
 from tests.explorer.scopes import OUTSIDE, SCOPES
 from tests.explorer.search import explore
 from tests.kit import reach
+from tests.simulation.hits import VALIDITY_MS
 from tests.simulation.oracle import verdict
 from tests.simulation.traps import traps
 
@@ -20,7 +21,7 @@ _SOME = ("kills", "lost answers", "other hands", "both sides, late positions", "
 def _played(exchange: str) -> tuple[Mapping[str, tuple[str, ...]], reach.Hits]:
     """The violations of each trap where there are any, and what all of them reached."""
     with reach.counting() as hits:
-        found = {name: verdict(trap).violations for name, trap in traps(exchange, TRAITS[exchange].validity_ms).items()}
+        found = {name: verdict(trap).violations for name, trap in traps(exchange, VALIDITY_MS[exchange]).items()}
     return {name: violations for name, violations in found.items() if violations}, hits
 
 

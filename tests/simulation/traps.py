@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from tests.simulation.hits import refusing
-from tests.simulation.schedule import TIME, Aim, Go, Happening, Schedule
+from tests.simulation.hits import SPANS, refusing
+from tests.simulation.schedule import SPAN, TIME, Aim, Go, Happening, Schedule
 
 GRACE = 5_000
 
@@ -158,6 +158,44 @@ def traps(exchange: str, validity_ms: int) -> Mapping[str, Schedule]:
                 seed=seed,
             )
             for seed in range(12)
+        },
+        "a refusal's code with HTTP 503, and with effect": Schedule(
+            runs=(Go(),), happenings=(_hit("write", 1, "coded:503"),)
+        ),
+        "a refusal's code with HTTP 408, and with effect": Schedule(
+            runs=(Go(),), happenings=(_hit("write", 1, "coded:408"),)
+        ),
+        "more digits than the exchange moves": Schedule(aims=(Aim(part=3_333_333_333),), runs=(Go(),)),
+        "later than our recvWindow": Schedule(runs=(Go(),), happenings=(_hit("write", 1, "late_lost", 20_000),)),
+        "a yes that is never done": Schedule(runs=(Go(),), happenings=(_hit("write", 1, "yes_without"),)),
+        "a yes before its effect": Schedule(
+            runs=(Go(), Go()), happenings=(_hit("write", 1, "early_yes", min(GRACE, late)),)
+        ),
+        "no answer in time, and late": Schedule(runs=(Go(),), happenings=(_hit("write", 1, "late", late),)),
+        "an addition that a refused reduction does not pay for": Schedule(
+            aims=(Aim(before=1500, target=1200), Aim(symbol=1), Aim(symbol=2)),
+            runs=(Go(),),
+            replicas=((GRACE, 0),),
+            happenings=(_hit("write", 1, "refusal:state"),),
+            free=1_000,
+            floor=200,
+        ),
+        **{
+            f"reads that are wrong for less than a second, phase {phase}": Schedule(
+                runs=(Go(),),
+                happenings=(
+                    _hit("write", 1, "lost"),
+                    Happening(where=SPAN, n=2 * cold + phase * 400, how="wrong_reads", value=900),
+                ),
+            )
+            for phase in range(3)
+        },
+        **{
+            f"every request hit for twelve seconds: {how}": Schedule(
+                runs=(Go(), Go()), happenings=(Happening(where=SPAN, n=cold, how=how, value=12_000),)
+            )
+            for how in SPANS
+            if how != "wrong_reads"
         },
         "a reverted target, a hundred graces later": Schedule(
             aims=(Aim(revised=1000),), runs=(Go(), Go(wait=101 * GRACE, revised=True))
