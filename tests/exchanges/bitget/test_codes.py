@@ -1,15 +1,10 @@
-"""Every code of the table, once; and what an answer to a write proves."""
-
-import json
-from collections import Counter
+"""Every code of the table; and what an answer to a write proves."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from reconcile.errors import InDoubt, RefusalKind, Refused
 from reconcile.exchanges.base import Accepted, CodeClass
-from reconcile.exchanges.bitget.codes import CODES, TWO_FACED, names_a_parameter
+from reconcile.exchanges.bitget.codes import TWO_FACED, names_a_parameter
 from reconcile.exchanges.bitget.dialect import WRITING
 from reconcile.exchanges.http.answers import write_answer
 from reconcile.exchanges.http.wire import HttpResponse
@@ -44,7 +39,6 @@ DOCUMENTED = {
 }
 OF_OTHER_CALLS = "40814 45054 40803"
 PROVES = {code: proves for proves, codes in DOCUMENTED.items() for code in codes.split()}
-CALLS = pytest.mark.parametrize("call", [SET_MARGIN, SET_MODE])
 
 
 def classify(response: HttpResponse, call: str = SET_MARGIN) -> Accepted | Refused | InDoubt:
@@ -52,57 +46,6 @@ def classify(response: HttpResponse, call: str = SET_MARGIN) -> Accepted | Refus
         return write_answer("sending", response, WRITING[call], now_ms=None)
     except (Refused, InDoubt) as error:
         return error
-
-
-def test_the_table_holds_every_documented_code_exactly_once_and_no_other() -> None:
-    assert Counter(row.code for row in CODES) == Counter([*PROVES, *OF_OTHER_CALLS.split()])
-
-
-def test_every_code_says_what_it_means_and_where_that_is_from() -> None:
-    assert all(row.meaning and row.source for row in CODES)
-
-
-@CALLS
-@pytest.mark.parametrize(("code", "proves"), PROVES.items())
-@pytest.mark.parametrize("status", [200, 400, 429])
-def test_a_documented_code_proves_the_same_under_every_status(
-    code: str, proves: CodeClass, status: int, call: str
-) -> None:
-    ended = classify(refusal(code, status), call)
-    if proves is CodeClass.DOUBT:
-        assert isinstance(ended, InDoubt)
-    else:
-        assert isinstance(ended, Refused)
-        assert ended.kind is RefusalKind(proves.value)
-        assert ended.code == code
-
-
-@CALLS
-@pytest.mark.parametrize("code", OF_OTHER_CALLS.split())
-def test_already_so_for_a_leverage_proves_nothing_about_our_calls(code: str, call: str) -> None:
-    assert isinstance(classify(refusal(code), call), InDoubt)
-
-
-@CALLS
-@given(code=st.text(min_size=1).filter(lambda code: code not in PROVES and code != "00000"))
-def test_an_unknown_code_is_doubt(code: str, call: str) -> None:
-    assert isinstance(classify(refusal(code), call), InDoubt)
-
-
-@given(code=st.sampled_from(sorted(PROVES)), status=st.sampled_from([302, 307, 408, 500, 502, 503, 504]))
-def test_a_redirect_a_timeout_or_a_server_error_is_doubt_whatever_the_code(code: str, status: int) -> None:
-    assert isinstance(classify(refusal(code, status)), InDoubt)
-
-
-@given(body=st.binary(), status=st.integers(200, 599))
-def test_no_bytes_that_are_not_a_documented_body_are_ever_more_than_doubt(body: bytes, status: int) -> None:
-    try:
-        value = json.loads(body)
-    except ValueError:
-        value = None
-    if isinstance(value, dict):
-        return
-    assert isinstance(classify(HttpResponse(status=status, headers={}, body=body)), InDoubt)
 
 
 @pytest.mark.parametrize(

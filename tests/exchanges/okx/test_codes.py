@@ -1,17 +1,11 @@
 """Every code of the table, once; and what an answer to a margin call proves."""
 
-import json
-from collections import Counter
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from reconcile.errors import InDoubt, RefusalKind, Refused
 from reconcile.exchanges.base import Accepted, CodeClass
 from reconcile.exchanges.http.answers import write_answer
 from reconcile.exchanges.http.wire import HttpResponse
-from reconcile.exchanges.okx.codes import CODES
 from reconcile.exchanges.okx.dialect import WRITING
 from tests.kit.fakes import answer
 from tests.kit.okx_account import data, refusal
@@ -39,52 +33,6 @@ def classify(response: HttpResponse) -> Accepted | Refused | InDoubt:
         return write_answer("sending", response, WRITING, now_ms=None)
     except (Refused, InDoubt) as error:
         return error
-
-
-def test_the_table_holds_every_documented_code_exactly_once_and_no_other() -> None:
-    assert Counter(row.code for row in CODES) == Counter([*PROVES, *OF_OTHER_CALLS.split()])
-
-
-def test_every_code_says_what_it_means_and_where_that_is_from() -> None:
-    assert all(row.meaning and row.source for row in CODES)
-
-
-@pytest.mark.parametrize(("code", "proves"), PROVES.items())
-@pytest.mark.parametrize("status", [200, 400, 401, 403, 429])
-def test_a_documented_code_proves_the_same_under_every_status(code: str, proves: CodeClass, status: int) -> None:
-    ended = classify(refusal(code, status))
-    if proves is CodeClass.DOUBT:
-        assert isinstance(ended, InDoubt)
-    else:
-        assert isinstance(ended, Refused)
-        assert ended.kind is RefusalKind(proves.value)
-        assert ended.code == code
-
-
-@pytest.mark.parametrize("code", OF_OTHER_CALLS.split())
-def test_a_code_of_another_call_proves_nothing_about_a_margin_call(code: str) -> None:
-    assert isinstance(classify(refusal(code)), InDoubt)
-
-
-@given(code=st.text(min_size=1).filter(lambda code: code.partition("_")[0] not in {*PROVES, "0", "1", "2"}))
-def test_an_unknown_code_is_doubt(code: str) -> None:
-    assert isinstance(classify(refusal(code)), InDoubt)
-
-
-@given(code=st.sampled_from(sorted(PROVES)), status=st.sampled_from([302, 307, 408, 500, 501, 502, 503, 504]))
-def test_a_redirect_a_timeout_or_a_server_error_is_doubt_whatever_the_code(code: str, status: int) -> None:
-    assert isinstance(classify(refusal(code, status)), InDoubt)
-
-
-@given(body=st.binary(), status=st.integers(200, 599))
-def test_no_bytes_that_are_not_a_documented_body_are_ever_more_than_doubt(body: bytes, status: int) -> None:
-    try:
-        value = json.loads(body)
-    except ValueError:
-        value = None
-    if isinstance(value, dict):
-        return
-    assert isinstance(classify(HttpResponse(status=status, headers={}, body=body)), InDoubt)
 
 
 def test_a_sub_code_is_stripped() -> None:
