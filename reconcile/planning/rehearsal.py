@@ -114,7 +114,7 @@ class _Run:
             reason = refused if entry.status is Status.CHANGE else entry.blocked_by
             if reason is not None:
                 self.stopped[entry.address] = reason
-            elif entry.status in {Status.CHANGE, Status.IN_SYNC}:
+            elif entry.address not in self.lost:
                 self.stopped.pop(entry.address, None)
         if refused is None:
             for step in plan.steps:
@@ -134,16 +134,13 @@ class _Run:
 
 def _at(first: Position, factor: Decimal, margin: Decimal) -> Position:
     """A position as it would show with its first mark price times ``factor`` and this margin."""
-    if first.risk is None or first.mark_price is None:
-        return first
-    mark = first.mark_price * factor
-    risk = first.risk.moved(mark, margin)
-    now = risk.exposure()
+    mark = (first.mark_price or ZERO) * factor
+    moved = replace(first, mark_price=mark, isolated_margin=margin)
+    risk = None if first.risk is None else first.risk.moved(mark, margin)
+    exposure = None if risk is None else risk.exposure()
     return replace(
-        first,
-        mark_price=mark,
-        isolated_margin=margin,
+        moved,
         risk=risk,
-        liquidation_price=risk.liquidation_price(margin),
-        notional=first.notional if now is None else now.notional,
+        liquidation_price=None if risk is None else risk.liquidation_price(margin),
+        notional=first.notional if exposure is None else exposure.notional,
     )
