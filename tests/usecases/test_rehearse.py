@@ -48,7 +48,7 @@ def fate(found: AccountRehearsal) -> tuple[bool, str | None]:
         (banded(min_available=D(4900)), "-0.15", (True, "min_available")),
         (banded(), "0.25", (False, None)),
         (banded(aim="0.125", allow_reduce=True), "1.5", (False, None)),  # above the ceiling, margin is taken out
-        (desired({LONG: "3000", "XRPUSDT.long": "300"}), "-0.05", (False, None)),  # one that waits for a position
+        (desired({LONG: "3000", "SOLUSDT.long": "300"}), "-0.05", (False, None)),  # a margin type changes as well
     ],
 )
 def test_a_position_is_lost_where_its_file_lets_it(
