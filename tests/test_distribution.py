@@ -55,7 +55,8 @@ def strange(text: str) -> list[str]:
     archives = [
         line.strip()
         for line in text.splitlines()
-        if re.search(r"archive/refs/tags/.*\.(?:tar\.gz|zip)", line) and not re.search(r"--hash=sha256:\S", line)
+        if re.search(r"archive/refs/tags/.*\.(?:tar\.gz|zip)", line)
+        and not re.search(r"--hash=sha256:\S|#sha256=\S", line)
     ]
     return [*named, *extras, *archives]
 
