@@ -20,16 +20,11 @@ CORE = ("money", "model/*", "planning/*", "evidence/*", *_PROTOCOL)
 
 _INCLUDE = ",".join(f"reconcile/{name}.py" for name in CORE)
 _CORE_TESTS = [
-    f"tests/{name}"
-    for name in (
-        "test_money.py",
-        "model",
-        "planning",
-        "protocol",
-        "evidence",
-        "usecases/test_bands.py",
-        "usecases/test_rehearse.py",
-    )
+    *(
+        f"tests/{name}"
+        for name in ("test_money.py", "model", "planning", "protocol", "evidence", "render/test_report.py")
+    ),
+    *(f"tests/usecases/test_{name}.py" for name in ("bands", "doctor", "rehearse")),
 ]
 _CHECKS: tuple[tuple[str, list[str]], ...] = (
     ("format", ["ruff", "format", "--check", "--quiet", "."]),
