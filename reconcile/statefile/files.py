@@ -84,6 +84,19 @@ def _read(path: Path, problems: list[Problem], claims: list[Claim]) -> DesiredAc
     except OSError as error:
         problems.append(_whole(path, f"cannot be read ({error.strerror}); expected a readable state file or folder"))
         return None
+    return _from(path, content, problems, claims)
+
+
+def from_content(path: Path, content: bytes) -> DesiredAccount:
+    """What a state file at that path with that content says; raises StateFileErrors."""
+    problems: list[Problem] = []
+    account = _from(path, content, problems, [])
+    if account is None or problems:
+        raise StateFileErrors(tuple(problems))
+    return account
+
+
+def _from(path: Path, content: bytes, problems: list[Problem], claims: list[Claim]) -> DesiredAccount | None:
     if len(content) > MAX_BYTES:
         problems.append(_whole(path, f"longer than {MAX_BYTES} bytes; expected a state file"))
         return None

@@ -48,12 +48,17 @@ def _document(desired: DesiredAccount, tolerance: Percent) -> dict[str, Any]:
         "account": {key: value for key, value in account.items() if value is not None},
         "defaults": {"tolerance": f"{plain(tolerance.value)}%"},
     }
-    positions: dict[str, dict[str, Mapping[str, object]]] = {}
-    for target in desired.targets:
-        positions.setdefault(target.address.symbol, {})[target.address.side.value] = _position(target)
-    if positions:
-        document["positions"] = positions
+    if desired.targets:
+        document["positions"] = positions(desired.targets)
     return document
+
+
+def positions(targets: Sequence[Target]) -> dict[str, dict[str, Mapping[str, object]]]:
+    """The table ``positions`` that declares these targets, by symbol and side."""
+    table: dict[str, dict[str, Mapping[str, object]]] = {}
+    for target in targets:
+        table.setdefault(target.address.symbol, {})[target.address.side.value] = _position(target)
+    return table
 
 
 def _position(target: Target) -> Mapping[str, object]:
