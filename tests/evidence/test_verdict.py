@@ -544,3 +544,13 @@ def test_a_reading_that_an_older_margin_fits_better_is_from_then(margin: str, *,
     last = effect("1400", "1080")
     older = (D(1000), D(1400))
     assert stale_basis(position(PLACE, margin), last, (), older=older) is stale
+
+
+@pytest.mark.parametrize(("side", "stale"), [(None, True), ("long", False)])
+def test_a_call_without_a_side_that_the_journal_does_not_know_puts_every_look_in_doubt(
+    side: str | None,
+    stale: bool,  # noqa: FBT001
+) -> None:
+    call = row("-1", "x", side=side, time_ms=SIGNED_MS + 300)
+    found = stale_basis(position(PLACE, "1499"), effect(), [call], shared=True, unknown=[call])
+    assert found is stale
