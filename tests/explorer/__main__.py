@@ -24,6 +24,7 @@ def main(given: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.explorer", description=__doc__)
     parser.add_argument("--scope", choices=ALL, help="only this one")
     parser.add_argument("--states", type=int, default=200_000, metavar="N", help="of each scope (default: 200000)")
+    parser.add_argument("--reach", action="store_true", help="print how often each arrow, cell and rule was reached")
     parser.add_argument("--without", metavar="RULE", help="one of: " + ", ".join(switch.rule for switch in SWITCHES))
     args = parser.parse_args(given)
     if args.without:
@@ -39,7 +40,7 @@ def main(given: Sequence[str]) -> int:
             broken += bool(found.violation)
             _print(name, found)
     print(f"{total:,} states, {transitions:,} transitions, {broken} violations")
-    print(reach.reached(hits))
+    print("\n".join(reach.lines(hits)) if args.reach else reach.reached(hits))
     return 1 if broken else 0
 
 

@@ -236,6 +236,16 @@ def validity_of_another_exchange() -> AbstractContextManager[None]:
     return _patched((registry, "TRAITS", shorter), (catalogue, "TRAITS", shorter))
 
 
+def acknowledged_early() -> AbstractContextManager[None]:
+    """A record said to be on disk as soon as it is written."""
+    append = FileJournal.append
+
+    async def early(self: Any, record: Any, *, durable: bool) -> None:
+        await append(self, record, durable=False)
+
+    return _patched((FileJournal, "append", early))
+
+
 # ---- fences ----------------------------------------------------------------------------------------------------------
 
 
@@ -731,6 +741,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("drift from an unguarded look", drift_from_any_look, trap="reverted, and drift"),
     Mutation("in sync at once with a new journal", cold_and_in_sync_at_once),
     Mutation("older copy of a journal not noticed", put_back_not_noticed),
+    Mutation("a record acknowledged before it is on disk", acknowledged_early, trap="power lost while"),
     Mutation("a timeout taken as not sent", timeout_is_not_sent, trap="no answer in time"),
     Mutation("408 and 5xx judged by the code in the body", judged_by_code_alone, trap="a refusal's code"),
     Mutation("an amount rounded up (in the plan and before the send)", rounded_up, trap="more digits"),

@@ -384,8 +384,16 @@ class Simulation:
         )
 
     async def _blocking(self, work: Callable[[], T]) -> T:
-        if self.schedule.flush and not self.calm:
-            await asyncio.sleep(self.schedule.flush / 1000)
+        """The disk's work, done at the end of the time it takes, or by an odd seed at its start: what is written in
+        that time is then not covered by a flush."""
+        slow_ms = 0 if self.calm else self.schedule.flush
+        if self.schedule.seed % 2:
+            done = work()
+            if slow_ms:
+                await asyncio.sleep(slow_ms / 1000)
+            return done
+        if slow_ms:
+            await asyncio.sleep(slow_ms / 1000)
         return work()
 
     # ---- what happens --------------------------------------------------------------------------------------------

@@ -17,8 +17,9 @@ import pytest
 from reconcile.journal import checkpoint
 from reconcile.sandbox.registry import SIMULATED
 from tests.simulation.explore import exhaustive, random_schedule, roots, shrink
+from tests.simulation.hits import SPANS
 from tests.simulation.oracle import verdict
-from tests.simulation.schedule import TIME, Aim, Go, Happening, Schedule
+from tests.simulation.schedule import SPAN, TIME, Aim, Go, Happening, Schedule
 from tests.simulation.timeline import timeline
 
 CORPUS = Path(__file__).parents[1] / "corpus"
@@ -121,3 +122,20 @@ def test_a_person_who_adds_the_same_amount_at_the_same_time_is_told_apart_or_rep
     assert first is not None
     assert first.exit_code == 5
     assert [str(step.outcome) for step in first.steps] == ["unknown"]
+
+
+@pytest.mark.parametrize("how", SPANS)
+def test_a_span_hits_the_requests_of_its_time_and_no_others(how: str) -> None:
+    in_time = Schedule(runs=(Go(),), happenings=(Happening(where=SPAN, n=0, how=how, value=1_000),))
+    too_late = Schedule(runs=(Go(),), happenings=(Happening(where=SPAN, n=600_000, how=how, value=1_000),))
+    hit, missed = (verdict(each).simulation.ran[0].troubles for each in (in_time, too_late))
+    assert (hit > 0, missed) == (True, 0)
+
+
+def test_a_yes_may_come_before_its_effect() -> None:
+    early = Schedule(runs=(Go(),), happenings=(Happening(where="write", n=1, how="early_yes", value=2_000),))
+    found = verdict(early, watch=True)
+    answered = next(at for at, _, text in found.simulation.lines or () if "Successfully modified" in text)
+    effect = next(each for each in found.simulation.books.effects if each.actor == "api")
+    assert found.violations == ()
+    assert effect.time_ms - found.simulation.exchange_ms(answered) == 1_990
