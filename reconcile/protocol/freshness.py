@@ -17,7 +17,7 @@ from reconcile.planning.bands import is_inside
 from reconcile.protocol.earlier import Earlier, margins_before
 from reconcile.protocol.rules import UNSOUND, AskLedger, LookLater, Question, Sound, judge
 from reconcile.protocol.signals import LaneLook, Memory, Now
-from reconcile.protocol.timing import BETWEEN_LOOKS_MS, FRESH_LOOKS
+from reconcile.protocol.timing import BETWEEN_LOOKS_MS, FRESH_LOOKS, LONG_AFTER_GRACES
 
 
 def lane_look(look: ObservedAccount, address: Address) -> LaneLook:
@@ -149,7 +149,7 @@ async def doubts(
     for target in desired.targets:
         if target.address in look.unusable:
             continue
-        if not differs(target, look) and _is_as_left(target, state, look):
+        if not differs(target, look) and is_as_left(target, state, look):
             shared = shares_symbol(look, target.address.symbol)
             after = None if earlier is None else earlier.until(target.address, look, shared=shared)
         else:
@@ -159,7 +159,7 @@ async def doubts(
     return found
 
 
-def _is_as_left(target: Target, state: JournalState, look: ObservedAccount) -> bool:
+def is_as_left(target: Target, state: JournalState, look: ObservedAccount) -> bool:
     """Whether live is what our last step on a declared address left, as far as there was one."""
     move, position = state.moves.get(str(target.address)), look.positions.get(target.address)
     if move is None or move.before is None or move.after is None or position is None or not target.declares_margin:
@@ -168,6 +168,14 @@ def _is_as_left(target: Target, state: JournalState, look: ObservedAccount) -> b
     declared = move.after if target.isolated_margin is None else target.isolated_margin
     tolerance = min(quarter, target.tolerance.amount(declared, position.asset))
     return abs(minus(position.isolated_margin, move.after)) <= tolerance
+
+
+def may_be_older(target: Target, state: JournalState, look: ObservedAccount, *, grace_ms: int) -> bool:
+    """Whether a look that no ledger was asked about may show a declared address from before our last step."""
+    move = state.moves.get(str(target.address))
+    if move is None or look.sent_at_ms - move.effect_ms > LONG_AFTER_GRACES * grace_ms:
+        return False
+    return not is_as_left(target, state, look)
 
 
 def differs(target: Target, look: ObservedAccount) -> bool:

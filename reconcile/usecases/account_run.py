@@ -26,6 +26,7 @@ from reconcile.usecases.run_end import (
     differing_outside,
     exit_code_of,
     unfinished,
+    unproven,
     untouched,
 )
 from reconcile.usecases.run_lock import hold
@@ -276,7 +277,10 @@ class AccountRun:
     async def _finished(self, plan: AccountPlan, exit_code: int, errors: tuple[PlanError, ...]) -> RunFinished:
         context = self._context
         look, told = (None, None) if context is None else (context.observer.last, await moved(context))
-        return run_finished(plan, look, told, self._results, exit_code=exit_code, errors=errors, first=self._plan)
+        older = () if context is None or look is None else unproven(context, plan.desired, look)
+        return run_finished(
+            plan, look, told, self._results, exit_code=exit_code, errors=errors, first=self._plan, unproven=older
+        )
 
     # What the run is made of.
 

@@ -1,14 +1,15 @@
 """The end of a run: every entry as the last look shows it, inside the plan's scope and outside of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from reconcile.errors import Declined
 from reconcile.journal.records import IntentStatus
-from reconcile.model.account import Address, ObservedAccount
+from reconcile.model.account import Address, DesiredAccount, ObservedAccount
 from reconcile.model.plan import AccountPlan, Entry, OutcomeKind, PlanError, Status, StepResult
 from reconcile.planning import order
 from reconcile.protocol.context import Context
+from reconcile.protocol.freshness import may_be_older
 from reconcile.usecases.account import held_addresses
 from reconcile.usecases.run_records import RunFacts
 
@@ -30,6 +31,14 @@ def as_seen(
     """
     seen = _planned(context, facts, plan, look, whole=False, doubted=doubted)
     return replace(plan, entries=seen.entries), seen.errors if not seen.entries else ()
+
+
+def unproven(context: Context, desired: DesiredAccount, look: ObservedAccount) -> Collection[Address]:
+    """The declared addresses of which the run's last look may show the margin from before our last step."""
+    state = context.journal.state
+    return [
+        target.address for target in desired.targets if may_be_older(target, state, look, grace_ms=context.grace_ms)
+    ]
 
 
 def untouched(doubted: Mapping[Address, str], results: Sequence[StepResult]) -> Mapping[Address, str]:

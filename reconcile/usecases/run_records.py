@@ -1,7 +1,7 @@
 """The records of a run in its journal, and the context that its steps get."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -11,7 +11,7 @@ from reconcile.exchanges.base import Reader, Writer
 from reconcile.journal.base import Journal
 from reconcile.journal.records import Noted, RunFinished, RunStarted
 from reconcile.journal.run_end import RunEnd
-from reconcile.model.account import DesiredAccount, MarginType, ObservedAccount, Position, Target
+from reconcile.model.account import Address, DesiredAccount, MarginType, ObservedAccount, Position, Target
 from reconcile.model.plan import AccountPlan, PlanError, SavedPlan, Status, StepResult
 from reconcile.model.reports import Margin
 from reconcile.money import minus
@@ -173,13 +173,16 @@ def run_finished(
     exit_code: int,
     errors: Sequence[PlanError],
     first: AccountPlan | None = None,
+    unproven: Collection[Address] = (),
 ) -> RunFinished:
     """How it ended: outcomes, what was declared, what live was at the last look, and what had moved until then.
 
-    What is held in the plan, or was in the ``first`` one, is not noted as in place: its margin may be an earlier one.
+    What is held in the plan, or was in the ``first`` one, is not noted as in place, nor are the ``unproven``: the margin
+    that the last look shows of them may be an earlier one.
     """
     entries = (*plan.entries, *(() if first is None else first.entries))
-    doubted = {str(entry.address) for entry in entries if entry.status is Status.HELD}
+    held = (entry.address for entry in entries if entry.status is Status.HELD)
+    doubted = {str(address) for address in (*held, *unproven)}
     live = {
         str(address): Margin(
             isolated_margin=position.isolated_margin,
