@@ -177,8 +177,8 @@ def run_finished(
 ) -> RunFinished:
     """How it ended: outcomes, what was declared, what live was at the last look, and what had moved until then.
 
-    What is held in the plan, or was in the ``first`` one, is not noted as in place, nor are the ``unproven``: the margin
-    that the last look shows of them may be an earlier one.
+    What is held in the plan, or was in the ``first`` one, is not noted as in place, nor are the ``unproven``: the last
+    look may show an earlier margin of them.
     """
     entries = (*plan.entries, *(() if first is None else first.entries))
     held = (entry.address for entry in entries if entry.status is Status.HELD)
