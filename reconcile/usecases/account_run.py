@@ -8,7 +8,7 @@ from reconcile.concurrency import interruptible
 from reconcile.errors import Containment, ReadFailed, ReconcileError
 from reconcile.exchanges.base import Writer
 from reconcile.journal.base import Journal
-from reconcile.journal.records import PlanUsed, RunFinished
+from reconcile.journal.records import PlanUsed
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, DesiredAccount
 from reconcile.model.plan import AccountPlan, AccountResult, Entry, PlanError, SettledStep, Status, Step, StepResult
@@ -17,7 +17,6 @@ from reconcile.protocol.context import Context
 from reconcile.protocol.executor import Executor
 from reconcile.usecases.account import as_error, check_not_frozen, failed_plan, guarded_look
 from reconcile.usecases.account_identity import Reached, reach
-from reconcile.usecases.movements import moved
 from reconcile.usecases.plan import planned_account
 from reconcile.usecases.preparing import check_not_stale, first_look, plan_to_send, within
 from reconcile.usecases.run_end import (
@@ -25,8 +24,8 @@ from reconcile.usecases.run_end import (
     check_holds_changes,
     differing_outside,
     exit_code_of,
+    finished,
     unfinished,
-    unproven,
     untouched,
 )
 from reconcile.usecases.run_lock import hold
@@ -36,7 +35,6 @@ from reconcile.usecases.run_records import (
     make_context,
     note_refused,
     planned,
-    run_finished,
     run_started,
 )
 from reconcile.usecases.saved_plan_checks import account_of, check_account, check_mode, check_usable, state_file_agrees
@@ -256,7 +254,10 @@ class AccountRun:
             try:
                 with Containment("journalling the end of the run", self.trace):
                     self._journal.check()
-                    await self._journal.append(await self._finished(plan, exit_code, errors), durable=True)
+                    end = await finished(
+                        self._context, plan, self._results, exit_code=exit_code, errors=errors, first=self._plan
+                    )
+                    await self._journal.append(end, durable=True)
                     head = self._journal.head
             except ReconcileError as error:
                 errors = (*errors, as_error(error)[0])
@@ -272,14 +273,6 @@ class AccountRun:
             remaining=remaining,
             settled=self._settled,
             outside_differing=None if plan.outside_scope else 0,
-        )
-
-    async def _finished(self, plan: AccountPlan, exit_code: int, errors: tuple[PlanError, ...]) -> RunFinished:
-        context = self._context
-        look, told = (None, None) if context is None else (context.observer.last, await moved(context))
-        older = () if context is None or look is None else unproven(context, plan.desired, look)
-        return run_finished(
-            plan, look, told, self._results, exit_code=exit_code, errors=errors, first=self._plan, unproven=older
         )
 
     # What the run is made of.

@@ -1,17 +1,18 @@
 """The end of a run: every entry as the last look shows it, inside the plan's scope and outside of it."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from reconcile.errors import Declined
-from reconcile.journal.records import IntentStatus
+from reconcile.journal.records import IntentStatus, RunFinished
 from reconcile.model.account import Address, DesiredAccount, ObservedAccount
 from reconcile.model.plan import AccountPlan, Entry, OutcomeKind, PlanError, Status, StepResult
 from reconcile.planning import order
 from reconcile.protocol.context import Context
 from reconcile.protocol.freshness import may_be_older
 from reconcile.usecases.account import held_addresses
-from reconcile.usecases.run_records import RunFacts
+from reconcile.usecases.movements import moved
+from reconcile.usecases.run_records import RunFacts, run_finished
 
 NOT_IN_PLACE = {Status.CHANGE, Status.BLOCKED, Status.WAITING, Status.HELD}
 """Statuses of what a result lists as remaining."""
@@ -33,12 +34,26 @@ def as_seen(
     return replace(plan, entries=seen.entries), seen.errors if not seen.entries else ()
 
 
-def unproven(context: Context, desired: DesiredAccount, look: ObservedAccount) -> Collection[Address]:
+async def finished(
+    context: Context | None,
+    plan: AccountPlan,
+    results: Sequence[StepResult],
+    *,
+    exit_code: int,
+    errors: Sequence[PlanError],
+    first: AccountPlan | None,
+) -> RunFinished:
+    """The record of the run's end. ``first`` is the plan that it began with; ``context`` None: it never got that far."""
+    look, told = (None, None) if context is None else (context.observer.last, await moved(context))
+    older = [] if context is None or look is None else _unproven(context, plan.desired, look)
+    return run_finished(plan, look, told, results, exit_code=exit_code, errors=errors, first=first, unproven=older)
+
+
+def _unproven(context: Context, desired: DesiredAccount, look: ObservedAccount) -> list[Address]:
     """The declared addresses of which the run's last look may show the margin from before our last step."""
-    state = context.journal.state
-    return [
-        target.address for target in desired.targets if may_be_older(target, state, look, grace_ms=context.grace_ms)
-    ]
+    state, grace_ms = context.journal.state, context.grace_ms
+    targets = (target for target in desired.targets if may_be_older(target, state, look, grace_ms=grace_ms))
+    return [target.address for target in targets]
 
 
 def untouched(doubted: Mapping[Address, str], results: Sequence[StepResult]) -> Mapping[Address, str]:
