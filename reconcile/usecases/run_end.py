@@ -43,7 +43,7 @@ async def finished(
     errors: Sequence[PlanError],
     first: AccountPlan | None,
 ) -> RunFinished:
-    """The record of the run's end. ``first`` is the plan that it began with; ``context`` None: it never got that far."""
+    """The record of the run's end. ``first`` is the plan that it began with, ``context`` is None where it had none."""
     look, told = (None, None) if context is None else (context.observer.last, await moved(context))
     older = [] if context is None or look is None else _unproven(context, plan.desired, look)
     return run_finished(plan, look, told, results, exit_code=exit_code, errors=errors, first=first, unproven=older)
