@@ -30,8 +30,10 @@ def drift(session: Invocation, *, paths: tuple[str, ...], detailed_exitcode: boo
     another program), automatic, and unexplained for what it does not tell.
 
     \b
-    Exit codes: 0 the command worked, 1 an account could not be read.
-                With --detailed-exitcode also 2 an account drifted beyond its
+    Exit codes: 0 the command worked, 1 an account could not be read, 3 an
+                entry names no instrument of the exchange.
+                With --detailed-exitcode also 3 what the exchange shows of an
+                entry cannot be used, 2 an account drifted beyond its
                 tolerance, 5 an address is unknown: a step on it is open, or
                 reads may predate our last step.
     Example:    reconcile drift states/ --detailed-exitcode --format github

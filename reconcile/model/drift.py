@@ -41,6 +41,21 @@ class Drift:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotCompared:
+    """A declared address of which the exchange shows nothing usable, so that there is no drift to tell.
+
+    ``blocked_by`` is ``instrument`` or ``unusable``, as in a plan, and ``reason`` says why. ``line`` and ``held`` are
+    as for ``Drift``.
+    """
+
+    address: Address
+    blocked_by: str
+    reason: str
+    line: int | None = None
+    held: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountDrift:
     """One account's drift; ``exit_code`` 1 where it could not be read, 4 where it was refused, else 0.
 
@@ -51,6 +66,7 @@ class AccountDrift:
     state_file: str
     observed_wall_ms: int | None = None
     entries: tuple[Drift, ...] = ()
+    not_compared: tuple[NotCompared, ...] = ()
     errors: tuple[PlanError, ...] = ()
     exit_code: int = 0
 
@@ -62,4 +78,5 @@ class AccountDrift:
     @property
     def is_unknown(self) -> bool:
         """Whether there is an address of which nothing can be said for now."""
-        return any(entry.held is not None for entry in self.entries)
+        held = [*(entry.held for entry in self.entries), *(each.held for each in self.not_compared)]
+        return any(reason is not None for reason in held)

@@ -26,7 +26,7 @@ from reconcile.planning.bands import Assessment, assess
 from reconcile.planning.moves import amount_step, margin_move
 from reconcile.planning.obstacles import account_refuses, refused, slots, type_is_fixed
 from reconcile.planning.undeclared import undeclared
-from reconcile.planning.unlisted import UNLISTED, reasons
+from reconcile.planning.unlisted import not_shown, reasons
 
 
 def diff(
@@ -135,7 +135,7 @@ def _declared(place: _Place) -> Entry:
         if held is not None:
             return place.entry(Status.HELD, held)
     if place.symbol is None or target.address in view.observed.unusable:
-        return _not_shown(place)
+        return place.blocked(*not_shown(target.address, view.observed, view.unlisted))
     if place.observed_type is None:
         entry = place.entry(Status.WAITING, f"no open position; {target.margin_type} is expected when one opens")
     elif place.observed_type is not target.margin_type:
@@ -143,14 +143,6 @@ def _declared(place: _Place) -> Entry:
     else:
         entry = _margin(place, place.asset or place.symbol.asset)
     return refused(entry, account_refuses(view.observed, target))
-
-
-def _not_shown(place: _Place) -> Entry:
-    view, address = place.view, place.target.address
-    problem = view.observed.unusable.get(address)
-    if problem is not None:
-        return place.blocked("unusable", f"what the exchange shows of it cannot be used: {problem}")
-    return place.blocked(UNLISTED, view.unlisted[address.symbol])
 
 
 def _retype(place: _Place, before: MarginType, symbol: SymbolState) -> Entry:

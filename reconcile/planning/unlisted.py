@@ -9,10 +9,12 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from difflib import SequenceMatcher, get_close_matches
 
-from reconcile.model.account import ObservedAccount, Target
+from reconcile.model.account import Address, ObservedAccount, Target
 
 UNLISTED = "instrument"
 """What ``blocked_by`` says of them."""
+UNUSABLE = "unusable"
+"""What ``blocked_by`` says of an address whose row on the exchange cannot be read."""
 MOST_SUGGESTED = 20
 """For how many symbols similar names are looked for: each one is compared with every instrument."""
 _SUGGESTIONS = 3
@@ -45,6 +47,17 @@ def _alike(symbol: str, names: Collection[str]) -> list[str]:
 
 def _shared(one: str, other: str) -> int:
     return sum(block.size for block in SequenceMatcher(None, other, one).get_matching_blocks())
+
+
+def not_shown(address: Address, observed: ObservedAccount, unlisted: Mapping[str, str]) -> tuple[str, str]:
+    """``blocked_by`` and reason of a declared address of which the exchange shows nothing usable.
+
+    ``unlisted`` is what ``reasons`` says of the declared targets.
+    """
+    problem = observed.unusable.get(address)
+    if problem is not None:
+        return UNUSABLE, f"what the exchange shows of it cannot be used: {problem}"
+    return UNLISTED, unlisted[address.symbol]
 
 
 def _ended(symbol: str, now_ms: int) -> str | None:

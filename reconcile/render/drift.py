@@ -6,7 +6,7 @@ A line reads ``BTCUSDT.long −14.2 USDT: funding −4.2, manual −10 at 09:14`
 from collections.abc import Sequence
 from decimal import Decimal
 
-from reconcile.model.drift import AccountDrift, Drift, Share
+from reconcile.model.drift import AccountDrift, Drift, NotCompared, Share
 from reconcile.money import plain
 from reconcile.render import json
 from reconcile.render.columns import fit
@@ -51,6 +51,7 @@ def document(accounts: Sequence[AccountDrift]) -> json.Document:
                 "errors": json.errors(account.errors),
                 "observed_at": None if account.observed_wall_ms is None else rfc3339(account.observed_wall_ms),
                 "entries": [_document(entry) for entry in account.entries],
+                "not_compared": [_missing(each) for each in account.not_compared],
             }
             for account in accounts
         ],
@@ -73,6 +74,15 @@ def _document(entry: Drift) -> json.Document:
     }
 
 
+def _missing(entry: NotCompared) -> json.Document:
+    return {
+        "address": str(entry.address),
+        "blocked_by": entry.blocked_by,
+        "reason": entry.reason,
+        "held": entry.held,
+    }
+
+
 def _cause(share: Share) -> json.Document:
     found: json.Document = {"cause": share.cause, "amount": plain(share.amount)}
     if share.at_ms is not None and share.cause not in _UNTIMED:
@@ -89,6 +99,7 @@ def text(accounts: Sequence[AccountDrift], *, columns: int | None = None) -> str
 def _account(account: AccountDrift) -> list[str]:
     lines = [clean(account.account)]
     lines += [clean(f"  ! {error.key}: {error.message}") for error in account.errors]
+    lines += [clean(f"  {each.address} {_why(each)}") for each in account.not_compared]
     for entry in _held(account.entries):
         lines.append(clean(f"  {entry.address} unknown: {entry.held} ({_as_read(entry, account.observed_wall_ms)})"))
     for entry in _by_attention(account.entries):
@@ -102,6 +113,12 @@ def _account(account: AccountDrift) -> list[str]:
     if quiet:
         lines.append(f"  {quiet} not moved")
     return lines
+
+
+def _why(entry: NotCompared) -> str:
+    """``blocked by instrument: OLDUSDT is not one of …``, and what holds it besides."""
+    held = f"; held: {entry.held}" if entry.held is not None else ""
+    return f"blocked by {entry.blocked_by}: {entry.reason}{held}"
 
 
 def _line(entry: Drift, now_ms: int | None) -> str:
@@ -142,9 +159,11 @@ def summary(accounts: Sequence[AccountDrift]) -> str:
     beyond = sum(1 for entry in entries if entry.is_beyond and abs(entry.drift) > entry.tolerance)
     left = sum(1 for entry in entries if entry.is_beyond and entry.left_band)
     held = len(_held(entries))
+    blocked = sum(len(account.not_compared) for account in accounts)
     failed = sum(1 for account in accounts if account.errors)
     parts = [f"{failed} account{'s' if failed > 1 else ''} could not be read"] if failed else []
-    if entries or not failed:
+    parts += [f"{blocked} blocked"] if blocked else []
+    if entries or not (failed or blocked):
         parts += [f"{held} unknown"] if held else []
         if beyond or len(entries) > held or not entries:
             parts.append(f"{beyond} drifted beyond tolerance" if beyond else "no drift beyond tolerance")
@@ -164,7 +183,8 @@ def markdown(accounts: Sequence[AccountDrift]) -> str:
         if account.errors:
             page.add("")
         shown = [*_held(account.entries), *_by_attention(account.entries)]
-        rows = [_row(entry, account.observed_wall_ms) for entry in shown]
+        rows = [f"| ⛔ | {code(str(each.address))} | | | | {quote(_why(each))} |" for each in account.not_compared]
+        rows += [_row(entry, account.observed_wall_ms) for entry in shown]
         page.table("| | Address | Expected | Observed | Drift | Causes |\n|-|-|-:|-:|-:|-|", rows)
         quiet = _quiet(account.entries)
         if quiet:
@@ -184,12 +204,19 @@ def _row(entry: Drift, now_ms: int | None) -> str:
 
 
 def github(accounts: Sequence[AccountDrift], *, place: Place = str) -> str:
-    """A warning on the line of every position that drifted beyond its tolerance, or of which that is not known; an
-    error where nothing was read. ``place`` as for ``github.shown``."""
+    """A warning on the line of every position that drifted beyond its tolerance, of which that is not known, or
+    of which the exchange shows nothing usable; an error where nothing was read. ``place`` as for ``github.shown``."""
     listed = [
         Annotation(file=account.state_file, title=error.key, message=error.message)
         for account in accounts
         for error in account.errors
+    ]
+    listed += [
+        Annotation(
+            file=account.state_file, line=each.line, title=str(each.address), message=_why(each), level="warning"
+        )
+        for account in accounts
+        for each in account.not_compared
     ]
     listed += [
         Annotation(

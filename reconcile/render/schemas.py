@@ -362,6 +362,15 @@ class DriftEntryModel(Model):
     causes: tuple[CauseModel, ...]
 
 
+class NotComparedModel(Model):
+    """A declared address of which the exchange shows nothing usable; ``held`` is as for a drift."""
+
+    address: str
+    blocked_by: Literal["instrument", "unusable"]
+    reason: str
+    held: str | None
+
+
 class AccountDriftModel(Model):
     """One account of a drift."""
 
@@ -370,6 +379,7 @@ class AccountDriftModel(Model):
     errors: tuple[ErrorModel, ...]
     observed_at: Time | None
     entries: tuple[DriftEntryModel, ...]
+    not_compared: tuple[NotComparedModel, ...] = ()
 
 
 class DriftModel(Model):

@@ -10,7 +10,9 @@ import pytest
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import Entry, Status
 from reconcile.planning import order as planner
+from reconcile.render import drift as render
 from reconcile.usecases import apply as applying
+from reconcile.usecases import drift as drifting
 from reconcile.usecases.watch.loop import Watch
 from reconcile.usecases.watch.settings import Settings
 from tests.conformance.stage import MODES, Names, Virtual, declare
@@ -66,6 +68,22 @@ def test_a_target_beside_it_ends_with_zero(exchange: str) -> None:
     work = applying.apply(world, [desired], targets=[names.first], reason=None, git_commit=None, confirm=None)
     assert stage.play(work).exit_code == 0
     assert margin(stage, names.first) >= D(500) - NEAR
+
+
+@EXCHANGES
+@pytest.mark.parametrize("mode", MODES)
+def test_drift_lists_the_ended_contract_and_compares_the_other(exchange: str, mode: str) -> None:
+    names, stage, desired = ended(exchange, mode)
+    (found,) = stage.play(drifting.drift(stage.place.process("d").world(), [desired]))
+    (missing,) = found.not_compared
+    assert (str(missing.address), missing.blocked_by, missing.held) == (names.second, "instrument", None)
+    assert [str(entry.address) for entry in found.entries] == [names.first]
+    assert {drifting.exit_code(found, detailed=detailed) for detailed in (False, True)} == {3}
+    line = f"{names.second} blocked by instrument: {missing.reason}"
+    assert line in render.text([found])
+    assert "1 blocked" in render.summary([found])
+    assert line.removeprefix(names.second) in render.markdown([found]).replace("</code> | | | | ", " ")
+    assert f"title={names.second}::blocked by instrument" in render.github([found])
 
 
 @asynccontextmanager

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from reconcile.exchanges.binance.adapter import Binance
 from reconcile.exchanges.http.wire import HttpRequest
-from reconcile.model.account import DesiredAccount
+from reconcile.model.account import Address, DesiredAccount, ObservedAccount, Side
 from reconcile.model.drift import AccountDrift, Share
 from reconcile.render import drift as render
 from reconcile.render.page import LIMIT
@@ -250,6 +251,31 @@ def test_a_plan_that_asks_no_ledger_reads_nothing_more_than_before() -> None:
         return ledger_reads(seen)
 
     assert play(planned)[0] == (1, 0)
+
+
+def test_a_row_that_cannot_be_used_is_never_told_as_a_closed_position(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Address("BTCUSDT", Side.LONG)
+    observe = Binance.observe
+
+    async def odd(self: Binance, *given: Any, **named: Any) -> ObservedAccount:
+        seen = await observe(self, *given, **named)
+        kept = {address: held for address, held in seen.positions.items() if address != place}
+        return replace(seen, positions=kept, unusable={place: "field 'isolatedWallet' is not a number"})
+
+    async def unusable(scene: Scene) -> AccountDrift:
+        await scene.apply(desired(DEMO))
+        await scene.pass_time(10 * 60_000)
+        with monkeypatch.context() as patch:
+            patch.setattr(Binance, "observe", odd)
+            return await look(scene, desired(DEMO))
+
+    found, _ = play(unusable)
+    assert [str(entry.address) for entry in found.entries] == [address for address in DEMO if address != LONG]
+    (missing,) = found.not_compared
+    assert (str(missing.address), missing.blocked_by) == (LONG, "unusable")
+    assert "isolatedWallet" in missing.reason
+    assert [workflow.exit_code(found, detailed=detailed) for detailed in (False, True)] == [0, 3]
+    check(render.document([found]))
 
 
 # As documents.
