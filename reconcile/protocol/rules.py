@@ -13,7 +13,7 @@ from reconcile.protocol.signals import LaneLook, Memory, Now
 from reconcile.protocol.timing import LET_GO_GRACES, LONG_AFTER_GRACES, unsure_from
 
 UNSOUND = (
-    "reads do not show the margin that our last step left, and the exchange's ledger does not explain it; "
+    "no reading is known to be later than our last step and every margin call that the journal does not know; "
     "nothing is concluded from such a reading and nothing is sent on it: run again later"
 )
 
