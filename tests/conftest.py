@@ -1,11 +1,14 @@
 """What holds for the whole run of the tests."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
 from tests.kit import produced
+
+os.environ.pop("COLUMNS", None)  # a worker is given a terminal's width; each test says its own
 
 # A loaded machine makes one example slow; the time limit of the whole run is CI's.
 settings.register_profile("reconcile", deadline=None)
