@@ -163,10 +163,18 @@ def random_schedule(seed: int, exchange: str = "binance", *, outside: bool = Fal
         drift=dice.choice((0, 0, 0, 1, -1)),
         seed=seed,
     )
-    if made.outside and not outside:  # an effect that lags too, where reads are as late as they may be
-        kept = tuple(each for each in made.happenings if each.how not in {"early_yes", "behind"})
-        return replace(made, happenings=kept)
-    return made
+    return made if outside else _kept_inside(made, VALIDITY_MS[exchange])
+
+
+def _kept_inside(made: Schedule, validity: int) -> Schedule:
+    """Without the early yes to a request that dies before it counts, which no exchange says; and where reads are as
+    late as they may be, without effects that lag too."""
+    room = validity - made.latency - made.flush - 200
+    kept = tuple(each for each in made.happenings if each.how != "early_yes" or each.value <= room)
+    inside = replace(made, happenings=kept)
+    if inside.outside:
+        return replace(inside, happenings=tuple(each for each in kept if each.how not in {"early_yes", "behind"}))
+    return inside
 
 
 def _runs(dice: random.Random, theme: frozenset[str], *, outside: bool) -> tuple[Go, ...]:
