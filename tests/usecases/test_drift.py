@@ -118,14 +118,14 @@ def test_a_reading_that_may_predate_our_own_step_is_no_drift_but_unknown(exchang
     (entry,) = found.entries
     assert (entry.drift <= -499, entry.is_beyond, found.has_drifted, found.is_unknown) == (True, False, False, True)
     assert entry.held is not None
-    assert entry.held.startswith("reads do not show the margin that our last step left")
+    assert entry.held.startswith("no reading is known to be later than our last step")
     shown = render.text([found]).splitlines()
-    assert f"{entry.address} unknown: reads do not show" in shown[1]
+    assert f"{entry.address} unknown: no reading is known" in shown[1]
     assert shown[-1] == "Drift: 1 unknown, 0 compared (times are UTC)."
     assert render.document([found])["accounts"][0]["entries"][0]["held"] == entry.held
     assert f"| <code>{entry.address}</code> |" in render.markdown([found])
-    assert "| unknown | reads do not show" in render.markdown([found])
-    assert "unknown: reads do not show" in render.github([found])
+    assert "| unknown | no reading is known" in render.markdown([found])
+    assert "unknown: no reading is known" in render.github([found])
     check(render.document([found]))
 
 
