@@ -23,10 +23,10 @@ from reconcile.usecases.run_end import (
     as_seen,
     check_holds_changes,
     differing_outside,
+    doubted_at_end,
     exit_code_of,
     finished,
     unfinished,
-    untouched,
 )
 from reconcile.usecases.run_lock import hold
 from reconcile.usecases.run_records import (
@@ -225,7 +225,7 @@ class AccountRun:
         try:
             if self._results:
                 look = await context.observer.verify(after_ms=context.observer.changed_ms)
-                doubted = untouched(self._doubted, self._results)
+                doubted = doubted_at_end(context, plan.desired, look, self._results, before=self._doubted)
                 final, errors = as_seen(context, self._facts, plan, look, doubted=doubted)
         except ReadFailed as error:
             errors = (PlanError(key="verify", message=f"looking at the end: {error}"),)

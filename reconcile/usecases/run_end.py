@@ -10,6 +10,7 @@ from reconcile.model.plan import AccountPlan, Entry, OutcomeKind, PlanError, Sta
 from reconcile.planning import order
 from reconcile.protocol.context import Context
 from reconcile.protocol.freshness import may_be_older
+from reconcile.protocol.rules import UNSOUND
 from reconcile.usecases.account import held_addresses
 from reconcile.usecases.movements import moved
 from reconcile.usecases.run_records import RunFacts, run_finished
@@ -56,10 +57,22 @@ def _unproven(context: Context, desired: DesiredAccount, look: ObservedAccount) 
     return [target.address for target in targets]
 
 
-def untouched(doubted: Mapping[Address, str], results: Sequence[StepResult]) -> Mapping[Address, str]:
-    """Those of the doubted addresses that no step of this run was about: a step takes a sound look of its own."""
+def doubted_at_end(
+    context: Context,
+    desired: DesiredAccount,
+    look: ObservedAccount,
+    results: Sequence[StepResult],
+    *,
+    before: Mapping[Address, str],
+) -> Mapping[Address, str]:
+    """The addresses of which the last look tells nothing, with the reason.
+
+    Those doubted ``before``, but for what a step of this run was about, since a step takes a sound look of its own; and
+    those that this look may show from before our last step, a step that found no sound look among them.
+    """
     stepped = {result.address for result in results}
-    return {address: reason for address, reason in doubted.items() if address not in stepped}
+    kept = {address: reason for address, reason in before.items() if address not in stepped}
+    return {**kept, **dict.fromkeys(_unproven(context, desired, look), UNSOUND)}
 
 
 def differing_outside(context: Context, facts: RunFacts, plan: AccountPlan, look: ObservedAccount | None) -> int | None:
