@@ -9,7 +9,7 @@ from tests.explorer.scopes import SCOPES
 from tests.explorer.search import explore
 from tests.explorer.switches import COVERED, SWITCHES, Covered, Switch
 
-MOST = 50_000 if "CI" in os.environ else 5_000
+MOST = 25_000 if "CI" in os.environ else 5_000
 """States of each scope; ``python -m tests.explorer --states 0`` has no bound."""
 
 
