@@ -44,7 +44,7 @@ class AccountWatch:
         self._states: Debouncer[str] = Debouncer(needed=settings.needed, of=settings.of)
         self._contention: Contention[str] = Contention(interval_ms=settings.interval_ms, limit=settings.undo_limit)
         self._hands: Contention[str] = Contention(interval_ms=settings.interval_ms, limit=settings.undo_limit)
-        """Who takes margin out of a band again; a price that moves is nobody."""
+        """What undoes a band: a hand that takes margin out again. A price that moves undoes nothing."""
         self._left: dict[str, Decimal] = {}
         """The margin that our last step left at each banded address."""
         self._steps: Counter[str] = Counter()
