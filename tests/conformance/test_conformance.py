@@ -87,12 +87,17 @@ def play(stage: Stage, scenario: Scenario) -> Played:
     return stage.play(whole())
 
 
-def judge(played: Played, scenario: Scenario) -> None:
-    """Compare with what the scenario says."""
+def judge(played: Played, scenario: Scenario, *, in_real_time: bool = False) -> None:
+    """Compare with what the scenario says.
+
+    In real time a loaded machine may be slower than a request is valid: the exchange refuses it then, and the step is
+    sent anew. The books say that each counted once.
+    """
     stage = played.stage
     assert played.first.exit_code == scenario.code, played.first
     assert near(margins(stage), expected(scenario, stage.names, played.before)), margins(stage)
-    assert scenario.writes in {None, played.sent}
+    needed = played.sent if scenario.writes is None else scenario.writes
+    assert needed <= played.sent if in_real_time else needed == played.sent
     assert played.second.exit_code == (scenario.code if scenario.again is None else scenario.again), played.second
     assert played.sent_again == scenario.again_writes
     once = [effect.request for effect in stage.books.effects if effect.actor == "api"]
@@ -130,7 +135,7 @@ def test_over_sockets(
 ) -> None:
     played = over_sockets[request.node.name].result()
     assert played.stage.names == names
-    judge(played, scenario)
+    judge(played, scenario, in_real_time=True)
 
 
 def odd() -> Iterator[object]:
