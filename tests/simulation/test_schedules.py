@@ -1,7 +1,7 @@
 """The protocol against everything that can happen: the corpus, every first fault, and fresh schedules each time.
 
 ``SIMULATION_SEED`` repeats a run, ``SIMULATION_SCHEDULES`` sets how many fresh schedules are played for all exchanges
-together (4,500 under CI, else fewer). What fails prints its seed, the shrunk schedule and a timeline; put the schedule
+together (1,500 of them). What fails prints its seed, the shrunk schedule and a timeline; put the schedule
 into ``tests/corpus`` with one line that says why.
 """
 
@@ -26,7 +26,7 @@ CORPUS = Path(__file__).parents[1] / "corpus"
 ROOT = Path(__file__).parents[2]
 EXCHANGES = tuple(SIMULATED)
 SEED = int(os.environ.get("SIMULATION_SEED") or secrets.randbelow(1 << 40))
-SCHEDULES = int(os.environ.get("SIMULATION_SCHEDULES") or (4_500 if os.environ.get("CI") else 1_500))
+SCHEDULES = int(os.environ.get("SIMULATION_SCHEDULES") or 1_500)
 
 
 def _checked(schedule: Schedule) -> None:
