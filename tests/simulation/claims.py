@@ -18,7 +18,7 @@ from reconcile.model.plan import Entry, Status
 from reconcile.money import ZERO
 from reconcile.sandbox.values import BookEffect
 from tests.simulation.declare import TOLERANCE, address_of
-from tests.simulation.schedule import Schedule
+from tests.simulation.schedule import FORGETS, Schedule
 from tests.simulation.simulation import Ran, Simulation, Written
 
 _LOOK_MS = 5_100
@@ -152,8 +152,7 @@ def _last_step(simulation: Simulation, ran: Ran, effects: Sequence[BookEffect]) 
 
 def _is_in_journal(simulation: Simulation, call: Written, ran: Ran) -> bool:
     """Whether the journal that a run reads still has the intent of a call."""
-    spoilt = [each.n for each in simulation.schedule.happenings if each.where == "journal"]
-    return call.home == ran.go.home and not any(call.run < number <= ran.number for number in spoilt)
+    return call.home == ran.go.home and not simulation.has_lost(call, ran, how={"lost", *FORGETS})
 
 
 def _judged(simulation: Simulation, claim: Claim) -> Iterator[str]:

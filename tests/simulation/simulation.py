@@ -9,7 +9,7 @@ nothing, and what it still runs is only Python unwinding.
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -131,6 +131,8 @@ class Simulation:
         self.disks: dict[int, SimulatedDisk] = {}
         self.ran: list[Ran] = []
         self.written: list[Written] = []
+        self.spoilt: list[tuple[int, int, str]] = []
+        """Homes whose journal was spoilt, when, and how."""
         self.broken: list[str] = []
         """What the world itself noticed to be wrong, while it went on."""
         self.reached: list[tuple[str, int]] = []
@@ -515,6 +517,7 @@ class Simulation:
             if each.where != "journal" or each.n != number:
                 continue
             self._say(None, f"the journal is {each.how}")
+            self.spoilt.append((go.home, self.loop.now_ms(), each.how))
             if each.how == "lost":
                 disk.remove(path)
             elif each.how == "rolled_back":
@@ -523,6 +526,13 @@ class Simulation:
                 lines = copies[-1].splitlines(keepends=True)
                 cut = b"".join(lines[: max(1, len(lines) - max(1, each.value))])
                 disk.replace(path, cut, changed_ms=EPOCH_MS + self.loop.now_ms())
+
+    def has_lost(self, call: Written, ran: Ran, *, how: Collection[str]) -> bool:
+        """Whether the journal that a run reads was spoilt in one of these ways after a call."""
+        return any(
+            home == ran.go.home and call.sent_ms <= at_ms <= ran.started_ms and way in how
+            for home, at_ms, way in self.spoilt
+        )
 
     # ---- sending -------------------------------------------------------------------------------------------------
 
@@ -577,7 +587,6 @@ class Simulation:
 
         Outside the assumptions only what the journal knows counts.
         """
-        forgets = [each.n for each in self.schedule.happenings if each.where == "journal" and each.how in FORGETS]
         outside = self.schedule.outside
         traits = TRAITS[self.schedule.exchange]
         now = self.loop.now_ms()
@@ -587,8 +596,8 @@ class Simulation:
                 same = call.address.rpartition(".")[0] == earlier.address.rpartition(".")[0]
             if not same or earlier.amount is None:
                 continue
-            forgotten = earlier.home != call.home or any(earlier.run < number <= call.run for number in forgets)
-            if outside and forgotten:
+            ran = self.ran[call.run]
+            if outside and (earlier.home != call.home or self.has_lost(earlier, ran, how=FORGETS)):
                 continue
             end = earlier.signed_ms + VALIDITY_MS[self.schedule.exchange]
             known = earlier.arrives[:1] if earlier.answered else earlier.arrives  # nobody tells of a repetition
