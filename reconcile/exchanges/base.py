@@ -152,3 +152,8 @@ def open_addresses(account: ObservedAccount, symbol: str) -> Collection[Address]
 
 def _is_open(position: Position | None) -> bool:
     return position is not None and position.is_open
+
+
+def shares_symbol(account: ObservedAccount, symbol: str) -> bool:
+    """Whether both sides of a symbol hold a position, so that a ledger row without a side may belong to either."""
+    return len(open_addresses(account, symbol)) > 1

@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from reconcile.evidence.staleness import stale_basis
 from reconcile.evidence.verdict import CLOCK_AHEAD_MS, signed_amount
-from reconcile.exchanges.base import Reader, lane_of
+from reconcile.exchanges.base import Reader, lane_of, shares_symbol
 from reconcile.journal.records import Effect, Intent
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, DesiredAccount, ObservedAccount, Position
@@ -54,11 +54,9 @@ class Earlier:
         self._ledgers.update(await self._reader.ledgers(symbols, since_ms=self._since_ms))
         self._asked_ms.update(dict.fromkeys(symbols, asked_ms))
 
-    def until(self, address: Address, look: ObservedAccount, *, shared: bool) -> int | None:
-        """The exchange time that a look must be later than to show every call the journal does not know; None: it does.
-
-        ``shared`` as for ``verdict.sight``.
-        """
+    def until(self, address: Address, look: ObservedAccount) -> int | None:
+        """The exchange time that a look must be later than to show every call the journal does not know; None: it
+        does."""
         ledger, position = self._ledgers.get(address.symbol), look.positions.get(address)
         if ledger is None or position is None:
             return None
@@ -67,15 +65,19 @@ class Earlier:
             ledger,
             sent_at_ms=look.sent_at_ms,
             known=self._state.calls.get(lane_of(self._reader.traits, address), ()),
-            move=self._recent(address, look.sent_at_ms),
+            move=self._state.moves.get(str(address)),
             step_size=amount_step(self._desired, self._reader.traits, position.asset),
-            shared=shared,
+            shared=shares_symbol(look, address.symbol),
             grace_ms=self._grace_ms,
         )
 
     def _recent(self, address: Address, now_ms: int) -> Effect | None:
-        move = self._state.moves.get(str(address))
-        return move if move is not None and now_ms - move.effect_ms <= LET_GO_GRACES * self._grace_ms else None
+        return _recent(self._state.moves.get(str(address)), now_ms=now_ms, grace_ms=self._grace_ms)
+
+
+def _recent(move: Effect | None, *, now_ms: int, grace_ms: int) -> Effect | None:
+    """A step that a reading may still be from before, None where it is none or too long ago."""
+    return move if move is not None and now_ms - move.effect_ms <= LET_GO_GRACES * grace_ms else None
 
 
 def unseen_until(
@@ -91,8 +93,9 @@ def unseen_until(
 ) -> int | None:
     """``Earlier.until`` of a position that was read at ``sent_at_ms``, as values.
 
-    ``known`` are the calls that the journal knows, ``move`` is its last step on the address, None: none is recent.
+    ``known`` are the calls that the journal knows, ``move`` is its last step on the address, None: none is known.
     """
+    move = _recent(move, now_ms=sent_at_ms, grace_ms=grace_ms)
     unknown = unknown_calls(ledger.rows, known, position.address, step_size=step_size)
     late_ms = LONG_AFTER_GRACES * grace_ms + CLOCK_AHEAD_MS
     recent = [row for row in unknown if row.time_ms + late_ms >= sent_at_ms]

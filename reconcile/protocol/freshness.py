@@ -56,16 +56,23 @@ def remember(
 ) -> Memory:
     """What is known of an address's lane. ``earlier`` is what the ledger said of calls that the journal does not know;
     None: it was not asked."""
+    unseen_until_ms = None if earlier is None else earlier.until(address, look)
     lane = lane_of(reader.traits, address)
-    shared = shares_symbol(look, address.symbol)
+    return memory_of(state, lane, address, look.sent_at_ms, unseen_until_ms=unseen_until_ms, grace_ms=grace_ms)
+
+
+def memory_of(
+    state: JournalState, lane: str, address: Address, sent_at_ms: int, *, unseen_until_ms: int | None, grace_ms: int
+) -> Memory:
+    """What the journal knows of a lane at the moment of a look that was sent at ``sent_at_ms``."""
     item, move = state.unsettled.get(lane), state.moves.get(str(address))
     return Memory(
         effect=state.effects.get(lane),
         move=move,
-        unseen_until_ms=None if earlier is None else earlier.until(address, look, shared=shared),
+        unseen_until_ms=unseen_until_ms,
         open_step=None if item is None else str(item.known or "unsettled"),
         later_than_ms=None if item is None else item.later_than_ms,
-        older=margins_before(state.calls.get(lane, ()), address, move, now_ms=look.sent_at_ms, grace_ms=grace_ms),
+        older=margins_before(state.calls.get(lane, ()), address, move, now_ms=sent_at_ms, grace_ms=grace_ms),
         claims=state.claims,
     )
 
@@ -96,11 +103,6 @@ async def unsound(
                 return than_ms
             case AskLedger(since_ms=since_ms):
                 ledger = await reader.ledger(address.symbol, since_ms=since_ms)
-
-
-def shares_symbol(look: ObservedAccount, symbol: str) -> bool:
-    """Whether both sides of a symbol hold a position, so that a ledger row without a side may belong to either."""
-    return len(open_addresses(look, symbol)) > 1
 
 
 async def sound_look(
@@ -150,8 +152,7 @@ async def doubts(
         if target.address in look.unusable:
             continue
         if not differs(target, look) and is_as_left(target, state, look):
-            shared = shares_symbol(look, target.address.symbol)
-            after = None if earlier is None else earlier.until(target.address, look, shared=shared)
+            after = None if earlier is None else earlier.until(target.address, look)
         else:
             after = await unsound(reader, state, target.address, look, grace_ms=grace_ms, earlier=earlier)
         if after is not None:

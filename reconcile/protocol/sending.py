@@ -165,7 +165,7 @@ def _journal(life: Life) -> Turned:
     return replace(life, doing=Doing.INTENT), (Write(life.the_intent, durable=True),)
 
 
-# SendCall once.
+# Send once.
 
 
 def _journalled(life: Life, _: SomeEvent) -> Turned:

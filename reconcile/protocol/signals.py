@@ -237,7 +237,7 @@ class TakeWire:
 
 @dataclass(frozen=True, slots=True)
 class SendCall:
-    """SendCall the signed call, once. Answered."""
+    """Send the signed call, once. Answered."""
 
 
 @dataclass(frozen=True, slots=True)

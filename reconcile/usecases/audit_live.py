@@ -11,14 +11,13 @@ from reconcile.concurrency import gather_all
 from reconcile.errors import ReadFailed
 from reconcile.evidence.explain import CLOSED, OPENED
 from reconcile.evidence.verdict import CLOCK_AHEAD_MS
-from reconcile.exchanges.base import Reader
+from reconcile.exchanges.base import Reader, shares_symbol
 from reconcile.journal.records import RunStarted
 from reconcile.model.account import Address, DesiredAccount, MarginType, ObservedAccount
 from reconcile.model.ledger import Cause, LedgerRow
 from reconcile.model.reports import Comparison, Movement, Run, StepTaken
 from reconcile.money import ZERO, minus, plain
 from reconcile.planning.moves import amount_step
-from reconcile.protocol.freshness import shares_symbol
 from reconcile.render.values import rfc3339
 from reconcile.usecases.status import account_of
 from reconcile.usecases.world import World

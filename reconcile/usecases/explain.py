@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from reconcile.errors import ReadFailed
 from reconcile.evidence.attribution import UNEXPLAINED, Baseline, attribute, baseline, unsettled_rows
-from reconcile.exchanges.base import Reader, lane_of
+from reconcile.exchanges.base import Reader, lane_of, shares_symbol
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, DesiredAccount, MarginType, ObservedAccount, Target
 from reconcile.model.drift import Drift, Share
@@ -14,7 +14,6 @@ from reconcile.model.plan import AccountPlan, Entry, MoveMargin, Status
 from reconcile.money import ZERO, minus
 from reconcile.planning.bands import outside
 from reconcile.planning.moves import amount_step
-from reconcile.protocol.freshness import shares_symbol
 from reconcile.render.drift import moved, redeclared
 
 MOST_EXPLAINED = 5

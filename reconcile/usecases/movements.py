@@ -16,13 +16,13 @@ from typing import Any
 from reconcile.concurrency import interruptible
 from reconcile.errors import Containment, Interrupted, ReadFailed, ReconcileError
 from reconcile.evidence.explain import Interval, account, accounts, summary
+from reconcile.exchanges.base import shares_symbol
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, MarginType, ObservedAccount
 from reconcile.model.ledger import LedgerRow
 from reconcile.model.reports import MovementSummary
 from reconcile.planning.moves import amount_step
 from reconcile.protocol.context import Context
-from reconcile.protocol.freshness import shares_symbol
 
 MOST_ASKED = 100
 """Of how many symbols a run reads the ledger at most."""

@@ -14,7 +14,6 @@ from reconcile.model.plan import AccountPlan, MoveMargin, SetMarginType, Step
 from reconcile.planning.day_limits import check_day
 from reconcile.planning.fresh import Stale, fresh_move
 from reconcile.protocol.context import Context
-from reconcile.protocol.freshness import shares_symbol
 from reconcile.protocol.timing import FRESH_LOOKS, LONG_AFTER_GRACES, MAX_READ_AGE_MS
 from reconcile.usecases.account import Selection, plan_account
 from reconcile.usecases.world import Connection, World
@@ -142,9 +141,5 @@ def _to_ask(context: Context, plan: AccountPlan) -> Collection[Address]:
 
 def _unseen(context: Context, addresses: Collection[Address], look: ObservedAccount) -> int | None:
     """The time that a look must be later than to have seen every earlier call on these addresses; None: it has."""
-    found = [
-        until
-        for address in addresses
-        if (until := context.earlier.until(address, look, shared=shares_symbol(look, address.symbol))) is not None
-    ]
+    found = [until for address in addresses if (until := context.earlier.until(address, look)) is not None]
     return max(found, default=None)

@@ -8,7 +8,8 @@ from reconcile.errors import InDoubt, NotSent, RefusalKind, Refused
 from reconcile.exchanges.base import Accepted
 from reconcile.model.ledger import LedgerRead
 from reconcile.protocol import machine
-from reconcile.protocol.earlier import margins_before, unseen_until
+from reconcile.protocol.earlier import unseen_until
+from reconcile.protocol.freshness import memory_of
 from reconcile.protocol.life import Life, Turned
 from reconcile.protocol.lifecycle import State
 from reconcile.protocol.signals import (
@@ -37,7 +38,7 @@ from reconcile.protocol.signals import (
     WaitUntil,
     Write,
 )
-from reconcile.protocol.timing import LET_GO_GRACES, MAX_READ_AGE_MS
+from reconcile.protocol.timing import MAX_READ_AGE_MS
 from tests.explorer.model import (
     ADDRESS,
     ANSWER_MS,
@@ -211,31 +212,21 @@ class Exchange:
         return [seen[:count] for count in range(sure, len(seen) + 1)]
 
     def _memory(self, world: World, look: LaneLook, life: Life) -> Memory:
-        state = self.library.state(world.journal)
-        item = state.unsettled.get(self.scope.lane)
-        move = state.moves.get(str(ADDRESS))
-        sent_ms = look.sent_at_ms
-        is_recent = move is not None and sent_ms - move.effect_ms <= LET_GO_GRACES * self.scope.grace_ms
-        unseen = look.position and unseen_until(
-            look.position,
-            LedgerRead(rows=ledger_rows(self.scope, world.asked), reaches_back=True),
-            sent_at_ms=sent_ms,
-            known=state.calls.get(self.scope.lane, ()),
-            move=move if is_recent else None,
-            step_size=STEP,
-            shared=look.shared,
-            grace_ms=self.scope.grace_ms,
-        )
-        return Memory(
-            effect=state.effects.get(self.scope.lane),
-            move=move,
-            unseen_until_ms=unseen if isinstance(unseen, int) and life.state is State.PLANNED else None,
-            open_step=None if item is None else str(item.known or "unsettled"),
-            later_than_ms=None if item is None else item.later_than_ms,
-            older=margins_before(
-                state.calls.get(self.scope.lane, ()), ADDRESS, move, now_ms=sent_ms, grace_ms=self.scope.grace_ms
-            ),
-            claims=frozenset(state.claims),
+        scope, state = self.scope, self.library.state(world.journal)
+        unseen_until_ms = None
+        if life.state is State.PLANNED and look.position is not None:
+            unseen_until_ms = unseen_until(
+                look.position,
+                LedgerRead(rows=ledger_rows(scope, world.asked), reaches_back=True),
+                sent_at_ms=look.sent_at_ms,
+                known=state.calls.get(scope.lane, ()),
+                move=state.moves.get(str(ADDRESS)),
+                step_size=STEP,
+                shared=look.shared,
+                grace_ms=scope.grace_ms,
+            )
+        return memory_of(
+            state, scope.lane, ADDRESS, look.sent_at_ms, unseen_until_ms=unseen_until_ms, grace_ms=scope.grace_ms
         )
 
     # Turns.
