@@ -224,11 +224,6 @@ def _row(run: Run, step: StepTaken, *, what: str, at: str) -> LogRow:
     change = step.change
     return LogRow(
         at=at,
-        account=run.account,
-        identity=run.identity,
-        run_id=run.run_id,
-        actor=run.actor,
-        command=run.command,
         what=what,
         outcome=step.outcome,
         address=step.address,
@@ -237,7 +232,6 @@ def _row(run: Run, step: StepTaken, *, what: str, at: str) -> LogRow:
         before=step.before,
         after=step.after or "",
         detail="; ".join(part for part in (step.answer, step.evidence) if part),
-        reason=run.reason,
         **_trace(run),
     )
 
@@ -245,20 +239,15 @@ def _row(run: Run, step: StepTaken, *, what: str, at: str) -> LogRow:
 def _plain_row(run: Run, what: str, outcome: str, *, at: str, detail: str, address: str = "") -> LogRow:
     return LogRow(
         at=at,
-        account=run.account,
-        identity=run.identity,
-        run_id=run.run_id,
-        actor=run.actor,
-        command=run.command,
         what=what,
         outcome=outcome,
         address=address,
         detail=detail,
-        reason=run.reason,
         **_trace(run),
     )
 
 
 def _trace(run: Run) -> dict[str, str]:
-    origin = run.origin
-    return {name: getattr(origin, name) for name in ("host", "git_commit", "plan_id", "digest")}
+    """What a row has of its run, whatever the row is about."""
+    own = {name: getattr(run, name) for name in ("account", "identity", "run_id", "actor", "command", "reason")}
+    return {**own, **{name: getattr(run.origin, name) for name in ("host", "git_commit", "plan_id", "digest")}}

@@ -21,7 +21,6 @@ import requests
 
 from reconcile.connect.endpoints import is_loopback
 from reconcile.errors import UsageError
-from reconcile.render.values import rfc3339
 from reconcile.usecases.watch.news import News
 
 FORMAT = "reconcile.news/1"
@@ -44,18 +43,7 @@ Deliver = Callable[[bytes], str | None]
 
 def document(news: News, *, host: str, actor: str) -> dict[str, Any]:
     """``reconcile.news/1``. ``id`` is the same in every try, so that a receiver can tell a repetition."""
-    told = {
-        "format": FORMAT,
-        "at": rfc3339(news.at_ms),
-        "kind": news.kind,
-        "account": news.account or None,
-        "address": news.address or None,
-        "from": news.before,
-        "to": news.after,
-        "message": news.message,
-        "host": host,
-        "actor": actor,
-    }
+    told = {**news.document(FORMAT), "host": host, "actor": actor}
     text = json.dumps(told, sort_keys=True, separators=(",", ":"))
     return {"id": hashlib.sha256(text.encode()).hexdigest()[:32], **told}
 

@@ -3,7 +3,6 @@
 import json
 import re
 import socket
-from typing import Any
 
 import click
 
@@ -152,21 +151,8 @@ def _debounce(text: str) -> tuple[int, int]:
 
 def _line(news: News, *, as_json: bool) -> str:
     if as_json:
-        return json.dumps(_document(news)) + "\n"
+        return json.dumps(news.document(FORMAT)) + "\n"
     place = " ".join(part for part in (news.account, news.address) if part)
     turn = "" if news.after is None else f"{news.before} → {news.after}" if news.before else news.after
     said = ": ".join(part for part in (place, turn, news.message) if part)
     return clean(f"{rfc3339(news.at_ms)[:19]}Z {said}") + "\n"
-
-
-def _document(news: News) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "at": rfc3339(news.at_ms),
-        "kind": news.kind,
-        "account": news.account or None,
-        "address": news.address or None,
-        "from": news.before,
-        "to": news.after,
-        "message": news.message,
-    }

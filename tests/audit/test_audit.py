@@ -30,21 +30,6 @@ from tests.kit.journals import inline
 D = Decimal
 
 
-@pytest.fixture
-def clock() -> Calendar:
-    return Calendar()
-
-
-@pytest.fixture
-def store(tmp_path: Path, clock: Calendar) -> FileStore:
-    return FileStore(tmp_path, SystemDisk(), clock, inline)
-
-
-@pytest.fixture
-def desk(store: FileStore, clock: Calendar) -> Desk:
-    return Desk(store=store, clock=clock)
-
-
 def all_runs(store: FileStore) -> list[Run]:
     return list(runs(store.lines(ACCOUNT), identity=ACCOUNT))
 

@@ -5,7 +5,6 @@ import io
 import json
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +12,6 @@ from reconcile.audit.exporting import CAUSES, export, totals
 from reconcile.audit.run_log import Filter
 from reconcile.errors import InputError
 from reconcile.evidence import attribution, explain
-from reconcile.journal.file.disk import SystemDisk
 from reconcile.journal.file.store import FileStore
 from reconcile.journal.records import IntentStatus
 from reconcile.model.exports import MovementExport
@@ -21,25 +19,9 @@ from reconcile.model.reports import Movement
 from reconcile.render import audit_movements, csv_text
 from tests.kit.audit_month import ACCOUNT, BEGUN_MS, HOSTILE, HOUR_MS, LONG, SHORT, Calendar, Desk, a_month
 from tests.kit.documents import check
-from tests.kit.journals import inline
 
 D = Decimal
 DAY_MS = 24 * HOUR_MS
-
-
-@pytest.fixture
-def clock() -> Calendar:
-    return Calendar()
-
-
-@pytest.fixture
-def store(tmp_path: Path, clock: Calendar) -> FileStore:
-    return FileStore(tmp_path, SystemDisk(), clock, inline)
-
-
-@pytest.fixture
-def desk(store: FileStore, clock: Calendar) -> Desk:
-    return Desk(store=store, clock=clock)
 
 
 def shown(found: MovementExport) -> list[tuple[str, str, Decimal | None]]:

@@ -274,16 +274,8 @@ async def _identities(scene: Scene) -> list[str]:
 
 
 async def resolve_before_the_fence(scene: Scene) -> int:
-    victim = scene.process()
-
-    def die(request: HttpRequest) -> None:
-        if request.method == "POST":
-            scene.place.disk.kill(victim.disk)
-            raise Killed
-
-    victim.before = die
     with pytest.raises(Killed):
-        await scene.apply(desired({LONG: "4500"}), victim)
+        await scene.apply(desired({LONG: "4500"}), scene.victim(is_heard=False))
     with pytest.raises(Declined) as refused:
         await workflow.resolve(scene.world(), address=LONG, applied=True, reason="seen")
     assert refused.value.key == "fence"

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
+from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.model.account import DesiredAccount, Percent
 from reconcile.model.plan import Plan, Result, SavedPlan
 from reconcile.render import json
@@ -19,7 +20,7 @@ from reconcile.usecases import apply as applying
 from reconcile.usecases import plan as planning
 from reconcile.usecases.world import World
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.machine import EPOCH_MS
+from tests.simulation.machine import EPOCH_MS, Killed
 from tests.simulation.world import Place, Process, declared
 
 T = TypeVar("T")
@@ -64,6 +65,21 @@ class Scene:
     def play(self, work: Coroutine[Any, Any, T]) -> T:
         """Let it happen, to its end; once per scene."""
         return finish(work, self.loop)
+
+    def victim(self, *, is_heard: bool = True) -> Process:
+        """A process that is killed at its first margin call: once the exchange has it, or else as it is sent."""
+        victim = self.process()
+
+        def die(request: HttpRequest, *_: object) -> None:
+            if request.method == "POST":
+                self.place.disk.kill(victim.disk)
+                raise Killed
+
+        if is_heard:
+            victim.after = die
+        else:
+            victim.before = die
+        return victim
 
     def process(self) -> Process:
         """A fresh process, as a pipeline's job is one."""

@@ -5,9 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.model.plan import Plan, Result, Status
-from reconcile.sandbox.venue import SentRequest
 from reconcile.usecases import apply as applying
 from tests.kit.scene import TARGETS, Scene, desired, play, the_error
 from tests.simulation.machine import Killed
@@ -22,16 +20,8 @@ async def asked(scene: Scene, meanwhile: Callable[[Plan], bool], margins: Mappin
 
 async def killed_after_its_call(scene: Scene) -> None:
     """A run that dies after its call took effect and before it knew."""
-    victim = scene.process()
-
-    def die(request: HttpRequest, _: SentRequest) -> None:
-        if request.method == "POST":
-            scene.place.disk.kill(victim.disk)
-            raise Killed
-
-    victim.after = die
     with pytest.raises(Killed):
-        await scene.apply(desired(), victim)
+        await scene.apply(desired(), scene.victim())
 
 
 @pytest.mark.parametrize("is_killed", [False, True])

@@ -11,7 +11,6 @@ from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.model.account import DesiredAccount, PositionMode
 from reconcile.model.doctor import AccountCheckup, Checkup, CheckVerdict
 from reconcile.planning.order import worst
-from reconcile.sandbox.venue import SentRequest
 from reconcile.usecases.doctor import doctor
 from reconcile.usecases.world import World
 from tests.kit.scene import Scene, play
@@ -95,16 +94,8 @@ async def frozen(scene: Scene) -> None:
 
 
 async def dead_on_the_wire(scene: Scene) -> None:
-    victim = scene.process()
-
-    def die(request: HttpRequest, _: SentRequest) -> None:
-        if request.method == "POST":
-            scene.place.disk.kill(victim.disk)
-            raise Killed
-
-    victim.after = die
     with pytest.raises(Killed):
-        await scene.apply(account("binance"), victim)
+        await scene.apply(account("binance"), scene.victim())
 
 
 CASES = {

@@ -5,7 +5,6 @@ from decimal import Decimal
 import pytest
 
 from reconcile.errors import Declined
-from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.model.plan import Result
 from reconcile.usecases.status import resolve
 from tests.kit.scene import Scene, desired, play
@@ -20,16 +19,8 @@ async def signed_in_the_future(scene: Scene, ahead_ms: int) -> None:
     """An exchange whose clock is ahead for the time of one run, which is killed as it sends."""
     venue = scene.place.venue
     right, venue.clock = venue.clock, lambda now: right(now) + ahead_ms
-    victim = scene.process()
-
-    def die(request: HttpRequest) -> None:
-        if request.method == "POST":
-            scene.place.disk.kill(victim.disk)
-            raise Killed
-
-    victim.before = die
     with pytest.raises(Killed):
-        await scene.apply(WANTED, victim)
+        await scene.apply(WANTED, scene.victim(is_heard=False))
     venue.clock = right
 
 

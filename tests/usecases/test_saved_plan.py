@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconcile.errors import Declined, InputError
-from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.journal.records import RunStarted
 from reconcile.model.plan import OutcomeKind, Result, SavedPlan
 from reconcile.render import json
@@ -20,7 +19,6 @@ from reconcile.render.saved import loads_plan
 from reconcile.sandbox.faults import Fault, FaultPlan, FaultRule
 from reconcile.sandbox.http import Lag
 from reconcile.sandbox.values import HUMAN
-from reconcile.sandbox.venue import SentRequest
 from reconcile.usecases import apply as applying
 from tests.kit import cli as cli_kit
 from tests.kit.scene import Scene, desired, play, the_error
@@ -56,16 +54,8 @@ def test_a_used_plan_is_refused_though_nothing_else_changed() -> None:
 def test_a_refused_used_plan_still_settles_what_a_killed_run_left() -> None:
     async def killed_then_again(scene: Scene) -> tuple[Result, int]:
         saved = await scene.saved(desired())
-        victim = scene.process()
-
-        def die(request: HttpRequest, _: SentRequest) -> None:
-            if request.method == "POST":
-                scene.place.disk.kill(victim.disk)
-                raise Killed
-
-        victim.after = die
         with pytest.raises(Killed):
-            await scene.apply_saved(saved, victim)
+            await scene.apply_saved(saved, scene.victim())
         result = await scene.apply_saved(saved)
         world = scene.world()
         state = world.store.read(world.store.identities()[0])

@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from reconcile.errors import Declined
-from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.model.plan import Plan, Result
 from reconcile.render import github, json, markdown, text
 from reconcile.render.conclusion import conclusion
 from reconcile.render.saved import loads_plan
-from reconcile.sandbox.venue import SentRequest
 from reconcile.usecases import apply as applying
 from tests.kit.scene import TARGETS, Scene, desired, play
 from tests.simulation.machine import Killed
@@ -122,16 +120,8 @@ def test_the_journal_has_the_scope_of_a_run() -> None:
 
 def test_what_a_killed_run_left_and_this_run_settled_is_in_every_format_of_its_result() -> None:
     async def act(scene: Scene) -> Result:
-        victim = scene.process()
-
-        def die(request: HttpRequest, _: SentRequest) -> None:
-            if request.method == "POST":
-                scene.place.disk.kill(victim.disk)
-                raise Killed
-
-        victim.after = die
         with pytest.raises(Killed):
-            await scene.apply(desired(), victim)
+            await scene.apply(desired(), scene.victim())
         return await scene.apply(desired())
 
     result, scene = play(act)

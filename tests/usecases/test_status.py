@@ -4,10 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.model.status import AccountStatus
 from reconcile.render import status as render
-from reconcile.sandbox.venue import SentRequest
 from reconcile.usecases import status as usecase
 from tests.kit.scene import Scene, desired, play
 from tests.simulation.machine import Killed
@@ -17,16 +15,8 @@ LONG = "BTCUSDT.long"
 
 async def killed(scene: Scene) -> Sequence[AccountStatus]:
     """The status after a run that died between its call and the answer."""
-    victim = scene.process()
-
-    def die(request: HttpRequest, _: SentRequest) -> None:
-        if request.method == "POST":
-            scene.place.disk.kill(victim.disk)
-            raise Killed
-
-    victim.after = die
     with pytest.raises(Killed):
-        await scene.apply(desired(), victim)
+        await scene.apply(desired(), scene.victim())
     return await usecase.status(scene.world(), [desired()])
 
 

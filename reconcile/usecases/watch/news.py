@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from reconcile.model.plan import AccountPlan, Entry, OutcomeKind, Status, StepResult
 from reconcile.money import plain
 from reconcile.render.measures import measure
-from reconcile.render.values import declared, now, step_amounts
+from reconcile.render.values import declared, now, rfc3339, step_amounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,19 @@ class News:
     after: str | None = None
     message: str = ""
     kind: str = "decided"
+
+    def document(self, form: str) -> dict[str, Any]:
+        """As JSON, in a format of that name."""
+        return {
+            "format": form,
+            "at": rfc3339(self.at_ms),
+            "kind": self.kind,
+            "account": self.account or None,
+            "address": self.address or None,
+            "from": self.before,
+            "to": self.after,
+            "message": self.message,
+        }
 
 
 _OF_STATE = {"ok": "recovered", "in_sync": "recovered", "change": "drift", "unmanaged": "unmanaged"}
