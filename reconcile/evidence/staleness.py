@@ -8,19 +8,19 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from reconcile.evidence.verdict import explained_by, may_be_of, our_row, rows_since, unsure_amount
+from reconcile.evidence.verdict import explained_by, fills_held_alike, may_be_of, our_row, rows_since, unsure_rows
 from reconcile.journal.records import Effect
 from reconcile.model.account import Address, Position
 from reconcile.model.ledger import Cause, LedgerRow, summing
-from reconcile.money import ZERO, minus, plus
+from reconcile.money import ZERO, minus, plus, total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Reckoning:
     """A reading held against our last step.
 
-    ``before`` and ``amount`` (signed) are the step's, ``newer`` the rows since it was signed and ``older`` those before
-    it, its own left out. ``missing`` is what step and rows do not add up to, ``quarter`` how much that may be.
+    ``before`` and ``amount`` (signed) are the step's, ``newer`` the rows since it was signed, its own left out.
+    ``missing`` is what step and rows do not add up to, ``quarter`` how much that may be.
     ``shared``: a row without a side may be the other side's.
     """
 
@@ -29,7 +29,6 @@ class _Reckoning:
     before: Decimal
     amount: Decimal
     newer: Sequence[LedgerRow]
-    older: Sequence[LedgerRow]
     missing: Decimal
     quarter: Decimal
     shared: bool
@@ -64,7 +63,9 @@ def stale_basis(
     before, after = last_move.before, last_move.after
     if position is None or before is None or after is None:
         return False
-    newer = rows_since(rows, last_move)
+    same_size = position.size == last_move.size
+    alike = fills_held_alike(rows, signed_ms=last_move.signed_ms, same_size=same_size)
+    newer = [row for row in rows_since(rows, last_move) if row not in alike]
     ours = our_row(newer, last_move, minus(after, before))
     amount = minus(after, before) if ours is None else ours.change
     theirs = [row for row in newer if row is not ours]
@@ -76,18 +77,18 @@ def stale_basis(
         before=before,
         amount=amount,
         newer=theirs,
-        older=[row for row in rows if row is not ours and row.time_ms < last_move.signed_ms],
         missing=minus(position.isolated_margin, plus(plus(before, amount), explained)),
         quarter=min(abs(amount), least) / 4,
         shared=shared,
     )
     if long_after:
-        same = last_move.identity is None or position.identity == last_move.identity
-        is_comparable = same and position.size == last_move.size
+        is_comparable = same_size and last_move.identity in {None, position.identity}
         return is_comparable and not _adds_up(account, by_calls=True) and _is_behind(account)
     if any(row.side is None and shared for row in unknown):
         return True
-    if unsure_amount(account.older, account.address, unsure_since_ms) >= account.quarter > ZERO:
+    others = [row for row in rows if row is not ours]
+    unsure = unsure_rows(others, account.address, unsure_since_ms, signed_ms=last_move.signed_ms, same_size=same_size)
+    if total(abs(row.change) for row in unsure) >= account.quarter > ZERO:
         return True
     return not _adds_up(account, by_calls=False) or _fits_better(account, older)
 

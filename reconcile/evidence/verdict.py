@@ -94,8 +94,9 @@ def sight(
     others = [row for row in ledger.rows if row.row_id not in ours]
     since = [row for row in others if row.time_ms >= intent.signed_at_ms]
     explained, unnamed = explained_by(since, intent.address, shared=shared)
-    before = [row for row in others if row.time_ms < intent.signed_at_ms]
-    unnamed = plus(unnamed, unsure_amount(before, intent.address, unsure_since_ms))
+    same_size = position is not None and position.size == intent.size
+    unsure = unsure_rows(others, intent.address, unsure_since_ms, signed_ms=intent.signed_at_ms, same_size=same_size)
+    unnamed = plus(unnamed, total(abs(row.change) for row in unsure))
     identity = position.identity if position is not None else None
     margin = margin_verdict(
         parse(intent.before),
@@ -187,12 +188,25 @@ def explained_by(rows: Sequence[LedgerRow], address: Address, *, shared: bool) -
     return certain, uncertain
 
 
-def unsure_amount(rows: Sequence[LedgerRow], address: Address, since_ms: int | None) -> Decimal:
-    """How much rows from before a step, without a sign, moved too shortly before it to know whether its margin before
-    has them."""
-    if since_ms is None:
-        return ZERO
-    return total(abs(row.change) for row in rows if row.time_ms >= since_ms and may_be_of(row, address))
+def unsure_rows(
+    rows: Sequence[LedgerRow], address: Address, since_ms: int | None, *, signed_ms: int, same_size: bool
+) -> list[LedgerRow]:
+    """The rows from ``since_ms`` (None: none) until a step that its margin before may or may not hold."""
+    recent = [row for row in rows if since_ms is not None and row.time_ms >= since_ms and may_be_of(row, address)]
+    alike = fills_held_alike(recent, signed_ms=signed_ms, same_size=same_size)
+    return [row for row in recent if row.time_ms < signed_ms and row not in alike]
+
+
+def fills_held_alike(rows: Sequence[LedgerRow], *, signed_ms: int, same_size: bool) -> list[LedgerRow]:
+    """The fills from before a step that its look and a later reading both hold, or both lack.
+
+    ``same_size`` says that the position has the same size in both. Then no fill lies between the two, unless another
+    one undoes its size; a fill that does moves the margin the other way.
+    """
+    fills = [row for row in rows if row.cause is Cause.FILL]
+    if not same_size or {row.change > 0 for row in fills} == {True, False}:
+        return []
+    return [row for row in fills if row.time_ms < signed_ms]
 
 
 def margin_verdict(

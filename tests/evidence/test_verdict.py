@@ -210,6 +210,39 @@ def test_what_moved_just_before_the_intent_may_be_in_its_margin_or_not(
     assert (seen.rows, seen.margin) == (("r1",), margin)
 
 
+FILLED = [
+    # the fills, when each came before the intent was signed (less than 0: since), the size now, what the margin says
+    (("500",), (2_000,), "1", MarginEvidence.MOVED),
+    (("500", "200"), (2_000, 100), "1", MarginEvidence.MOVED),
+    (("-500",), (2_000,), "1", MarginEvidence.MOVED),
+    (("500",), (2_000,), "2", MarginEvidence.CANNOT_TELL),
+    (("500", "-400"), (2_000, 100), "1", MarginEvidence.CANNOT_TELL),
+    (("500", "-400"), (2_000, -100), "1", MarginEvidence.CANNOT_TELL),
+]
+
+
+@pytest.mark.parametrize(("changes", "ages", "size", "margin"), FILLED)
+def test_a_fill_just_before_the_intent_is_in_its_margin_where_the_size_is_the_same(
+    changes: tuple[str, ...], ages: tuple[int, ...], size: str, margin: MarginEvidence
+) -> None:
+    fills = tuple(
+        row(change, f"f{number}", cause=Cause.FILL, time_ms=SIGNED_MS - age)
+        for number, (change, age) in enumerate(zip(changes, ages, strict=True))
+    )
+    seen = sight(
+        intent(),
+        position(PLACE, "1500", size=size),
+        LedgerRead(rows=(*fills, row()), reaches_back=True),
+        claims=(),
+        step_size=STEP,
+        shared=False,
+        asked_ms=FENCE_MS + 1,
+        unsure_since_ms=SIGNED_MS - 6_000,
+    )
+
+    assert (seen.rows, seen.margin) == (("r1",), margin)
+
+
 FUNDING = row("-120", "f1", cause=Cause.FUNDING)
 UNNAMED = row("-120", "f1", cause=Cause.FUNDING, side=None)
 SMALL = row("-74", "f1", cause=Cause.FUNDING, side=None)
@@ -506,6 +539,15 @@ def test_rows_that_our_step_may_not_have_been_computed_from_leave_nothing_to_add
 
     assert stale_basis(shown, last, rows, unsure_since_ms=since) is stale
     assert not stale_basis(shown, last, rows, unsure_since_ms=since, long_after=True)
+
+
+@pytest.mark.parametrize(("size", "stale"), [("1", False), ("2", True)])
+@pytest.mark.parametrize("ago_ms", [20_000, 300])
+def test_a_fill_before_our_step_is_in_a_reading_of_the_same_size(size: str, ago_ms: int, *, stale: bool) -> None:
+    last, fill = effect(), row("500", "f1", cause=Cause.FILL, time_ms=SIGNED_MS - ago_ms)
+    shown = position(PLACE, "1500", size=size)
+
+    assert stale_basis(shown, last, (fill, row()), unsure_since_ms=SIGNED_MS - 55_000) is stale
 
 
 @given(before=AMOUNTS, amount=AMOUNTS, adding=st.booleans())

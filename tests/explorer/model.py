@@ -37,11 +37,11 @@ class Scope:
     ``positions_late`` and ``ledger_late`` are in graces. ``faults`` counts calls and reads that go wrong, ``crashes``
     processes that die, ``others`` what somebody else does (``by_hand`` are the amounts), ``runs`` the runs there are.
     ``funding`` and ``other_side`` are amounts that the exchange, or somebody else on the symbol's other side, moves;
-    ``reopens``: the position may be closed, and opened again. ``forgets``: a run after a crash may begin with a new
-    journal, on another machine. ``clock_ms`` is how far off our reckoning of the exchange's time is,
-    either way. ``hollow``: a yes may be said to what is never done, which no exchange's documents allow. ``marks`` are
-    prices that the mark price may move to, ``min_distance`` the policy's least distance from it to the liquidation
-    price, in percent (0: no such limit).
+    ``reopens``: the position may be closed, and opened again. ``fills`` are what fills of one unit do to its margin.
+    ``forgets``: a run after a crash may begin with a new journal, on another machine. ``clock_ms`` is how far off
+    our reckoning of the exchange's time is, either way. ``hollow``: a yes may be said to what is never done, which no
+    exchange's documents allow. ``marks`` are prices that the mark price may move to, ``min_distance`` the policy's
+    least distance from it to the liquidation price, in percent (0: no such limit).
     """
 
     before: int = 1000
@@ -57,6 +57,7 @@ class Scope:
     funding: tuple[int, ...] = ()
     other_side: tuple[int, ...] = ()
     reopens: bool = False
+    fills: tuple[int, ...] = ()
     clock_ms: int = 0
     hollow: bool = False
     marks: tuple[int, ...] = ()
@@ -80,6 +81,7 @@ class Kind(StrEnum):
     FUNDING = "funding"
     CLOSE = "close"
     OPEN = "open"
+    FILL = "fill"  # one unit more where the margin grows, else one unit less
     OTHER_SIDE = "other side"  # a margin call on the symbol's other side
     MARK = "mark"  # the mark price moves; in no ledger
 
@@ -179,12 +181,13 @@ class Slot(NamedTuple):
     margin: int | None
     opened: int
     mark: int
+    size: int = 1
 
 
 def slot_at(scope: Scope, rows: tuple[Row, ...], time_ms: int) -> Slot:
     """The books' position at a moment."""
     margin: int | None = scope.before
-    opened, mark = 0, ENTRY
+    opened, mark, size = 0, ENTRY, 1
     for row in rows:
         if row.time_ms > time_ms or row.kind is Kind.OTHER_SIDE:
             continue
@@ -193,10 +196,11 @@ def slot_at(scope: Scope, rows: tuple[Row, ...], time_ms: int) -> Slot:
         elif row.kind is Kind.CLOSE:
             margin = None
         elif row.kind is Kind.OPEN:
-            margin, opened = row.change, opened + 1
+            margin, opened, size = row.change, opened + 1, 1
         elif margin is not None:
             margin += row.change
-    return Slot(margin, opened, mark)
+            size += (1 if row.change > 0 else -1) * (row.kind is Kind.FILL)
+    return Slot(margin, opened, mark, size)
 
 
 def is_too_near(scope: Scope, *, margin: int, mark: int) -> bool:
@@ -212,7 +216,7 @@ def position(scope: Scope, slot: Slot) -> Position:
         asset="USDT",
         margin_type=MarginType.ISOLATED,
         isolated_margin=Decimal(slot.margin or 0),
-        size=Decimal(0 if slot.margin is None else 1),
+        size=Decimal(0 if slot.margin is None else slot.size),
         identity=None if scope.names_side else f"p{slot.opened}",
         risk=None if slot.margin is None else RISK,
         mark_price=Decimal(slot.mark),
@@ -224,7 +228,7 @@ def ledger_rows(scope: Scope, rows: tuple[Row, ...]) -> tuple[LedgerRow, ...]:
     return tuple(_ledger_row(scope, row, number) for number, row in enumerate(rows) if row.kind is not Kind.MARK)
 
 
-_CAUSES = {Kind.FUNDING: Cause.FUNDING, Kind.CLOSE: Cause.FILL, Kind.OPEN: Cause.FILL}
+_CAUSES = {Kind.FUNDING: Cause.FUNDING, **dict.fromkeys((Kind.CLOSE, Kind.OPEN, Kind.FILL), Cause.FILL)}
 
 
 @cache

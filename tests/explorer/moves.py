@@ -119,6 +119,9 @@ class Exchange:
         for amount in scope.by_hand:
             if slot.margin + amount > 0:
                 yield f"a person moves {amount:+}", Row(at_ms, amount)
+        for amount in scope.fills:
+            if slot.margin + amount > 0 and (amount > 0 or slot.size > 1):
+                yield f"a fill moves {amount:+}", Row(at_ms, amount, kind=Kind.FILL)
         for amount in scope.funding:
             yield f"funding of {amount:+}", Row(at_ms, amount, kind=Kind.FUNDING)
         if scope.reopens:

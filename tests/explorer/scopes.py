@@ -35,6 +35,8 @@ SCOPES: Mapping[str, Scope] = {
         before=1600, faults=1, others=2, by_hand=(-70,), marks=(9_600, 9_700), min_distance=10
     ),
     "funding and reopening": Scope(faults=1, others=2, funding=(-20,), reopens=True),
+    "fills": Scope(faults=1, others=2, fills=(300, -300, 70)),
+    "fills, late positions": Scope(faults=0, others=2, fills=(300, -300), positions_late=10, waits=(0, 20_000)),
     "reopening, positions with an id": Scope(faults=1, others=2, reopens=True, names_side=False, validity_ms=30_000),
     "both sides of a symbol": Scope(faults=1, others=1, names_side=False, other_side=(300, -300, 70)),
     "both sides, late positions": Scope(

@@ -1,0 +1,48 @@
+"""Ordinary cases that hold no address, and what is said where one is held."""
+
+from decimal import Decimal
+
+import pytest
+
+from reconcile.model.plan import Result
+from reconcile.sandbox.faults import Ending, Fault, FaultPlan, FaultRule
+from tests.kit.scene import Scene, desired, play
+
+LONG = "BTCUSDT.long"
+
+
+def filled(scene: Scene) -> Decimal:
+    """The position grows by half; the margin behind it then."""
+    size = scene.place.books.positions["BTCUSDT", "long", "isolated"].size
+    scene.place.books.open_position("BTCUSDT", "long", size / 2, now_ms=scene.now_ms())
+    return scene.margin(LONG)
+
+
+@pytest.mark.parametrize("arrives_ms", [(0,), ()], ids=["done", "not done"])
+def test_a_lost_answer_right_after_a_fill_is_settled(arrives_ms: tuple[int, ...]) -> None:
+    lost = FaultRule(fault=Fault(ending=Ending.LOST, arrives_ms=arrives_ms), method="POST", nth=(1,))
+
+    async def act(scene: Scene) -> Result:
+        margin = filled(scene)
+        await scene.pass_time(7_000)
+        return await scene.apply(desired({LONG: str(margin + 300)}))
+
+    result, scene = play(act, Scene(faults=FaultPlan([lost])))
+    assert result.exit_code == 0
+    assert scene.moved_by_calls() == [(LONG, Decimal(300))]
+
+
+def test_a_second_change_after_a_fill_is_not_held() -> None:
+    async def act(scene: Scene) -> list[int]:
+        margin = filled(scene)
+        await scene.pass_time(5_000)
+        first = await scene.apply(desired({LONG: str(margin + 300)}))
+        await scene.pass_time(6_000)
+        began = scene.now_ms()
+        second = await scene.apply(desired({LONG: str(margin + 700)}))
+        return [first.exit_code, second.exit_code, scene.now_ms() - began]
+
+    (*codes, took), scene = play(act)
+    assert codes == [0, 0]
+    assert took < 1_000
+    assert scene.moved_by_calls() == [(LONG, Decimal(300)), (LONG, Decimal(400))]
