@@ -35,6 +35,8 @@ from reconcile.errors import InputError
 from reconcile.exchanges import registry
 from reconcile.exchanges.base import Writer
 from reconcile.exchanges.catalogue import TRAITS
+from reconcile.exchanges.http import bans
+from reconcile.exchanges.http.bans import BanFile
 from reconcile.exchanges.http.limits import Limits
 from reconcile.exchanges.http.wire import RequestsWire, Wire, http_adapter
 from reconcile.journal.base import Store
@@ -109,7 +111,7 @@ class WorldContext:
         self._home = home_of(session, self._env)
         self._store = store_of(session, self._home, clock)
         self._dice = random.SystemRandom()
-        self._limits = Limits(clock, tell=lambda line: session.warn(redacted(line, session)))
+        self._limits = Limits(clock, tell=self._warn, bans=self._bans())
         self._opened = ExitStack()
         self._wire: RequestsWire | None = None
         self._sandboxes: dict[str, tuple[str, Credentials]] = {}
@@ -125,7 +127,7 @@ class WorldContext:
             dice=self._dice,
             connect=self.connect,
             progress=progress,
-            warn=lambda line: self._session.warn(redacted(line, self._session)),
+            warn=self._warn,
             trace=lambda error: trace(error, self._session),
             stop=stop,
             host=socket.gethostname(),
@@ -170,11 +172,24 @@ class WorldContext:
             route=partial(network.route, self._env, url),
         )
 
+    def _warn(self, line: str) -> None:
+        self._session.warn(redacted(line, self._session))
+
     def _warn_once(self, line: str) -> None:
         """Of a secret's file: read again for each cycle of a watch."""
         if line not in self._warned:
             self._warned.add(line)
-            self._session.warn(redacted(line, self._session))
+            self._warn(line)
+
+    def _bans(self) -> BanFile:
+        """What earlier processes were told by exchanges: kept in the home, also beside a shared journal."""
+        return BanFile(
+            self._home / bans.NAME,
+            self._clock,
+            make_home=lambda: private(self._home),
+            route=lambda host: str(sorted(_proxies(f"https://{host}").items())),
+            tell=self._warn,
+        )
 
     def _http(self) -> RequestsWire:
         """The one wire of this invocation: connections are shared and kept."""
@@ -238,6 +253,11 @@ def _traits(account: DesiredAccount) -> Traits:
     return traits if account.grace_ms is None else replace(traits, grace_ms=account.grace_ms)
 
 
+def _proxies(place: str) -> Mapping[str, str]:
+    """The proxies that the environment names for a URL; loopback goes through none."""
+    return {} if endpoints.is_loopback(urlsplit(place).hostname or "") else get_environ_proxies(place)
+
+
 class _ProxyAdapter(BaseAdapter):
     """Another adapter, told which proxy the environment names for each host; asked once for each host."""
 
@@ -251,8 +271,7 @@ class _ProxyAdapter(BaseAdapter):
         parts = urlsplit(request.url or "")
         place = f"{parts.scheme}://{parts.netloc}"
         if place not in self._proxies:
-            local = endpoints.is_loopback(parts.hostname or "")
-            self._proxies[place] = {} if local else get_environ_proxies(place)
+            self._proxies[place] = _proxies(place)
         return self._inner.send(request, *args, **{**settings, "proxies": self._proxies[place]})
 
     def close(self) -> None:

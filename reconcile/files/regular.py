@@ -16,10 +16,11 @@ def read(path: Path, *, most: int) -> bytes:
     return read_with_status(path, most=most)[0]
 
 
-def read_with_status(path: Path, *, most: int) -> tuple[bytes, os.stat_result]:
-    """As ``read``, with the status of the very file that was read."""
+def read_with_status(path: Path, *, most: int, follow: bool = True) -> tuple[bytes, os.stat_result]:
+    """As ``read``, with the status of the very file that was read; without ``follow`` a link is an OSError."""
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        handle = os.open(path, flags if follow else flags | os.O_NOFOLLOW)
     except ValueError as error:  # a zero byte, or half a surrogate pair
         raise OSError(0, "not a path") from error
     status = os.fstat(handle)

@@ -18,6 +18,7 @@ from reconcile.connect.secrets import Credentials
 from reconcile.errors import InDoubt, NotSent
 from reconcile.exchanges.base import Writer
 from reconcile.exchanges.catalogue import TRAITS
+from reconcile.exchanges.http.bans import Bans, NoBans
 from reconcile.exchanges.http.limits import Limits
 from reconcile.exchanges.http.wire import HttpRequest, HttpResponse
 from reconcile.exchanges.registry import connect
@@ -115,6 +116,7 @@ class Place:
     cold_fence: bool = True
     switches: Mapping[str, object] = field(default_factory=dict)
     progress: list[str] = field(default_factory=list)
+    bans: Bans = field(default_factory=NoBans)
     venue: Venue = field(init=False)
     disk: SimulatedDisk = field(init=False)
 
@@ -150,7 +152,7 @@ class Process:
     def world(self) -> World:
         """Everything outside, simulated."""
         dice = random.Random(f"{self.place.seed} {self.name}")
-        limits = Limits(self.clock)
+        limits = Limits(self.clock, tell=self.place.progress.append, bans=self.place.bans)
         account = account_of(self.place.exchange, NAME, self.place.books)
         secrets = Credentials(key=account.key, secret=account.secret, passphrase=account.passphrase or None)
 

@@ -9,8 +9,10 @@ refusal; everything else is doubt. Messages never carry headers, URLs, keys or a
 """
 
 import re
+from calendar import timegm
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
 from reconcile.errors import InDoubt, ReadFailed, RefusalKind, Refused
@@ -18,6 +20,7 @@ from reconcile.exchanges.base import Accepted, Code, CodeClass
 from reconcile.exchanges.http.rows import LONGEST_MESSAGE
 from reconcile.exchanges.http.wire import HttpResponse
 from reconcile.model.jsontext import loads
+from reconcile.model.times import checked
 from reconcile.money import whole
 
 LONGEST_CODE = 40
@@ -151,6 +154,15 @@ def retry_after_header_ms(headers: Mapping[str, str]) -> int | None:
     """``Retry-After`` in whole seconds, as milliseconds; None when there is none that can be read."""
     text = headers.get("retry-after", "").strip()
     return whole(text) * 1000 if _SECONDS.fullmatch(text) else None
+
+
+def date_header_ms(headers: Mapping[str, str]) -> int | None:
+    """``Date`` (RFC 9110, to the second) as Unix milliseconds; None when there is none that can be read."""
+    try:
+        moment = parsedate_to_datetime(headers.get("date", ""))
+        return None if moment.tzinfo is None else checked(timegm(moment.utctimetuple()) * 1000)
+    except (ValueError, OverflowError):
+        return None
 
 
 def table(codes: tuple[Code, ...], call: str | None) -> Mapping[str, Code]:

@@ -14,7 +14,7 @@ What the exchange says wins: a used weight above our own count is booked as spen
 everything that counts against the limit waits. Where the answer names neither a limit nor a time, the limit with the
 shortest window is taken to be meant; refused again right after that, all of them are. A reserve is left to urgent
 requests: the looks that settle doubt.
-One ``Limits`` is shared by all accounts of an invocation.
+One ``Limits`` is shared by all accounts of an invocation. A wait that the exchange named outlives it in ``Bans``.
 """
 
 import asyncio
@@ -24,9 +24,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from reconcile.clock import Clock
 from reconcile.errors import ReadFailed
+from reconcile.exchanges.http.bans import LONGEST_BAN_MS, Bans, NoBans
+from reconcile.model.times import LAST_MS, written
 
 MARGIN_MS = 5
 """For clocks that tick in whole milliseconds and for a fastest round trip that is not the fastest possible."""
@@ -115,9 +118,18 @@ class BudgetSlot:
 class Budget:
     """One limit of one IP or one account, with first come, first served."""
 
-    def __init__(self, limit: Limit, clock: Clock, trips: RoundTrips, tell: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        limit: Limit,
+        clock: Clock,
+        trips: RoundTrips,
+        tell: Callable[[str], object],
+        keep: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """``keep`` notes a wait that the exchange named, in milliseconds."""
         self.limit = limit
         self._tell = tell
+        self._keep = keep
         self._told_until = 0
         self._clock = clock
         self._trips = trips
@@ -126,6 +138,7 @@ class Budget:
         self._ages: list[tuple[int, int]] = []
         """A heap of (when answered, cost)."""
         self._closed_until = 0
+        self._noted_in = ""
         self._turns = {False: asyncio.Lock(), True: asyncio.Lock()}
         self._answered = asyncio.Event()
 
@@ -152,8 +165,15 @@ class Budget:
 
     def throttled(self, for_ms: int | None) -> None:
         """The exchange refused for its limit: let nothing through for so long (None: it did not say; one window)."""
-        pause = self.limit.window_ms if for_ms is None else for_ms
+        pause = self.limit.window_ms if for_ms is None else min(for_ms, LONGEST_BAN_MS)
         self._closed_until = max(self._closed_until, self._clock.monotonic_ms() + pause + MARGIN_MS)
+        if for_ms is not None:
+            self._keep(pause)
+
+    def closed_earlier(self, for_ms: int, noted_in: str) -> None:
+        """An earlier process was refused; ``noted_in`` tells a person where that stands."""
+        self._closed_until = self._clock.monotonic_ms() + for_ms + MARGIN_MS
+        self._noted_in = f"; an earlier run was told so ({noted_in})"
 
     @property
     def was_just_closed(self) -> bool:
@@ -184,9 +204,11 @@ class Budget:
 
     async def _wait_for_reopening(self, milliseconds: int) -> None:
         if milliseconds > PATIENCE_MS:
+            ends = written(min(max(0, self._clock.wall_ms() + milliseconds), LAST_MS))
             raise ReadFailed(
-                f"waiting for the rate limit {self.limit.name}: the exchange shut us out for {milliseconds // 1000} s "
-                "more; stop other programs on this address or key and run again after that",
+                f"waiting for the rate limit {self.limit.name}: the exchange shut us out until {ends} "
+                f"({milliseconds // 1000} s more){self._noted_in}; it is not asked before; stop other programs on "
+                "this address or key and run again after that",
                 again=False,
                 retry_after_ms=milliseconds,
             )
@@ -216,10 +238,12 @@ class Budget:
 class Limits:
     """All budgets of one invocation: one per limit and IP, or per limit and account."""
 
-    def __init__(self, clock: Clock, tell: Callable[[str], object] = lambda _: None) -> None:
-        """``tell`` takes one line for a person where a wait is long enough to be noticed."""
+    def __init__(self, clock: Clock, tell: Callable[[str], object] = lambda _: None, bans: Bans | None = None) -> None:
+        """``tell`` takes one line for a person where a wait is long enough to be noticed. ``bans`` None: no wait is
+        known from before, and none is kept."""
         self._clock = clock
         self._tell = tell
+        self._bans = bans or NoBans()
         self._trips: dict[str, RoundTrips] = {}
         self._budgets: dict[tuple[str, str, Limit], Budget] = {}
 
@@ -229,10 +253,15 @@ class Limits:
 
     def budget(self, limit: Limit, *, host: str, owner: str) -> Budget:
         """The budget a request counts against; ``owner`` tells accounts apart where the limit counts by account."""
-        key = (host, owner if limit.counted_by is CountedBy.UID else "", limit)
+        counted = owner if limit.counted_by is CountedBy.UID else ""
+        key = (host, counted, limit)
         found = self._budgets.get(key)
         if found is None:
-            found = self._budgets[key] = Budget(limit, self._clock, self.trips(host), self._tell)
+            keep = partial(self._bans.keep, host, counted, limit.name)
+            found = self._budgets[key] = Budget(limit, self._clock, self.trips(host), self._tell, keep)
+            left_ms = self._bans.left_ms(host, counted, limit.name)
+            if left_ms:
+                found.closed_earlier(left_ms, self._bans.place)
         return found
 
 

@@ -20,6 +20,7 @@ from reconcile.connect.secrets import Credentials
 from reconcile.errors import InDoubt, NotSent, ReadFailed, RefusalKind, Refused
 from reconcile.exchanges.base import Accepted, Call
 from reconcile.exchanges.http import retry
+from reconcile.exchanges.http.answers import date_header_ms
 from reconcile.exchanges.http.exchange_time import ExchangeTime, Sample
 from reconcile.exchanges.http.limits import Budget, BudgetSlot, Charge, Limit, Limits, is_settling
 from reconcile.exchanges.http.wire import HttpRequest, HttpResponse, Wire
@@ -144,7 +145,7 @@ class Transport:
             for slot in slots:
                 slot.answered()
         try:
-            return classify(response, self._now())
+            return classify(response, self._now(response))
         except Refused as refusal:
             if refusal.kind is RefusalKind.THROTTLE:
                 self._throttled(charges, refusal.retry_after_ms)
@@ -191,7 +192,7 @@ class Transport:
 
     def _payload(self, what: str, response: HttpResponse, charges: Charges) -> object:
         try:
-            return self._dialect.read(what, response, now_ms=self._now())
+            return self._dialect.read(what, response, now_ms=self._now(response))
         except ReadFailed as error:
             if error.kind is RefusalKind.THROTTLE:
                 self._throttled(charges, error.retry_after_ms)
@@ -249,8 +250,9 @@ class Transport:
         for budget in budgets:
             budget.throttled(for_ms)
 
-    def _now(self) -> int | None:
-        return None if self.time.due else self.time.earliest()
+    def _now(self, response: HttpResponse) -> int | None:
+        """The exchange's time, for the waits that it names; by the answer's own date where it was not asked for yet."""
+        return date_header_ms(response.headers) if self.time.due else self.time.earliest()
 
     def _unreachable(self, what: str, error: Exception) -> ReadFailed:
         return ReadFailed(

@@ -212,7 +212,19 @@ def test_a_ban_longer_than_our_patience_is_an_error_that_says_how_long() -> None
         budget.throttled(PATIENCE_MS + 60_000)
         await budget.admit()
 
-    with pytest.raises(ReadFailed, match="shut us out for 180 s"):
+    with pytest.raises(ReadFailed, match=r"shut us out until 1970-01-01T00:03:00Z \(180 s more\)"):
+        run(main)
+
+
+def test_no_answer_shuts_us_out_for_longer_than_the_longest_documented_ban() -> None:
+    clock = VirtualClock()
+    budget = Limits(clock).budget(WEIGHT, host="h", owner="a")
+
+    async def main() -> None:
+        budget.throttled(10**15)
+        await budget.admit()
+
+    with pytest.raises(ReadFailed, match=r"until 1970-01-04T00:00:00Z \(259200 s more\)"):
         run(main)
 
 
