@@ -4,15 +4,17 @@
 
 Both parse, validate, compare, order and render as Markdown, each in a process of its own that times just that; one in
 ten is to change. What is live is in memory on both sides. octoDNS reads YAML with PyYAML's loader; ours reads TOML once
-with the compiled parser of the extra ``[fast]``, and once as it is without.
+with the compiled parser of the extra ``[fast]``, and once as it is without. A last row holds a file of bands against
+one of amounts.
 """
 
 from functools import partial
 
-from benchmarks.plan_offline import WITHOUT
+from benchmarks.plan_offline import BANDS, WITHOUT
 from benchmarks.running import Row, Run, in_turns, python, ratio, table
 
 TURNS = {1_000: 5, 10_000: 3, 50_000: 1}
+BANDED = 10_000
 
 
 def ours(count: int, *words: str) -> Run:
@@ -45,7 +47,14 @@ def rows() -> list[Row]:
             ratio(f"{work}, with `[fast]`", "octoDNS ÷ ours", runs["octodns"], runs["fast"], least=10),
             ratio(f"{work}, without", "octoDNS ÷ ours", runs["octodns"], runs["bare"], least=10),
         ]
-    return found
+    return [*found, banded()]
+
+
+def banded() -> Row:
+    """A file of bands against one of amounts, both without the compiled parser."""
+    runs = in_turns(5, bands=partial(ours, BANDED, WITHOUT, BANDS), amounts=partial(ours, BANDED, WITHOUT))
+    work = f"plan {BANDED:,} targets that declare a liquidation distance"
+    return ratio(work, "÷ as many amounts", runs["bands"], runs["amounts"], most=1.5)
 
 
 if __name__ == "__main__":

@@ -80,8 +80,10 @@ def served(
             running.finish()
 
 
-def declare(path: Path, exchange: Served, *, account: int = 1, margins: Sequence[str]) -> Path:
-    """Write the state file of one account: the margins of its long positions, in order."""
+def declare(
+    path: Path, exchange: Served, *, account: int = 1, margins: Sequence[str] = (), ways: Sequence[str] = ()
+) -> Path:
+    """Write the state file of one account: the margins of its long positions in order, or their keys as written."""
     lines = [
         "version = 1",
         "[account]",
@@ -93,7 +95,7 @@ def declare(path: Path, exchange: Served, *, account: int = 1, margins: Sequence
         "[defaults]",
         'tolerance = "0"',
     ]
-    for number, margin in enumerate(margins, start=1):
-        lines += [f"[positions.{fleet_symbol(exchange.exchange, number)}.long]", f"isolated_margin = {margin}"]
+    for number, way in enumerate(ways or [f"isolated_margin = {margin}" for margin in margins], start=1):
+        lines += [f"[positions.{fleet_symbol(exchange.exchange, number)}.long]", way]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path

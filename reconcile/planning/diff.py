@@ -110,6 +110,7 @@ class _Place:
         blocked_by: str | None = None,
         steps: tuple[Step, ...] = (),
         wanted: Step | None = None,
+        found: Assessment | None = None,
     ) -> Entry:
         return Entry(
             address=self.target.address,
@@ -122,6 +123,8 @@ class _Place:
             reason=reason,
             steps=steps,
             wanted=wanted,
+            measure=None if found is None else found.value,
+            wanted_margin=None if found is None else found.wanted,
         )
 
     def blocked(self, blocked_by: str, reason: str, wanted: Step | None = None) -> Entry:
@@ -207,7 +210,7 @@ def _banded(place: _Place, position: Position, asset: str) -> Entry:
     if found.blocked_by is not None:
         entry = place.blocked(found.blocked_by, found.text, step)
     elif step is None:
-        entry = _in_sync(place, position, found.text)
+        return _in_sync(place, position, found)
     else:
         entry = _movable(place, position, step, step_size)
         if found.text:
@@ -223,9 +226,10 @@ def _measured_move(place: _Place, position: Position, asset: str, delta: Decimal
     return margin_move(place.view.step_id, position, asset, delta, tolerance, measures=measures)
 
 
-def _in_sync(place: _Place, position: Position, text: str = "") -> Entry:
+def _in_sync(place: _Place, position: Position, found: Assessment | None = None) -> Entry:
     note = "auto-add margin is on, so the exchange may add to it" if position.auto_add else ""
-    return place.entry(Status.IN_SYNC, "; ".join(part for part in (text, note) if part))
+    text = "" if found is None else found.text
+    return place.entry(Status.IN_SYNC, "; ".join(part for part in (text, note) if part), found=found)
 
 
 def _movable(place: _Place, position: Position, step: MoveMargin, step_size: Decimal) -> Entry:

@@ -1,24 +1,37 @@
-"""The positions that are written as nearly all are: one side of a symbol, and one amount.
+"""The positions that are written as nearly all are: one side of a symbol, and one amount or one band.
 
 Asking everything that could be asked of them costs more than reading the file. A position that says nothing but a sound
-amount, for a side that its account has, is checked here, by the same function for amounts; every other is left to
-``schema`` and ``resolve``, which find the words for what is odd about it.
+amount, or a sound measure with its ``at_most``, for a side that its account has, is checked here, by the same functions
+for values; every other is left to ``schema`` and ``resolve``, which find the words for what is odd about it.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
-from reconcile.model.account import Address, PositionMode, Side
-from reconcile.statefile import scalars
+from reconcile.model.account import Address, Limit, PositionMode, Side
+from reconcile.model.measures import Band, Measure, Thresholds
+from reconcile.statefile import measures, scalars
 from reconcile.statefile.fields import SYMBOL_PATTERN
 
 _INSTRUMENT = re.compile(SYMBOL_PATTERN)
 _SIDES = {mode.value: {side.value: side for side in mode.sides} for mode in PositionMode}
 
-Plain = tuple[Address, str, Decimal]
-"""Where it is, its side as it is written, and its isolated margin."""
+_READ: Mapping[Measure, Callable[[object], Thresholds]] = {
+    Measure.LIQUIDATION_DISTANCE: measures.distance,
+    Measure.MAINTENANCE_COVER: measures.cover,
+    Measure.EQUITY_SHARE: measures.share,
+}
+
+
+class Plain(NamedTuple):
+    """Where it is, its side as it is written, and its isolated margin or, None there, its band."""
+
+    address: Address
+    side: str
+    amount: Decimal | None
+    band: Band | None = None
 
 
 def parted(raw: dict[str, Any]) -> tuple[list[Plain], dict[str, Any]]:
@@ -31,10 +44,11 @@ def parted(raw: dict[str, Any]) -> tuple[list[Plain], dict[str, Any]]:
     sides = _SIDES.get(mode) if isinstance(mode, str) else None
     if sides is None or not isinstance(positions, dict):
         return [], raw
+    reader = _PlainReader(sides, raw.get("defaults"))
     found: list[Plain] = []
     rest: dict[str, object] = {}
     for symbol, table in positions.items():
-        plain = _plain(symbol, table, sides)
+        plain = reader.plain(symbol, table)
         if plain is None:
             rest[symbol] = table
         else:
@@ -42,17 +56,55 @@ def parted(raw: dict[str, Any]) -> tuple[list[Plain], dict[str, Any]]:
     return found, {**raw, "positions": rest}
 
 
-def _plain(symbol: str, table: object, sides: Mapping[str, Side]) -> Plain | None:
-    if not isinstance(table, dict) or len(table) != 1 or not is_instrument(symbol):
-        return None
-    ((name, position),) = table.items()
-    side = sides.get(name)
-    if side is None or not isinstance(position, dict) or len(position) != 1 or "isolated_margin" not in position:
-        return None
-    try:
-        return Address(symbol, side), name, scalars.amount(position["isolated_margin"])
-    except ValueError:
-        return None
+class _PlainReader:
+    """Reads the plain positions of one file; bounds that many positions share are read once."""
+
+    def __init__(self, sides: Mapping[str, Side], defaults: object) -> None:
+        self._sides = sides
+        self._bounds: dict[tuple[Measure, str], Thresholds] = {}
+        self._rounding: Limit | None = None
+        self._reads_bands = True
+        said = defaults.get("rounding") if isinstance(defaults, dict) else None
+        try:
+            self._rounding = None if said is None else scalars.rounding(said)
+        except ValueError:
+            self._reads_bands = False
+        multiples = self._rounding.values() if isinstance(self._rounding, Mapping) else (self._rounding,)
+        self._least = min((each for each in multiples if each is not None), default=None)
+
+    def plain(self, symbol: str, table: object) -> Plain | None:
+        """The position of a symbol's table; None where it is not a plain one."""
+        if not isinstance(table, dict) or len(table) != 1 or not is_instrument(symbol):
+            return None
+        ((name, position),) = table.items()
+        side = self._sides.get(name)
+        if side is None or not isinstance(position, dict):
+            return None
+        try:
+            if len(position) == 1 and "isolated_margin" in position:
+                return Plain(Address(symbol, side), name, scalars.amount(position["isolated_margin"]))
+            band = self._band(position) if len(position) == 2 and "at_most" in position else None
+        except ValueError:
+            return None
+        return None if band is None else Plain(Address(symbol, side), name, None, band)
+
+    def _band(self, position: Mapping[str, object]) -> Band | None:
+        """A measure with ``at_most`` and nothing else; raises ValueError where one of the two is wrong."""
+        measure = next((measure for measure in _READ if measure in position), None)
+        if measure is None or not self._reads_bands:
+            return None
+        at_most = scalars.positive(position["at_most"])
+        if self._least is not None and self._least > at_most:
+            return None
+        bounds = self._thresholds(measure, position[measure])
+        return Band(measure=measure, bounds=bounds, at_most=at_most, rounding=self._rounding)
+
+    def _thresholds(self, measure: Measure, said: object) -> Thresholds:
+        key = (measure, repr(said))
+        found = self._bounds.get(key)
+        if found is None:
+            found = self._bounds[key] = _READ[measure](said)
+        return found
 
 
 def is_instrument(symbol: str) -> bool:

@@ -121,8 +121,9 @@ def _targets(
             isolated_margin=amount,
             tolerance=shared,
             line=book.line(("positions", address.symbol, side)),
+            band=band,
         )
-        for address, side, amount in plain
+        for address, side, amount, band in plain
     ]
     others = [
         target_of(Address(symbol, side), getattr(sides, name), checked.defaults, shared, book)

@@ -278,6 +278,18 @@ _SAID = [
     *["isolated_margin = -1", "isolated_margin = true", 'isolated_margin = "x"', "isolated_margin = nan"],
     *[f"isolated_margin = {'1' * 40}", "isolated_margin = {}", 'margin_type = "isolated"', "odd = 1", ""],
     *['isolated_margin = 5, margin_type = "crossed"', "isolated_margin = 5, tolerance = 1"],
+    *[
+        f'liquidation_distance = {{floor = "8%"; target = "12%"}}, at_most = {most}'
+        for most in ("4000", "0", "3", '""')
+    ],
+    'liquidation_distance = {floor = "8%"; target = "8%"}, at_most = 5',
+    'liquidation_distance = {floor = "8%"; target = "12%"; ceiling = "40%"}, at_most = "1e3"',
+    "maintenance_cover = {floor = 3; target = 5.5}, at_most = 5",
+    "maintenance_cover = {floor = 1; target = 5}, at_most = 5",
+    'equity_share = {floor = "9%"; target = "12%"; roof = 1}, at_most = 5',
+    'equity_share = {floor = "9%"; target = "12%"}, at_most = 5',
+    *["equity_share = 5, at_most = 5", "at_most = 5, at_least = 4", "equity_share = {floor = [1]}, at_most = 5"],
+    'equity_share = {floor = "9%"; target = "12%"}, isolated_margin = 5',
 ]
 
 
@@ -289,7 +301,9 @@ _SAID = [
     tables=st.booleans(),
     mode=st.sampled_from(["hedge", "one-way", "odd"]),
     exchange=st.sampled_from(["binance", "okx"]),
-    defaults=st.sampled_from(["", 'margin_type = "crossed"', "tolerance = 5"]),
+    defaults=st.sampled_from(
+        ["", 'margin_type = "crossed"', "tolerance = 5", "rounding = 5", "rounding = {USDT = 5}", "rounding = 0"]
+    ),
 )
 def test_a_position_as_it_is_usually_written_is_judged_like_any_other(
     positions: dict[str, dict[str, str]], *, tables: bool, mode: str, exchange: str, defaults: str
@@ -298,10 +312,11 @@ def test_a_position_as_it_is_usually_written_is_judged_like_any_other(
     if tables:
         for symbol, sides in positions.items():
             for side, said in sides.items():
-                text += f"[positions.{symbol}.{side}]\n" + "".join(f"{line}\n" for line in said.split(", "))
+                written = "".join(f"{line}\n" for line in said.split(", ")).replace(";", ",")
+                text += f"[positions.{symbol}.{side}]\n{written}"
     else:
         inner = (
-            f"{symbol} = {{{', '.join(f'{side} = {{{said}}}' for side, said in sides.items())}}}"
+            f"{symbol} = {{{', '.join(f'{side} = {{{said}}}' for side, said in sides.items())}}}".replace(";", ",")
             for symbol, sides in positions.items()
         )
         text = f"positions = {{{', '.join(inner)}}}\n{text}"
