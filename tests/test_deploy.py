@@ -4,7 +4,6 @@ import configparser
 import re
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -210,12 +209,6 @@ def test_the_image_runs_as_nobody_with_one_volume_and_copies_what_is_there() -> 
     assert ["--require-hashes" in step or "--no-index" in step for step in installs] == [True, True]
     for file in re.findall(r"-r (\S+)", " ".join(installs)):
         assert (ROOT / file).exists()
-
-
-@pytest.mark.parametrize("path", [DEPLOY / "README.md", ROOT / "RELEASING.md"], ids=lambda path: path.name)
-def test_the_links_lead_somewhere(path: Path) -> None:
-    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", path.read_text(encoding="utf-8"))
-    assert [link for link in links if not (path.parent / link).exists()] == []
 
 
 def test_every_file_is_in_the_list() -> None:

@@ -1,7 +1,6 @@
 """README, contract and ``--help`` say the same."""
 
 import re
-import shlex
 from pathlib import Path
 
 import click
@@ -50,13 +49,6 @@ def synopses() -> dict[str, str]:
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
-def readme_lines() -> list[str]:
-    """Every command line in the README's shell blocks."""
-    blocks = [block["text"] for block in _BLOCK.finditer(README) if block["kind"] == "sh"]
-    lines = [part.strip() for block in blocks for line in block.splitlines() for part in line.split("&&")]
-    return [line for line in lines if re.match(r"(?:\.venv/bin/)?reconcile ", line)]
-
-
 def test_the_list_of_commands_is_the_programs_own() -> None:
     rows = re.findall(r"^\| `reconcile (\w+)` \| (.+) \|$", section(README, "Commands"), flags=re.MULTILINE)
     assert rows == [(name, summary) for name, (_, summary) in COMMANDS.items()]
@@ -94,12 +86,6 @@ def test_every_help_has_exit_codes_and_an_example(name: str) -> None:
         assert re.search(r"Examples?: ", shown)
 
 
-@pytest.mark.parametrize("line", readme_lines())
-def test_a_command_line_of_the_readme_is_understood(line: str) -> None:
-    found, words = command(shlex.split(line)[1:])
-    assert {word.partition("=")[0] for word in words if word.startswith("--")} <= options(found)
-
-
 def test_the_exit_codes_are_those_of_the_contract() -> None:
     def rows(text: str) -> list[str]:
         return re.findall(r"^\| \d+ \| .+$", text, flags=re.MULTILINE)
@@ -111,8 +97,3 @@ def test_the_exit_codes_are_those_of_the_contract() -> None:
 def test_the_exit_codes_in_help_are_those_of_the_contract() -> None:
     shown = re.findall(r"^ +(\d+)  ", main.epilog or "", flags=re.MULTILINE)
     assert shown == re.findall(r"^\| (\d+) \|", section(CONTRACT, "3. Exit codes"), flags=re.MULTILINE)
-
-
-def test_the_links_lead_somewhere() -> None:
-    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
-    assert [link for link in links if not (ROOT / link).exists()] == []
