@@ -140,11 +140,12 @@ def _last_step(simulation: Simulation, ran: Ran, effects: Sequence[BookEffect]) 
         call = calls.get(effect.request) if effect.actor == "api" else None
         if call is None:
             continue
+        from_before = effect.time_ms < started or (effect.time_ms == started and call.run <= ran.number)
         if ran.result is None:
-            is_known = effect.time_ms <= started and _is_in_journal(simulation, call, ran)
+            is_known = from_before and _is_in_journal(simulation, call, ran)
         else:
-            before = effect.time_ms < ended and call.home == ran.go.home
-            is_known = before or effect.time_ms <= started or call.run == ran.number
+            while_it_ran = effect.time_ms < ended and call.home == ran.go.home
+            is_known = while_it_ran or from_before or call.run == ran.number
         if is_known:
             found = place
     return found
