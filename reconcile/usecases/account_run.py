@@ -44,7 +44,7 @@ from reconcile.usecases.world import World
 class AccountRun:
     """One account, from connecting to its result: call ``connect``, ``open``, ``prepare``, ``execute`` in order.
 
-    Where a person is asked, ``settle_before_asking`` and ``preview`` come before ``open``.
+    Where a person is asked, ``settle_earlier`` and ``preview`` come before ``open``.
     """
 
     def __init__(self, world: World, desired: DesiredAccount, facts: RunFacts) -> None:
@@ -93,17 +93,18 @@ class AccountRun:
         executor = Executor(self._context, parallelism=world.parallelism)
         self._settled = (*self._settled, *await executor.settle_earlier())
 
-    async def settle_before_asking(self, stack: AsyncExitStack) -> None:
-        """Settle what earlier runs left, under the lock for the life of ``stack``: a person is asked about the rest.
+    async def settle_earlier(self, stack: AsyncExitStack) -> AccountResult | None:
+        """Settle what earlier runs left, under the lock for the life of ``stack``, and end as a run of its own.
 
-        Takes no lock where nothing is open. Raises Declined, JournalError, Interrupted.
+        Takes no lock and returns None where nothing is open. Raises Declined, JournalError, Interrupted.
         """
         if not self._world.store.read(self.identity).unsettled:
-            return
+            return None
         await self.open(stack)
         nothing = AccountPlan(desired=self._desired, identity=self.identity, observed=None, observed_wall_ms=None)
-        await self._end(nothing, exit_code=self._exit_code(in_place=True))
+        ended = await self._end(nothing, exit_code=self._exit_code(in_place=True))
         self._journal = self._context = None
+        return ended
 
     async def preview(self) -> AccountPlan:
         """The plan that a person is asked about, made without the lock; from then on it is a ceiling.

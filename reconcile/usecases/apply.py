@@ -89,6 +89,31 @@ async def apply(
     )
 
 
+async def settle(world: World, account: DesiredAccount, *, reason: str | None, command: str) -> AccountResult | None:
+    """Settle what earlier runs left of an account, and send nothing; None where nothing is open."""
+    run_id, selection = world.new_id(), Selection()
+    facts = RunFacts(
+        run_id=run_id,
+        plan_id=run_id,
+        command=command,
+        reason=reason,
+        git_commit=None,
+        overrides={},
+        selection=selection,
+        saved=None,
+        roster=Roster([account]),
+        slots=SharedSlots(world.parallelism),
+    )
+    run = AccountRun(world, account, facts)
+    async with AsyncExitStack() as stack:
+        try:
+            with Containment(f"settling earlier steps of {run.name}", run.trace):
+                await run.connect()
+                return await run.settle_earlier(stack)
+        except ReconcileError as error:
+            return await run.failed(error)
+
+
 async def _independently(runs: Sequence[AccountRun], show: Show | None) -> list[AccountResult]:
     slots = asyncio.Semaphore(ACCOUNTS_AT_ONCE)
 
@@ -132,7 +157,7 @@ async def _asking(
 
     async def preview(run: AccountRun, stack: AsyncExitStack) -> None:
         async with stack:
-            await run.settle_before_asking(stack)
+            await run.settle_earlier(stack)
         plans[run] = await run.preview()
 
     async def execute(run: AccountRun, stack: AsyncExitStack) -> None:

@@ -1,7 +1,8 @@
 """One account over the life of a watch: what is believed of it, what keeps being undone, and its turns.
 
-A turn looks, tells what changed and, where that is asked for, applies what is believed to need it, by the same apply as
-``apply``, under the account's lock. A change that keeps being undone is tried less and less often, then left alone.
+A turn looks, tells what changed and, where that is asked for, settles what an earlier run left and applies what is
+believed to need it, by the same apply as ``apply``, under the account's lock. A change that keeps being undone is tried
+less and less often, then left alone.
 """
 
 from collections import Counter
@@ -20,7 +21,16 @@ from reconcile.usecases import apply, plan
 from reconcile.usecases.account_identity import Roster
 from reconcile.usecases.watch.contention import Contention
 from reconcile.usecases.watch.debounce import Debouncer
-from reconcile.usecases.watch.news import ending, kind_of_outcome, message, standing, state, target_margin
+from reconcile.usecases.watch.news import (
+    ending,
+    kind_of_outcome,
+    kind_of_settled,
+    message,
+    settled,
+    standing,
+    state,
+    target_margin,
+)
 from reconcile.usecases.watch.settings import Settings
 from reconcile.usecases.watch.telling import Key, Teller
 from reconcile.usecases.world import World
@@ -45,6 +55,8 @@ class AccountWatch:
         self._contention: Contention[str] = Contention(interval_ms=settings.interval_ms, limit=settings.undo_limit)
         self._hands: Contention[str] = Contention(interval_ms=settings.interval_ms, limit=settings.undo_limit)
         """What undoes a band: a hand that takes margin out again. A price that moves undoes nothing."""
+        self._settling: Contention[str] = Contention(interval_ms=settings.interval_ms, limit=settings.undo_limit)
+        """Paces the looks for a step whose outcome stays unknown."""
         self._left: dict[str, Decimal] = {}
         """The margin that our last step left at each banded address."""
         self._steps: Counter[str] = Counter()
@@ -64,9 +76,9 @@ class AccountWatch:
             self._read_ms = world.clock.wall_ms()
         with self._contained():
             self._see(account, frozen)
-        if self._settings.apply and frozen is None and not account.errors:
+        if self._settings.apply and frozen is None and account.observed is not None:
             with self._contained():
-                await self._apply(account)
+                await self._act(account)
         self.snapshot = self._snapshot(account, is_frozen=frozen is not None)
 
     @contextmanager
@@ -116,11 +128,38 @@ class AccountWatch:
 
     # What is done.
 
-    async def _apply(self, account: AccountPlan) -> None:
-        due = self._due(account)
+    async def _act(self, account: AccountPlan) -> None:
+        """Settle or apply; what is settled now is planned from in the next round."""
+        is_open = self._is_open(account)
+        due = [] if is_open or account.errors else self._due(account)
         await self._teller.notes.write(self.name)
-        if not due or self._world.stop.is_set() or self._is_held_by_another(account):
+        if not (is_open or due) or self._world.stop.is_set() or self._is_held_by_another(account):
             return
+        if is_open:
+            await self._settle(account)
+        else:
+            await self._apply(account, due)
+
+    def _is_open(self, account: AccountPlan) -> bool:
+        """Whether a step of an earlier run has no known outcome, and it is time to look for it."""
+        try:
+            unsettled = self._world.store.read(account.identity or "").unsettled
+        except JournalError:
+            return False  # the plan meets it too, and says so
+        if not unsettled:
+            self._settling.forget(self.name)
+        return bool(unsettled) and self._settling.may_apply(self.name, None, self._world.clock.monotonic_ms())
+
+    async def _settle(self, account: AccountPlan) -> None:
+        result = await apply.settle(self._world, account.desired, reason=self._settings.reason, command="watch")
+        if result is None:
+            return
+        for step in result.settled:
+            self._teller.say(self._key(str(step.address)), settled(step), kind=kind_of_settled(step))
+        if not self._told_errors(result):
+            self._settling.failed(self.name, None, self._world.clock.monotonic_ms())
+
+    async def _apply(self, account: AccountPlan, due: Sequence[Entry]) -> None:
         result = await apply.apply(
             self._world,
             [account.desired],
@@ -200,11 +239,7 @@ class AccountWatch:
                 applied.add(step.address)
                 if step.after is not None and step.amount is not None:
                     self._left[str(step.address)] = parse(step.after)
-        locked = next((error.message for error in result.errors if error.key == "lock"), None)
-        self._lock_is(locked)
-        for error in result.errors:
-            if error.key != "lock":
-                self._teller.say(self._key(), f"not applied: {error.message}", kind="short")
+        is_locked = self._told_errors(result)
         for entry in due:
             address = str(entry.address)
             if entry.address in applied:
@@ -212,8 +247,17 @@ class AccountWatch:
                     self._hands.applied(address, None, now_ms)
                 else:
                     self._contention.applied(address, target_margin(entry), now_ms)
-            elif result.exit_code and locked is None:
+            elif result.exit_code and not is_locked:
                 self._contention.failed(address, target_margin(entry), now_ms)
+
+    def _told_errors(self, result: AccountResult) -> bool:
+        """Tell why the account was not worked on; whether that was another run's lock."""
+        locked = next((error.message for error in result.errors if error.key == "lock"), None)
+        self._lock_is(locked)
+        for error in result.errors:
+            if error.key != "lock":
+                self._teller.say(self._key(), f"not applied: {error.message}", kind="short")
+        return locked is not None
 
     def _undone(self, address: str) -> int:
         return max(self._contention.undone(address), self._hands.undone(address))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from reconcile.model.plan import AccountPlan, Entry, OutcomeKind, Status, StepResult
+from reconcile.model.plan import AccountPlan, Entry, OutcomeKind, SettledStep, Status, StepResult
 from reconcile.money import plain
 from reconcile.render.measures import measure
 from reconcile.render.values import declared, now, rfc3339, step_amounts
@@ -93,6 +93,18 @@ def ending(step: StepResult) -> str:
     amount = "" if step.amount is None else f" {sign}{plain(step.amount)}"
     notes = "; ".join(note for note in (step.evidence, step.detail) if note)
     return f"{step.outcome.value}{amount}: {notes}"
+
+
+def settled(step: SettledStep) -> str:
+    """One line on what became of a step that an earlier run left."""
+    sign = "-" if step.action == "reduce_margin" else "+"
+    amount = "" if step.amount is None else f" {sign}{plain(step.amount)} {step.asset}"
+    return f"settled: {step.outcome}{amount}, left by an earlier run ({step.since}): {step.evidence}"
+
+
+def kind_of_settled(step: SettledStep) -> str:
+    """The kind of a settled step."""
+    return "applied" if step.outcome == "applied" else "decided"
 
 
 def target_margin(entry: Entry) -> Decimal | None:
