@@ -12,8 +12,9 @@ import click
 
 from reconcile.cli import saved_plan, state_files
 from reconcile.cli.commit import commit_of, place_of
-from reconcile.cli.common import WholeType, command, override, parallelism, pass_session, paths, target
+from reconcile.cli.common import command, override, parallelism, pass_session, paths, target
 from reconcile.cli.files import read_if_plan
+from reconcile.cli.locking import lock_options, lock_timeout_ms
 from reconcile.cli.refusals import note_unread
 from reconcile.cli.runner import conduct
 from reconcile.cli.session import Invocation
@@ -43,21 +44,7 @@ class Work:
 @click.option("--reason", metavar="TEXT", help="Why, for the journal; required with --override.")
 @override
 @target
-@click.option(
-    "--lock-timeout",
-    metavar="SECONDS",
-    type=WholeType(0, 86_400),
-    default=60,
-    show_default=True,
-    help="How long to wait for an account that another run holds.",
-)
-@click.option(
-    "--if-locked",
-    type=click.Choice(["wait", "skip"]),
-    default="wait",
-    show_default=True,
-    help="Whether to wait for a held account at all.",
-)
+@lock_options(if_locked="wait", skipping="it is refused at once (4)")
 @parallelism
 @click.option("--digest", metavar="DIGEST", help="Only with a PLAN: it must be the plan with this digest.")
 @pass_session
@@ -114,7 +101,7 @@ def apply(
         ),
         sends=True,
         parallelism=parallelism,
-        lock_timeout_ms=0 if if_locked == "skip" else lock_timeout * 1000,
+        lock_timeout_ms=lock_timeout_ms(if_locked, lock_timeout),
         doing=f"applying {state_files.counted(work.accounts)}",
     )
     return worst([_show(session, ended), ended.exit_code])

@@ -47,7 +47,12 @@ def head(session: Invocation, account: str | None) -> int:
 
 @command("verify", formats=FORMATS)
 @click.option(
-    "--head", "pinned", metavar="ACCOUNT=HASH", multiple=True, help="A head seen earlier must be there. Repeatable."
+    "--head",
+    "pinned",
+    metavar="ACCOUNT=HASH",
+    multiple=True,
+    envvar="RECONCILE_AUDIT_VERIFY_HEAD",
+    help="A head seen earlier must be there. Repeatable.",
 )
 @pass_session
 def verify_(session: Invocation, pinned: tuple[str, ...]) -> int:

@@ -57,6 +57,12 @@ class WholeType(click.IntRange):
             self.fail(f"{value[:40]!r} is not a whole number", param, ctx)
         return super().convert(value, param, ctx)
 
+    def _describe_range(self) -> str:
+        """For help and errors; empty where any number will do."""
+        if self.max is None:
+            return "" if self.min is None else f"{self.min} or more"
+        return f"{self.max} or less" if self.min is None else f"{self.min} to {self.max}"
+
 
 class DurationType(_ParamType):
     """``90s``, ``15m``, ``1h``, ``2d``: a length of time in milliseconds."""
@@ -172,7 +178,7 @@ class Common:
             self.formats = formats
         for param in self.params:
             if isinstance(param, click.Option):
-                param.show_envvar = param.allow_from_autoenv
+                param.show_envvar = param.allow_from_autoenv or param.envvar is not None
         self.params.extend(common_options(root=self.is_root))
 
     def invoke(self, ctx: click.Context) -> Any:

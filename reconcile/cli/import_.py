@@ -43,6 +43,7 @@ from reconcile.usecases import import_ as usecase
 @click.option(
     "--as",
     "measure",
+    allow_from_autoenv=False,
     type=click.Choice([each.value for each in Measure]),
     help="Declare bands of a risk measure around what is there, instead of amounts.",
 )

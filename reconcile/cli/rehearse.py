@@ -6,7 +6,7 @@ from decimal import Decimal
 import click
 
 from reconcile.cli import state_files
-from reconcile.cli.common import DURATION, command, parallelism, pass_session, paths
+from reconcile.cli.common import DURATION, WholeType, command, parallelism, pass_session, paths
 from reconcile.cli.runner import conduct
 from reconcile.cli.session import Invocation
 from reconcile.errors import UsageError
@@ -34,8 +34,18 @@ def _share(_context: click.Context, _parameter: click.Parameter, text: str) -> D
 @paths
 @click.option("--shock", metavar="PERCENT", required=True, callback=_share, help="How far all prices move, as -25%.")
 @click.option("--over", type=DURATION, default="10m", show_default=True, help="How long the move takes.")
-@click.option("--paths", "count", type=click.IntRange(0, 100_000), default=0, help="Random paths to the shock as well.")
-@click.option("--seed", type=int, default=1, show_default=True, help="One seed is one set of paths.")
+@click.option(
+    "--paths",
+    "count",
+    metavar="N",
+    type=WholeType(0, 100_000),
+    default=0,
+    envvar="RECONCILE_REHEARSE_PATHS",
+    help="Random paths to the shock as well.",
+)
+@click.option(
+    "--seed", metavar="N", type=WholeType(), default=1, show_default=True, help="One seed is one set of paths."
+)
 @parallelism
 @pass_session
 def rehearse(

@@ -8,6 +8,7 @@ import click
 
 from reconcile.cli import state_files
 from reconcile.cli.common import DURATION, WholeType, command, parallelism, pass_session, paths
+from reconcile.cli.locking import lock_options, lock_timeout_ms
 from reconcile.cli.runner import conduct
 from reconcile.cli.session import Invocation
 from reconcile.cli.watch_outputs import Outputs
@@ -27,7 +28,9 @@ FORMAT = "reconcile.watch/1"
 @command("watch", formats=("text", "json"))
 @paths
 @click.option("--interval", type=DURATION, default="60s", show_default=True, help="How long from look to look.")
-@click.option("--apply", "applies", is_flag=True, help="Apply what changed, without asking.")
+@click.option(
+    "--apply", "applies", is_flag=True, envvar="RECONCILE_WATCH_APPLY", help="Apply what changed, without asking."
+)
 @click.option("--reason", metavar="TEXT", help="Why, for the journal of what --apply does.")
 @click.option(
     "--debounce",
@@ -44,21 +47,7 @@ FORMAT = "reconcile.watch/1"
     show_default=True,
     help="Leave a position alone after it was moved back N times in a row.",
 )
-@click.option(
-    "--if-locked",
-    type=click.Choice(["wait", "skip"]),
-    default="skip",
-    show_default=True,
-    help="Whether to wait for an account that another run holds, or to come back to it next round.",
-)
-@click.option(
-    "--lock-timeout",
-    metavar="SECONDS",
-    type=WholeType(0, 86_400),
-    default=60,
-    show_default=True,
-    help="How long to wait with --if-locked wait; no other account waits meanwhile.",
-)
+@lock_options(if_locked="skip", skipping="it is come back to in the next round")
 @click.option("--metrics", metavar="FILE", help="A Prometheus text file, replaced whole after each round.")
 @click.option(
     "--listen", metavar="HOST:PORT", help="Serve /metrics for Prometheus and /healthz there; needs [metrics]."
@@ -119,7 +108,7 @@ def watch(
             lambda world: _watch(session, world, paths, settings, outputs),
             sends=applies,
             parallelism=parallelism,
-            lock_timeout_ms=0 if if_locked == "skip" else lock_timeout * 1000,
+            lock_timeout_ms=lock_timeout_ms(if_locked, lock_timeout),
             doing=f"watching {state_files.counted(accounts)} on {socket.gethostname()}",
         )
     return 0

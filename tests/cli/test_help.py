@@ -7,6 +7,7 @@ import click
 import pytest
 
 from reconcile.cli import main
+from reconcile.cli.common import WholeType
 from tests.kit.cli import at_terminal, environment, process, run
 
 DEMO = "states/demo.toml"
@@ -50,6 +51,55 @@ def test_help_names_no_variable_for_what_must_be_typed(tmp_path: Path) -> None:
     shown = run(tmp_path, "apply", "--help").out
     assert "AUTO_APPROVE" not in shown
     assert "APPLY_OVERRIDE" not in shown
+
+
+@pytest.mark.parametrize("words", list(every_command()), ids=" ".join)
+def test_help_has_no_word_of_the_code_and_names_bounds_in_words(words: list[str], tmp_path: Path) -> None:
+    shown = " ".join(run(tmp_path, *words, "--help").out.split())
+    assert [word for word in ("None", "<=", ">=", "INTEGER", "RANGE", "FLOAT", "BOOLEAN") if word in shown] == []
+
+
+def options() -> Iterator[tuple[list[str], click.Option]]:
+    for words in every_command():
+        found: click.Command = main
+        for word in words:
+            assert isinstance(found, click.Group)
+            found = found.get_command(click.Context(found), word) or main
+        yield from ((words, each) for each in found.params if isinstance(each, click.Option))
+
+
+def test_an_options_variable_is_called_as_the_option_and_whole_numbers_are_read_as_the_contract_says() -> None:
+    for words, option in options():
+        name = option.opts[-1].lstrip("-").replace("-", "_")
+        if option.allow_from_autoenv and option.name != name:
+            assert option.envvar == "_".join(["RECONCILE", *words, name]).upper(), option.opts
+        if isinstance(option.type, click.types.IntParamType):
+            assert isinstance(option.type, WholeType), option.opts
+
+
+@pytest.mark.parametrize(
+    ("words", "env", "told"),
+    [
+        (["watch", DEMO, "--rounds", "0"], {}, "0 is not in the range 1 or more"),
+        (["plan", DEMO, "--parallelism", "257"], {}, "257 is not in the range 1 to 256"),
+        (["rehearse", DEMO, "--shock", "-5%", "--seed", "1_0"], {}, "'1_0' is not a whole number"),
+        (["rehearse", DEMO, "--shock", "-5%"], {"RECONCILE_REHEARSE_PATHS": "many"}, "'many' is not a whole number"),
+    ],
+)
+def test_a_number_out_of_bounds_is_64_and_says_the_bounds(
+    words: list[str], env: dict[str, str], told: str, tmp_path: Path
+) -> None:
+    ended = run(tmp_path, *words, env=env)
+    assert ended.code == 64
+    assert told in ended.err
+
+
+def test_apply_and_watch_share_their_lock_options_but_for_the_default_that_each_explains() -> None:
+    shared = {
+        (*words, option.name): option for words, option in options() if option.name in {"if_locked", "lock_timeout"}
+    }
+    assert shared["apply", "lock_timeout"].to_info_dict() == shared["watch", "lock_timeout"].to_info_dict()
+    assert (shared["apply", "if_locked"].default, shared["watch", "if_locked"].default) == ("wait", "skip")
 
 
 @pytest.mark.parametrize("words", [[], ["audit"], ["sandbox"]], ids=" ".join)
