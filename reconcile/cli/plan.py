@@ -1,7 +1,7 @@
 """``reconcile plan``: read the accounts and show the difference. Sends nothing: its wire cannot."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import click
 
@@ -20,8 +20,8 @@ from reconcile.cli.common import (
 from reconcile.cli.runner import conduct
 from reconcile.cli.session import Invocation
 from reconcile.errors import UsageError
-from reconcile.model.account import Percent
-from reconcile.model.plan import Plan
+from reconcile.model.account import DesiredAccount, Percent
+from reconcile.model.plan import Plan, SinceCommit
 from reconcile.planning.order import plan_exit_code, worst
 from reconcile.render import github, json, markdown, text
 from reconcile.statefile import scalars
@@ -51,6 +51,11 @@ def _headroom(_context: click.Context, _parameter: click.Parameter, text: str | 
     callback=_headroom,
     help="How much more than planned an addition for a measure may become before it is sent, such as 20%.",
 )
+@click.option(
+    "--changed-since",
+    metavar="COMMIT",
+    help="Only accounts whose files differ from that commit of their git checkout.",
+)
 @override
 @parallelism
 @pass_session
@@ -63,6 +68,7 @@ def plan(
     target: tuple[str, ...],
     expires: int,
     headroom: Percent | None,
+    changed_since: str | None,
     override: tuple[str, ...],
     parallelism: int,
 ) -> int:
@@ -85,10 +91,12 @@ def plan(
                 reconcile plan states/ --target 'main:BTC*'
                 reconcile plan states/ --detailed-exitcode
                 reconcile plan states/ --out plan.json --format markdown=c.md
+                reconcile plan states/ --changed-since origin/main
     """
     session.check_files(out)
     accounts, overrides = state_files.load(paths, globs=target, overrides=override)
     commit = commit_of(paths)
+    since = None if changed_since is None else _since(changed_since, accounts, paths)
     made = conduct(
         session,
         lambda world: usecase.plan(
@@ -99,6 +107,7 @@ def plan(
             expires_ms=expires,
             git_commit=commit,
             headroom=headroom,
+            since=since,
         ),
         sends=False,
         parallelism=parallelism,
@@ -109,6 +118,12 @@ def plan(
     if out:
         written = max(written, session.save(out, json.dumps(document)))
     return worst([written, exit_code(made, detailed=detailed_exitcode)])
+
+
+def _since(revision: str, accounts: Sequence[DesiredAccount], paths: Sequence[str]) -> SinceCommit:
+    from reconcile.statefile.changed import changed_since  # noqa: PLC0415 - only --changed-since pays for it
+
+    return changed_since(revision, accounts, paths)
 
 
 def views(session: Invocation, made: Plan, document: json.Document) -> Mapping[str, Callable[[], str]]:

@@ -151,10 +151,21 @@ class AccountPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SinceCommit:
+    """What ``--changed-since`` left out: the accounts whose files are as they were at ``commit``, and the state files
+    that it has and that are deleted now."""
+
+    commit: str
+    unchanged: tuple[str, ...]
+    deleted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """One invocation's plan over all its accounts. Times are Unix milliseconds.
 
-    ``scope`` are the globs of ``--target`` that chose the addresses; empty for all that are declared.
+    ``scope`` are the globs of ``--target`` that chose the addresses; empty for all that are declared. ``since`` tells
+    which accounts are left out because their files did not change; None where that was not asked.
     """
 
     plan_id: str
@@ -165,6 +176,7 @@ class Plan:
     overrides: Mapping[str, str]
     accounts: tuple[AccountPlan, ...]
     scope: tuple[str, ...] = ()
+    since: SinceCommit | None = None
 
 
 class OutcomeKind(StrEnum):

@@ -76,6 +76,8 @@ def _whose(result: Result) -> str:
 
 
 def _good(result: Result, outcomes: Counter[OutcomeKind]) -> str:
+    if not result.accounts:
+        return "NOTHING TO DO: the plan holds no account, so nothing was read and nothing was sent."
     waiting = sum(1 for account in result.accounts for entry in account.remaining if entry.status is Status.WAITING)
     waits = f" {_count(waiting, 'target')} waiting for a position." if waiting else ""
     more = f"{waits}{_settled(result)}{_outside(result)}"

@@ -102,11 +102,11 @@ def result(result: Result, *, place: Place = str) -> str:
         for account in result.accounts
         for step in account.settled
     ]
-    return shown([*listed, *_scope(scope.of_result(result))], place=place)
+    return shown([*listed, *_scope(filter(None, [scope.of_result(result)]))], place=place)
 
 
-def _scope(words: str) -> list[Annotation]:
-    return [Annotation(title="scope", message=words, level="notice")] if words else []
+def _scope(words: Iterable[str]) -> list[Annotation]:
+    return [Annotation(title="scope", message=each, level="notice") for each in words]
 
 
 def _lines(account: AccountPlan) -> Mapping[Address, int]:

@@ -23,6 +23,7 @@ from reconcile.model.plan import (
     Result,
     SetMarginType,
     SettledStep,
+    SinceCommit,
     Status,
     Step,
     StepResult,
@@ -75,6 +76,7 @@ def plan(plan: Plan) -> Document:
         "git_commit": plan.git_commit,
         "overrides": dict(plan.overrides),
         "scope": list(plan.scope),
+        "changed_since": _since(plan.since),
         "accounts": [_account(account) for account in plan.accounts],
         "summary": {
             **{status.value: summary.counts[status] for status in Status},
@@ -84,6 +86,12 @@ def plan(plan: Plan) -> Document:
     }
     document["digest"] = digest(document)
     return document
+
+
+def _since(since: SinceCommit | None) -> Document | None:
+    if since is None:
+        return None
+    return {"commit": since.commit, "unchanged": list(since.unchanged), "deleted": list(since.deleted)}
 
 
 def _account(account: AccountPlan) -> Document:

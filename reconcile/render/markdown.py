@@ -75,8 +75,8 @@ def plan(plan: Plan, *, titles: Mapping[str, str] = NO_TITLES, limit: int = LIMI
     tail = [f"<sub>plan {code(plan.plan_id)} · expires {rfc3339(plan.expires_ms)} · digest {code(digest)}</sub>"]
     if plan.git_commit:
         tail.insert(0, f"<sub>commit {code(plan.git_commit)}</sub>\n")
-    if plan.scope:
-        tail.insert(0, f"**Scope:** {quote(scope.of_plan(plan))}\n")
+    for words in scope.of_plan(plan):
+        tail.insert(0, f"**Scope:** {quote(words)}\n")
     if plan.overrides:
         shown = ", ".join(code(f"{key}={value}") for key, value in plan.overrides.items())
         tail.insert(0, f"**Overridden for this run:** {shown}\n")

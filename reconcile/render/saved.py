@@ -34,6 +34,7 @@ from reconcile.model.plan import (
     PlanError,
     SavedPlan,
     SetMarginType,
+    SinceCommit,
     Step,
 )
 from reconcile.money import ZERO, parse
@@ -48,6 +49,7 @@ from reconcile.render.schemas import (
     ObservedModel,
     PlanModel,
     PolicyModel,
+    SinceModel,
     TypeStepModel,
 )
 
@@ -105,7 +107,12 @@ def _plan(model: PlanModel) -> Plan:
         overrides=model.overrides,
         accounts=tuple(_account(account) for account in model.accounts),
         scope=model.scope,
+        since=None if model.changed_since is None else _since(model.changed_since),
     )
+
+
+def _since(model: SinceModel) -> SinceCommit:
+    return SinceCommit(commit=model.commit, unchanged=model.unchanged, deleted=model.deleted)
 
 
 def _account(model: AccountPlanModel) -> AccountPlan:

@@ -44,6 +44,8 @@ def check_plan(plan: Plan) -> None:
     names = [account.desired.name for account in plan.accounts]
     if len(set(names)) != len(names):
         raise ValueError("an account is in it twice")
+    if plan.since is not None and not set(plan.since.unchanged).isdisjoint(names):
+        raise ValueError("an account is in it and among those that it leaves out")
     if not 0 <= plan.expires_ms - plan.created_ms <= LONGEST_LIFE_MS:
         raise ValueError("it expires before it was made, or more than ten years after")
     for account in plan.accounts:

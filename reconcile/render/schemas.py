@@ -172,6 +172,14 @@ class SummaryModel(Model):
     reduce: dict[str, Amount]
 
 
+class SinceModel(Model):
+    """What ``--changed-since`` left out: accounts with unchanged files, and state files that are deleted now."""
+
+    commit: Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")]
+    unchanged: tuple[str, ...]
+    deleted: tuple[str, ...]
+
+
 class PlanModel(Model):
     """``reconcile.plan/1``."""
 
@@ -183,6 +191,7 @@ class PlanModel(Model):
     git_commit: str | None
     overrides: dict[str, str]
     scope: tuple[str, ...] = ()
+    changed_since: SinceModel | None = None
     accounts: tuple[AccountPlanModel, ...]
     summary: SummaryModel
     digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]

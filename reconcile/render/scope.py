@@ -1,17 +1,38 @@
-"""The scope of a plan or an apply under ``--target``, in words that cannot be taken for the whole."""
+"""The scope of a plan or an apply (``--target``, ``--changed-since``), in words that cannot be taken for the whole."""
 
-from reconcile.model.plan import Plan, Result
+from reconcile.model.plan import Plan, Result, SinceCommit
 from reconcile.render.values import clean
 
 _MOST_GLOBS = 5
+_MOST_FILES = 5
+_COMMIT_DIGITS = 12
 
 
-def of_plan(plan: Plan) -> str:
-    """``only BTC* is planned; 9 other declared addresses are left out``; empty for everything."""
-    if not plan.scope:
-        return ""
-    left_out = sum(account.outside_scope for account in plan.accounts)
-    return f"only {globs(plan.scope)} is planned; {others(left_out)} left out"
+def of_plan(plan: Plan) -> list[str]:
+    """``only BTC* is planned; 9 other declared addresses are left out``, and ``of_files``; empty for everything."""
+    words = [] if plan.since is None else [of_files(plan.since, has_planned=bool(plan.accounts))]
+    if plan.scope and plan.accounts:
+        left_out = sum(account.outside_scope for account in plan.accounts)
+        words.append(f"only {globs(plan.scope)} is planned; {others(left_out)} left out")
+    return words
+
+
+def of_files(since: SinceCommit, *, has_planned: bool) -> str:
+    """``only accounts whose files differ from commit 0123456789ab are planned; 9 others are left out``."""
+    commit = f"commit {since.commit[:_COMMIT_DIGITS]}"
+    count = len(since.unchanged)
+    others = f"{count} other{'' if count == 1 else 's'} {'is' if count == 1 else 'are'}"
+    if has_planned:
+        words = f"only accounts whose files changed since {commit} are planned; {others} left out"
+    elif since.deleted:
+        words = f"no state file that still exists changed since {commit}; nothing was planned"
+    else:
+        words = f"no state file changed since {commit}; nothing was planned"
+    if not since.deleted:
+        return words
+    more = f" and {len(since.deleted) - _MOST_FILES} more" if len(since.deleted) > _MOST_FILES else ""
+    listed = clean(", ".join(since.deleted[:_MOST_FILES]))
+    return f"{words}; deleted since then: {listed}{more} (nothing is sent for a deleted file)"
 
 
 def of_result(result: Result) -> str:

@@ -14,7 +14,7 @@ from reconcile.render import markdown
 from reconcile.render.columns import fit
 from reconcile.render.json import Document
 from reconcile.render.page import LIMIT, Page
-from reconcile.render.scope import globs
+from reconcile.render.scope import globs, of_files
 from reconcile.render.text import plan
 from reconcile.render.values import clean, rfc3339
 
@@ -69,14 +69,18 @@ class SavedPlanView:
 
     @property
     def scope(self) -> list[str]:
-        """One line for each account: how many positions the plan has, and how many declared ones it leaves out."""
+        """One line for each account: how many positions the plan has, and how many declared ones it leaves out.
+
+        The last line counts the accounts that it leaves out.
+        """
         left_out = f"left out by --target {globs(self.plan.scope)}" if self.plan.scope else ""
+        since = self.plan.since
         return [
             f"{each.desired.name}: {len(each.order)} step{'' if len(each.order) == 1 else 's'} "
             f"for {len(each.entries)} position{'' if len(each.entries) == 1 else 's'}"
             + (f", {each.outside_scope} declared {left_out}" if left_out else "")
             for each in self.plan.accounts
-        ]
+        ] + ([] if since is None else [of_files(since, has_planned=bool(self.plan.accounts))])
 
 
 def _length(seconds: int) -> str:

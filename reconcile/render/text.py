@@ -42,8 +42,7 @@ def plan(plan: Plan, *, color: bool, titles: Mapping[str, str] = NO_TITLES, colu
     signs = legend(entry for account in plan.accounts for entry in account.entries)
     ends = [painted(signs, "2", color=color)] if signs else []
     ends.append(f"Plan: {summary_line(plan)}.")
-    if plan.scope:
-        ends.append(f"Scope: {scope.of_plan(plan)}.")
+    ends += [f"Scope: {words}." for words in scope.of_plan(plan)]
     if plan.overrides:
         ends.append(clean(f"Overridden for this run: {', '.join(f'{k} = {v}' for k, v in plan.overrides.items())}."))
     return "\n\n".join([*_fleet(fleet.of_plan(plan), columns), *blocks, fit("\n".join(ends), columns)]) + "\n"

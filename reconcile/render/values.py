@@ -190,6 +190,8 @@ REFUSED = 4
 
 def summary_line(plan: Plan) -> str:
     """One line: ``2 to change (+300 USDT, -150 USDT), 1 blocked, 3 in sync``; statuses with no entry are left out."""
+    if not plan.accounts:
+        return "nothing was planned"
     summary = summarize(plan.accounts)
     parts = []
     for status, words in STATUS_WORDS.items():

@@ -8,7 +8,7 @@ from reconcile.errors import Containment, ReconcileError
 from reconcile.exchanges.base import Reader
 from reconcile.exchanges.http.exchange_time import ExchangeTime
 from reconcile.model.account import DesiredAccount, Percent
-from reconcile.model.plan import AccountPlan, Plan
+from reconcile.model.plan import AccountPlan, Plan, SinceCommit
 from reconcile.planning import target_globs
 from reconcile.usecases.account import Selection, failed_plan, plan_account
 from reconcile.usecases.account_identity import ACCOUNTS_AT_ONCE, Reached, Roster, reach
@@ -25,16 +25,18 @@ async def plan(
     git_commit: str | None,
     roster: Roster | None = None,
     headroom: Percent | None = None,
+    since: SinceCommit | None = None,
 ) -> Plan:
     """Plan all accounts, each with its own fate. Raises UsageError for a target or override that means nothing.
 
     Its times are the exchange's (of several exchanges, the earliest), this machine's where none was reached.
     ``headroom`` as for ``Selection``. ``roster`` has the accounts that must not turn out to be the same one; None:
-    those that are planned.
+    those that are planned. ``since`` names accounts that are left out.
     """
     target_globs.check(targets, accounts)
     selection = Selection(targets=tuple(targets), overrides=overrides, headroom=headroom)
-    in_force = [selection.of(account) for account in accounts]
+    left_out = frozenset(since.unchanged if since is not None else ())
+    in_force = [selection.of(account) for account in accounts if account.name not in left_out]
     plan_id = world.new_id()
     slots = asyncio.Semaphore(ACCOUNTS_AT_ONCE)
     times: list[ExchangeTime] = []
@@ -61,9 +63,10 @@ async def plan(
         created_ms=created_ms,
         expires_ms=created_ms + expires_ms,
         git_commit=git_commit,
-        overrides=flat_overrides(overrides, accounts),
+        overrides=flat_overrides({k: v for k, v in overrides.items() if k not in left_out}, accounts),
         accounts=tuple(made),
         scope=tuple(targets),
+        since=since,
     )
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from reconcile.cli import commit
 from reconcile.cli.commit import commit_of, place_of
+from reconcile.files.git import refs
 from tests.kit.cli import ROOT, environment, run
 from tests.kit.pipeline import git
 
@@ -133,7 +133,7 @@ def test_only_regular_files_are_read_and_none_is_waited_for(tree: Path) -> None:
 
 def test_packed_refs_are_read_up_to_a_bound(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     packed(tree)
-    monkeypatch.setattr(commit, "_PACKED", 10)
+    monkeypatch.setattr(refs, "_PACKED", 10)
     assert found(tree) is None
 
 
