@@ -28,23 +28,26 @@ from reconcile.journal.file.store import FileStore
 from reconcile.journal.records import Intent, IntentStatus, Noted, Outcome, PlanUsed, Record, RunFinished, RunStarted
 from reconcile.journal.run_end import RunEnd
 from reconcile.model.account import Address, Side
+from reconcile.model.notes import PlanNote
 from reconcile.model.reports import Margin
+from reconcile.model.run_start import RunStart
 
 ACCOUNT = "binance-live-bench"
 STEPS = 10
 ADDRESSES = [Address(f"SYM{number}USDT", Side.LONG) for number in range(20)]
-_FACTS = {
-    "account": "bench",
-    "actor": "pipeline",
-    "state_sha256": "ab" * 32,
-    "git_commit": "cd" * 20,
-    "policy": {"max_total_add": "20000", "min_available": "500", "min_liquidation_distance": "5%"},
-}
+_START = RunStart(
+    account="bench",
+    actor="pipeline",
+    state_sha256="ab" * 32,
+    git_commit="cd" * 20,
+    policy={"max_total_add": "20000", "min_available": "500", "min_liquidation_distance": "5%"},
+)
 
 
 def one_run(number: int) -> Iterator[list[Record]]:
     """The records of one run, in the batches that are flushed together."""
-    yield [RunStarted(host="runner", command="apply", details=_FACTS), Noted(what="planned", details={"plan_id": "p"})]
+    planned = PlanNote(plan_id="p")
+    yield [RunStarted(host="runner", command="apply", details=_START), Noted(what=planned.what, details=planned)]
     yield [PlanUsed(plan_id=f"{number:016x}", digest="sha256:" + "ef" * 32)]
     now_ms = 1_790_000_000_000 + number * 60_000
     addresses = [ADDRESSES[(number * STEPS + each) % len(ADDRESSES)] for each in range(STEPS)]

@@ -11,6 +11,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple
 
+from reconcile.model.notes import PlanNote
 from reconcile.model.reports import IN_FLIGHT, Movement, MovementSummary, Run, StepTaken
 from reconcile.money import ZERO, minus, parse, plain, plus, total
 from reconcile.render.values import rfc3339
@@ -235,11 +236,11 @@ def _tolerated(run: Run, place: str) -> Decimal:
 def reasons(run: Run) -> Mapping[str, str]:
     """Why an address had to change, as the run's plan said, by address."""
     return {
-        entry["address"]: entry["reason"]
+        entry.address: entry.reason
         for note in run.notes
-        if note.what == "planned"
-        for entry in note.details.get("entries", ())
-        if entry.get("reason")
+        if isinstance(note.body, PlanNote)
+        for entry in note.body.entries
+        if entry.reason
     }
 
 

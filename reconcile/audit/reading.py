@@ -25,15 +25,14 @@ from reconcile.journal.records import (
     RunStarted,
 )
 from reconcile.journal.run_end import RunEnd
+from reconcile.model.notes import AnswerNote, BrakeNote, NoteBody, RefusalNote, WatchNote
 from reconcile.model.reports import IN_FLIGHT, Note, Origin, Run, StepTaken
+from reconcile.model.run_start import RunStart
 from reconcile.money import parse, plain
 from reconcile.render.values import clean
 
 MOVED = "moved"
 """What a note is called of a journal that was led to another name."""
-BRAKE = "brake"
-"""What a note is called that changed what is frozen."""
-_NO_FACTS = {"key", "message", "command", "exit_code"}
 _OPEN = {IN_FLIGHT, "accepted", "unknown"}
 
 
@@ -119,8 +118,7 @@ class _Reader:
         at = entry.at
         match record:
             case RunStarted():
-                facts = {**record.details, "host": record.host, "cold_until_ms": record.cold_until_ms}
-                self._run = replace(self._the_run, command=record.command, facts=facts)
+                self._run = replace(self._the_run, command=record.command, start=record.details, host=record.host)
             case Intent():
                 if self._origin is None:
                     self._origin = replace(self._the_run, notes=tuple(self._notes)).origin
@@ -134,7 +132,10 @@ class _Reader:
             case Relocation():
                 self._moved(record, at)
             case Noted():
-                self._noted(record.what, record.details, at)
+                self._noted(record.details, at)
+                if not isinstance(record.details, RefusalNote):
+                    note = Note(at=at, what=record.what, details=entry["details"], body=record.details)
+                    self._notes.append(note)
             case UnknownRecord() | PlanUsed():
                 name = record.name if isinstance(record, UnknownRecord) else record.kind
                 details = {key: value for key, value in entry.items() if key not in {"seq", "prev", "crc", "run"}}
@@ -205,34 +206,41 @@ class _Reader:
 
     def _moved(self, record: Relocation, at: str) -> None:
         """A run of its own: who led the journal to another name, before the run that did so began."""
-        facts = {"to": record.to, "account": record.account, "actor": record.actor, "host": record.host}
-        self._run = replace(self._the_run, command="move", facts=facts, finished_at=at, exit_code=0)
-        self._notes.append(Note(at=at, what=MOVED, details=facts))
+        start = RunStart(account=record.account, actor=record.actor)
+        self._run = replace(self._the_run, command="move", start=start, host=record.host, finished_at=at, exit_code=0)
+        told = {"to": record.to, "account": record.account, "actor": record.actor, "host": record.host}
+        self._notes.append(Note(at=at, what=MOVED, details=told))
 
-    def _noted(self, what: str, details: Mapping[str, Any], at: str) -> None:
-        if what == "refused":
-            code = details.get("exit_code", 4)
-            self._run = replace(
-                self._the_run,
-                command=details.get("command") or "",
-                facts={key: value for key, value in details.items() if key not in _NO_FACTS},
-                finished_at=at,
-                exit_code=code,
-                refused=details.get("key", "policy") if code == 4 else None,
-                errors=(details.get("message", ""),),
-            )
-            return
-        if what == BRAKE:
-            facts = {key: value for key, value in details.items() if key not in {"command", "frozen"}}
-            command = str(details.get("command", BRAKE))
-            self._run = replace(self._the_run, command=command, facts=facts, finished_at=at, exit_code=0)
-        if what == "watch":
-            facts = {key: value for key, value in details.items() if key != "decisions"}
-            self._run = replace(self._the_run, command="watch", facts=facts, finished_at=at, exit_code=0)
-        if what == "no_clear_answer" and (step := self._steps.get(str(details.get("intent_id")))) is not None:
-            answer = _answer(details.get("code"), details.get("message"))
-            self._steps[step.intent_id] = replace(step, answer=answer)
-        self._notes.append(Note(at=at, what=what, details=details))
+    def _noted(self, note: NoteBody, at: str) -> None:
+        match note:
+            case RefusalNote():
+                self._refused(note, at)
+            case BrakeNote():
+                start = RunStart(account=note.account, reason=note.reason, actor=note.actor)
+                self._whole(note.command or note.what, start, note.host, at)
+            case WatchNote():
+                self._whole(note.what, note.start, note.host, at)
+            case AnswerNote() if (step := self._steps.get(note.intent_id or "")) is not None:
+                self._steps[step.intent_id] = replace(step, answer=_answer(note.code, note.message))
+            case _:
+                pass
+
+    def _whole(self, command: str, start: RunStart, host: str | None, at: str) -> None:
+        """A note that is a run of its own."""
+        self._run = replace(self._the_run, command=command, start=start, host=host or "", finished_at=at, exit_code=0)
+
+    def _refused(self, note: RefusalNote, at: str) -> None:
+        code = 4 if note.exit_code is None else note.exit_code
+        self._run = replace(
+            self._the_run,
+            command=note.command or "",
+            start=note.start,
+            host=note.host or "",
+            finished_at=at,
+            exit_code=code,
+            refused=(note.key or "policy") if code == 4 else None,
+            errors=(note.message or "",),
+        )
 
     @property
     def _the_run(self) -> Run:

@@ -17,6 +17,7 @@ from reconcile.journal.base import Store
 from reconcile.journal.identity import is_notes, owner_of
 from reconcile.model.report_page import AccountPicture, AddressPicture, Mark, OpenItem, Point, Report
 from reconcile.model.reports import ChainVerdict, LogRow, Movement, Run, StepTaken
+from reconcile.model.run_start import RunStart
 from reconcile.model.times import unix_ms
 from reconcile.money import ZERO, parse, plain
 from reconcile.render.values import signed_text
@@ -80,14 +81,14 @@ class _Picture:
     def finish(self) -> AccountPicture:
         """The account's picture."""
         self._show(self._tracker.rest())
-        facts = {} if self._last is None else self._last.facts
-        place = (facts.get(name) for name in ("exchange", "endpoint", "product"))
+        start = RunStart() if self._last is None else self._last.start
+        place = (start.exchange, start.endpoint, start.product)
         name = self._last.account if self._last is not None else owner_of(self._verdict.account)
         name = f"{name} (notes)" if is_notes(self._verdict.identity) else name
         return AccountPicture(
             account=name,
             identity=self._verdict.identity,
-            place=", ".join(str(part) for part in place if part),
+            place=", ".join(part for part in place if part),
             verdict=replace(self._verdict, account=name),
             runs=self._runs,
             addresses=tuple(self._address(place) for place in sorted(self._points) if self._is_shown(place)),

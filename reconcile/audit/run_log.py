@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
-from reconcile.audit.reading import BRAKE, MOVED, runs
+from reconcile.audit.reading import MOVED, runs
 from reconcile.errors import InputError, JournalError
 from reconcile.journal.base import Store
 from reconcile.journal.identity import owner_of
-from reconcile.model.reports import CUT_OFF, IN_FLIGHT, LogRow, Run, StepTaken
+from reconcile.model.notes import BrakeNote, PlanNote, WatchNote
+from reconcile.model.reports import CUT_OFF, IN_FLIGHT, LogRow, Note, Run, StepTaken
 from reconcile.model.times import unix_ms
 from reconcile.render.values import signed
 
@@ -154,8 +155,13 @@ def places_of(run: Run) -> set[str]:
     """Every address that a run tells anything of."""
     places = {*run.addresses, *run.declared, *(run.live or {}), *(run.moved or {})}
     for note in run.notes:
-        for each in (*note.details.get("entries", ()), *note.details.get("decisions", ())):
-            places.add(each["address"])
+        match note.body:
+            case PlanNote(entries=entries):
+                places.update(entry.address for entry in entries)
+            case WatchNote(decisions=decisions):
+                places.update(decision.address for decision in decisions)
+            case _:
+                pass
     return places - {""}
 
 
@@ -193,23 +199,33 @@ def rows(run: Run) -> Iterator[LogRow]:
     for step in run.steps:
         yield _row(run, step, what=step.action, at=step.at)
     for note in run.notes:
-        if note.what == BRAKE:
-            held = ", ".join(sorted(note.details.get("frozen", {}))) or "nothing"
-            done = "frozen" if run.command == "freeze" else "unfrozen"
-            yield _plain_row(run, run.command, done, at=note.at, detail=f"frozen from then on: {held}")
-        if note.what == MOVED:
-            yield _plain_row(
-                run, run.command, "moved", at=note.at, detail=f"the journal goes on as {note.details['to']}"
-            )
-        if note.what == "watch":
-            for each in note.details.get("decisions", ()):
-                outcome, address = each.get("outcome", "decided"), each["address"]
-                yield _plain_row(run, "watch", outcome, at=note.at, detail=each["decision"], address=address)
-    if not run.addresses and not any(note.what in {"watch", BRAKE, MOVED} for note in run.notes):
+        yield from _note_rows(run, note)
+    if not run.addresses and not any(_has_rows(note) for note in run.notes):
         outcome = run.refused and f"refused:{run.refused}"
         yield _plain_row(
             run, "run", outcome or _nothing_sent(run), at=run.started_at, detail="; ".join(_first(run.errors))
         )
+
+
+def _has_rows(note: Note) -> bool:
+    return isinstance(note.body, WatchNote | BrakeNote) or note.what == MOVED
+
+
+def _note_rows(run: Run, note: Note) -> Iterator[LogRow]:
+    match note.body:
+        case BrakeNote(frozen=frozen):
+            held = "in a form that this version does not know" if frozen is None else ", ".join(sorted(frozen))
+            done = "frozen" if run.command == "freeze" else "unfrozen"
+            detail = f"frozen from then on: {held or 'nothing'}"
+            yield _plain_row(run, run.command, done, at=note.at, detail=detail)
+        case WatchNote(decisions=decisions):
+            for each in decisions:
+                yield _plain_row(run, "watch", each.outcome, at=note.at, detail=each.decision, address=each.address)
+        case _ if note.what == MOVED:
+            detail = f"the journal goes on as {note.details['to']}"
+            yield _plain_row(run, run.command, "moved", at=note.at, detail=detail)
+        case _:
+            pass
 
 
 def _nothing_sent(run: Run) -> str:

@@ -134,4 +134,4 @@ def _bad(identity: str, error: JournalError, pinned: str | None, state: JournalS
 
 def _name(state: JournalState, identity: str) -> str:
     """What its last run called the account."""
-    return str(state.last_run.details.get("account", identity)) if state.last_run is not None else identity
+    return (None if state.last_run is None else state.last_run.details.account) or identity

@@ -26,17 +26,17 @@ def note_unread(
 
     ``asked`` is the digest that was typed, None for none.
     """
-    details: dict[str, Any] = {"reason": reason, "paths": list(paths), "asked_digest": asked}
+    typed: dict[str, Any] = {"paths": list(paths), "asked_digest": asked}
     is_plan = False
     with suppress(InputError, OSError):
         for text in filter(None, map(read_if_plan, paths)):
             is_plan = True
-            details["plan_sha256"] = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+            typed["plan_sha256"] = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     message = _message(error, is_plan=is_plan)
     try:
         conduct(
             session,
-            lambda world: refused_unread(world, error, message=message, command="apply", details=details),
+            lambda world: refused_unread(world, error, message=message, command="apply", reason=reason, more=typed),
             sends=True,
             doing="noting the refusal",
         )

@@ -11,26 +11,14 @@ from typing import Any
 
 from reconcile.errors import JournalError
 from reconcile.journal.base import Store
+from reconcile.journal.codec import decode
 from reconcile.journal.identity import BRAKE, notes_of
 from reconcile.journal.records import Noted
+from reconcile.model.notes import BrakeNote, Freeze
 
-WHAT = "brake"
 EVERY = "*"
 """Stands for every account, known or not."""
 CHAIN = notes_of(BRAKE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Freeze:
-    """Why an account is frozen, who froze it and when (RFC 3339, that machine's clock).
-
-    ``identities`` are the journals that had this name then: under another name in a state file it is frozen too.
-    """
-
-    reason: str
-    actor: str
-    at: str
-    identities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +36,8 @@ class Brake:
 
     def record(self, *, command: str, account: str, reason: str, actor: str, host: str) -> Noted:
         """The record that says who changed the brake to this, and why."""
-        frozen = {
-            name: {"reason": each.reason, "actor": each.actor, "at": each.at, "identities": list(each.identities)}
-            for name, each in self.freezes.items()
-        }
-        details = {"command": command, "account": account, "reason": reason, "actor": actor, "host": host}
-        return Noted(what=WHAT, details={**details, "frozen": frozen})
+        note = BrakeNote(command=command, account=account, reason=reason, actor=actor, host=host, frozen=self.freezes)
+        return Noted(what=note.what, details=note)
 
 
 async def read_brake(store: Store) -> Brake:
@@ -75,26 +59,17 @@ def _last_of(records: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
 
 
 def _is_brake(record: Mapping[str, Any]) -> bool:
-    return (record.get("kind"), record.get("what")) == (Noted.kind, WHAT)
+    return (record.get("kind"), record.get("what")) == (Noted.kind, BrakeNote.what)
 
 
 def _brake(record: Mapping[str, Any]) -> Brake:
-    details = record.get("details")
-    frozen = details.get("frozen") if isinstance(details, dict) else None
-    if not isinstance(frozen, dict):
+    try:
+        note = decode(dict(record))
+    except ValueError as error:
+        raise _unreadable(str(error)) from error
+    if not isinstance(note, Noted) or not isinstance(note.details, BrakeNote) or note.details.frozen is None:
         raise _unreadable("it does not say what is frozen")
-    return Brake(freezes={name: _freeze(each) for name, each in frozen.items()})
-
-
-def _freeze(value: object) -> Freeze:
-    if not isinstance(value, dict):
-        raise _unreadable("a freeze is not an object")
-    texts = [value.get(key) for key in ("reason", "actor", "at")]
-    identities = value.get("identities", [])
-    if not all(isinstance(text, str) for text in texts) or not isinstance(identities, list):
-        raise _unreadable("a freeze has a field of a wrong type")
-    reason, actor, at = map(str, texts)
-    return Freeze(reason=reason, actor=actor, at=at, identities=tuple(map(str, identities)))
+    return Brake(freezes=note.details.frozen)
 
 
 def _unreadable(what: str) -> JournalError:

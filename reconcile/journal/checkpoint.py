@@ -45,7 +45,7 @@ from reconcile.journal.state import JournalState
 from reconcile.model.reports import Margin
 from reconcile.money import whole
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 """Raise it whenever a record changes a ``JournalState`` in another way, or a state has other parts.
 
 What an earlier version added up is then added up anew."""

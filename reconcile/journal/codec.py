@@ -48,7 +48,6 @@ from reconcile.journal.records import (
     RunFinished,
     RunStarted,
 )
-from reconcile.journal.run_end import RunEnd
 from reconcile.model.account import Address
 from reconcile.model.times import unix_ms
 from reconcile.money import parse, plain, whole
@@ -189,11 +188,6 @@ def checked(record: R) -> R:
                 raise ValueError(f"its {record.action} has no asset")
             parse(record.before)
             parse(record.wanted)
-        case Noted():
-            try:
-                details.noted(record.what, record.details)
-            except ValueError as error:
-                raise ValueError(f"the details of its note {error}") from error
         case _:
             pass
     return record
@@ -217,12 +211,23 @@ def stored(value: object) -> Any:
             return plain(value)
         case Mapping():
             return {str(key): stored(value[key]) for key in sorted(value, key=str)}
-        case RunEnd():
-            return stored(run_end.written(value))
+        case _ if isinstance(value, details.BODIES):
+            return stored(details.written(value))
         case list() | tuple():
             return [item if type(item) is str else stored(item) for item in value]
         case _:
             raise TypeError(f"writing a journal record: {type(value).__name__} has no exact form; pass text or Decimal")
+
+
+class _Notes:
+    """Reads a note, whose name says what its details are."""
+
+    def read(self, value: Any, *, what: str = "") -> Noted:
+        note = _NOTE.read(value, what=what)
+        try:
+            return Noted(what=note.what, details=details.noted(note.what, note.details))
+        except ValueError as error:
+            raise ValueError(f"the details of its note {error}") from error
 
 
 _STATUS = one_of(*IntentStatus)
@@ -251,10 +256,11 @@ RUN_STARTED = shape(
     command=text,
     machine=optional(text),
     cold_until_ms=optional(moment),
-    details=details.run_started,
+    details=details.run_start,
 )
 RELOCATION = shape(Relocation, to=text, with_records=flag, account=text, actor=text, host=text)
-_KINDS: Mapping[str, Shape[Any]] = {
+_NOTE = shape(Noted, what=text, details=mapping)
+_KINDS: Mapping[str, Shape[Any] | _Notes] = {
     Header.kind: shape(Header, format=text, identity=text),
     Intent.kind: INTENT,
     Outcome.kind: shape(
@@ -276,7 +282,7 @@ _KINDS: Mapping[str, Shape[Any]] = {
     ),
     Repaired.kind: shape(Repaired, file=text, size=count),
     Relocation.kind: RELOCATION,
-    Noted.kind: shape(Noted, what=text, details=mapping),
+    Noted.kind: _Notes(),
     Checkpoint.kind: shape(Checkpoint, version=count, state=mapping, size=optional(count)),
 }
 """Every kind there is, and the type of each of its fields."""

@@ -1,31 +1,48 @@
-"""The free details of runs and notes, as far as anything reads them: their types, checked when a record is decoded.
+"""The bodies of runs' first records and of notes, as ``details`` of a record: reading them, and writing them.
 
-Details are for auditors and grow with versions, so keys that are not named here may hold anything.
+What is read has its type, or the record is an error. Details grow with versions: keys that this version does not know
+may hold anything, and a field that was not said is not written.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any
 
+from reconcile.journal import run_end
 from reconcile.journal.fields import (
     Read,
+    by,
     count,
     each,
+    flag,
     holding,
     mapping,
     one_of,
     optional,
     text,
 )
+from reconcile.journal.run_end import RunEnd
 from reconcile.model.account import PositionMode
+from reconcile.model.notes import (
+    AnswerNote,
+    BrakeNote,
+    Freeze,
+    NoteBody,
+    NotedEntry,
+    PlanNote,
+    RefusalNote,
+    WatchDecision,
+    WatchNote,
+)
+from reconcile.model.run_start import RunStart
 
-_FACTS: Mapping[str, Read[Any]] = {
+_START: Mapping[str, Read[Any]] = {
     "account": optional(text),
     "actor": optional(text),
-    "command": optional(text),
-    "host": optional(text),
     "reason": optional(text),
     "tool_version": optional(text),
     "git_commit": optional(text),
+    "git_dirty": optional(flag),
     "plan_id": optional(text),
     "digest": optional(text),
     "exchange": optional(text),
@@ -37,23 +54,147 @@ _FACTS: Mapping[str, Read[Any]] = {
     "state_file": optional(text),
     "state_sha256": optional(text),
     "policy": optional(mapping),
+    "limits": optional(mapping),
     "overrides": optional(mapping),
+    "scope": optional(each(text)),
     "journal_place": optional(text),
     "notes_head": optional(text),
 }
-"""Who ran what, on which account, from which file: of runs and of notes."""
+_HELD = holding(_START)
+_REFUSAL: Mapping[str, Read[Any]] = {
+    "host": optional(text),
+    "command": optional(text),
+    "key": optional(text),
+    "message": optional(text),
+    "exit_code": optional(count),
+}
 _DECISION = holding({"address": text, "decision": text, "outcome": text}, required=frozenset({"address", "decision"}))
-_ENTRY = holding({"address": text, "reason": optional(text)}, required=frozenset({"address"}))
+_ENTRY = holding(
+    {
+        "address": text,
+        "status": optional(text),
+        "blocked_by": optional(text),
+        "reason": optional(text),
+        "asset": optional(text),
+        "steps": each(mapping),
+    },
+    required=frozenset({"address"}),
+)
+_FREEZE = holding(
+    {"reason": text, "actor": text, "at": text, "identities": each(text)}, required=frozenset({"reason", "actor", "at"})
+)
+_FROZEN = by(text, _FREEZE)
+_REFUSED = holding({**_START, **_REFUSAL})
+_WATCHED = holding({**_START, "host": optional(text), "applies": optional(flag), "decisions": each(_DECISION)})
+_PLANNED = holding(
+    {
+        "plan_id": optional(text),
+        "digest": optional(text),
+        "counts": by(text, count),
+        "entries": each(_ENTRY),
+        "errors": each(text),
+    }
+)
+_ANSWERED = holding({"intent_id": text, "code": optional(text), "message": optional(text)})
+_BRAKED = holding(dict.fromkeys(("command", "account", "reason", "actor", "host"), optional(text)))
 
-run_started = holding(_FACTS)
-_NOTES: Mapping[str, Read[Mapping[str, Any]]] = {
-    "refused": holding({**_FACTS, "exit_code": count, "key": text, "message": text}),
-    "watch": holding({**_FACTS, "decisions": each(_DECISION)}),
-    "planned": holding({"entries": each(_ENTRY)}),
-    "no_clear_answer": holding({"intent_id": text, "code": optional(text), "message": optional(text)}),
+
+def run_start(value: Any) -> RunStart:
+    """The first body of a run; raises ValueError."""
+    found = _said(_HELD(value), _START)
+    if "position_mode" in found:
+        found["position_mode"] = PositionMode(found["position_mode"])
+    if "scope" in found:
+        found["scope"] = tuple(found["scope"])
+    return RunStart(**found)
+
+
+def _said(held: Mapping[str, Any], names: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: held[name] for name in names if held.get(name) is not None}
+
+
+def _planned(value: Any) -> PlanNote:
+    found = _PLANNED(value)
+    entries = tuple(_entry(each) for each in found.get("entries", ()))
+    told = {name: found.get(name) for name in ("plan_id", "digest")}
+    return PlanNote(**told, counts=found.get("counts", {}), entries=entries, errors=tuple(found.get("errors", ())))
+
+
+def _entry(found: Mapping[str, Any]) -> NotedEntry:
+    told = {name: found.get(name) for name in ("status", "blocked_by", "reason", "asset")}
+    return NotedEntry(address=found["address"], **told, steps=tuple(found.get("steps", ())))
+
+
+def _answered(value: Any) -> AnswerNote:
+    return AnswerNote(**_said(_ANSWERED(value), dict.fromkeys(("intent_id", "code", "message"))))
+
+
+def _refused(value: Any) -> RefusalNote:
+    found = _REFUSED(value)
+    more = {key: item for key, item in found.items() if key not in _START and key not in _REFUSAL}
+    return RefusalNote(start=run_start(found), more=more, **_said(found, _REFUSAL))
+
+
+def _watched(value: Any) -> WatchNote:
+    found = _WATCHED(value)
+    decisions = tuple(
+        WatchDecision(**{name: each[name] for name in ("address", "decision", "outcome") if name in each})
+        for each in found.get("decisions", ())
+    )
+    return WatchNote(start=run_start(found), host=found.get("host"), applies=found.get("applies"), decisions=decisions)
+
+
+def _braked(value: Any) -> BrakeNote:
+    found = _BRAKED(value)
+    told = {name: found.get(name) for name in ("command", "account", "reason", "actor", "host")}
+    return BrakeNote(**told, frozen=_frozen(found.get("frozen")))
+
+
+def _frozen(value: Any) -> Mapping[str, Freeze] | None:
+    try:
+        found = _FROZEN(value)
+    except ValueError:
+        return None
+    told = ("reason", "actor", "at")
+    return {
+        name: Freeze(**{key: freeze[key] for key in told}, identities=tuple(freeze.get("identities", ())))
+        for name, freeze in found.items()
+    }
+
+
+_NOTES: Mapping[str, Callable[[Any], NoteBody]] = {
+    PlanNote.what: _planned,
+    AnswerNote.what: _answered,
+    RefusalNote.what: _refused,
+    WatchNote.what: _watched,
+    BrakeNote.what: _braked,
 }
 
 
-def noted(what: str, details: Any) -> Mapping[str, Any]:
-    """The details of a note of that name; raises ValueError."""
-    return _NOTES.get(what, mapping)(details)
+def noted(what: str, value: Any) -> NoteBody:
+    """The body of a note of that name; raises ValueError."""
+    return _NOTES.get(what, mapping)(value)
+
+
+def written(body: object) -> dict[str, Any]:
+    """A body as a record holds it; a field that was not said is left out."""
+    match body:
+        case RefusalNote():
+            return {**_values(body, without=("start", "more")), **_values(body.start), **body.more}
+        case RunEnd():
+            return run_end.written(body)
+        case WatchNote():
+            return {**_values(body, without=("start",)), **_values(body.start)}
+        case _:
+            return _values(body)
+
+
+def _values(body: Any, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
+    told = {each.name: getattr(body, each.name) for each in fields(body) if each.name not in without}
+    return {name: value for name, value in told.items() if value is not None}
+
+
+NESTED = (NotedEntry, WatchDecision, Freeze)
+"""What stands inside of a body, as an object of its own."""
+BODIES = (RunStart, RunEnd, PlanNote, AnswerNote, RefusalNote, WatchNote, BrakeNote, *NESTED)
+"""Everything that ``written`` writes."""

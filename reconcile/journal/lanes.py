@@ -8,7 +8,9 @@ from reconcile.money import parse
 
 _DAY_MS = 86_400_000
 _CLAIM_DAYS = 120
-"""How long a claimed row is remembered: longer than any exchange's ledger can be read back (90 days)."""
+"""How long a claimed row is remembered at most: longer than any exchange's ledger can be read back (90 days)."""
+_DAYS_BEFORE = 1
+"""How many days before an intent a claimed row can still matter to it: more than any clock is wrong by."""
 MOST_CALLS = 32
 """How many calls of a lane are remembered, whose ledger rows are no news."""
 NOTHING = frozenset({IntentStatus.REFUSED, IntentStatus.NOT_SENT, IntentStatus.NOT_APPLIED})
@@ -16,7 +18,8 @@ NOTHING = frozenset({IntentStatus.REFUSED, IntentStatus.NOT_SENT, IntentStatus.N
 
 
 class LaneState:
-    """A fold over intents, outcomes and resolves; it grows with lanes and with the rows claimed within 120 days."""
+    """A fold over intents, outcomes and resolves; it grows with lanes, and with the rows claimed since the day before
+    the oldest intent that is open (at most ``_CLAIM_DAYS``)."""
 
     def __init__(self) -> None:
         self.claims: set[str] = set()
@@ -159,13 +162,19 @@ class LaneState:
         self.lanes.pop(intent.intent_id, None)
         self.replaced.pop(intent.intent_id, None)
 
+    def _first_claimed(self, day: int) -> int:
+        """The first day whose claims still matter on a later ``day``: a row is held against intents that are open, and
+        is never older than the intent it is held against."""
+        opened = [item.intent.signed_at_ms // _DAY_MS for item in self.unsettled.values()]
+        return max(day - _CLAIM_DAYS, min([day, *opened]) - _DAYS_BEFORE)
+
     def _claim(self, claim: str, effect_ms: int | None) -> None:
         self.claims.add(claim)
         if effect_ms is None:
             return
         day = effect_ms // _DAY_MS
         if day not in self.claimed:
-            for old in [each for each in self.claimed if each < day - _CLAIM_DAYS]:
+            for old in [each for each in self.claimed if each < self._first_claimed(day)]:
                 self.claims.difference_update(self.claimed.pop(old))
             self.claimed[day] = []
         self.claimed[day].append(claim)

@@ -13,6 +13,8 @@ from typing import Any, ClassVar
 
 from reconcile.journal.run_end import RunEnd
 from reconcile.model.account import Address
+from reconcile.model.notes import NoteBody
+from reconcile.model.run_start import RunStart
 
 
 class IntentStatus(StrEnum):
@@ -97,7 +99,7 @@ class RunStarted:
     host: str
     command: str
     cold_until_ms: int | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: RunStart = field(default_factory=RunStart)
     machine: str | None = None
 
 
@@ -145,11 +147,11 @@ class Repaired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noted:
-    """Anything else an auditor wants: a refused apply, a watch decision. ``what`` names it."""
+    """Anything else an auditor wants: a refused apply, a watch decision. ``what`` names it and the type of its body."""
 
     kind: ClassVar[str] = "noted"
     what: str
-    details: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    details: NoteBody = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from reconcile.journal.records import (
 
 
 class JournalState(LaneState):
-    """A fold over records; it grows with lanes, used plans and the rows claimed within 120 days, not with records."""
+    """A fold over records; it grows with lanes, used plans and lately claimed rows, not with records."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,14 +82,14 @@ class JournalState(LaneState):
     def _started(self, record: RunStarted) -> None:
         self.last_run = record
         self.last_host = record.host
-        self.names.add(str(record.details.get("account", "")))
+        self.names.add(record.details.account or "")
         self.cold_until_ms = record.cold_until_ms
-        self._anchor(record.details.get("notes_head"))
+        self._anchor(record.details.notes_head)
 
-    def _anchor(self, head: object) -> None:
+    def _anchor(self, head: str | None) -> None:
         """The notes only grow, so each head that was seen is there for good, in this order."""
         heads = self.notes_heads.setdefault(self.identities[-1] if self.identities else "", [])
-        if isinstance(head, str) and (seen := _digest(head)) and seen not in heads[-1:]:
+        if head is not None and (seen := _digest(head)) and seen not in heads[-1:]:
             heads.append(seen)
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from reconcile.model.notes import NoteBody, PlanNote
+from reconcile.model.run_start import RunStart
 from reconcile.money import minus, parse
 
 IN_FLIGHT = "in_flight"
@@ -82,11 +84,15 @@ class StepTaken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """Something else that was journalled: a plan, an unclear answer, a decision of watch."""
+    """Something else that was journalled: a plan, an unclear answer, a decision of watch.
+
+    ``details`` are as the journal has them, to be shown; ``body`` is what they say.
+    """
 
     at: str
     what: str
     details: Mapping[str, Any]
+    body: NoteBody = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +135,7 @@ class MovementSummary:
 class Run:
     """One run on one account, from its first record to its last.
 
-    ``facts`` is what the run said of itself (actor, reason, tool version, commit, state file and hash, plan, policy);
+    ``start`` is what the run said of itself and ``host`` where it ran, empty where it did not say;
     ``settled`` are steps of earlier runs whose outcome this one learnt. ``refused`` is the key of the rule that refused
     it, None where nothing did. ``live`` is what the account was at its end, None where it did not look; ``at_ms`` the
     exchange time of that look. ``moved`` is what it told to have moved since the run before it, by address, None where
@@ -146,7 +152,8 @@ class Run:
     exit_code: int | None = None
     refused: str | None = None
     errors: tuple[str, ...] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    start: RunStart = field(default_factory=RunStart)
+    host: str = ""
     steps: tuple[StepTaken, ...] = ()
     settled: tuple[StepTaken, ...] = ()
     resolved: tuple[Mapping[str, Any], ...] = ()
@@ -161,25 +168,32 @@ class Run:
     @property
     def account(self) -> str:
         """The name in the state file, else the journal's identity."""
-        return str(self.facts.get("account") or self.identity)
+        return self.start.account or self.identity
 
     @property
     def actor(self) -> str:
         """Who was responsible; empty where it is not known."""
-        return str(self.facts.get("actor") or "")
+        return self.start.actor or ""
 
     @property
     def reason(self) -> str:
         """Why, in the actor's words; empty where none was given."""
-        return str(self.facts.get("reason") or "")
+        return self.start.reason or ""
 
     @property
     def origin(self) -> Origin:
         """What its steps are traced back to."""
-        noted = (note.details.get("digest") for note in self.notes if note.what == "planned")
-        facts = {name: str(self.facts.get(name) or "") for name in ("host", "git_commit", "plan_id", "digest")}
-        facts["digest"] = facts["digest"] or str(next(noted, None) or "")
-        return Origin(run_id=self.run_id, actor=self.actor, reason=self.reason, **facts)
+        noted = (note.body.digest for note in self.notes if isinstance(note.body, PlanNote))
+        start = self.start
+        return Origin(
+            run_id=self.run_id,
+            actor=self.actor,
+            reason=self.reason,
+            host=self.host,
+            git_commit=start.git_commit or "",
+            plan_id=start.plan_id or "",
+            digest=start.digest or next(noted, None) or "",
+        )
 
     @property
     def outcome(self) -> str:

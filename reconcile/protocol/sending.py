@@ -8,6 +8,7 @@ from reconcile.errors import InDoubt, NotSent, RefusalKind, Refused
 from reconcile.exchanges.base import Accepted
 from reconcile.journal.records import IntentStatus, Noted, Outcome
 from reconcile.model.ledger import LedgerRead
+from reconcile.model.notes import AnswerNote
 from reconcile.money import plain
 from reconcile.protocol import decision, rules
 from reconcile.protocol.decision import NotStarted
@@ -208,8 +209,8 @@ def proof(life: Life, known: IntentStatus, message: str, code: str | None = None
 
 def in_doubt(life: Life, message: str, code: str | None = None) -> Write:
     """It may or may not have been executed: journal what was said, and leave the intent open."""
-    told = {"intent_id": life.the_intent.intent_id, "code": code, "message": message}
-    return Write(Noted(what="no_clear_answer", details=told))
+    told = AnswerNote(intent_id=life.the_intent.intent_id, code=code, message=message)
+    return Write(Noted(what=told.what, details=told))
 
 
 # Classify.

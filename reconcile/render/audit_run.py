@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from reconcile.model.notes import NoteBody, WatchNote
 from reconcile.model.reports import MovementSummary, Run, StepTaken
 from reconcile.money import plain, total
 from reconcile.render.json import Document
@@ -16,6 +17,7 @@ _FACTS = (
     *("actor", "reason", "host", "tool_version", "git_commit", "git_dirty", "state_file", "state_sha256"),
     *("plan_id", "digest", "exchange", "endpoint", "product", "position_mode"),
 )
+"""What a run said of itself that is shown, in this order."""
 _WORDS = {"None": "none", "True": "yes", "False": "no"}
 
 
@@ -36,9 +38,9 @@ def document(runs: Sequence[Run]) -> Document:
                 "refused": run.refused,
                 "exit_code": run.exit_code,
                 "errors": list(run.errors),
-                **{name: run.facts.get(name) for name in _FACTS},
-                "policy": run.facts.get("policy", {}),
-                "overrides": run.facts.get("overrides", {}),
+                **_facts(run),
+                "policy": run.start.policy or {},
+                "overrides": run.start.overrides,
                 "steps": [step_document(step) for step in run.steps],
                 "settled": [step_document(step) for step in run.settled],
                 "notes": [{"at": note.at, "what": note.what, "details": note.details} for note in run.notes],
@@ -51,6 +53,10 @@ def document(runs: Sequence[Run]) -> Document:
             for run in runs
         ],
     }
+
+
+def _facts(run: Run) -> Document:
+    return {name: (run.host or None) if name == "host" else getattr(run.start, name) for name in _FACTS}
 
 
 def _told(moved: MovementSummary) -> Document:
@@ -113,19 +119,17 @@ def text(runs: Sequence[Run]) -> str:
 def _run_lines(run: Run) -> Iterable[str]:
     yield f"run {run.run_id}: {run.command} of {run.account} ({run.identity}), {_ended(run)}"
     yield f"  from {run.started_at} to {run.finished_at or '?'}, journal lines {run.first_line} to {run.last_line}"
-    for name in _FACTS:
-        value = run.facts.get(name)
+    for name, value in _facts(run).items():
         if value is not None:
             yield f"  {name.replace('_', ' ')}: {_word(value)}"
-    for name in ("overrides", "policy"):
-        values = run.facts.get(name) or {}
+    for name, values in (("overrides", run.start.overrides), ("policy", run.start.policy)):
         if values:
             yield f"  {name}: {', '.join(f'{key} = {_word(value)}' for key, value in values.items())}"
     for error in run.errors:
         yield f"  ! {error}"
     for note in run.notes:
         yield f"  {note.what} {note.at}: {_note(note.details)}"
-        yield from (f"    {decision}" for decision in _decisions(note.details))
+        yield from (f"    {decision}" for decision in _decisions(note.body))
     yield from (f"  {place} since the run before: {_causes(moved)}" for place, moved in (run.moved or {}).items())
     yield from (f"  ! {problem}" for problem in [run.moved_problem] if problem)
     for step in run.settled:
@@ -162,10 +166,10 @@ def _note(details: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {_word(value)}" for key, value in details.items() if not isinstance(value, list | dict))
 
 
-def _decisions(details: Mapping[str, Any]) -> Iterable[str]:
+def _decisions(body: NoteBody) -> Iterable[str]:
     """What a watch saw and decided."""
-    for each in details.get("decisions", ()):
-        yield f"{each['address'] or 'account'} {each.get('outcome', 'decided')}: {each['decision']}"
+    for each in body.decisions if isinstance(body, WatchNote) else ():
+        yield f"{each.address or 'account'} {each.outcome}: {each.decision}"
 
 
 def _causes(moved: MovementSummary) -> str:
@@ -192,15 +196,15 @@ def markdown(runs: Sequence[Run]) -> str:
         page.add(f"### Run {code(run.run_id)}: {quote(run.command)} of {code(run.account)}", "")
         page.add(f"**{quote(_ended(run))}**, {quote(run.started_at)} to {quote(run.finished_at or '?')}", "")
         facts = [
-            f"| {name.replace('_', ' ')} | {quote(_word(run.facts[name]))} |"
-            for name in _FACTS
-            if run.facts.get(name) is not None
+            f"| {name.replace('_', ' ')} | {quote(_word(value))} |"
+            for name, value in _facts(run).items()
+            if value is not None
         ]
         page.table("| | |\n|-|-|", facts)
         for error in run.errors:
             page.add(f"> ❌ {quote(error)}", "")
         for note in run.notes:
-            for decision in _decisions(note.details):
+            for decision in _decisions(note.body):
                 page.add(f"- {quote(decision)}")
         for place, moved in (run.moved or {}).items():
             page.add(f"- {code(place)} since the run before: {quote(_causes(moved))}")

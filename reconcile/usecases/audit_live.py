@@ -12,7 +12,6 @@ from reconcile.errors import ReadFailed
 from reconcile.evidence.explain import CLOSED, OPENED
 from reconcile.evidence.verdict import CLOCK_AHEAD_MS
 from reconcile.exchanges.base import Reader, shares_symbol
-from reconcile.journal.records import RunStarted
 from reconcile.model.account import Address, DesiredAccount, MarginType, ObservedAccount
 from reconcile.model.ledger import Cause, LedgerRow
 from reconcile.model.reports import Comparison, Movement, Run, StepTaken
@@ -35,7 +34,7 @@ async def compare_with_live(world: World, start: str, *, on_break: OnBreak = rai
 
 
 async def _compare_one(world: World, early: Run) -> Comparison:
-    desired = account_of(RunStarted(host="", command=early.command, details=early.facts))
+    desired = account_of(early.start)
     connection = world.reader(desired)
     reader = connection.adapter
     await reader.sync_time()

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from reconcile.errors import InputError
-from reconcile.journal.brake import CHAIN, EVERY, Brake, Freeze, read_brake
+from reconcile.journal.brake import CHAIN, EVERY, Brake, read_brake
 from reconcile.journal.codec import rfc3339
+from reconcile.model.notes import Freeze
 from reconcile.statefile import scalars
 from reconcile.usecases.hand_brake import accounts_of
 from reconcile.usecases.world import World

@@ -159,7 +159,7 @@ async def _sound(
 
 def _grace_ms(state: JournalState) -> int | None:
     """As the last run declared it; None for the exchange's own."""
-    return None if state.last_run is None else state.last_run.details.get("grace_ms")
+    return None if state.last_run is None else state.last_run.details.grace_ms
 
 
 def _declaring(

@@ -45,8 +45,7 @@ def looser_than_at(last: RunStarted | None, desired: DesiredAccount) -> tuple[Lo
 
 def _limits_at(last: RunStarted) -> Mapping[str, Any]:
     """From the run's record, or as far as records of earlier versions tell; empty where they do not."""
-    found = last.details.get("limits")
-    if isinstance(found, Mapping):
-        return found
-    policy = last.details.get("policy")
-    return {**policy, "grace_ms": last.details.get("grace_ms")} if isinstance(policy, Mapping) else {}
+    start = last.details
+    if start.limits is not None:
+        return start.limits
+    return {} if start.policy is None else {**start.policy, "grace_ms": start.grace_ms}

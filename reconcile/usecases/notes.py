@@ -18,6 +18,7 @@ Notes are for the auditor and never a reason to fail or to wait for long: where 
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any
 
 from reconcile.concurrency import interruptible
@@ -25,6 +26,8 @@ from reconcile.errors import Declined, InputError, Interrupted, ReadFailed, Reco
 from reconcile.journal.identity import UNATTRIBUTED, notes_of
 from reconcile.journal.records import Noted
 from reconcile.model.account import DesiredAccount
+from reconcile.model.notes import RefusalNote
+from reconcile.model.run_start import RunStart
 from reconcile.usecases.account import as_error
 from reconcile.usecases.account_identity import ask
 from reconcile.usecases.world import World
@@ -52,11 +55,30 @@ async def note(
         return None
 
 
-def refusal(world: World, error: ReconcileError, *, command: str, details: Mapping[str, Any]) -> Noted:
-    """A run that ended before it held the account, and why; ``details`` is what is known of it."""
+def refusal(
+    world: World,
+    error: ReconcileError,
+    *,
+    command: str,
+    start: RunStart,
+    more: Mapping[str, Any] = MappingProxyType({}),
+    message: str | None = None,
+) -> Noted:
+    """A run that ended before it held the account, and why; ``start`` and ``more`` are what is known of it.
+
+    ``message`` stands in place of the error's own.
+    """
     found, code = as_error(error)
-    told = {"host": world.host, "command": command, "key": found.key, "message": found.message, "exit_code": code}
-    return Noted(what="refused", details={**details, **told})
+    note = RefusalNote(
+        start=start,
+        host=world.host,
+        command=command,
+        key=found.key,
+        message=found.message if message is None else message,
+        exit_code=code,
+        more=more,
+    )
+    return Noted(what=note.what, details=note)
 
 
 async def whose(world: World, desired: DesiredAccount, error: ReconcileError) -> str:
@@ -77,12 +99,20 @@ async def whose(world: World, desired: DesiredAccount, error: ReconcileError) ->
 
 
 async def refused_unread(
-    world: World, error: Declined | InputError, *, message: str, command: str, details: Mapping[str, Any]
+    world: World,
+    error: Declined | InputError,
+    *,
+    message: str,
+    command: str,
+    reason: str | None,
+    more: Mapping[str, Any],
 ) -> None:
-    """Note a run that was refused before it knew any account; ``message`` says what is known without trusting it."""
-    told = {"account": UNATTRIBUTED, "actor": world.actor, "tool_version": world.version, **details}
-    record = refusal(world, error, command=command, details=told)
-    record = Noted(what=record.what, details={**record.details, "message": message})
+    """Note a run that was refused before it knew any account; ``message`` says what is known without trusting it.
+
+    ``more`` is what was typed.
+    """
+    start = RunStart(account=UNATTRIBUTED, actor=world.actor, reason=reason, tool_version=world.version)
+    record = refusal(world, error, command=command, start=start, more=more, message=message)
     await note(world, UNATTRIBUTED, record, name=command, command=command)
 
 

@@ -2,9 +2,8 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
 
 from reconcile.errors import ReconcileError
 from reconcile.exchanges.base import Reader, Writer
@@ -12,8 +11,10 @@ from reconcile.journal.base import Journal
 from reconcile.journal.records import Noted, RunFinished, RunStarted
 from reconcile.journal.run_end import RunEnd
 from reconcile.model.account import Address, DesiredAccount, MarginType, ObservedAccount, Position, Target
+from reconcile.model.notes import NotedEntry, PlanNote
 from reconcile.model.plan import AccountPlan, PlanError, SavedPlan, Status, StepResult
 from reconcile.model.reports import Margin
+from reconcile.model.run_start import RunStart
 from reconcile.money import minus
 from reconcile.planning.amounts import limit_for
 from reconcile.planning.bands import is_inside
@@ -22,7 +23,7 @@ from reconcile.protocol.earlier import Earlier
 from reconcile.protocol.funds import Reservation
 from reconcile.protocol.looks import Observer
 from reconcile.protocol.slots import SharedSlots
-from reconcile.render.json import digest, entry_document, policy_document
+from reconcile.render.json import Document, digest, entry_document, policy_document
 from reconcile.usecases.account import Selection, grace_ms
 from reconcile.usecases.account_identity import Roster
 from reconcile.usecases.limits_in_force import recorded
@@ -69,7 +70,7 @@ def seen_from(journal: Journal, world: World) -> bool:
     if last is None or journal.was_changed:
         return False
     if journal.place is not None:
-        return last.details.get("journal_place") == journal.place
+        return last.details.journal_place == journal.place
     return (last.host, last.machine) == (world.host, world.machine)
 
 
@@ -89,12 +90,12 @@ async def run_started(
     world: World, desired: DesiredAccount, facts: RunFacts, journal: Journal, cold_until_ms: int | None
 ) -> RunStarted:
     """Who runs what, on which account, why, and under which policy; and where the notes beside the journal stand."""
-    details = {
-        **_who_and_what(world, desired, facts),
-        "limits": recorded(desired, facts.overrides, journal.state.last_run),
-        "journal_place": journal.place,
-        "notes_head": await head_of(world, journal.identity),
-    }
+    details = replace(
+        _who_and_what(world, desired, facts),
+        limits=recorded(desired, facts.overrides, journal.state.last_run),
+        journal_place=journal.place,
+        notes_head=await head_of(world, journal.identity),
+    )
     return RunStarted(
         host=world.host,
         command=facts.command,
@@ -112,7 +113,7 @@ async def note_refused(
     ``identity`` is the journal's, empty where it was not known yet. Returns the head of the notes, None without one.
     """
     account = identity or await whose(world, desired, error)
-    record = refusal(world, error, command=facts.command, details=_who_and_what(world, desired, facts))
+    record = refusal(world, error, command=facts.command, start=_who_and_what(world, desired, facts))
     return await note(world, account, record, name=desired.name, run_id=facts.run_id, command=facts.command)
 
 
@@ -120,48 +121,45 @@ def planned(facts: RunFacts, plan: AccountPlan) -> Noted:
     """What was to be done: the plan's digest, and every entry that is not simply in sync (``MOST_NOTED`` of them)."""
     entries = [entry_document(entry) for entry in plan.entries]
     pinned = facts.saved.digest if facts.saved else digest({"plan_id": facts.plan_id, "entries": entries})
-    kept = ("address", "status", "blocked_by", "reason", "asset")
-    loud = [
-        {
-            **{key: entry[key] for key in kept},
-            "steps": [{key: step[key] for key in _STEP if key in step} for step in entry["steps"]],
-        }
-        for entry in entries
-        if entry["status"] in _LOUD
-    ]
-    return Noted(
-        what="planned",
-        details={
-            "plan_id": facts.plan_id,
-            "digest": pinned,
-            "counts": dict(Counter(entry["status"] for entry in entries)),
-            "entries": loud[:MOST_NOTED],
-            "errors": [error.key for error in plan.errors],
-        },
+    loud = [_noted(entry) for entry in entries if entry["status"] in _LOUD]
+    note = PlanNote(
+        plan_id=facts.plan_id,
+        digest=pinned,
+        counts=dict(Counter(entry["status"] for entry in entries)),
+        entries=tuple(loud[:MOST_NOTED]),
+        errors=tuple(error.key for error in plan.errors),
+    )
+    return Noted(what=note.what, details=note)
+
+
+def _noted(entry: Document) -> NotedEntry:
+    return NotedEntry(
+        **{key: entry[key] for key in ("address", "status", "blocked_by", "reason", "asset")},
+        steps=tuple({key: step[key] for key in _STEP if key in step} for step in entry["steps"]),
     )
 
 
-def _who_and_what(world: World, desired: DesiredAccount, facts: RunFacts) -> dict[str, Any]:
-    return {
-        "actor": world.actor,
-        "reason": facts.reason,
-        "tool_version": world.version,
-        "git_commit": facts.git_commit,
-        "plan_id": facts.plan_id,
-        "digest": facts.saved.digest if facts.saved else None,
-        "overrides": dict(facts.overrides),
-        "scope": list(facts.scope),
-        "account": desired.name,
-        "exchange": desired.exchange,
-        "endpoint": desired.endpoint,
-        "product": desired.product,
-        "credentials": desired.credentials,
-        "position_mode": str(desired.position_mode),
-        "grace_ms": desired.grace_ms,
-        "state_file": desired.path,
-        "state_sha256": desired.sha256,
-        "policy": policy_document(desired.policy),
-    }
+def _who_and_what(world: World, desired: DesiredAccount, facts: RunFacts) -> RunStart:
+    return RunStart(
+        actor=world.actor,
+        reason=facts.reason,
+        tool_version=world.version,
+        git_commit=facts.git_commit,
+        plan_id=facts.plan_id,
+        digest=facts.saved.digest if facts.saved else None,
+        overrides=dict(facts.overrides),
+        scope=facts.scope,
+        account=desired.name,
+        exchange=desired.exchange,
+        endpoint=desired.endpoint,
+        product=desired.product,
+        credentials=desired.credentials,
+        position_mode=desired.position_mode,
+        grace_ms=desired.grace_ms,
+        state_file=desired.path,
+        state_sha256=desired.sha256,
+        policy=policy_document(desired.policy),
+    )
 
 
 def run_finished(

@@ -1,9 +1,10 @@
 """``reconcile status`` and ``reconcile resolve``: what is unsettled, who holds the lock, and a person's word for it."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from reconcile.concurrency import gather_all
 from reconcile.errors import Containment, Declined, InputError, JournalError, ReconcileError, UsageError
@@ -15,7 +16,8 @@ from reconcile.journal.identity import is_notes
 from reconcile.journal.records import Resolved, RunFinished, RunStarted, Unsettled
 from reconcile.journal.run_end import RunEnd
 from reconcile.journal.state import JournalState
-from reconcile.model.account import Address, DesiredAccount, Policy, PositionMode
+from reconcile.model.account import Address, DesiredAccount, Policy
+from reconcile.model.run_start import RunStart
 from reconcile.model.status import AccountStatus, OpenStep
 from reconcile.render.values import rfc3339
 from reconcile.statefile.fields import NAME_PATTERN, PREFIX_PATTERN
@@ -24,12 +26,7 @@ from reconcile.usecases.account_identity import reach
 from reconcile.usecases.notes import head_of, note, refusal
 from reconcile.usecases.world import World
 
-_NO_PLAN: Mapping[str, object] = {
-    "plan_id": None,
-    "digest": None,
-    "git_commit": None,
-    "overrides": {},
-}
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,17 +100,10 @@ async def resolve(world: World, *, address: str, applied: bool, reason: str, key
     try:
         return await _resolve(world, identity, desired, wanted, applied=applied, reason=reason, key_deleted=key_deleted)
     except ReconcileError as error:
-        details = {
-            **dict.fromkeys(_NO_PLAN),
-            "account": desired.name,
-            "actor": world.actor,
-            "reason": reason,
-            "tool_version": world.version,
-            "address": str(wanted),
-            "as": "applied" if applied else "not-applied",
-            "key_deleted": key_deleted,
-        }
-        record = refusal(world, error, command="resolve", details=details)
+        start = RunStart(account=desired.name, actor=world.actor, reason=reason, tool_version=world.version)
+        word = "applied" if applied else "not-applied"
+        more = {"address": str(wanted), "as": word, "key_deleted": key_deleted}
+        record = refusal(world, error, command="resolve", start=start, more=more)
         await note(world, identity, record, name=desired.name, command="resolve")
         raise
 
@@ -175,9 +165,19 @@ def _too_early(wanted: Address, resolvable_at_ms: int, now_ms: int) -> str:
 
 async def _say(world: World, journal: Journal, desired: DesiredAccount, resolved: Resolved) -> None:
     earlier = journal.state.last_run
-    said = {"actor": world.actor, "reason": resolved.reason, "account": desired.name, "tool_version": world.version}
     notes_head = await head_of(world, journal.identity)
-    details = {**(earlier.details if earlier else {}), **_NO_PLAN, **said, "notes_head": notes_head}
+    details = replace(
+        RunStart() if earlier is None else earlier.details,
+        plan_id=None,
+        digest=None,
+        git_commit=None,
+        overrides={},
+        actor=world.actor,
+        reason=resolved.reason,
+        account=desired.name,
+        tool_version=world.version,
+        notes_head=notes_head,
+    )
     started = RunStarted(
         host=journal.state.last_host or world.host,
         command="resolve",
@@ -207,7 +207,7 @@ def _find(world: World, text: str) -> tuple[str, DesiredAccount, Address]:
                 continue  # the copy under its new name goes on
             if state.last_run is None or not any(i.intent.address == wanted for i in state.unsettled.values()):
                 continue
-            desired = account_of(state.last_run)
+            desired = account_of(state.last_run.details)
         except JournalError as error:
             broken = error
             continue
@@ -225,32 +225,35 @@ def _find(world: World, text: str) -> tuple[str, DesiredAccount, Address]:
     return (*found[0], wanted)
 
 
-def account_of(run: RunStarted) -> DesiredAccount:
+def account_of(start: RunStart) -> DesiredAccount:
     """As much of the account as its last run told the journal; enough to ask its exchange for the time.
 
     Raises JournalError where it told less, or what no state file can say.
     """
-    details = run.details
-    told = {key: details.get(key) for key in ("account", "exchange", "position_mode", "endpoint", "credentials")}
-    name, exchange, mode, endpoint, credentials = (str(value) for value in told.values())
-    if (
-        None in told.values()
-        or exchange not in TRAITS
-        or not re.fullmatch(NAME_PATTERN, name)
-        or not re.fullmatch(PREFIX_PATTERN, credentials)
-    ):
-        raise JournalError("reading the journal: its last run does not say which account it was for; run apply first")
+    name, exchange, credentials = _told(start.account), _told(start.exchange), _told(start.credentials)
+    if exchange not in TRAITS or not re.fullmatch(NAME_PATTERN, name) or not re.fullmatch(PREFIX_PATTERN, credentials):
+        raise _untold()
     return DesiredAccount(
         name=name,
         exchange=exchange,
-        position_mode=PositionMode(mode),
-        endpoint=endpoint,
-        product=details.get("product"),
+        position_mode=_told(start.position_mode),
+        endpoint=_told(start.endpoint),
+        product=start.product,
         credentials=credentials,
         targets=(),
         policy=Policy(),
         amount_step=None,
-        grace_ms=details.get("grace_ms"),
-        path=str(details.get("state_file", "")),
-        sha256=str(details.get("state_sha256", "")),
+        grace_ms=start.grace_ms,
+        path=start.state_file or "",
+        sha256=start.state_sha256 or "",
     )
+
+
+def _told(value: T | None) -> T:
+    if value is None:
+        raise _untold()
+    return value
+
+
+def _untold() -> JournalError:
+    return JournalError("reading the journal: its last run does not say which account it was for; run apply first")

@@ -51,8 +51,9 @@ def test_a_run_tells_who_why_from_what_and_each_step_with_its_answer_and_evidenc
         "done",
         0,
     )
-    facts = ("tool_version", "git_commit", "git_dirty", "state_sha256", "plan_id", "policy", "host")
-    assert all(run.facts[name] is not None for name in facts)
+    facts = ("tool_version", "git_commit", "git_dirty", "state_sha256", "plan_id", "policy")
+    assert all(getattr(run.start, name) is not None for name in facts)
+    assert run.host == "runner-1"
     assert (run.first_line, run.last_line) == (2, 7)
     assert (step.before, step.amount, step.after, step.outcome) == ("1200", "300", "1500", "applied")
     assert step.answer == "200 Successfully modify position margin."

@@ -93,8 +93,8 @@ def read_sealed(data: bytes) -> Iterable[str]:
 
 def _state(store: Lines) -> Iterable[str]:
     state = store.read(ACCOUNT)
-    if state.last_run is not None and "position_mode" in state.last_run.details:
-        account_of(state.last_run)
+    if state.last_run is not None and state.last_run.details.position_mode is not None:
+        account_of(state.last_run.details)
     return [repr(state.unsettled), repr(state.effects)]
 
 

@@ -31,6 +31,7 @@ from reconcile.journal.records import (
 )
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, Side
+from reconcile.model.run_start import RunStart
 from tests.kit.journals import ACCOUNT, JOURNAL, START_MS, as_store, chained, everything, store_on
 from tests.simulation.disk import SimulatedDisk
 
@@ -47,7 +48,7 @@ def history(seed: int, count: int) -> Iterator[Record]:
         place = Address(f"SYM{dice.randrange(4)}", dice.choice((Side.LONG, Side.SHORT)))
         match dice.randrange(8):
             case 0:
-                facts = {"account": dice.choice(("main", "desk")), "notes_head": "ab" * 32, "policy": {"max_add": "5"}}
+                facts = RunStart(account=dice.choice(("main", "desk")), notes_head="ab" * 32, policy={"max_add": "5"})
                 yield RunStarted(host="alpha", command="apply", cold_until_ms=now, details=facts, machine="m")
             case 1:
                 yield PlanUsed(plan_id=f"p{number}", digest="d")
@@ -142,7 +143,7 @@ def test_a_change_of_the_fold_has_another_version() -> None:
     parts = stored(checkpoint._parts(fold(chained(records), identity=ACCOUNT, name="j").state))
     line = encode(taken(JournalState(), size=None), seq=1, prev="0" * 64, at=rfc3339(0), run="r")
     found = sha256(repr(parts).encode() + line).hexdigest()[:16]
-    assert (FOLD_VERSION, found) == (1, "dfc3282128bd6447")
+    assert (FOLD_VERSION, found) == (2, "ec4d61b8fd9d7e77")
 
 
 RECORDS = list(history(3, 120))
@@ -308,7 +309,7 @@ def test_a_checkpoint_that_a_crash_cut_short_is_moved_aside(always: None, cut: i
 
 def test_what_only_looks_like_a_checkpoint_is_passed_by(always: None) -> None:
     disk = SimulatedDisk(1)
-    facts = {"kind": "checkpoint", "run": {"kind": "checkpoint", "run": "x"}}
+    facts = RunStart(overrides={"kind": "checkpoint", "run": {"kind": "checkpoint", "run": "x"}})
     run(disk, STEPS, process="a")
     run(disk, [RunStarted(host="h", command="apply", details=facts)] * 3, process="b")
     lines = disk.content(JOURNAL).splitlines(keepends=True)

@@ -39,7 +39,20 @@ from reconcile.journal.records import (
     RunStarted,
 )
 from reconcile.journal.run_end import RunEnd
+from reconcile.model.account import PositionMode
+from reconcile.model.notes import (
+    AnswerNote,
+    BrakeNote,
+    Freeze,
+    NoteBody,
+    NotedEntry,
+    PlanNote,
+    RefusalNote,
+    WatchDecision,
+    WatchNote,
+)
 from reconcile.model.reports import Margin, MovementSummary
+from reconcile.model.run_start import RunStart
 from tests.kit.journals import intent
 
 SEEN = Margin(
@@ -69,6 +82,21 @@ END = RunEnd(
     moved={"BTCUSDT.long": TOLD},
     moved_problem="no ledger",
 )
+START = RunStart(account="main", reason="review")
+BODIES: tuple[NoteBody, ...] = (
+    PlanNote(
+        plan_id="p",
+        digest="sha256:a",
+        counts={"change": 1},
+        entries=(NotedEntry(address="BTCUSDT.long", status="change", reason="declared", steps=({"step_id": "s"},)),),
+        errors=("policy",),
+    ),
+    AnswerNote(intent_id="i", message="timeout"),
+    RefusalNote(start=START, host="h", command="resolve", key="fence", message="too early", exit_code=4, more={"a": 1}),
+    WatchNote(start=START, host="h", applies=True, decisions=(WatchDecision(address="", decision="waits"),)),
+    BrakeNote(command="freeze", frozen={"*": Freeze(reason="r", actor="a", at="t", identities=("okx-1",))}),
+    {"later": 7},
+)
 EVERY_KIND: tuple[Record | Header, ...] = (
     Header(format=FORMAT, identity="okx-live-7"),
     intent(1),
@@ -88,14 +116,16 @@ EVERY_KIND: tuple[Record | Header, ...] = (
         command="apply",
         cold_until_ms=9,
         machine="0123456789abcdef",
-        details={"actor": "ana", "overrides": {"max_add": "7"}, "dirty": None},
+        details=RunStart(
+            actor="ana", position_mode=PositionMode.HEDGE, overrides={"max_add": "7"}, scope=("BTC*",), git_dirty=False
+        ),
     ),
     RunFinished(details=END),
     PlanUsed(plan_id="p", digest="sha256:00"),
     Resolved(intent_id="i", applied=False, reason="saw it", actor="ana", effect_ms=8, key_deleted=True),
     Repaired(file="x.torn", size=12),
     Relocation(to="okx-live-7", with_records=True, account="main", actor="ana", host="alpha"),
-    Noted(what="refused", details={"key": "frozen"}),
+    *(Noted(what=getattr(body, "what", "other"), details=body) for body in BODIES),
     Checkpoint(version=1, size=700, state={"records": 3, "names": ["a"]}),
 )
 

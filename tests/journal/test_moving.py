@@ -21,13 +21,14 @@ from reconcile.journal.postgres.session import Session
 from reconcile.journal.postgres.store import PostgresStore
 from reconcile.journal.records import IntentStatus, Noted, PlanUsed, Record, Relocation, RunFinished, RunStarted
 from reconcile.journal.run_end import RunEnd
+from reconcile.model.run_start import RunStart
 from tests.kit.journals import ACCOUNT, HOME, START_MS, intent, outcome, store_on
 from tests.simulation.disk import SimulatedDisk
 
 NEW = "binance-live-xYz"
 MOVER = {"host": "alpha", "actor": "ann", "command": "apply", "account": "main"}
 RECORDS: list[Record] = [
-    RunStarted(host="alpha", command="apply", details={"account": "main"}),
+    RunStarted(host="alpha", command="apply", details=RunStart(account="main")),
     PlanUsed(plan_id="p-1", digest="d"),
     intent(1),
     outcome(1, IntentStatus.APPLIED, effect_ms=2_000, after="1500.5"),
@@ -127,11 +128,11 @@ def test_a_head_pinned_before_the_move_still_pins(any_store: Store) -> None:
 
 def test_notes_from_before_the_move_stay_pinned_by_the_journal(any_store: Store) -> None:
     notes = asyncio.run(write(any_store, notes_of(ACCOUNT), [Noted(what="a"), Noted(what="b")]))
-    began = RunStarted(host="alpha", command="apply", details={"account": "main", "notes_head": notes})
+    began = RunStarted(host="alpha", command="apply", details=RunStart(account="main", notes_head=notes))
     asyncio.run(write(any_store, ACCOUNT, [began]))
     asyncio.run(move(any_store))
     later = asyncio.run(write(any_store, notes_of(NEW), [Noted(what="c")]))
-    began = RunStarted(host="alpha", command="apply", details={"account": "main", "notes_head": later})
+    began = RunStarted(host="alpha", command="apply", details=RunStart(account="main", notes_head=later))
     asyncio.run(write(any_store, NEW, [began]))
 
     verdicts = verify(any_store, {})

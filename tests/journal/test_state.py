@@ -255,13 +255,24 @@ def test_a_claimed_row_stays_claimed_whatever_becomes_of_the_intent() -> None:
     }
 
 
-def test_a_claim_is_forgotten_once_no_ledger_reaches_back_to_it() -> None:
-    claims: list[Record] = [
-        outcome(1, IntentStatus.APPLIED, effect_ms=day * DAY_MS, claim=f"day {day}")
-        for day in (0, 40, 119, 120, 121, 160)
-    ]
+CLAIMS: list[Record] = [
+    outcome(1, IntentStatus.APPLIED, effect_ms=day * DAY_MS, claim=f"day {day}") for day in (0, 40, 119, 158, 159, 160)
+]
 
-    assert folded(claims).claims == {"day 40", "day 119", "day 120", "day 121", "day 160"}
+
+def test_a_claim_is_forgotten_once_no_intent_can_be_held_against_its_row() -> None:
+    assert folded(CLAIMS).claims == {"day 159", "day 160"}
+
+
+@pytest.mark.parametrize("day", [0, 40, 120, 159, 160])
+def test_a_claim_is_kept_while_an_intent_from_before_it_is_open(day: int) -> None:
+    still_open = replace(intent(7), signed_at_ms=day * DAY_MS + 5)
+    state = folded([still_open, *CLAIMS])
+    assert {f"day {each}" for each in (40, 119, 158, 159, 160) if each >= day - 1} <= state.claims
+
+
+def test_no_claim_is_kept_for_longer_than_any_ledger_reaches_back() -> None:
+    assert folded([intent(7), *CLAIMS]).claims == {f"day {each}" for each in (40, 119, 158, 159, 160)}
 
 
 def test_a_claim_without_a_time_is_never_forgotten() -> None:

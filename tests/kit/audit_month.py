@@ -11,6 +11,8 @@ from reconcile.journal.base import Journal, Store
 from reconcile.journal.records import Intent, IntentStatus, Noted, Outcome, Resolved, RunFinished, RunStarted
 from reconcile.journal.run_end import RunEnd
 from reconcile.model.account import Address
+from reconcile.model.notes import PlanNote, RefusalNote
+from reconcile.model.run_start import RunStart
 from reconcile.money import plain
 
 ACCOUNT = "binance-sandbox-desk"
@@ -71,7 +73,7 @@ class Desk:
         async def go(journal: Journal) -> None:
             await journal.append(self._started(actor, reason, facts), durable=False)
             await journal.append(
-                Noted(what="planned", details={"plan_id": "p1", "digest": "sha256:abc"}), durable=False
+                Noted(what="planned", details=PlanNote(plan_id="p1", digest="sha256:abc")), durable=False
             )
             for place, amount in steps:
                 await self._step(journal, f"{run_id}-{place}", place, Decimal(amount), known)
@@ -86,17 +88,11 @@ class Desk:
         """A run that was refused before the lock."""
         self.number += 1
         run_id = f"run{self.number:04d}"
-        details = {
-            "account": self.account,
-            "actor": "mallory",
-            "host": "h",
-            "command": "apply",
-            "key": key,
-            "message": message,
-        }
+        start = RunStart(account=self.account, actor="mallory")
+        note = RefusalNote(start=start, host="h", command="apply", key=key, message=message)
 
         async def go(journal: Journal) -> None:
-            await journal.append(Noted(what="refused", details=details), durable=True)
+            await journal.append(Noted(what=note.what, details=note), durable=True)
 
         asyncio.run(self._held(run_id, go))
         return run_id
@@ -182,25 +178,21 @@ class Desk:
                 self.margins[place] = wanted
 
     def _started(self, actor: str, reason: str | None, facts: Mapping[str, Any]) -> RunStarted:
-        details = {
-            "actor": actor,
-            "reason": reason,
-            "tool_version": "0.1.0",
-            "git_commit": "4f2a9c",
-            "git_dirty": True,
-            "plan_id": "p1",
-            "digest": None,
-            "account": self.account,
-            "exchange": "binance",
-            "endpoint": "sandbox",
-            "product": None,
-            "state_file": "states/desk.toml",
-            "state_sha256": "ab" * 32,
-            "policy": {"max_add": "5000"},
-            "overrides": {},
-            **facts,
-        }
-        return RunStarted(host="runner-1", command="apply", details=details)
+        details = RunStart(
+            actor=actor,
+            reason=reason,
+            tool_version="0.1.0",
+            git_commit="4f2a9c",
+            git_dirty=True,
+            plan_id="p1",
+            account=self.account,
+            exchange="binance",
+            endpoint="sandbox",
+            state_file="states/desk.toml",
+            state_sha256="ab" * 32,
+            policy={"max_add": "5000"},
+        )
+        return RunStarted(host="runner-1", command="apply", details=replace(details, **facts))
 
     def _finished(self, code: int) -> RunFinished:
         live = {

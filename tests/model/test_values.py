@@ -10,7 +10,9 @@ from reconcile.model.account import Address
 from reconcile.model.drift import AccountDrift, Drift
 from reconcile.model.exports import AccountMovement, MovementTotal
 from reconcile.model.measures import Measure, Thresholds
+from reconcile.model.notes import PlanNote
 from reconcile.model.reports import CUT_OFF, Margin, Movement, Note, Origin, Run, StepTaken
+from reconcile.model.run_start import RunStart
 from reconcile.model.status import AccountStatus
 from tests.kit.desk import D, observed, position
 
@@ -122,22 +124,26 @@ def test_a_run_ended_as_its_exit_code_says(refused: str | None, exit_code: int |
 
 
 @pytest.mark.parametrize(
-    ("facts", "notes", "digest"),
+    ("start", "notes", "digest"),
     [
-        ({}, (), ""),
-        ({}, (Note(at="", what="planned", details={"digest": "sha256:b"}),), "sha256:b"),
-        ({"digest": "sha256:a"}, (Note(at="", what="planned", details={"digest": "sha256:b"}),), "sha256:a"),
-        ({}, (Note(at="", what="drift", details={"digest": "sha256:b"}),), ""),
+        (RunStart(), (), ""),
+        (RunStart(), (Note(at="", what="planned", details={}, body=PlanNote(digest="sha256:b")),), "sha256:b"),
+        (
+            RunStart(digest="sha256:a"),
+            (Note(at="", what="planned", details={}, body=PlanNote(digest="b")),),
+            "sha256:a",
+        ),
+        (RunStart(), (Note(at="", what="drift", details={}, body={"digest": "sha256:b"}),), ""),
     ],
 )
 def test_a_step_is_traced_to_the_plan_that_was_saved_else_to_the_one_that_was_made(
-    facts: dict[str, str], notes: tuple[Note, ...], digest: str
+    start: RunStart, notes: tuple[Note, ...], digest: str
 ) -> None:
-    assert replace(RUN, facts=facts, notes=notes).origin == Origin(run_id="r", digest=digest)
+    assert replace(RUN, start=start, notes=notes).origin == Origin(run_id="r", digest=digest)
 
 
 def test_a_run_is_named_by_its_facts_else_by_its_journal() -> None:
-    named = replace(RUN, facts={"account": "main", "actor": "ops", "reason": "review"})
+    named = replace(RUN, start=RunStart(account="main", actor="ops", reason="review"))
     assert (RUN.account, RUN.actor, RUN.reason) == ("binance-1", "", "")
     assert (named.account, named.actor, named.reason) == ("main", "ops", "review")
 

@@ -13,10 +13,11 @@ import pytest
 from reconcile.clock import SystemClock
 from reconcile.errors import InputError, JournalError
 from reconcile.exchanges.http.wire import HttpRequest
-from reconcile.journal.brake import CHAIN, Brake, Freeze, read_brake
+from reconcile.journal.brake import CHAIN, Brake, read_brake
 from reconcile.journal.file.disk import SystemDisk
 from reconcile.journal.file.store import FileStore
 from reconcile.journal.records import Noted
+from reconcile.model.notes import Freeze
 from reconcile.model.plan import OutcomeKind, Result
 from reconcile.usecases import apply as applying
 from reconcile.usecases.freeze import freeze, unfreeze

@@ -75,7 +75,7 @@ def test_every_way_in_which_an_apply_may_end_is_on_record(name: str) -> None:
 
     last = (beside(scene) if is_beside else all_runs(scene))[-1]
     assert (last.outcome, last.exit_code, last.refused or "") == (outcome, code, key if code == 4 else "")
-    assert (last.actor, last.account, last.facts["host"]) == ("simulation", "main", "host")
+    assert (last.actor, last.account, last.host) == ("simulation", "main", "host")
     assert bool(beside(scene)) is is_beside
 
 

@@ -228,9 +228,10 @@ def test_overrides_travel_in_the_plan_and_are_recorded_with_the_reason() -> None
     assert (result.exit_code, scene.margin(LONG)) == (0, Decimal(4500))
     assert dict(result.overrides) == {"max_add": "2000"}
     assert run is not None
-    assert run.details["overrides"] == {"max_add": "2000"}
-    assert run.details["reason"] == "reviewed"
-    assert run.details["policy"]["max_add"] == "2000"
+    assert run.details.overrides == {"max_add": "2000"}
+    assert run.details.reason == "reviewed"
+    assert run.details.policy is not None
+    assert run.details.policy["max_add"] == "2000"
 
 
 def test_an_override_of_an_apply_is_recorded_with_its_reason_and_holds_for_that_run_only() -> None:
@@ -252,7 +253,7 @@ def test_an_override_of_an_apply_is_recorded_with_its_reason_and_holds_for_that_
     (result, run, later), _ = play(lifted_once)
     assert (result.exit_code, later) == (0, 3)
     assert run is not None
-    assert (run.details["overrides"], run.details["reason"]) == ({"max_add": "2000"}, "approved by risk")
+    assert (run.details.overrides, run.details.reason) == ({"max_add": "2000"}, "approved by risk")
 
 
 def test_without_the_override_the_same_step_is_blocked() -> None:

@@ -7,10 +7,11 @@ news. What a watch applies, the apply journals itself.
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Any
 
 from reconcile.journal.identity import UNATTRIBUTED
 from reconcile.journal.records import Noted
+from reconcile.model.notes import WatchDecision, WatchNote
+from reconcile.model.run_start import RunStart
 from reconcile.usecases.notes import note
 from reconcile.usecases.world import World
 
@@ -19,10 +20,11 @@ SAW, WAITED, DECIDED = "saw", "waited", "decided"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Account:
-    """The account that notes belong to; ``facts`` describes it to an auditor."""
+    """The account that notes belong to, and its state file."""
 
     identity: str
-    facts: dict[str, Any]
+    state_file: str | None = None
+    sha256: str | None = None
 
 
 class WatchNotes:
@@ -36,16 +38,15 @@ class WatchNotes:
         self._applies = applies
         self._accounts: dict[str, _Account] = {}
         self._doubted: dict[tuple[str, str], str] = {}
-        self._decisions: dict[str, list[dict[str, str]]] = defaultdict(list)
+        self._decisions: dict[str, list[WatchDecision]] = defaultdict(list)
 
     def knows(self, account: str, identity: str, *, state_file: str, sha256: str) -> None:
         """Whose journal an account's is, as far as it is known by now."""
-        facts = {"state_file": state_file, "state_sha256": sha256}
-        self._accounts[account] = _Account(identity=identity, facts=facts)
+        self._accounts[account] = _Account(identity=identity, state_file=state_file, sha256=sha256)
 
     def add(self, key: tuple[str, str], message: str, *, outcome: str = DECIDED) -> None:
         """Keep one decision about an account and an address (empty for the account itself)."""
-        self._decisions[key[0]].append({"address": key[1], "decision": message, "outcome": outcome})
+        self._decisions[key[0]].append(WatchDecision(address=key[1], decision=message, outcome=outcome))
 
     def looked(self, key: tuple[str, str], state: str, held: str | None, message: str) -> None:
         """Keep it where a look shows a ``state`` that is not ``held`` to be true, once as long as it shows that."""
@@ -69,16 +70,15 @@ class WatchNotes:
         if not decisions:
             return
         world = self._world
-        known = self._accounts.get(account, _Account(identity=UNATTRIBUTED, facts={}))
-        details = {
-            "account": account or UNATTRIBUTED,
-            "actor": world.actor,
-            "reason": self._reason,
-            "host": world.host,
-            "tool_version": world.version,
-            "applies": self._applies,
-            **known.facts,
-            "decisions": decisions,
-        }
-        record = Noted(what="watch", details=details)
+        known = self._accounts.get(account, _Account(identity=UNATTRIBUTED))
+        start = RunStart(
+            account=account or UNATTRIBUTED,
+            actor=world.actor,
+            reason=self._reason,
+            tool_version=world.version,
+            state_file=known.state_file,
+            state_sha256=known.sha256,
+        )
+        told = WatchNote(start=start, host=world.host, applies=self._applies, decisions=tuple(decisions))
+        record = Noted(what=told.what, details=told)
         await note(world, known.identity, record, name=account or "watch", command="watch")

@@ -15,7 +15,7 @@ import pytest
 from reconcile.clock import SystemClock
 from reconcile.errors import ChainBroken, Declined, InputError, JournalError, LockLost
 from reconcile.journal import checkpoint
-from reconcile.journal.brake import CHAIN, Brake, Freeze, read_brake
+from reconcile.journal.brake import CHAIN, Brake, read_brake
 from reconcile.journal.chain import line_hash
 from reconcile.journal.codec import encode, rfc3339
 from reconcile.journal.file.disk import SystemDisk
@@ -27,6 +27,7 @@ from reconcile.journal.postgres.url import place_of
 from reconcile.journal.postgres.writer import MOST_AT_ONCE, PostgresJournal
 from reconcile.journal.records import IntentStatus, Noted, RunFinished, RunStarted
 from reconcile.journal.state import JournalState
+from reconcile.model.notes import Freeze
 from tests.kit.journals import ACCOUNT, HOLDER, VirtualClock, chained, everything, inline, intent, outcome, steps
 from tests.kit.postgres_server import PASSWORD, Server
 
