@@ -134,7 +134,7 @@ class _Reader:
             case Noted():
                 self._noted(record.details, at)
                 if not isinstance(record.details, RefusalNote):
-                    note = Note(at=at, what=record.what, details=entry["details"], body=record.details)
+                    note = Note(at=at, what=record.what, details=entry.get("details", {}), body=record.details)
                     self._notes.append(note)
             case UnknownRecord() | PlanUsed():
                 name = record.name if isinstance(record, UnknownRecord) else record.kind
