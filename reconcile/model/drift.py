@@ -42,14 +42,15 @@ class Drift:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotCompared:
-    """A declared address of which the exchange shows nothing usable, so that there is no drift to tell.
+    """A declared address without a drift to tell; ``reason`` says what is known of it.
 
-    ``blocked_by`` is ``instrument`` or ``unusable``, as in a plan, and ``reason`` says why. ``line`` and ``held`` are
-    as for ``Drift``.
+    ``blocked_by`` is ``instrument`` or ``unusable``, as in a plan, where the exchange shows nothing usable of it. It is
+    None where there is nothing to compare: no margin is declared, or none was ever applied and none stands there.
+    ``line`` and ``held`` are as for ``Drift``.
     """
 
     address: Address
-    blocked_by: str
+    blocked_by: str | None
     reason: str
     line: int | None = None
     held: str | None = None

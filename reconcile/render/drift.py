@@ -116,9 +116,10 @@ def _account(account: AccountDrift) -> list[str]:
 
 
 def _why(entry: NotCompared) -> str:
-    """``blocked by instrument: OLDUSDT is not one of …``, and what holds it besides."""
+    """``blocked by instrument: OLDUSDT is not one of …`` or ``not compared: …``, and what holds it besides."""
     held = f"; held: {entry.held}" if entry.held is not None else ""
-    return f"blocked by {entry.blocked_by}: {entry.reason}{held}"
+    what = "not compared" if entry.blocked_by is None else f"blocked by {entry.blocked_by}"
+    return f"{what}: {entry.reason}{held}"
 
 
 def _line(entry: Drift, now_ms: int | None) -> str:
@@ -158,17 +159,21 @@ def summary(accounts: Sequence[AccountDrift]) -> str:
     entries = [entry for account in accounts for entry in account.entries]
     beyond = sum(1 for entry in entries if entry.is_beyond and abs(entry.drift) > entry.tolerance)
     left = sum(1 for entry in entries if entry.is_beyond and entry.left_band)
-    held = len(_held(entries))
-    blocked = sum(len(account.not_compared) for account in accounts)
+    left_out = [each for account in accounts for each in account.not_compared]
+    held = len(_held(entries)) + sum(1 for each in left_out if each.blocked_by is None and each.held is not None)
+    blocked = sum(1 for each in left_out if each.blocked_by is not None)
+    without = sum(1 for each in left_out if each.blocked_by is None and each.held is None)
     failed = sum(1 for account in accounts if account.errors)
     parts = [f"{failed} account{'s' if failed > 1 else ''} could not be read"] if failed else []
     parts += [f"{blocked} blocked"] if blocked else []
-    if entries or not (failed or blocked):
-        parts += [f"{held} unknown"] if held else []
-        if beyond or len(entries) > held or not entries:
-            parts.append(f"{beyond} drifted beyond tolerance" if beyond else "no drift beyond tolerance")
-        parts += [f"{left} outside {'their bands' if left > 1 else 'its band'}"] if left else []
-        parts.append(f"{len(entries) - held} compared")
+    compared = len(entries) - len(_held(entries))
+    parts += [f"{held} unknown"] if held else []
+    if beyond or compared or not (failed or blocked or held or without):
+        parts.append(f"{beyond} drifted beyond tolerance" if beyond else "no drift beyond tolerance")
+    parts += [f"{left} outside {'their bands' if left > 1 else 'its band'}"] if left else []
+    if entries or without or not (failed or blocked):
+        parts.append(f"{compared} compared")
+    parts += [f"{without} with nothing to compare"] if without else []
     return f"Drift: {', '.join(parts)} (times are UTC)."
 
 
@@ -183,13 +188,18 @@ def markdown(accounts: Sequence[AccountDrift]) -> str:
         if account.errors:
             page.add("")
         shown = [*_held(account.entries), *_by_attention(account.entries)]
-        rows = [f"| ⛔ | {code(str(each.address))} | | | | {quote(_why(each))} |" for each in account.not_compared]
+        rows = [_row_left_out(each) for each in account.not_compared]
         rows += [_row(entry, account.observed_wall_ms) for entry in shown]
         page.table("| | Address | Expected | Observed | Drift | Causes |\n|-|-|-:|-:|-:|-|", rows)
         quiet = _quiet(account.entries)
         if quiet:
             page.add("", f"{quiet} not moved.")
     return page.finish([])
+
+
+def _row_left_out(each: NotCompared) -> str:
+    mark = "⛔" if each.blocked_by is not None else "❓" if each.held is not None else ""
+    return f"| {mark} | {code(str(each.address))} | | | | {quote(_why(each))} |"
 
 
 def _row(entry: Drift, now_ms: int | None) -> str:
@@ -217,6 +227,7 @@ def github(accounts: Sequence[AccountDrift], *, place: Place = str) -> str:
         )
         for account in accounts
         for each in account.not_compared
+        if each.blocked_by is not None or each.held is not None
     ]
     listed += [
         Annotation(

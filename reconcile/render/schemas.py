@@ -372,10 +372,13 @@ class DriftEntryModel(Model):
 
 
 class NotComparedModel(Model):
-    """A declared address of which the exchange shows nothing usable; ``held`` is as for a drift."""
+    """A declared address without a drift to tell; ``blocked_by`` is null where there is nothing to compare.
+
+    ``held`` is as for a drift.
+    """
 
     address: str
-    blocked_by: Literal["instrument", "unusable"]
+    blocked_by: Literal["instrument", "unusable"] | None
     reason: str
     held: str | None
 

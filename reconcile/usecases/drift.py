@@ -1,13 +1,13 @@
 """``reconcile drift``: what moved since we last applied, and why. Reads only."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from reconcile.concurrency import gather_all
 from reconcile.errors import Containment, ReconcileError
 from reconcile.exchanges.base import Reader
-from reconcile.model.account import DesiredAccount
-from reconcile.model.drift import AccountDrift, NotCompared
+from reconcile.model.account import DesiredAccount, Position, SymbolState, Target
+from reconcile.model.drift import AccountDrift, Drift, NotCompared
 from reconcile.planning.order import worst
 from reconcile.planning.unlisted import UNLISTED, not_shown, reasons
 from reconcile.usecases.account import as_error, at_work, guarded_look
@@ -21,7 +21,8 @@ def exit_code(found: AccountDrift, *, detailed: bool) -> int:
 
     As for a plan, 3 says that an entry names no instrument of the exchange or, ``detailed``, that one is unusable.
     """
-    blocked = 3 if any(detailed or each.blocked_by == UNLISTED for each in found.not_compared) else 0
+    blockers = {each.blocked_by for each in found.not_compared} - {None}
+    blocked = 3 if UNLISTED in blockers or (detailed and blockers) else 0
     if not detailed:
         return worst([found.exit_code, blocked])
     return worst([found.exit_code, blocked, 2 if found.has_drifted else 0, 5 if found.is_unknown else 0])
@@ -55,28 +56,40 @@ async def _drifted(world: World, desired: DesiredAccount, reached: Reached[Reade
     if await world.store.head(journal) not in {None, state.head}:
         held = {**held, **at_work(state, world.store.read(journal), desired, reader)}
     reading = Reading(reader=reader, desired=desired, state=state, look=look, held=held)
-    missing = _not_compared(reading)
-    left_out = {each.address for each in missing}
-    found = await gather_all(drift_of(reading, each) for each in desired.targets if each.address not in left_out)
+    unlisted = reasons(desired.targets, look)
+    found = await gather_all(_compared(reading, each, unlisted) for each in desired.targets)
     return AccountDrift(
         account=desired.name,
         state_file=desired.path,
         observed_wall_ms=look.sent_at_ms,
-        entries=tuple(entry for entry in found if entry is not None),
-        not_compared=missing,
+        entries=tuple(each for each in found if isinstance(each, Drift)),
+        not_compared=tuple(each for each in found if isinstance(each, NotCompared)),
     )
 
 
-def _not_compared(reading: Reading) -> tuple[NotCompared, ...]:
-    """The declared addresses of which the exchange shows nothing usable, in the order of the file."""
-    targets, look = reading.desired.targets, reading.look
-    unlisted = reasons(targets, look)
-    found = []
-    for target in targets:
-        address = target.address
-        if address.symbol in look.symbols and address not in look.unusable:
-            continue
-        blocked_by, reason = not_shown(address, look, unlisted)
-        held = reading.held.get(address)
-        found.append(NotCompared(address=address, blocked_by=blocked_by, reason=reason, line=target.line, held=held))
-    return tuple(found)
+async def _compared(reading: Reading, target: Target, unlisted: Mapping[str, str]) -> Drift | NotCompared:
+    """One address's drift, or why there is none to tell. Raises ReadFailed."""
+    look, address = reading.look, target.address
+    symbol = look.symbols.get(address.symbol)
+    if symbol is None or address in look.unusable:
+        return _left_out(reading, target, *not_shown(address, look, unlisted))
+    drift = await drift_of(reading, target)
+    return drift or _left_out(reading, target, None, _nothing_to_compare(target, look.positions.get(address), symbol))
+
+
+def _left_out(reading: Reading, target: Target, blocked_by: str | None, reason: str) -> NotCompared:
+    held = reading.held.get(target.address)
+    return NotCompared(address=target.address, blocked_by=blocked_by, reason=reason, line=target.line, held=held)
+
+
+def _nothing_to_compare(target: Target, position: Position | None, symbol: SymbolState) -> str:
+    """What is known of an address of which no margin is declared, or none was applied and none stands there."""
+    is_open = position is not None and position.is_open
+    shown = position.margin_type if position is not None and is_open else symbol.margin_type
+    differs = "" if shown in {None, target.margin_type} else f", but the exchange has {shown} (see reconcile plan)"
+    if not target.declares_margin:
+        known = "the position is open" if is_open else "no open position"
+        return f"only its margin type is declared: {target.margin_type}{differs}; {known}"
+    if not is_open:
+        return "no open position, and reconcile never applied one"
+    return f"{target.margin_type} is declared{differs}; reconcile never applied it"

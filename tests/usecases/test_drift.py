@@ -12,7 +12,7 @@ import pytest
 
 from reconcile.exchanges.binance.adapter import Binance
 from reconcile.exchanges.http.wire import HttpRequest
-from reconcile.model.account import Address, DesiredAccount, ObservedAccount, Side
+from reconcile.model.account import Address, DesiredAccount, MarginType, ObservedAccount, Side
 from reconcile.model.drift import AccountDrift, Share
 from reconcile.render import drift as render
 from reconcile.render.page import LIMIT
@@ -23,8 +23,10 @@ from reconcile.usecases import drift as workflow
 from reconcile.usecases import plan as planning
 from reconcile.usecases.explain import MOST_EXPLAINED
 from tests.kit import cli as cli_kit
+from tests.kit import desk
 from tests.kit.documents import check
 from tests.kit.scene import HOUR_MS, Scene, desired, play
+from tests.simulation.machine import Killed
 from tests.simulation.world import declared
 
 LONG = "BTCUSDT.long"
@@ -251,6 +253,53 @@ def test_a_plan_that_asks_no_ledger_reads_nothing_more_than_before() -> None:
         return ledger_reads(seen)
 
     assert play(planned)[0] == (1, 0)
+
+
+def test_every_declared_address_is_listed_with_what_is_known_of_it() -> None:
+    account = desired({LONG: "3000", "ETHUSDT.short": "700"})
+    types = [("SOLUSDT.long", "isolated"), ("ETHUSDT.long", "isolated"), ("BTCUSDT.short", "crossed")]
+    targets = tuple(desk.target(place, kind=MarginType(kind)) for place, kind in types)
+    account = replace(account, targets=(*account.targets, *targets))
+    found, _ = play(lambda scene: look(scene, account))
+    assert [str(entry.address) for entry in found.entries] == [LONG]
+    assert [(str(each.address), each.blocked_by, each.reason) for each in found.not_compared] == [
+        ("ETHUSDT.short", None, "no open position, and reconcile never applied one"),
+        (
+            "SOLUSDT.long",
+            None,
+            "only its margin type is declared: isolated, but the exchange has crossed (see reconcile plan); no open position",
+        ),
+        ("ETHUSDT.long", None, "only its margin type is declared: isolated; the position is open"),
+        (
+            "BTCUSDT.short",
+            None,
+            "only its margin type is declared: crossed, but the exchange has isolated (see reconcile plan); "
+            "the position is open",
+        ),
+    ]
+    assert [workflow.exit_code(found, detailed=detailed) for detailed in (False, True)] == [0, 0]
+    text = render.text([found])
+    assert "  ETHUSDT.short not compared: no open position, and reconcile never applied one\n" in text
+    assert text.endswith("Drift: no drift beyond tolerance, 1 compared, 4 with nothing to compare (times are UTC).\n")
+    assert render.markdown([found]).count("not compared: ") == 4
+    assert render.github([found]) == ""
+    check(render.document([found]))
+
+
+def test_an_address_with_nothing_to_compare_is_unknown_while_a_step_on_it_is_open() -> None:
+    account = replace(desired({}), targets=(desk.target(LONG),))
+
+    async def killed(scene: Scene) -> AccountDrift:
+        with pytest.raises(Killed):
+            await scene.apply(desired({LONG: "4500"}), scene.victim())
+        return await look(scene, account)
+
+    found, _ = play(killed)
+    (each,) = found.not_compared
+    assert each.held is not None
+    assert [workflow.exit_code(found, detailed=detailed) for detailed in (False, True)] == [0, 5]
+    assert render.text([found]).endswith("Drift: 1 unknown, 0 compared (times are UTC).\n")
+    assert "::warning" in render.github([found])
 
 
 def test_a_row_that_cannot_be_used_is_never_told_as_a_closed_position(monkeypatch: pytest.MonkeyPatch) -> None:
