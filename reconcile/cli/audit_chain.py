@@ -40,7 +40,8 @@ def head(session: Invocation, account: str | None) -> int:
             "text": lambda: audit_chain.head_text(found),
             "json": lambda: json.dumps(audit_chain.document(found)),
             "markdown": lambda: audit_chain.markdown(found),
-        }
+        },
+        fits=False,
     )
     return max(code, int(not all(verdict.is_good for verdict in found)))
 

@@ -17,4 +17,4 @@ def views(session: Invocation) -> int:
     Example:    reconcile audit views | psql "$RECONCILE_JOURNAL"
     """
     session.check_files()
-    return session.emit({"text": lambda: SQL})
+    return session.emit({"text": lambda: SQL}, fits=False)

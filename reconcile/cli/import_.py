@@ -103,7 +103,7 @@ def import_(
         notes=found.notes,
     )
     if out is None:
-        return session.emit({"text": lambda: text})
+        return session.emit({"text": lambda: text}, fits=False)
     create(out, text)
     count = len(found.desired.targets)
     for note in found.notes:

@@ -34,4 +34,4 @@ def schema(session: Invocation, of: str) -> int:
     def shown() -> str:
         return json.dumps(document, indent=2) + "\n"
 
-    return session.emit({"text": shown, "json": shown})
+    return session.emit({"text": shown, "json": shown}, fits=False)

@@ -138,17 +138,17 @@ class Invocation:
 
                 check(file)
 
-    def emit(self, views: Mapping[str, Callable[[], str]], *, is_record: bool = True) -> int:
+    def emit(self, views: Mapping[str, Callable[[], str]], *, is_record: bool = True, fits: bool = True) -> int:
         """Write the document in every format asked for; 1 where that could not be done, else 0.
 
         ``is_record`` False: what could not be written to stdout is said and does not count, since the exit code tells
-        what happened to margin.
+        what happened to margin. ``fits`` False: the text is for a program, so no line of it is broken at the terminal.
         """
-        written = [(sink, self._show(sink, views[sink.name])) for sink in self.outputs]
+        written = [(sink, self._show(sink, views[sink.name], fits=fits)) for sink in self.outputs]
         lost = None if is_record or not self._said_stdout else self.stdout_format
         return max((code for sink, code in written if sink.file is not None or sink.name != lost), default=0)
 
-    def _show(self, sink: Sink, view: Callable[[], str]) -> int:
+    def _show(self, sink: Sink, view: Callable[[], str], *, fits: bool) -> int:
         """One format. What happened on the exchange stays the verdict, so a view that fails costs only itself."""
         self._into_file = sink.file is not None
         try:
@@ -162,7 +162,13 @@ class Invocation:
         if sink.file is not None:
             return self.save(sink.file, text)
         self.shown = True
-        return 0 if self.say(text) else 1
+        return 0 if self.say(self.fitted(text) if fits and sink.name == "text" else text) else 1
+
+    def fitted(self, text: str) -> str:
+        """Text for stdout, no line of it wider than the terminal."""
+        from reconcile.render.columns import fit  # noqa: PLC0415 - help and version never get here
+
+        return fit(text, self.columns_of(sys.stdout))
 
     def has(self, *names: str) -> bool:
         """Whether one of these formats goes anywhere."""

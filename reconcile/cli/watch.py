@@ -119,7 +119,9 @@ async def _watch(
 ) -> None:
     def tell(news: News) -> None:
         outputs.tell(news)
-        session.say(_line(news, as_json=session.stdout_format == "json"))
+        as_json = session.stdout_format == "json"
+        line = _line(news, as_json=as_json)
+        session.say(line if as_json else session.fitted(line))
 
     await Watch(
         world,

@@ -105,7 +105,7 @@ def _total_lines(totals: Sequence[MovementTotal]) -> Iterable[str]:
     width = max(map(len, names))
     nets, counts = aligned([_shown(each.net) for each in totals]), aligned([str(each.movements) for each in totals])
     for each, name, net, count in zip(totals, names, nets, counts, strict=True):
-        parts = [f"+{plain(each.added)}" if each.added else "", f"-{plain(each.removed)}" if each.removed else ""]
+        parts = [signed_text(each.added) if each.added else "", signed_text(-each.removed) if each.removed else ""]
         sums = f" ({', '.join(filter(None, parts))})" if all(parts) else ""
         unclear = f", {each.unclear} with an outcome that is not known" if each.unclear else ""
         counted = f"{count} movement{'' if each.movements == 1 else 's'}{unclear}"

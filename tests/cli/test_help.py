@@ -170,3 +170,42 @@ def test_a_terminal_gets_lines_that_fit(columns: str, tmp_path: Path) -> None:
     shown = at_terminal(tmp_path, "plan", DEMO, typed=b"", env={"COLUMNS": columns, "NO_COLOR": "1"}).out
     assert [line for line in shown.splitlines() if len(line) > int(columns)] == []
     assert "liq 54216.867 → 51204.819 (10.4% → 15.4% from mark)" in shown
+
+
+@pytest.fixture(scope="module")
+def worked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose account was applied once, for a long reason."""
+    home = tmp_path_factory.mktemp("worked")
+    reason = "the weekly review of the whole desk after the funding payments of the last quarter"
+    assert run(home, "apply", DEMO, "--auto-approve", "--reason", reason).code == 0
+    return home
+
+
+@pytest.mark.parametrize("columns", [80, 100])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["audit", "log"],
+        ["audit", "movements"],
+        ["audit", "show", "RUN"],
+        ["audit", "verify"],
+        ["audit", "head"],
+        ["status", DEMO],
+        ["sandbox", "show", "demo"],
+        ["freeze", "demo", "--reason", "nothing is to move before the desk has looked into it, not even by a retry"],
+    ],
+    ids=" ".join,
+)
+def test_text_fits_the_terminal_and_no_word_or_number_is_cut(words: list[str], columns: int, worked: Path) -> None:
+    rows = run(worked, "audit", "log", "--format", "json").json["rows"]
+    words = [rows[0]["run_id"] if word == "RUN" else word for word in words]
+    fitted = run(worked, *words, env={"COLUMNS": str(columns)})
+    assert fitted.code == 0
+    assert [line for line in fitted.out.splitlines() if len(line) > columns and len(line.split()) > 1] == []
+    if words[0] != "freeze":  # each freeze is another record
+        assert fitted.out.split() == run(worked, *words).out.split()
+
+
+@pytest.mark.parametrize("words", [["audit", "views"], ["schema"]], ids=" ".join)
+def test_text_for_a_program_is_the_same_at_any_width(words: list[str], tmp_path: Path) -> None:
+    assert run(tmp_path, *words, env={"COLUMNS": "40"}).out == run(tmp_path, *words).out
