@@ -13,10 +13,10 @@ from reconcile.render import schemas
 @command("schema", formats=("text", "json"))
 @click.option(
     "--of",
-    type=click.Choice(["state", *schemas.MODELS]),
+    type=click.Choice(["state", "include", *schemas.MODELS]),
     default="state",
     show_default=True,
-    help="The state file, or a document that --format json writes.",
+    help="The state file, a file that it includes, or a document that --format json writes.",
 )
 @pass_session
 def schema(session: Invocation, of: str) -> int:
@@ -29,7 +29,8 @@ def schema(session: Invocation, of: str) -> int:
     Example:    reconcile schema > state.schema.json
     """
     session.check_files()
-    document = statefile.schema() if of == "state" else schemas.schema(of)
+    inputs = {"state": statefile.schema, "include": statefile.include_schema}
+    document = inputs[of]() if of in inputs else schemas.schema(of)
 
     def shown() -> str:
         return json.dumps(document, indent=2) + "\n"

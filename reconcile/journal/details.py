@@ -53,6 +53,7 @@ _START: Mapping[str, Read[Any]] = {
     "grace_ms": optional(count),
     "state_file": optional(text),
     "state_sha256": optional(text),
+    "includes": optional(mapping),
     "policy": optional(mapping),
     "limits": optional(mapping),
     "overrides": optional(mapping),

@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from reconcile.errors import ReadFailed
+from reconcile.model.included import IncludedFile, SettingOrigin
 from reconcile.model.measures import Band
 from reconcile.model.risk import Risk
 from reconcile.money import ZERO
@@ -170,7 +171,8 @@ class DesiredAccount:
     ``endpoint`` is ``live``, ``testnet``, ``sandbox`` or a URL. ``amount_step`` and ``grace_ms`` are None where the
     exchange's own default holds. ``uid`` is the exchange's own id of the account that must answer, None for any;
     ``region`` the exchange's site, None for its first one. ``lines`` maps a dotted key to its 1-based line, for
-    messages that point at it.
+    messages that point at it. ``includes`` are the files whose limits and defaults hold here too; ``settings`` says of
+    each limit and default where it stands, empty where nothing is included.
     """
 
     name: str
@@ -189,6 +191,8 @@ class DesiredAccount:
     cold_start: ColdStart = ColdStart.WAIT
     uid: str | None = None
     region: str | None = None
+    includes: tuple[IncludedFile, ...] = ()
+    settings: tuple[SettingOrigin, ...] = ()
 
     @property
     def types(self) -> Mapping[str, MarginType]:

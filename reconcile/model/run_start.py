@@ -16,8 +16,9 @@ class RunStart:
 
     ``digest`` is that of the reviewed plan. ``policy`` is the one in force, as a document; ``limits`` what the state
     file allows without the ``overrides``. ``scope`` are the globs that chose addresses, empty for all. ``grace_ms`` is
-    the state file's, None for the exchange's own. ``journal_place`` is where a journal in a database has been without a
-    gap; ``notes_head`` the hash of the last note beside the journal then. ``git_dirty`` is of an early version.
+    the state file's, None for the exchange's own. ``includes`` has the hashes of the files that it includes, by path.
+    ``journal_place`` is where a journal in a database has been without a gap; ``notes_head`` the hash of the last note
+    beside the journal then. ``git_dirty`` is of an early version.
     """
 
     account: str | None = None
@@ -36,6 +37,7 @@ class RunStart:
     grace_ms: int | None = None
     state_file: str | None = None
     state_sha256: str | None = None
+    includes: Mapping[str, Any] | None = None
     policy: Mapping[str, Any] | None = None
     limits: Mapping[str, Any] | None = None
     overrides: Mapping[str, Any] = field(default_factory=dict)

@@ -24,12 +24,13 @@ _CEILINGS = (
 """More is looser, and none at all the loosest."""
 _FLOORS = ("min_liquidation_distance", "min_available", "grace_ms")
 """Less is looser, and none at all the loosest; a grace that is not declared is the exchange's own."""
-_ORDERS: Mapping[str, tuple[object, ...]] = {
-    "allow_reduce": (False, True),
-    "unmanaged": ("refuse", "report", "ignore"),
-    "cold_start": ("wait", "trust"),
+_ORDERS: Mapping[str, tuple[tuple[object, ...], ...]] = {
+    "allow_reduce": ((False,), (True,)),
+    "unmanaged": (("refuse",), ("report",), ("ignore",)),
+    "cold_start": (("wait",), ("trust",)),
+    "when_short": (("refuse",), ("nearest-first", "priority", "pro-rata")),
 }
-"""From the strictest to the loosest."""
+"""From the strictest to the loosest; words that allow as much as one another stand together."""
 
 
 def looser(before: Mapping[str, Any], now: Mapping[str, Any], *, grace_ms: int) -> tuple[LooserLimit, ...]:
@@ -40,13 +41,18 @@ def looser(before: Mapping[str, Any], now: Mapping[str, Any], *, grace_ms: int) 
     found = []
     for key, order in _ORDERS.items():
         was, is_now = before.get(key), now.get(key)
-        if was in order and is_now in order and order.index(is_now) > order.index(was):
+        first, second = _rank(order, was), _rank(order, is_now)
+        if first is not None and second is not None and second > first:
             found.append(LooserLimit(key=key, before=_word(was), after=_word(is_now)))
     for key in (*_CEILINGS, *_FLOORS):
         was, is_now = _limit(before, key, grace_ms), _limit(now, key, grace_ms)
         if was != is_now and not _is_as_strict(was, is_now, higher=key in _CEILINGS):
             found.append(LooserLimit(key=key.removesuffix("_ms"), before=_shown(key, was), after=_shown(key, is_now)))
     return tuple(found)
+
+
+def _rank(order: tuple[tuple[object, ...], ...], word: object) -> int | None:
+    return next((rank for rank, words in enumerate(order) if word in words), None)
 
 
 def _limit(document: Mapping[str, Any], key: str, grace_ms: int) -> Any:

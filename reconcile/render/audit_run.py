@@ -39,6 +39,7 @@ def document(runs: Sequence[Run]) -> Document:
                 "exit_code": run.exit_code,
                 "errors": list(run.errors),
                 **_facts(run),
+                **({} if run.start.includes is None else {"includes": run.start.includes}),
                 "policy": run.start.policy or {},
                 "overrides": run.start.overrides,
                 "steps": [step_document(step) for step in run.steps],
@@ -122,7 +123,8 @@ def _run_lines(run: Run) -> Iterable[str]:
     for name, value in _facts(run).items():
         if value is not None:
             yield f"  {name.replace('_', ' ')}: {_word(value)}"
-    for name, values in (("overrides", run.start.overrides), ("policy", run.start.policy)):
+    for name in ("overrides", "includes", "policy"):
+        values = getattr(run.start, name)
         if values:
             yield f"  {name}: {', '.join(f'{key} = {_word(value)}' for key, value in values.items())}"
     for error in run.errors:

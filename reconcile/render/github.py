@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from reconcile.errors import Problem
-from reconcile.model.account import Address
+from reconcile.model.account import Address, DesiredAccount
 from reconcile.model.plan import (
     AccountPlan,
     Entry,
@@ -155,30 +155,28 @@ def _entry(account: AccountPlan, entry: Entry) -> Annotation:
 
 
 def _errors(account: AccountPlan, errors: Iterable[PlanError]) -> list[Annotation]:
-    lines = account.desired.lines
-    return [
-        Annotation(
-            file=account.desired.path,
-            line=lines.get(f"policy.{error.key}", lines.get(error.key)),
-            title=error.key,
-            message=error.message,
-        )
-        for error in errors
-    ]
+    found = []
+    for error in errors:
+        file, line = _said_at(account.desired, f"policy.{error.key}", error.key)
+        found.append(Annotation(file=file, line=line, title=error.key, message=error.message))
+    return found
 
 
 def _looser(account: AccountPlan) -> list[Annotation]:
-    lines = account.desired.lines
-    return [
-        Annotation(
-            file=account.desired.path,
-            line=lines.get(f"policy.{each.key}", lines.get(f"account.{each.key}")),
-            title=each.key,
-            message=f"looser than at the last apply: {each.before} → {each.after}",
-            level="warning",
-        )
-        for each in account.looser
-    ]
+    found = []
+    for each in account.looser:
+        file, line = _said_at(account.desired, f"policy.{each.key}", f"account.{each.key}")
+        text = f"looser than at the last apply: {each.before} → {each.after}"
+        found.append(Annotation(file=file, line=line, title=each.key, message=text, level="warning"))
+    return found
+
+
+def _said_at(desired: DesiredAccount, *keys: str) -> tuple[str, int | None]:
+    """The file and line of the first of these keys: the state file's own, or one that it includes."""
+    for setting in desired.settings:
+        if setting.key in keys:
+            return setting.file, setting.line
+    return desired.path, next((desired.lines[key] for key in keys if key in desired.lines), None)
 
 
 def _command(each: Annotation, place: Place) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Context, Decimal
 from typing import Any
 
-from reconcile.model.account import Percent, Policy, Position, Target
+from reconcile.model.account import Position, Target
 from reconcile.model.plan import (
     AccountPlan,
     AccountResult,
@@ -29,7 +29,7 @@ from reconcile.model.plan import (
     StepResult,
 )
 from reconcile.money import ZERO, plain, writable
-from reconcile.render import measures
+from reconcile.render import limits, measures
 from reconcile.render.values import rfc3339, summarize
 
 PLAN_FORMAT = "reconcile.plan/1"
@@ -111,12 +111,13 @@ def _account(account: AccountPlan) -> Document:
         "amount_step": _amount(desired.amount_step),
         "grace_ms": desired.grace_ms,
         "cold_start": desired.cold_start.value,
-        "policy": policy_document(desired.policy),
+        "policy": limits.policy(desired.policy),
         "looser": [{"key": each.key, "before": each.before, "after": each.after} for each in account.looser],
         "exit_code": account.exit_code,
         "errors": errors(account.errors),
         "state_file": desired.path,
         "state_sha256": desired.sha256,
+        **limits.includes(desired),
         "observed_at": None if looked is None else rfc3339(looked),
         "available": {} if observed is None else _amounts(observed.available),
         "available_after": _amounts(account.available_after),
@@ -124,24 +125,6 @@ def _account(account: AccountPlan) -> Document:
         "outside_scope": account.outside_scope,
         "entries": [entry_document(entry) for entry in account.entries],
     }
-
-
-def policy_document(policy: Policy) -> Document:
-    """The limits in force, under the names and in the notation of ``[policy]``; what is not limited is left out."""
-    limits = {name: getattr(policy, name) for name in Policy.__dataclass_fields__}
-    return {name: _limit(value) for name, value in limits.items() if value is not None}
-
-
-def _limit(value: object) -> object:
-    match value:
-        case Percent():
-            return f"{plain(value.value)}%"
-        case Decimal():
-            return plain(value)
-        case Mapping():
-            return _amounts(value)
-        case _:
-            return value
 
 
 def entry_document(entry: Entry) -> Document:

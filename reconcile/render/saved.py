@@ -23,6 +23,7 @@ from reconcile.model.account import (
     Target,
     Tolerance,
 )
+from reconcile.model.included import IncludedFile
 from reconcile.model.jsontext import loads_whole
 from reconcile.model.measures import Band, Thresholds
 from reconcile.model.plan import (
@@ -150,6 +151,7 @@ def _desired(model: AccountPlanModel, entries: tuple[Entry, ...]) -> DesiredAcco
         cold_start=model.cold_start or ColdStart.WAIT,
         path=model.state_file,
         sha256=model.state_sha256,
+        includes=tuple(IncludedFile(path=path, sha256=sha256) for path, sha256 in model.includes.items()),
     )
 
 

@@ -16,17 +16,19 @@ LONGEST_LIFE_MS = 3650 * 86_400_000
 """No plan may be applied for longer than ``--expires`` allows: ten years."""
 _EXIT_CODES = frozenset({0, 1, 4, 130})
 """What planning one account can end with."""
+_PATHS = frozenset({"state_file", "includes"})
+"""Where paths stand."""
 _FROM_BYTES = range(0xDC80, 0xDD00)
 """Code points that stand for the bytes of a file name that is not UTF-8."""
 
 
 def check_text(document: Mapping[str, Any]) -> None:
-    """Refuse half surrogate pairs, which no output can hold; the path of a state file may have those of its bytes."""
+    """Refuse half surrogate pairs, which no output can hold; the path of a file may have those of its bytes."""
     waiting: list[tuple[str, Any]] = [("", document)]
     while waiting:
         place, value = waiting.pop()
         if isinstance(value, str):
-            if not value.isascii() and not _is_text(value, is_path=place == "state_file"):
+            if not value.isascii() and not _is_text(value, is_path=place in _PATHS):
                 raise ValueError(f"{place} holds half a surrogate pair")
         elif isinstance(value, dict):
             waiting += ((place, key) for key in value)

@@ -122,6 +122,10 @@ class EntryModel(Model):
     missing: Amount | None = None
 
 
+Hashes = dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
+"""SHA-256 of files, by path."""
+
+
 class LooserModel(Model):
     """A limit that allows more than it did at the account's last apply."""
 
@@ -151,6 +155,7 @@ class AccountPlanModel(Model):
     errors: tuple[ErrorModel, ...]
     state_file: str
     state_sha256: str
+    includes: Hashes = Field(default={})
     observed_at: Time | None
     available: dict[str, Amount]
     available_after: dict[str, Amount]
@@ -477,6 +482,15 @@ class NewsModel(WatchModel):
     actor: str
 
 
+class SettingModel(Model):
+    """A limit or default in force of a state file that includes others, as written, and where it stands."""
+
+    key: str
+    value: str
+    file: str
+    line: int
+
+
 class CheckedModel(Model):
     """One state file that is right."""
 
@@ -485,6 +499,8 @@ class CheckedModel(Model):
     endpoint: str
     state_file: str
     state_sha256: str
+    includes: Hashes = Field(default={})
+    settings: tuple[SettingModel, ...] = ()
     declared: int
     exit_code: ExitCode
     errors: tuple[()]

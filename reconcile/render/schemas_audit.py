@@ -178,6 +178,7 @@ class RunAccountModel(Model):
     git_commit: str | None
     state_file: str | None
     state_sha256: str | None
+    includes: dict[str, str] = Field(default={})
     plan_id: str | None
     digest: str | None
     exchange: str | None

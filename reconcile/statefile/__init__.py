@@ -8,6 +8,6 @@ reads what the command line changes. Nothing here imports what a request needs, 
 from reconcile.statefile.files import beside, load
 from reconcile.statefile.overrides import override, split_overrides
 from reconcile.statefile.scalars import duration_ms
-from reconcile.statefile.schema import schema
+from reconcile.statefile.schema import include_schema, schema
 
-__all__ = ["beside", "duration_ms", "load", "override", "schema", "split_overrides"]
+__all__ = ["beside", "duration_ms", "include_schema", "load", "override", "schema", "split_overrides"]

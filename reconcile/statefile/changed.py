@@ -46,6 +46,7 @@ def changed_since(revision: str, accounts: Sequence[DesiredAccount], paths: Sequ
 def files_of(account: DesiredAccount) -> Iterator[str]:
     """Every file that an account is declared in."""
     yield account.path
+    yield from (file.path for file in account.includes)
 
 
 class _Commits:

@@ -16,6 +16,8 @@ from reconcile.statefile import measures, scalars
 from reconcile.statefile.secret_keys import value_problem
 
 VERSION = 1
+MOST_INCLUDED = 8
+"""How many files one state file may include."""
 NAME_PATTERN = r"[a-z][a-z0-9-]{0,62}"
 PREFIX_PATTERN = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
 UID_PATTERN = r"[A-Za-z0-9_-]{1,64}"
@@ -86,6 +88,14 @@ def _endpoint(value: object) -> str:
             f"is neither a known name nor a URL; {f'{close[0]}? ' if close[1] else ''}{endpoints.EXPECTED}"
         )
     return endpoints.normal(value)
+
+
+def _include_names(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise ValueError(f'{scalars.shown(value)} is not a list of paths; expected one such as ["../desk-policy.toml"]')
+    if len(value) > MOST_INCLUDED:
+        raise ValueError(f"{len(value)} files; expected at most {MOST_INCLUDED}")
+    return tuple(value)
 
 
 _NUMBER: dict[str, Any] = {"type": "number", "minimum": 0}
@@ -179,6 +189,13 @@ Grace = Annotated[
     int | None,
     PlainValidator(scalars.grace_ms),
     _any({"type": "number", "exclusiveMinimum": 0, "maximum": 3600}, {"type": "string", "pattern": "^[0-9.]+[smh]?$"}),
+]
+IncludeNames = Annotated[
+    tuple[str, ...],
+    PlainValidator(_include_names),
+    WithJsonSchema(
+        {"type": "array", "maxItems": MOST_INCLUDED, "items": {"type": "string", "pattern": r"^[^/\\].*\.toml$"}}
+    ),
 ]
 Version = Annotated[int, PlainValidator(_version), WithJsonSchema({"type": "integer", "const": VERSION})]
 Symbol = Annotated[str, WithJsonSchema({"type": "string", "pattern": f"^{SYMBOL_PATTERN}$"})]

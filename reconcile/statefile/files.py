@@ -12,7 +12,7 @@ from reconcile.errors import InputError, Problem, StateFileErrors
 from reconcile.files import regular
 from reconcile.model.account import DesiredAccount
 from reconcile.money import whole
-from reconcile.statefile import bounds, compiled, lines, resolve, scalars
+from reconcile.statefile import bounds, compiled, including, lines, resolve, scalars
 from reconcile.statefile.folders import FolderSearch
 from reconcile.statefile.problems import ProblemList
 from reconcile.statefile.resolve import Claim
@@ -31,18 +31,22 @@ def load(paths: Sequence[Path]) -> tuple[DesiredAccount, ...]:
     Raises StateFileErrors with all problems of all files, and InputError when there is no state file at all.
     """
     problems: list[Problem] = []
-    accounts: list[DesiredAccount] = []
     claims: list[Claim] = []
     files = _files(paths, problems)
     if not files and not problems:
         raise InputError("reading state files: no path was given; name a state file or a folder that holds some")
-    for file in files:
-        account = _read(file, problems, claims)
-        if account is not None:
-            accounts.append(account)
+    found: list[tuple[Path, DesiredAccount | None, list[Problem]]] = []
+    for file, named in files:
+        own: list[Problem] = []
+        found.append((file, _read(file, own, claims, named=named), own))
+    accounts = [account for _, account, _ in found if account is not None]
+    shared = {os.path.realpath(each.path) for account in accounts for each in account.includes}
+    for file, account, own in found:
+        if account is not None or not shared or os.path.realpath(file) not in shared:  # else it is only included
+            problems += own
     problems += _together(claims)
     if problems:
-        raise StateFileErrors(tuple(problems))
+        raise StateFileErrors(tuple(dict.fromkeys(problems)))  # several files may include one with a problem
     return tuple(accounts)
 
 
@@ -57,34 +61,39 @@ def beside(path: Path) -> tuple[DesiredAccount, ...]:
     return tuple(found)
 
 
-def _files(paths: Sequence[Path], problems: list[Problem]) -> list[Path]:
-    """The files that the paths name, each once, in a stable order; none where there are more than may be read."""
-    found: dict[str, Path] = {}
+def _files(paths: Sequence[Path], problems: list[Problem]) -> list[tuple[Path, Path]]:
+    """The files that the paths name, each once, in a stable order; none where there are more than may be read.
+
+    Beside each stands the folder that was named for it, or its own.
+    """
+    found: dict[str, tuple[Path, Path]] = {}
     search = FolderSearch(problems)
     for path in paths:
         if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for a name that is too long or may not be read
             before = len(problems)
-            inside = sorted(search.below(path))
+            inside, named = sorted(search.below(path)), path
             if not inside and len(problems) == before:
                 problems.append(
                     _whole(path, "no state file found; expected *.toml in it or below (hidden ones excepted)")
                 )
         else:
-            inside = [path]
+            inside, named = [path], path.parent
             search.count(path)
         for file in inside:
-            found.setdefault(os.path.realpath(file), file)
+            found.setdefault(os.path.realpath(file), (file, named))
     return [] if search.is_over else list(found.values())
 
 
-def _read(path: Path, problems: list[Problem], claims: list[Claim]) -> DesiredAccount | None:
-    """One file; None when it has a problem."""
+def _read(
+    path: Path, problems: list[Problem], claims: list[Claim], *, named: Path | None = None
+) -> DesiredAccount | None:
+    """One file; None when it has a problem. ``named`` is the folder that was named for it, None for its own."""
     try:
         content = regular.read(path, most=MAX_BYTES)
     except OSError as error:
         problems.append(_whole(path, f"cannot be read ({error.strerror}); expected a readable state file or folder"))
         return None
-    return _from(path, content, problems, claims)
+    return _from(path, content, problems, claims, named=named)
 
 
 def from_content(path: Path, content: bytes) -> DesiredAccount:
@@ -96,7 +105,9 @@ def from_content(path: Path, content: bytes) -> DesiredAccount:
     return account
 
 
-def _from(path: Path, content: bytes, problems: list[Problem], claims: list[Claim]) -> DesiredAccount | None:
+def _from(
+    path: Path, content: bytes, problems: list[Problem], claims: list[Claim], *, named: Path | None = None
+) -> DesiredAccount | None:
     if len(content) > MAX_BYTES:
         problems.append(_whole(path, f"longer than {MAX_BYTES} bytes; expected a state file"))
         return None
@@ -111,9 +122,10 @@ def _from(path: Path, content: bytes, problems: list[Problem], claims: list[Clai
         problems.append(Problem(file=str(path), line=beyond[0], key="", message=beyond[1]))
         return None
     sha256 = hashlib.sha256(content).hexdigest()
-    found = _resolved(path, text, compiled.loads(text, scalars.exact), sha256)
+    folder = named or path.parent
+    found = _resolved(path, text, compiled.loads(text, scalars.exact), sha256, folder)
     if found is None or found.problems:
-        found = _resolved(path, text, _parse(path, text, problems), sha256)
+        found = _resolved(path, text, _parse(path, text, problems), sha256, folder)
     if found is None:
         return None
     if found.claim is not None:
@@ -131,16 +143,18 @@ class _FileResult(NamedTuple):
     problems: list[Problem]
 
 
-def _resolved(path: Path, text: str, raw: dict[str, Any] | None, sha256: str) -> _FileResult | None:
+def _resolved(path: Path, text: str, raw: dict[str, Any] | None, sha256: str, named: Path) -> _FileResult | None:
     """What a parsed file says and what is wrong with it; None where it could not be parsed."""
     if raw is None:
         return None
     if bounds.is_deep(raw):
         return _FileResult(None, None, [_too_deep(path)])
     book = ProblemList(str(path), lines.outline(text), whole=lambda: lines.of(text))
-    account = resolve.account(raw, book, sha256=sha256)
+    included = including.read(path, raw, named, book)
+    account = resolve.account(raw, book, sha256=sha256, included=included)
     claim = resolve.claim(raw, book)
-    return _FileResult(account, claim, sorted(book.found, key=lambda problem: problem.line or 0))
+    own = sorted(book.found, key=lambda problem: problem.line or 0)
+    return _FileResult(account, claim, [*own, *included.problems])
 
 
 def _parse(path: Path, text: str, problems: list[Problem]) -> dict[str, Any] | None:

@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from reconcile.errors import UsageError
 from reconcile.model.account import DesiredAccount
-from reconcile.statefile import bounds, resolve, scalars
+from reconcile.statefile import bounds, scalars
 from reconcile.statefile.problems import ProblemList
-from reconcile.statefile.schema import LimitsTable
+from reconcile.statefile.shared_tables import LimitsTable, policy
 
 _KEYS = tuple(LimitsTable.model_fields)
 _SHAPE = "expected [ACCOUNT:]LIMIT=VALUE such as max_add=5000"
@@ -32,7 +32,7 @@ def override(account: DesiredAccount, text: str) -> DesiredAccount:
         book = ProblemList("", {})
         book.add_all(error)
         raise UsageError("\n".join(f"--override {found.key}: {found.message}" for found in book.found)) from error
-    changed = getattr(resolve.policy(limits), key)
+    changed = getattr(policy(limits), key)
     return replace(account, policy=replace(account.policy, **{key: changed}))
 
 

@@ -9,15 +9,9 @@ from reconcile.errors import Problem
 from reconcile.statefile import lines, scalars
 from reconcile.statefile.lines import Key
 from reconcile.statefile.position_table import PositionTable
-from reconcile.statefile.schema import (
-    SIDES,
-    AccountTable,
-    DefaultsTable,
-    LimitsTable,
-    SidesTable,
-    StateFile,
-)
+from reconcile.statefile.schema import SIDES, AccountTable, SidesTable, StateFile
 from reconcile.statefile.secret_keys import secret_problem
+from reconcile.statefile.shared_tables import DefaultsTable, LimitsTable
 
 _TABLES: dict[str, type[BaseModel]] = {"account": AccountTable, "defaults": DefaultsTable, "policy": LimitsTable}
 _SIDE_DEPTH = 2  # positions.SYMBOL

@@ -16,18 +16,17 @@ from reconcile.model.account import (
     Address,
     DesiredAccount,
     MarginType,
-    Policy,
     PositionMode,
     Side,
     Target,
-    Unmanaged,
-    WhenShort,
 )
 from reconcile.model.traits import Scope, environment
-from reconcile.statefile import bands, lag, lines, scalars
+from reconcile.statefile import bands, including, lag, lines, scalars
+from reconcile.statefile.including import Included
 from reconcile.statefile.plain import Plain, is_instrument, parted
 from reconcile.statefile.problems import ProblemList
-from reconcile.statefile.schema import LimitsTable, StateFile
+from reconcile.statefile.schema import StateFile
+from reconcile.statefile.shared_tables import policy
 from reconcile.statefile.targets import target_of, tolerance_of
 
 _SIDES = {side.value: side for side in Side}
@@ -49,9 +48,12 @@ class Claim(NamedTuple):
     account_line: int
 
 
-def account(raw: dict[str, Any], book: ProblemList, *, sha256: str) -> DesiredAccount | None:
-    """The account that one file declares; None when ``book`` got a problem."""
-    whole = raw
+def account(
+    raw: dict[str, Any], book: ProblemList, *, sha256: str, included: Included | None = None
+) -> DesiredAccount | None:
+    """The account that one file declares, with what it ``included``; None when ``book`` got a problem."""
+    own, included = raw, included or Included()
+    whole = raw = including.merged(raw, included, book)
     plain, raw = parted(raw)
     try:
         checked = StateFile.model_validate(raw)
@@ -68,7 +70,7 @@ def account(raw: dict[str, Any], book: ProblemList, *, sha256: str) -> DesiredAc
     _check_symbols(said, book)
     _check_positions(said, book)
     _check_types(said, book)
-    if checked is None or book.found:
+    if checked is None or book.found or included.problems:
         return None
     place = checked.account
     return DesiredAccount(
@@ -87,25 +89,9 @@ def account(raw: dict[str, Any], book: ProblemList, *, sha256: str) -> DesiredAc
         region=place.region,
         path=book.file,
         sha256=sha256,
+        includes=included.files,
+        settings=tuple(including.settings(own, whole, included, book)),
         lines={lines.dotted(key): line for key, line in book.where.items() if key[0] != "positions"},
-    )
-
-
-def policy(limits: LimitsTable) -> Policy:
-    """The model's policy from the checked table."""
-    return Policy(
-        allow_reduce=limits.allow_reduce,
-        min_liquidation_distance=limits.min_liquidation_distance,
-        max_margin=limits.max_margin,
-        max_add=limits.max_add,
-        max_total_add=limits.max_total_add,
-        max_total_reduce=limits.max_total_reduce,
-        max_changes=limits.max_changes,
-        min_available=limits.min_available,
-        unmanaged=Unmanaged(limits.unmanaged),
-        when_short=WhenShort(limits.when_short),
-        max_day_add=limits.max_day_add,
-        max_day_changes=limits.max_day_changes,
     )
 
 

@@ -4,7 +4,6 @@ What one key can say is checked here; what keys say together (a side that does n
 account) is in ``resolve`` and ``files``, and repeated in the schema where JSON Schema can express it.
 """
 
-from decimal import Decimal
 from typing import Any
 
 from pydantic import ConfigDict, Field
@@ -16,32 +15,25 @@ from reconcile.statefile.fields import (
     EXCHANGES,
     VERSION,
     AccountName,
-    ByAsset,
     ColdStartName,
-    Count,
     EndpointName,
     ExchangeName,
-    Flag,
     Grace,
-    MarginTypeName,
+    IncludeNames,
     ModeName,
     Prefix,
     ProductName,
     RegionName,
-    Rounding,
-    Share,
-    SharedTolerance,
-    ShareOrByAsset,
     Step,
     Symbol,
     Uid,
-    UnmanagedName,
     Version,
-    WhenShortName,
 )
 from reconcile.statefile.position_table import PositionTable, Table
+from reconcile.statefile.shared_tables import DefaultsTable, IncludedTable, LimitsTable
 
 SCHEMA_ID = f"urn:reconcile:state-file:{VERSION}"
+INCLUDE_ID = f"urn:reconcile:included-file:{VERSION}"
 SIDES = tuple(side.value for side in Side)
 
 
@@ -101,87 +93,6 @@ class AccountTable(Table):
         "request can no longer take effect (default), or trust that there is none (only with endpoint = "
         '"sandbox", where it is the default, or a loopback URL).',
         examples=["wait"],
-    )
-
-
-class DefaultsTable(Table):
-    """For every position that does not say it itself."""
-
-    margin_type: MarginTypeName = Field(
-        default=None, description="The margin type of positions that name none.", examples=["isolated"]
-    )
-    tolerance: SharedTolerance = Field(
-        default=Percent(value=Decimal("0.5")),
-        description="How far live may be from declared and still be in sync: a percentage of the declared margin, an "
-        "amount, or a table of amounts by margin asset; 0.5% where left out.",
-        examples=["0.5%", 1, {"USDT": 5, "BTC": "0.0001"}],
-    )
-    rounding: Rounding = Field(
-        default=None,
-        description="Margins computed from a measure are rounded up to a multiple of this: an amount, or a table by "
-        "margin asset; left out: to the exchange's own amount step.",
-        examples=[5, {"USDT": 5, "BTC": "0.0001"}],
-    )
-
-
-class LimitsTable(Table):
-    """What plan and apply may do; what a limit stops is shown in the plan with the limit's name."""
-
-    allow_reduce: Flag = Field(
-        default=False, description="Whether margin may be taken out of positions at all.", examples=[False]
-    )
-    min_liquidation_distance: Share = Field(
-        default=Percent(value=Decimal(5)),
-        description="No reduction may leave the liquidation price nearer to the mark price; 5% where left out.",
-        examples=["5%"],
-    )
-    max_margin: ShareOrByAsset = Field(
-        default=Percent(value=Decimal(100)),
-        description="No addition may bring a position's margin above this: a percentage of its notional, an amount, "
-        "or a table by margin asset; 100% where left out.",
-        examples=["100%", 20000],
-    )
-    max_add: ByAsset = Field(
-        default=None, description="The most that one run may add to one position.", examples=[5000]
-    )
-    max_total_add: ByAsset = Field(
-        default=None,
-        description="The most that one run may add to the account, per margin asset; more refuses the whole account.",
-        examples=[20000, {"USDT": 20000, "BTC": "0.5"}],
-    )
-    max_total_reduce: ByAsset = Field(
-        default=None,
-        description="The most that one run may take out of the account, per margin asset; more refuses the account.",
-        examples=[10000],
-    )
-    max_changes: Count = Field(
-        default=None, description="The most changes that one run may make; more refuses the account.", examples=[50]
-    )
-    min_available: ByAsset = Field(
-        default=None, description="The free balance that additions must leave, per margin asset.", examples=[500]
-    )
-    unmanaged: UnmanagedName = Field(
-        default="report",
-        description="What to do about open isolated positions that this file does not declare.",
-        examples=["report"],
-    )
-    when_short: WhenShortName = Field(
-        default="refuse",
-        description="What to do where the free balance does not cover all additions: refuse the account, or give it "
-        "to what is nearest to liquidation first (nearest-first), by priority, or to all by need (pro-rata).",
-        examples=["refuse"],
-    )
-    max_day_add: ByAsset = Field(
-        default=None,
-        description="The most that all runs may add to the account in one UTC day of the exchange's time, per margin "
-        "asset; more refuses the account.",
-        examples=[20000, {"USDT": 20000}],
-    )
-    max_day_changes: Count = Field(
-        default=None,
-        description="The most changes that all runs may make in one UTC day of the exchange's time; more refuses the "
-        "account.",
-        examples=[200],
     )
 
 
@@ -261,6 +172,12 @@ class StateFile(Table):
 
     version: Version = Field(description="The version of this format.", examples=[VERSION])
     account: AccountTable = Field(description="Which exchange account this file declares.")
+    include: IncludeNames = Field(
+        default=(),
+        description="Files with [policy] and [defaults] for several accounts, by paths relative to this file. What "
+        "this file says itself wins, and may only tighten the policy.",
+        examples=[["../desk-policy.toml"]],
+    )
     defaults: DefaultsTable = Field(
         default=DefaultsTable(), description="For every position that does not say it itself."
     )
@@ -295,3 +212,9 @@ def schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of a state file, for editors; generated from the models that validate."""
     made = StateFile.model_json_schema(schema_generator=_Schema)
     return {"$schema": GenerateJsonSchema.schema_dialect, "$id": SCHEMA_ID, **made}
+
+
+def include_schema() -> dict[str, Any]:
+    """The JSON Schema of a file that ``include`` names."""
+    made = IncludedTable.model_json_schema(schema_generator=_Schema)
+    return {"$schema": GenerateJsonSchema.schema_dialect, "$id": INCLUDE_ID, **made}

@@ -6,7 +6,7 @@ from reconcile.model.account import Address, Limit, MarginType, Percent, Target,
 from reconcile.statefile import bands
 from reconcile.statefile.position_table import PositionTable
 from reconcile.statefile.problems import ProblemList
-from reconcile.statefile.schema import DefaultsTable
+from reconcile.statefile.shared_tables import DefaultsTable
 
 _TYPES = {kind.value: kind for kind in MarginType}
 

@@ -8,13 +8,13 @@ from reconcile.journal.records import RunStarted
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import LooserLimit
 from reconcile.planning.looser import looser
-from reconcile.render.json import policy_document
+from reconcile.render import limits
 
 
 def limits_of(desired: DesiredAccount) -> dict[str, Any]:
     """The account's policy, its grace (None: the exchange's own) and what it does at a cold start."""
     return {
-        **policy_document(desired.policy),
+        **limits.policy(desired.policy),
         "grace_ms": desired.grace_ms,
         "cold_start": desired.cold_start.value,
     }
@@ -26,14 +26,14 @@ def recorded(desired: DesiredAccount, overrides: Mapping[str, str], last: RunSta
     ``overrides`` are named ``KEY`` or ``ACCOUNT:KEY``. What the file says for such a key is not known to a run, so
     that of the run before stands.
     """
-    limits, earlier = limits_of(desired), {} if last is None else _limits_at(last)
+    allowed, earlier = limits_of(desired), {} if last is None else _limits_at(last)
     for name in overrides:
         account, _, key = name.rpartition(":")
         if account in {"", desired.name} and earlier:
-            limits.pop(key, None)
+            allowed.pop(key, None)
             if key in earlier:
-                limits[key] = earlier[key]
-    return limits
+                allowed[key] = earlier[key]
+    return allowed
 
 
 def looser_than_at(last: RunStarted | None, desired: DesiredAccount) -> tuple[LooserLimit, ...]:

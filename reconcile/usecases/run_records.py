@@ -23,7 +23,8 @@ from reconcile.protocol.earlier import Earlier
 from reconcile.protocol.funds import Reservation
 from reconcile.protocol.looks import Observer
 from reconcile.protocol.slots import SharedSlots
-from reconcile.render.json import Document, digest, entry_document, policy_document
+from reconcile.render import limits
+from reconcile.render.json import Document, digest, entry_document
 from reconcile.usecases.account import Selection, grace_ms
 from reconcile.usecases.account_identity import Roster
 from reconcile.usecases.limits_in_force import recorded
@@ -158,7 +159,8 @@ def _who_and_what(world: World, desired: DesiredAccount, facts: RunFacts) -> Run
         grace_ms=desired.grace_ms,
         state_file=desired.path,
         state_sha256=desired.sha256,
-        policy=policy_document(desired.policy),
+        includes=limits.includes(desired).get("includes"),
+        policy=limits.policy(desired.policy),
     )
 
 

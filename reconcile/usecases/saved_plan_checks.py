@@ -53,21 +53,29 @@ def check_usable(saved: SavedPlan, *, used: Collection[str], now_ms: int) -> Non
 def state_file_agrees(desired: DesiredAccount) -> bool:
     """True where the state file is what the plan was made from, False where there is none at its path.
 
-    Raises Declined where it differs, or is there and cannot be compared.
+    The files that it includes belong to it: where it is there, each of them must be. Raises Declined where one differs,
+    or is there and cannot be compared.
     """
+    found = _agrees(desired.path, desired.sha256)
+    for file in desired.includes:
+        if not _agrees(file.path, file.sha256) and found:
+            raise Declined(
+                "stale", f"applying the plan: {file.path}, which {desired.path} includes, is gone; make a new plan"
+            )
+    return found
+
+
+def _agrees(path: str, expected: str) -> bool:
     try:
-        content = regular.read(Path(desired.path), most=MAX_BYTES)
+        content = regular.read(Path(path), most=MAX_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
         raise Declined(
-            "stale",
-            f"applying the plan: {desired.path} is there but cannot be compared ({error.strerror}); make it readable",
+            "stale", f"applying the plan: {path} is there but cannot be compared ({error.strerror}); make it readable"
         ) from error
-    if sha256(content).hexdigest() != desired.sha256:
-        raise Declined(
-            "stale", f"applying the plan: {desired.path} is not what the plan was made from; make a new plan"
-        )
+    if sha256(content).hexdigest() != expected:
+        raise Declined("stale", f"applying the plan: {path} is not what the plan was made from; make a new plan")
     return True
 
 

@@ -139,3 +139,15 @@ def test_files_of_two_repositories_are_an_error(tree: Path) -> None:
     git(other, "commit", "--quiet", "--message", "Inner")
     with pytest.raises(InputError, match="in several repositories"):
         since()
+
+
+def test_a_change_of_an_included_file_is_one_of_the_accounts_that_include_it(tree: Path) -> None:
+    desk = tree / "desk-policy.toml"
+    desk.write_text("[policy]\nmax_add = 5000\n")
+    including = tree / "states" / "a.toml"
+    including.write_text(STATE.format(name="a").replace("[account]", 'include = ["../desk-policy.toml"]\n[account]', 1))
+    git(tree, "add", ".")
+    git(tree, "commit", "--quiet", "--message", "Share a policy")
+    assert since().unchanged == ("a", "b", "c")
+    desk.write_text("[policy]\nmax_add = 4000\n")
+    assert since().unchanged == ("b", "c")
