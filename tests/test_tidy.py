@@ -399,7 +399,7 @@ CONVERTING = {
     "journal.file.lock": (1, "milliseconds"),
     "journal.postgres.schema": (1, "a column of integers"),
     "journal.postgres.queries": (2, "columns of integers"),
-    "render.metrics": (1, "milliseconds"),
+    "render.metric_families": (1, "milliseconds"),
     "render.picture": (1, "a Decimal, written with four digits"),
     "render.values": (1, "milliseconds"),
     "statefile.scalars": (6, "inf and nan, which TOML allows; bounded ints and Decimals of the parser"),

@@ -16,7 +16,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from reconcile.clock import Clock
 from reconcile.errors import InputError, UsageError
 from reconcile.money import parse, whole
-from reconcile.render.metrics import Snapshot, families
+from reconcile.render.metric_families import families
+from reconcile.render.snapshot import Snapshot
 from reconcile.render.values import rfc3339
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from reconcile.cli.session import Invocation
 from reconcile.cli.world import actor_of
 from reconcile.clock import SystemClock
 from reconcile.files.documents import write
-from reconcile.render.metrics import Snapshot, exposition
+from reconcile.render.metrics import exposition
+from reconcile.render.snapshot import Snapshot
 from reconcile.render.values import rfc3339
 from reconcile.usecases.watch.news import News
 

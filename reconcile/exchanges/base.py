@@ -42,6 +42,8 @@ class Reader(Protocol):
     time: ExchangeTime
     requests: Mapping[str, int]
     """How many signed reads (``read``), public reads (``public``) and writes (``write``) were sent so far."""
+    throttles: Mapping[str, int]
+    """How many answers to reads (``read``) and writes (``write``) said so far that a rate limit was hit."""
 
     async def sync_time(self) -> int:
         """Ask the exchange for its time now, take it into ``time`` and return it; raises ReadFailed."""

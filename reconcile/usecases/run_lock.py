@@ -1,10 +1,11 @@
 """The lock of one account's run: waited for, held until the run's stack closes, given back without harm."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from types import TracebackType
 
 from reconcile.concurrency import interruptible
-from reconcile.errors import Containment, ReconcileError
+from reconcile.errors import Containment, Declined, ReconcileError
 from reconcile.journal.base import Journal
 from reconcile.render.holder import holder_text
 from reconcile.usecases.account_identity import AccountIdentity
@@ -20,14 +21,16 @@ async def hold(
     """
     for former in account.moves:
         await _move(world, former, account.name, name=name, run_id=run_id, command=command)
+    wait = _LockWait(world, name)
     lock = world.store.open(
         account.name,
         run_id=run_id,
         holder=world.holder(command, run=run_id),
         timeout_ms=world.lock_timeout_ms,
-        on_wait=_says_who(world, name),
+        on_wait=wait.begins,
     )
-    journal = await interruptible(world.stop, lock.__aenter__(), doing=f"taking the lock of {name}")
+    with wait:
+        journal = await interruptible(world.stop, lock.__aenter__(), doing=f"taking the lock of {name}")
     stack.push_async_callback(_give_back, world, lock, name)
     if journal.was_changed:
         world.progress(
@@ -42,23 +45,44 @@ async def _move(world: World, identity: str, to: str, *, name: str, run_id: str,
 
     What is broken off, by a signal too, is left to the next run. Raises Declined, JournalError, Interrupted.
     """
+    wait = _LockWait(world, name)
     work = world.store.move(
         identity,
         to,
         run_id=run_id,
         holder=world.holder(command, run=run_id, account=name),
         timeout_ms=world.lock_timeout_ms,
-        on_wait=_says_who(world, name),
+        on_wait=wait.begins,
     )
-    if await interruptible(world.stop, work, doing=f"moving the journal of {name}"):
+    with wait:
+        was_moved = await interruptible(world.stop, work, doing=f"moving the journal of {name}")
+    if was_moved:
         world.alarm(f"{name}: the journal {identity} was moved to {to}, the account's own id")
 
 
-def _says_who(world: World, name: str) -> Callable[[Mapping[str, str]], None]:
-    def waits_for(holder: Mapping[str, str]) -> None:
-        world.progress(f"{name}: waiting for the lock, held by {holder_text(holder)}")
+class _LockWait:
+    """Tells who holds a lock that is waited for, and counts the wait."""
 
-    return waits_for
+    def __init__(self, world: World, name: str) -> None:
+        self._world = world
+        self._name = name
+        self._began_ms: int | None = None
+
+    def begins(self, holder: Mapping[str, str]) -> None:
+        """Another run holds the lock."""
+        self._began_ms = self._world.clock.monotonic_ms()
+        self._world.progress(f"{self._name}: waiting for the lock, held by {holder_text(holder)}")
+
+    def __enter__(self) -> None:
+        """Nothing is waited for yet."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """The lock was taken, given up, or not waited for at all."""
+        now_ms = self._world.clock.monotonic_ms()
+        began_ms = now_ms if isinstance(error, Declined) and error.key == "lock" else None
+        began_ms = began_ms if self._began_ms is None else self._began_ms
+        if began_ms is not None:
+            self._world.tally.met_lock(self._name, waited_ms=now_ms - began_ms)
 
 
 async def _give_back(world: World, lock: AbstractAsyncContextManager[Journal], name: str) -> None:

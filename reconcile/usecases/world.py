@@ -15,6 +15,7 @@ from reconcile.journal.brake import read_brake
 from reconcile.model.account import DesiredAccount
 from reconcile.usecases import hand_brake
 from reconcile.usecases.informing import Notifier
+from reconcile.usecases.tally import Tally
 
 R_co = TypeVar("R_co", bound=Reader, covariant=True)
 
@@ -64,7 +65,7 @@ class World:
     ``trace`` takes an exception that is a bug of ours, for a person who asked to see where it was, and never raises
     here. ``accounts`` are the names that state files and journals have had so far: a freeze by hand must fit one.
     ``pid`` is this process, None where it says nothing. ``ahead_ms`` is, by account, how far its exchange's
-    clock was ahead of this machine's when it was last reached.
+    clock was ahead of this machine's when it was last reached. ``tally`` counts requests and locks by account.
     """
 
     env: Mapping[str, str]
@@ -86,6 +87,7 @@ class World:
     accounts: set[str] = field(default_factory=set)
     pid: int | None = None
     ahead_ms: dict[str, int] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
 
     def __post_init__(self) -> None:
         """Whatever tells a person is made harmless here, once for every use case."""
@@ -104,11 +106,15 @@ class World:
 
     def reader(self, desired: DesiredAccount) -> Connection[Reader]:
         """A way to an account that cannot write. Raises InputError."""
-        return self.connect(desired, True)  # noqa: FBT003 - read only
+        return self._connected(desired, self.connect(desired, True))  # noqa: FBT003 - read only
 
     def writer(self, desired: DesiredAccount) -> Connection[Writer]:
         """A way to an account that can write. Raises InputError."""
-        return self.connect(desired, False)  # noqa: FBT003 - not read only
+        return self._connected(desired, self.connect(desired, False))  # noqa: FBT003 - not read only
+
+    def _connected(self, desired: DesiredAccount, made: Connection[Writer]) -> Connection[Writer]:
+        self.tally.connected(desired.name, made.adapter)
+        return made
 
     def new_id(self) -> str:
         """A fresh id, 16 hex digits."""

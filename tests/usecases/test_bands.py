@@ -14,7 +14,7 @@ from reconcile.model.measures import Band, Measure, Thresholds
 from reconcile.model.plan import MoveMargin, OutcomeKind, Plan, Result, SavedPlan, Status
 from reconcile.render import json, metrics, text
 from reconcile.render import saved as saved_plan
-from reconcile.render.metrics import AccountSnapshot, Snapshot
+from reconcile.render.snapshot import AccountSnapshot, Snapshot
 from reconcile.statefile import writing
 from reconcile.usecases.drift import drift
 from reconcile.usecases.import_ import TOLERANCE, import_account

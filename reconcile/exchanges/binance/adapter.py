@@ -41,6 +41,7 @@ class Binance:
         self._transport = Transport(setup, self._dialect)
         self.time = self._transport.time
         self.requests: Mapping[str, int] = self._transport.requests
+        self.throttles: Mapping[str, int] = self._transport.throttles
         self._clock = setup.clock
         self._listings = Listings(lambda path: self._get(path, weight=5))
         self._tiers: Mapping[str, tuple[BinanceTier, ...]] | None = None

@@ -1,10 +1,9 @@
 """Bitget v2, classic futures of one product: reading an account, and the two calls there are.
 
 The margin type lives on the symbol. An open position's row tells it; of a flat symbol only ``account/account`` does,
-one request for each, so it is asked for declared symbols only, and again within a run while it is not as declared.
-Orders are read for flat symbols whose type must change, and for no others. Bills name no side, so one call per symbol
-is in flight at a time. The account's id is told in the spot section, to a key that may read it. Positions and balances
-are read each time, contracts once per run, tiers where ``need_tiers`` says so, once per symbol and run.
+one request for each, asked for declared symbols only, and again within a run while it is not as declared. Orders are
+read only for flat symbols whose type must change. Bills name no side, so one call per symbol is in flight at a time.
+Positions and balances are read each time, contracts once per run, tiers where ``need_tiers`` says so.
 """
 
 from collections.abc import Collection, Mapping
@@ -85,6 +84,7 @@ class Bitget:
         self._transport = Transport(setup, self._dialect)
         self.time = self._transport.time
         self.requests: Mapping[str, int] = self._transport.requests
+        self.throttles: Mapping[str, int] = self._transport.throttles
         self._contracts: Contracts | None = None
         self._tiers: dict[str, list[BitgetTier]] = {}
         self._uid: str | None = None

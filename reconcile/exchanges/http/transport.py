@@ -88,6 +88,7 @@ class Transport:
     def __init__(self, setup: Setup, dialect: Dialect) -> None:
         self.time = ExchangeTime(setup.clock, grace_ms=setup.traits.grace_ms)
         self.requests: dict[str, int] = {"read": 0, "public": 0, "write": 0}
+        self.throttles: dict[str, int] = {"read": 0, "write": 0}
         self._wire = setup.wire
         self._clock = setup.clock
         self._limits = setup.limits
@@ -148,13 +149,13 @@ class Transport:
             return classify(response, self._now(response))
         except Refused as refusal:
             if refusal.kind is RefusalKind.THROTTLE:
-                self._throttled(charges, refusal.retry_after_ms)
+                self._throttled("write", charges, refusal.retry_after_ms)
             if refusal.kind is RefusalKind.CLOCK:
                 self.time.forget()
             raise
         except InDoubt:
             if response.status in {418, 429}:
-                self._throttled(charges, None)
+                self._throttled("write", charges, None)
             raise
 
     async def _room_to_send(self, charges: Charges) -> list[BudgetSlot]:
@@ -195,7 +196,7 @@ class Transport:
             return self._dialect.read(what, response, now_ms=self._now(response))
         except ReadFailed as error:
             if error.kind is RefusalKind.THROTTLE:
-                self._throttled(charges, error.retry_after_ms)
+                self._throttled("read", charges, error.retry_after_ms)
             if error.kind is RefusalKind.CLOCK:
                 self.time.forget()
             raise
@@ -241,7 +242,8 @@ class Transport:
     def _budget(self, charge: Charge) -> Budget:
         return self._limits.budget(charge.limit, host=self._host, owner=self._owner)
 
-    def _throttled(self, charges: Charges, for_ms: int | None) -> None:
+    def _throttled(self, kind: str, charges: Charges, for_ms: int | None) -> None:
+        self.throttles[kind] += 1
         budgets = [self._budget(charge) for charge in charges]
         if for_ms is None and budgets:
             shortest_ms = min(budget.limit.window_ms for budget in budgets)

@@ -76,6 +76,7 @@ class Okx:
         self._transport = Transport(setup, self._dialect)
         self.time = self._transport.time
         self.requests: Mapping[str, int] = self._transport.requests
+        self.throttles: Mapping[str, int] = self._transport.throttles
         self._instruments: Instruments | None = None
         self._settle = ""
         self._tiers: dict[tuple[str, str], list[OkxTier]] = {}

@@ -5,7 +5,6 @@ believed to need it, by the same apply as ``apply``, under the account's lock. A
 less and less often, then left alone.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -16,9 +15,10 @@ from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import AccountPlan, AccountResult, Entry, OutcomeKind, Status
 from reconcile.money import minus, parse
 from reconcile.render.holder import holder_text
-from reconcile.render.metrics import AccountSnapshot
+from reconcile.render.snapshot import AccountSnapshot
 from reconcile.usecases import apply, plan
 from reconcile.usecases.account_identity import Roster
+from reconcile.usecases.watch.account_record import AccountRecord
 from reconcile.usecases.watch.contention import Contention
 from reconcile.usecases.watch.debounce import Debouncer
 from reconcile.usecases.watch.news import (
@@ -59,9 +59,8 @@ class AccountWatch:
         """Paces the looks for a step whose outcome stays unknown."""
         self._left: dict[str, Decimal] = {}
         """The margin that our last step left at each banded address."""
-        self._steps: Counter[str] = Counter()
+        self._record = AccountRecord()
         self._is_locked = False
-        self._read_ms: int | None = None
 
     async def turn(self, desired: DesiredAccount, roster: Roster) -> None:
         """Look, tell and apply once; ``roster`` has all accounts of the round. Raises Interrupted."""
@@ -73,12 +72,13 @@ class AccountWatch:
         (account,) = made.accounts
         frozen = await world.held_back(self.name, account.identity or "")
         if account.observed is not None:
-            self._read_ms = world.clock.wall_ms()
+            self._record.read(world.clock.wall_ms())
         with self._contained():
             self._see(account, frozen)
         if self._settings.apply and frozen is None and account.observed is not None:
             with self._contained():
                 await self._act(account)
+        self._record.turned(account, world.clock.wall_ms())
         self.snapshot = self._snapshot(account, is_frozen=frozen is not None)
 
     @contextmanager
@@ -154,6 +154,7 @@ class AccountWatch:
         result = await apply.settle(self._world, account.desired, reason=self._settings.reason, command="watch")
         if result is None:
             return
+        self._record.ran(result)
         for step in result.settled:
             self._teller.say(self._key(str(step.address)), settled(step), kind=kind_of_settled(step))
         if not self._told_errors(result):
@@ -220,6 +221,8 @@ class AccountWatch:
             holder = self._world.store.holder(account.identity)
         except JournalError:
             return False  # the apply meets it too, and says so
+        if holder is not None:
+            self._world.tally.met_lock(self.name, waited_ms=0)
         self._lock_is(None if holder is None else f"locked by {holder_text(holder)}")
         return holder is not None
 
@@ -231,9 +234,9 @@ class AccountWatch:
 
     def _ended(self, due: Sequence[Entry], result: AccountResult) -> None:
         now_ms = self._world.clock.monotonic_ms()
+        self._record.ran(result)
         applied = set()
         for step in result.steps:
-            self._steps[step.outcome.value] += 1
             self._teller.say(self._key(str(step.address)), ending(step), kind=kind_of_outcome(step.outcome))
             if step.outcome is OutcomeKind.APPLIED:
                 applied.add(step.address)
@@ -264,12 +267,11 @@ class AccountWatch:
 
     def _snapshot(self, account: AccountPlan, *, is_frozen: bool) -> AccountSnapshot:
         addresses = [str(entry.address) for entry in account.entries]
-        return AccountSnapshot(
-            plan=account,
+        return self._record.snapshot(
+            account,
+            self._world.tally,
             is_frozen=is_frozen,
             is_locked=self._is_locked,
-            read_ms=self._read_ms,
-            steps=dict(self._steps),
             undone={address: times for address in addresses if (times := self._undone(address))},
             gave_up=frozenset(
                 address for address in addresses if self._contention.gave_up(address) or self._hands.gave_up(address)

@@ -18,7 +18,8 @@ from reconcile.errors import Declined, InputError, Interrupted, NotSent
 from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.journal.file.disk import SystemDisk
 from reconcile.model.account import DesiredAccount
-from reconcile.render.metrics import Snapshot, exposition
+from reconcile.render.metrics import exposition
+from reconcile.render.snapshot import Snapshot
 from reconcile.sandbox.faults import Ending, Fault, Scripted
 from reconcile.usecases.watch.lock import watch_lock
 from reconcile.usecases.watch.loop import Watch
