@@ -1,16 +1,20 @@
-"""The two pictures of ARCHITECTURE.md, drawn from the code: ``python -m tests.pictures`` writes them anew.
+"""What the pages show of the code: ``python -m tests.pictures`` writes it anew.
 
-The layers come from the imports of the package, the life of a step from the table in ``protocol/lifecycle.py``. A test
-fails while the page shows anything else.
+In ARCHITECTURE.md the layers come from the imports of the package, the life of a step from the table in
+``protocol/lifecycle.py``. docs/runbook.md has the pages that ``reconcile explain`` prints. Tests fail while a page
+shows anything else.
 """
 
 from collections import Counter
 from pathlib import Path
 
+from reconcile.cli.explain import pages, summary
 from reconcile.protocol.lifecycle import OUTCOMES, TABLE, State
 from tests.test_tidy import LAYERS, MODULES, PACKAGE, is_in, layer_of, ours
 
-PAGE = Path(__file__).parents[1] / "ARCHITECTURE.md"
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "ARCHITECTURE.md"
+RUNBOOK = ROOT / "docs" / "runbook.md"
 TITLES = ("ground", "values", "pure rules, journal, output", "edges", "protocol", "use cases", "command")
 """The layers of ``test_tidy.LAYERS`` in words, from the ground up."""
 
@@ -78,6 +82,14 @@ def drawn(text: str) -> str:
     return text
 
 
+def runbook() -> str:
+    """The page of docs/: what ``reconcile explain`` prints, under a list of all codes."""
+    title, *rest = (PACKAGE / "cli" / "runbook.md").read_text(encoding="utf-8").split("\n## ")
+    source = "<!-- written by python -m tests.pictures from reconcile/cli/runbook.md -->"
+    rows = [f"| [{code}](#{code.replace(' ', '-')}) | {summary(page)} |" for code, page in pages().items()]
+    return "\n".join([source, title, "| Code | Means |", "| --- | --- |", *rows, "", *(f"## {page}" for page in rest)])
+
+
 def _is_implied(pair: tuple[str, str], direct: set[tuple[str, str]]) -> bool:
     """Whether a longer chain of arrows leads from the one folder to the other."""
     start, goal = pair
@@ -94,3 +106,4 @@ def _is_implied(pair: tuple[str, str], direct: set[tuple[str, str]]) -> bool:
 
 if __name__ == "__main__":
     PAGE.write_text(drawn(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    RUNBOOK.write_text(runbook(), encoding="utf-8")

@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "watch": ("watch", "Plan in a loop; tell what changed, apply it if asked."),
     "status": ("status", "Show unsettled steps and who holds the lock."),
     "doctor": ("doctor", "Check clock, network, key, modes, journal and lock."),
+    "explain": ("explain", "Say what an exit code or a reason means, and what to do."),
     "resolve": ("resolve", "Record the outcome of a step that reconcile could not determine."),
     "freeze": ("freeze", "Stop sending for an account, or all: the emergency brake."),
     "unfreeze": ("freeze", "Lift a freeze; the next apply sends again."),

@@ -51,7 +51,9 @@ def _expected(error: ReconcileError | click.ClickException, session: Invocation)
         case StateFileErrors():
             return _say(session, [str(problem) for problem in error.problems], 1, error.problems)
         case Declined():
-            return _say(session, [str(error)], 4)
+            code = _say(session, [str(error)], 4)
+            session.warn(f"what to do: reconcile explain {error.key}")
+            return code
         case InDoubt():
             return _say(session, [str(error)], 5)
         case ReconcileError():

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from reconcile.model.drift import AccountDrift, Drift, NotCompared, Share
 from reconcile.money import plain
-from reconcile.render import json
+from reconcile.render import advice, json
 from reconcile.render.columns import fit
 from reconcile.render.github import Annotation, Place, shown
 from reconcile.render.markdown import code, quote
@@ -93,7 +93,16 @@ def _cause(share: Share) -> json.Document:
 def text(accounts: Sequence[AccountDrift], *, columns: int | None = None) -> str:
     """For a person: one line per address that moved, what is beyond its tolerance first; the last line sums up."""
     lines = [line for account in accounts for line in _account(account)]
-    return fit("\n".join([*lines, summary(accounts)]), columns) + "\n"
+    more = advice.line(code for account in accounts for code in _codes(account))
+    return fit("\n".join([*lines, summary(accounts), *filter(None, [more])]), columns) + "\n"
+
+
+def _codes(account: AccountDrift) -> list[str]:
+    """What of an account has a page in the runbook."""
+    found = [error.key for error in account.errors]
+    found += [each.blocked_by for each in account.not_compared if each.blocked_by is not None]
+    is_held = _held(account.entries) or any(each.held is not None for each in account.not_compared)
+    return [*found, "held"] if is_held else found
 
 
 def _account(account: AccountDrift) -> list[str]:

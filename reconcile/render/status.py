@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from reconcile.model.status import AccountStatus, OpenStep
 from reconcile.money import plain
-from reconcile.render import json
+from reconcile.render import advice, json
 from reconcile.render.columns import fit
 from reconcile.render.holder import holder_text
 from reconcile.render.markdown import code, quote
@@ -59,7 +59,16 @@ def text(accounts: Sequence[AccountStatus], *, columns: int | None = None) -> st
         lines.append("Not every account could be read; see above.")
     else:
         lines.append("Nothing is unsettled.")
+    lines += filter(None, [advice.line(code for account in accounts for code in _codes(account))])
     return fit("\n".join(lines), columns) + "\n"
+
+
+def _codes(account: AccountStatus) -> list[str]:
+    """What of an account has a page in the runbook."""
+    found = ["unknown"] if account.unsettled else []
+    found += ["held"] if account.held else []
+    found += ["frozen"] if account.frozen is not None else []
+    return found + [error.key for error in account.errors]
 
 
 def _account(account: AccountStatus) -> list[str]:

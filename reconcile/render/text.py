@@ -19,7 +19,7 @@ from reconcile.model.plan import (
     StepResult,
 )
 from reconcile.money import plain
-from reconcile.render import fleet, scope
+from reconcile.render import advice, fleet, scope
 from reconcile.render.columns import fit
 from reconcile.render.conclusion import conclusion
 from reconcile.render.entries import COLOURS, EntryLine, entries, laid_out, legend
@@ -45,6 +45,7 @@ def plan(plan: Plan, *, color: bool, titles: Mapping[str, str] = NO_TITLES, colu
     ends += [f"Scope: {words}." for words in scope.of_plan(plan)]
     if plan.overrides:
         ends.append(clean(f"Overridden for this run: {', '.join(f'{k} = {v}' for k, v in plan.overrides.items())}."))
+    ends += filter(None, [advice.of_plan(plan)])
     return "\n\n".join([*_fleet(fleet.of_plan(plan), columns), *blocks, fit("\n".join(ends), columns)]) + "\n"
 
 
@@ -81,8 +82,9 @@ def result(result: Result, *, color: bool, titles: Mapping[str, str] = NO_TITLES
     """What was and was not done; the last line is the one that a tired person reads."""
     blocks = [_result(account, color=color, titles=titles, columns=columns) for account in result.accounts]
     last = fit(conclusion(result), columns)
+    ends = [f"run {clean(result.run_id)}", *filter(None, [advice.of_result(result)])]
     blocks = [*_fleet(fleet.of_result(result), columns), *blocks]
-    return "\n\n".join([*blocks, f"run {clean(result.run_id)}\n{painted(last, '1', color=color)}"]) + "\n"
+    return "\n\n".join([*blocks, fit("\n".join(ends), columns) + f"\n{painted(last, '1', color=color)}"]) + "\n"
 
 
 def _result(account: AccountResult, *, color: bool, titles: Mapping[str, str], columns: int | None) -> str:

@@ -219,6 +219,7 @@ def test_a_status_in_text_says_what_is_open_and_what_to_do() -> None:
         f"  journal head {'f' * 64}\n"
         "2 unsettled. The next apply looks again by itself; what it cannot tell, a person settles with "
         "'reconcile resolve ACCOUNT:ADDRESS --as applied|not-applied --reason TEXT'.\n"
+        "What to do: reconcile explain unknown frozen max_add\n"
     )
 
 
