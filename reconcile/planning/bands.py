@@ -18,6 +18,8 @@ from reconcile.money import ZERO, cut, minus, plain, plus, raised, rounded
 MOST_AMISS = Decimal("0.005")
 """How far our own liquidation price may be from the exchange's, as a share of that, before nothing is computed."""
 
+_UNSURE = Decimal("0.000001")
+"""What shown prices are rounded by, as a share of the notional; it does not change with the margin."""
 _ROUNDINGS = 2
 """How many units the computed margin can lack: what division, and the cut of the addition to whole steps, take off."""
 
@@ -84,6 +86,11 @@ class _Measured:
             case _:
                 assert_never(self.band.measure)
         return max(ZERO, wanted)
+
+    def removable(self) -> Decimal:
+        """How much the exchange lets out for sure, whatever it has rounded in the numbers that it shows."""
+        unsure = plus(self.step_size, self.exposure.notional * _UNSURE)
+        return max(ZERO, minus(self.risk.removable(), unsure))
 
     def reaches(self, margin: Decimal, value: Decimal) -> bool:
         """Whether the measure is at least this value with that margin."""
@@ -178,7 +185,7 @@ def _above(
     """
     band, margin = found.band, found.position.isolated_margin
     wanted = max(_needed(found, band.bounds.target), band.at_least, least)
-    lowest = minus(margin, found.risk.removable())
+    lowest = minus(margin, found.removable())
     spare = minus(margin, max(wanted, lowest))
     if spare < least_change:
         stays = (

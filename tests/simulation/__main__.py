@@ -3,6 +3,7 @@
     --seed N          the first seed of the random schedules (default: a fresh one, printed)
     --schedules N     how many random schedules to play
     --exhaustive N    every schedule with up to N happenings for one address
+    --bands           random schedules declare bands: prices move, balance is short, days have limits
     --outside         random schedules may break the program's assumptions too
     --exchange X      default binance
     --workers N       processes (default: one for each core)
@@ -28,6 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.kit import reach
+from tests.simulation.banded import banded_schedule
 from tests.simulation.explore import exhaustive, random_schedule, roots, same_kind, shrink
 from tests.simulation.hits import VALIDITY_MS
 from tests.simulation.mutations import MUTATIONS, Caught, hunt
@@ -50,6 +52,7 @@ class Job:
     last: int
     depth: int | None = None
     outside: bool = False
+    bands: bool = False
     root: Schedule | None = None
 
 
@@ -86,7 +89,11 @@ def _verdicts(job: Job) -> Iterator[tuple[int | None, Verdict]]:
             yield None, found
         return
     for seed in range(job.first, job.last):
-        schedule = random_schedule(seed, job.exchange, outside=job.outside)
+        schedule = (
+            banded_schedule(seed, job.exchange)
+            if job.bands
+            else random_schedule(seed, job.exchange, outside=job.outside)
+        )
         yield seed, verdict(schedule)
 
 
@@ -138,14 +145,16 @@ def jobs_of(options: argparse.Namespace) -> Iterator[tuple[str, list[Job]]]:
             )
     if options.schedules:
         first, last = options.seed, options.seed + options.schedules
+        kind = " with bands" if options.bands else " outside" if options.outside else ""
         yield (
-            f"{options.exchange}, random from seed {options.seed}{', outside' if options.outside else ''}",
+            f"{options.exchange}, random{kind} from seed {options.seed}",
             [
                 Job(
                     options.exchange,
                     start,
                     min(last, start + _CHUNK),
                     outside=options.outside,
+                    bands=options.bands,
                 )
                 for start in range(first, last, _CHUNK)
             ],
@@ -185,6 +194,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--schedules", type=int, default=0)
     parser.add_argument("--exhaustive", type=int, default=None, metavar="DEPTH")
+    parser.add_argument("--bands", action="store_true")
     parser.add_argument("--outside", action="store_true")
     parser.add_argument("--mutations", action="store_true")
     parser.add_argument("--reach", action="store_true")

@@ -19,10 +19,8 @@ from reconcile.money import ZERO
 from reconcile.sandbox.values import BookEffect
 from tests.simulation.declare import TOLERANCE, address_of
 from tests.simulation.schedule import FORGETS, Schedule
-from tests.simulation.simulation import Ran, Simulation, Written
+from tests.simulation.simulation import LOOK_MS, Ran, Simulation, Written
 
-_LOOK_MS = 5_100
-"""How old a look may be when something is sent on it, and a little for clocks that run wrong."""
 _SHOWN = {Status.IN_SYNC, Status.CHANGE}
 """Entries of a plan that say what the margin is; one that is held says that it is not known."""
 
@@ -191,7 +189,7 @@ def others_moved(simulation: Simulation, before: Sequence[BookEffect], effect: B
     ``before`` are the effects before the call's own.
     """
     sent = next((call.sent_ms for call in simulation.written if call.serial == effect.request), 0)
-    since = simulation.exchange_ms(sent - _LOOK_MS - simulation.schedule.lag)
+    since = simulation.exchange_ms(sent - LOOK_MS - simulation.schedule.lag)
     return sum(
         (
             abs(each.change)

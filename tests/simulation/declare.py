@@ -5,8 +5,19 @@ from decimal import Decimal
 from functools import lru_cache
 
 from reconcile.exchanges.catalogue import TRAITS
-from reconcile.model.account import Address, DesiredAccount, MarginType, Policy, PositionMode, Side, Target, Tolerance
-from tests.simulation.schedule import Schedule
+from reconcile.model.account import (
+    Address,
+    DesiredAccount,
+    MarginType,
+    Policy,
+    PositionMode,
+    Side,
+    Target,
+    Tolerance,
+    WhenShort,
+)
+from reconcile.model.measures import Band, Measure, Thresholds
+from tests.simulation.schedule import Bounds, Limits, Schedule
 from tests.simulation.small import symbol_of
 
 TOLERANCE = Decimal("0.01")
@@ -15,9 +26,44 @@ _POLICY = Policy(allow_reduce=True, min_liquidation_distance=None, max_margin=No
 
 def declared(schedule: Schedule, *, revised: bool = False) -> DesiredAccount:
     """One version of the state file: each aim's target, with a tolerance of one cent."""
-    return _declared(
+    made = _declared(
         schedule.exchange, schedule.mode, _targets(schedule, revised=revised), schedule.grace, schedule.floor
     )
+    return made if schedule.limits is None else _banded(schedule, made, schedule.limits)
+
+
+def _banded(schedule: Schedule, made: DesiredAccount, limits: Limits) -> DesiredAccount:
+    """The account with the bands of its aims and the limits that come with them."""
+    policy = replace(
+        made.policy,
+        allow_reduce=limits.reduces,
+        when_short=WhenShort(limits.when_short),
+        max_day_add=Decimal(limits.day_add) if limits.day_add else None,
+        max_day_changes=limits.day_changes or None,
+    )
+    targets = (
+        target if aim.bounds is None else replace(target, isolated_margin=None, band=_band(aim.bounds, limits))
+        for target, aim in zip(made.targets, schedule.aims, strict=True)
+    )
+    return replace(made, policy=policy, targets=tuple(targets))
+
+
+def _band(bounds: Bounds, limits: Limits) -> Band:
+    return Band(
+        measure=Measure(bounds.measure),
+        bounds=Thresholds(
+            floor=_parts(bounds.floor),
+            target=_parts(bounds.target),
+            ceiling=_parts(bounds.ceiling) if bounds.ceiling else None,
+        ),
+        at_most=Decimal(bounds.most),
+        at_least=Decimal(bounds.least),
+        rounding=Decimal(limits.rounding) if limits.rounding else None,
+    )
+
+
+def _parts(thousandths: int) -> Decimal:
+    return Decimal(thousandths) / 1000
 
 
 def address_of(schedule: Schedule, number: int) -> Address:

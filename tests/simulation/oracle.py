@@ -21,6 +21,7 @@ from reconcile.protocol.rules import UNSOUND
 from reconcile.protocol.timing import LET_GO_GRACES
 from reconcile.sandbox.swarm import BELIEVABLE
 from reconcile.sandbox.values import ISOLATED, BookEffect
+from tests.simulation import banded
 from tests.simulation.claims import false_claims, others_moved
 from tests.simulation.declare import TOLERANCE, address_of
 from tests.simulation.machine import EPOCH_MS
@@ -31,6 +32,7 @@ FURTHER_RUNS = 2
 _SHUFFLES = {"fill", "part", "close", "reopen", "flip", "crossed"}
 _BLANK = {f"odd:{name}" for name in BELIEVABLE}
 """Odd answers that say of a ledger that it is empty."""
+_LIMITS = {"at_most", "short", "max_day_add", "max_day_changes", "min_available"}
 _NOTHING = {IntentStatus.NOT_APPLIED, IntentStatus.REFUSED, IntentStatus.NOT_SENT}
 
 
@@ -52,7 +54,7 @@ def verdict(schedule: Schedule, *, watch: bool = False) -> Verdict:
         found = (
             *at_the_end(simulation),
             *at_every_instant(simulation),
-            *false_claims(simulation),
+            *(banded.at_every_instant(simulation) if schedule.limits is not None else false_claims(simulation)),
             *simulation.broken,
         )
     finally:
@@ -74,8 +76,10 @@ def at_every_instant(simulation: Simulation) -> Iterator[str]:
             continue
         place = (effect.symbol, effect.side)
         excuse = others_moved(simulation, effects[:number], effect)
-        target = aims[place].declared(revised=revised[effect.request])
         yield from _under_the_floor(simulation, effect)
+        if aims[place].bounds is not None:
+            continue
+        target = aims[place].declared(revised=revised[effect.request])
         past = effect.margin - target if effect.change > 0 else target - effect.margin
         allowed = excuse + schedule.outside * max(aims[place].widest, _largest_step(effects[: number + 1], place))
         if past > allowed:
@@ -118,6 +122,8 @@ def at_the_end(simulation: Simulation) -> Iterator[str]:
         ran = simulation.go(further)
         if any(entry.reason.endswith(UNSOUND) for entry in _remaining(ran)):
             yield f"run {ran.number} still finds no reading that may be sent on"
+    if schedule.limits is not None:
+        yield from banded.at_rest(simulation, ran, further)
     yield from _converged(simulation, ran)
     if ran.writes or _exit(ran) != 0:  # else this one was the further run that sends nothing
         again = simulation.go(further)
@@ -155,7 +161,7 @@ def _converged(simulation: Simulation, last: Ran) -> Iterator[str]:
         return
     if code == 3 and schedule.others and _waits_for_a_person(last):
         return
-    if code in {3, 4} and _lacks_funds(simulation):
+    if code in {3, 4} and (_lacks_funds(simulation) or _is_limited(last)):
         return
     why = (
         ""
@@ -165,6 +171,14 @@ def _converged(simulation: Simulation, last: Ran) -> Iterator[str]:
     )
     where = "; ".join(away) or "in place"
     yield f"after {FURTHER_RUNS} runs without a fault the last ended with {code}: {why}; {where}"
+
+
+def _is_limited(ran: Ran) -> bool:
+    """Whether all that is left undone is what the state file's own limits leave: bands, shares, days."""
+    if ran.result is None or ran.result.exit_code == 0:
+        return False
+    keys: set[str | None] = {error.key for error in ran.result.errors}
+    return (keys or {entry.blocked_by for entry in ran.result.remaining}) <= _LIMITS
 
 
 def _journal_may_be_broken(schedule: Schedule) -> bool:
@@ -200,6 +214,8 @@ def _away(simulation: Simulation, number: int) -> str | None:
     schedule = simulation.schedule
     symbol, side = _place(schedule, number)
     position = simulation.books.positions.get((symbol, side, ISOLATED))
+    if schedule.aims[number].bounds is not None:
+        return None
     target = schedule.aims[number].declared(revised=_revised(schedule))
     if position is None or abs(position.margin - target) <= TOLERANCE:
         return None

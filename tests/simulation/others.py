@@ -6,8 +6,8 @@ from decimal import Decimal
 
 from reconcile.sandbox.books import Books
 from reconcile.sandbox.values import CROSSED, HEDGE, HUMAN, Denied
-from tests.simulation.schedule import Happening, Schedule
-from tests.simulation.small import SIZE, symbol_of
+from tests.simulation.schedule import PRICE, Happening, Schedule
+from tests.simulation.small import MARK, SIZE, symbol_of
 
 CENT = Decimal("0.01")
 DUST = Decimal("0.00000001")
@@ -70,6 +70,10 @@ def _crossed(books: Books, symbol: str, side: str, _: Decimal, now_ms: int) -> N
     books.set_margin_type(symbol, CROSSED, now_ms=now_ms, by=HUMAN)
 
 
+def _price(books: Books, symbol: str, _side: str, thousandths: Decimal, now_ms: int) -> None:
+    books.set_mark(symbol, MARK * (1000 + thousandths) / 1000, now_ms=now_ms)
+
+
 _DOINGS: Mapping[str, Callable[[Books, str, str, Decimal, int], None]] = {
     "human_add": _add,
     "human_same": _add,
@@ -83,4 +87,5 @@ _DOINGS: Mapping[str, Callable[[Books, str, str, Decimal, int], None]] = {
     "reopen": _reopen,
     "flip": _flip,
     "crossed": _crossed,
+    PRICE: _price,
 }

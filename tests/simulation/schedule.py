@@ -58,6 +58,33 @@ class Happening:
         return f"{place}: {self.how}{detail}" + (f" (on {self.on})" if self.on else "")
 
 
+PRICE = "price"
+"""What moves the mark price of an aim's symbol: ``value`` is parts per thousand of where it began."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """A declared measure: its name, its bounds in parts per thousand (no ceiling: 0), and the margins it stays in."""
+
+    measure: str
+    floor: int
+    target: int
+    ceiling: int = 0
+    most: int = 1000
+    least: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the policy of a schedule with bands says; 0 is no limit. ``rounding`` is in whole units."""
+
+    when_short: str = "refuse"
+    reduces: bool = True
+    rounding: int = 0
+    day_add: int = 0
+    day_changes: int = 0
+
+
 _PART = Decimal("1e-10")
 
 
@@ -66,7 +93,8 @@ class Aim:
     """One declared address (``side`` long, short or net) with its margin before, in whole units of its asset.
 
     ``revised`` is the target in the other version of the state file; None where both versions agree. ``part`` is what
-    both versions declare on top of that, in 1e-10 units: more digits than any exchange moves.
+    both versions declare on top of that, in 1e-10 units: more digits than any exchange moves. With ``bounds`` it
+    declares those and no target.
     """
 
     symbol: int = 0
@@ -75,6 +103,7 @@ class Aim:
     target: int = 1500
     revised: int | None = None
     part: int = 0
+    bounds: Bounds | None = None
 
     def declared(self, *, revised: bool) -> Decimal:
         """The target in one version of the state file."""
@@ -127,6 +156,7 @@ class Schedule:
     ahead: int = 0
     drift: int = 0
     seed: int = 0
+    limits: Limits | None = None
 
     @property
     def others(self) -> bool:
@@ -176,11 +206,11 @@ class Schedule:
         """The row of the table that allows these delays, for each state that a journal is in."""
         return tuple(
             allowed(knows, positions_ms=self._positions_ms, ledger_ms=self._ledger_ms, grace_ms=self.grace)
-            for knows in self._journals
+            for knows in self.journals
         )
 
     @property
-    def _journals(self) -> tuple[Knows, ...]:
+    def journals(self) -> tuple[Knows, ...]:
         """What the journals of this world know."""
         spoilt = {each.how for each in self.happenings if each.where == "journal"}
         found = [Knows.ALL]
@@ -269,13 +299,19 @@ class Schedule:
         return cls(
             **{
                 **value,
-                "aims": tuple(Aim(**each) for each in value.get("aims", [{}])),
+                "aims": tuple(_aim(each) for each in value.get("aims", [{}])),
                 "runs": tuple(Go(**each) for each in value.get("runs", [{}, {}])),
                 "replicas": tuple((int(first), int(second)) for first, second in value.get("replicas", [])),
                 "happenings": tuple(Happening(**each) for each in value.get("happenings", [])),
                 "switches": tuple((str(name), setting) for name, setting in value.get("switches", [])),
+                "limits": Limits(**value["limits"]) if "limits" in value else None,
             }
         )
+
+
+def _aim(value: Mapping[str, Any]) -> Aim:
+    bounds = value.get("bounds")
+    return Aim(**{**value, "bounds": None if bounds is None else Bounds(**bounds)})
 
 
 def _simpler(each: Happening) -> Iterator[Happening]:
@@ -305,6 +341,8 @@ def _sparse(value: Any) -> Mapping[str, Any]:
         if found == usual[each.name]:
             continue
         items = isinstance(found, tuple) and found and isinstance(found[0], Aim | Go | Happening)
+        if isinstance(found, Bounds | Limits):
+            found = asdict(found)
         kept[each.name] = [_sparse(item) for item in found] if items else found
     if isinstance(value, Happening):
         kept = {name: item for name, item in asdict(value).items() if name in kept or name in {"where", "n", "how"}}

@@ -35,6 +35,7 @@ from reconcile.sandbox.demo import account_of
 from reconcile.sandbox.faults import NO_FAULT, Ending, Fault
 from reconcile.sandbox.http import FRESH, Answer, Answering, Lag, Request, SandboxAccount
 from reconcile.sandbox.registry import simulated
+from reconcile.sandbox.values import View
 from reconcile.sandbox.venue import SentRequest, TimelineEvent, Venue
 from reconcile.usecases import apply as applying
 from reconcile.usecases import plan as planning
@@ -59,6 +60,8 @@ LONGEST_MS = 3_600_000
 PUT_BACK_MS = 2 * CHANGED_MS
 """How long after a record nobody has put back a journal yet: by the file's time of change it would not show."""
 CALM_LATENCY_MS = 20
+LOOK_MS = 5_100
+"""How old a look may be when something is sent on it, and a little for clocks that run wrong."""
 NEVER_LEFT = faults.NEVER_LEFT
 _MOVES = {"write", "truncate", "flush", "flush_folder", "rename"}
 
@@ -142,6 +145,8 @@ class Simulation:
         self.calm = False
         self.free_after: dict[int, Decimal] = {}
         """By request: the free balance once it had arrived."""
+        self.seen: dict[int, tuple[View, ...]] = {}
+        """By request, in a schedule with bands: every state that the look before it can have shown."""
         self._spans = [each for each in schedule.happenings if each.where == SPAN]
         self._armed = {(each.where, each.n): each for each in schedule.happenings if each.where not in {TIME, SPAN}}
         self._counts: Counter[str] = Counter()
@@ -633,10 +638,24 @@ class _Watched:
 
     def handle(self, request: Request, now_ms: int, lag: Lag = FRESH) -> Answer:
         """See ``Answering.handle``."""
+        simulation = self._simulation
+        if request.method != "GET" and simulation.schedule.limits is not None:
+            simulation.seen[request.serial] = tuple(states(simulation, now_ms))
         answer = self._dialect.handle(request, now_ms, lag)
         if request.method != "GET":
-            self._simulation.free_after[request.serial] = self._simulation.books.cross[ASSET]
+            simulation.free_after[request.serial] = simulation.books.cross[ASSET]
         return answer
+
+
+def states(simulation: Simulation, now_ms: int) -> Iterator[View]:
+    """Every state of the account that a look can have shown on which a call was sent that arrives now."""
+    schedule = simulation.schedule
+    since = now_ms - LOOK_MS - schedule.lag - VALIDITY_MS[schedule.exchange]
+    moments = {simulation.exchange_ms(each.n) for each in schedule.happenings if each.where == TIME}
+    moments |= {effect.time_ms for effect in simulation.books.effects}
+    for moment in sorted({since, now_ms, *(each for each in moments if since < each < now_ms)}):
+        state = simulation.books.as_of(moment)
+        yield replace(state, markets=dict(state.markets), positions=dict(state.positions))
 
 
 class _Wire:

@@ -61,8 +61,10 @@ def small_books(schedule: Schedule) -> Books:
             margin_type=ISOLATED,
         )
     books.effects.clear()
-    if schedule.replicas or any(
-        each.how.startswith(("stale", "glitch", "behind", "wrong_reads")) for each in schedule.happenings
+    if (
+        schedule.limits is not None
+        or schedule.replicas
+        or any(each.how.startswith(("stale", "glitch", "behind", "wrong_reads")) for each in schedule.happenings)
     ):
         books.keep_ms = KEPT_MS
     return books

@@ -1,0 +1,200 @@
+"""Worlds whose state file declares bands: prices move, free balance may be short, and days have limits.
+
+A schedule of a seed is the one that ``explore`` makes of it, with bands in place of amounts, prices that move, and a
+policy that shares out or refuses. Its judge asks what no amount can be asked, by the sandbox's own formulas: that
+``at_most`` is never passed by our doing, that an addition is never more than the target needed in a state that the look
+before it can have shown, that a reduction leaves the target, that no day has more than its limit, and that a run where
+nothing moves any more sends nothing.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from decimal import Decimal
+
+from reconcile.model.plan import Status
+from reconcile.money import ZERO
+from reconcile.sandbox.values import ISOLATED, BookEffect, BookPosition, View
+from tests.simulation.assumptions import Knows
+from tests.simulation.claims import others_moved
+from tests.simulation.declare import address_of
+from tests.simulation.explore import random_schedule
+from tests.simulation.machine import EPOCH_MS
+from tests.simulation.schedule import PRICE, TIME, Aim, Bounds, Go, Happening, Limits, Schedule
+from tests.simulation.simulation import Ran, Simulation
+
+DAY_MS = 86_400_000
+SLACK = Decimal("0.005")
+"""By how much a value may miss a bound: what an exchange rounds, as a share of the bound."""
+_BOUNDS = {
+    "liquidation_distance": ((80, 120, 250), (100, 150, 0), (50, 60, 140), (120, 200, 210)),
+    "equity_share": ((100, 150, 250), (80, 120, 0), (120, 130, 140)),
+    "maintenance_cover": ((10_000, 15_000, 30_000), (15_000, 20_000, 0), (12_000, 12_500, 13_500)),
+}
+
+
+# ---- random ----------------------------------------------------------------------------------------------------------
+
+
+def banded_schedule(seed: int, exchange: str = "binance") -> Schedule:
+    """The schedule of a seed, with bands."""
+    dice = random.Random(f"bands {seed}")
+    made = random_schedule(seed, exchange)
+    happenings = sorted((*made.happenings, *_prices(dice, len(made.aims))))
+    late = dice.random() < 0.2  # midnight passes while it plays
+    return replace(
+        made,
+        aims=tuple(_aim(dice, aim) for aim in made.aims),
+        happenings=tuple(happenings),
+        free=dice.choice((100_000, 200, 100, 30)),
+        floor=dice.choice((0, 0, 0, 10)),
+        limits=Limits(
+            when_short=dice.choice(("refuse", "nearest-first", "pro-rata")),
+            reduces=dice.random() < 0.6,
+            rounding=dice.choice((0, 0, 5)),
+            day_add=dice.choice((0, 0, 60, 120)),
+            day_changes=dice.choice((0, 0, 0, 2)),
+        ),
+        ahead=DAY_MS - dice.randint(1_000, 60_000) if late else made.ahead,
+    )
+
+
+def _aim(dice: random.Random, aim: Aim) -> Aim:
+    measure = dice.choice(tuple(_BOUNDS))
+    floor, target, ceiling = dice.choice(_BOUNDS[measure])
+    before = dice.choice((60, 60, 110, 150, 300, 400))
+    most = dice.choice((1_000, 1_000, before, before + 30, 160))
+    if dice.random() < 0.15:
+        return replace(aim, before=before, target=before + dice.choice((0, 50)), revised=None, part=0)
+    bounds = Bounds(
+        measure=measure, floor=floor, target=target, ceiling=ceiling, most=most, least=dice.choice((0, 0, 120))
+    )
+    return replace(aim, before=before, target=before, revised=None, part=0, bounds=bounds)
+
+
+def _prices(dice: random.Random, aims: int) -> Iterator[Happening]:
+    at_ms = 0
+    for _ in range(dice.choice((0, 1, 2, 4, 8))):
+        at_ms += dice.choice((10, 500, 3_000, 12_000))
+        yield Happening(where=TIME, n=at_ms, how=PRICE, value=dice.randint(-60, 60), on=dice.randrange(aims))
+
+
+# ---- judged ----------------------------------------------------------------------------------------------------------
+
+
+def at_every_instant(simulation: Simulation) -> Iterator[str]:
+    """What our calls did to banded positions, against every state that they can have been computed from."""
+    effects = simulation.books.effects
+    for number, effect in enumerate(effects):
+        aim = _aim_of(simulation, effect)
+        if effect.actor != "api" or effect.cause == "type" or aim is None or aim.bounds is None:
+            continue
+        excuse = others_moved(simulation, effects[:number], effect)
+        found = (
+            _added(simulation, effect, aim.bounds, excuse)
+            if effect.change > 0
+            else _reduced(simulation, effect, aim.bounds, excuse)
+        )
+        what = f"{effect.symbol}.{effect.side}: {effect.change} by request {effect.request} led to {effect.margin}"
+        yield from (f"{what}, {text}" for text in found)
+    yield from _days(simulation)
+
+
+def _added(simulation: Simulation, effect: BookEffect, bounds: Bounds, excuse: Decimal) -> Iterator[str]:
+    if effect.margin > bounds.most + excuse:
+        yield f"at_most is {bounds.most} (excused: {excuse})"
+    limits = simulation.schedule.limits or Limits()
+    less = effect.margin - max(Decimal(limits.rounding), simulation.books.rules.amount_step) - excuse
+    enough = Decimal(bounds.target) / 1000 * (1 + SLACK)
+    needed = any(found is not None and found < enough for found in _values(simulation, effect, less, bounds.measure))
+    if effect.margin > bounds.least + excuse and not needed:
+        yield f"and the target needed less than {less} in every state that was there"
+
+
+def _reduced(simulation: Simulation, effect: BookEffect, bounds: Bounds, excuse: Decimal) -> Iterator[str]:
+    limits = simulation.schedule.limits or Limits()
+    if not limits.reduces:
+        yield "and reductions are not allowed"
+    enough = Decimal(bounds.target) / 1000 * (1 - SLACK)
+    values = _values(simulation, effect, effect.margin + excuse, bounds.measure)
+    leaves = any(found is None or found >= enough for found in values)
+    if not leaves:
+        yield "and the target needed more in every state that was there"
+
+
+def _values(simulation: Simulation, effect: BookEffect, margin: Decimal, measure: str) -> Iterator[Decimal | None]:
+    """The measure with this margin, in every state that the look before a call can have shown."""
+    key = (effect.symbol, effect.side, ISOLATED)
+    for state in simulation.seen[effect.request]:
+        if key in state.positions:
+            yield value(simulation, state, replace(state.positions[key], margin=margin), measure)
+
+
+def value(simulation: Simulation, state: View, position: BookPosition, measure: str) -> Decimal | None:
+    """A measure by the sandbox's own rules; None where nothing liquidates the position."""
+    rules, market = simulation.books.rules, state.markets[position.symbol]
+    balance = position.margin + market.profit(position, market.mark)
+    if measure == "equity_share":
+        return balance / market.notional(position.size, market.mark)
+    if measure == "maintenance_cover":
+        fee: Callable[..., Decimal] = getattr(rules, "closing_fee", lambda *_: ZERO)
+        return balance / (rules.maintenance(market, position) + fee(market, position))
+    price = rules.liquidation_price(market, position)
+    return None if price is None else (market.mark - price) * position.direction / market.mark
+
+
+def _days(simulation: Simulation) -> Iterator[str]:
+    """What each day of the exchange's time got, where one journal knows all of it."""
+    schedule = simulation.schedule
+    limits = schedule.limits
+    if limits is None or schedule.journals != (Knows.ALL,):
+        return
+    signed = {call.serial: call.signed_ms for call in simulation.written}
+    added: Counter[int] = Counter()
+    changes: Counter[int] = Counter()
+    for effect in simulation.books.effects:
+        if effect.actor == "api":
+            day = signed[effect.request] // DAY_MS
+            changes[day] += 1
+            added[day] += max(ZERO, effect.change)  # type: ignore[assignment]
+    for day, amount in added.items():
+        if limits.day_add and amount > limits.day_add:
+            yield f"{amount} were added on day {day - EPOCH_MS // DAY_MS}, and max_day_add is {limits.day_add}"
+    for day, count in changes.items():
+        if limits.day_changes and count > limits.day_changes:
+            yield f"{count} changes on day {day - EPOCH_MS // DAY_MS}, and max_day_changes is {limits.day_changes}"
+
+
+def at_rest(simulation: Simulation, last: Ran, further: Go) -> Iterator[str]:
+    """Once nothing moves any more: what is below its floor is named, and a further run sends nothing."""
+    result = last.result
+    if result is None:
+        return
+    named = {entry.address: entry for entry in result.remaining}
+    keys = {error.key for error in result.errors}
+    for number, aim in enumerate(simulation.schedule.aims):
+        address = address_of(simulation.schedule, number)
+        position = simulation.books.positions.get((address.symbol, address.side.value, ISOLATED))
+        if aim.bounds is None or position is None:
+            continue
+        found = value(simulation, simulation.books.view(), position, aim.bounds.measure)
+        low = found is not None and found < Decimal(aim.bounds.floor) / 1000 * (1 - SLACK)
+        if low and address not in named and not keys:
+            yield f"{address} is at {found}, below its floor of {aim.bounds.floor}, and run {last.number} names it not"
+        entry = named.get(address)
+        if entry is not None and entry.status is Status.BLOCKED and entry.blocked_by == "formula":
+            yield f"{address} is blocked by its formula: {entry.reason}"
+    if result.exit_code in {0, 3, 4}:
+        again = simulation.go(further)
+        if again.writes:
+            yield f"run {last.number} ended with {result.exit_code}, and a further run sent {again.writes} more"
+
+
+def _aim_of(simulation: Simulation, effect: BookEffect) -> Aim | None:
+    schedule = simulation.schedule
+    for number, aim in enumerate(schedule.aims):
+        address = address_of(schedule, number)
+        if (address.symbol, address.side.value) == (effect.symbol, effect.side):
+            return aim
+    return None
