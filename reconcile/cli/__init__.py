@@ -32,7 +32,7 @@ Examples:
   reconcile apply plan.json --reason "weekly review"
 
 Every option has an environment variable (RECONCILE_HOME, RECONCILE_FORMAT, RECONCILE_APPLY_LOCK_TIMEOUT, ...) except
---auto-approve, --override, --as and --all: those must be typed."""
+--auto-approve, --override, --as, --all and --key-deleted: those must be typed."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "validate": ("validate", "Check state files; needs no network and no keys."),

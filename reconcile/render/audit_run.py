@@ -40,6 +40,7 @@ def document(runs: Sequence[Run]) -> Document:
                 "errors": list(run.errors),
                 **_facts(run),
                 **({} if run.start.includes is None else {"includes": run.start.includes}),
+                "scope": list(run.start.scope),
                 "policy": run.start.policy or {},
                 "overrides": run.start.overrides,
                 "steps": [step_document(step) for step in run.steps],
@@ -58,6 +59,11 @@ def document(runs: Sequence[Run]) -> Document:
 
 def _facts(run: Run) -> Document:
     return {name: (run.host or None) if name == "host" else getattr(run.start, name) for name in _FACTS}
+
+
+def _shown_facts(run: Run) -> Iterable[tuple[str, object]]:
+    yield from _facts(run).items()
+    yield "scope", ", ".join(run.start.scope) or None
 
 
 def _told(moved: MovementSummary) -> Document:
@@ -120,7 +126,7 @@ def text(runs: Sequence[Run]) -> str:
 def _run_lines(run: Run) -> Iterable[str]:
     yield f"run {run.run_id}: {run.command} of {run.account} ({run.identity}), {_ended(run)}"
     yield f"  from {run.started_at} to {run.finished_at or '?'}, journal lines {run.first_line} to {run.last_line}"
-    for name, value in _facts(run).items():
+    for name, value in _shown_facts(run):
         if value is not None:
             yield f"  {name.replace('_', ' ')}: {_word(value)}"
     for name in ("overrides", "includes", "policy"):
@@ -199,7 +205,7 @@ def markdown(runs: Sequence[Run]) -> str:
         page.add(f"**{quote(_ended(run))}**, {quote(run.started_at)} to {quote(run.finished_at or '?')}", "")
         facts = [
             f"| {name.replace('_', ' ')} | {quote(_word(value))} |"
-            for name, value in _facts(run).items()
+            for name, value in _shown_facts(run)
             if value is not None
         ]
         page.table("| | |\n|-|-|", facts)

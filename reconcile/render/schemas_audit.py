@@ -185,6 +185,7 @@ class RunAccountModel(Model):
     endpoint: str | None
     product: str | None
     position_mode: str | None
+    scope: tuple[str, ...]
     policy: dict[str, Any]
     overrides: dict[str, str]
     steps: tuple[StepTakenModel, ...]

@@ -5,12 +5,15 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
+from reconcile.audit.run_log import find_runs
 from reconcile.errors import Declined
 from reconcile.model.plan import Plan, Result
-from reconcile.render import github, json, markdown, text
+from reconcile.model.reports import Run
+from reconcile.render import audit_run, github, json, markdown, text
 from reconcile.render.conclusion import conclusion
 from reconcile.render.saved import loads_plan
 from reconcile.usecases import apply as applying
+from tests.kit.documents import check
 from tests.kit.scene import TARGETS, Scene, desired, play
 from tests.simulation.machine import Killed
 
@@ -106,6 +109,22 @@ def test_a_saved_plan_of_a_part_does_not_claim_that_the_rest_is_as_declared() ->
     (account,) = result.accounts
     assert (result.exit_code, account.converged, account.outside_differing) == (0, False, None)
     assert "1 other declared address is outside the scope (not checked)." in conclusion(result)
+
+
+@pytest.mark.parametrize(
+    ("targets", "listed", "told"), [(["BTC*", "ETH*"], ["BTC*", "ETH*"], "BTC*, ETH*"), ([], [], "")]
+)
+def test_an_auditor_is_told_the_scope_of_a_run(targets: list[str], listed: list[str], told: str) -> None:
+    async def act(scene: Scene) -> tuple[Run, ...]:
+        result = await applied(scene, targets)
+        return tuple(find_runs(scene.world().store, result.run_id, on_break=lambda _: None))
+
+    runs, _ = play(act)
+    document = audit_run.document(runs)
+    check(document)
+    assert document["accounts"][0]["scope"] == listed
+    assert (f"  scope: {told}\n" in audit_run.text(runs)) is bool(targets)
+    assert ("| scope | " in audit_run.markdown(runs)) is bool(targets)
 
 
 def test_the_journal_has_the_scope_of_a_run() -> None:
