@@ -128,6 +128,7 @@ def asked(requirements: list[str]) -> list[Requirement]:
         ("fast", PROJECT["optional-dependencies"]["fast"]),
         ("socks", PROJECT["optional-dependencies"]["socks"]),
         ("metrics", PROJECT["optional-dependencies"]["metrics"]),
+        ("otel", PROJECT["optional-dependencies"]["otel"]),
     ],
 )
 def test_constraints_pin_what_the_project_asks_for(name: str, requirements: list[str]) -> None:
@@ -137,7 +138,7 @@ def test_constraints_pin_what_the_project_asks_for(name: str, requirements: list
 
 
 def test_no_package_is_pinned_twice() -> None:
-    names = [name for file in ("run", "postgres", "fast") for name in pins(file)]
+    names = [name for file in ("run", "postgres", "fast", "socks", "metrics", "otel") for name in pins(file)]
     assert len(names) == len(set(names))
 
 

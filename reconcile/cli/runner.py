@@ -66,7 +66,7 @@ async def _conduct(
     progress = Progress(session, clock, f"{doing} ...")
     stopper = Stopper(sends=sends, line=session.line)
     with WorldContext(session, clock, parallelism=parallelism) as outside, stopper, progress:
-        world = outside.world(progress=progress, stop=stopper.stop, lock_timeout_ms=lock_timeout_ms)
+        world = outside.world(progress=progress, stop=stopper.stop, lock_timeout_ms=lock_timeout_ms, sends=sends)
         if sends:
             private(world.home)
         task = asyncio.ensure_future(work(world))

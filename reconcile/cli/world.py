@@ -44,6 +44,7 @@ from reconcile.journal.file.disk import SystemDisk
 from reconcile.journal.file.store import FileStore
 from reconcile.journal.identity import former_identities, identity
 from reconcile.model.account import ColdStart, DesiredAccount
+from reconcile.model.spans import Spans, no_spans
 from reconcile.model.traits import Traits
 from reconcile.usecases.world import Connection, World
 
@@ -117,8 +118,8 @@ class WorldContext:
         self._sandboxes: dict[str, tuple[str, Credentials]] = {}
         self._warned: set[str] = set()
 
-    def world(self, *, progress: Callable[[str], None], stop: Stop, lock_timeout_ms: int) -> World:
-        """The world; raises InputError."""
+    def world(self, *, progress: Callable[[str], None], stop: Stop, lock_timeout_ms: int, sends: bool) -> World:
+        """The world; ``sends`` says that runs may change something, which tracing is told. Raises InputError."""
         return World(
             env=self._env,
             home=self._home,
@@ -137,6 +138,7 @@ class WorldContext:
             version=__version__,
             parallelism=self._parallelism,
             lock_timeout_ms=lock_timeout_ms,
+            spans=self._spans() if sends else no_spans,
         )
 
     def connect(self, account: DesiredAccount, read_only: bool) -> Connection[Writer]:  # noqa: FBT001 - the world's signature
@@ -180,6 +182,18 @@ class WorldContext:
         if line not in self._warned:
             self._warned.add(line)
             self._warn(line)
+
+    def _spans(self) -> Spans:
+        """Tracing where the environment asks for it; at the end of the invocation, what is left is exported."""
+        if not any(name.startswith("OTEL_EXPORTER_OTLP_") for name in self._env):
+            return no_spans
+        from reconcile.cli.tracing import tracing  # noqa: PLC0415 - only tracing pays for it
+
+        found = tracing(self._env, self._warn)
+        if found is None:
+            return no_spans
+        self._opened.callback(found.close)
+        return found
 
     def _bans(self) -> BanFile:
         """What earlier processes were told by exchanges: kept in the home, also beside a shared journal."""

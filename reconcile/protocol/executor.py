@@ -25,6 +25,8 @@ class Executor:
         self._context = context
         self._slots = Slots(parallelism, slots)
         self._results: dict[str, StepResult] = {}
+        self.times: dict[str, tuple[int, int]] = {}
+        """When each step that was begun began and ended, by its id: Unix milliseconds of this machine."""
         self._planned = 0
 
     async def settle_earlier(self) -> tuple[SettledStep, ...]:
@@ -77,7 +79,9 @@ class Executor:
                 self._context.reservation.expect(step.step_id)
             life = Life(task=self._context.task(step, cursor=cursor))
             run = StepRun(self._context, life, slots=self._slots)
+            began_ms = self._context.clock.wall_ms()
             self._results[step.step_id] = ended = await run.run(sending.once())
+            self.times[step.step_id] = (began_ms, self._context.clock.wall_ms())
             self._context.progress(self._told(step, ended))
             self._context.reservation.over(step.step_id)
 

@@ -38,6 +38,7 @@ from reconcile.usecases.run_records import (
     run_started,
 )
 from reconcile.usecases.saved_plan_checks import account_of, check_account, check_mode, check_usable, state_file_agrees
+from reconcile.usecases.spans import RunTimer
 from reconcile.usecases.world import World
 
 
@@ -60,6 +61,7 @@ class AccountRun:
         self._plan: AccountPlan | None = None
         self._approved: AccountPlan | None = None
         self._results: tuple[StepResult, ...] = ()
+        self._timer = RunTimer(world, desired, facts)
         self._settled: tuple[SettledStep, ...] = ()
         self._doubted: Mapping[Address, str] = {}
         self._state_file_checked = True
@@ -164,7 +166,7 @@ class AccountRun:
             try:
                 await executor.run(steps)
             finally:
-                self._results = executor.results(steps)
+                self._results, self._timer.steps_ms = executor.results(steps), executor.times
         return await self._conclude(plan)
 
     async def failed(self, error: ReconcileError) -> AccountResult:
@@ -263,6 +265,7 @@ class AccountRun:
             except ReconcileError as error:
                 errors = (*errors, as_error(error)[0])
                 exit_code = order.worst((exit_code, 1))
+        self._timer.ended(exit_code, self._results)
         return AccountResult(
             plan=self._plan or plan,
             exit_code=exit_code,
@@ -275,8 +278,6 @@ class AccountRun:
             settled=self._settled,
             outside_differing=None if plan.outside_scope else 0,
         )
-
-    # What the run is made of.
 
     async def _halted(self) -> str | None:
         if self._world.stop.is_set():

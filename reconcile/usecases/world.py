@@ -13,6 +13,7 @@ from reconcile.exchanges.base import Reader, Writer
 from reconcile.journal.base import Store
 from reconcile.journal.brake import read_brake
 from reconcile.model.account import DesiredAccount
+from reconcile.model.spans import Spans, no_spans
 from reconcile.usecases import hand_brake
 from reconcile.usecases.informing import Notifier
 from reconcile.usecases.tally import Tally
@@ -66,6 +67,7 @@ class World:
     here. ``accounts`` are the names that state files and journals have had so far: a freeze by hand must fit one.
     ``pid`` is this process, None where it says nothing. ``ahead_ms`` is, by account, how far its exchange's
     clock was ahead of this machine's when it was last reached. ``tally`` counts requests and locks by account.
+    ``spans`` takes each account's run once it has ended, and never raises here.
     """
 
     env: Mapping[str, str]
@@ -88,6 +90,7 @@ class World:
     pid: int | None = None
     ahead_ms: dict[str, int] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
+    spans: Spans = no_spans
 
     def __post_init__(self) -> None:
         """Whatever tells a person is made harmless here, once for every use case."""
@@ -102,7 +105,11 @@ class World:
             trace = Notifier(trace, doing="showing where a bug was", otherwise=warn)
         object.__setattr__(self, "warn", warn)
         object.__setattr__(self, "progress", progress)
+        spans = self.spans
+        if not isinstance(spans, Notifier):
+            spans = Notifier(spans, doing="telling spans", otherwise=warn)
         object.__setattr__(self, "trace", trace)
+        object.__setattr__(self, "spans", spans)
 
     def reader(self, desired: DesiredAccount) -> Connection[Reader]:
         """A way to an account that cannot write. Raises InputError."""
