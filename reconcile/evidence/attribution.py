@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from reconcile.evidence.verdict import CLOCK_AHEAD_MS, match_rows, without_ours
+from reconcile.evidence.rows import CLOCK_AHEAD_MS, certain, match_rows, may_be_of, unnamed, without_ours
 from reconcile.journal.records import Effect
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address
@@ -64,7 +64,7 @@ def unsettled_rows(
     if item is None or item.intent.amount is None or item.intent.address != address:
         return frozenset()
     matching = match_rows(rows, item.intent, claims=state.claims, step_size=step_size)
-    return frozenset(row.row_id for row in matching)
+    return frozenset(row.row_id for row in (*matching.ours, *(matching.maybe if matching.is_one else ())))
 
 
 def attribute(
@@ -82,7 +82,7 @@ def attribute(
     ``shared``: the symbol has positions on both sides, so a row without a side may be either's. ``unsettled`` are the
     rows of a step of ours that has no outcome yet.
     """
-    mine = [row for row in _since(rows, found) if row.symbol == address.symbol and row.side in {None, address.side}]
+    mine = [row for row in _since(rows, found) if may_be_of(row, address)]
     counted = _counted(mine, found, drift, shared=shared)
     return shares_of(counted, drift, unsettled=unsettled)
 
@@ -135,11 +135,5 @@ def explaining(rows: Sequence[LedgerRow], drift: Decimal, *, shared: bool) -> li
     """Of an address's rows those that make a drift whole, oldest first: all that are certainly its, and some of those
     that may be; None where none do."""
     named = certain(rows, shared=shared)
-    unnamed = [row for row in rows if row.side is None and shared]
-    chosen = summing(unnamed, minus(drift, total(row.change for row in named)))
+    chosen = summing(unnamed(rows, shared=shared), minus(drift, total(row.change for row in named)))
     return None if chosen is None else sorted([*named, *chosen], key=lambda row: row.time_ms)
-
-
-def certain(rows: Sequence[LedgerRow], *, shared: bool) -> list[LedgerRow]:
-    """Of the rows that may be an address's those that certainly are."""
-    return [row for row in rows if row.side is not None or not shared]

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import combinations, islice, permutations, product
 
-from reconcile.evidence.attribution import UNEXPLAINED, certain, explaining, shares_of
-from reconcile.evidence.verdict import CLOCK_AHEAD_MS, signed_amount
+from reconcile.evidence.attribution import UNEXPLAINED, explaining, shares_of
+from reconcile.evidence.rows import CLOCK_AHEAD_MS, certain, fits, may_be_of, signed_amount
 from reconcile.journal.records import IntentStatus, UnreportedStep
 from reconcile.model.account import Address
 from reconcile.model.drift import Share
@@ -174,7 +174,7 @@ def _with(interval: Interval, chosen: tuple[UnreportedStep, ...], rows: Sequence
 def _counted(interval: Interval, rows: Sequence[LedgerRow], rest: Decimal) -> list[LedgerRow]:
     """The rows that tell the rest whole, in the likeliest window with such; else what is certain in the likeliest."""
     address, shared = interval.address, interval.shared
-    mine = [row for row in rows if row.symbol == address.symbol and row.side in {None, address.side}]
+    mine = [row for row in rows if may_be_of(row, address)]
     windows = sorted(
         product(enumerate(_starts(interval, mine)), enumerate(_ends(interval, mine))),
         key=lambda window: window[0][0] + window[1][0],
@@ -218,19 +218,14 @@ def _row_of(
     interval: Interval, sent: UnreportedStep, rows: Sequence[LedgerRow], taken: Collection[str]
 ) -> LedgerRow | None:
     """The row of a step of ours: the one its outcome claims, else the first that looks like it."""
-    amount, intent = signed_amount(sent.intent), sent.intent
+    intent = sent.intent
     for row in rows:
         if row.row_id in taken or row.symbol != interval.address.symbol:
             continue
         if sent.claim is not None:
             if row.row_id == sent.claim:
                 return row
-        elif (
-            row.cause is Cause.MANUAL
-            and row.side in {None, interval.address.side}
-            and intent.signed_at_ms - CLOCK_AHEAD_MS <= row.time_ms <= intent.fence_ms
-            and abs(minus(row.change, amount)) <= interval.step_size
-        ):
+        elif row.cause is Cause.MANUAL and fits(row, intent, step_size=interval.step_size):
             return row
     return None
 

@@ -1,11 +1,7 @@
 """Judge from one look, at the exchange's ledger and at the margin, what a step did.
 
-Pure: ``protocol/searching.py`` waits, reads and compares looks. A quarter of the amount separates "moved", "did not
-move" and "cannot tell". That is far above the effect of funding and far below that of a second transfer.
-
-A row counts as ours only between the signing of its request and its fence. An exchange lets a clock be one second
-ahead, so the interval begins a second before. After the fence the request can no longer take effect. The journal's
-newest row narrows the interval if the ledger read contains it; otherwise the times decide alone.
+Pure: ``protocol/searching.py`` waits, reads and compares looks. ``rows.py`` says which rows are ours, ``possible.py``
+what the margin shows.
 """
 
 from collections.abc import Collection, Sequence
@@ -13,21 +9,22 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
-from reconcile.journal.records import Effect, Intent
-from reconcile.model.account import Address, MarginType, Position
-from reconcile.model.ledger import Cause, LedgerRead, LedgerRow
-from reconcile.money import ZERO, decimals, minus, parse, plus, rounded, total
-
-CLOCK_AHEAD_MS = 1_000
-"""How far a signed timestamp can be ahead of the exchange's clock at the moment it is accepted."""
-
-
-class MarginEvidence(StrEnum):
-    """The evidence of the margin about a step."""
-
-    MOVED = "moved"  # by our amount
-    NOT_MOVED = "not_moved"
-    CANNOT_TELL = "cannot_tell"
+from reconcile.evidence.possible import MarginEvidence, Possible
+from reconcile.evidence.rows import (
+    CLOCK_AHEAD_MS,
+    Match,
+    certain,
+    changes,
+    match_rows,
+    may_be_of,
+    signed_amount,
+    unnamed,
+    unsure_rows,
+)
+from reconcile.journal.records import Intent
+from reconcile.model.account import MarginType, Position
+from reconcile.model.ledger import LedgerRead, LedgerRow
+from reconcile.money import minus, parse
 
 
 class PriorOutcome(StrEnum):
@@ -54,14 +51,15 @@ class Sight:
     """One look at both witnesses. Two sights are equal when they give the same answer, whenever they were had.
 
     ``rows`` are the ids of matching ledger rows, oldest first, ``named`` whether none of them can be the other side's;
-    ``complete`` whether the ledger reaches back to the intent; ``asked_ms`` the exchange time at which the look was
-    asked for; ``live`` the margin it showed (None: flat).
+    ``maybe`` the ids of rows that may be ours or another party's; ``complete`` whether the ledger reaches back to the
+    intent; ``asked_ms`` the exchange time at which the look was asked for; ``live`` the margin it showed (None: flat).
     """
 
     rows: tuple[str, ...]
     margin: MarginEvidence
     complete: bool
     named: bool = True
+    maybe: tuple[str, ...] = ()
     asked_ms: int = field(compare=False)
     live: Decimal | None = field(default=None, compare=False)
 
@@ -76,162 +74,74 @@ def sight(
     shared: bool,
     asked_ms: int,
     unsure_since_ms: int | None = None,
+    slack_ms: int = CLOCK_AHEAD_MS,
+    known: Sequence[Intent] = (),
+    older: Collection[Decimal] = (),
 ) -> Sight:
     """What one look shows about a margin intent.
 
     Rows from ``unsure_since_ms`` (None: none) until the intent was signed may or may not be in the margin it was
     computed from, because that look had its age and its lag; rows since then are not.
-    ``claims`` are rows that other outcomes own. ``shared`` says that the symbol has positions on both sides, so that a
-    row without a side may belong to either. Raises ValueError for an intent that moves no margin.
+    ``claims`` are rows that other outcomes own; ``slack_ms`` and ``known`` are as for ``match_rows``, ``older`` as for
+    ``Possible``. ``shared`` says that the symbol has positions on both sides, so that a row without a side may belong
+    to either. Raises ValueError for an intent that moves no margin.
     """
-    amount = signed_amount(intent)
+    found = match_rows(ledger.rows, intent, claims=claims, step_size=step_size, slack_ms=slack_ms, known=known)
     is_open = position is not None and position.is_open and position.margin_type is MarginType.ISOLATED
     live = position.isolated_margin if position is not None and is_open else None
-    matching = match_rows(ledger.rows, intent, claims=claims, step_size=step_size)
-    if not matching and live is not None:
-        matching = match_printed_rows(ledger.rows, intent, live, claims=claims, step_size=step_size)
-    ours = {row.row_id for row in matching}
-    others = [row for row in ledger.rows if row.row_id not in ours]
-    since = [row for row in others if row.time_ms >= intent.signed_at_ms]
-    explained, unnamed = explained_by(since, intent.address, shared=shared)
-    same_size = position is not None and position.size == intent.size
-    unsure = unsure_rows(others, intent.address, unsure_since_ms, signed_ms=intent.signed_at_ms, same_size=same_size)
-    unnamed = plus(unnamed, total(abs(row.change) for row in unsure))
-    identity = position.identity if position is not None else None
-    margin = margin_verdict(
-        parse(intent.before),
-        live,
-        amount,
-        explained=explained,
-        reopened=intent.identity is not None and identity != intent.identity,
-        ambiguous=unnamed >= abs(amount) / 4,
-    )
+    others = [row for row in ledger.rows if row not in found.ours and may_be_of(row, intent.address)]
+    if live is not None and _moved_by_ours(found, others, intent, live, step_size=step_size):
+        others = [row for row in others if row not in found.maybe]
+        found = Match(ours=found.maybe[:1])
+    is_same = intent.identity is None or (position is not None and position.identity == intent.identity)
+    margin = MarginEvidence.CANNOT_TELL
+    if position is not None and live is not None and is_same:
+        possible = _around(intent, position, others, found, shared=shared, unsure_since_ms=unsure_since_ms, older=older)
+        margin = possible.verdict(live)
     return Sight(
-        rows=tuple(row.row_id for row in matching),
+        rows=tuple(row.row_id for row in found.ours),
         margin=margin,
         complete=ledger.reaches_back,
-        named=not shared or all(row.side is not None for row in matching),
+        named=not unnamed(found.ours, shared=shared),
+        maybe=tuple(row.row_id for row in found.maybe),
         asked_ms=asked_ms,
         live=live,
     )
 
 
-def signed_amount(intent: Intent) -> Decimal:
-    """How an intent changes isolated margin: positive adds. Raises ValueError for one that moves none."""
-    if intent.amount is None:
-        raise ValueError(f"looking for the margin that {intent.action} of {intent.address} moved: it moves none")
-    return intent.amount if intent.action == "add_margin" else -intent.amount
+def _moved_by_ours(
+    found: Match, others: Sequence[LedgerRow], intent: Intent, live: Decimal, *, step_size: Decimal
+) -> bool:
+    """Whether the margin moved by exactly what was sent and the other rows since then, so that near rows are ours."""
+    if not found.maybe or not found.is_one:
+        return False
+    since = [row for row in others if row.time_ms >= intent.signed_at_ms and row not in found.maybe]
+    moved = minus(minus(live, parse(intent.before)), changes(since))
+    return abs(minus(moved, signed_amount(intent))) <= step_size
 
 
-def match_rows(
-    rows: Sequence[LedgerRow], intent: Intent, *, claims: Collection[str], step_size: Decimal
-) -> tuple[LedgerRow, ...]:
-    """The ledger rows (given oldest first) that may be this intent's effect.
-
-    This symbol, this side where the ledger names one, a call's and not a fill's or funding's, this direction, the
-    amount within one step, newer than the intent, older than its fence, and owned by no other outcome.
-    """
-    amount = signed_amount(intent)
-    return tuple(
-        row
-        for row in _newer(rows, intent)
-        if row.cause is Cause.MANUAL
-        and may_be_of(row, intent.address)
-        and row.time_ms <= intent.fence_ms
-        and (row.change > 0) is (amount > 0)
-        and abs(minus(row.change, amount)) <= step_size
-        and row.row_id not in claims
-    )
-
-
-def match_printed_rows(
-    rows: Sequence[LedgerRow], intent: Intent, live: Decimal, *, claims: Collection[str], step_size: Decimal
-) -> tuple[LedgerRow, ...]:
-    """The one row that may be this intent's effect although the ledger prints it with fewer decimals than were sent.
-
-    Its amount is ours rounded to its own decimals, and the margin moved by exactly what was sent and what the other
-    rows since then explain. A call of the same size by another party leaves the margin where its own amount does.
-    """
-    amount = signed_amount(intent)
-    same = [
-        row
-        for row in _newer(rows, intent)
-        if row.cause is Cause.MANUAL
-        and may_be_of(row, intent.address)
-        and row.time_ms <= intent.fence_ms
-        and row.row_id not in claims
-        and rounded(amount, decimals(row.change)) == row.change
-    ]
-    if len(same) != 1:
-        return ()
-    since = [row for row in rows if row.time_ms >= intent.signed_at_ms and row.row_id != same[0].row_id]
-    explained, _ = explained_by(since, intent.address, shared=False)
-    moved = minus(minus(live, parse(intent.before)), explained)
-    return tuple(same) if abs(minus(moved, amount)) <= step_size else ()
-
-
-def _newer(rows: Sequence[LedgerRow], intent: Intent) -> list[LedgerRow]:
-    at_cursor = next((place for place, row in enumerate(rows) if row.row_id == intent.cursor), -1)
-    return [row for row in rows[at_cursor + 1 :] if row.time_ms >= intent.signed_at_ms - CLOCK_AHEAD_MS]
-
-
-def may_be_of(row: LedgerRow, address: Address) -> bool:
-    """Whether a row may be an address's: its symbol's, and of its side where the ledger names one."""
-    return row.symbol == address.symbol and (row.side is None or row.side == address.side)
-
-
-def explained_by(rows: Sequence[LedgerRow], address: Address, *, shared: bool) -> tuple[Decimal, Decimal]:
-    """What rows explain of a margin's change, and how much more they may or may not explain, without a sign."""
-    relevant = [row for row in rows if may_be_of(row, address)]
-    certain = total(row.change for row in relevant if row.side is not None or not shared)
-    uncertain = total(abs(row.change) for row in relevant if row.side is None and shared)
-    return certain, uncertain
-
-
-def unsure_rows(
-    rows: Sequence[LedgerRow], address: Address, since_ms: int | None, *, signed_ms: int, same_size: bool
-) -> list[LedgerRow]:
-    """The rows from ``since_ms`` (None: none) until a step that its margin before may or may not hold."""
-    recent = [row for row in rows if since_ms is not None and row.time_ms >= since_ms and may_be_of(row, address)]
-    alike = fills_held_alike(recent, signed_ms=signed_ms, same_size=same_size)
-    return [row for row in recent if row.time_ms < signed_ms and row not in alike]
-
-
-def fills_held_alike(rows: Sequence[LedgerRow], *, signed_ms: int, same_size: bool) -> list[LedgerRow]:
-    """The fills from before a step that its look and a later reading both hold, or both lack.
-
-    ``same_size`` says that the position has the same size in both. Then no fill lies between the two, unless another
-    one undoes its size; a fill that does moves the margin the other way.
-    """
-    fills = [row for row in rows if row.cause is Cause.FILL]
-    if not same_size or {row.change > 0 for row in fills} == {True, False}:
-        return []
-    return [row for row in fills if row.time_ms < signed_ms]
-
-
-def margin_verdict(
-    before: Decimal,
-    after: Decimal | None,
-    amount: Decimal,
+def _around(
+    intent: Intent,
+    position: Position,
+    others: Sequence[LedgerRow],
+    found: Match,
     *,
-    explained: Decimal = ZERO,
-    reopened: bool = False,
-    ambiguous: bool = False,
-) -> MarginEvidence:
-    """Whether isolated margin moved by a signed ``amount`` from ``before`` to ``after`` (None: no such position now).
-
-    ``explained`` is what other ledger rows account for; ``reopened`` that it is another position by now; ``ambiguous``
-    that rows of a quarter of the amount or more may belong to it or to the other side, or be in ``before`` already. If
-    ledger rows cancel our move and the margin equals ``before``, the read may predate both: CANNOT_TELL.
-    """
-    if after is None or reopened or ambiguous:
-        return MarginEvidence.CANNOT_TELL
-    seen = minus(after, before)
-    change = minus(seen, explained)
-    quarter = abs(amount) / 4
-    if abs(minus(change, amount)) <= quarter:
-        return MarginEvidence.MOVED if abs(seen) > quarter else MarginEvidence.CANNOT_TELL
-    return MarginEvidence.NOT_MOVED if abs(change) <= quarter else MarginEvidence.CANNOT_TELL
+    shared: bool,
+    unsure_since_ms: int | None,
+    older: Collection[Decimal],
+) -> Possible:
+    since = [row for row in others if row.time_ms >= intent.signed_at_ms and row not in found.maybe]
+    unsure = unsure_rows(
+        others, intent.address, unsure_since_ms, signed_ms=intent.signed_at_ms, same_size=position.size == intent.size
+    )
+    before = [row for row in unsure if row not in found.maybe]
+    return Possible(
+        before=parse(intent.before),
+        amount=signed_amount(intent),
+        since=changes(certain(since, shared=shared)),
+        unsure=[row.change for row in (*unnamed(since, shared=shared), *before, *found.maybe)],
+        older=older,
+    )
 
 
 def judge(seen: Sight, *, was: PriorOutcome, long_after: bool, deadline_passed: bool) -> Verdict:
@@ -244,13 +154,21 @@ def judge(seen: Sight, *, was: PriorOutcome, long_after: bool, deadline_passed: 
         return Verdict.APPLIED if is_ours else _judge_unnamed(seen, long_after=long_after, late=deadline_passed)
     if seen.rows:
         return Verdict.APPLIED if was is PriorOutcome.ACCEPTED else Verdict.UNKNOWN
-    if long_after:
-        return Verdict.NOT_APPLIED if seen.complete else Verdict.RELEASED
+    if long_after or (seen.maybe and was is PriorOutcome.ACCEPTED):
+        return _judge_at_last(seen, was=was)
     if seen.margin is MarginEvidence.MOVED:
         return Verdict.APPLIED_ON_MARGIN if deadline_passed else Verdict.LOOK_AGAIN
-    if seen.margin is MarginEvidence.NOT_MOVED and seen.complete and was is PriorOutcome.DOUBT:
+    if seen.margin is MarginEvidence.NOT_MOVED and seen.complete and not seen.maybe and was is PriorOutcome.DOUBT:
         return Verdict.NOT_APPLIED
     return Verdict.UNKNOWN
+
+
+def _judge_at_last(seen: Sight, *, was: PriorOutcome) -> Verdict:
+    """What a look without a row that is ours proves, where none will come any more."""
+    if seen.maybe and was is PriorOutcome.ACCEPTED:
+        return Verdict.APPLIED
+    is_undone = seen.complete and (not seen.maybe or seen.margin is MarginEvidence.NOT_MOVED)
+    return Verdict.NOT_APPLIED if is_undone else Verdict.RELEASED
 
 
 def _judge_unnamed(seen: Sight, *, long_after: bool, late: bool) -> Verdict:
@@ -267,33 +185,3 @@ def judge_type(intent: Intent, live: MarginType | None) -> Verdict:
     if live is None:
         return Verdict.UNKNOWN
     return Verdict.APPLIED if live == intent.wanted else Verdict.NOT_APPLIED
-
-
-def rows_since(rows: Sequence[LedgerRow], move: Effect) -> list[LedgerRow]:
-    """The rows since a step of ours was signed."""
-    return [row for row in rows if row.time_ms >= move.signed_ms - CLOCK_AHEAD_MS]
-
-
-def our_row(rows: Sequence[LedgerRow], move: Effect, amount: Decimal) -> LedgerRow | None:
-    """The row of our own step: the one it claimed, else the first that looks like it."""
-    if move.claim is not None:
-        return next((row for row in rows if row.row_id == move.claim), None)
-    return next(
-        (
-            row
-            for row in rows
-            if row.cause is Cause.MANUAL
-            and may_be_of(row, move.address)
-            and abs(minus(row.change, amount)) <= abs(amount) / 4
-        ),
-        None,
-    )
-
-
-def without_ours(rows: Sequence[LedgerRow], move: Effect) -> list[LedgerRow]:
-    """The rows since a step of ours was signed, less the one that is its own."""
-    newer = rows_since(rows, move)
-    if move.before is None or move.after is None:
-        return newer
-    ours = our_row(newer, move, minus(move.after, move.before))
-    return [row for row in newer if row is not ours]

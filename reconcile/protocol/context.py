@@ -77,6 +77,7 @@ class Context:
             step_size=ZERO if asset is None else self.amount_step(asset),
             grace_ms=self.grace_ms,
             validity_ms=self.validity_ms,
+            slack_ms=max(self.grace_ms, self.writer.traits.clock_ahead_ms),
         )
 
     async def pause(self, milliseconds: int) -> None:

@@ -1,6 +1,6 @@
 """Margin calls in the exchange's ledger that this journal does not know: made elsewhere, or by a later state of it.
 
-What our journal knows of is held against its own margin (``verdict.stale_basis``). Of any other call it is unknown
+What our journal knows of is held against its own margin (``staleness.stale_basis``). Of any other call it is unknown
 whether a look has seen it, because positions may be as much as ten graces late. So before the first call of a run the
 ledger of its lanes is read over the last ten graces; where it shows a call that the journal does not know, a look is
 sound only when it was sent ten graces after that call, or when what our last step left and all rows since add up to it.
@@ -13,14 +13,14 @@ after its start: what took effect before that start is in the ledger or in the p
 from collections.abc import Collection, Sequence
 from decimal import Decimal
 
+from reconcile.evidence.possible import margins_around
+from reconcile.evidence.rows import CLOCK_AHEAD_MS, unknown_calls
 from reconcile.evidence.staleness import stale_basis
-from reconcile.evidence.verdict import CLOCK_AHEAD_MS, signed_amount
 from reconcile.exchanges.base import Reader, lane_of, shares_symbol
 from reconcile.journal.records import Effect, Intent
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, DesiredAccount, ObservedAccount, Position
-from reconcile.model.ledger import Cause, LedgerRead, LedgerRow
-from reconcile.money import minus, parse
+from reconcile.model.ledger import LedgerRead
 from reconcile.planning.moves import amount_step
 from reconcile.protocol.timing import LET_GO_GRACES, LONG_AFTER_GRACES, unsure_from
 
@@ -108,51 +108,12 @@ def unseen_until(
         shared=shared,
         unsure_since_ms=unsure_from(move, grace_ms=grace_ms),
         unknown=unknown,
-        older=margins_before(known, position.address, move, now_ms=sent_at_ms, grace_ms=grace_ms),
+        older=margins_around(
+            known,
+            position.address,
+            since_ms=sent_at_ms - LONG_AFTER_GRACES * grace_ms,
+            but_after=move.signed_ms,
+        ),
     ):
         return None
     return max(row.time_ms for row in recent) + late_ms
-
-
-def margins_before(
-    calls: Sequence[Intent], address: Address, last: Effect | None, *, now_ms: int, grace_ms: int
-) -> tuple[Decimal, ...]:
-    """The margins around our steps on an address that a reading may be from, but for what the ``last`` one left.
-
-    Whatever became known of a step, what was there before and after it stays possible for ten graces.
-    """
-    late_ms = LONG_AFTER_GRACES * grace_ms
-    recent = [
-        call
-        for call in calls
-        if call.address == address and call.amount is not None and now_ms - call.fence_ms <= late_ms
-    ]
-    after = [call.wanted for call in recent if last is None or call.signed_at_ms != last.signed_ms]
-    return tuple(parse(each) for each in [*(call.before for call in recent), *after])
-
-
-def unknown_calls(
-    rows: Sequence[LedgerRow], known: Sequence[Intent], address: Address, *, step_size: Decimal
-) -> list[LedgerRow]:
-    """The margin calls of an address, or of its symbol where rows name no side, that no known call accounts for.
-
-    A known call accounts for one row: of its direction, its amount within one step, between signature and fence.
-    """
-    calls = [
-        row
-        for row in rows
-        if row.cause is Cause.MANUAL and row.symbol == address.symbol and row.side in {None, address.side}
-    ]
-    for intent in known:
-        own = next((row for row in calls if _is_of(row, intent, step_size)), None)
-        if own is not None:
-            calls.remove(own)
-    return calls
-
-
-def _is_of(row: LedgerRow, intent: Intent, step_size: Decimal) -> bool:
-    return (
-        row.side in {None, intent.address.side}
-        and intent.signed_at_ms - CLOCK_AHEAD_MS <= row.time_ms <= intent.fence_ms
-        and abs(minus(row.change, signed_amount(intent))) <= step_size
-    )

@@ -8,13 +8,14 @@ ledger's rows do not add up to counts for nothing, for as long as it may be from
 from collections.abc import Awaitable, Callable
 
 from reconcile.errors import ReadFailed
+from reconcile.evidence.possible import margins_around
 from reconcile.exchanges.base import Reader, lane_of, open_addresses
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, DesiredAccount, ObservedAccount, Target
 from reconcile.model.plan import Step
 from reconcile.money import ZERO, minus
 from reconcile.planning.bands import is_inside
-from reconcile.protocol.earlier import Earlier, margins_before
+from reconcile.protocol.earlier import Earlier
 from reconcile.protocol.rules import UNSOUND, AskLedger, LookLater, Question, Sound, judge
 from reconcile.protocol.signals import LaneLook, Memory, Now
 from reconcile.protocol.timing import BETWEEN_LOOKS_MS, FRESH_LOOKS, LONG_AFTER_GRACES
@@ -66,13 +67,17 @@ def memory_of(
 ) -> Memory:
     """What the journal knows of a lane at the moment of a look that was sent at ``sent_at_ms``."""
     item, move = state.unsettled.get(lane), state.moves.get(str(address))
+    calls, since_ms = state.calls.get(lane, ()), sent_at_ms - LONG_AFTER_GRACES * grace_ms
+    others = [call for call in calls if item is None or call.intent_id != item.intent.intent_id]
     return Memory(
         effect=state.effects.get(lane),
         move=move,
         unseen_until_ms=unseen_until_ms,
         open_step=None if item is None else str(item.known or "unsettled"),
         later_than_ms=None if item is None else item.later_than_ms,
-        older=margins_before(state.calls.get(lane, ()), address, move, now_ms=sent_at_ms, grace_ms=grace_ms),
+        older=margins_around(calls, address, since_ms=since_ms, but_after=None if move is None else move.signed_ms),
+        others=others,
+        around_others=margins_around(others, address, since_ms=since_ms),
         claims=state.claims,
     )
 

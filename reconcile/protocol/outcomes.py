@@ -3,7 +3,9 @@
 from dataclasses import replace
 from typing import assert_never
 
-from reconcile.evidence.verdict import MarginEvidence, Sight, Verdict, margin_verdict, signed_amount
+from reconcile.evidence.possible import MarginEvidence, Possible
+from reconcile.evidence.rows import signed_amount
+from reconcile.evidence.verdict import Sight, Verdict
 from reconcile.journal.records import Intent, IntentStatus, Outcome
 from reconcile.money import parse, plain
 from reconcile.protocol.life import TypeSight
@@ -18,7 +20,8 @@ def visible(intent: Intent, look: LaneLook) -> str | None:
     position = look.position
     if position is None or not position.is_open:
         return None
-    seen = margin_verdict(parse(intent.before), position.isolated_margin, signed_amount(intent))
+    possible = Possible(before=parse(intent.before), amount=signed_amount(intent))
+    seen = possible.verdict(position.isolated_margin)
     return plain(position.isolated_margin) if seen is MarginEvidence.MOVED else None
 
 
@@ -52,7 +55,9 @@ def _applied(made: Outcome, intent: Intent, seen: Sight | TypeSight) -> Outcome:
 def _evidence(intent: Intent, seen: Sight | TypeSight) -> str:
     if isinstance(seen, TypeSight):
         return f"margin type reads {seen.live or 'nothing'} after the fence"
-    rows = {0: "no ledger row"}.get(len(seen.rows), f"ledger row {', '.join(seen.rows)}")
+    rows = f"ledger row {', '.join(seen.rows)}" if seen.rows else "no ledger row"
+    if seen.maybe:
+        rows = f"ledger row {', '.join(seen.maybe)} may be ours"
     reach = "" if seen.complete else " (the ledger does not reach back that far)"
     live = "no open position" if seen.live is None else f"margin {intent.before} → {plain(seen.live)}"
     return f"{rows}{reach}; {live}, {seen.margin.replace('_', ' ')}"

@@ -6,8 +6,8 @@ A read may come from a replica that has not seen what an earlier read, or an ear
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from reconcile.evidence.rows import CLOCK_AHEAD_MS
 from reconcile.evidence.staleness import stale_basis
-from reconcile.evidence.verdict import CLOCK_AHEAD_MS
 from reconcile.model.ledger import LedgerRead
 from reconcile.protocol.signals import LaneLook, Memory, Now
 from reconcile.protocol.timing import LET_GO_GRACES, LONG_AFTER_GRACES, unsure_from

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from reconcile.evidence.verdict import (
-    CLOCK_AHEAD_MS,
     PriorOutcome,
     Sight,
     Verdict,
@@ -115,7 +114,7 @@ def _sighted(life: Life, event: SomeEvent) -> Turned:
     life = replace(life, look=look, memory=event.memory)
     if intent.amount is None:
         return _weigh(life, TypeSight(live=look.symbol.margin_type if look.symbol is not None else None), event.at)
-    since_ms = min(_unsure_ms(life, event.memory), intent.signed_at_ms - CLOCK_AHEAD_MS)
+    since_ms = min(_unsure_ms(life, event.memory), intent.signed_at_ms - life.task.slack_ms)
     return replace(life, doing=Doing.SIGHT_LEDGER), (ReadLedger(since_ms),)
 
 
@@ -134,6 +133,9 @@ def _ledger_came(life: Life, event: SomeEvent) -> Turned:
         shared=look.shared,
         asked_ms=_the_search(life).asked_ms,
         unsure_since_ms=_unsure_ms(life, memory),
+        slack_ms=life.task.slack_ms,
+        known=memory.others,
+        older=memory.around_others,
     )
     return _weigh(life, seen, event.at)
 

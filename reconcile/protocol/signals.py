@@ -4,7 +4,7 @@ Every event carries ``at``, the exchange's time when it came. A command that end
 its docstring names; the others are done at once.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -43,11 +43,10 @@ class LaneLook:
 class Memory:
     """What the journal and the run know of a lane at the moment of a look.
 
-    ``effect`` is the lane's last effect, ``move`` the address's last step that moved margin (None: none is known).
-    ``unseen_until_ms``: a look must be later than this to show every call that the journal does not know; None: it
-    shows them. ``open_step`` names an unsettled step of the lane and what is known of it. ``later_than_ms`` belongs to
-    the step's own intent, as for ``timing.unsure_since``. ``older`` are the margins around the address's earlier
-    steps, ``claims`` the rows that other outcomes own.
+    ``effect`` is the lane's last effect, ``move`` the address's last step that moved margin. A look later than
+    ``unseen_until_ms`` shows every call that the journal does not know. ``open_step`` tells what is known of an open
+    step, ``later_than_ms`` is its own for ``unsure_since``. ``claims`` are rows that other outcomes own. ``older``
+    are the margins around the steps but the last, ``around_others`` around ``others``: all calls but the open one.
     """
 
     effect: Effect | None = None
@@ -56,6 +55,8 @@ class Memory:
     open_step: str | None = None
     later_than_ms: int | None = None
     older: Collection[Decimal] = ()
+    others: Sequence[Intent] = ()
+    around_others: Collection[Decimal] = ()
     claims: Collection[str] = ()
 
 

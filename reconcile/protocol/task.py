@@ -13,7 +13,7 @@ class Task:
 
     ``name`` is the account's. ``target`` is what is declared, None for an earlier step. ``step_size`` is the smallest
     amount a call moves, ``cursor`` the ledger's newest row (None: not known). ``grace_ms`` and ``validity_ms`` are as
-    assumed of the exchange.
+    assumed of the exchange; ``slack_ms`` is how long before its signature a row may be dated.
     """
 
     name: str
@@ -23,6 +23,7 @@ class Task:
     step_size: Decimal
     grace_ms: int
     validity_ms: int
+    slack_ms: int
     step: Step | None = None
     target: Target | None = None
     cursor: str | None = None

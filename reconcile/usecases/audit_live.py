@@ -10,7 +10,7 @@ from reconcile.audit.run_log import OnBreak, raising
 from reconcile.concurrency import gather_all
 from reconcile.errors import ReadFailed
 from reconcile.evidence.explain import CLOSED, OPENED
-from reconcile.evidence.verdict import CLOCK_AHEAD_MS
+from reconcile.evidence.rows import CLOCK_AHEAD_MS
 from reconcile.exchanges.base import Reader, shares_symbol
 from reconcile.model.account import Address, DesiredAccount, MarginType, ObservedAccount
 from reconcile.model.ledger import Cause, LedgerRow

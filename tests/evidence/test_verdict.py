@@ -7,20 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconcile.evidence.possible import MarginEvidence, Possible
+from reconcile.evidence.rows import match_rows, signed_amount, without_ours
 from reconcile.evidence.staleness import stale_basis
-from reconcile.evidence.verdict import (
-    MarginEvidence,
-    PriorOutcome,
-    Sight,
-    Verdict,
-    judge,
-    judge_type,
-    margin_verdict,
-    match_rows,
-    sight,
-    signed_amount,
-    without_ours,
-)
+from reconcile.evidence.verdict import PriorOutcome, Sight, Verdict, judge, judge_type, sight
 from reconcile.journal.records import Effect, Intent
 from reconcile.model.account import MarginType, Position
 from reconcile.model.ledger import Cause, LedgerRead, LedgerRow
@@ -55,29 +45,29 @@ STEP = D("0.0001")
     ],
 )
 def test_a_row_is_ours_only_when_everything_about_it_fits(*, found: LedgerRow, ours: bool) -> None:
-    assert match_rows([found], intent(), claims={"claimed"}, step_size=STEP) == ((found,) if ours else ())
+    assert match_rows([found], intent(), claims={"claimed"}, step_size=STEP).ours == ((found,) if ours else ())
 
 
 def test_a_reduction_matches_a_row_that_takes_out() -> None:
     taking = intent("300", action="reduce_margin", before="1500", wanted="1200")
     out = row("-300")
-    assert match_rows([out, row("300", "r2")], taking, claims=(), step_size=STEP) == (out,)
+    assert match_rows([out, row("300", "r2")], taking, claims=(), step_size=STEP).ours == (out,)
 
 
 def test_a_direction_counts_even_within_one_step_of_zero() -> None:
-    assert match_rows([row("-0.0001")], intent("0.0001"), claims=(), step_size=D("0.001")) == ()
+    assert match_rows([row("-0.0001")], intent("0.0001"), claims=(), step_size=D("0.001")).ours == ()
 
 
 @pytest.mark.parametrize(("cursor", "found"), [("r1", ["r2", "r3"]), ("r2", ["r3"]), ("elsewhere", ["r1", "r2", "r3"])])
 def test_only_rows_after_the_journalled_newest_count(cursor: str, found: list[str]) -> None:
     rows = [row(row_id=name) for name in ("r1", "r2", "r3")]
-    matching = match_rows(rows, intent(cursor=cursor), claims=(), step_size=STEP)
+    matching = match_rows(rows, intent(cursor=cursor), claims=(), step_size=STEP).ours
     assert [one.row_id for one in matching] == found
 
 
 def test_a_row_after_the_newest_but_older_than_the_request_is_not_ours() -> None:
     late = row(row_id="r2", time_ms=SIGNED_MS - 5000)
-    assert match_rows([row(row_id="r1"), late], intent(cursor="r1"), claims=(), step_size=STEP) == ()
+    assert match_rows([row(row_id="r1"), late], intent(cursor="r1"), claims=(), step_size=STEP).ours == ()
 
 
 # Margin.
@@ -108,13 +98,7 @@ def test_a_row_after_the_newest_but_older_than_the_request_is_not_ours() -> None
     ],
 )
 def test_margin_moved_did_not_or_cannot_tell(after: str, amount: str, explained: str, says: MarginEvidence) -> None:
-    assert margin_verdict(D(1200), D(after), D(amount), explained=D(explained)) is says
-
-
-def test_another_position_or_a_row_of_either_side_tells_nothing() -> None:
-    assert margin_verdict(D(1200), None, D(300)) is MarginEvidence.CANNOT_TELL
-    assert margin_verdict(D(1200), D(1500), D(300), reopened=True) is MarginEvidence.CANNOT_TELL
-    assert margin_verdict(D(1200), D(1500), D(300), ambiguous=True) is MarginEvidence.CANNOT_TELL
+    assert Possible(before=D(1200), amount=D(amount), since=D(explained)).verdict(D(after)) is says
 
 
 AMOUNTS = st.decimals(min_value=Decimal("0.01"), max_value=Decimal(10**6), places=8)
@@ -155,9 +139,10 @@ def test_a_move_and_its_absence_are_never_taken_for_each_other(
     signed = amount if adding else -amount
     drift = amount / 4
     for noise in (-drift, Decimal(0), drift):
-        assert margin_verdict(before, before + signed + noise, signed) is MarginEvidence.MOVED
-        assert margin_verdict(before, before + noise, signed) is MarginEvidence.NOT_MOVED
-        assert margin_verdict(before, before + 2 * signed + noise, signed) is MarginEvidence.CANNOT_TELL
+        possible = Possible(before=before, amount=signed)
+        assert possible.verdict(before + signed + noise) is MarginEvidence.MOVED
+        assert possible.verdict(before + noise) is MarginEvidence.NOT_MOVED
+        assert possible.verdict(before + 2 * signed + noise) is MarginEvidence.CANNOT_TELL
 
 
 # Both at once.
@@ -182,20 +167,23 @@ def look(
 
 
 UNSURE_CASES = [
-    # name, when the row is from, since when rows are unsure, what the margin says
-    ("before the look could have missed it", SIGNED_MS - 7_000, SIGNED_MS - 6_000, MarginEvidence.MOVED),
-    ("when the look may have missed it", SIGNED_MS - 500, SIGNED_MS - 6_000, MarginEvidence.CANNOT_TELL),
-    ("when no look can have missed it", SIGNED_MS - 500, None, MarginEvidence.MOVED),
+    # name, how much the row moved and when, since when rows are unsure, what the margin says
+    ("before the look could have missed it", "-300", SIGNED_MS - 7_000, SIGNED_MS - 6_000, MarginEvidence.MOVED),
+    ("when the look may have missed it", "-300", SIGNED_MS - 500, SIGNED_MS - 6_000, MarginEvidence.MOVED),
+    ("when missing it looks the same", "300", SIGNED_MS - 500, SIGNED_MS - 6_000, MarginEvidence.CANNOT_TELL),
+    ("when no look can have missed it", "300", SIGNED_MS - 500, None, MarginEvidence.MOVED),
 ]
 
 
 @pytest.mark.parametrize(
-    ("time_ms", "since_ms", "margin"), [case[1:] for case in UNSURE_CASES], ids=[case[0] for case in UNSURE_CASES]
+    ("change", "time_ms", "since_ms", "margin"),
+    [case[1:] for case in UNSURE_CASES],
+    ids=[case[0] for case in UNSURE_CASES],
 )
 def test_what_moved_just_before_the_intent_may_be_in_its_margin_or_not(
-    time_ms: int, since_ms: int | None, margin: MarginEvidence
+    change: str, time_ms: int, since_ms: int | None, margin: MarginEvidence
 ) -> None:
-    earlier = row("-120", "f1", cause=Cause.FUNDING, time_ms=time_ms)
+    earlier = row(change, "f1", cause=Cause.FUNDING, time_ms=time_ms)
     seen = sight(
         intent(),
         position(PLACE, "1500"),
@@ -212,12 +200,12 @@ def test_what_moved_just_before_the_intent_may_be_in_its_margin_or_not(
 
 FILLED = [
     # the fills, when each came before the intent was signed (less than 0: since), the size now, what the margin says
-    (("500",), (2_000,), "1", MarginEvidence.MOVED),
-    (("500", "200"), (2_000, 100), "1", MarginEvidence.MOVED),
-    (("-500",), (2_000,), "1", MarginEvidence.MOVED),
-    (("500",), (2_000,), "2", MarginEvidence.CANNOT_TELL),
-    (("500", "-400"), (2_000, 100), "1", MarginEvidence.CANNOT_TELL),
-    (("500", "-400"), (2_000, -100), "1", MarginEvidence.CANNOT_TELL),
+    (("300",), (2_000,), "1", MarginEvidence.MOVED),
+    (("300", "200"), (2_000, 100), "1", MarginEvidence.MOVED),
+    (("-300",), (2_000,), "1", MarginEvidence.MOVED),
+    (("300",), (2_000,), "2", MarginEvidence.CANNOT_TELL),
+    (("300", "-100"), (2_000, 100), "1", MarginEvidence.CANNOT_TELL),
+    (("300", "-100"), (2_000, -100), "1", MarginEvidence.CANNOT_TELL),
 ]
 
 
@@ -257,7 +245,16 @@ SIGHTS = [
     (position(PLACE, "1080"), (FUNDING,), False, (), MarginEvidence.NOT_MOVED),
     (position(PLACE, "1380"), (FUNDING, row()), False, ("r1",), MarginEvidence.MOVED),
     (position(PLACE, "1080"), (UNNAMED,), False, (), MarginEvidence.NOT_MOVED),
-    (position(PLACE, "1200"), (UNNAMED,), True, (), MarginEvidence.CANNOT_TELL),
+    (position(PLACE, "1200"), (UNNAMED,), True, (), MarginEvidence.NOT_MOVED),
+    (position(PLACE, "1080"), (UNNAMED,), True, (), MarginEvidence.NOT_MOVED),
+    (position(PLACE, "1500"), (UNNAMED,), True, (), MarginEvidence.MOVED),
+    (
+        position(PLACE, "1200"),
+        (row("-300", "f1", cause=Cause.FUNDING, side=None),),
+        True,
+        (),
+        MarginEvidence.CANNOT_TELL,
+    ),
     (position(PLACE, "1200"), (SMALL,), True, (), MarginEvidence.NOT_MOVED),
     (
         position(PLACE, "1200"),
@@ -515,36 +512,43 @@ def before_it(change: str, ago_ms: int, side: str | None = "long") -> LedgerRow:
 
 
 @pytest.mark.parametrize(
-    ("rows", "later_than", "stale"),
+    ("margin", "rows", "later_than", "stale"),
     [
-        ((before_it("75", 20_000),), None, True),
-        ((before_it("-75", 20_000),), None, True),
-        ((before_it("75", 100),), None, True),
-        ((before_it("40", 20_000), before_it("-40", 3_000)), None, True),
-        ((before_it("75", 20_000, side=None),), None, True),
-        ((before_it("74.9", 20_000),), None, False),
-        ((before_it("75", 70_000),), None, False),
-        ((before_it("75", 20_000, side="short"),), None, False),
-        ((before_it("75", 20_000),), SIGNED_MS - 10_000, False),
-        ((before_it("75", 20_000),), SIGNED_MS - 30_000, True),
-        ((row(),), None, False),
+        ("1500", (before_it("300", 20_000),), None, True),  # from between the row and our step, or after both
+        ("1800", (before_it("300", 20_000),), None, False),
+        ("1200", (before_it("-300", 20_000),), None, True),  # from before our step, or after both
+        ("1500", (before_it("75", 20_000),), None, False),  # from between it would be 1275
+        ("1500", (before_it("-75", 100),), None, False),
+        ("1400", (before_it("-100", 20_000),), None, False),  # the margin before our step lacked it
+        ("1400", (before_it("150", 20_000),), None, True),  # less than a quarter from 1500, nearer to 1350
+        ("1500", (before_it("400", 20_000), before_it("-100", 3_000)), None, True),
+        ("1500", (before_it("300", 20_000, side=None),), None, True),
+        ("1500", (before_it("300", 70_000),), None, False),
+        ("1500", (before_it("300", 20_000, side="short"),), None, False),
+        ("1500", (before_it("300", 20_000),), SIGNED_MS - 10_000, False),
+        ("1500", (before_it("300", 20_000),), SIGNED_MS - 30_000, True),
+        ("1500", (row(),), None, False),
     ],
 )
-def test_rows_that_our_step_may_not_have_been_computed_from_leave_nothing_to_add_up(
-    *, rows: tuple[LedgerRow, ...], later_than: int | None, stale: bool
+def test_a_row_that_our_step_may_not_have_been_computed_from_leaves_no_reading_that_may_be_older(
+    *, margin: str, rows: tuple[LedgerRow, ...], later_than: int | None, stale: bool
 ) -> None:
     last = effect()
     since = unsure_since(last.signed_ms, later_than, behind_ms=50_000)
-    shown = position(PLACE, "1500")
+    assert stale_basis(position(PLACE, margin), last, rows, unsure_since_ms=since) is stale
 
-    assert stale_basis(shown, last, rows, unsure_since_ms=since) is stale
-    assert not stale_basis(shown, last, rows, unsure_since_ms=since, long_after=True)
+
+def test_long_after_our_step_a_row_from_before_it_may_explain_the_margin_from_before() -> None:
+    taken, last = before_it("-300", 2_000), effect()
+    since = unsure_since(last.signed_ms, None, behind_ms=50_000)
+    assert not stale_basis(position(PLACE, "1200"), last, (taken,), unsure_since_ms=since, long_after=True)
+    assert stale_basis(position(PLACE, "1200"), last, (), unsure_since_ms=since, long_after=True)
 
 
 @pytest.mark.parametrize(("size", "stale"), [("1", False), ("2", True)])
 @pytest.mark.parametrize("ago_ms", [20_000, 300])
 def test_a_fill_before_our_step_is_in_a_reading_of_the_same_size(size: str, ago_ms: int, *, stale: bool) -> None:
-    last, fill = effect(), row("500", "f1", cause=Cause.FILL, time_ms=SIGNED_MS - ago_ms)
+    last, fill = effect(), row("300", "f1", cause=Cause.FILL, time_ms=SIGNED_MS - ago_ms)
     shown = position(PLACE, "1500", size=size)
 
     assert stale_basis(shown, last, (fill, row()), unsure_since_ms=SIGNED_MS - 55_000) is stale

@@ -270,6 +270,7 @@ def task(scope: Scope, target: int, planned_from: int) -> Task:
         step_size=STEP,
         grace_ms=scope.grace_ms,
         validity_ms=scope.validity_ms,
+        slack_ms=max(scope.grace_ms, scope.validity_ms),
         step=MoveMargin(
             step_id="s",
             address=ADDRESS,
@@ -300,4 +301,5 @@ def search_task(scope: Scope) -> Task:
         step_size=STEP,
         grace_ms=scope.grace_ms,
         validity_ms=scope.validity_ms,
+        slack_ms=max(scope.grace_ms, scope.validity_ms),
     )

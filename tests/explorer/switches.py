@@ -10,8 +10,9 @@ from typing import Any
 from unittest.mock import patch
 
 from reconcile.errors import InDoubt, NotSent
-from reconcile.evidence import verdict
-from reconcile.evidence.verdict import MarginEvidence, PriorOutcome, Sight, Verdict
+from reconcile.evidence import rows, verdict
+from reconcile.evidence.possible import MarginEvidence, Possible
+from reconcile.evidence.verdict import PriorOutcome, Sight, Verdict
 from reconcile.journal.state import JournalState
 from reconcile.planning import policy
 from reconcile.protocol import confirming, decision, machine, rules, searching, sending
@@ -74,7 +75,12 @@ def _one_look() -> AbstractContextManager[None]:
     def eager(*given: Any, **named: Any) -> Sight:
         seen = seen_of(*given, **named)
         return _Eager(
-            rows=seen.rows, margin=seen.margin, complete=seen.complete, asked_ms=seen.asked_ms, live=seen.live
+            rows=seen.rows,
+            margin=seen.margin,
+            complete=seen.complete,
+            maybe=seen.maybe,
+            asked_ms=seen.asked_ms,
+            live=seen.live,
         )
 
     return _patched((searching, "sight", eager))
@@ -129,10 +135,10 @@ def _restart_forgets() -> AbstractContextManager[None]:
 
 
 def _claims_forgotten() -> AbstractContextManager[None]:
-    matched = verdict.match_rows
+    matched = rows.match_rows
 
-    def any_row(found: Any, intent: Any, *, claims: Any, step_size: Any) -> Any:
-        return matched(found, intent, claims=(), step_size=step_size)
+    def any_row(found: Any, intent: Any, *, claims: Any, **named: Any) -> Any:
+        return matched(found, intent, claims=(), **named)
 
     return _patched((verdict, "match_rows", any_row))
 
@@ -140,16 +146,10 @@ def _claims_forgotten() -> AbstractContextManager[None]:
 def _no_quarter() -> AbstractContextManager[None]:
     """Any margin that is not where it was has moved by our amount."""
 
-    def rough(before: Any, after: Any, amount: Any, **_: Any) -> MarginEvidence:
-        return (
-            MarginEvidence.CANNOT_TELL
-            if after is None
-            else MarginEvidence.MOVED
-            if after != before
-            else MarginEvidence.NOT_MOVED
-        )
+    def rough(self: Any, reading: Any) -> MarginEvidence:
+        return MarginEvidence.MOVED if reading != self.before else MarginEvidence.NOT_MOVED
 
-    return _patched((verdict, "margin_verdict", rough))
+    return _patched((Possible, "verdict", rough))
 
 
 def _cold_fence() -> AbstractContextManager[None]:

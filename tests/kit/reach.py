@@ -9,7 +9,8 @@ from typing import Any
 from unittest.mock import patch
 
 from reconcile.evidence import verdict
-from reconcile.evidence.verdict import MarginEvidence, PriorOutcome
+from reconcile.evidence.possible import MarginEvidence
+from reconcile.evidence.verdict import PriorOutcome
 from reconcile.exchanges.base import CodeClass
 from reconcile.exchanges.http import answers
 from reconcile.protocol import life, lifecycle, rules, searching

@@ -25,6 +25,7 @@ def task(**changes: object) -> Task:
         policy=Policy(allow_reduce=True, min_liquidation_distance=None, max_margin=None),
         step_size=STEP,
         grace_ms=5_000,
+        slack_ms=5_000,
         validity_ms=3_000,
         target=target(LONG, "1500"),
     )

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from reconcile.evidence.rows import unknown_calls
 from reconcile.journal.records import Intent
 from reconcile.model.ledger import Cause, LedgerRow
-from reconcile.protocol.earlier import unknown_calls
 from reconcile.sandbox.faults import Ending, Fault, FaultPlan, FaultRule
 from tests.kit.desk import FENCE_MS, SIGNED_MS, D, at, intent, row
 from tests.kit.scene import Scene, desired, play

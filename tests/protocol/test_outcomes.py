@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from reconcile.evidence.verdict import MarginEvidence, Sight, Verdict
+from reconcile.evidence.possible import MarginEvidence
+from reconcile.evidence.verdict import Sight, Verdict
 from reconcile.journal.records import Intent, IntentStatus
 from reconcile.model.account import MarginType
 from reconcile.protocol.life import TypeSight

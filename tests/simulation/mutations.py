@@ -13,7 +13,8 @@ from typing import Any
 from unittest.mock import patch
 
 from reconcile.errors import InDoubt, ReadFailed
-from reconcile.evidence.verdict import MarginEvidence, Sight
+from reconcile.evidence.possible import MarginEvidence
+from reconcile.evidence.verdict import Sight
 from reconcile.exchanges import catalogue, registry
 from reconcile.exchanges.base import CodeClass
 from reconcile.exchanges.http import answers, rows, transport
@@ -511,15 +512,13 @@ def reservation_ends_at_the_yes() -> AbstractContextManager[None]:
 def empty_read_believed() -> AbstractContextManager[None]:
     """A position that is not listed taken for a margin that did not move."""
     witness = _modules().witness
-    verdict_of = witness.margin_verdict
+    seen_of = witness.sight
 
-    def trusting(before: Any, after: Any, amount: Any, **named: Any) -> MarginEvidence:
-        found: MarginEvidence = (
-            MarginEvidence.NOT_MOVED if after is None else verdict_of(before, after, amount, **named)
-        )
-        return found
+    def trusting(*given: Any, **named: Any) -> Any:
+        seen = seen_of(*given, **named)
+        return replace(seen, margin=MarginEvidence.NOT_MOVED) if seen.live is None else seen
 
-    return _patched((witness, "margin_verdict", trusting))
+    return _patched((_modules().searching, "sight", trusting))
 
 
 def failed_read_is_absence() -> AbstractContextManager[None]:
@@ -559,11 +558,11 @@ def row_claimed_twice() -> AbstractContextManager[None]:
     witness = _modules().witness
     matched = witness.match_rows
 
-    def any_row(rows: Any, intent: Intent, *, claims: Any, step_size: Any) -> Any:
-        return matched(rows, replace(intent, signed_at_ms=0, cursor=None), claims=(), step_size=step_size)
+    def any_row(found: Any, intent: Intent, *, step_size: Any, **_: Any) -> Any:
+        return matched(found, replace(intent, signed_at_ms=0, cursor=None), claims=(), step_size=step_size)
 
     searching = _modules().searching
-    return _patched((witness, "match_rows", any_row), (searching, "CLOCK_AHEAD_MS", 600_000))
+    return _patched((witness, "match_rows", any_row), (searching, "_unsure_ms", lambda *_: 0))
 
 
 def first_page_only() -> AbstractContextManager[None]:

@@ -2,7 +2,8 @@
 
 At every instant: no margin call of ours takes a margin past its target (further than others have just moved it), and
 each takes effect at most once. At the end, of what stays inside the assumptions: after at most two runs without a
-fault every target is reached and one more run sends nothing, or what is not known is reported with exit 5. The journal
+fault every target is reached and one more run sends nothing. What is not known is reported with exit 5; where only we
+move margin, a run ten graces later knows it. The journal
 tells the truth about every intent. Outside the assumptions: each breach costs one delta at most, and the next plan
 shows it.
 """
@@ -18,7 +19,7 @@ from reconcile.journal.records import IntentStatus
 from reconcile.model.plan import Entry, Status
 from reconcile.money import ZERO
 from reconcile.protocol.rules import UNSOUND
-from reconcile.protocol.timing import LET_GO_GRACES
+from reconcile.protocol.timing import LET_GO_GRACES, LONG_AFTER_GRACES
 from reconcile.sandbox.swarm import BELIEVABLE
 from reconcile.sandbox.values import ISOLATED, BookEffect
 from tests.simulation import banded
@@ -29,6 +30,8 @@ from tests.simulation.schedule import FORGETS, LIES, TIME, Go, Schedule
 from tests.simulation.simulation import Ran, Simulation, Written
 
 FURTHER_RUNS = 2
+UNKNOWN = 5
+"""The exit code of a run that cannot tell what a call did."""
 _SHUFFLES = {"fill", "part", "close", "reopen", "flip", "crossed"}
 _BLANK = {f"odd:{name}" for name in BELIEVABLE}
 """Odd answers that say of a ledger that it is empty."""
@@ -117,6 +120,9 @@ def at_the_end(simulation: Simulation) -> Iterator[str]:
         last = None
         if _exit(ran) == 0:
             break
+    if _exit(ran) == UNKNOWN and not _unknown_may_stay(schedule):
+        simulation.pass_time((LONG_AFTER_GRACES + 1) * schedule.grace)
+        ran = simulation.go(further)
     if any(entry.reason.endswith(UNSOUND) for entry in _remaining(ran)):
         simulation.pass_time((LET_GO_GRACES + 1) * schedule.grace)
         ran = simulation.go(further)
@@ -155,7 +161,7 @@ def _converged(simulation: Simulation, last: Ran) -> Iterator[str]:
         yield f"run {last.number} ended with 0, but {'; '.join(away)}"
     if code == 0 or schedule.outside or _journal_may_be_broken(schedule):
         return
-    if code == 5 and _unknown_may_stay(schedule):
+    if code == UNKNOWN and _unknown_may_stay(schedule):
         return
     if schedule.others and schedule.lag > schedule.grace:
         return

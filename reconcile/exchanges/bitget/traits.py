@@ -12,6 +12,7 @@ TRAITS = Traits(
     margin_type_scope=Scope.SYMBOL,
     validity_ms=30_000,
     grace_ms=5_000,
+    clock_ahead_ms=30_000,
     ledger_reach_ms=90 * DAY_MS,
     stable_step=Decimal("1e-4"),
     coin_step=Decimal("1e-8"),

@@ -1,0 +1,174 @@
+"""Decide which rows of an exchange's ledger are ours. Pure; every caller asks here.
+
+A row can be ours only between the signing of its request and its fence: after the fence the request can no longer take
+effect. An exchange dates its rows by a clock of its own, which may differ from the one we sign by. A row with exactly
+our amount from at most ``CLOCK_AHEAD_MS`` before the signature is ours. One from before that, within the exchange's own
+slack, or one whose amount is only near ours, is ours where the margin moved by exactly what was sent. Otherwise it may
+be ours or another party's, and the verdict is that we cannot tell.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from reconcile.journal.records import Effect, Intent
+from reconcile.model.account import Address
+from reconcile.model.ledger import Cause, LedgerRow, summing
+from reconcile.money import ZERO, decimals, minus, rounded, total
+
+CLOCK_AHEAD_MS = 1_000
+"""How far before the signature a row may be dated and still be ours by its amount alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """The rows of one step: ``ours`` by amount and time; ``maybe`` ours, where none are.
+
+    ``maybe`` holds more than one row where several are near, each alone, or where they add up to the step: then
+    ``is_sum``.
+    """
+
+    ours: tuple[LedgerRow, ...] = ()
+    maybe: tuple[LedgerRow, ...] = ()
+    is_sum: bool = False
+
+    @property
+    def is_one(self) -> bool:
+        """Whether the rows that may be ours can all be ours at once."""
+        return self.is_sum or len(self.maybe) == 1
+
+
+def signed_amount(intent: Intent) -> Decimal:
+    """How an intent changes isolated margin: positive adds. Raises ValueError for one that moves none."""
+    if intent.amount is None:
+        raise ValueError(f"looking for the margin that {intent.action} of {intent.address} moved: it moves none")
+    return intent.amount if intent.action == "add_margin" else -intent.amount
+
+
+def match_rows(
+    rows: Sequence[LedgerRow],
+    intent: Intent,
+    *,
+    claims: Collection[str],
+    step_size: Decimal,
+    slack_ms: int = CLOCK_AHEAD_MS,
+    known: Sequence[Intent] = (),
+) -> Match:
+    """The ledger rows (given oldest first) that are, or may be, this intent's effect.
+
+    They are of its symbol and direction, of its side where the ledger names one, a call's, newer than the journalled
+    newest row, not older than ``slack_ms`` before the signature, not past the fence, and owned by no other outcome.
+    ``known`` are our other calls: an early row that fits one of them is not this intent's.
+    """
+    amount = signed_amount(intent)
+    at_cursor = next((place for place, row in enumerate(rows) if row.row_id == intent.cursor), -1)
+    from_ms = intent.signed_at_ms - CLOCK_AHEAD_MS
+    candidates = [
+        row
+        for row in rows[at_cursor + 1 :]
+        if row.cause is Cause.MANUAL
+        and may_be_of(row, intent.address)
+        and min(from_ms, intent.signed_at_ms - slack_ms) <= row.time_ms <= intent.fence_ms
+        and (row.change > 0) is (amount > 0)
+        and row.row_id not in claims
+        and (row.time_ms >= from_ms or not any(fits(row, call, step_size=step_size) for call in known))
+    ]
+    ours = [row for row in candidates if row.time_ms >= from_ms and abs(minus(row.change, amount)) <= step_size]
+    if ours:
+        return Match(ours=tuple(ours))
+    near = [row for row in candidates if _is_printed(row, amount) or abs(minus(row.change, amount)) <= abs(amount) / 4]
+    if near:
+        return Match(maybe=tuple(near))
+    return Match(maybe=tuple(summing(candidates, amount) or ()), is_sum=True)
+
+
+def fits(row: LedgerRow, intent: Intent, *, step_size: Decimal) -> bool:
+    """Whether a row has the address, amount and time of a call of ours; the amount may be rounded as it is printed."""
+    if intent.amount is None or not may_be_of(row, intent.address):
+        return False
+    amount = signed_amount(intent)
+    is_within = intent.signed_at_ms - CLOCK_AHEAD_MS <= row.time_ms <= intent.fence_ms
+    return is_within and (abs(minus(row.change, amount)) <= step_size or _is_printed(row, amount))
+
+
+def _is_printed(row: LedgerRow, amount: Decimal) -> bool:
+    return row.change != ZERO and rounded(amount, decimals(row.change)) == row.change
+
+
+def unknown_calls(
+    rows: Sequence[LedgerRow], known: Sequence[Intent], address: Address, *, step_size: Decimal
+) -> list[LedgerRow]:
+    """The margin calls of an address, or of its symbol where rows name no side, that no known call accounts for.
+
+    A known call accounts for one row.
+    """
+    calls = [row for row in rows if row.cause is Cause.MANUAL and may_be_of(row, address)]
+    for intent in known:
+        own = next((row for row in calls if fits(row, intent, step_size=step_size)), None)
+        if own is not None:
+            calls.remove(own)
+    return calls
+
+
+def may_be_of(row: LedgerRow, address: Address) -> bool:
+    """Whether a row may be an address's: its symbol's, and of its side where the ledger names one."""
+    return row.symbol == address.symbol and (row.side is None or row.side == address.side)
+
+
+def certain(rows: Sequence[LedgerRow], *, shared: bool) -> list[LedgerRow]:
+    """Of the rows that may be an address's those that certainly are; ``shared``: both sides hold a position."""
+    return [row for row in rows if row.side is not None or not shared]
+
+
+def unnamed(rows: Sequence[LedgerRow], *, shared: bool) -> list[LedgerRow]:
+    """Of the rows that may be an address's those that may be the other side's as well."""
+    return [row for row in rows if row.side is None and shared]
+
+
+def unsure_rows(
+    rows: Sequence[LedgerRow], address: Address, since_ms: int | None, *, signed_ms: int, same_size: bool
+) -> list[LedgerRow]:
+    """The rows from ``since_ms`` (None: none) until a step that its margin before may or may not hold.
+
+    Where the position has the same size before the step and in a later reading (``same_size``), both hold its fills or
+    both lack them, unless another fill undoes the size; a fill that does moves the margin the other way.
+    """
+    recent = [row for row in rows if since_ms is not None and row.time_ms >= since_ms and may_be_of(row, address)]
+    fills = [row for row in recent if row.cause is Cause.FILL]
+    alike = fills if same_size and {row.change > 0 for row in fills} != {True, False} else []
+    return [row for row in recent if row.time_ms < signed_ms and row not in alike]
+
+
+def changes(rows: Sequence[LedgerRow]) -> Decimal:
+    """What rows moved together."""
+    return total(row.change for row in rows)
+
+
+def rows_since(rows: Sequence[LedgerRow], move: Effect) -> list[LedgerRow]:
+    """The rows since a step of ours was signed."""
+    return [row for row in rows if row.time_ms >= move.signed_ms - CLOCK_AHEAD_MS]
+
+
+def our_row(rows: Sequence[LedgerRow], move: Effect, amount: Decimal) -> LedgerRow | None:
+    """The row of our own step: the one it claimed, else the first that looks like it."""
+    if move.claim is not None:
+        return next((row for row in rows if row.row_id == move.claim), None)
+    return next(
+        (
+            row
+            for row in rows
+            if row.cause is Cause.MANUAL
+            and may_be_of(row, move.address)
+            and abs(minus(row.change, amount)) <= abs(amount) / 4
+        ),
+        None,
+    )
+
+
+def without_ours(rows: Sequence[LedgerRow], move: Effect) -> list[LedgerRow]:
+    """The rows since a step of ours was signed, less the one that is its own."""
+    newer = rows_since(rows, move)
+    if move.before is None or move.after is None:
+        return newer
+    ours = our_row(newer, move, minus(move.after, move.before))
+    return [row for row in newer if row is not ours]

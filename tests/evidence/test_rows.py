@@ -1,0 +1,98 @@
+"""Which rows of the ledger are a step's, and which may be: near in amount, adding up to it, or early."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from reconcile.evidence.possible import MarginEvidence
+from reconcile.evidence.rows import match_rows
+from reconcile.evidence.verdict import PriorOutcome, Sight, Verdict, judge, sight
+from reconcile.model.ledger import Cause, LedgerRead, LedgerRow
+from tests.kit.desk import FENCE_MS, SIGNED_MS, D, intent, position, row
+
+STEP = D("0.0001")
+SLACK_MS = 30_000
+EARLY_MS = SIGNED_MS - 20_000
+
+MATCHES: dict[str, tuple[Sequence[LedgerRow], list[str], list[str]]] = {
+    # name: (rows, ids that are ours, ids that may be)
+    "exactly": ([row("300")], ["r1"], []),
+    "exactly, and one near": ([row("300"), row("290", "r2")], ["r1"], []),
+    "within a quarter": ([row("225")], [], ["r1"]),
+    "more than a quarter away": ([row("224")], [], []),
+    "the other direction": ([row("-290")], [], []),
+    "two near": ([row("290"), row("310", "r2")], [], ["r1", "r2"]),
+    "two that add up": ([row("100"), row("200", "r2")], [], ["r1", "r2"]),
+    "two of three add up": ([row("100"), row("200", "r2"), row("50", "r3")], [], ["r1", "r2"]),
+    "two that do not add up": ([row("100"), row("199", "r2")], [], []),
+    "funding": ([row("290", cause=Cause.FUNDING)], [], []),
+    "early": ([row("300", time_ms=EARLY_MS)], [], ["r1"]),
+    "earlier than the slack": ([row("300", time_ms=SIGNED_MS - SLACK_MS - 1)], [], []),
+    "after the fence": ([row("290", time_ms=FENCE_MS + 1)], [], []),
+    "claimed": ([row("290", "claimed")], [], []),
+}
+
+
+@pytest.mark.parametrize(("rows", "ours", "maybe"), MATCHES.values(), ids=MATCHES)
+def test_a_row_near_ours_may_be_ours(rows: Sequence[LedgerRow], ours: list[str], maybe: list[str]) -> None:
+    found = match_rows(rows, intent(), claims={"claimed"}, step_size=STEP, slack_ms=SLACK_MS)
+    assert [each.row_id for each in found.ours] == ours
+    assert [each.row_id for each in found.maybe] == maybe
+
+
+def test_an_early_row_that_fits_an_earlier_call_of_ours_is_that_calls() -> None:
+    earlier = replace(intent(), signed_at_ms=EARLY_MS, fence_ms=EARLY_MS + 8_000)
+    rows = [row("300", time_ms=EARLY_MS + 100)]
+    assert match_rows(rows, intent(), claims=(), step_size=STEP, slack_ms=SLACK_MS, known=[earlier]).maybe == ()
+
+
+def look(live: str, *rows: LedgerRow) -> Sight:
+    return sight(
+        intent(),
+        position("BTCUSDT.long", live),
+        LedgerRead(rows=rows, reaches_back=True),
+        claims=(),
+        step_size=STEP,
+        shared=False,
+        asked_ms=FENCE_MS + 1,
+        slack_ms=SLACK_MS,
+        unsure_since_ms=SIGNED_MS - 60_000,
+    )
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        (row("290"),),
+        (row("100"), row("200", "r2")),
+        (row("300", time_ms=EARLY_MS),),
+    ],
+    ids=["another amount", "booked as two", "dated early"],
+)
+def test_rows_that_may_be_ours_are_where_the_margin_moved_by_exactly_ours(rows: tuple[LedgerRow, ...]) -> None:
+    seen = look("1500", *rows)
+    assert (seen.rows, seen.maybe, seen.margin) == (("r1",), (), MarginEvidence.MOVED)
+    assert judge(seen, was=PriorOutcome.DOUBT, long_after=False, deadline_passed=False) is Verdict.APPLIED
+
+
+@pytest.mark.parametrize(
+    ("was", "long_after", "verdict"),
+    [
+        (PriorOutcome.DOUBT, False, Verdict.UNKNOWN),
+        (PriorOutcome.DOUBT, True, Verdict.RELEASED),
+        (PriorOutcome.ACCEPTED, False, Verdict.APPLIED),
+        (PriorOutcome.ACCEPTED, True, Verdict.APPLIED),
+    ],
+)
+def test_a_near_row_is_never_taken_for_another_partys(*, was: PriorOutcome, long_after: bool, verdict: Verdict) -> None:
+    seen = look("1490", row("290"))
+    assert (seen.rows, seen.maybe, seen.margin) == ((), ("r1",), MarginEvidence.CANNOT_TELL)
+    assert judge(seen, was=was, long_after=long_after, deadline_passed=True) is verdict
+
+
+def test_an_early_row_is_another_partys_where_long_after_the_margin_did_not_move() -> None:
+    seen = look("1200", row("300", time_ms=EARLY_MS))
+    assert seen.maybe == ("r1",)
+    assert judge(seen, was=PriorOutcome.DOUBT, long_after=False, deadline_passed=True) is Verdict.UNKNOWN
+    assert judge(seen, was=PriorOutcome.DOUBT, long_after=True, deadline_passed=True) is Verdict.NOT_APPLIED
