@@ -29,8 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.kit import reach
-from tests.simulation.banded import banded_schedule
-from tests.simulation.explore import exhaustive, random_schedule, roots, same_kind, shrink
+from tests.simulation.explore import banded_schedule, exhaustive, random_schedule, roots, same_kind, shrink
 from tests.simulation.hits import VALIDITY_MS
 from tests.simulation.mutations import MUTATIONS, Caught, hunt
 from tests.simulation.oracle import Verdict, verdict

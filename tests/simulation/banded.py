@@ -19,7 +19,6 @@ from reconcile.sandbox.values import ISOLATED, BookEffect, BookPosition, View
 from tests.simulation.assumptions import Knows
 from tests.simulation.claims import others_moved
 from tests.simulation.declare import address_of
-from tests.simulation.explore import random_schedule
 from tests.simulation.machine import EPOCH_MS
 from tests.simulation.schedule import PRICE, TIME, Aim, Bounds, Go, Happening, Limits, Schedule
 from tests.simulation.simulation import Ran, Simulation
@@ -37,10 +36,9 @@ _BOUNDS = {
 # ---- random ----------------------------------------------------------------------------------------------------------
 
 
-def banded_schedule(seed: int, exchange: str = "binance") -> Schedule:
-    """The schedule of a seed, with bands."""
+def with_bands(made: Schedule, seed: int) -> Schedule:
+    """A seed's schedule with bands."""
     dice = random.Random(f"bands {seed}")
-    made = random_schedule(seed, exchange)
     happenings = sorted((*made.happenings, *_prices(dice, len(made.aims))))
     late = dice.random() < 0.2  # midnight passes while it plays
     return replace(

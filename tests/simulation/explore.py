@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from tests.simulation.assumptions import TOGETHER
+from tests.simulation.banded import with_bands
 from tests.simulation.hits import READ_NAMES, SPANS, VALIDITY_MS, doubtful, refusing, write_names
 from tests.simulation.oracle import Verdict, verdict
 from tests.simulation.schedule import (
@@ -126,6 +127,11 @@ THEMES: tuple[frozenset[str], ...] = (
 
 
 # ---- random ----------------------------------------------------------------------------------------------------------
+
+
+def banded_schedule(seed: int, exchange: str = "binance") -> Schedule:
+    """The schedule of a seed, with bands."""
+    return with_bands(random_schedule(seed, exchange), seed)
 
 
 def random_schedule(seed: int, exchange: str = "binance", *, outside: bool = False) -> Schedule:

@@ -9,8 +9,8 @@ import pytest
 from reconcile.model.account import DesiredAccount, Target
 from reconcile.model.measures import Thresholds
 from tests.simulation import simulation
-from tests.simulation.banded import banded_schedule
 from tests.simulation.declare import declared
+from tests.simulation.explore import banded_schedule
 from tests.simulation.oracle import verdict
 from tests.simulation.schedule import Schedule
 from tests.simulation.test_schedules import EXCHANGES, SCHEDULES, SEED
