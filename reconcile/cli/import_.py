@@ -21,6 +21,7 @@ from reconcile.files import regular
 from reconcile.files.documents import create, write
 from reconcile.model.account import DesiredAccount, Policy, PositionMode
 from reconcile.model.measures import Measure
+from reconcile.planning.templates import template_of
 from reconcile.render.values import rfc3339
 from reconcile.statefile import appending, writing
 from reconcile.statefile.fields import NAME_PATTERN, PREFIX_PATTERN, REGIONS
@@ -137,7 +138,11 @@ def _add(session: Invocation, into: str, *, crossed: bool, measure: Measure | No
             f"adding to {into}: the account is in {found.desired.position_mode} mode; correct position_mode"
         )
     known = {target.address for target in declared.targets}
-    new = [target for target in found.desired.targets if target.address not in known]
+    new = [
+        target
+        for target in found.desired.targets
+        if target.address not in known and template_of(declared.templates, target.address) is None
+    ]
     for note in found.notes:
         session.warn(note)
     if new:

@@ -48,7 +48,7 @@ def validate(session: Invocation, paths: tuple[str, ...]) -> int:
 
 
 def _text(accounts: tuple[DesiredAccount, ...]) -> str:
-    count = sum(len(account.targets) for account in accounts)
+    count = sum(len(account.targets) + len(account.templates) for account in accounts)
     files = "file" if len(accounts) == 1 else "files"
     lines = [line for account in accounts for line in _in_force(account)]
     return "\n".join([*lines, f"{len(accounts)} state {files}, {count} declared: all valid"]) + "\n"
@@ -83,7 +83,7 @@ def _json(accounts: tuple[DesiredAccount, ...], warnings: tuple[Problem, ...]) -
             "state_sha256": account.sha256,
             **limits.includes(account),
             **({"settings": [asdict(each) for each in account.settings]} if account.settings else {}),
-            "declared": len(account.targets),
+            "declared": len(account.targets) + len(account.templates),
             "exit_code": 0,
             "errors": [],
         }

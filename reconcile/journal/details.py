@@ -77,6 +77,7 @@ _ENTRY = holding(
         "blocked_by": optional(text),
         "reason": optional(text),
         "asset": optional(text),
+        "template": optional(text),
         "steps": each(mapping),
     },
     required=frozenset({"address"}),
@@ -122,7 +123,7 @@ def _planned(value: Any) -> PlanNote:
 
 
 def _entry(found: Mapping[str, Any]) -> NotedEntry:
-    told = {name: found.get(name) for name in ("status", "blocked_by", "reason", "asset")}
+    told = {name: found.get(name) for name in ("status", "blocked_by", "reason", "asset", "template")}
     return NotedEntry(address=found["address"], **told, steps=tuple(found.get("steps", ())))
 
 

@@ -91,6 +91,7 @@ class Target:
 
     ``isolated_margin`` declares an amount, ``band`` bounds of a risk measure; with neither (type only, or crossed) the
     margin is left alone. ``priority`` 1 is first where the free balance does not cover all additions, None last.
+    ``template`` is the entry with ``*`` that it was made from, None where the file names the address itself.
     """
 
     address: Address
@@ -100,6 +101,7 @@ class Target:
     line: int | None = None
     band: Band | None = None
     priority: int | None = None
+    template: str | None = None
 
     @property
     def declares_margin(self) -> bool:
@@ -171,7 +173,8 @@ class DesiredAccount:
     ``endpoint`` is ``live``, ``testnet``, ``sandbox`` or a URL. ``amount_step`` and ``grace_ms`` are None where the
     exchange's own default holds. ``uid`` is the exchange's own id of the account that must answer, None for any;
     ``region`` the exchange's site, None for its first one. ``lines`` maps a dotted key to its 1-based line, for
-    messages that point at it. ``includes`` are the files whose limits and defaults hold here too; ``settings`` says of
+    messages that point at it. ``templates`` are the entries whose symbols hold ``*``, for open isolated positions that
+    ``targets`` does not name. ``includes`` are the files whose limits and defaults hold here too; ``settings`` says of
     each limit and default where it stands, empty where nothing is included.
     """
 
@@ -191,6 +194,7 @@ class DesiredAccount:
     cold_start: ColdStart = ColdStart.WAIT
     uid: str | None = None
     region: str | None = None
+    templates: tuple[Target, ...] = ()
     includes: tuple[IncludedFile, ...] = ()
     settings: tuple[SettingOrigin, ...] = ()
 

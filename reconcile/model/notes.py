@@ -9,13 +9,17 @@ from reconcile.model.run_start import RunStart
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotedEntry:
-    """One address of a plan that is not simply in sync, as the plan told it; ``steps`` are documents."""
+    """One address of a plan that is not simply in sync, as the plan told it; ``steps`` are documents.
+
+    ``template`` is the entry with ``*`` that it was made from.
+    """
 
     address: str
     status: str | None = None
     blocked_by: str | None = None
     reason: str | None = None
     asset: str | None = None
+    template: str | None = None
     steps: tuple[Mapping[str, Any], ...] = ()
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from reconcile.model.account import Address, DesiredAccount, MarginType, ObservedAccount, Unmanaged
 from reconcile.model.plan import Entry, Status
 from reconcile.money import plain
+from reconcile.planning.templates import template_of
 
 
 def undeclared(desired: DesiredAccount, observed: ObservedAccount, held: Mapping[Address, str]) -> list[Entry]:
@@ -15,13 +16,14 @@ def undeclared(desired: DesiredAccount, observed: ObservedAccount, held: Mapping
     declared = {target.address for target in desired.targets}
     asked = desired.policy.unmanaged is not Unmanaged.IGNORE
     found = {
-        address: _unmanaged(observed, address) if asked else "" for address in (*observed.positions, *observed.unusable)
+        address: _unmanaged(desired, observed, address) if asked else ""
+        for address in (*observed.positions, *observed.unusable)
     }
     reasons = {address: reason for address, reason in {**found, **held}.items() if reason and address not in declared}
     return [_entry(observed, address, reasons[address], is_held=address in held) for address in sorted(reasons)]
 
 
-def _unmanaged(observed: ObservedAccount, address: Address) -> str:
+def _unmanaged(desired: DesiredAccount, observed: ObservedAccount, address: Address) -> str:
     """Why an address is shown as unmanaged; empty where there is nothing to show."""
     if address in observed.unusable:
         problem = observed.unusable[address]
@@ -29,7 +31,11 @@ def _unmanaged(observed: ObservedAccount, address: Address) -> str:
     position = observed.positions[address]
     if not position.is_open or position.margin_type is not MarginType.ISOLATED:
         return ""
-    return f"open with {plain(position.isolated_margin)} isolated margin; not declared in any state file"
+    shown = f"open with {plain(position.isolated_margin)} isolated margin"
+    template = template_of(desired.templates, address)
+    if template is not None and desired.types.get(address.symbol) is not MarginType.CROSSED:
+        return f"{shown}; opened since this run or plan began, the next one declares it from {template.address}"
+    return f"{shown}; not declared in any state file"
 
 
 def _entry(observed: ObservedAccount, address: Address, reason: str, *, is_held: bool) -> Entry:

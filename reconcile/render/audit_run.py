@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from reconcile.model.notes import NoteBody, WatchNote
+from reconcile.model.notes import NoteBody, PlanNote, WatchNote
 from reconcile.model.reports import MovementSummary, Run, StepTaken
 from reconcile.money import plain, total
 from reconcile.render.json import Document
@@ -175,9 +175,12 @@ def _note(details: Mapping[str, Any]) -> str:
 
 
 def _decisions(body: NoteBody) -> Iterable[str]:
-    """What a watch saw and decided."""
+    """What a watch saw and decided, and the entries of a plan that templates made."""
     for each in body.decisions if isinstance(body, WatchNote) else ():
         yield f"{each.address or 'account'} {each.outcome}: {each.decision}"
+    for entry in body.entries if isinstance(body, PlanNote) else ():
+        if entry.template is not None:
+            yield f"{entry.address} from {entry.template}"
 
 
 def _causes(moved: MovementSummary) -> str:

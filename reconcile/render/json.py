@@ -118,6 +118,7 @@ def _account(account: AccountPlan) -> Document:
         "state_file": desired.path,
         "state_sha256": desired.sha256,
         **limits.includes(desired),
+        **({"templates": [str(each.address) for each in desired.templates]} if desired.templates else {}),
         "observed_at": None if looked is None else rfc3339(looked),
         "available": {} if observed is None else _amounts(observed.available),
         "available_after": _amounts(account.available_after),
@@ -150,7 +151,7 @@ def _entry(entry: Entry) -> Document:
 
 
 def _desired(entry: Entry, target: Target) -> Document:
-    margin = target.isolated_margin
+    margin, template = target.isolated_margin, {} if target.template is None else {"template": target.template}
     if target.band is not None:
         step = next((step for step in (*entry.steps, entry.wanted) if isinstance(step, MoveMargin)), None)
         margin_now = ZERO if entry.observed is None else entry.observed.isolated_margin
@@ -160,11 +161,13 @@ def _desired(entry: Entry, target: Target) -> Document:
             "isolated_margin": None,
             "tolerance": _amount(writable(tolerance)),
             "measure": measures.document(target.band),
+            **template,
         }
     return {
         "margin_type": target.margin_type.value,
         "isolated_margin": _amount(margin),
         "tolerance": None if margin is None else _amount(writable(target.tolerance.amount(margin))),
+        **template,
     }
 
 

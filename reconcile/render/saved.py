@@ -151,6 +151,7 @@ def _desired(model: AccountPlanModel, entries: tuple[Entry, ...]) -> DesiredAcco
         cold_start=model.cold_start or ColdStart.WAIT,
         path=model.state_file,
         sha256=model.state_sha256,
+        templates=tuple(map(_template, model.templates)),
         includes=tuple(IncludedFile(path=path, sha256=sha256) for path, sha256 in model.includes.items()),
     )
 
@@ -219,7 +220,15 @@ def _target(address: Address, model: DesiredModel) -> Target:
         isolated_margin=model.isolated_margin,
         tolerance=Tolerance(value=model.tolerance or ZERO, percent=False),
         band=None if model.measure is None else _band(model.measure),
+        template=model.template,
     )
+
+
+def _template(name: str) -> Target:
+    """A template by its name alone, which tells what it matches; the entries hold what it declares."""
+    tolerance = Tolerance(value=ZERO, percent=False)
+    address = Address.parse(name)
+    return Target(address=address, margin_type=MarginType.ISOLATED, isolated_margin=None, tolerance=tolerance)
 
 
 def _band(model: BandModel) -> Band:

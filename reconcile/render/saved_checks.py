@@ -7,10 +7,11 @@ show a reader one thing and make ``apply`` do another. Every check raises ValueE
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from reconcile.model.account import MarginType, PositionMode
+from reconcile.model.account import DesiredAccount, MarginType, PositionMode
 from reconcile.model.measures import Band
 from reconcile.model.plan import AccountPlan, Entry, MoveMargin, Plan, SetMarginType, Status, Step
 from reconcile.money import minus, plain, plus
+from reconcile.planning.templates import template_of
 
 LONGEST_LIFE_MS = 3650 * 86_400_000
 """No plan may be applied for longer than ``--expires`` allows: ten years."""
@@ -77,6 +78,7 @@ def check_account(account: AccountPlan) -> None:
     for entry in account.entries:
         _check_status(entry, changed)
         _check_target(entry, account.desired.position_mode)
+        _check_template(entry, account.desired)
         for step in _steps(entry):
             _check_step(entry, step)
 
@@ -118,6 +120,15 @@ def _check_target(entry: Entry, mode: PositionMode) -> None:
     )
     if is_added and (entry.wanted_margin is None or entry.wanted_margin > band.at_most):
         raise ValueError(f"{entry.address} would get more than its at_most {plain(band.at_most)}")
+
+
+def _check_template(entry: Entry, desired: DesiredAccount) -> None:
+    """Refuse an entry from another template than the one that declares its address."""
+    if entry.target is None or entry.target.template is None:
+        return
+    template = template_of(desired.templates, entry.address)
+    if template is None or str(template.address) != entry.target.template:
+        raise ValueError(f"{entry.address} is from a template that does not declare it")
 
 
 def _steps(entry: Entry) -> Iterator[Step]:

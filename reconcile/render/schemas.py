@@ -57,6 +57,10 @@ class BandModel(Model):
     rounding: Amount | dict[str, Amount] | None
 
 
+Template = Annotated[str, Field(max_length=80, pattern=r"^[^.]*\*[^.]*\.(long|short|net)$")]
+"""The key of a template: a symbol with ``*``, and a side."""
+
+
 class DesiredModel(Model):
     """What the state file declares; ``tolerance`` is an amount."""
 
@@ -64,6 +68,7 @@ class DesiredModel(Model):
     isolated_margin: Amount | None
     tolerance: Amount | None
     measure: BandModel | None = None
+    template: Template | None = None
 
 
 class ObservedModel(Model):
@@ -156,6 +161,7 @@ class AccountPlanModel(Model):
     state_file: str
     state_sha256: str
     includes: Hashes = Field(default={})
+    templates: tuple[Template, ...] = ()
     observed_at: Time | None
     available: dict[str, Amount]
     available_after: dict[str, Amount]

@@ -105,7 +105,14 @@ def liquidation(step: Step) -> str:
 
 
 def why(entry: Entry) -> str:
-    """The reason of an entry, led by its status where that is not a change."""
+    """The reason of an entry, led by its status where that is not a change, and the template that it came from."""
+    said = _why(entry)
+    if entry.target is None or entry.target.template is None:
+        return said
+    return "; ".join(part for part in (said, f"from {entry.target.template}") if part)
+
+
+def _why(entry: Entry) -> str:
     match entry.status:
         case Status.CHANGE | Status.IN_SYNC:
             return entry.reason

@@ -10,7 +10,7 @@ from pydantic import PlainValidator, WithJsonSchema
 
 from reconcile.connect import endpoints
 from reconcile.exchanges.catalogue import TRAITS
-from reconcile.model.account import ColdStart, Limit, MarginType, Percent, PositionMode, Unmanaged, WhenShort
+from reconcile.model.account import ColdStart, Limit, MarginType, Percent, PositionMode, Side, Unmanaged, WhenShort
 from reconcile.model.measures import Thresholds
 from reconcile.statefile import measures, scalars
 from reconcile.statefile.secret_keys import value_problem
@@ -22,6 +22,8 @@ NAME_PATTERN = r"[a-z][a-z0-9-]{0,62}"
 PREFIX_PATTERN = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
 UID_PATTERN = r"[A-Za-z0-9_-]{1,64}"
 SYMBOL_PATTERN = r"""[^\s.:,;=/\\*?!\[\]{}"'#]{1,64}"""
+GLOB_PATTERN = SYMBOL_PATTERN.replace("*", "")
+TEMPLATE_PATTERN = rf"^(?=[^.]*\*)(?![^.]*\*\*){GLOB_PATTERN}\.({'|'.join(Side)})$"
 EXCHANGES = tuple(TRAITS)
 REGIONS = tuple(region for traits in TRAITS.values() for region in traits.regions)
 PRODUCTS = tuple(product for traits in TRAITS.values() for product in traits.products)

@@ -15,6 +15,7 @@ from reconcile.statefile.shared_tables import DefaultsTable, LimitsTable
 
 _TABLES: dict[str, type[BaseModel]] = {"account": AccountTable, "defaults": DefaultsTable, "policy": LimitsTable}
 _SIDE_DEPTH = 2  # positions.SYMBOL
+_SIDE_KEY = 3  # positions.SYMBOL.side
 
 
 class ProblemList:
@@ -39,6 +40,8 @@ class ProblemList:
 
     def line(self, key: Key) -> int:
         """The line of a key, of the nearest table around it, or 1."""
+        if len(key) >= _SIDE_KEY and "*" in key[1]:  # the key of a template is SYMBOL.side as one part
+            key = (key[0], f"{key[1]}.{key[2]}", *key[_SIDE_KEY:])
         line = self.where.get(key)
         while line is None and key:
             key = key[:-1]

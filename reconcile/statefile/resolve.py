@@ -21,7 +21,8 @@ from reconcile.model.account import (
     Target,
 )
 from reconcile.model.traits import Scope, environment
-from reconcile.statefile import bands, including, lag, lines, scalars
+from reconcile.planning.templates import is_template
+from reconcile.statefile import bands, including, lag, lines, scalars, templates
 from reconcile.statefile.including import Included
 from reconcile.statefile.plain import Plain, is_instrument, parted
 from reconcile.statefile.problems import ProblemList
@@ -53,7 +54,7 @@ def account(
 ) -> DesiredAccount | None:
     """The account that one file declares, with what it ``included``; None when ``book`` got a problem."""
     own, included = raw, included or Included()
-    whole = raw = including.merged(raw, included, book)
+    whole = raw = templates.spread(including.merged(raw, included, book), book)
     plain, raw = parted(raw)
     try:
         checked = StateFile.model_validate(raw)
@@ -70,9 +71,11 @@ def account(
     _check_symbols(said, book)
     _check_positions(said, book)
     _check_types(said, book)
+    _check_templates(said, book)
     if checked is None or book.found or included.problems:
         return None
     place = checked.account
+    declared = _targets(plain, checked, book, tuple(whole.get("positions", ())))
     return DesiredAccount(
         name=place.name,
         exchange=place.exchange,
@@ -80,7 +83,8 @@ def account(
         endpoint=place.endpoint,
         product=place.product or _product(place.exchange),
         credentials=place.credentials or _prefix(place.name),
-        targets=_targets(plain, checked, book, tuple(whole.get("positions", ()))),
+        targets=tuple(target for target in declared if not is_template(target.address.symbol)),
+        templates=tuple(target for target in declared if is_template(target.address.symbol)),
         policy=policy(checked.policy),
         amount_step=place.amount_step,
         grace_ms=place.grace,
@@ -177,6 +181,8 @@ def _check_symbols(said: "_RawFile", book: ProblemList) -> None:
     """Each symbol is something an exchange could call an instrument, and names a side."""
     for symbol, sides in said.table("positions").items():
         key = ("positions", symbol)
+        if is_template(symbol):
+            continue
         if not is_instrument(symbol):
             book.add(key, "not the id of an instrument; expected the exchange's own such as BTCUSDT or BTC-USDT-SWAP")
         elif sides == {}:
@@ -222,6 +228,12 @@ def _check_types(said: "_RawFile", book: ProblemList) -> None:
             f"{types[later]}, but {lines.dotted(earlier)} (line {book.line(earlier)}) is {types[earlier]}; "
             f"expected one type for both sides ({TRAITS[exchange].title} keeps it for the symbol)",
         )
+
+
+def _check_templates(said: "_RawFile", book: ProblemList) -> None:
+    """What the templates of the file say together, as far as each is sound."""
+    keys = [key for key, _ in said.positions() if is_template(key[1]) and not book.has(key)]
+    templates.check(keys, {key: said.type_of(key) for key in keys}, book)
 
 
 class _RawFile:

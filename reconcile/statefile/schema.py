@@ -13,6 +13,8 @@ from reconcile.exchanges.catalogue import TRAITS
 from reconcile.model.account import Percent, PositionMode, Side
 from reconcile.statefile.fields import (
     EXCHANGES,
+    SYMBOL_PATTERN,
+    TEMPLATE_PATTERN,
     VERSION,
     AccountName,
     ColdStartName,
@@ -110,7 +112,11 @@ class SidesTable(Table):
 
 def _only(mode: PositionMode) -> dict[str, Any]:
     """JSON Schema: where the account has this mode, a symbol has only its sides."""
-    symbols = {"additionalProperties": {"propertyNames": {"enum": [side.value for side in mode.sides]}}}
+    sides = [side.value for side in mode.sides]
+    symbols = {
+        "patternProperties": {f"^{SYMBOL_PATTERN}$": {"propertyNames": {"enum": sides}}},
+        "propertyNames": {"pattern": rf"^[^*]+$|\*.*\.({'|'.join(sides)})$"},
+    }
     account = {"properties": {"position_mode": {"const": mode.value}}, "required": ["position_mode"]}
     return {
         "if": {"properties": {"account": account}, "required": ["account"]},
@@ -184,7 +190,8 @@ class StateFile(Table):
     policy: LimitsTable = Field(default=LimitsTable(), description="What plan and apply may do.")
     positions: dict[Symbol, SidesTable] = Field(
         default={},
-        description="The declared positions: by the exchange's own instrument id, then by side.",
+        description="The declared positions: by the exchange's own instrument id, then by side; and templates such as "
+        '"*.long" for open isolated positions that are not named.',
         examples=[{"BTCUSDT": {"long": {"isolated_margin": 1500}}}],
         json_schema_extra={"additionalProperties": False},
     )
@@ -211,6 +218,7 @@ class _Schema(GenerateJsonSchema):
 def schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of a state file, for editors; generated from the models that validate."""
     made = StateFile.model_json_schema(schema_generator=_Schema)
+    made["properties"]["positions"]["patternProperties"][TEMPLATE_PATTERN] = {"$ref": "#/$defs/PositionTable"}
     return {"$schema": GenerateJsonSchema.schema_dialect, "$id": SCHEMA_ID, **made}
 
 

@@ -20,11 +20,14 @@ from reconcile.journal.records import IntentStatus
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, DesiredAccount, ObservedAccount, Percent
 from reconcile.model.plan import AccountPlan, PlanError
+from reconcile.model.traits import Scope
 from reconcile.money import plain
 from reconcile.planning import order
 from reconcile.planning.target_globs import matches
+from reconcile.planning.templates import expanded, template_of
 from reconcile.protocol.earlier import Earlier
 from reconcile.protocol.freshness import sound_look
+from reconcile.protocol.timing import FRESH_LOOKS
 from reconcile.usecases.limits_in_force import looser_than_at
 from reconcile.usecases.world import Connection, World
 
@@ -69,10 +72,16 @@ def grace_ms(desired: DesiredAccount, reader: Reader) -> int:
 
 
 def held_addresses(state: JournalState, desired: DesiredAccount, reader: Reader) -> dict[Address, str]:
-    """The declared addresses whose lane has an unsettled step, with the reason."""
+    """The declared addresses whose lane has an unsettled step, with the reason; those of templates too."""
     held: dict[Address, str] = {}
-    for target in desired.targets:
-        item = state.unsettled.get(lane_of(reader.traits, target.address))
+    addresses = [target.address for target in desired.targets]
+    addresses += [
+        item.intent.address
+        for item in state.unsettled.values()
+        if template_of(desired.templates, item.intent.address) is not None
+    ]
+    for address in addresses:
+        item = state.unsettled.get(lane_of(reader.traits, address))
         if item is None:
             continue
         intent = item.intent
@@ -84,7 +93,7 @@ def held_addresses(state: JournalState, desired: DesiredAccount, reader: Reader)
             if item.known is IntentStatus.UNKNOWN
             else "the next apply settles it"
         )
-        held[target.address] = f"an earlier step ({what}, {item.since}) {known}; {advice}"
+        held[address] = f"an earlier step ({what}, {item.since}) {known}; {advice}"
     return held
 
 
@@ -132,6 +141,37 @@ async def guarded_look(
     return look, {**unsound, **held_addresses(state, desired, reader)}
 
 
+async def with_templates(
+    desired: DesiredAccount, reader: Reader, *, seen: ObservedAccount | None = None
+) -> DesiredAccount:
+    """The account with the targets that its templates make of the positions that are open now.
+
+    ``seen`` is a look to take them from; None takes one where there are templates. Raises ReadFailed, Declined.
+    """
+    if not desired.templates:
+        return desired
+    look = seen or await reader.observe(desired.types, measured=desired.measured)
+    return expanded(desired, look, by_symbol=reader.traits.margin_type_scope is Scope.SYMBOL)
+
+
+async def expanded_look(
+    world: World, desired: DesiredAccount, reader: Reader, state: JournalState
+) -> tuple[DesiredAccount, ObservedAccount, dict[Address, str]]:
+    """As ``guarded_look``, led by the account with the targets that its templates make.
+
+    A position that opens meanwhile is looked at again, so that it is not taken for undeclared.
+    """
+    wider = await with_templates(desired, reader)
+    look, held = await guarded_look(world, wider, reader, state)
+    for _ in range(FRESH_LOOKS):
+        again = await with_templates(wider, reader, seen=look)
+        if len(again.targets) == len(wider.targets):
+            break
+        wider = await with_templates(desired, reader, seen=look)
+        look, held = await guarded_look(world, wider, reader, state)
+    return wider, look, held
+
+
 async def plan_account(
     world: World,
     desired: DesiredAccount,
@@ -144,7 +184,10 @@ async def plan_account(
     earlier: Earlier | None = None,
     reuse: ObservedAccount | None = None,
 ) -> AccountPlan:
-    """Look and plan; ``earlier`` and ``reuse`` as for ``sound_look``. Raises ReadFailed."""
+    """Look and plan; ``earlier`` and ``reuse`` as for ``sound_look``. Templates make no targets here.
+
+    Raises ReadFailed.
+    """
     reader = connection.adapter
     look, held = await guarded_look(world, desired, reader, state, earlier=earlier, reuse=reuse)
     made = order.plan_account(

@@ -15,7 +15,7 @@ from reconcile.model.plan import AccountPlan, AccountResult, Entry, PlanError, S
 from reconcile.planning import order
 from reconcile.protocol.context import Context
 from reconcile.protocol.executor import Executor
-from reconcile.usecases.account import as_error, check_not_frozen, failed_plan, guarded_look
+from reconcile.usecases.account import as_error, check_not_frozen, failed_plan, guarded_look, with_templates
 from reconcile.usecases.account_identity import Reached, reach
 from reconcile.usecases.plan import planned_account
 from reconcile.usecases.preparing import check_not_stale, first_look, plan_to_send, within
@@ -49,11 +49,10 @@ class AccountRun:
     """
 
     def __init__(self, world: World, desired: DesiredAccount, facts: RunFacts) -> None:
-        self._world = world
+        self._world, self._facts = world, facts
         self.name = desired.name
         self.trace = world.trace
-        self._desired = desired
-        self._facts = facts
+        self._declared = self._desired = desired
         self._saved = account_of(facts.saved, desired.name)
         self._reached: Reached[Writer] | None = None
         self._journal: Journal | None = None
@@ -91,6 +90,8 @@ class AccountRun:
         cold_until_ms = cold_until(world, self._desired, journal, connection)
         started = await run_started(world, self._desired, self._facts, journal, cold_until_ms)
         await journal.append(started, durable=False)
+        if self._saved is None and self._approved is None:
+            self._desired = await with_templates(self._declared, connection.adapter)
         self._context = make_context(world, self._desired, connection, journal, halted=self._halted)
         executor = Executor(self._context, parallelism=world.parallelism)
         self._settled = (*self._settled, *await executor.settle_earlier())
@@ -121,8 +122,9 @@ class AccountRun:
             plan = await self._reviewed(self._saved, world.store.read(self.identity))
         else:
             plan = self._approved = await planned_account(
-                world, self._desired, reached, plan_id=facts.plan_id, selection=facts.selection
+                world, self._declared, reached, plan_id=facts.plan_id, selection=facts.selection
             )
+            self._desired = plan.desired
         self._plan = plan
         return plan
 

@@ -14,7 +14,7 @@ from reconcile.journal.state import JournalState
 from reconcile.model.account import DesiredAccount, MarginType
 from reconcile.model.doctor import AccountCheckup, AccountInspection, Check, CheckVerdict, failed, passed, warned
 from reconcile.render.holder import holder_text
-from reconcile.usecases.account import as_error, grace_ms, held_addresses
+from reconcile.usecases.account import as_error, grace_ms, held_addresses, with_templates
 from reconcile.usecases.account_identity import AccountIdentity, ask, check_pin
 from reconcile.usecases.world import Connection, World
 
@@ -135,7 +135,9 @@ async def _key(case: _Examination) -> Check:
 
 async def _modes(case: _Examination) -> Check:
     desired = case.desired
-    look = await case.way.adapter.observe(desired.types, measured=desired.measured)
+    reader = case.way.adapter
+    look = await reader.observe(desired.types, measured=desired.measured)
+    desired = await with_templates(desired, reader, seen=look)
     if look.position_mode is not desired.position_mode:
         return failed(
             4,
@@ -144,7 +146,7 @@ async def _modes(case: _Examination) -> Check:
         )
     if look.account_block is not None:
         return failed(3, look.account_block, "until then every isolated target is blocked")
-    if look.multi_assets and MarginType.ISOLATED in desired.types.values():
+    if look.multi_assets and (MarginType.ISOLATED in desired.types.values() or desired.templates):
         return failed(3, "the account is in multi-assets mode, which is crossed only", "switch it to single-asset mode")
     declared = {target.address for target in desired.targets if target.declares_margin}
     topped_up = sorted(str(place) for place in declared if place in look.positions and look.positions[place].auto_add)

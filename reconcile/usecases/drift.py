@@ -10,7 +10,7 @@ from reconcile.model.account import DesiredAccount, Position, SymbolState, Targe
 from reconcile.model.drift import AccountDrift, Drift, NotCompared
 from reconcile.planning.order import worst
 from reconcile.planning.unlisted import UNLISTED, not_shown, reasons
-from reconcile.usecases.account import as_error, at_work, guarded_look
+from reconcile.usecases.account import as_error, at_work, expanded_look
 from reconcile.usecases.account_identity import ACCOUNTS_AT_ONCE, Reached, Roster, reach
 from reconcile.usecases.explain import Reading, drift_of
 from reconcile.usecases.world import World
@@ -52,7 +52,7 @@ async def drift(world: World, accounts: Sequence[DesiredAccount]) -> tuple[Accou
 async def _drifted(world: World, desired: DesiredAccount, reached: Reached[Reader]) -> AccountDrift:
     reader, journal = reached.connection.adapter, reached.account.journal
     state = world.store.read(journal)
-    look, held = await guarded_look(world, desired, reader, state)
+    desired, look, held = await expanded_look(world, desired, reader, state)
     if await world.store.head(journal) not in {None, state.head}:
         held = {**held, **at_work(state, world.store.read(journal), desired, reader)}
     reading = Reading(reader=reader, desired=desired, state=state, look=look, held=held)

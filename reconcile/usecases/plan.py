@@ -10,7 +10,7 @@ from reconcile.exchanges.http.exchange_time import ExchangeTime
 from reconcile.model.account import DesiredAccount, Percent
 from reconcile.model.plan import AccountPlan, Plan, SinceCommit
 from reconcile.planning import target_globs
-from reconcile.usecases.account import Selection, failed_plan, plan_account
+from reconcile.usecases.account import Selection, failed_plan, plan_account, with_templates
 from reconcile.usecases.account_identity import ACCOUNTS_AT_ONCE, Reached, Roster, reach
 from reconcile.usecases.world import World
 
@@ -84,6 +84,7 @@ async def planned_account(
 ) -> AccountPlan:
     """One account's plan, made without its lock, each change with its reason. Raises ReadFailed, JournalError."""
     state = world.store.read(reached.account.journal)
+    desired = await with_templates(desired, reached.connection.adapter)
     made = await plan_account(
         world,
         desired,

@@ -12,7 +12,7 @@ from reconcile.model.account import Address, DesiredAccount, ObservedAccount
 from reconcile.model.rehearsal import AccountRehearsal, PathSummary
 from reconcile.money import ZERO
 from reconcile.planning.rehearsal import rehearse_move
-from reconcile.usecases.account import as_error, guarded_look
+from reconcile.usecases.account import as_error, expanded_look
 from reconcile.usecases.account_identity import ACCOUNTS_AT_ONCE, Reached, Roster, reach
 from reconcile.usecases.price_paths import worst_percents
 from reconcile.usecases.world import World
@@ -61,7 +61,8 @@ async def rehearse(world: World, accounts: Sequence[DesiredAccount], shock: Shoc
 
 async def _rehearsed(world: World, desired: DesiredAccount, reached: Reached[Reader], shock: Shock) -> AccountRehearsal:
     reader = reached.connection.adapter
-    look, _ = await guarded_look(world, desired, reader, world.store.read(reached.account.journal))
+    state = world.store.read(reached.account.journal)
+    desired, look, _ = await expanded_look(world, desired, reader, state)
     traits = reader.traits
     return AccountRehearsal(
         account=desired.name,

@@ -136,6 +136,7 @@ def planned(facts: RunFacts, plan: AccountPlan) -> Noted:
 def _noted(entry: Document) -> NotedEntry:
     return NotedEntry(
         **{key: entry[key] for key in ("address", "status", "blocked_by", "reason", "asset")},
+        template=(entry["desired"] or {}).get("template"),
         steps=tuple({key: step[key] for key in _STEP if key in step} for step in entry["steps"]),
     )
 

@@ -933,3 +933,63 @@ def test_a_long_value_is_cut_short_in_a_message() -> None:
 def test_an_override_with_a_bomb_is_refused(account: DesiredAccount, value: str) -> None:
     with pytest.raises(UsageError, match="--override max_add"):
         statefile.override(account, f"max_add={value}")
+
+
+# ---- templates
+
+
+def test_templates_stand_beside_the_positions_that_are_named(write: Write) -> None:
+    account = _load(
+        write(
+            HEAD + '[positions."*.long"]\nisolated_margin = 5\n[positions."BTC*.short"]\nat_most = 3\n'
+            'equity_share = {floor = "8%", target = "12%"}\n[positions.BTCUSDT.long]\nisolated_margin = 7\n'
+        )
+    )
+    assert [str(target.address) for target in account.targets] == ["BTCUSDT.long"]
+    assert [(str(each.address), each.line) for each in account.templates] == [("*.long", 6), ("BTC*.short", 8)]
+    assert account.templates[1].band is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[positions."BTC*"]\n', "6: positions.BTC*: not a template, and no symbol has *; expected a template such as"),
+        ('[positions."BTC*".long]\nisolated_margin = 1\n', "6: positions.BTC*: not a template"),
+        ('[positions."**.long"]\nisolated_margin = 1\n', "6: positions.**.long: not a template"),
+        ('[positions."B?C*.long"]\nisolated_margin = 1\n', "6: positions.B?C*.long: not a template"),
+        ('[positions."*.net"]\nisolated_margin = 1\n', "6: positions.*.net: a hedge account has no side net"),
+        ('[positions."*.long"]\n', "6: positions.*.long: neither a type nor an amount"),
+        ('[positions."*.long"]\nmargin_type = "crossed"\n', "6: positions.*.long: crossed; expected isolated"),
+        ('[positions."*.long"]\nisolated_margn = 1\n', "7: positions.*.long.isolated_margn: unknown key"),
+        (
+            '[positions."BTC*.long"]\nisolated_margin = 1\n\n[positions."*USD.long"]\nisolated_margin = 2\n',
+            "9: positions.*USD.long: as exact as positions.BTC*.long (line 6), and one symbol can match both",
+        ),
+    ],
+)
+def test_a_template_that_means_nothing_or_two_things_is_an_error(write: Write, text: str, said: str) -> None:
+    (found,) = [message for message in _messages(write(HEAD + text)) if "neither" in said or "neither" not in message]
+    assert found.startswith(f"main.toml:{said}")
+
+
+def test_templates_are_bounded(write: Write) -> None:
+    text = "".join(f'[positions."A{number:03}*.long"]\nisolated_margin = 1\n' for number in range(201))
+    assert _messages(write(HEAD + text)) == ["main.toml:6: positions: 201 templates; expected at most 200"]
+
+
+@pytest.mark.parametrize(
+    ("key", "mode", "fits"),
+    [
+        ("*.long", "hedge", True),
+        ("BTC*USDT.short", "hedge", True),
+        ("*.net", "one-way", True),
+        ("*.net", "hedge", False),
+        ("*.long", "one-way", False),
+        ("**.long", "hedge", False),
+        ("BTC*", "hedge", False),
+    ],
+)
+def test_the_schema_takes_templates(key: str, mode: str, *, fits: bool) -> None:
+    account = {"name": "main", "exchange": "okx", "position_mode": mode}
+    document = {"version": 1, "account": account, "positions": {key: {"isolated_margin": 1}}}
+    assert jsonschema.Draft202012Validator(statefile.schema()).is_valid(document) is fits
