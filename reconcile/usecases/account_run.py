@@ -93,8 +93,7 @@ class AccountRun:
         if self._saved is None and self._approved is None:
             self._desired = await with_templates(self._declared, connection.adapter)
         self._context = make_context(world, self._desired, connection, journal, halted=self._halted)
-        executor = Executor(self._context, parallelism=world.parallelism)
-        self._settled = (*self._settled, *await executor.settle_earlier())
+        self._settled = (*self._settled, *await Executor(self._context, parallelism=world.parallelism).settle_earlier())
 
     async def settle_earlier(self, stack: AsyncExitStack) -> AccountResult | None:
         """Settle what earlier runs left, under the lock for the life of ``stack``, and end as a run of its own.
