@@ -191,6 +191,7 @@ class Invocation:
 
         A reader that went away wants no more, so that is no failure.
         """
+        self._above_status()
         error = _write(sys.stdout, text)
         if error is None or isinstance(error, BrokenPipeError):
             return True
@@ -214,7 +215,8 @@ class Invocation:
             lines = [fit(self.line(level, each), columns) for each in message.splitlines()]
         for each in lines:
             if self._is_heard():
-                self._write_line(each)
+                self._above_status()
+                _write(sys.stderr, f"{each}\n")
 
     def line(self, level: str, message: str, **fields: object) -> str:
         """One line of the log."""
@@ -241,13 +243,15 @@ class Invocation:
             self._status = text
             _write(sys.stderr, f"\r\x1b[K{f'reconcile: {text}' if text else ''}")
 
-    def _write_line(self, line: str) -> None:
-        """Above the line at the bottom, where there is one; the next second shows that again."""
-        _write(sys.stderr, f"\r\x1b[K{line}\n" if self._status else f"{line}\n")
+    def _above_status(self) -> None:
+        """Make room above the line at the bottom, where there is one; the next second shows that again."""
+        if self._status:
+            _write(sys.stderr, "\r\x1b[K")
 
     def ask(self, text: str) -> None:
         """Text on stderr as it is."""
         self.has_asked = True
+        self._above_status()
         _write(sys.stderr, text)
 
     def _is_heard(self) -> bool:
