@@ -126,17 +126,25 @@ def unnamed(rows: Sequence[LedgerRow], *, shared: bool) -> list[LedgerRow]:
 
 
 def unsure_rows(
-    rows: Sequence[LedgerRow], address: Address, since_ms: int | None, *, signed_ms: int, same_size: bool
+    rows: Sequence[LedgerRow],
+    address: Address,
+    since_ms: int | None,
+    *,
+    signed_ms: int,
+    calls_seen_ms: int | None,
+    same_size: bool,
 ) -> list[LedgerRow]:
     """The rows from ``since_ms`` (None: none) until a step that its margin before may or may not hold.
 
     Where the position has the same size before the step and in a later reading (``same_size``), both hold its fills or
     both lack them, unless another fill undoes the size; a fill that does moves the margin the other way.
+    ``calls_seen_ms`` is the intent's: it holds the calls up to then.
     """
     recent = [row for row in rows if since_ms is not None and row.time_ms >= since_ms and may_be_of(row, address)]
     fills = [row for row in recent if row.cause is Cause.FILL]
     alike = fills if same_size and {row.change > 0 for row in fills} != {True, False} else []
-    return [row for row in recent if row.time_ms < signed_ms and row not in alike]
+    sure = [*alike, *(row for row in recent if row.cause is Cause.MANUAL and row.time_ms <= (calls_seen_ms or 0))]
+    return [row for row in recent if row.time_ms < signed_ms and row not in sure]
 
 
 def changes(rows: Sequence[LedgerRow]) -> Decimal:

@@ -87,6 +87,7 @@ class _Reckoning:
                 move.address,
                 unsure_since_ms,
                 signed_ms=move.signed_ms,
+                calls_seen_ms=move.calls_seen_ms,
                 same_size=position.size == move.size,
             ),
             shared=shared,

@@ -132,7 +132,12 @@ def _around(
 ) -> Possible:
     since = [row for row in others if row.time_ms >= intent.signed_at_ms and row not in found.maybe]
     unsure = unsure_rows(
-        others, intent.address, unsure_since_ms, signed_ms=intent.signed_at_ms, same_size=position.size == intent.size
+        others,
+        intent.address,
+        unsure_since_ms,
+        signed_ms=intent.signed_at_ms,
+        calls_seen_ms=intent.calls_seen_ms,
+        same_size=position.size == intent.size,
     )
     before = [row for row in unsure if row not in found.maybe]
     return Possible(

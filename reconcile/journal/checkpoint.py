@@ -45,7 +45,7 @@ from reconcile.journal.state import JournalState
 from reconcile.model.reports import Margin
 from reconcile.money import whole
 
-FOLD_VERSION = 2
+FOLD_VERSION = 3
 """Raise it whenever a record changes a ``JournalState`` in another way, or a state has other parts.
 
 What an earlier version added up is then added up anew."""
@@ -200,6 +200,7 @@ _EFFECT = shape(
     claim=optional(text),
     asset=optional(text),
     later_than_ms=optional(moment),
+    calls_seen_ms=optional(moment),
 )
 _UNSETTLED = shape(
     Unsettled,

@@ -248,6 +248,7 @@ INTENT = shape(
     cursor=optional(text),
     signed_at_ms=moment,
     fence_ms=moment,
+    calls_seen_ms=optional(moment),
 )
 """Also inside of what a checkpoint holds."""
 RUN_STARTED = shape(

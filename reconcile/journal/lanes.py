@@ -133,6 +133,7 @@ class LaneState:
             claim=claim,
             asset=intent.asset,
             later_than_ms=later_than_ms,
+            calls_seen_ms=intent.calls_seen_ms,
         )
         self.effects[intent.lane] = effect
         if margin:

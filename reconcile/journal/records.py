@@ -46,7 +46,8 @@ class Intent:
     ``amount`` > 0 (None for a type change); ``before`` is the isolated margin seen (or the margin type), ``size`` and
     ``identity`` the position's; ``cursor`` the ledger's newest row id, None where the signed time is the cursor.
     ``signed_at_ms`` is inside the request; ``fence_ms`` = signed_at_ms + validity + grace: once the exchange's clock
-    has passed it, the request cannot take effect any more.
+    has passed it, the request cannot take effect any more. ``calls_seen_ms``: every margin call up to this exchange
+    time is in ``before``, whoever made it; None: not known.
     """
 
     kind: ClassVar[str] = "intent"
@@ -64,6 +65,7 @@ class Intent:
     cursor: str | None
     signed_at_ms: int
     fence_ms: int
+    calls_seen_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +211,7 @@ class Effect:
     that moved margin (a type change, a word that nothing happened): then only ``effect_ms`` counts. ``signed_ms`` is
     when it was signed.
     ``later_than_ms`` is the exchange time of the lane's last effect before it, which ``before`` holds; None: of none.
+    ``calls_seen_ms`` is the intent's.
     """
 
     address: Address
@@ -221,6 +224,7 @@ class Effect:
     claim: str | None
     asset: str | None = None
     later_than_ms: int | None = None
+    calls_seen_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

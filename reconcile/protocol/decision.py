@@ -87,7 +87,7 @@ def _stale(reason: str) -> NotStarted:
     return NotStarted(Event.STALE, f"stale: {reason}")
 
 
-def intent_of(task: Task, step: Step, found: Decision, *, new_id: str, now: Now) -> Intent:
+def intent_of(task: Task, step: Step, found: Decision, *, new_id: str, now: Now, calls_seen_ms: int | None) -> Intent:
     """The intent, signed as of now."""
     signed_at_ms = now.earliest_ms
     position = found.position
@@ -106,4 +106,5 @@ def intent_of(task: Task, step: Step, found: Decision, *, new_id: str, now: Now)
         cursor=task.cursor,
         signed_at_ms=signed_at_ms,
         fence_ms=signed_at_ms + task.validity_ms + task.grace_ms,
+        calls_seen_ms=calls_seen_ms,
     )

@@ -71,6 +71,13 @@ class Earlier:
             grace_ms=self._grace_ms,
         )
 
+    def calls_seen(self, address: Address, look: ObservedAccount) -> int | None:
+        """The exchange time up to which a look shows every call, where ``until`` is None; None: not asked."""
+        asked_ms = self._asked_ms.get(address.symbol)
+        if asked_ms is None:
+            return None
+        return calls_seen(asked_ms=asked_ms, sent_at_ms=look.sent_at_ms, grace_ms=self._grace_ms)
+
     def _recent(self, address: Address, now_ms: int) -> Effect | None:
         return _recent(self._state.moves.get(str(address)), now_ms=now_ms, grace_ms=self._grace_ms)
 
@@ -78,6 +85,14 @@ class Earlier:
 def _recent(move: Effect | None, *, now_ms: int, grace_ms: int) -> Effect | None:
     """A step that a reading may still be from before, None where it is none or too long ago."""
     return move if move is not None and now_ms - move.effect_ms <= LET_GO_GRACES * grace_ms else None
+
+
+def calls_seen(*, asked_ms: int, sent_at_ms: int, grace_ms: int) -> int:
+    """The exchange time up to which a look shows every call, where ``unseen_until`` finds none that it lacks.
+
+    One of ledger and positions is no later than the grace: so a call before that was among the rows, or is in the look.
+    """
+    return max(0, min(asked_ms, sent_at_ms) - grace_ms - CLOCK_AHEAD_MS)
 
 
 def unseen_until(

@@ -6,6 +6,7 @@ ledger's rows do not add up to counts for nothing, for as long as it may be from
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from reconcile.errors import ReadFailed
 from reconcile.evidence.possible import margins_around
@@ -57,14 +58,15 @@ def remember(
 ) -> Memory:
     """What is known of an address's lane. ``earlier`` is what the ledger said of calls that the journal does not know;
     None: it was not asked."""
-    unseen_until_ms = None if earlier is None else earlier.until(address, look)
     lane = lane_of(reader.traits, address)
-    return memory_of(state, lane, address, look.sent_at_ms, unseen_until_ms=unseen_until_ms, grace_ms=grace_ms)
+    memory = memory_of(state, lane, address, look.sent_at_ms, grace_ms=grace_ms)
+    if earlier is None:
+        return memory
+    unseen_until_ms, seen_ms = earlier.until(address, look), earlier.calls_seen(address, look)
+    return replace(memory, unseen_until_ms=unseen_until_ms, calls_seen_ms=seen_ms)
 
 
-def memory_of(
-    state: JournalState, lane: str, address: Address, sent_at_ms: int, *, unseen_until_ms: int | None, grace_ms: int
-) -> Memory:
+def memory_of(state: JournalState, lane: str, address: Address, sent_at_ms: int, *, grace_ms: int) -> Memory:
     """What the journal knows of a lane at the moment of a look that was sent at ``sent_at_ms``."""
     item, move = state.unsettled.get(lane), state.moves.get(str(address))
     calls, since_ms = state.calls.get(lane, ()), sent_at_ms - LONG_AFTER_GRACES * grace_ms
@@ -72,7 +74,6 @@ def memory_of(
     return Memory(
         effect=state.effects.get(lane),
         move=move,
-        unseen_until_ms=unseen_until_ms,
         open_step=None if item is None else str(item.known or "unsettled"),
         later_than_ms=None if item is None else item.later_than_ms,
         older=margins_around(calls, address, since_ms=since_ms, but_after=None if move is None else move.signed_ms),

@@ -126,11 +126,11 @@ def _placed(life: Life, _: SomeEvent) -> Turned:
 
 
 def _decide(life: Life, now: Now) -> Turned:
-    look, step = life.seen[0], life.task.the_step
+    (look, memory), step = life.seen, life.task.the_step
     found = decision.decide(life.task, step, look)
     if isinstance(found, NotStarted):
         return give_up(life, found.detail, found.event)
-    intent = decision.intent_of(life.task, step, found, new_id=life.new_id, now=now)
+    intent = decision.intent_of(life.task, step, found, new_id=life.new_id, now=now, calls_seen_ms=memory.calls_seen_ms)
     life = replace(life, intent=intent)
     if intent.action == "add_margin":
         return replace(life, doing=Doing.RESERVATION), (Reserve(intent, look),)

@@ -1,7 +1,6 @@
 """Events and commands of a step's machine. Values only; ``machine.py`` decides, ``step.py`` obeys.
 
-Every event carries ``at``, the exchange's time when it came. A command that ends a turn is answered by the events that
-its docstring names; the others are done at once.
+Every event carries ``at``, the exchange's time when it came. The events that answer a command are in its docstring.
 """
 
 from collections.abc import Collection, Sequence
@@ -44,9 +43,9 @@ class Memory:
     """What the journal and the run know of a lane at the moment of a look.
 
     ``effect`` is the lane's last effect, ``move`` the address's last step that moved margin. A look later than
-    ``unseen_until_ms`` shows every call that the journal does not know. ``open_step`` tells what is known of an open
-    step, ``later_than_ms`` is its own for ``unsure_since``. ``claims`` are rows that other outcomes own. ``older``
-    are the margins around the steps but the last, ``around_others`` around ``others``: all calls but the open one.
+    ``unseen_until_ms`` shows all calls. ``open_step`` tells what is known of an open step, ``later_than_ms`` its own
+    for ``unsure_since``, ``calls_seen_ms`` a new intent's, ``claims`` rows of other outcomes. ``older`` are margins
+    around steps but the last, ``around_others`` around ``others``: all but the open.
     """
 
     effect: Effect | None = None
@@ -54,6 +53,7 @@ class Memory:
     unseen_until_ms: int | None = None
     open_step: str | None = None
     later_than_ms: int | None = None
+    calls_seen_ms: int | None = None
     older: Collection[Decimal] = ()
     others: Sequence[Intent] = ()
     around_others: Collection[Decimal] = ()

@@ -545,6 +545,14 @@ def test_long_after_our_step_a_row_from_before_it_may_explain_the_margin_from_be
     assert stale_basis(position(PLACE, "1200"), last, (), unsure_since_ms=since, long_after=True)
 
 
+@pytest.mark.parametrize(("seen_ago_ms", "stale"), [(20_000, False), (20_001, True), (None, True)])
+def test_a_call_before_our_step_that_its_look_had_seen_is_sure(*, seen_ago_ms: int | None, stale: bool) -> None:
+    last = replace(effect(), calls_seen_ms=None if seen_ago_ms is None else SIGNED_MS - seen_ago_ms)
+    rows = (before_it("300", 20_000), row())
+
+    assert stale_basis(position(PLACE, "1500"), last, rows, unsure_since_ms=SIGNED_MS - 55_000) is stale
+
+
 @pytest.mark.parametrize(("size", "stale"), [("1", False), ("2", True)])
 @pytest.mark.parametrize("ago_ms", [20_000, 300])
 def test_a_fill_before_our_step_is_in_a_reading_of_the_same_size(size: str, ago_ms: int, *, stale: bool) -> None:

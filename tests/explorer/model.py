@@ -106,8 +106,9 @@ class Flight(NamedTuple):
 class World(NamedTuple):
     """One moment. ``life`` and ``journal`` are numbers in a ``Library``; ``life`` is -1 between runs.
 
-    The first ``durable`` records survive a crash. ``asked`` are the ledger's rows as the run saw them before its first
-    call, ``left`` is what may still happen: faults, crashes, others. ``is_cold``: the journal was lost.
+    The first ``durable`` records survive a crash. ``asked`` are the ledger's rows as the run saw them at ``asked_ms``,
+    before its first call, ``left`` is what may still happen: faults, crashes, others. ``is_cold``: the
+    journal was lost.
     """
 
     at_ms: int
@@ -120,6 +121,7 @@ class World(NamedTuple):
     asked: tuple[Row, ...]
     left: tuple[int, int, int]
     is_cold: bool = False
+    asked_ms: int = 0
 
 
 class Stage(NamedTuple):
@@ -133,7 +135,7 @@ class Library:
     """Lives and journals by number, so that a world is small and quick to compare."""
 
     def __init__(self) -> None:
-        self._stages: dict[tuple[int, Stage], int] = {}
+        self._stages: dict[tuple[object, ...], int] = {}
         self._by_number: list[Stage] = []
         self._journals: dict[tuple[int, Record], int] = {}
         self.records: list[tuple[Record, ...]] = [()]
@@ -141,7 +143,8 @@ class Library:
 
     def number(self, stage: Stage) -> int:
         """The number of a life and its command."""
-        key = (id(stage.life.task), stage)  # a life is compared without its task, of which each is made once
+        life = stage.life  # which is compared without its task, of which each is made once, and without these
+        key = (id(life.task), stage, id(life.memory), life.new_id)  # of equal memories there is one, as of tasks
         found = self._stages.get(key)
         if found is None:
             found = self._stages[key] = len(self._by_number)

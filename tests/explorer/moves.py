@@ -1,6 +1,7 @@
 """What can happen next in a world: every choice that the exchange, the network, a crash or another person has."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -8,7 +9,7 @@ from reconcile.errors import InDoubt, NotSent, RefusalKind, Refused
 from reconcile.exchanges.base import Accepted
 from reconcile.model.ledger import LedgerRead
 from reconcile.protocol import machine
-from reconcile.protocol.earlier import unseen_until
+from reconcile.protocol.earlier import calls_seen, unseen_until
 from reconcile.protocol.freshness import memory_of
 from reconcile.protocol.life import Life, Turned
 from reconcile.protocol.lifecycle import State
@@ -79,6 +80,8 @@ class Exchange:
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
         self.library = Library()
+        self._memories: dict[Memory, Memory] = {}
+        self._remembered: dict[object, Memory] = {}
         self._wrong = ""
 
     def start(self) -> World:
@@ -131,7 +134,7 @@ class Exchange:
         faults, crashes, others = world.left
         if not crashes:
             return
-        dead = world._replace(life=-1, run=world.run + 1, asked=(), left=(faults, crashes - 1, others))
+        dead = world._replace(life=-1, run=world.run + 1, asked=(), asked_ms=0, left=(faults, crashes - 1, others))
         kept = self.library.cut(world.journal, world.durable)
         yield Move("killed", dead)
         if kept != world.journal:
@@ -195,7 +198,7 @@ class Exchange:
                     if target < slot.margin and is_too_near(scope, margin=target, mark=slot.mark):
                         continue
                     life = Life(task=task(scope, target, slot.margin))
-                    ready = later._replace(asked=shown)
+                    ready = later._replace(asked=shown, asked_ms=asked_ms)
                     what = f"run {world.run + 1} plans {slot.margin} → {target}"
                     yield self._on(what, ready, machine.begin(life))
 
@@ -215,22 +218,34 @@ class Exchange:
         return [seen[:count] for count in range(sure, len(seen) + 1)]
 
     def _memory(self, world: World, look: LaneLook, life: Life) -> Memory:
+        """What is known of the lane at a look; equal memories are one object."""
+        asks = life.state is State.PLANNED and look.position is not None
+        key = (world.journal, look, asks and (world.asked, world.asked_ms))
+        found = self._remembered.get(key)
+        if found is None:
+            made = self._made_memory(world, look, asks=asks)
+            found = self._remembered[key] = self._memories.setdefault(made, made)
+        return found
+
+    def _made_memory(self, world: World, look: LaneLook, *, asks: bool) -> Memory:
         scope, state = self.scope, self.library.state(world.journal)
-        unseen_until_ms = None
-        if life.state is State.PLANNED and look.position is not None:
-            unseen_until_ms = unseen_until(
-                look.position,
-                LedgerRead(rows=ledger_rows(scope, world.asked), reaches_back=True),
-                sent_at_ms=look.sent_at_ms,
-                known=state.calls.get(scope.lane, ()),
-                move=state.moves.get(str(ADDRESS)),
-                step_size=STEP,
-                shared=look.shared,
-                grace_ms=scope.grace_ms,
-            )
-        return memory_of(
-            state, scope.lane, ADDRESS, look.sent_at_ms, unseen_until_ms=unseen_until_ms, grace_ms=scope.grace_ms
+        memory = memory_of(state, scope.lane, ADDRESS, look.sent_at_ms, grace_ms=scope.grace_ms)
+        memory = replace(memory, claims=frozenset(memory.claims), others=tuple(memory.others))
+        if not asks or look.position is None:
+            return memory
+        asked_ms = world.asked_ms - scope.clock_ms
+        unseen_until_ms = unseen_until(
+            look.position,
+            LedgerRead(rows=ledger_rows(scope, world.asked), reaches_back=True),
+            sent_at_ms=look.sent_at_ms,
+            known=state.calls.get(scope.lane, ()),
+            move=state.moves.get(str(ADDRESS)),
+            step_size=STEP,
+            shared=look.shared,
+            grace_ms=scope.grace_ms,
         )
+        seen_ms = calls_seen(asked_ms=asked_ms, sent_at_ms=look.sent_at_ms, grace_ms=scope.grace_ms)
+        return replace(memory, unseen_until_ms=unseen_until_ms, calls_seen_ms=seen_ms)
 
     # Turns.
 
@@ -407,7 +422,7 @@ class Exchange:
         following = world.run if settled and not self.library.state(world.journal).unsettled else world.run + 1
         return Move(
             f"run {world.run + 1} ends: {stage.life.state}",
-            world._replace(life=-1, run=following, asked=()),
+            world._replace(life=-1, run=following, asked=(), asked_ms=0),
             _wrong_to_refuse(self.scope, life),
         )
 

@@ -30,6 +30,12 @@ SCOPES: Mapping[str, Scope] = {
     "other hands": Scope(faults=1, others=1, by_hand=_HANDS),
     "other hands, kills": Scope(faults=1, crashes=1, others=1, by_hand=_HANDS),
     "other hands, late positions": Scope(faults=1, others=1, by_hand=_HANDS, positions_late=10, waits=(0, 20_000)),
+    "other hands, two steps, late positions": Scope(
+        faults=0, others=1, by_hand=(300, -300), targets=(1300, 1600), positions_late=10, waits=(0, 20_000)
+    ),
+    "other hands, two steps, late ledger": Scope(
+        faults=0, others=1, by_hand=(300, -300), targets=(1300, 1600), ledger_late=10, waits=(0, 20_000)
+    ),
     "other hands, late ledger": Scope(faults=1, others=1, by_hand=_HANDS, ledger_late=10, waits=(0, 20_000)),
     "a mark price that moves": Scope(
         before=1600, faults=1, others=2, by_hand=(-70,), marks=(9_600, 9_700), min_distance=10

@@ -247,6 +247,7 @@ BAD_FIELDS: dict[str, dict[str, tuple[Any, ...]]] = {
         **dict.fromkeys(("intent_id", "step_id", "lane", "before", "wanted"), (None, *NO_TEXT)),
         **dict.fromkeys(("asset", "identity", "cursor"), NO_TEXT),
         **dict.fromkeys(("signed_at_ms", "fence_ms"), (None, *NO_MOMENT)),
+        "calls_seen_ms": NO_MOMENT,
         "address": (None, "BTCUSDT", "BTCUSDT.up", *NO_TEXT),
         "action": (None, "steal", *NO_TEXT),
         "amount": (None, "0", "-1", *NO_AMOUNT),

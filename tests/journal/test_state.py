@@ -243,6 +243,7 @@ def test_an_effect_says_what_a_later_look_must_fit() -> None:
         identity=None,
         claim="row 5",
         asset="USDT",
+        calls_seen_ms=1_000,
     )
 
 

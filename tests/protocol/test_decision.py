@@ -120,10 +120,10 @@ def test_moving_margin_without_a_target_is_a_bug_that_is_named() -> None:
 def test_an_intent_is_signed_as_of_now_and_its_fence_is_validity_and_grace_later() -> None:
     found = decide(task(), move(), look())
     assert isinstance(found, Decision)
-    made = intent_of(task(cursor="7"), move(), found, new_id="n", now=Now(1_000, 1_200))
-    assert (made.signed_at_ms, made.fence_ms) == (1_000, 9_000)
+    made = intent_of(task(cursor="7"), move(), found, new_id="n", now=Now(1_000, 1_200), calls_seen_ms=600)
+    assert (made.signed_at_ms, made.fence_ms, made.calls_seen_ms) == (1_000, 9_000, 600)
     assert (made.intent_id, made.amount, made.asset, made.cursor, made.size) == ("n", D(300), "USDT", "7", D(1))
     flat = decide(task(), TYPE, FLAT)
     assert isinstance(flat, Decision)
-    change = intent_of(task(), TYPE, flat, new_id="n", now=Now(1_000, 1_200))
+    change = intent_of(task(), TYPE, flat, new_id="n", now=Now(1_000, 1_200), calls_seen_ms=None)
     assert (change.amount, change.asset, change.size, change.identity) == (None, None, None, None)

@@ -46,3 +46,21 @@ def test_a_second_change_after_a_fill_is_not_held() -> None:
     assert codes == [0, 0]
     assert took < 1_000
     assert scene.moved_by_calls() == [(LONG, Decimal(300)), (LONG, Decimal(400))]
+
+
+def test_a_persons_move_well_before_our_step_holds_no_later_one() -> None:
+    async def act(scene: Scene) -> list[int]:
+        await scene.apply(desired({LONG: "3500"}))
+        await scene.pass_time(20_000)
+        scene.by_hand(LONG, "-300")
+        await scene.pass_time(45_000)
+        first = await scene.apply(desired({LONG: "3600"}))
+        await scene.pass_time(10_000)
+        began = scene.now_ms()
+        second = await scene.apply(desired({LONG: "3900"}))
+        return [first.exit_code, second.exit_code, scene.now_ms() - began]
+
+    (*codes, took), scene = play(act)
+    assert codes == [0, 0]
+    assert took < 1_000
+    assert scene.margin(LONG) == 3900
