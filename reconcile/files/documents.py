@@ -84,7 +84,12 @@ def _place(file: str) -> Iterator[tuple[int, str]]:
             os.close(folder)
     except _Unfit as error:
         raise InputError(f"writing {file}: {error}") from error
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+    except FileNotFoundError as error:
+        above = file.rpartition("/")[0]
+        raise InputError(
+            f"writing {file}: the folder {above} does not exist; make it first: mkdir -p {above}"
+        ) from error
+    except (NotADirectoryError, IsADirectoryError) as error:
         raise InputError(f"writing {file}: {_NO_FILE}") from error
     except OSError as error:
         raise InputError(f"writing {file}: {error.strerror or error}; name a file that can be written") from error

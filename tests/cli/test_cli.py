@@ -266,11 +266,16 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".part")] == []
 
 
-@pytest.mark.parametrize("place", ["nowhere/plan.md", "."])
-def test_an_output_that_cannot_be_written_is_known_before_anything_is_sent(place: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("place", "advice"),
+    [("nowhere/plan.md", "does not exist; make it first: mkdir -p "), (".", "name a file in an existing folder")],
+)
+def test_an_output_that_cannot_be_written_is_known_before_anything_is_sent(
+    place: str, advice: str, tmp_path: Path
+) -> None:
     ended = run(tmp_path, "apply", DEMO, "--auto-approve", "--format", f"markdown={tmp_path / place}")
     assert ended.code == 1
-    assert "name a file in an existing folder" in ended.err
+    assert advice in ended.err
     assert not (tmp_path / "home" / "journal").exists()
 
 

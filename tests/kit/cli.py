@@ -78,7 +78,7 @@ def process(
 
 
 def at_terminal(
-    home: Path, *words: str, typed: bytes, ahead: bytes = b"", env: Mapping[str, str] | None = None
+    home: Path, *words: str, typed: bytes, ahead: bytes = b"", env: Mapping[str, str] | None = None, cwd: Path = ROOT
 ) -> Ended:
     """A command whose stdin, stdout and stderr are one terminal; ``typed`` is sent when it asks, ``ahead`` before."""
     ours, theirs = pty.openpty()
@@ -89,7 +89,7 @@ def at_terminal(
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        cwd=ROOT,
+        cwd=cwd,
         start_new_session=True,
     )
     os.close(theirs)

@@ -19,7 +19,7 @@ import click
 
 from reconcile.cli import main
 from reconcile.cli.session import Invocation
-from tests.kit.cli import ROOT, SECONDS, environment, run
+from tests.kit.cli import ROOT, SECONDS, at_terminal, environment, run
 
 SHELL = {"sh", "bash", "console", "shell"}
 _FENCE = re.compile(
@@ -29,7 +29,9 @@ _PROGRAM = re.compile(r"(?:\S*/)?reconcile")
 _ASSIGNS = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
 _SUBSTITUTED = re.compile(r"\$\(([^()]*)\)")
 _PUNCTUATION = set(";|&()<>")
-_NOT_PLAIN = re.compile(r"[|&;<>$`()*]|\\$")
+_NOT_PLAIN = re.compile(r"[|&;<>$`()*~\n]")
+_LINE = re.compile(r".*<<\s*'?(\w+)'?.*\n(?:.*\n)*?\1\n|.*\n")
+"""A line, with the text that it feeds to a command."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +58,7 @@ class Block:
     @property
     def lines(self) -> list[str]:
         """The lines that are typed, each with what continues it, without comments of their own and prompts."""
-        joined = self.text.replace("\\\n", " ")
-        typed = joined.splitlines()
+        typed = [found[0].rstrip("\n") for found in _LINE.finditer(self.text.replace("\\\n", " "))]
         if self.kind == "console" and any(line.startswith("$ ") for line in typed):
             typed = [line[2:] for line in typed if line.startswith("$ ")]
         return [line for line in typed if line.strip() and not line.lstrip().startswith("#")]
@@ -111,7 +112,10 @@ def calls(text: str) -> Iterator[list[str]]:
 def understand(words: list[str]) -> None:
     """Parse a command line as the program does, and run nothing; raises click.UsageError where it would refuse it."""
     found: click.Command = main
-    context = main.make_context("reconcile", list(words), obj=Invocation())
+    try:
+        context = main.make_context("reconcile", list(words), obj=Invocation())
+    except click.exceptions.Exit:  # --help, --version
+        return
     while isinstance(found, click.Group):
         rest = [*context._protected_args, *context.args]
         name, inner, left = found.resolve_command(context, rest)
@@ -122,14 +126,14 @@ def understand(words: list[str]) -> None:
 
 
 class Reader:
-    """A person who types what a page shows, at 80 columns, in a folder with a home of its own.
+    """A person who types what a page shows, at 80 columns, with a home of their own, and says yes to a question.
 
     Plain calls of the program run in this process; whatever needs a shell runs in one, with the program on its path.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.env = {"COLUMNS": "80", "LANG": "C.UTF-8"}
+        self.env = {"COLUMNS": "80", "LANG": "C.UTF-8", "NO_COLOR": "1"}
         self._bin = folder / "bin"
         self._bin.mkdir()
         program = self._bin / "reconcile"
@@ -137,12 +141,18 @@ class Reader:
         program.chmod(0o755)
 
     def types(self, line: str) -> tuple[int, str]:
-        """One line; its exit code and everything it printed. The folder is the one it stands in."""
+        """One line; its exit code and everything it printed. ``cd`` changes the folder of this process."""
         export = re.fullmatch(r"export (\w+)=(\S*)", line)
         if export:
             self.env[export[1]] = shlex.split(export[2])[0] if export[2] else ""
             return 0, ""
+        if line.startswith("cd "):
+            os.chdir(line.removeprefix("cd ").replace("~", str(self.folder)))
+            return 0, ""
         words = shlex.split(line, comments=True)
+        if words[:2] == ["reconcile", "apply"] and "--auto-approve" not in words:
+            ended = at_terminal(self.folder, *words[1:], typed=b"yes\n", env=self.env, cwd=Path.cwd())
+            return ended.code, ended.out
         if words[0] == "reconcile" and not _NOT_PLAIN.search(line):
             ended = run(self.folder, *words[1:], env=self.env)
             return ended.code, ended.out + ended.err
@@ -165,10 +175,11 @@ class Reader:
 
 
 def missing(shows: tuple[str, ...], printed: str) -> list[str]:
-    """The shown lines that were not printed in that order; what stands before ``…`` in one may be anything."""
+    """The shown lines that were not printed in that order; ``…`` in one stands for anything."""
     there = iter([line.rstrip() for line in printed.splitlines()])
     return [line for line in shows if line.strip() not in {"...", ""} and not any(_is(line, each) for each in there)]
 
 
 def _is(shown: str, printed: str) -> bool:
-    return printed.endswith(shown.removeprefix("…")) if shown.startswith("…") else printed == shown
+    start, dots, end = shown.partition("…")
+    return printed.startswith(start) and printed.endswith(end) if dots else printed == shown
