@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+from decimal import Decimal
 
 import click
 
@@ -16,6 +17,7 @@ from reconcile.errors import UsageError
 from reconcile.journal.file.disk import SystemDisk
 from reconcile.money import whole
 from reconcile.render.values import clean, rfc3339
+from reconcile.statefile import scalars
 from reconcile.usecases.watch.lock import watch_lock
 from reconcile.usecases.watch.loop import Watch
 from reconcile.usecases.watch.news import News
@@ -53,6 +55,13 @@ FORMAT = "reconcile.watch/1"
     "--listen", metavar="HOST:PORT", help="Serve /metrics for Prometheus and /healthz there; needs [metrics]."
 )
 @click.option("--heartbeat", metavar="FILE", help="A file that holds the time of the last finished round.")
+@click.option(
+    "--near-liquidation",
+    metavar="PERCENT",
+    default="5%",
+    show_default=True,
+    help="Tell of a position whose liquidation price is nearer to the mark price; 0% for none.",
+)
 @click.option("--notify", metavar="URL|COMMAND", help="Give each piece of news there, as a JSON document.")
 @click.option("--rounds", metavar="N", type=WholeType(1), help="End after N rounds; default: never.")
 @parallelism
@@ -71,6 +80,7 @@ def watch(
     metrics: str | None,
     listen: str | None,
     heartbeat: str | None,
+    near_liquidation: str,
     notify: str | None,
     rounds: int | None,
     parallelism: int,
@@ -99,6 +109,7 @@ def watch(
         skip_locked=if_locked == "skip",
         reason=(reason or "").strip() or None,
         rounds=rounds,
+        near=_near(near_liquidation),
     )
     with Outputs(
         session, metrics=metrics, heartbeat=heartbeat, listen=listen, notify=notify, interval_ms=interval
@@ -138,6 +149,17 @@ def _debounce(text: str) -> tuple[int, int]:
     if found is None or whole(found[1]) > whole(found[2]):
         raise UsageError(f"--debounce {text}: not N of M; expected one like 2/3")
     return whole(found[1]), whole(found[2])
+
+
+def _near(text: str) -> Decimal | None:
+    """The option as a share of the mark price; None for 0 %. Raises UsageError."""
+    try:
+        found = scalars.percent(text, expected='expected a percentage below "100%"').value
+    except ValueError as error:
+        raise UsageError(f"--near-liquidation: {error}") from error
+    if found >= 100:
+        raise UsageError(f"--near-liquidation {text}: every position is nearer; expected less than 100%")
+    return found / 100 if found else None
 
 
 def _line(news: News, *, as_json: bool) -> str:

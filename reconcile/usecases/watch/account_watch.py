@@ -21,6 +21,7 @@ from reconcile.usecases.account_identity import Roster
 from reconcile.usecases.watch.account_record import AccountRecord
 from reconcile.usecases.watch.contention import Contention
 from reconcile.usecases.watch.debounce import Debouncer
+from reconcile.usecases.watch.nearness import Nearness
 from reconcile.usecases.watch.news import (
     ending,
     kind_of_outcome,
@@ -60,6 +61,7 @@ class AccountWatch:
         self._left: dict[str, Decimal] = {}
         """The margin that our last step left at each banded address."""
         self._record = AccountRecord()
+        self._nearness = Nearness(settings.near, needed=settings.needed, of=settings.of)
         self._is_locked = False
 
     async def turn(self, desired: DesiredAccount, roster: Roster) -> None:
@@ -106,6 +108,8 @@ class AccountWatch:
         entries = {str(entry.address): entry for entry in account.entries}
         for address, entry in entries.items():
             self._turned(address, state(entry), message(entry))
+        for address, near, words in self._nearness.see(account):
+            self._teller.turned(self._key(address), near, words)
         if not account.errors:
             self._see_absent(set(entries))
 

@@ -39,10 +39,10 @@ class News:
         }
 
 
-_OF_STATE = {"ok": "recovered", "in_sync": "recovered", "change": "drift", "unmanaged": "unmanaged"}
+_OF_STATE = {"ok": "recovered", "in_sync": "recovered", "away": "recovered", "change": "drift"}
 _OF_OUTCOME = {"applied": "applied", "unknown": "unknown", "accepted": "short", "skipped": "short", "refused": "short"}
 KINDS = (
-    *("drift", "blocked", "held", "waiting", "absent", "unmanaged", "recovered"),
+    *("drift", "blocked", "held", "waiting", "absent", "unmanaged", "near_liquidation", "recovered"),
     *("unreadable", "refused", "frozen", "applied", "short", "unknown", "decided"),
 )
 """What news can be about: a state of an address, one of an account, the end of a step, or a decision of the watch."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from reconcile.model.plan import Status
 from reconcile.usecases.informing import Notifier
 from reconcile.usecases.watch.debounce import Debouncer, Turn
+from reconcile.usecases.watch.nearness import AWAY
 from reconcile.usecases.watch.news import News, kind_of_state
 from reconcile.usecases.watch.notes import WatchNotes
 from reconcile.usecases.watch.settings import Settings
@@ -13,7 +14,7 @@ from reconcile.usecases.world import World
 Key = tuple[str, str]
 """Account and address; the address is empty for the account itself, both for the watch as a whole."""
 WATCH: Key = ("", "")
-_WELL = {"ok", Status.IN_SYNC, Status.UNMANAGED}
+_WELL = {"ok", AWAY, Status.IN_SYNC, Status.UNMANAGED}
 
 
 class Teller:
