@@ -14,6 +14,7 @@ from functools import lru_cache, reduce
 
 ZERO = Decimal(0)
 _EXACT = Context(prec=90)
+_PRICE_DIGITS = Context(prec=8)
 WIDEST = 40
 """No amount or price has more digits than this on either side of its point; what has is refused when it is read."""
 _LONGEST = 100
@@ -64,6 +65,11 @@ def decimals(value: Decimal) -> int:
 def rounded(value: Decimal, places: int) -> Decimal:
     """A computed value with so many decimals; one with more than 60 digits before its point stays as it is."""
     return value if value.adjusted() > 60 else _EXACT.quantize(value, Decimal(1).scaleb(-places))
+
+
+def shortened(price: Decimal) -> Decimal:
+    """A price as people are shown it, to eight digits: a computed one has as many as the arithmetic."""
+    return _PRICE_DIGITS.plus(price)
 
 
 def writable(value: Decimal) -> Decimal | None:

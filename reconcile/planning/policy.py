@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from reconcile.model.account import Limit, ObservedAccount, Percent, Policy, Position, Unmanaged
 from reconcile.model.plan import Entry, MoveMargin, PlanError, Status
-from reconcile.money import ZERO, minus, plain, plus, rounded, total
+from reconcile.money import ZERO, minus, plain, plus, rounded, shortened, total
 from reconcile.planning.amounts import limit_for
 from reconcile.planning.day_limits import DayUsed, check_day
 
@@ -160,8 +160,8 @@ def _too_near(least: Percent, amount: Decimal, position: Position) -> str | None
         return None
     share = plain(rounded(distance * 100, 2))
     return (
-        f"it would leave the liquidation price {plain(price)} only {share}% from the mark price "
-        f"{plain(position.mark_price)}, nearer than min_liquidation_distance {plain(least.value)}%"
+        f"it would leave the liquidation price {plain(shortened(price))} only {share}% from the mark price "
+        f"{plain(shortened(position.mark_price))}, nearer than min_liquidation_distance {plain(least.value)}%"
     )
 
 

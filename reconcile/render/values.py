@@ -10,18 +10,17 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Context, Decimal
+from decimal import Decimal
 
 from reconcile.exchanges.catalogue import TRAITS
 from reconcile.model.account import ColdStart
 from reconcile.model.plan import AccountPlan, Entry, MoveMargin, Plan, SetMarginType, Status, Step
-from reconcile.money import ZERO, plain, plus, rounded
+from reconcile.money import ZERO, plain, plus, rounded, shortened
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _COMMAND = re.compile(r"#(?=#[A-Za-z]*\[)|(?<!\S):(?=:[A-Za-z])")
 """``##[…]`` and ``##vso[…]``, taken anywhere in a line, and ``::…::``, taken where only white space precedes it."""
-_PRICE_DIGITS = Context(prec=8)
 _PLAIN_DIGITS = 20
 _LARGEST_SHARE = 1_000_000
 
@@ -65,7 +64,7 @@ def price(value: Decimal | None) -> str:
     """A price for a person: eight digits; ``none`` where there is none, with an exponent from 1e20 on."""
     if value is None:
         return "none"
-    short = _PRICE_DIGITS.plus(value)
+    short = shortened(value)
     return plain(short) if short.adjusted() < _PLAIN_DIGITS else f"{short:E}"
 
 

@@ -68,6 +68,12 @@ def test_a_limit_stops_its_own_entry_and_keeps_its_numbers(
     assert bool(entry.steps) is not stopped
 
 
+def test_a_computed_price_is_told_as_prices_are_shown() -> None:
+    near = limited(allow_reduce=True, min_liquidation_distance=PERCENT["10"])
+    entry = one(near, "499", position(PLACE, "1000", size="3", notional="30000"))
+    assert "it would leave the liquidation price 9833.6667 only 1.66% from the mark price 10000" in entry.reason
+
+
 def test_nothing_is_added_on_a_free_balance_that_the_exchange_does_not_tell() -> None:
     account = replace(observed([position(PLACE, "1000")], available={}), unknown_balances=["USDT"])
     (entry,) = diff(desired(target(PLACE, "1200")), account, held={}, traits=BINANCE)
