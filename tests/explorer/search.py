@@ -1,26 +1,44 @@
-"""Breadth first over all worlds of a scope, with the shortest timeline to each violation."""
+"""Breadth first over all worlds of a scope, with the shortest way to a violation."""
 
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
+from typing import NamedTuple
 
 from tests.explorer.judge import wrong
-from tests.explorer.model import START_MS, Scope, World
+from tests.explorer.model import START_MS, Scope, Stage, World
 from tests.explorer.moves import Exchange
+
+
+class Step(NamedTuple):
+    """One thing that happened on the way to a violation: the world before it, in words, and the world after it.
+
+    ``stage`` is the life before it and what that had asked for; None between runs.
+    """
+
+    before: World
+    what: str
+    after: World
+    stage: Stage | None
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search came to. ``timeline`` leads to ``violation``; both empty where there is none. ``is_whole``: no
-    bound ended the search."""
+    """What a search came to. ``path`` leads to ``violation``; both empty where there is none. ``is_whole``: no bound
+    ended the search."""
 
     states: int
     transitions: int
     violation: str
-    timeline: Sequence[str]
+    path: Sequence[Step]
     is_whole: bool
     seconds: float
+
+    @property
+    def timeline(self) -> list[str]:
+        """The way to the violation, a line for each thing that happened."""
+        return [f"{(step.after.at_ms - START_MS) / 1000:9.3f}  {step.what}" for step in self.path if step.what]
 
 
 def explore(scope: Scope, *, most: int | None = None, seconds: float | None = None) -> Found:
@@ -32,14 +50,14 @@ def explore(scope: Scope, *, most: int | None = None, seconds: float | None = No
     queue = deque([start])
     transitions = 0
 
-    def found(violation: str, timeline: Sequence[str], *, is_whole: bool) -> Found:
+    def found(violation: str, path: Sequence[Step], *, is_whole: bool) -> Found:
         return Found(
-            len(parents),
-            transitions,
-            violation,
-            timeline,
-            is_whole,
-            perf_counter() - began,
+            states=len(parents),
+            transitions=transitions,
+            violation=violation,
+            path=path,
+            is_whole=is_whole,
+            seconds=perf_counter() - began,
         )
 
     while queue:
@@ -48,7 +66,8 @@ def explore(scope: Scope, *, most: int | None = None, seconds: float | None = No
             transitions += 1
             violation = move.wrong or wrong(scope, exchange.library, move.world)
             if violation:
-                return found(violation, [*_timeline(parents, world), _line(move.world, move.what)], is_whole=False)
+                way = [*_way(parents, world), (world, move.what, move.world)]
+                return found(violation, [_step(exchange, *each) for each in way], is_whole=False)
             if move.world not in parents:
                 parents[move.world] = (world, move.what)
                 queue.append(move.world)
@@ -57,15 +76,14 @@ def explore(scope: Scope, *, most: int | None = None, seconds: float | None = No
     return found("", (), is_whole=True)
 
 
-def _timeline(parents: dict[World, tuple[World, str] | None], world: World) -> list[str]:
-    lines: list[str] = []
-    at: World | None = world
-    while at is not None and (step := parents[at]) is not None:
-        if step[1]:
-            lines.append(_line(at, step[1]))
+def _way(parents: dict[World, tuple[World, str] | None], world: World) -> list[tuple[World, str, World]]:
+    steps: list[tuple[World, str, World]] = []
+    at = world
+    while (step := parents[at]) is not None:
+        steps.append((*step, at))
         at = step[0]
-    return lines[::-1]
+    return steps[::-1]
 
 
-def _line(world: World, what: str) -> str:
-    return f"{(world.at_ms - START_MS) / 1000:9.3f}  {what}"
+def _step(exchange: Exchange, before: World, what: str, after: World) -> Step:
+    return Step(before, what, after, None if before.life < 0 else exchange.library.stage(before.life))

@@ -13,11 +13,14 @@ from reconcile.errors import InDoubt, NotSent
 from reconcile.evidence import rows, verdict
 from reconcile.evidence.possible import MarginEvidence, Possible
 from reconcile.evidence.verdict import PriorOutcome, Sight, Verdict
+from reconcile.journal.file.writer import FileJournal
 from reconcile.journal.state import JournalState
 from reconcile.planning import policy
 from reconcile.protocol import confirming, decision, machine, rules, searching, sending
+from reconcile.protocol.earlier import Earlier
 from reconcile.protocol.life import Doing
 from reconcile.protocol.signals import Now, Write
+from reconcile.usecases import account_run
 from tests.explorer import moves
 from tests.explorer.model import Scope
 
@@ -32,11 +35,15 @@ _HANDS = Scope(others=1, by_hand=(300, -300, 70), runs=1)
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """A rule, how to turn it off, and the scope in which that costs money or truth."""
+    """A rule, how to turn it off, and the scope in which that costs money or truth.
+
+    ``unseen`` says why the simulation does not show the counterexample; empty: it does.
+    """
 
     rule: str
     off: Callable[[], AbstractContextManager[None]]
     scope: Scope
+    unseen: str = ""
 
 
 @contextmanager
@@ -114,13 +121,14 @@ def _resend() -> AbstractContextManager[None]:
 
 
 def _intent_not_flushed() -> AbstractContextManager[None]:
+    """Nor does a journal's file tell that it lost its end: the program notices that, the explorer has no files."""
     journal = sending._journal
 
     def lazy(life: Any) -> Any:
         after, commands = journal(life)
         return after, tuple(replace(each, durable=False) if isinstance(each, Write) else each for each in commands)
 
-    return _patched((sending, "_journal", lazy))
+    return _patched((sending, "_journal", lazy), (FileJournal, "was_changed", property(lambda _: False)))
 
 
 def _restart_forgets() -> AbstractContextManager[None]:
@@ -153,7 +161,14 @@ def _no_quarter() -> AbstractContextManager[None]:
 
 
 def _cold_fence() -> AbstractContextManager[None]:
-    return _patched((moves, "COLD_FENCE", False))
+    """Here and in the program itself."""
+    return _patched((moves, "COLD_FENCE", False), (account_run, "cold_until", lambda *_: None))
+
+
+def _unknown_call() -> AbstractContextManager[None]:
+    """Neither is the look judged by it, nor waited for before a plan is made."""
+    kept = tuple(rule for rule in rules.RULES if rule.name != "unknown call")
+    return _patched((rules, "RULES", kept), (Earlier, "until", lambda *_: None))
 
 
 def _planned_amount() -> AbstractContextManager[None]:
@@ -186,6 +201,9 @@ def _yes_is_enough() -> AbstractContextManager[None]:
     return _patched((confirming, "visible", lambda intent, _: intent.wanted))
 
 
+_WAITS_FIRST = "the shortest path waits between plan and call for a person's call; a run waits for that before it plans"
+_NO_MARK = "the mark price of the simulation does not move, and its policy has no least distance to liquidation"
+_NO_AGE = "the promise is about the age of a look; the simulation judges what the books show"
 SWITCHES = (
     Switch("doubt is never a licence to send", _resend, _FAULT),
     Switch("the fence holds the request's validity", _fence(lambda task: task.validity_ms), _FAULT),
@@ -196,13 +214,13 @@ SWITCHES = (
     Switch("the intent is on disk before the call", _intent_not_flushed, _KILL),
     Switch("what an earlier run left is settled first", _restart_forgets, _KILL),
     Switch("a quarter separates moved from not moved", _no_quarter, _HANDS),
-    Switch("what is sent is the fresh delta", _planned_amount, _HANDS),
-    Switch("policy is asked again before a send", _policy_not_asked, _MARK),
-    Switch("policy is asked of the fresh amount", _policy_of_the_plan, _MARK),
-    Switch("the look is young at the turn to send", _age_not_asked, _FAULT),
+    Switch("what is sent is the fresh delta", _planned_amount, _HANDS, _WAITS_FIRST),
+    Switch("policy is asked again before a send", _policy_not_asked, _MARK, _NO_MARK),
+    Switch("policy is asked of the fresh amount", _policy_of_the_plan, _MARK, _NO_MARK),
+    Switch("the look is young at the turn to send", _age_not_asked, _FAULT, _NO_AGE),
     Switch("a yes is looked for", _yes_is_enough, replace(_FAULT, hollow=True)),
     Switch("adds up", _without("adds up"), _LATE),
-    Switch("unknown call", _without("unknown call"), _LOST),
+    Switch("unknown call", _unknown_call, _LOST),
     Switch("cold fence", _cold_fence, _LOST),
 )
 """Each rule with the scope that shows what it is for."""
@@ -257,3 +275,8 @@ COVERED = (
     ),
 )
 """Rules that cover for another, or that let go."""
+
+
+def named(rule: str) -> Switch | Covered | None:
+    """The switch of a rule."""
+    return next((each for each in (*SWITCHES, *COVERED) if each.rule == rule), None)

@@ -1,13 +1,19 @@
 """No path of the machine breaks a promise, and without a rule one does."""
 
 import os
+from collections import deque
 
 import pytest
 
 from reconcile.protocol.rules import RULES
+from tests.explorer.model import World
+from tests.explorer.moves import Exchange
+from tests.explorer.replay import is_known, replay
 from tests.explorer.scopes import SCOPES
 from tests.explorer.search import explore
 from tests.explorer.switches import COVERED, SWITCHES, Covered, Switch
+from tests.simulation.oracle import verdict
+from tests.simulation.schedule import Schedule
 
 MOST = 25_000 if "CI" in os.environ else 5_000
 """States of each scope; ``python -m tests.explorer --states 0`` has no bound."""
@@ -21,8 +27,28 @@ def test_no_path_breaks_a_promise(name: str) -> None:
 
 @pytest.mark.parametrize("switch", SWITCHES, ids=lambda switch: switch.rule)
 def test_a_rule_is_there_for_a_reason(switch: Switch) -> None:
+    """Without it the explorer shows what goes wrong, and so does the simulation, of the same calls; with it neither."""
     with switch.off():
-        assert explore(switch.scope, most=150_000).violation != ""
+        found = explore(switch.scope, most=150_000)
+        assert found.violation != ""
+        made = replay(switch.scope, found.path)
+        assert made.schedule.outside == 0
+        assert bool(verdict(made.schedule).violations) is not bool(switch.unseen)
+    assert Schedule.from_json(made.schedule.to_json()) == made.schedule
+    assert verdict(made.schedule).violations == ()
+
+
+@pytest.mark.parametrize("name", SCOPES)
+def test_the_words_of_a_path_have_a_place_in_a_schedule(name: str) -> None:
+    """Each but those that are said to have none."""
+    said: set[str] = set()
+    exchange, worlds = Exchange(SCOPES[name]), deque[World]()
+    worlds.append(exchange.start())
+    for _ in range(300):
+        for move in exchange.moves(worlds.popleft()):
+            said.add(move.what)
+            worlds.append(move.world)
+    assert [what for what in sorted(said) if what and not is_known(what)] == []
 
 
 @pytest.mark.parametrize("covered", COVERED, ids=lambda covered: covered.rule)

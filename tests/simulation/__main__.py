@@ -10,6 +10,7 @@
     --mutations       every deliberate defect: after how many traps, and after how many random schedules (at most
                       --schedules of them, default 2000) it is noticed
     --replay FILE     play a schedule again (a file of the corpus, or one line of JSON) and show its timeline
+    --without RULE    with --replay: with a rule of the protocol turned off, as python -m tests.explorer names it
 
     --reach           print how often each arrow, cell of evidence, rule and class of codes was reached
 
@@ -25,9 +26,11 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.explorer.switches import named
 from tests.kit import reach
 from tests.simulation.explore import banded_schedule, exhaustive, random_schedule, roots, same_kind, shrink
 from tests.simulation.hits import VALIDITY_MS
@@ -179,10 +182,15 @@ def _after(caught: Caught) -> str:
     return "-" if caught.violation is None else str(caught.schedules)
 
 
-def replay(path: str) -> int:
+def replay(path: str, without: str | None) -> int:
     """Play one schedule again and show everything."""
     value = json.loads(Path(path).read_text(encoding="utf-8"))
-    found = verdict(Schedule.from_json(json.dumps(value.get("schedule", value))), watch=True)
+    switch = named(without) if without else None
+    if without and switch is None:
+        print(f"no rule is called {without!r}", file=sys.stderr)
+        return 64
+    with switch.off() if switch is not None else nullcontext():
+        found = verdict(Schedule.from_json(json.dumps(value.get("schedule", value))), watch=True)
     print(timeline(found))
     return 1 if found.violations else 0
 
@@ -200,9 +208,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--exchange", default="binance")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--replay", default=None, metavar="FILE")
+    parser.add_argument("--without", default=None, metavar="RULE")
     options = parser.parse_args(arguments)
     if options.replay is not None:
-        return replay(options.replay)
+        return replay(options.replay, options.without)
     if options.seed is None:
         options.seed = secrets.randbelow(1 << 40)
     if options.mutations:
