@@ -30,9 +30,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """A well-formed success. ``note`` is the exchange's own code and message, safe to journal."""
+    """A well-formed success. ``note`` is the exchange's own code and message, safe to journal; ``amount`` is what the
+    answer repeats of the call, None where it repeats none."""
 
     note: str
+    amount: Decimal | None = None
 
 
 class Reader(Protocol):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import assert_never
 
+from reconcile.exchanges.base import Accepted
 from reconcile.journal.records import Intent
 from reconcile.model.account import Position
 from reconcile.model.plan import MoveMargin, SetMarginType, Step
@@ -17,6 +18,9 @@ from reconcile.planning.fresh import InSync, Send, Stale, fresh_move
 from reconcile.protocol.lifecycle import Event
 from reconcile.protocol.signals import LaneLook, Now
 from reconcile.protocol.task import Task
+
+FLOAT_ERROR = Decimal("1e-12")
+"""By what share an amount that an answer repeats as a binary float may differ from the one that was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +112,11 @@ def intent_of(task: Task, step: Step, found: Decision, *, new_id: str, now: Now,
         fence_ms=signed_at_ms + task.validity_ms + task.grace_ms,
         calls_seen_ms=calls_seen_ms,
     )
+
+
+def another_amount(intent: Intent, yes: Accepted) -> str | None:
+    """What is wrong with a yes to another amount than was sent; None where it repeats ours, or none."""
+    sent = intent.amount
+    if sent is None or yes.amount is None or abs(minus(abs(yes.amount), sent)) <= sent * FLOAT_ERROR:
+        return None
+    return f"the exchange said yes to {plain(yes.amount)}, and {plain(sent)} was sent"

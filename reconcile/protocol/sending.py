@@ -221,7 +221,10 @@ def _answered(life: Life, event: SomeEvent) -> Turned:
         raise life.no_answer(event)
     answer = event.answer
     if isinstance(answer, Accepted):
-        return _accepted(life, answer, event)
+        other = decision.another_amount(life.the_intent, answer)
+        if other is None:
+            return _accepted(life, answer, event)
+        answer = InDoubt(other)
     life = replace(life, detail=str(answer))
     match answer:
         case NotSent():

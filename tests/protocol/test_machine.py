@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from reconcile.exchanges.base import Accepted
 from reconcile.protocol.life import Doing, Life
 from reconcile.protocol.lifecycle import ImpossibleError, State
 from reconcile.protocol.machine import on
 from reconcile.protocol.signals import (
+    Answered,
     BrokenOff,
     CannotRead,
     Done,
@@ -21,7 +23,7 @@ from reconcile.protocol.signals import (
     Write,
 )
 from reconcile.protocol.timing import BETWEEN_LOOKS_MS, VISIBLE_GRACES
-from tests.kit.desk import intent, move
+from tests.kit.desk import D, intent, move
 from tests.protocol.test_decision import look, task
 
 NOW = Now(1_000, 1_200)
@@ -74,6 +76,28 @@ def test_a_life_without_a_look_or_an_intent_says_so(name: str) -> None:
 def test_an_earlier_runs_step_is_never_sent() -> None:
     with pytest.raises(LookupError, match=r"sending to BTCUSDT\.long: the step was an earlier run's"):
         _ = task().the_step
+
+
+SENT = replace(LIFE, state=State.SENT, doing=Doing.ANSWER, intent=intent("300.000001"))
+
+
+@pytest.mark.parametrize(
+    ("repeated", "state"),
+    [
+        (None, State.ACCEPTED),
+        ("300.000001", State.ACCEPTED),
+        ("300.0000010000000003", State.ACCEPTED),  # a binary float
+        ("300", State.DOUBT),
+        ("600.000002", State.DOUBT),
+    ],
+)
+def test_a_yes_to_another_amount_than_was_sent_is_doubt(repeated: str | None, state: State) -> None:
+    answer = Accepted(note="200", amount=None if repeated is None else D(repeated))
+    life, _ = on(SENT, Answered(at=NOW, answer=answer, asked_after_ms=900))
+    assert life.state is state
+    assert life.detail == (
+        "200" if state is State.ACCEPTED else f"the exchange said yes to {repeated}, and 300.000001 was sent"
+    )
 
 
 # After a yes: a look that shows the change, or the search.

@@ -16,7 +16,14 @@ import re
 from collections.abc import Mapping
 
 from reconcile.exchanges.base import Code, CodeClass
-from reconcile.exchanges.http.answers import Envelope, ResponseFormat, of_other_calls, retry_after_header_ms, table
+from reconcile.exchanges.http.answers import (
+    Envelope,
+    ResponseFormat,
+    amount_in,
+    of_other_calls,
+    retry_after_header_ms,
+    table,
+)
 from reconcile.money import whole
 
 MARGIN = "positionMargin"
@@ -143,11 +150,11 @@ def _read_envelope(status: int, value: object) -> Envelope | None:
 
 
 def _write_envelope(status: int, value: object) -> Envelope | None:
-    """A success is ``code`` 200 as well; the echoed amount is a float and is never read."""
+    """A success is ``code`` 200 as well; that of a margin call repeats the amount, as a float."""
     if not isinstance(value, dict) or not isinstance(value.get("msg"), str):
         return None
     if value.get("code") == 200 and type(value["code"]) is int:
-        return Envelope(success=True, code="200", message=value["msg"])
+        return Envelope(success=True, code="200", message=value["msg"], amount=amount_in(value.get("amount")))
     return _error(status, value)
 
 

@@ -12,6 +12,7 @@ import re
 from calendar import timegm
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
@@ -21,7 +22,7 @@ from reconcile.exchanges.http.rows import LONGEST_MESSAGE
 from reconcile.exchanges.http.wire import HttpResponse
 from reconcile.model.jsontext import loads
 from reconcile.model.times import checked
-from reconcile.money import whole
+from reconcile.money import parse, whole
 
 LONGEST_CODE = 40
 _ADDRESSES = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b|(?<![\w:.])(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}(?![\w:.])")
@@ -55,12 +56,14 @@ def of_other_calls(codes: tuple[Code, ...], calls: Collection[str | None]) -> Ma
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """What a well-formed answer says; ``code`` is None where a success carries none, ``payload`` what a read is for."""
+    """What a well-formed answer says; ``code`` is None where a success carries none, ``payload`` what a read is for,
+    ``amount`` what a success repeats of a margin call (None: nothing)."""
 
     success: bool
     code: str | None
     message: str
     payload: object = None
+    amount: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +122,8 @@ def write_answer(what: str, response: HttpResponse, manners: ResponseFormat, *, 
     if said.success:
         if status >= 300:
             raise InDoubt(f"{what}: a success with HTTP {status}", code=told)
-        return Accepted(note=clean(said.message) if told is None else f"{told} {clean(said.message)}".strip())
+        note = clean(said.message) if told is None else f"{told} {clean(said.message)}".strip()
+        return Accepted(note=note, amount=said.amount)
     code = manners.codes.get(told or "")
     if code is None:
         raise InDoubt(f"{what}: {_unknown(said, manners)}", code=told)
@@ -169,6 +173,16 @@ def table(codes: tuple[Code, ...], call: str | None) -> Mapping[str, Code]:
     """The codes of one call: those of every call, and its own where the call makes a difference."""
     general = {code.code: code for code in codes if code.call is None}
     return general | {code.code: code for code in codes if code.call is not None and code.call == call}
+
+
+def amount_in(value: object) -> Decimal | None:
+    """An amount as an answer has it, a number or a text; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
+        return None
+    try:
+        return parse(str(value))
+    except ValueError:
+        return None
 
 
 def parsed(body: bytes) -> object | None:

@@ -13,6 +13,7 @@ from reconcile.errors import ReadFailed
 from reconcile.exchanges.http.answers import (
     Envelope,
     ResponseFormat,
+    amount_in,
     of_other_calls,
     retry_after_header_ms,
     table,
@@ -72,7 +73,10 @@ def envelope(_status: int, value: object) -> Envelope | None:
 def write_envelope(status: int, value: object) -> Envelope | None:
     """The same for a margin call: a success without the row that repeats the call is not what OKX documents."""
     said = envelope(status, value)
-    return None if said is not None and said.success and not _echoed(said.payload) else said
+    if said is None or not said.success:
+        return said
+    row = _echoed(said.payload)
+    return None if row is None else replace(said, amount=amount_in(row["amt"]))
 
 
 def _first_row(code: str, message: str, data: object) -> tuple[str, str]:
@@ -84,9 +88,10 @@ def _first_row(code: str, message: str, data: object) -> tuple[str, str]:
     return inner, text if isinstance(text, str) else message
 
 
-def _echoed(payload: object) -> bool:
+def _echoed(payload: object) -> dict[str, object] | None:
     first = payload[0] if isinstance(payload, list) and len(payload) == 1 else None
-    return isinstance(first, dict) and all(isinstance(first.get(key), str) for key in ("instId", "type", "amt"))
+    is_whole = isinstance(first, dict) and all(isinstance(first.get(key), str) for key in ("instId", "type", "amt"))
+    return first if isinstance(first, dict) and is_whole else None
 
 
 READING = ResponseFormat(

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -109,7 +110,8 @@ def test_what_is_not_documented_is_doubt(response: HttpResponse) -> None:
 
 def test_the_documented_successes_are_yes() -> None:
     moved = answer({"code": 200, "msg": "Successfully modify position margin.", "amount": 12.5, "type": 1})
-    assert classify(MARGIN, moved) == Accepted(note="200 Successfully modify position margin.")
+    yes = Accepted(note="200 Successfully modify position margin.", amount=Decimal("12.5"))
+    assert classify(MARGIN, moved) == yes
     assert classify(TYPE, answer({"code": 200, "msg": "success"})) == Accepted(note="200 success")
 
 

@@ -87,7 +87,7 @@ def test_there_is_no_call_that_changes_a_margin_type() -> None:
 
 def test_a_success_is_a_yes() -> None:
     ended = send(data({"instId": "ETH-USDT-SWAP", "posSide": "long", "type": "add", "amt": "25"}))
-    assert ended == Accepted(note="0")
+    assert ended == Accepted(note="0", amount=Decimal(25))
 
 
 @pytest.mark.parametrize(
