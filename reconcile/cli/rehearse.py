@@ -1,19 +1,24 @@
 """``reconcile rehearse``: what a shock to prices would do under the state file. Sends nothing: its wire cannot."""
 
 import sys
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import click
 
 from reconcile.cli import state_files
 from reconcile.cli.common import DURATION, WholeType, command, parallelism, pass_session, paths
+from reconcile.cli.files import read_if_plan
 from reconcile.cli.runner import conduct
 from reconcile.cli.session import Invocation
-from reconcile.errors import UsageError
+from reconcile.errors import InputError, UsageError
+from reconcile.model.account import DesiredAccount
+from reconcile.model.rehearsal import AccountRehearsal
 from reconcile.planning.order import worst
 from reconcile.render import json
 from reconcile.render import rehearsal as render
 from reconcile.statefile import scalars
+from reconcile.usecases import observation
 from reconcile.usecases import rehearse as usecase
 
 
@@ -46,6 +51,14 @@ def _share(_context: click.Context, _parameter: click.Parameter, text: str) -> D
 @click.option(
     "--seed", metavar="N", type=WholeType(), default=1, show_default=True, help="One seed is one set of paths."
 )
+@click.option("--save", metavar="FILE", help="Save what was read, for --from.")
+@click.option(
+    "--from",
+    "source",
+    metavar="FILE",
+    envvar="RECONCILE_REHEARSE_FROM",
+    help="Rehearse what --save saved; reads no exchange, needs no keys.",
+)
 @parallelism
 @pass_session
 def rehearse(
@@ -56,6 +69,8 @@ def rehearse(
     over: int,
     count: int,
     seed: int,
+    save: str | None,
+    source: str | None,
     parallelism: int,
 ) -> int:
     """Say what a shock to prices would do to each account; sends nothing.
@@ -68,18 +83,25 @@ def rehearse(
 
     \b
     Exit codes: 0 the command worked, 1 an account could not be read.
-    Example:    reconcile rehearse states/ --shock -25% --over 10m --paths 1000
+    Examples:   reconcile rehearse states/ --shock -25% --over 10m --paths 1000
+                reconcile rehearse states/ --shock -25% --save now.json
+                reconcile rehearse states/ --shock -40% --from now.json
     """
-    session.check_files()
+    if save and source:
+        raise UsageError("--save and --from: nothing is read that could be saved; give one of the two")
+    session.check_files(save)
     accounts, _ = state_files.load(paths)
     asked = usecase.Shock(share=shock, over_ms=over, paths=count, seed=seed)
-    found = conduct(
-        session,
-        lambda world: usecase.rehearse(world, accounts, asked),
-        sends=False,
-        parallelism=parallelism,
-        doing=f"reading {state_files.counted(accounts)}",
-    )
+    if source:
+        found = usecase.rehearse_saved(accounts, observation.loads(_text(source)), asked)
+    else:
+        found = conduct(
+            session,
+            lambda world: usecase.rehearse(world, accounts, asked),
+            sends=False,
+            parallelism=parallelism,
+            doing=f"reading {state_files.counted(accounts)}",
+        )
     written = session.emit(
         {
             "text": lambda: render.text(found, columns=session.look_of(sys.stdout)["columns"]),
@@ -87,4 +109,27 @@ def rehearse(
             "markdown": lambda: render.markdown(found),
         }
     )
+    if save:
+        written = max(written, session.save(save, json.dumps(observation.document(_looks(accounts, found)))))
     return worst([written, *(account.exit_code for account in found)])
+
+
+def _text(source: str) -> str:
+    """The text of a saved observation. Raises InputError."""
+    found = read_if_plan(source)
+    if found is None:
+        raise InputError(f"reading {source}: no saved observation is there; name a file that 'rehearse --save' wrote")
+    return found
+
+
+def _looks(
+    accounts: Sequence[DesiredAccount], found: Sequence[AccountRehearsal]
+) -> Mapping[str, observation.SavedLook]:
+    """The accounts that could be read, by name."""
+    return {
+        desired.name: observation.SavedLook(
+            exchange=desired.exchange, product=desired.product, observed_ms=each.look.sent_at_ms, look=each.look
+        )
+        for desired, each in zip(accounts, found, strict=True)
+        if each.look is not None
+    }

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from reconcile.model.account import Address
+from reconcile.model.account import Address, ObservedAccount
 from reconcile.model.plan import PlanError
 
 
@@ -58,11 +58,12 @@ class PathSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountRehearsal:
-    """One account; ``rehearsal`` is None where it could not be read, and ``errors`` say why."""
+    """One account; ``rehearsal`` and ``look`` are None where it could not be read, and ``errors`` say why."""
 
     account: str
     state_file: str
     rehearsal: Rehearsal | None = None
+    look: ObservedAccount | None = field(default=None, repr=False)
     paths: PathSummary | None = None
     errors: tuple[PlanError, ...] = field(default=())
     exit_code: int = 0

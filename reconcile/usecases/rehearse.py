@@ -1,19 +1,23 @@
 """``reconcile rehearse``: what a shock to prices would do to each account under its state file. Reads only."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from reconcile.concurrency import gather_all
-from reconcile.errors import Containment, ReconcileError
+from reconcile.errors import Containment, InputError, ReconcileError
 from reconcile.exchanges.base import Reader
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.model.account import Address, DesiredAccount, ObservedAccount
 from reconcile.model.rehearsal import AccountRehearsal, PathSummary
+from reconcile.model.traits import Scope, Traits
 from reconcile.money import ZERO
 from reconcile.planning.rehearsal import rehearse_move
+from reconcile.planning.templates import expanded
 from reconcile.usecases.account import as_error, expanded_look
 from reconcile.usecases.account_identity import ACCOUNTS_AT_ONCE, Reached, Roster, reach
+from reconcile.usecases.observation import SavedLook
 from reconcile.usecases.price_paths import worst_percents
 from reconcile.usecases.world import World
 
@@ -59,27 +63,65 @@ async def rehearse(world: World, accounts: Sequence[DesiredAccount], shock: Shoc
     return tuple(await gather_all(one(desired) for desired in accounts))
 
 
+def rehearse_saved(
+    accounts: Sequence[DesiredAccount], looks: Mapping[str, SavedLook], shock: Shock
+) -> tuple[AccountRehearsal, ...]:
+    """The rehearsal of every account from a saved observation; reads nothing from an exchange."""
+    return tuple(_from_saved(desired, looks.get(desired.name), shock) for desired in accounts)
+
+
+def _from_saved(desired: DesiredAccount, saved: SavedLook | None, shock: Shock) -> AccountRehearsal:
+    try:
+        look = _fitting(desired, saved)
+        traits = TRAITS[desired.exchange]
+        wider = expanded(desired, look, by_symbol=traits.margin_type_scope is Scope.SYMBOL)
+        return _played(wider, look, traits, shock)
+    except ReconcileError as error:
+        failure, code = as_error(error, desired)
+        return AccountRehearsal(account=desired.name, state_file=desired.path, errors=(failure,), exit_code=code)
+
+
+def _fitting(desired: DesiredAccount, saved: SavedLook | None) -> ObservedAccount:
+    """The look at a declared account; raises InputError where the observation has none, or another account's."""
+    doing = f"rehearsing {desired.name}"
+    if saved is None:
+        raise InputError(f"{doing}: the saved observation has no account of that name; save one that has it")
+    uid = desired.uid or saved.look.uid
+    declared = (desired.exchange, desired.product, desired.position_mode.value, uid)
+    found = (saved.exchange, saved.product, saved.look.position_mode.value, saved.look.uid)
+    for what, wanted, there in zip(("exchange", "product", "position_mode", "uid"), declared, found, strict=True):
+        if wanted != there:
+            raise InputError(
+                f"{doing}: the saved observation has {what} {there}, the state file {wanted}; save another"
+            )
+    return saved.look
+
+
 async def _rehearsed(world: World, desired: DesiredAccount, reached: Reached[Reader], shock: Shock) -> AccountRehearsal:
     reader = reached.connection.adapter
     state = world.store.read(reached.account.journal)
     desired, look, _ = await expanded_look(world, desired, reader, state)
-    traits = reader.traits
+    return _played(desired, look, reader.traits, shock)
+
+
+def _played(desired: DesiredAccount, look: ObservedAccount, traits: Traits, shock: Shock) -> AccountRehearsal:
     return AccountRehearsal(
         account=desired.name,
         state_file=desired.path,
         rehearsal=rehearse_move(desired, look, traits, shock=shock.share, rounds=shock.rounds),
-        paths=_over_paths(desired, look, reader, shock) if shock.paths else None,
+        look=look,
+        paths=_over_paths(desired, look, traits, shock) if shock.paths else None,
     )
 
 
-def _over_paths(desired: DesiredAccount, look: ObservedAccount, reader: Reader, shock: Shock) -> PathSummary:
+def _over_paths(desired: DesiredAccount, look: ObservedAccount, traits: Traits, shock: Shock) -> PathSummary:
     """Each path counts as the straight move to its worst price, in whole percents."""
     lost: dict[Address, int] = {}
     needed: dict[str, Decimal] = {}
     hit = 0
     buckets = worst_percents(int(shock.share * 1_000_000), paths=shock.paths, seed=shock.seed)
     for percent, count in buckets.items():
-        found = rehearse_move(desired, look, reader.traits, shock=percent * _PERCENT, rounds=PATH_ROUNDS)
+        found = rehearse_move(desired, look, traits, shock=percent * _PERCENT, rounds=PATH_ROUNDS)
         hit += count if found.liquidated else 0
         for address in found.liquidated:
             lost[address] = lost.get(address, 0) + count

@@ -105,6 +105,10 @@ class BinanceRisk:
         return starts and (last or notional < self.tiers[index + 1].floor)
 
 
+SHAPES: Mapping[str, type[BinanceRisk]] = {"linear": BinanceRisk}
+"""The formulas of this exchange, by the name that a saved observation has for each."""
+
+
 class _Brackets(Mapping[str, tuple[BinanceTier, ...]]):
     """The tiers of every symbol, each read when it is first asked for: an account uses a few of hundreds."""
 

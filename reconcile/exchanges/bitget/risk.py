@@ -20,7 +20,7 @@ shows a liquidation price, ``fitted`` takes both from it; the tiers are needed o
 formula against the price that is shown: ``own_offset`` and ``own_value`` are what the formula has without it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -169,3 +169,7 @@ class InverseRisk:
         share = shown / self.entry
         under = 1 + self.rate - share if self.long else share - 1 + self.rate
         return replace(self, value=shown * self.margin / under) if under > 0 and self.margin > 0 else self
+
+
+SHAPES: Mapping[str, type[LinearRisk] | type[InverseRisk]] = {"linear": LinearRisk, "inverse": InverseRisk}
+"""The formulas of this exchange, by the name that a saved observation has for each."""

@@ -17,6 +17,7 @@ The fee of closing depends on the account and is in no read we make. Where the e
 ``own_rate`` is r by the tier and the ordinary fee in any case, to hold the formula against the price that is shown.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -123,3 +124,7 @@ def fitted(risk: IsolatedRisk, shown: Decimal | None) -> IsolatedRisk | None:
     ratio = bare * under / over if risk.inverse else over / (bare * under)
     rate = ratio - 1 if risk.inverse is risk.long else 1 - ratio
     return risk.with_rate(rate) if ZERO <= rate <= _HIGHEST_RATE else None
+
+
+SHAPES: Mapping[str, type[IsolatedRisk]] = {"isolated": IsolatedRisk}
+"""The formulas of this exchange, by the name that a saved observation has for each."""
