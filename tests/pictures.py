@@ -10,6 +10,7 @@ from pathlib import Path
 
 from reconcile.cli.explain import pages, summary
 from reconcile.protocol.lifecycle import OUTCOMES, TABLE, State
+from tests import terminal
 from tests.test_tidy import LAYERS, MODULES, PACKAGE, is_in, layer_of, ours
 
 ROOT = Path(__file__).parents[1]
@@ -107,3 +108,4 @@ def _is_implied(pair: tuple[str, str], direct: set[tuple[str, str]]) -> bool:
 if __name__ == "__main__":
     PAGE.write_text(drawn(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     RUNBOOK.write_text(runbook(), encoding="utf-8")
+    terminal.PICTURE.write_text(terminal.drawn(), encoding="utf-8")

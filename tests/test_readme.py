@@ -86,14 +86,6 @@ def test_every_help_has_exit_codes_and_an_example(name: str) -> None:
         assert re.search(r"Examples?: ", shown)
 
 
-def test_the_exit_codes_are_those_of_the_contract() -> None:
-    def rows(text: str) -> list[str]:
-        return re.findall(r"^\| \d+ \| .+$", text, flags=re.MULTILINE)
-
-    assert rows(section(README, "Exit codes")) == rows(section(CONTRACT, "3. Exit codes"))
-    assert len(rows(README)) == 8
-
-
 def test_the_exit_codes_in_help_are_those_of_the_contract() -> None:
     shown = re.findall(r"^ +(\d+)  ", main.epilog or "", flags=re.MULTILINE)
     assert shown == re.findall(r"^\| (\d+) \|", section(CONTRACT, "3. Exit codes"), flags=re.MULTILINE)
