@@ -4,6 +4,9 @@ To add a command, write ``reconcile/cli/<module>.py`` with a click command and g
 but click is imported here, so that ``reconcile --help`` costs no more than click itself.
 """
 
+import os
+import sys
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
@@ -80,6 +83,7 @@ class Root(Group):
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run, and exit with the code of the contract whatever happens."""
         session = Invocation()
+        session.log_json = _asks_for_json(extra.get("args") or next(iter(args), None) or sys.argv[1:])
         extra.setdefault("prog_name", "reconcile")
         try:
             extra.update(standalone_mode=False, obj=session)
@@ -91,6 +95,16 @@ class Root(Group):
         code = code if isinstance(code, int) else 0
         session.close()
         raise SystemExit(code)
+
+
+def _asks_for_json(words: Sequence[str]) -> bool:
+    """Whether a command line that is not parsed yet, and may turn out to be wrong, wants a log in JSON."""
+    told = [os.environ.get("RECONCILE_LOG_FORMAT", "")]
+    for place, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        if name == "--log-format":
+            told.append(value if equals else "".join(words[place + 1 : place + 2]))
+    return told[-1] == "json"
 
 
 @click.group(cls=Root, context_settings=CONTEXT, epilog=EPILOG)

@@ -67,18 +67,23 @@ def _expected(error: ReconcileError | click.ClickException, session: Invocation)
 def _usage(error: click.UsageError | UsageError, session: Invocation) -> int:
     message = error.format_message() if isinstance(error, click.UsageError) else str(error)
     context = error.ctx if isinstance(error, click.UsageError) else None
+    text = redacted(readable(" ".join(message.split())), session)
+    if session.log_json:
+        hint = "" if context is None else f"; '{context.command_path} --help' shows how it is written"
+        session.log("error", f"{text.rstrip('.')}{hint}")
+        return USAGE
     if context is not None and isinstance(error, NoCommandError):
         session.ask(f"{context.get_help()}\n\n")
     elif context is not None:
         session.ask(f"{context.get_usage()}\nTry '{context.command_path} --help' for help.\n\n")
-    session.warn(redacted(readable(" ".join(message.split())), session))
+    session.log("error", text)
     return USAGE
 
 
 def _say(session: Invocation, messages: list[str], code: int, problems: tuple[Problem, ...] = ()) -> int:
     """The messages on stderr for a person, and the document of every other format that was asked for."""
     safe = [redacted(message, session) for message in messages]
-    session.warn("\n".join(safe))
+    session.log("error", "\n".join(safe))
     if session.shown or all(sink.name == "text" for sink in session.sinks):
         return code
     from reconcile.cli.commit import place_of  # noqa: PLC0415 - as below

@@ -121,8 +121,8 @@ class Stopper:
 
 
 def _tell(text: str) -> None:
-    """Straight to the descriptor: a signal may interrupt a write to stderr."""
+    """Straight to the descriptor: a signal may interrupt a write to stderr, so text for a person begins a new line."""
     try:
-        os.write(2, f"\n{text}\n".encode())
+        os.write(2, f"{'' if text.startswith('{') else chr(10)}{text}\n".encode())
     except OSError:
         return

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from reconcile.cli import COMMANDS, runner
 from reconcile.cli.progress import CountingClock, Progress
 from reconcile.cli.request_log import LoggedWire
 from reconcile.cli.session import Invocation
@@ -52,8 +53,100 @@ def test_an_error_is_a_line_of_json_too(tmp_path: Path) -> None:
     ended = run(tmp_path, "plan", "nowhere", env={"RECONCILE_LOG_FORMAT": "json"})
     (line,) = ended.err.splitlines()
     assert ended.code == 1
-    assert json.loads(line)["level"] == "warning"
+    assert json.loads(line)["level"] == "error"
     assert "nowhere" in json.loads(line)["message"]
+
+
+SAVED = "{home}/plan.json"
+EVERY_COMMAND: tuple[tuple[str, ...], ...] = (
+    ("validate", DEMO),
+    ("plan", DEMO, "-v", "--out", SAVED),
+    ("show", SAVED),
+    ("apply", DEMO),
+    ("apply", SAVED, "--auto-approve", "-v"),
+    ("drift", DEMO, "-v"),
+    ("rehearse", DEMO, "--shock", "-5%", "-v"),
+    ("import", "--exchange", "okx", "--endpoint", "sandbox", "-v"),
+    ("watch", DEMO, "--rounds", "1", "--notify", "false"),
+    ("status", DEMO),
+    ("doctor", DEMO, "-v"),
+    ("resolve", "demo:BTCUSDT.long", "--as", "applied", "--reason", "r"),
+    ("freeze", "demo", "--reason", "r"),
+    ("apply", DEMO, "--auto-approve"),
+    ("unfreeze", "demo", "--reason", "r"),
+    ("audit", "log"),
+    ("audit", "movements"),
+    ("audit", "show", "0"),
+    ("audit", "diff", "0", "1"),
+    ("audit", "head"),
+    ("audit", "verify"),
+    ("audit", "report", "--html", "{home}/report.html"),
+    ("audit", "views"),
+    ("explain", "3"),
+    ("schema",),
+    ("sandbox", "show"),
+    ("sandbox", "set", "--margin", "BTCUSDT.long=1"),
+    ("sandbox", "reset"),
+    ("sandbox", "serve", "--faults", "nowhere"),
+)
+"""At least one line of each command, in an order in which they work."""
+
+
+def not_json(said: str) -> list[str]:
+    """The lines of stderr that are no line of the log."""
+    found = []
+    for line in said.splitlines():
+        try:
+            log = json.loads(line)
+        except ValueError:
+            log = None
+        if not isinstance(log, dict) or not {"at", "level", "message"} <= set(log):
+            found.append(line)
+    return found
+
+
+def test_every_command_writes_nothing_but_json_to_stderr(tmp_path: Path) -> None:
+    assert {words[0] for words in EVERY_COMMAND} == set(COMMANDS)
+    bad, lines = {}, 0
+    for words in EVERY_COMMAND:
+        filled = [word.format(home=tmp_path) for word in words]
+        for more in ((), ("--bogus",)):
+            ended = run(tmp_path, *filled, *more, "--log-format", "json")
+            lines += len(ended.err.splitlines())
+            if not_json(ended.err):
+                bad[*words, *more] = not_json(ended.err)
+            if more:
+                assert (ended.code, len(ended.err.splitlines())) == (64, 1), words
+    assert bad == {}
+    assert lines > 60
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--log-format=json",),
+        ("--log-format", "json", "bogus"),
+        ("audit", "--log-format", "json"),
+        ("plan", "--log-format", "json"),
+        ("plan", "--log-format", "text", "--log-format=json"),
+        ("--log-format", "json", "schema", "--of", "nothing"),
+        ("--log-format", "json"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_of_json(words: tuple[str, ...], tmp_path: Path) -> None:
+    ended = run(tmp_path, *words)
+    (line,) = ended.err.splitlines()
+    assert (ended.code, json.loads(line)["level"]) == (64, "error")
+    assert "--help' shows how it is written" in json.loads(line)["message"]
+
+
+def test_a_signal_is_told_in_the_format_of_the_log(capfd: pytest.CaptureFixture[str]) -> None:
+    for as_json in (False, True):
+        session = Invocation()
+        session.log_json = as_json
+        runner._tell(session.line("warning", "stopping"))
+        said = capfd.readouterr().err
+        assert said == "\nreconcile: stopping\n" if not as_json else not_json(said) == []
 
 
 class Failing:
@@ -117,3 +210,13 @@ def test_a_run_that_takes_longer_than_a_second_shows_every_line_it_kept(capsys: 
 
     asyncio.run(say())
     assert capsys.readouterr().err == "reconcile: first\nreconcile: second\nreconcile: third\n"
+
+
+def test_nothing_typed_is_one_line_of_json_where_the_environment_asks_for_it(tmp_path: Path) -> None:
+    (line,) = run(tmp_path, env={"RECONCILE_LOG_FORMAT": "json"}).err.splitlines()
+    assert json.loads(line)["message"].startswith("no command: write one behind 'reconcile'")
+
+
+def test_an_option_without_its_value_is_told_as_text(tmp_path: Path) -> None:
+    ended = run(tmp_path, "plan", DEMO, "--log-format")
+    assert (ended.code, "reconcile: Option '--log-format' requires an argument." in ended.err) == (64, True)
