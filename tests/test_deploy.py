@@ -4,13 +4,14 @@ import configparser
 import re
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped,unused-ignore]
 
-from tests.kit.cli import ROOT
+from tests.kit.cli import ROOT, run
 from tests.release import steps
 from tests.test_readme import command, options
 
@@ -59,7 +60,11 @@ _POD: dict[str, Any] = {
         "securityContext": {
             "type": "object",
             "required": ["runAsNonRoot", "runAsUser"],
-            "properties": {"runAsNonRoot": {"const": True}, "runAsUser": {"minimum": 1}},
+            "properties": {
+                "runAsNonRoot": {"const": True},
+                "runAsUser": {"minimum": 1},
+                "fsGroupChangePolicy": {"const": "OnRootMismatch"},
+            },
         },
         "containers": {"type": "array", "minItems": 1, "items": _CONTAINER},
         "volumes": {"type": "array", "items": {"type": "object", "required": ["name"], "maxProperties": 2}},
@@ -183,6 +188,39 @@ def test_the_composition_runs_the_image_with_the_least_rights() -> None:
     used = {each.split(":")[0] for service in found["services"].values() for each in service["volumes"]}
     assert {each for each in used if not each.startswith(".")} == set(found["volumes"])
     assert_understood(watch["command"])
+
+
+def test_each_service_of_the_composition_gets_its_own_secrets_alone() -> None:
+    (found,) = documents("compose.yaml")
+    watch, db = found["services"]["watch"], found["services"]["db"]
+    assert [each for each in watch["volumes"] if not each.startswith("state:")] == ["./states:/states:ro"]
+    assert (watch["secrets"], db["secrets"]) == (["MAIN_API_KEY", "MAIN_API_SECRET", "pgpass"], ["db_password"])
+    assert {*watch["secrets"], *db["secrets"]} == set(found["secrets"])
+    assert all(each == {"file": f"./secrets/{name}"} for name, each in found["secrets"].items())
+    assert watch["environment"]["RECONCILE_SECRETS"] == "/run/secrets"
+    assert watch["environment"]["PGPASSFILE"] == "/run/secrets/pgpass"
+
+
+@pytest.mark.parametrize("name", MANIFESTS)
+def test_a_pod_has_its_home_in_a_folder_of_its_own(name: str) -> None:
+    """The root of a volume that fsGroup made is writable for the group, which is refused as a home."""
+    for pod in (pod for document in documents(name) for pod in pods(document)):
+        (container,) = pod["containers"]
+        home = {each["name"]: each.get("value") for each in container["env"]}["RECONCILE_HOME"]
+        assert home == "/state/home"
+        (volume,) = [each for each in pod["volumes"] if each["name"] == "state"]
+        is_kept = "persistentVolumeClaim" in volume
+        assert (pod["securityContext"].get("fsGroupChangePolicy") == "OnRootMismatch") is is_kept
+
+
+@pytest.mark.parametrize("mode", [0o2777, 0o2775])
+def test_a_home_below_such_a_volume_works_and_its_root_does_not(mode: int, tmp_path: Path) -> None:
+    volume = tmp_path / "state"
+    volume.mkdir()
+    volume.chmod(mode)
+    words = ("apply", str(ROOT / "states" / "demo.toml"), "--auto-approve")
+    assert run(tmp_path, *words, "--home", str(volume)).code == 1
+    assert run(tmp_path, *words, "--home", str(volume / "home")).code == 0
 
 
 def test_atlantis_applies_the_plan_that_was_reviewed() -> None:
