@@ -185,8 +185,11 @@ def _judge_unnamed(seen: Sight, *, long_after: bool, late: bool) -> Verdict:
     return Verdict.UNKNOWN if late else Verdict.LOOK_AGAIN
 
 
-def judge_type(intent: Intent, live: MarginType | None) -> Verdict:
-    """What a look after the fence proves about a type change; ``live`` is None where no type is shown."""
+def judge_setting(intent: Intent, live: str | None) -> Verdict:
+    """What a look after the fence proves about an absolute step; ``live`` is None where the setting is not shown.
+
+    Auto-add of a position that is gone can never be told, and setting it again harms nothing: the lane goes free.
+    """
     if live is None:
-        return Verdict.UNKNOWN
+        return Verdict.RELEASED if intent.action == "set_auto_add" else Verdict.UNKNOWN
     return Verdict.APPLIED if live == intent.wanted else Verdict.NOT_APPLIED

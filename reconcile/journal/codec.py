@@ -179,11 +179,11 @@ def checked(record: R) -> R:
     """The same record; raises ValueError for fields that make no sense together."""
     match record:
         case Intent(amount=None):
-            if record.action != "set_margin_type":
+            if record.action not in _ABSOLUTE:
                 raise ValueError(f"its {record.action} has no amount")
         case Intent():
-            if record.action == "set_margin_type":
-                raise ValueError("its change of the margin type has an amount")
+            if record.action in _ABSOLUTE:
+                raise ValueError(f"its {record.action} has an amount")
             if not record.asset:
                 raise ValueError(f"its {record.action} has no asset")
             parse(record.before)
@@ -231,7 +231,8 @@ class _Notes:
 
 
 _STATUS = one_of(*IntentStatus)
-_ACTION = one_of("add_margin", "reduce_margin", "set_margin_type")
+_ABSOLUTE = ("set_margin_type", "set_auto_add")
+_ACTION = one_of("add_margin", "reduce_margin", *_ABSOLUTE)
 INTENT = shape(
     Intent,
     intent_id=text,

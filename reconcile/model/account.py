@@ -89,9 +89,9 @@ class Tolerance:
 class Target:
     """One declared address.
 
-    ``isolated_margin`` declares an amount, ``band`` bounds of a risk measure; with neither (type only, or crossed) the
-    margin is left alone. ``priority`` 1 is first where the free balance does not cover all additions, None last.
-    ``template`` is the entry with ``*`` that it was made from, None where the file names the address itself.
+    ``isolated_margin`` declares an amount, ``band`` bounds of a risk measure; with neither margin is left alone.
+    ``priority`` 1 is first where the free balance does not cover all additions, None last. ``template`` is the entry
+    with ``*`` that made it. ``auto_add``: whether the exchange may add margin by itself; None leaves that alone.
     """
 
     address: Address
@@ -102,6 +102,7 @@ class Target:
     band: Band | None = None
     priority: int | None = None
     template: str | None = None
+    auto_add: bool | None = None
 
     @property
     def declares_margin(self) -> bool:
@@ -272,9 +273,8 @@ class ObservedAccount:
     ``account_block`` is a reason why nothing isolated can be managed in this account (None: it can); ``available`` is
     free balance by asset (an asset that is left out has none). ``positions`` holds every slot the exchange listed;
     ``symbols`` every symbol that is declared, with its asset and type; an unknown symbol is missing there.
-    ``instruments`` names every instrument that the exchange lists, as far as the look read them. ``unusable`` maps an
-    address to why what the exchange shows of it cannot be used; ``unknown_balances`` are the assets whose free balance
-    the exchange does not tell.
+    ``instruments`` names every instrument that the exchange lists, as far as it was read. ``unusable`` maps an address
+    to why what is shown of it cannot be used; ``unknown_balances`` are the assets whose free balance is not told.
     """
 
     sent_at_ms: int

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Literal
 
 from reconcile.model.account import Address, DesiredAccount, MarginType, ObservedAccount, Position, Target
+from reconcile.model.auto_add import SetAutoAdd
 
 
 class Status(StrEnum):
@@ -68,7 +69,7 @@ class MoveMargin:
         return self.amount if self.action == "add_margin" else -self.amount
 
 
-Step = SetMarginType | MoveMargin
+Step = SetMarginType | SetAutoAdd | MoveMargin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +98,11 @@ class Entry:
     measure: Decimal | None = None
     wanted_margin: Decimal | None = None
     missing: Decimal | None = None
+
+    @property
+    def move(self) -> MoveMargin | None:
+        """The margin step that it has or, blocked, would have had; None without one."""
+        return next((step for step in (*self.steps, self.wanted) if isinstance(step, MoveMargin)), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,7 +42,8 @@ class Traits:
     ledger can be read. ``products`` is empty where there
     is only one. ``hosts`` are the exchange's own (a leading dot means any subdomain). ``regions`` are the exchange's
     other sites by name, each with its own host for live and paper trading; empty where there is one site.
-    ``other_services`` are hosts of the exchange that serve something else, with what that is.
+    ``other_services`` are hosts of the exchange that serve something else, with what that is. ``sets_auto_add``: a call
+    switches whether the exchange adds margin to a position by itself.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Traits:
     endpoints: Mapping[str, str]
     hosts: tuple[str, ...]
     regions: Mapping[str, str] = field(default_factory=dict)
+    sets_auto_add: bool = False
     other_services: Mapping[str, str] = field(default_factory=dict)
 
     def amount_step(self, asset: str) -> Decimal:

@@ -22,6 +22,7 @@ from reconcile.model.account import (
 from reconcile.model.plan import Entry, MoveMargin, SetMarginType, Status, Step
 from reconcile.model.traits import Scope, Traits
 from reconcile.money import cut, minus, plain, plus
+from reconcile.planning.auto_add import fights, with_switch
 from reconcile.planning.bands import Assessment, assess
 from reconcile.planning.moves import amount_step, margin_move
 from reconcile.planning.obstacles import account_refuses, refused, slots, type_is_fixed
@@ -144,7 +145,7 @@ def _declared(place: _Place) -> Entry:
     elif place.observed_type is not target.margin_type:
         entry = _retype(place, place.observed_type, place.symbol)
     else:
-        entry = _margin(place, place.asset or place.symbol.asset)
+        entry = _isolated(place, place.asset or place.symbol.asset)
     return refused(entry, account_refuses(view.observed, target))
 
 
@@ -167,6 +168,17 @@ def _retype(place: _Place, before: MarginType, symbol: SymbolState) -> Entry:
         shared = f"its type changes together with {first}"
         return place.entry(Status.CHANGE, f"{shared}; {reason}" if reason else shared)
     return place.entry(Status.CHANGE, reason, steps=(step,))
+
+
+def _isolated(place: _Place, asset: str) -> Entry:
+    """An address whose type is as declared: its margin, and the exchange's own additions."""
+    target, position = place.target, place.position
+    entry = _margin(place, asset)
+    if target.auto_add is None or entry.status is Status.WAITING:
+        return entry
+    if position is None or not position.is_open:
+        return place.entry(Status.WAITING, "no open position")
+    return with_switch(entry, target, position, place.view.traits, place.view.step_id)
 
 
 def _margin(place: _Place, asset: str) -> Entry:
@@ -227,14 +239,15 @@ def _measured_move(place: _Place, position: Position, asset: str, delta: Decimal
 
 
 def _in_sync(place: _Place, position: Position, found: Assessment | None = None) -> Entry:
-    note = "auto-add margin is on, so the exchange may add to it" if position.auto_add else ""
+    is_told = position.auto_add and place.target.auto_add is None
+    note = "auto-add margin is on, so the exchange may add to it" if is_told else ""
     text = "" if found is None else found.text
     return place.entry(Status.IN_SYNC, "; ".join(part for part in (text, note) if part), found=found)
 
 
 def _movable(place: _Place, position: Position, step: MoveMargin, step_size: Decimal) -> Entry:
     reasons = []
-    if position.auto_add:
+    if fights(place.target, position, place.view.traits):
         remedy = "auto-add margin is on and would fight the declared margin; switch it off"
         reasons.append(("auto_add", remedy))
     removable = None if position.risk is None else position.risk.removable()

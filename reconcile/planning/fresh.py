@@ -47,7 +47,7 @@ def fresh_move(target: Target, step: MoveMargin, position: Position | None, step
         raise ValueError(f"moving margin of {target.address}: the target declares none; plan again")
     if position is None or not position.is_open:
         return Stale(reason="the position was closed since the plan")
-    stale = _moved_on(step, position)
+    stale = _moved_on(target, step, position)
     if stale is not None:
         return Stale(reason=stale)
     wanted, tolerance = target.isolated_margin, ZERO
@@ -71,11 +71,11 @@ def fresh_move(target: Target, step: MoveMargin, position: Position | None, step
     return Send(amount=amount) if amount > 0 else InSync()
 
 
-def _moved_on(step: MoveMargin, position: Position) -> str | None:
+def _moved_on(target: Target, step: MoveMargin, position: Position) -> str | None:
     if position.margin_type is not MarginType.ISOLATED:
         return "the position is crossed since the plan"
-    if position.auto_add:
-        return "auto-add margin was switched on since the plan"
+    if position.auto_add and target.auto_add is not True:
+        return "auto-add margin is on, and would fight the declared margin"
     live = position.isolated_margin
     if abs(minus(live, step.before)) > step.tolerance:
         return (

@@ -78,9 +78,14 @@ def with_headroom(entry: Entry, headroom: Percent | None, step_size: Callable[[s
     Within ``at_most``; None, a reduction, and an amount that is declared have none.
     """
     band = None if entry.target is None else entry.target.band
-    step = next(iter(entry.steps), None)
-    if headroom is None or band is None or not isinstance(step, MoveMargin) or step.action != "add_margin":
+    step = next((step for step in entry.steps if isinstance(step, MoveMargin)), None)
+    if headroom is None or band is None or step is None or step.action != "add_margin":
         return entry
     wider = min(plus(step.amount, headroom.of(step.amount)), minus(band.at_most, step.before))
     ceiling = cut(wider, step_size(step.asset))
-    return replace(entry, steps=(replace(step, ceiling=ceiling),)) if ceiling > step.amount else entry
+    return with_move(entry, replace(step, ceiling=ceiling)) if ceiling > step.amount else entry
+
+
+def with_move(entry: Entry, move: MoveMargin) -> Entry:
+    """The entry with another margin step in the place of its own."""
+    return replace(entry, steps=tuple(move if isinstance(step, MoveMargin) else step for step in entry.steps))

@@ -18,7 +18,7 @@ def refused(entry: Entry, reasons: list[tuple[str, str]]) -> Entry:
         blocked_by=reasons[0][0],
         reason="; ".join(texts),
         steps=(),
-        wanted=entry.wanted or next(iter(entry.steps), None),
+        wanted=entry.move or next(iter(entry.steps), entry.wanted),
     )
 
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from functools import partial
 
 from reconcile.model.account import Address, DesiredAccount, ObservedAccount, Percent
+from reconcile.model.auto_add import SetAutoAdd
 from reconcile.model.plan import AccountPlan, Entry, MoveMargin, PlanError, SetMarginType, Status, Step
 from reconcile.model.traits import Traits
 from reconcile.money import ZERO, minus, plus, total
@@ -113,9 +114,10 @@ def _available_after(available: Mapping[str, Decimal], moves: Sequence[MoveMargi
 
 
 def _ordered(entries: Sequence[Entry], desired: DesiredAccount, observed: ObservedAccount) -> list[Step]:
-    """Type changes, the reductions that additions cannot do without, additions, the other reductions."""
+    """Absolute steps, the reductions that additions cannot do without, additions, the other reductions."""
     moves = _moves(entries)
     types = [step for entry in entries for step in entry.steps if isinstance(step, SetMarginType)]
+    switches = [step for entry in entries for step in entry.steps if isinstance(step, SetAutoAdd)]
     additions = sorted((move for move in moves if move.action == "add_margin"), key=_nearness)
     reductions = [move for move in moves if move.action == "reduce_margin"]
     first: list[MoveMargin] = []
@@ -126,7 +128,7 @@ def _ordered(entries: Sequence[Entry], desired: DesiredAccount, observed: Observ
         first += _freeing(missing, [move for move in reductions if move.asset == asset])
     sooner = {move.address for move in first}
     last = [move for move in reductions if move.address not in sooner]
-    return [*types, *first, *additions, *last]
+    return [*types, *switches, *first, *additions, *last]
 
 
 def _nearness(move: MoveMargin) -> tuple[bool, Decimal]:

@@ -13,7 +13,7 @@ from reconcile.model.plan import Entry, MoveMargin, Status
 from reconcile.money import ZERO, cut, minus, plain, plus, total
 from reconcile.planning.amounts import limit_for
 from reconcile.planning.bands import floor_margin
-from reconcile.planning.moves import resized
+from reconcile.planning.moves import resized, with_move
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +109,7 @@ def _fitted(each: _Need, given: Decimal) -> Entry:
     """The entry with what it gets; an amount inside its tolerance is not worth a call."""
     entry, step = each.entry, each.step
     if given == step.amount:  # with nothing left to grow into
-        return replace(entry, steps=(replace(step, ceiling=None),))
+        return with_move(entry, replace(step, ceiling=None))
     if given <= 0 or given < step.tolerance:
         given = ZERO
     missing = minus(step.amount, given)
@@ -128,4 +128,5 @@ def _fitted(each: _Need, given: Decimal) -> Entry:
             wanted=step,
             missing=missing,
         )
-    return replace(entry, steps=(resized(step, given, entry.target, entry.observed),), reason=reason, missing=missing)
+    fitted = with_move(entry, resized(step, given, entry.target, entry.observed))
+    return replace(fitted, reason=reason, missing=missing)

@@ -10,7 +10,8 @@ from typing import assert_never
 
 from reconcile.exchanges.base import Accepted
 from reconcile.journal.records import Intent
-from reconcile.model.account import Position
+from reconcile.model.account import MarginType, Position
+from reconcile.model.auto_add import AutoAdd, SetAutoAdd
 from reconcile.model.plan import MoveMargin, SetMarginType, Step
 from reconcile.money import minus, plain, plus
 from reconcile.planning import policy
@@ -33,7 +34,7 @@ class NotStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What a fresh look asks for: an amount (None for a type change) and what it was computed from."""
+    """What a fresh look asks for: an amount (None for an absolute step) and what it was computed from."""
 
     amount: Decimal | None
     before: str
@@ -46,6 +47,8 @@ def decide(task: Task, step: Step, look: LaneLook) -> Decision | NotStarted:
     match step:
         case SetMarginType():
             return _decide_type(step, look)
+        case SetAutoAdd():
+            return _decide_auto_add(step, look.position)
         case MoveMargin():
             return _decide_amount(task, step, look.position)
         case _:
@@ -62,6 +65,17 @@ def _decide_type(step: SetMarginType, look: LaneLook) -> Decision | NotStarted:
     if state is None or state.open_orders is not False:
         return _stale("orders were opened since the plan; the margin type can only change without any")
     return Decision(amount=None, before=str(live), wanted=str(step.after), position=None)
+
+
+def _decide_auto_add(step: SetAutoAdd, position: Position | None) -> Decision | NotStarted:
+    if position is None or not position.is_open:
+        return _stale("the position was closed since the plan")
+    if position.margin_type is not MarginType.ISOLATED:
+        return _stale("the position is crossed since the plan")
+    live = AutoAdd.of(position.auto_add)
+    if live is step.after:
+        return NotStarted(Event.IN_SYNC, f"auto-add of {step.address} is {live} already")
+    return Decision(amount=None, before=str(live), wanted=str(step.after), position=position)
 
 
 def _decide_amount(task: Task, step: MoveMargin, position: Position | None) -> Decision | NotStarted:

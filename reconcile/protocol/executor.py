@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from reconcile.concurrency import gather_all
 from reconcile.errors import Containment, InternalError
 from reconcile.journal.records import Outcome, Unsettled
+from reconcile.model.auto_add import SetAutoAdd
 from reconcile.model.plan import MoveMargin, OutcomeKind, SettledStep, Step, StepResult
 from reconcile.protocol.context import Context
 from reconcile.protocol.life import Life
@@ -88,6 +89,7 @@ class Executor:
     def _told(self, step: Step, ended: StepResult) -> str:
         """``main: BTCUSDT.long +1500 USDT: applied (1 of 3)``."""
         what = f"{signed_text(step.signed)} {step.asset}" if isinstance(step, MoveMargin) else f"to {step.after}"
+        what = f"auto-add {what}" if isinstance(step, SetAutoAdd) else what
         why = f": {ended.detail}" if ended.detail and ended.outcome is not OutcomeKind.APPLIED else ""
         done = f"{len(self._results)} of {self._planned}"
         return f"{self._context.desired.name}: {step.address} {what}: {ended.outcome}{why} ({done})"

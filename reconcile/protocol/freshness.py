@@ -193,6 +193,8 @@ def differs(target: Target, look: ObservedAccount) -> bool:
         return symbol is not None and symbol.margin_type not in {None, target.margin_type}
     if position.margin_type is not target.margin_type:
         return True
+    if target.auto_add is not None and position.auto_add is not target.auto_add:
+        return True
     if target.band is not None:
         return not is_inside(target, position)
     margin = target.isolated_margin

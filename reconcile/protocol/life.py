@@ -10,7 +10,6 @@ from typing import Self
 
 from reconcile.evidence.verdict import Sight
 from reconcile.journal.records import Intent, IntentStatus, Unsettled
-from reconcile.model.account import MarginType
 from reconcile.protocol.lifecycle import Event, ImpossibleError, State, advance
 from reconcile.protocol.signals import Command, LaneLook, Memory, SomeEvent
 from reconcile.protocol.task import Task
@@ -50,10 +49,10 @@ class Doing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TypeSight:
-    """One look at a symbol's margin type."""
+class SettingSight:
+    """One look at the setting that an absolute step changes: a margin type or auto-add; None where it is not shown."""
 
-    live: MarginType | None
+    live: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +69,7 @@ class Search:
     deadline_ms: int = 0
     asked_ms: int = 0
     looks: int = 0
-    previous: Sight | TypeSight | None = None
+    previous: Sight | SettingSight | None = None
     trouble: str = field(default="no two looks in a row gave the same answer", compare=False)
 
 

@@ -7,15 +7,17 @@ from reconcile.evidence.possible import MarginEvidence, Possible
 from reconcile.evidence.rows import signed_amount
 from reconcile.evidence.verdict import Sight, Verdict
 from reconcile.journal.records import Intent, IntentStatus, Outcome
+from reconcile.model.account import MarginType
+from reconcile.model.auto_add import AutoAdd
 from reconcile.money import parse, plain
-from reconcile.protocol.life import TypeSight
+from reconcile.protocol.life import SettingSight
 from reconcile.protocol.signals import LaneLook
 
 
 def visible(intent: Intent, look: LaneLook) -> str | None:
-    """What a look shows of an accepted step: the new margin or type as text, None when it does not show yet."""
+    """What a look shows of an accepted step: the new margin or setting as text, None when it does not show yet."""
     if intent.amount is None:
-        live = str(look.symbol.margin_type) if look.symbol else None
+        live = setting(intent, look)
         return live if live == intent.wanted else None
     position = look.position
     if position is None or not position.is_open:
@@ -25,8 +27,18 @@ def visible(intent: Intent, look: LaneLook) -> str | None:
     return plain(position.isolated_margin) if seen is MarginEvidence.MOVED else None
 
 
+def setting(intent: Intent, look: LaneLook) -> str | None:
+    """What a look shows of the setting that an absolute step changes: a margin type, or auto-add; None for nothing."""
+    if intent.action == "set_auto_add":
+        position = look.position
+        is_shown = position is not None and position.is_open and position.margin_type is MarginType.ISOLATED
+        return str(AutoAdd.of(position.auto_add)) if position is not None and is_shown else None
+    kind = None if look.symbol is None else look.symbol.margin_type
+    return None if kind is None else str(kind)
+
+
 def outcome_of(
-    intent: Intent, seen: Sight | TypeSight, judgement: Verdict, *, effect_ms: int, said_yes: bool
+    intent: Intent, seen: Sight | SettingSight, judgement: Verdict, *, effect_ms: int, said_yes: bool
 ) -> Outcome:
     """What the journal is told of a judgement; ``effect_ms`` is when the step took effect at the latest."""
     evidence = _evidence(intent, seen)
@@ -44,17 +56,18 @@ def outcome_of(
             assert_never(judgement)
 
 
-def _applied(made: Outcome, intent: Intent, seen: Sight | TypeSight) -> Outcome:
-    if isinstance(seen, TypeSight):
-        return replace(made, after=str(seen.live))
+def _applied(made: Outcome, intent: Intent, seen: Sight | SettingSight) -> Outcome:
+    if isinstance(seen, SettingSight):
+        return replace(made, after=seen.live)
     shows = seen.margin is MarginEvidence.MOVED and seen.live is not None  # else the margin may be behind
     after = plain(seen.live) if shows and seen.live is not None else intent.wanted
     return replace(made, after=after, claim=seen.rows[0] if seen.rows else None)
 
 
-def _evidence(intent: Intent, seen: Sight | TypeSight) -> str:
-    if isinstance(seen, TypeSight):
-        return f"margin type reads {seen.live or 'nothing'} after the fence"
+def _evidence(intent: Intent, seen: Sight | SettingSight) -> str:
+    if isinstance(seen, SettingSight):
+        what = "auto-add" if intent.action == "set_auto_add" else "margin type"
+        return f"{what} reads {seen.live or 'nothing'} after the fence"
     rows = f"ledger row {', '.join(seen.rows)}" if seen.rows else "no ledger row"
     if seen.maybe:
         rows = f"ledger row {', '.join(seen.maybe)} may be ours"

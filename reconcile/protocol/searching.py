@@ -12,14 +12,14 @@ from reconcile.evidence.verdict import (
     Sight,
     Verdict,
     judge,
-    judge_type,
+    judge_setting,
     sight,
 )
 from reconcile.journal.records import Intent, IntentStatus, Outcome
 from reconcile.protocol import sending
-from reconcile.protocol.life import Doing, Life, Search, Turned, TypeSight
+from reconcile.protocol.life import Doing, Life, Search, SettingSight, Turned
 from reconcile.protocol.lifecycle import Event, State
-from reconcile.protocol.outcomes import outcome_of
+from reconcile.protocol.outcomes import outcome_of, setting
 from reconcile.protocol.sending import Turn
 from reconcile.protocol.signals import (
     CannotRead,
@@ -113,7 +113,7 @@ def _sighted(life: Life, event: SomeEvent) -> Turned:
     intent, look = life.the_intent, event.look
     life = replace(life, look=look, memory=event.memory)
     if intent.amount is None:
-        return _weigh(life, TypeSight(live=look.symbol.margin_type if look.symbol is not None else None), event.at)
+        return _weigh(life, SettingSight(live=setting(intent, look)), event.at)
     since_ms = min(_unsure_ms(life, event.memory), intent.signed_at_ms - life.task.slack_ms)
     return replace(life, doing=Doing.SIGHT_LEDGER), (ReadLedger(since_ms),)
 
@@ -145,7 +145,7 @@ def _failed_look(life: Life, event: CannotRead) -> Turned:
     return _go_on(replace(life, search=search), None, event.at)
 
 
-def _weigh(life: Life, seen: Sight | TypeSight, now: Now) -> Turned:
+def _weigh(life: Life, seen: Sight | SettingSight, now: Now) -> Turned:
     """Conclude where two looks in a row gave the same answer, and it is one."""
     search = _the_search(life)
     if seen == search.previous:
@@ -159,7 +159,7 @@ def _weigh(life: Life, seen: Sight | TypeSight, now: Now) -> Turned:
     return _go_on(life, seen, now)
 
 
-def _go_on(life: Life, seen: Sight | TypeSight | None, now: Now) -> Turned:
+def _go_on(life: Life, seen: Sight | SettingSight | None, now: Now) -> Turned:
     search = _the_search(life)
     if _is_late(life, now):
         return _undecided(life, search.trouble)
@@ -176,10 +176,10 @@ def _is_late(life: Life, now: Now) -> bool:
     return now.earliest_ms > search.deadline_ms and search.looks >= LEAST_LOOKS
 
 
-def _judgement(life: Life, seen: Sight | TypeSight, *, late: bool) -> Verdict:
+def _judgement(life: Life, seen: Sight | SettingSight, *, late: bool) -> Verdict:
     search, intent = _the_search(life), life.the_intent
-    if isinstance(seen, TypeSight):
-        return judge_type(intent, seen.live)
+    if isinstance(seen, SettingSight):
+        return judge_setting(intent, seen.live)
     long_after = search.asked_ms > intent.fence_ms + LONG_AFTER_GRACES * life.task.grace_ms
     return judge(seen, was=_WAS[search.was], long_after=long_after, deadline_passed=late)
 

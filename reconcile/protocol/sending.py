@@ -171,7 +171,7 @@ def _journal(life: Life) -> Turned:
 
 def _journalled(life: Life, _: SomeEvent) -> Turned:
     look = life.seen[0]
-    position = look.position if life.the_intent.amount is not None else None
+    position = None if life.the_intent.action == "set_margin_type" else look.position
     return life.turned(Event.INTENT_WRITTEN, doing=Doing.WIRE), (TakeWire(life.the_intent, position),)
 
 

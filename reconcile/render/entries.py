@@ -4,9 +4,10 @@ Changes and what is in their way come first, what is in sync last. Amounts stand
 points and are exact. On a narrow terminal the liquidation and the reason have an indented line of their own.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from reconcile.model.auto_add import SetAutoAdd
 from reconcile.model.plan import Entry, MoveMargin, SetMarginType, Status, Step
 from reconcile.render.columns import aligned, fit, padded, width
 from reconcile.render.measures import measure
@@ -50,10 +51,12 @@ class EntryLine:
     notes: tuple[str, ...]
 
 
-def legend(listed: Iterable[Entry]) -> str:
+def legend(listed: Collection[Entry]) -> str:
     """The marks that these entries have, each with its meaning; empty where there is no entry."""
     used = {row.mark for entry in listed for row in _rows(entry)}
-    shown = ", ".join(f"{mark} {words}" for mark, words in LEGEND.items() if mark in used)
+    switches = any(isinstance(step, SetAutoAdd) for entry in listed for step in entry.steps)
+    meanings = {**LEGEND, RETYPE: f"{LEGEND[RETYPE]} or auto-add"} if switches else LEGEND
+    shown = ", ".join(f"{mark} {words}" for mark, words in meanings.items() if mark in used)
     return f"signs: {shown}" if shown else ""
 
 
@@ -108,7 +111,7 @@ def _rows(entry: Entry) -> Iterable[EntryLine]:
     steps: tuple[Step | None, ...] = entry.steps or (entry.wanted,)
     for step in steps:
         mark = _mark(step) if step is not None and entry.status is Status.CHANGE else MARKS[entry.status]
-        notes = [measure(entry), why(entry)]
+        notes = [] if isinstance(step, SetAutoAdd) and entry.move is not None else [measure(entry), why(entry)]
         if step is None:
             before, after, difference = now(entry), declared(entry), ""
             arrow = "→" if after else ""
@@ -124,14 +127,14 @@ def _rows(entry: Entry) -> Iterable[EntryLine]:
             arrow=arrow,
             after=after,
             difference=difference,
-            asset="" if isinstance(step, SetMarginType) else clean(entry.asset or ""),
+            asset="" if isinstance(step, SetMarginType | SetAutoAdd) else clean(entry.asset or ""),
             notes=said or (("in sync",) if entry.status is Status.IN_SYNC else ()),
         )
 
 
 def _mark(step: Step) -> str:
     match step:
-        case SetMarginType():
+        case SetMarginType() | SetAutoAdd():
             return RETYPE
         case MoveMargin():
             return ADD if step.action == "add_margin" else TAKE_OUT

@@ -13,6 +13,7 @@ from decimal import Context, Decimal
 from typing import Any
 
 from reconcile.model.account import Position, Target
+from reconcile.model.auto_add import SetAutoAdd
 from reconcile.model.plan import (
     AccountPlan,
     AccountResult,
@@ -151,7 +152,9 @@ def _entry(entry: Entry) -> Document:
 
 
 def _desired(entry: Entry, target: Target) -> Document:
-    margin, template = target.isolated_margin, {} if target.template is None else {"template": target.template}
+    margin = target.isolated_margin
+    told = {"template": target.template, "auto_add": target.auto_add}
+    more = {name: value for name, value in told.items() if value is not None}
     if target.band is not None:
         step = next((step for step in (*entry.steps, entry.wanted) if isinstance(step, MoveMargin)), None)
         margin_now = ZERO if entry.observed is None else entry.observed.isolated_margin
@@ -161,13 +164,13 @@ def _desired(entry: Entry, target: Target) -> Document:
             "isolated_margin": None,
             "tolerance": _amount(writable(tolerance)),
             "measure": measures.document(target.band),
-            **template,
+            **more,
         }
     return {
         "margin_type": target.margin_type.value,
         "isolated_margin": _amount(margin),
         "tolerance": None if margin is None else _amount(writable(target.tolerance.amount(margin))),
-        **template,
+        **more,
     }
 
 
@@ -180,11 +183,12 @@ def _observed(entry: Entry, position: Position | None) -> Document | None:
         "position": plain(ZERO if position is None else position.size),
         "mark_price": None if position is None else _amount(position.mark_price),
         "liquidation_price": None if position is None else _amount(position.liquidation_price),
+        **({"auto_add": True} if position is not None and position.auto_add else {}),
     }
 
 
 def _step(step: Step) -> Document:
-    if isinstance(step, SetMarginType):
+    if isinstance(step, SetMarginType | SetAutoAdd):
         return {
             "step_id": step.step_id,
             "action": step.action,

@@ -35,9 +35,11 @@ from reconcile.render.values import (
     liquidation,
     now,
     rfc3339,
+    setting,
     signed_text,
     step_amounts,
     summary_line,
+    switched,
     why,
 )
 
@@ -112,7 +114,7 @@ def _plan_account(page: Page, account: AccountPlan, titles: Mapping[str, str]) -
 
 
 def _entry(entry: Entry) -> str:
-    step = next(iter(entry.steps), entry.wanted)
+    step = entry.move or next(iter(entry.steps), entry.wanted)
     asset = quote(entry.asset or "")
     if step is not None:
         before, after, difference = step_amounts(step)
@@ -120,7 +122,7 @@ def _entry(entry: Entry) -> str:
         risk = quote(liquidation(step))
     else:
         before, after, moved, risk = now(entry), declared(entry), "", ""
-    notes = quote("; ".join(note for note in (measure(entry), why(entry)) if note))
+    notes = quote("; ".join(note for note in (switched(entry), measure(entry), why(entry)) if note))
     cells = [_MARKS.get(entry.status, ""), code(str(entry.address)), before, after, moved, risk, notes]
     return f"| {' | '.join(cells)} |"
 
@@ -174,14 +176,16 @@ def _step(step: StepResult, asset: str) -> str:
     moved = None if step.amount is None else -step.amount if step.action == "reduce_margin" else step.amount
     sent = "" if moved is None else f"{signed_text(moved)} {quote(asset)}"
     notes = "; ".join(note for note in (step.evidence, step.detail) if note)
-    cells = [f"**{step.outcome.value}**", code(str(step.address)), step.before or "", step.after or "", sent]
+    cells = [f"**{step.outcome.value}**", code(str(step.address))]
+    cells += [setting(step.action, step.before or ""), step.after or "", sent]
     return f"| {' | '.join([*cells[:2], *map(quote, cells[2:4]), cells[4], quote(notes)])} |"
 
 
 def _settled(step: SettledStep) -> str:
     moved = None if step.amount is None else -step.amount if step.action == "reduce_margin" else step.amount
     sent = "" if moved is None else f"{signed_text(moved)} {quote(step.asset or '')}"
-    cells = [f"**{quote(step.outcome.replace('_', ' '))}**", code(str(step.address)), quote(step.before)]
+    cells = [f"**{quote(step.outcome.replace('_', ' '))}**", code(str(step.address))]
+    cells.append(quote(setting(step.action, step.before)))
     return f"| {' | '.join([*cells, quote(step.after or ''), sent, quote(step.evidence)])} |"
 
 

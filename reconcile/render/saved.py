@@ -23,6 +23,7 @@ from reconcile.model.account import (
     Target,
     Tolerance,
 )
+from reconcile.model.auto_add import SetAutoAdd
 from reconcile.model.included import IncludedFile
 from reconcile.model.jsontext import loads_whole
 from reconcile.model.measures import Band, Thresholds
@@ -43,6 +44,7 @@ from reconcile.render.json import PLAN_FORMAT, digest, plan
 from reconcile.render.saved_checks import check_plan, check_text, check_written
 from reconcile.render.schemas import (
     AccountPlanModel,
+    AutoAddStepModel,
     BandModel,
     DesiredModel,
     EntryModel,
@@ -51,6 +53,7 @@ from reconcile.render.schemas import (
     PlanModel,
     PolicyModel,
     SinceModel,
+    StepModel,
     TypeStepModel,
 )
 
@@ -221,6 +224,7 @@ def _target(address: Address, model: DesiredModel) -> Target:
         tolerance=Tolerance(value=model.tolerance or ZERO, percent=False),
         band=None if model.measure is None else _band(model.measure),
         template=model.template,
+        auto_add=model.auto_add,
     )
 
 
@@ -250,13 +254,16 @@ def _position(address: Address, asset: str, model: ObservedModel) -> Position:
         size=model.position,
         mark_price=model.mark_price,
         liquidation_price=model.liquidation_price,
+        auto_add=model.auto_add,
     )
 
 
-def _step(address: Address, asset: str, tolerance: Decimal, model: TypeStepModel | MarginStepModel) -> Step:
+def _step(address: Address, asset: str, tolerance: Decimal, model: StepModel) -> Step:
     match model:
         case TypeStepModel():
             return SetMarginType(step_id=model.step_id, address=address, before=model.before, after=model.after)
+        case AutoAddStepModel():
+            return SetAutoAdd(step_id=model.step_id, address=address, before=model.before, after=model.after)
         case MarginStepModel():
             return MoveMargin(
                 step_id=model.step_id,

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reconcile.model.account import DesiredAccount, MarginType, PositionMode
+from reconcile.model.auto_add import AutoAdd, SetAutoAdd
 from reconcile.model.measures import Band
 from reconcile.model.plan import AccountPlan, Entry, MoveMargin, Plan, SetMarginType, Status, Step
 from reconcile.money import minus, plain, plus
@@ -90,7 +91,7 @@ def _check_status(entry: Entry, changed: set[str]) -> None:
         raise ValueError(f"{entry.address} has steps and is {entry.status}")
     if is_change and not entry.steps and entry.address.symbol not in changed:
         raise ValueError(f"{entry.address} is to change and has no step")
-    if len(entry.steps) > 1:
+    if len(entry.steps) > 1 and [step.action == "set_auto_add" for step in entry.steps] != [True, False]:
         raise ValueError(f"{entry.address} has more than one step")
     if (entry.blocked_by is not None) is not is_blocked or (entry.wanted is not None and not is_blocked):
         raise ValueError(f"{entry.address} is {entry.status}, which does not go with what blocks it")
@@ -141,10 +142,19 @@ def _check_step(entry: Entry, step: Step) -> None:
     """Refuse a step from elsewhere than what was seen, to elsewhere than what is declared, or of another amount."""
     if isinstance(step, SetMarginType):
         fits = entry.target is not None and step.after is entry.target.margin_type and step.before is not step.after
+    elif isinstance(step, SetAutoAdd):
+        fits = _switches(entry, step)
     else:
         fits = _leads(entry, step)
     if not fits:
         raise ValueError(f"{entry.address}: {step.action} does not lead to what is declared")
+
+
+def _switches(entry: Entry, step: SetAutoAdd) -> bool:
+    target, seen = entry.target, entry.observed
+    if target is None or target.auto_add is None or seen is None or step.before is step.after:
+        return False
+    return step.after is AutoAdd.of(target.auto_add) and step.before is AutoAdd.of(seen.auto_add)
 
 
 def _leads(entry: Entry, step: MoveMargin) -> bool:

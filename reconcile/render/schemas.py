@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from reconcile.errors import InputError
 from reconcile.model.account import ColdStart, MarginType, PositionMode, Unmanaged, WhenShort
+from reconcile.model.auto_add import AutoAdd
 from reconcile.model.doctor import CheckVerdict
 from reconcile.model.measures import Measure
 from reconcile.model.plan import OutcomeKind, Status
@@ -69,6 +70,7 @@ class DesiredModel(Model):
     tolerance: Amount | None
     measure: BandModel | None = None
     template: Template | None = None
+    auto_add: bool | None = None
 
 
 class ObservedModel(Model):
@@ -80,6 +82,7 @@ class ObservedModel(Model):
     mark_price: Amount | None
     liquidation_price: Amount | None
     measure: Amount | None = None
+    auto_add: bool = False
 
 
 class TypeStepModel(Model):
@@ -89,6 +92,15 @@ class TypeStepModel(Model):
     action: Literal["set_margin_type"]
     before: MarginType = Field(alias="from")
     after: MarginType = Field(alias="to")
+
+
+class AutoAddStepModel(Model):
+    """An absolute step: whether the exchange adds margin to a position by itself."""
+
+    step_id: str
+    action: Literal["set_auto_add"]
+    before: AutoAdd = Field(alias="from")
+    after: AutoAdd = Field(alias="to")
 
 
 class MarginStepModel(Model):
@@ -108,7 +120,7 @@ class MarginStepModel(Model):
     ceiling: Amount | None = None
 
 
-StepModel = Annotated[TypeStepModel | MarginStepModel, Field(discriminator="action")]
+StepModel = Annotated[TypeStepModel | AutoAddStepModel | MarginStepModel, Field(discriminator="action")]
 
 
 class EntryModel(Model):
@@ -237,7 +249,7 @@ class StepResultModel(Model):
 
     step_id: str
     address: str
-    action: Literal["set_margin_type", "add_margin", "reduce_margin"]
+    action: Literal["set_margin_type", "set_auto_add", "add_margin", "reduce_margin"]
     amount: Amount | None
     outcome: OutcomeKind
     before: str | None
@@ -250,7 +262,7 @@ class SettledModel(Model):
     """A step that an earlier run left without an outcome, and what this run found out about it."""
 
     address: str
-    action: Literal["set_margin_type", "add_margin", "reduce_margin"]
+    action: Literal["set_margin_type", "set_auto_add", "add_margin", "reduce_margin"]
     amount: Amount | None
     outcome: Literal["applied", "not_applied", "released"]
     before: str

@@ -23,7 +23,17 @@ from reconcile.render import advice, fleet, scope
 from reconcile.render.columns import fit
 from reconcile.render.conclusion import conclusion
 from reconcile.render.entries import COLOURS, EntryLine, entries, laid_out, legend
-from reconcile.render.values import cautions, clean, describe, painted, rfc3339, signed_text, summarize, summary_line
+from reconcile.render.values import (
+    cautions,
+    clean,
+    describe,
+    painted,
+    rfc3339,
+    setting,
+    signed_text,
+    summarize,
+    summary_line,
+)
 
 NO_TITLES: Mapping[str, str] = MappingProxyType({})
 
@@ -39,7 +49,7 @@ _OUTCOME_MARKS = {
 def plan(plan: Plan, *, color: bool, titles: Mapping[str, str] = NO_TITLES, columns: int | None = None) -> str:
     """The whole plan; ``titles`` names the exchanges for people."""
     blocks = [_account(account, color=color, titles=titles, columns=columns) for account in plan.accounts]
-    signs = legend(entry for account in plan.accounts for entry in account.entries)
+    signs = legend([entry for account in plan.accounts for entry in account.entries])
     ends = [painted(signs, "2", color=color)] if signs else []
     ends.append(f"Plan: {summary_line(plan)}.")
     ends += [f"Scope: {words}." for words in scope.of_plan(plan)]
@@ -110,7 +120,7 @@ def _step(step: StepResult, asset: str) -> EntryLine:
     return EntryLine(
         mark=_OUTCOME_MARKS[step.outcome],
         address=clean(str(step.address)),
-        before=clean(step.before or "?") if has_ends else "",
+        before=clean(setting(step.action, step.before or "?")) if has_ends else "",
         arrow="→" if has_ends else "",
         after=clean(step.after or "?") if has_ends else "",
         difference=sent,
@@ -124,7 +134,7 @@ def _settled(step: SettledStep) -> EntryLine:
     return EntryLine(
         mark="✓" if step.outcome == "applied" else "-",
         address=clean(str(step.address)),
-        before=clean(step.before),
+        before=clean(setting(step.action, step.before)),
         arrow="→" if step.after else "",
         after=clean(step.after or ""),
         difference=moved,

@@ -14,6 +14,7 @@ from decimal import Decimal
 
 from reconcile.exchanges.catalogue import TRAITS
 from reconcile.model.account import ColdStart
+from reconcile.model.auto_add import SetAutoAdd
 from reconcile.model.plan import AccountPlan, Entry, MoveMargin, Plan, SetMarginType, Status, Step
 from reconcile.money import ZERO, plain, plus, rounded, shortened
 
@@ -81,17 +82,19 @@ def percent(share: Decimal | None) -> str:
 
 
 def step_amounts(step: Step) -> tuple[str, str, str]:
-    """Before, after and signed difference of a step (no difference for a type change)."""
+    """Before, after and signed difference of a step (no difference for an absolute one)."""
     match step:
         case SetMarginType():
             return step.before.value, step.after.value, ""
+        case SetAutoAdd():
+            return f"auto-add {step.before}", step.after.value, ""
         case MoveMargin():
             return plain(step.before), plain(step.after), signed_text(step.signed)
 
 
 def liquidation(step: Step) -> str:
     """What a margin step does to the liquidation price and to its distance from the mark; empty where not known."""
-    if isinstance(step, SetMarginType):
+    if not isinstance(step, MoveMargin):
         return ""
     if step.liquidation_price_before is None and step.liquidation_price_after is None:
         return ""
@@ -101,6 +104,17 @@ def liquidation(step: Step) -> str:
         known = f"{percent(after)} from mark after" if before is None else f"{percent(before)} from mark before"
         return prices if before is None and after is None else f"{prices} ({known})"
     return f"{prices} ({percent(before)} → {percent(after)} from mark)"
+
+
+def setting(action: str, word: str) -> str:
+    """A margin or a setting around a step of a result: a switch says what it is about."""
+    return f"auto-add {word}" if action == "set_auto_add" and word else word
+
+
+def switched(entry: Entry) -> str:
+    """``auto-add on → off`` where an entry switches that beside moving margin; empty elsewhere."""
+    found = [step for step in entry.steps if isinstance(step, SetAutoAdd)]
+    return "" if entry.move is None or not found else f"auto-add {found[0].before} → {found[0].after}"
 
 
 def why(entry: Entry) -> str:

@@ -157,6 +157,7 @@ Rounding = Annotated[
 ]
 WhenShortName = Annotated[str, PlainValidator(_one_of(tuple(WhenShort))), _words(*WhenShort)]
 Flag = Annotated[bool, PlainValidator(_flag), WithJsonSchema({"type": "boolean"})]
+MaybeFlag = Annotated[bool | None, PlainValidator(_flag), WithJsonSchema({"type": "boolean"})]
 Share = Annotated[Percent, PlainValidator(scalars.percent), WithJsonSchema(_PERCENT)]
 ByAsset = Annotated[Limit | None, PlainValidator(scalars.limit), _any(_NUMBER, _NUMERAL, _TABLE)]
 ShareOrByAsset = Annotated[

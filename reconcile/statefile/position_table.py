@@ -12,6 +12,7 @@ from reconcile.statefile.fields import (
     Distance,
     EquityShare,
     MarginTypeName,
+    MaybeFlag,
     OwnTolerance,
     Rank,
     Step,
@@ -30,7 +31,7 @@ _MARGIN_KEYS: dict[str, Any] = {
         *({"not": {"required": [one, other]}} for one, other in combinations(_WAYS, 2)),
         *(
             {"not": {"required": [way, "margin_type"], "properties": {"margin_type": {"const": "crossed"}}}}
-            for way in _WAYS
+            for way in (*_WAYS, "auto_add")
         ),
     ],
     "dependentRequired": {measure.value: ["at_most"] for measure in Measure},
@@ -85,6 +86,12 @@ class PositionTable(Table):
         default=None,
         description="The least margin that the position is brought to when its measure is out of bounds.",
         examples=[500],
+    )
+    auto_add: MaybeFlag = Field(
+        default=None,
+        description="Whether the exchange may add margin to the position by itself, where a call switches that "
+        "(Bitget); elsewhere another setting than this blocks the position. Left out: as it is.",
+        examples=[False],
     )
     priority: Rank = Field(
         default=None,

@@ -199,6 +199,8 @@ def _check_positions(said: "_RawFile", book: ProblemList) -> None:
             book.add(key, message)
         if isinstance(position, dict) and not broken:
             bands.check(key, position, said.raw, book)
+            if "auto_add" in position and said.type_of(key) == MarginType.CROSSED:
+                book.add((*key, "auto_add"), "beside crossed; expected isolated, as only such a position has it")
         if not isinstance(position, dict) or book.has(key):
             continue
         if typeless and not bands.has_margin(position) and "margin_type" not in position:

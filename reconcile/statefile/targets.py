@@ -30,6 +30,7 @@ def target_of(
         line=book.line(("positions", address.symbol, address.side.value)),
         band=band,
         priority=declared.priority,
+        auto_add=declared.auto_add,
     )
 
 

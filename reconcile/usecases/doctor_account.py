@@ -148,7 +148,7 @@ async def _modes(case: _Examination) -> Check:
         return failed(3, look.account_block, "until then every isolated target is blocked")
     if look.multi_assets and (MarginType.ISOLATED in desired.types.values() or desired.templates):
         return failed(3, "the account is in multi-assets mode, which is crossed only", "switch it to single-asset mode")
-    declared = {target.address for target in desired.targets if target.declares_margin}
+    declared = {target.address for target in desired.targets if target.declares_margin and not target.auto_add}
     topped_up = sorted(str(place) for place in declared if place in look.positions and look.positions[place].auto_add)
     if topped_up:
         where = ", ".join(topped_up)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from reconcile.errors import Declined
 from reconcile.exchanges.base import Reader, open_addresses
 from reconcile.model.account import Address, ObservedAccount
+from reconcile.model.auto_add import AutoAdd, SetAutoAdd
 from reconcile.model.plan import AccountPlan, MoveMargin, SetMarginType, Step
 from reconcile.planning.day_limits import check_day
 from reconcile.planning.fresh import Stale, fresh_move
@@ -86,20 +87,27 @@ def _check_day_limits(context: Context, steps: Sequence[Step], look: ObservedAcc
 def check_not_stale(context: Context, steps: Sequence[Step], look: ObservedAccount) -> None:
     """Raise Declined where one of the steps does not fit what this look shows; nothing of the account is sent then."""
     _check_day_limits(context, steps, look)
-    stale = [reason for step in steps if (reason := _stale(context, step, look)) is not None]
+    off = {step.address for step in steps if isinstance(step, SetAutoAdd) and step.after is AutoAdd.OFF}
+    stale = [reason for step in steps if (reason := _stale(context, step, look, switched_off=off)) is not None]
     if stale:
         raise Declined("stale", "checking the plan before the first call: " + "; ".join(stale) + "; plan again")
 
 
-def _stale(context: Context, step: Step, look: ObservedAccount) -> str | None:
+def _stale(context: Context, step: Step, look: ObservedAccount, *, switched_off: Collection[Address]) -> str | None:
+    """Why a step does not fit a look; ``switched_off`` are the positions whose auto-add this run switches off first."""
     if isinstance(step, SetMarginType):
         if open_addresses(look, step.address.symbol):
             return f"{step.address}: a position was opened since the plan"
         return None
     if step.address in look.unusable:
         return None  # the step's own look decides, and costs no other step
+    position = look.positions.get(step.address)
+    if isinstance(step, SetAutoAdd):
+        return None if position is not None and position.is_open else f"{step.address}: the position was closed"
+    if position is not None and step.address in switched_off:
+        position = replace(position, auto_add=False)
     target = context.targets[step.address]
-    fresh = fresh_move(target, step, look.positions.get(step.address), context.amount_step(step.asset))
+    fresh = fresh_move(target, step, position, context.amount_step(step.asset))
     return f"{step.address}: {fresh.reason}" if isinstance(fresh, Stale) else None
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reconcile.evidence.possible import MarginEvidence, Possible
 from reconcile.evidence.rows import match_rows, signed_amount, without_ours
 from reconcile.evidence.staleness import stale_basis
-from reconcile.evidence.verdict import PriorOutcome, Sight, Verdict, judge, judge_type, sight
+from reconcile.evidence.verdict import PriorOutcome, Sight, Verdict, judge, judge_setting, sight
 from reconcile.journal.records import Effect, Intent
 from reconcile.model.account import MarginType, Position
 from reconcile.model.ledger import Cause, LedgerRead, LedgerRow
@@ -409,7 +409,7 @@ def test_a_ledger_that_does_not_reach_back_is_no_evidence_of_absence(was: PriorO
 )
 def test_a_type_change_is_seen_or_it_did_not_happen(live: MarginType | None, proves: Verdict) -> None:
     asked = intent(None, action="set_margin_type", before="crossed", wanted="isolated")
-    assert judge_type(asked, live) is proves
+    assert judge_setting(asked, live) is proves
 
 
 # Stale readings.

@@ -25,6 +25,7 @@ ORDERS = "/api/v2/mix/order/orders-pending"
 PLAN_ORDERS = "/api/v2/mix/order/orders-plan-pending"
 SET_MARGIN = "/api/v2/mix/account/set-margin"
 SET_MODE = "/api/v2/mix/account/set-margin-mode"
+SET_AUTO = "/api/v2/mix/account/set-auto-margin"
 ETH = Address("ETHUSDT", Side.LONG)
 ETH_SHORT = Address("ETHUSDT", Side.SHORT)
 ETH_NET = Address("ETHUSDT", Side.NET)

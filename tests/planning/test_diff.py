@@ -555,7 +555,7 @@ def carried_out(account: ObservedAccount, entries: tuple[Entry, ...]) -> Observe
         if isinstance(step, SetMarginType):
             name = step.address.symbol
             symbols[name] = replace(symbols[name], margin_type=step.after)
-        else:
+        elif isinstance(step, MoveMargin):
             before = positions[step.address]
             positions[step.address] = replace(before, isolated_margin=plus(before.isolated_margin, step.signed))
     return replace(account, positions=positions, symbols=symbols)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconcile.model.account import DesiredAccount, ObservedAccount, Policy, PositionMode, Unmanaged
-from reconcile.model.plan import AccountPlan, Entry, MoveMargin, PlanError, SetMarginType, Status
+from reconcile.model.plan import AccountPlan, Entry, MoveMargin, PlanError, Status
 from reconcile.money import plain
 from reconcile.planning import order
 from tests.kit.desk import BINANCE, CROSSED, D, asset_of, at, desired, observed, position, symbol, target
@@ -34,7 +34,7 @@ def plan(
 def told(found: AccountPlan) -> list[str]:
     """The steps in order, as ``ADDRESS amount`` or ``ADDRESS type``."""
     return [
-        f"{step.address} {step.after}" if isinstance(step, SetMarginType) else f"{step.address} {plain(step.signed)}"
+        f"{step.address} {step.after}" if not isinstance(step, MoveMargin) else f"{step.address} {plain(step.signed)}"
         for step in found.steps
     ]
 

@@ -8,7 +8,7 @@ from reconcile.evidence.possible import MarginEvidence
 from reconcile.evidence.verdict import Sight, Verdict
 from reconcile.journal.records import Intent, IntentStatus
 from reconcile.model.account import MarginType
-from reconcile.protocol.life import TypeSight
+from reconcile.protocol.life import SettingSight
 from reconcile.protocol.outcomes import outcome_of, visible
 from reconcile.protocol.signals import LaneLook
 from tests.kit.desk import D, intent, position
@@ -64,11 +64,11 @@ BEHIND = sight("r1", margin=MarginEvidence.NOT_MOVED, live="1200")
         ),
         (sight(live=None), Verdict.RELEASED, IntentStatus.RELEASED, None, None),
         (sight("r1", "r2"), Verdict.UNKNOWN, IntentStatus.UNKNOWN, None, None),
-        (TypeSight(live=MarginType.ISOLATED), Verdict.APPLIED, IntentStatus.APPLIED, "isolated", None),
+        (SettingSight(live="isolated"), Verdict.APPLIED, IntentStatus.APPLIED, "isolated", None),
     ],
 )
 def test_the_journal_is_told_what_is_known(
-    seen: Sight | TypeSight, verdict: Verdict, known: IntentStatus, after: str | None, claim: str | None
+    seen: Sight | SettingSight, verdict: Verdict, known: IntentStatus, after: str | None, claim: str | None
 ) -> None:
     told = outcome_of(intent(), seen, verdict, effect_ms=9, said_yes=False)
     assert (told.known, told.after, told.claim) == (known, after, claim)
@@ -85,8 +85,8 @@ def test_the_journal_is_told_what_is_known(
             False,
             "no ledger row (the ledger does not reach back that far); margin 1200 → 1500, moved",
         ),
-        (TypeSight(live=None), False, "margin type reads nothing after the fence"),
+        (SettingSight(live=None), False, "margin type reads nothing after the fence"),
     ],
 )
-def test_the_evidence_names_rows_reach_and_margin(seen: Sight | TypeSight, said_yes: bool, evidence: str) -> None:  # noqa: FBT001
+def test_the_evidence_names_rows_reach_and_margin(seen: Sight | SettingSight, said_yes: bool, evidence: str) -> None:  # noqa: FBT001
     assert outcome_of(intent(), seen, Verdict.UNKNOWN, effect_ms=9, said_yes=said_yes).evidence == evidence

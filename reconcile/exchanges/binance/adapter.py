@@ -1,9 +1,8 @@
 """Binance USD-M futures, translated: account reads into the model, steps into one signed request, answers into facts.
 
 One look is accountConfig, leverageBracket, balance, positionRisk and symbolConfig at once; a later look of the same
-run the last three. Order lists (conditional orders have one of their own) are read for declared flat symbols whose
-type must change, and for no others. An account's id is the ``accountAlias`` of its balance. Its ledger has no cursor:
-the signed time is the cursor.
+run the last three. Order lists (conditional orders have one of their own) are read only for declared flat symbols whose
+type must change. An account's id is the ``accountAlias`` of its balance. Its ledger's cursor is the signed time.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -21,6 +20,7 @@ from reconcile.exchanges.binance.risk import BinanceTier, tiers_by_symbol
 from reconcile.exchanges.http.rows import Row, costing, rows, unless_refused
 from reconcile.exchanges.http.transport import Params, Setup, Transport, at_once
 from reconcile.model.account import Address, MarginType, ObservedAccount, Position, PositionMode, Side, SymbolState
+from reconcile.model.auto_add import SetAutoAdd
 from reconcile.model.doctor import AccountInspection
 from reconcile.model.ledger import LedgerRead, LedgerRow
 from reconcile.model.plan import MoveMargin, SetMarginType, Step
@@ -151,11 +151,12 @@ class Binance:
         """See ``base.Writer``. Raises ValueError for an amount that is not positive: it must never be sent."""
         match step:
             case SetMarginType():
-                path = "/fapi/v1/marginType"
-                params = {"symbol": step.address.symbol, "marginType": WIRE_TYPES[step.after]}
+                kind = WIRE_TYPES[step.after]
+                path, params = "/fapi/v1/marginType", {"symbol": step.address.symbol, "marginType": kind}
+            case SetAutoAdd():
+                raise ValueError(f"switching auto-add of {step.address}: Binance has no call for it")
             case MoveMargin():
-                path = "/fapi/v1/positionMargin"
-                params = _margin_params(step, amount)
+                path, params = "/fapi/v1/positionMargin", _margin_params(step, amount)
             case _:
                 assert_never(step)
         request = self._dialect.signed(
@@ -284,12 +285,11 @@ def _fixed(config: Row, tiers: Mapping[str, tuple[BinanceTier, ...]]) -> Account
 
 
 def _margin_params(step: MoveMargin, amount: Decimal | None) -> dict[str, str]:
-    address: Address = step.address
     if amount is None or not amount.is_finite() or amount <= ZERO:
-        raise ValueError(f"moving margin of {address}: {amount} is not a positive amount; this is a bug")
+        raise ValueError(f"moving margin of {step.address}: {amount} is not a positive amount; this is a bug")
     return {
-        "symbol": address.symbol,
-        "positionSide": WIRE_SIDES[address.side],
+        "symbol": step.address.symbol,
+        "positionSide": WIRE_SIDES[step.address.side],
         "type": "1" if step.action == "add_margin" else "2",
         "amount": plain(amount),
     }

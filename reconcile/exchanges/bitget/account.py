@@ -13,8 +13,7 @@ from reconcile.errors import ReadFailed
 from reconcile.exchanges.bitget.risk import OFFSET_SINCE_MS, BitgetTier, InverseRisk, LinearRisk, tier_offset
 from reconcile.exchanges.http.rows import Row, UnknownMode, costing
 from reconcile.model.account import Address, MarginType, ObservedAccount, Position, PositionMode, Side
-from reconcile.model.plan import MoveMargin
-from reconcile.money import ZERO, plain
+from reconcile.money import ZERO
 
 COIN = "COIN-FUTURES"
 WIRE_TYPES = {MarginType.ISOLATED: "isolated", MarginType.CROSSED: "crossed"}
@@ -141,29 +140,6 @@ def _address(row: Row) -> Address:
         raise UnknownMode(f"reading positions: side {row.text('holdSide')!r} is not known")
     one_way = position_mode(row) is PositionMode.ONE_WAY
     return Address(row.name("symbol"), Side.NET if one_way else side)
-
-
-def margin_call(step: MoveMargin, amount: Decimal | None, held: Position | None) -> dict[str, str]:
-    """The body of a margin call, without its product. Raises ValueError for what must never be sent."""
-    if amount is None or amount <= 0:
-        raise ValueError(f"moving margin of {step.address}: the amount {amount} is not above zero")
-    if held is None or not held.is_open or held.margin_type is not MarginType.ISOLATED:
-        raise ValueError(f"moving margin of {step.address}: there is no open isolated position")
-    return {
-        "symbol": step.address.symbol,
-        "marginCoin": held.asset,
-        "holdSide": hold_side(held),
-        "amount": plain(amount) if step.action == "add_margin" else f"-{plain(amount)}",
-    }
-
-
-def hold_side(position: Position) -> str:
-    """The ``holdSide`` that Bitget knows a position by; in one-way mode its sign tells."""
-    match position.address.side:
-        case Side.LONG | Side.SHORT:
-            return position.address.side.value
-        case Side.NET:
-            return "long" if position.size > 0 else "short"
 
 
 def position(

@@ -1,4 +1,4 @@
-"""Bitget v2, classic futures of one product: reading an account, and the two calls there are.
+"""Bitget v2, classic futures of one product: reading an account, and the three calls there are.
 
 The margin type lives on the symbol. An open position's row tells it; of a flat symbol only ``account/account`` does,
 one request for each, asked for declared symbols only, and again within a run while it is not as declared. Orders are
@@ -16,9 +16,8 @@ from urllib.parse import urlsplit
 from reconcile.concurrency import gather_all
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.base import Accepted, Call, Writer
-from reconcile.exchanges.bitget import ledger
+from reconcile.exchanges.bitget import calls, ledger
 from reconcile.exchanges.bitget.account import (
-    WIRE_TYPES,
     Contract,
     Contracts,
     SymbolMode,
@@ -26,7 +25,6 @@ from reconcile.exchanges.bitget.account import (
     common_mode,
     contracts,
     is_union,
-    margin_call,
     margin_type,
     need_tiers,
     opened,
@@ -45,6 +43,7 @@ from reconcile.exchanges.bitget.dialect import (
     ORDERS,
     PLAN_ORDERS,
     POSITIONS,
+    SET_AUTO_MARGIN,
     SET_MARGIN,
     SET_MARGIN_MODE,
     TIERS,
@@ -59,6 +58,7 @@ from reconcile.exchanges.http.pages import read_pages
 from reconcile.exchanges.http.rows import Row, costing, rows, unless_refused
 from reconcile.exchanges.http.transport import Params, Setup, Transport
 from reconcile.model.account import Address, MarginType, ObservedAccount, Position, PositionMode, SymbolState
+from reconcile.model.auto_add import SetAutoAdd
 from reconcile.model.doctor import AccountInspection
 from reconcile.model.ledger import LedgerRead, LedgerRow, by_symbol
 from reconcile.model.plan import MoveMargin, SetMarginType, Step
@@ -264,24 +264,22 @@ class Bitget:
         position that is not isolated, a symbol that no look has shown."""
         match step:
             case SetMarginType():
-                path, body = SET_MARGIN_MODE, self._mode_call(step)
+                path, body = SET_MARGIN_MODE, self._of_product(**calls.margin_mode(step, self._contract(step)))
+            case SetAutoAdd():
+                path, body = SET_AUTO_MARGIN, calls.auto_margin(step, position)
             case MoveMargin():
-                path, body = SET_MARGIN, self._of_product(**margin_call(step, amount, position))
+                path, body = SET_MARGIN, self._of_product(**calls.margin(step, amount, position))
             case _:
                 assert_never(step)
         return Call(request=self._dialect.post(path, body, signed_at_ms=signed_at_ms), signed_at_ms=signed_at_ms)
 
-    def _mode_call(self, step: SetMarginType) -> dict[str, str]:
-        symbol = step.address.symbol
-        contract = None if self._contracts is None else self._contracts.known.get(symbol)
-        if contract is None:
-            raise ValueError(f"changing the margin type of {symbol}: no look has shown its margin coin")
-        return self._of_product(symbol=symbol, marginCoin=contract.asset, marginMode=WIRE_TYPES[step.after])
+    def _contract(self, step: Step) -> Contract | None:
+        return None if self._contracts is None else self._contracts.known.get(step.address.symbol)
 
     async def send(self, call: Call) -> Accepted:
         """See ``Writer.send``."""
         path = urlsplit(call.request.url).path
-        manners = WRITING[SET_MARGIN_MODE if path.endswith(SET_MARGIN_MODE) else SET_MARGIN]
+        manners = next(form for write, form in WRITING.items() if path.endswith(write))
         return await self._transport.send(
             call,
             lambda response, now_ms: write_answer(f"sending POST {path}", response, manners, now_ms=now_ms),

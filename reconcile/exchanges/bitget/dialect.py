@@ -42,6 +42,7 @@ ORDERS = "/api/v2/mix/order/orders-pending"
 PLAN_ORDERS = "/api/v2/mix/order/orders-plan-pending"
 SET_MARGIN = "/api/v2/mix/account/set-margin"
 SET_MARGIN_MODE = "/api/v2/mix/account/set-margin-mode"
+SET_AUTO_MARGIN = "/api/v2/mix/account/set-auto-margin"
 
 _OVERALL = Charge(limit=Limit(name="Bitget requests", counted_by=CountedBy.IP, capacity=6_000, window_ms=60_000))
 
@@ -67,7 +68,7 @@ CHARGES: Mapping[str, Charges] = MappingProxyType(
 )
 """What one read of a path costs; a limit for plan orders is printed nowhere, so it is taken as that of orders."""
 WRITE_CHARGES = _limit("margin writes", CountedBy.UID, 5)
-"""What one write costs: each of the two has 5 per second; they share them here, as a turn is taken for either."""
+"""What one write costs: each of the three has 5 per second; they share them here, as a turn is taken for either."""
 
 
 def envelope(_status: int, value: object) -> Envelope | None:
@@ -106,9 +107,11 @@ WRITING: Mapping[str, ResponseFormat] = MappingProxyType(
     {
         SET_MARGIN: _writing(lambda data: data is None or isinstance(data, str)),
         SET_MARGIN_MODE: _writing(lambda data: isinstance(data, dict)),
+        SET_AUTO_MARGIN: _writing(lambda data: data is None or isinstance(data, str)),
     }
 )
-"""What the answers to our two writes look like: a success of the first has an empty text as its data."""
+"""What the answers to our writes look like: a success of a margin call has an empty text as its data. Of auto
+margin the documents print the code alone, and public clients know the text ``success``."""
 
 
 def _query(params: Params) -> str:

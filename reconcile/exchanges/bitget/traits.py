@@ -20,4 +20,5 @@ TRAITS = Traits(
     needs_passphrase=True,
     endpoints=MappingProxyType({"live": "https://api.bitget.com", "testnet": "https://api.bitget.com"}),
     hosts=(".bitget.com",),
+    sets_auto_add=True,
 )

@@ -54,6 +54,7 @@ from reconcile.exchanges.okx.dialect import (
 )
 from reconcile.exchanges.okx.inspection import inspection
 from reconcile.model.account import Address, MarginType, ObservedAccount, Position, SymbolState
+from reconcile.model.auto_add import SetAutoAdd
 from reconcile.model.doctor import AccountInspection
 from reconcile.model.ledger import LedgerRead, LedgerRow, by_symbol
 from reconcile.model.plan import MoveMargin, SetMarginType, Step
@@ -224,6 +225,8 @@ class Okx:
         match step:
             case SetMarginType():
                 raise ValueError(f"changing the margin type of {step.address}: OKX has no call for it")
+            case SetAutoAdd():
+                raise ValueError(f"switching auto-add of {step.address}: OKX has no call for it")
             case MoveMargin():
                 body = _margin_call(step, amount, position)
             case _:

@@ -49,6 +49,8 @@ class BitgetSwitches:
     ``signed`` (as the position gains), ``absolute`` or ``account`` (as the free balance gains). ``minimum`` is the
     smallest amount. ``coin_size_in_base`` shows sizes of coin-margined contracts in coins at the entry price, else in
     contracts. ``bill_delay_ms`` holds back rows of the ledger; ``limited`` off never throttles.
+    ``auto_margin_data`` is the data of that call's success, which the documents leave out; ``auto_margin_product``
+    refuses it without a product type (40019), which they do not print either.
     ``spot_read`` off is a key that may not ask whose it is.
     """
 
@@ -69,6 +71,8 @@ class BitgetSwitches:
     coin_decimals: int = 8
     minimum: str = "0"
     same_mode_when_open: bool = False
+    auto_margin_data: str = ""
+    auto_margin_product: bool = False
     plan_orders_block_mode: bool = True
     plan_orders_code: str = "40872"
     bill_amounts: str = "signed"

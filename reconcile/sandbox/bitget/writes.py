@@ -174,7 +174,7 @@ def _levers(call: BitgetCall) -> dict[str, Decimal]:
 
 def set_auto_margin(call: BitgetCall) -> object:
     """Let the exchange top up a side's isolated margin, or not."""
-    market = call.market()
+    market = call.market(product=call.product() if call.switches.auto_margin_product else None)
     call.margin_coin(market, required=False)
     switch, asked = call.one_of("autoMargin", "on", "off"), call.one_of("holdSide", "long", "short")
     held = _held(call, market, asked)
@@ -185,4 +185,4 @@ def set_auto_margin(call: BitgetCall) -> object:
     others = tuple(side for side in call.books.settings[market.symbol].auto_add if side != held.side)
     sides = (*others, held.side) if switch == "on" else others
     call.books.set_auto_add(market.symbol, sides, now_ms=call.now_ms)
-    return ""
+    return call.switches.auto_margin_data

@@ -75,7 +75,7 @@ def state(entry: Entry) -> str:
 
 def message(entry: Entry) -> str:
     """``4455.8 → 4500 (+44.2 USDT): drifted …``."""
-    step = next(iter(entry.steps), entry.wanted)
+    step = entry.move or next(iter(entry.steps), entry.wanted)
     if step is not None:
         before, after, difference = step_amounts(step)
         amount = f" ({difference} {entry.asset})" if difference else ""

@@ -10,10 +10,12 @@ from reconcile.exchanges.base import Accepted
 from reconcile.exchanges.http.header_signed import signature
 from reconcile.exchanges.http.wire import HttpResponse
 from reconcile.model.account import Address, MarginType
+from reconcile.model.auto_add import AutoAdd, SetAutoAdd
 from tests.kit.bitget_account import (
     ETH,
     ETH_NET,
     ETH_SHORT,
+    SET_AUTO,
     SET_MARGIN,
     SET_MODE,
     Desk,
@@ -180,3 +182,36 @@ def test_no_more_than_five_writes_leave_in_a_second() -> None:
     run(many)
     at = [sent for sent, request in desk.wire.sent if path_of(request) == SET_MARGIN]
     assert all(late - early >= 1_000 for early, late in zip(at, at[5:], strict=False))
+
+
+@pytest.mark.parametrize(
+    ("address", "size", "side"), [(ETH, "0.5", "long"), (ETH_SHORT, "0.5", "short"), (ETH_NET, "-0.5", "short")]
+)
+@pytest.mark.parametrize("after", list(AutoAdd))
+def test_a_switch_of_auto_margin_names_symbol_coin_side_and_switch(
+    address: Address, size: str, side: str, after: AutoAdd
+) -> None:
+    before = AutoAdd.OFF if after is AutoAdd.ON else AutoAdd.ON
+    step = SetAutoAdd(step_id="s", address=address, before=before, after=after)
+    call = Desk().bitget.prepare(step, None, held(address, size), signed_at_ms=SERVED_MS)
+    body = {"symbol": "ETHUSDT", "autoMargin": after.value, "marginCoin": "USDT", "holdSide": side}
+    assert json.loads(call.request.body) == body
+    assert path_of(call.request) == SET_AUTO
+    for position in (None, held(address, "0")):
+        with pytest.raises(ValueError, match="no open isolated position"):
+            Desk().bitget.prepare(step, None, position, signed_at_ms=SERVED_MS)
+
+
+@pytest.mark.parametrize(
+    ("told", "is_yes"),
+    [(data(""), True), (data("success"), True), (data(None), True), (data({"autoMargin": "on"}), False)],
+)
+def test_a_success_of_auto_margin_may_have_any_text(told: HttpResponse, *, is_yes: bool) -> None:
+    desk = Desk({SET_AUTO: told})
+    step = SetAutoAdd(step_id="s", address=ETH, before=AutoAdd.OFF, after=AutoAdd.ON)
+    call = desk.bitget.prepare(step, None, held(), signed_at_ms=SERVED_MS)
+    if is_yes:
+        assert run(lambda: desk.bitget.send(call)) == Accepted(note="00000 success")
+    else:
+        with pytest.raises(InDoubt):
+            run(lambda: desk.bitget.send(call))
