@@ -22,6 +22,7 @@ _DEMO: Sequence[tuple[int, Sequence[str]]] = (
     (0, ("apply", "demo.toml", "--auto-approve")),
     (0, ("plan", "demo.toml", "--detailed-exitcode")),
     (0, ("doctor", "demo.toml")),
+    (0, ("explain", "held")),
 )
 """Exit codes and words, in order."""
 

@@ -16,6 +16,7 @@ SHELLS = [block for page in PAGES for block in blocks(page) if block.is_shell]
 RUN = sorted({block.page for block in SHELLS if block.reason is None and block.kind == "sh"})
 _SPAN = re.compile(r"(?<!`)`(reconcile [a-z][^`]*)`(?!`)")
 _LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s]+)\)")
+_MODULE = re.compile(r"python -m ((?:tests|benchmarks)[\w.]*)([^\n`#]*)")
 EXIT_OF = {0, 2}
 """What a command of a page may end with: it worked, or it says that changes are pending."""
 
@@ -62,6 +63,15 @@ def test_every_command_in_a_sentence_names_a_command_and_options_that_exist(page
     for span in _SPAN.findall(re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)):
         found, words = command([word for word in span.split()[1:] if word != "..."])
         assert {word.partition("=")[0] for word in words if word.startswith("--")} <= options(found), span
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_module_that_a_page_runs_is_there_and_has_these_options(page: Path) -> None:
+    for module, words in _MODULE.findall(page.read_text(encoding="utf-8")):
+        place = ROOT / module.replace(".", "/")
+        source = place.with_suffix(".py") if place.with_suffix(".py").exists() else place / "__main__.py"
+        text = source.read_text(encoding="utf-8")
+        assert [word for word in re.findall(r"--[a-z-]+", words) if f'"{word}"' not in text] == [], source
 
 
 @pytest.mark.parametrize("page", sorted({block.page for block in SHELLS}), ids=name)

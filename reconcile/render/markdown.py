@@ -21,7 +21,7 @@ from reconcile.model.plan import (
     Status,
     StepResult,
 )
-from reconcile.render import fleet, json, scope
+from reconcile.render import advice, fleet, json, scope
 from reconcile.render.conclusion import conclusion
 from reconcile.render.measures import measure
 from reconcile.render.page import LIMIT, Page
@@ -82,12 +82,20 @@ def plan(plan: Plan, *, titles: Mapping[str, str] = NO_TITLES, limit: int = LIMI
     if plan.overrides:
         shown = ", ".join(code(f"{key}={value}") for key, value in plan.overrides.items())
         tail.insert(0, f"**Overridden for this run:** {shown}\n")
+    tail = [*_advice(advice.of_plan(plan)), *tail]
     page = Page(limit)
     page.add(f"### Margin plan: {quote(summary_line(plan))}")
     _fleet(page, fleet.of_plan(plan))
     for account in plan.accounts:
         _plan_account(page, account, titles)
     return page.finish(tail)
+
+
+def _advice(line: str) -> list[str]:
+    """``What to do:`` with its command as code, and a line between; nothing where there is nothing to do."""
+    lead, found, rest = line.partition(": ")
+    command, _, more = rest.partition("  ")
+    return [f"{lead}: {code(command)} {more}".rstrip() + "\n"] if found else []
 
 
 def _fleet(page: Page, rows: Sequence[fleet.FleetRow]) -> None:
@@ -140,7 +148,10 @@ def _quiet(entry: Entry) -> str:
 def result(result: Result, *, titles: Mapping[str, str] = NO_TITLES, limit: int = LIMIT) -> str:
     """How one apply ended, led by its verdict; the journals' heads can be pinned from here."""
     by = f"<sub>run {code(result.run_id)} · plan {code(result.plan_id)} · by {quote(result.actor)}"
-    tail = [f"{by} · {rfc3339(result.finished_ms)} · exit {result.exit_code}</sub>"]
+    tail = [
+        *_advice(advice.of_result(result)),
+        f"{by} · {rfc3339(result.finished_ms)} · exit {result.exit_code}</sub>",
+    ]
     page = Page(limit)
     page.add("### Margin apply", "", quote(conclusion(result)))
     if result.reason:
