@@ -1,9 +1,9 @@
 """The path of isolated margin from run to run: our own steps, and other movements by cause.
 
-A run that ends with a look tells what it is made of that live is not what it was when the run before it looked last:
-which of our steps, and which causes (``usecases/movements.py``). Runs in between that did not look (killed, a resolve)
-are told with it. Where a run told nothing (the first of a journal, one that nothing came after), what its looks show
-that no step of ours explains is ``unexplained``, at the time of the look. Before, every change, and after add up.
+A run that ends with a look tells why live differs from what the run before it saw last. It names our steps and the
+causes (``usecases/movements.py``). Runs in between that did not look (killed, a resolve) are told with it. Some runs
+told nothing: the first of a journal, or one that was cut off. A difference in their looks that no step of ours explains
+is ``unexplained``, at the time of the look. Before, every change, and after add up.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -19,9 +19,9 @@ _START_FIELD = 19
 def machine_of(host: str, root: Path = Path("/")) -> str:
     """What the runs of one machine share from boot to boot, and the runs in one container; 16 hex digits.
 
-    It is a hash of the host's name, the kernel's boot id, the machine's id where there is one, and the process
-    namespace with the start of its first process. Where no boot id can be read, it is new with each process of ours,
-    so that such a run takes nothing for granted.
+    It is a hash of the host's name, the kernel's boot id and the machine's id where there is one. The process namespace
+    and the start of its first process are part of it too. Where no boot id can be read, it is new with each process of
+    ours, so that such a run takes nothing for granted.
     """
     boot = _text(root / BOOT)
     if not boot:

@@ -1,8 +1,8 @@
 """An apply that ended before it knew an account: its files were wrong, or its plan is not the one that was reviewed.
 
-Such an apply is on record too (docs/audit.md), with what is known without believing the files: who ran it, what was
-typed, the SHA-256 of a plan and the digest that was computed from it. What a plan says of itself is no part of it, and
-nothing of a state file but the places of its errors: a key may stand there.
+Such an apply is on record too (docs/audit.md), with what is known without believing the files. That is who ran it, what
+was typed, the SHA-256 of a plan and the digest computed from it. The record leaves out what a plan says of itself. Of a
+state file it holds only the places of its errors, since a key may stand there.
 """
 
 from collections.abc import Sequence

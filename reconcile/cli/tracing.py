@@ -1,8 +1,8 @@
 """Spans of runs and steps for OpenTelemetry, where the environment asks for them (``OTEL_EXPORTER_OTLP_ENDPOINT``).
 
-The extra ``[otel]`` is loaded only then. Nothing here is in the way of a run: a span is made after its run has ended,
-threads of the library export it, what cannot be exported is told in one line, and the end of the program waits for that
-no longer than ``DRAIN_S``. The variables are the library's own (opentelemetry.io, *SDK environment variables*).
+The extra ``[otel]`` is loaded only then. Nothing here delays a run: a span is made after its run has ended, and threads
+of the library export it. One line tells what could not be exported. The end of the program waits for the export at most
+``DRAIN_S``. The variables are the library's own (opentelemetry.io, *SDK environment variables*).
 """
 
 import logging

@@ -1,8 +1,8 @@
 """Endpoints, and the rules that keep them safe: a pull request must not be able to send keys elsewhere.
 
-The syntax is checked when a state file is read; who may be talked to is checked again, with the environment, before
-the first request. A URL on one of the exchange's own hosts reaches the same accounts as ``live`` or ``testnet``, so it
-gets the same ``kind`` and with it the same lock and journal.
+The syntax is checked when a state file is read; who may be talked to is checked again, with the environment, before the
+first request. A URL on one of the exchange's own hosts reaches the same accounts as ``live`` or ``testnet``. It gets
+the same ``kind``, and with it the same lock and journal.
 
 A loopback URL has no privilege: a proxy on this machine may pass requests on to the live exchange. Only the simulated
 exchange's own demo keys may go there without permission, because they are worth nothing anywhere else.

@@ -1,8 +1,8 @@
 """Take an account's own secrets out of text that others wrote, where that text comes in.
 
-A gateway may repeat the request in its error text. Searched for are a whole secret and any run of at least half of it
-(eight characters or more), in any case: as it is, percent-encoded, escaped as in JSON, and in base64 at any alignment.
-Secrets under four characters are left to ``whole``, because they occur in ordinary words.
+A gateway may repeat the request in its error text. The search finds a whole secret and any run of at least half of it
+(eight characters or more), in any case. It finds them plain, percent-encoded, escaped as in JSON, and in base64 at any
+alignment. Secrets under four characters are left to ``whole``, because they occur in ordinary words.
 """
 
 import json

@@ -22,8 +22,8 @@ _TRIES = 3
 def read(path: Path, warn: Callable[[str], None]) -> bytes | None:
     """The file's content; None where there is no file.
 
-    ``warn`` gets one line for each thing that is not as it should be. Raises ValueError that names the file and what
-    to do for one that others may write, one that is no regular file, and one that is too long or cannot be read.
+    ``warn`` gets one line for each thing that is not as it should be. Raises ValueError, with the file and what to do,
+    for one that others may write, is not regular, is too long or cannot be read.
     """
     try:
         content, status, folders = _read(path)

@@ -1,8 +1,8 @@
 """The emergency brake: which accounts are frozen, as the last record of a chain of its own says.
 
 The chain stands beside the journals, in the same store, so that every runner that shares a journal hears it. Each
-record holds all that is frozen after it: reading the last line tells whether a send may begin, and the chain tells the
-auditor who froze what, when and why.
+record holds all that is frozen after it, so the last line tells whether a send may begin. The chain tells the auditor
+who froze what, when and why.
 """
 
 from collections.abc import Iterable, Mapping

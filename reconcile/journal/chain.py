@@ -1,8 +1,8 @@
 """The chain: proves line by line, in bounded memory, that nothing was changed, dropped, inserted or reordered.
 
-What cannot be seen from inside is a journal whose end was cut off at a line's end (or replaced by one who computes the
-hashes anew); for that a head is pinned outside and looked for. The position after any line is all that is needed to go
-on from there, so a reader can start behind a checkpoint.
+A journal cannot show from inside that its end was cut off at a line's end, or replaced with hashes computed anew; for
+that a head is pinned outside and looked for. The position after any line is all that is needed to go on from there, so
+a reader can start behind a checkpoint.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

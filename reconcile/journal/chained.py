@@ -1,7 +1,6 @@
 """A journal that is held for writing, wherever its lines go: the chain, what it adds up to, and when it is dead.
 
-After a failed write or flush it is unknown what is kept, so the journal is dead: no line may follow one that may be
-partial.
+After a failed write or flush the kept content is unknown, so the journal is dead: no line may follow a partial one.
 """
 
 import asyncio

@@ -1,11 +1,11 @@
 """Checkpoints: what all records before one add up to, as a record of the journal, so that a reader can begin there.
 
-A checkpoint is a line of the hash chain like any other: the lines after it name it. A reader begins at the last but
-one, proves the chain from there on, and proves that the last one is what the records before it add up to. So a forged
+A checkpoint is a line of the hash chain like any other: the lines after it name it. A reader begins at the last but one
+and proves the chain from there. It also proves that the last one is what the records before it add up to. So a forged
 last line is not believed. Whoever forges more has to write the end of the journal anew; a head that is pinned outside
-is there for that. ``audit verify`` proves all lines and all checkpoints. Where a checkpoint does not fit, or was made
-by another version of the fold, the whole journal is read and its records alone are believed, so no checkpoint that is
-wrong can stop a run or change what it knows.
+is there for that. ``audit verify`` proves all lines and all checkpoints. Where a checkpoint does not fit, or another
+version of the fold made it, the whole journal is read and only its records are believed. A wrong checkpoint therefore
+cannot stop a run or change what it knows.
 
 Where notes beside a journal stood when runs began is left out: only ``audit verify`` asks for that.
 """

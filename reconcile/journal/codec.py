@@ -3,8 +3,8 @@
 A line is ``{"seq":7,"prev":"…","at":"…","kind":"intent","run":"…",…,"crc":"…"}`` and a newline, UTF-8, without spaces,
 keys in this order and then in the order of the record's fields (keys of free ``details`` sorted). ``seq`` is the
 1-based line, ``prev`` the SHA-256 of the line before it, newline included (64 zeros in the first): ``sed -n 6p FILE |
-sha256sum`` is what line 7 names. ``crc`` is the CRC-32 of all bytes before it: nothing follows the last line that could
-name it, and a slip of an editor is to be found there too. It is no defence against a forger; a pinned head is.
+sha256sum`` is what line 7 names. ``crc`` is the CRC-32 of all bytes before it. No later line names the last one, and a
+slip of an editor must be found there too. It is no defence against a forger; a pinned head is.
 
 The first line is a header that names the format and the account. A reader takes kinds it does not know as
 ``UnknownRecord``; a writer leaves a journal of a newer format alone.
@@ -109,8 +109,8 @@ def rfc3339(wall_ms: int) -> str:
 def encode(record: Record | Header, *, seq: int, prev: str, at: str, run: str) -> bytes:
     """One record as a line, newline included.
 
-    Raises TypeError for a value that is neither text, integer, Decimal, truth value, None nor a mapping or sequence of
-    such, and ValueError when the line would be longer than ``MAX_LINE``.
+    Raises ValueError when the line would be longer than ``MAX_LINE``. Raises TypeError for a value that is not text,
+    integer, Decimal, truth value, None, or a mapping or sequence of those.
     """
     value: dict[str, Any] = {"seq": seq, "prev": prev, "at": at, "kind": record.kind, "run": run}
     for each in fields(record):

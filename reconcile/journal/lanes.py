@@ -164,8 +164,8 @@ class LaneState:
         self.replaced.pop(intent.intent_id, None)
 
     def _first_claimed(self, day: int) -> int:
-        """The first day whose claims still matter on a later ``day``: a row is held against intents that are open, and
-        is never older than the intent it is held against."""
+        """The first day whose claims still matter on a later ``day``. A row is compared with open intents, and is never
+        older than the intent it is compared with."""
         opened = [item.intent.signed_at_ms // _DAY_MS for item in self.unsettled.values()]
         return max(day - _CLAIM_DAYS, min([day, *opened]) - _DAYS_BEFORE)
 

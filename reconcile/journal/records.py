@@ -207,11 +207,10 @@ class Unsettled:
 class Effect:
     """The last thing known to have happened on a lane.
 
-    ``before`` and ``after`` are the isolated margin around our step, None where the last effect was not a margin step
-    that moved margin (a type change, a word that nothing happened): then only ``effect_ms`` counts. ``signed_ms`` is
-    when it was signed.
-    ``later_than_ms`` is the exchange time of the lane's last effect before it, which ``before`` holds; None: of none.
-    ``calls_seen_ms`` is the intent's.
+    ``before`` and ``after`` are the isolated margin around our step. They are None where the last effect moved no
+    margin (a type change, a resolve as not applied): then only ``effect_ms`` counts. ``signed_ms`` is when it was
+    signed. ``later_than_ms`` is the exchange time of the lane's last effect before it, which ``before`` holds; None: of
+    none. ``calls_seen_ms`` is the intent's.
     """
 
     address: Address

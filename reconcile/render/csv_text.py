@@ -1,7 +1,7 @@
 """CSV for a spreadsheet: with a byte order mark, so that its text is read as UTF-8, and without formulas.
 
 Reasons, symbols and exchange messages were written by others. A spreadsheet runs a cell that begins with ``=``, ``+``,
-``-`` or ``@``, so such a cell is led by an apostrophe unless it is a number and nothing else.
+``-`` or ``@``. An apostrophe leads such a cell unless it is a plain number.
 """
 
 import csv

@@ -223,8 +223,9 @@ def _row(entry: Drift, now_ms: int | None) -> str:
 
 
 def github(accounts: Sequence[AccountDrift], *, place: Place = str) -> str:
-    """A warning on the line of every position that drifted beyond its tolerance, of which that is not known, or
-    of which the exchange shows nothing usable; an error where nothing was read. ``place`` as for ``github.shown``."""
+    """A warning on the line of every position that drifted beyond its tolerance, or of which that is not known.
+    Positions of which the exchange shows nothing usable get one too; an account that was not read gets an error.
+    ``place`` as for ``github.shown``."""
     listed = [
         Annotation(file=account.state_file, title=error.key, message=error.message)
         for account in accounts

@@ -74,8 +74,8 @@ def problems(listed: Iterable[Problem], *, level: str = "error", place: Place = 
 
 
 def plan(plan: Plan, *, place: Place = str) -> str:
-    """What a reviewer must see: errors of accounts at the policy key they name, held and blocked entries and reductions
-    at their position, limits that are looser than at the last apply."""
+    """What a reviewer must see. Errors of accounts stand at the policy key they name; held and blocked entries and
+    reductions at their position; looser limits at their key."""
     listed = [each for account in plan.accounts for each in _errors(account, account.errors)]
     entries = [(account, entry) for account in plan.accounts for entry in account.entries]
     listed += [_entry(*each) for status in _SHOWN for each in entries if each[1].status is status]

@@ -1,8 +1,8 @@
 """Plans, results and states as Markdown that fits a pull-request comment and cannot be broken by what it quotes.
 
 Symbols, reasons and messages were written by others. ``quote`` turns every character with a meaning in Markdown or HTML
-into an entity and breaks what forges turn into mentions, references and links, so that text stays text. A comment has a
-size limit; ``page.py`` cuts what does not fit, by priority.
+into an entity. It also breaks what forges turn into mentions, references and links, so that text stays text. A comment
+has a size limit; ``page.py`` cuts what does not fit, by priority.
 """
 
 import re

@@ -1,7 +1,7 @@
 """A Markdown document with a size limit, cut by priority: what a person must see has its room first.
 
-First come headings, errors and heads of journals, then every row that needs a person, then the other rows, each table
-with its share of the room that is left. Each table says how many of its rows are missing, and the end how many in all.
+First come headings, errors and heads of journals, then every row that needs a person. The other rows share the room
+that is left, each table in proportion. Each table says how many of its rows are missing, and the end how many in all.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -238,8 +238,8 @@ def describe(account: AccountPlan, titles: Mapping[str, str]) -> str:
 
 
 def cautions(account: AccountPlan) -> list[str]:
-    """What a reviewer must not miss about how an account is treated: settings that are not the exchange's own, and
-    limits that allow more than at the last apply."""
+    """What a reviewer must not miss: settings that are not the exchange's own, and limits that allow more than at the
+    last apply."""
     desired = account.desired
     said = []
     usual = TRAITS[desired.exchange].grace_ms if desired.exchange in TRAITS else None

@@ -1,8 +1,9 @@
 """State files: TOML in, the model out, every problem of every file in one go. pydantic lives at this edge.
 
-``lines`` finds the line of each key, ``scalars`` reads single values exactly, ``schema`` is the shape of a file (and
-its JSON Schema), ``resolve`` turns one checked file into the model, ``files`` finds and reads the files, ``overrides``
-reads what the command line changes. Nothing here imports what a request needs, so that checking a file stays fast.
+``files`` finds and reads the files, and ``lines`` finds the line of each key. ``scalars`` reads single values exactly;
+``schema`` is the shape of a file and its JSON Schema. ``resolve`` turns one checked file into the model, and
+``overrides`` reads what the command line changes. Nothing here imports what a request needs, so that checking a file
+stays fast.
 """
 
 from reconcile.statefile.files import beside, load

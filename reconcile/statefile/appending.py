@@ -1,7 +1,7 @@
 """New positions at the end of a state file: everything that stands there stays as it is, comments and order included.
 
-The result is read back before it is handed out, so no text leaves here that says anything else than the old file with
-the new positions.
+The result is read back before it is returned. It therefore declares the old file and the new positions, and nothing
+else.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """Bounds of a state file before it is parsed: the parser's memory grows with the square of a key's length.
 
-A key has few parts and a file few keys for each line, so a text within these bounds costs about what a real file of
-its size costs.
+A key has few parts, and a file has few keys for each line. A text within these bounds costs about as much as a real
+file of its size.
 """
 
 import re

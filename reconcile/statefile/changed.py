@@ -1,8 +1,8 @@
 """The accounts whose files are not as they were at a commit.
 
 A file is compared by its bytes as they are now, committed or not, with what the commit holds at its path. A file that
-the commit does not have, and one that is reached through a link inside of the working tree, counts as changed: planning
-an account too many costs a read, leaving one out would hide a change. No program is started (``files/git``).
+the commit does not have counts as changed, and so does one that is reached through a link inside the working tree. One
+account too many costs a read; one left out would hide a change. No program is started (``files/git``).
 """
 
 import os

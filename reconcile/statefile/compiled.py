@@ -1,10 +1,9 @@
 """Large state files read by the compiled parser of the extra ``[fast]``, where that is installed.
 
 The standard library's parser takes half of the time of planning ten thousand targets. tomli is the same parser,
-compiled. It is believed only about a file that nothing at all is wrong with: complaints are left to the standard
-library's, so that they are the same with and without it. Versions that read more than TOML 1.0 are not used, whether
-they are newer or have an old leniency: a file must not be good on one machine and broken on another. One that does not
-work at all is as good as none.
+compiled. It is believed only about a file without an error. The standard library's parser makes all complaints, so they
+are the same with and without it. A version that reads more than TOML 1.0 is not used: a file must not be valid on one
+machine and broken on another. One that does not work at all is as good as none.
 """
 
 from collections.abc import Callable

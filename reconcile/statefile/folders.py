@@ -37,8 +37,8 @@ class FolderSearch:
     def below(self, folder: Path) -> Iterator[Path]:
         """The state files in and below a folder, in a stable order.
 
-        A link to a folder is not followed. A link to a state file is, unless that lies outside of ``folder``: leaving
-        that one out silently would undeclare its positions, so it is a problem.
+        A link to a folder is not followed. A link to a state file is, unless the file lies outside ``folder``. That is
+        a problem, since leaving it out would silently undeclare its positions.
         """
         yield from self._below(folder, folder, os.path.realpath(folder), level=0)
 

@@ -1,7 +1,7 @@
 """The line of each key of a TOML text, which ``tomllib`` does not tell.
 
-A scanner, not a parser: it is only given text that ``tomllib`` has read without complaint, so it need not notice
-errors, only find where keys are without being confused by strings, comments, arrays and inline tables.
+A scanner, not a parser: it is only given text that ``tomllib`` has read without complaint. It finds keys and is not
+confused by strings, comments, arrays and inline tables.
 """
 
 import re

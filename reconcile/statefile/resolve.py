@@ -1,7 +1,7 @@
 """One parsed file into the model, with what its keys say together: modes and sides, types and amounts, products.
 
-Checks look at whatever part of a broken file is sound, so that all its problems come in one go, and keep quiet where
-an answer would only follow from a problem already named.
+Checks look at every sound part of a broken file, so that all its problems come at once. A check says nothing where its
+answer would only follow from a problem already named.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,7 @@
 """The shape of a state file, version 1: the models that validate it and, from the same models, its JSON Schema.
 
 What one key can say is checked here; what keys say together (a side that does not fit the mode, two files for one
-account) is in ``resolve`` and ``files``, and repeated in the schema where JSON Schema can express it.
+account) is in ``resolve`` and ``files``. The schema repeats it where JSON Schema can express it.
 """
 
 from typing import Any

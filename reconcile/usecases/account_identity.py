@@ -35,9 +35,9 @@ _MOST_NAMED = 10
 class AccountIdentity:
     """Which exchange account was reached.
 
-    ``name`` is its identity (``journal.identity``), ``former`` the names that its journal may have from before the
-    exchange was asked, ``journal`` the one that it has, and ``moves`` the journals that a run leads to ``name`` first.
-    ``uid`` is the exchange's own id, None where it tells this key none.
+    ``name`` is its identity (``journal.identity``); ``journal`` is the name of the journal that it has. ``former`` are
+    the names that its journal may have from before the exchange was asked. A run first leads the journals in ``moves``
+    to ``name``. ``uid`` is the exchange's own id, None where it tells this key none.
     """
 
     name: str

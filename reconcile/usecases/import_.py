@@ -1,7 +1,7 @@
 """``reconcile import``: a live account as the state file that declares it as it is. Reads only.
 
-A first look finds what is open; a second one, which knows the symbols as a plan would, gives the amounts, so that a
-plan made from the file finds nothing to do. What cannot be declared is left out and said. An amount that may predate
+A first look finds what is open; a second one, which knows the symbols as a plan would, gives the amounts. A plan made
+from the file therefore finds nothing to do. What cannot be declared is left out and said. An amount that may predate
 our own last step is never written: the import waits for a better look, and fails without one.
 """
 
@@ -61,9 +61,9 @@ async def import_account(
     """Read the account that ``account`` names (its targets and mode are ignored); ``crossed`` declares crossed too.
     With ``measure``, positions are declared by bands of it instead of amounts.
 
-    ``beside`` are the state files that will stand beside the new one. Raises InputError, JournalError, ReadFailed (also
-    where an amount may predate our own last step), and Declined (key ``account``) where one of the files is for the
-    same account.
+    ``beside`` are the state files that will stand beside the new one. Raises InputError, JournalError, and ReadFailed
+    (also where an amount may predate our own last step). Raises Declined (key ``account``) where one of the files is
+    for the same account.
     """
     reached, unknown = await _alone(world, account, beside)
     reader = reached.connection.adapter

@@ -1,7 +1,7 @@
 """``reconcile import --as MEASURE``: bands around what is there, which plan to nothing.
 
-Floor is two thirds of the present value, target the present value, ceiling four thirds of it (none where a share would
-reach 100 %), and ``at_most`` twice the present margin.
+The target is the present value, the floor two thirds and the ceiling four thirds of it (none where a share would reach
+100 %). ``at_most`` is twice the present margin.
 """
 
 from collections.abc import Iterable

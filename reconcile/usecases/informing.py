@@ -1,7 +1,7 @@
 """The one place that tells a person something while money is under way, and lets nothing that goes wrong with it out.
 
-A full disk behind a log, a reader that went away, a stream that was closed, an encoding without the sign, a bug in
-what renders a metric: none of it is a reason to break off a run whose call may have been executed already.
+The disk behind a log may be full, a reader gone, a stream closed, or the code that renders a metric wrong. None of
+these is a reason to break off a run whose call may have been executed already.
 """
 
 from collections.abc import Callable

@@ -1,10 +1,10 @@
 """Movements from the last look of the previous run to the last look of this one, for the journal.
 
-So the journal alone says why margin moved between any two runs, whatever their tolerances: every difference is told, by
-our steps (also those of runs that were killed, or whose outcome was learnt later) and by causes. The exchange's ledger
-is read once, when everything is sent and seen, so no step waits for it, and only where our own steps do not tell all.
-It costs what the adapter's ``ledgers`` costs: the same few requests for any number of symbols on OKX and Bitget, one
-for each symbol (weight 1) and one for all on Binance, which is what bounds ``MOST_ASKED``. What the ledger was not
+So the journal alone says why margin moved between any two runs, whatever their tolerances. It tells every difference by
+our steps and by causes; steps of killed runs and outcomes learnt later are included. The exchange's ledger is read
+once, when everything is sent and seen, so no step waits for it. It is read only where our own steps do not tell all. It
+costs what the adapter's ``ledgers`` costs. OKX and Bitget need the same few requests for any number of symbols. Binance
+needs one for each symbol (weight 1) and one for all, which is what bounds ``MOST_ASKED``. What the ledger was not
 asked, or could not say, is told as ``unexplained``.
 """
 

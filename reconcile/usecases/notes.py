@@ -1,16 +1,16 @@
 """Notes: a hash chain beside each account's journal for refusals before the lock and decisions of a watch.
 
 Only the holder of an account's lock writes its journal; this is how a run proves that no other run sends. A run that
-does not get the lock must still be on record, so it writes notes: the same records and the same hash chain under a
-name of their own (``identity.notes_of``), in the same store. Notes have a lock of their own, held for one append.
+does not get the lock must still be on record, so it writes notes. They are the same records and hash chain in the same
+store, under a name of their own (``identity.notes_of``). Notes have a lock of their own, held for one append.
 
 Every run that gets the account's lock names the head of the notes in its first record, and its own head in its result.
 So the journal reveals a change of older notes, and a pinned head reveals a cut of the journal. Code that sends never
 reads notes.
 
-The account's own credentials tell which account notes belong to. If the exchange does not answer, the key's
-fingerprint stands for the account. If there are no credentials, or a plan cannot be trusted to name its account, the
-note goes to ``identity.UNATTRIBUTED``, with the names of files as they were typed.
+The account's own credentials tell which account notes belong to. If the exchange does not answer, the key's fingerprint
+stands for the account. Without credentials, or where a plan cannot be trusted to name its account, the note goes to
+``identity.UNATTRIBUTED``. It then has the names of files as they were typed.
 
 Notes are for the auditor and never a reason to fail or to wait for long: where one cannot be written, that is said.
 """

@@ -1,7 +1,7 @@
 """Random price paths that end at a shock, reduced to the worst price of each: whole numbers from a seed.
 
-A path is a straight line with a bridge of random steps around it, whose standard deviation half way is a quarter of
-the shock, and one jump toward the shock by up to half of it, which fades out until the end.
+A path is a straight line with a bridge of random steps around it. Half way, the bridge's standard deviation is a
+quarter of the shock. One jump toward the shock, by up to half of it, fades out until the end.
 """
 
 import random

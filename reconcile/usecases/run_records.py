@@ -178,8 +178,8 @@ def run_finished(
 ) -> RunFinished:
     """How it ended: outcomes, what was declared, what live was at the last look, and what had moved until then.
 
-    What is held in the plan, or was in the ``first`` one, is not noted as in place, nor are the ``unproven``: the last
-    look may show an earlier margin of them.
+    Addresses that are held in the plan, or were in the ``first`` one, are not noted as in place. Nor are the
+    ``unproven``: the last look may show an earlier margin of them.
     """
     entries = (*plan.entries, *(() if first is None else first.entries))
     held = (entry.address for entry in entries if entry.status is Status.HELD)

@@ -1,7 +1,7 @@
 """Every reason to refuse a reviewed plan before its account is looked at for stale steps.
 
-Which account it is for, whether it was used, whether it is too old, whether the state file is still what it was made
-from, and whether the account is still in the mode it was made for. Each is a ``Declined`` with a key of its own.
+The checks ask which account it is for, whether it was used and whether it is too old. They also ask whether state file
+and position mode are still those it was made from. Each is a ``Declined`` with a key of its own.
 """
 
 from collections.abc import Collection

@@ -92,9 +92,9 @@ async def resolve(world: World, *, address: str, applied: bool, reason: str, key
 
     The account is found in the journals, where the step is. ``key_deleted`` says that the exchange refuses the step's
     request because the API key that signed it is gone. Raises UsageError when the address means nothing or more than
-    one account, InputError when nothing is unsettled there, Declined (key ``fence``) before fence and grace have passed
-    unless the key is deleted, and what connecting, reading and locking raise. What ends it after the step was found is
-    noted.
+    one account, and InputError when nothing is unsettled there. Raises Declined (key ``fence``) before fence and grace
+    have passed, unless the key is deleted. Raises what connecting, reading and locking raise. What ends it after the
+    step was found is noted.
     """
     identity, desired, wanted = _find(world, address)
     try:
@@ -150,8 +150,8 @@ async def _resolve(
 def _too_early(wanted: Address, resolvable_at_ms: int, now_ms: int) -> str:
     """Why a person's word is not taken yet, and what to do where that would be very long.
 
-    A request that was signed with a wrong time of the exchange carries that time: if it is under way still, the
-    exchange takes it around then. So a far time does not end sooner by itself, however long ago the request was sent.
+    A request that was signed with a wrong time of the exchange carries that time. If it is still under way, the
+    exchange accepts it around then. So a far time does not end sooner by itself, however long ago the request was sent.
     """
     where, left_ms = f"resolving {wanted}", resolvable_at_ms - now_ms
     if left_ms <= LONGEST_WAIT_MS:

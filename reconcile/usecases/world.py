@@ -35,10 +35,10 @@ def _no_route() -> str:
 class Connection(Generic[R_co]):
     """A way to one account: ``adapter`` reads it, and writes where it is a ``Writer``.
 
-    ``identify`` gives the account's identity from the exchange's own account id (None where it tells none), ``former``
-    the names under which its journal may have begun.
-    ``cold_fence`` is False where the state file says that no other program can have sent anything. ``route`` says in
-    words how requests go there: the URL, its certificates and the proxy.
+    ``identify`` gives the account's identity from the exchange's own account id (None where it tells none). ``former``
+    gives the names under which its journal may have begun. ``cold_fence`` is False where the state file says that no
+    other program can have sent anything. ``route`` says in words how requests go there: the URL, its certificates and
+    the proxy.
     """
 
     adapter: R_co

@@ -1,7 +1,7 @@
 """The account's lock as a file: held by a living process, freed when that dies, never broken by hand.
 
 The file stays when the lock is given back; only its text, which says who holds it, goes. Removing a lock file would let
-a second holder lock a new file of the same name, so a holder looks whether its file is still the one that is there.
+a second holder lock a new file of the same name. A holder therefore checks that its file is still the one in place.
 """
 
 import json

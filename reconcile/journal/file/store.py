@@ -1,7 +1,7 @@
 """The journals of one home as files: ``<home>/journal/<identity>.jsonl``, each with a lock file beside it.
 
 Reading takes no lock and writes nothing, so it works on a copy or a read-only home. A writer takes the lock, proves the
-whole chain, and moves an unfinished last line aside: that line was never flushed, so nothing was sent on it.
+chain, and moves an unfinished last line aside. That line was never flushed, so nothing was sent on it.
 """
 
 import asyncio

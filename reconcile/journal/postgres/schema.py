@@ -1,11 +1,11 @@
 """The tables of a shared journal, made and brought up to date by whoever comes first.
 
 Everything is in one schema, ``reconcile``. A record is kept as the very line that a file would hold, so one chain and
-one verification serve both. Triggers refuse to change or delete records, and to add one that does not follow the last,
-that is another account's, or whose writer does not hold the account's lock or is not the journal's runner. They are no
-defence against the tables' owner, for whom the chain is there. A runner is the database role that made the journal, and
-every role that is a member of it; journals from before version 2 are any runner's. Each migration runs once, in one
-transaction, under a lock of its own.
+one verification serve both. Triggers refuse to change or delete records. They refuse a new one that does not follow the
+last or is another account's. They also refuse a writer that does not hold the account's lock or is not the journal's
+runner. They are no defence against the tables' owner, for whom the chain is there. A runner is the database role that
+made the journal, and every role that is a member of it; journals from before version 2 are any runner's. Each migration
+runs once, in one transaction, under a lock of its own.
 """
 
 from typing import Any

@@ -2,8 +2,8 @@
 
 A session-level advisory lock lives as long as its session and no longer, so it vanishes with its holder, whatever kills
 that. The session is never reconnected: once it is lost, so are its locks, and every journal that was opened on it is
-dead. An insert names the record it follows and the lock it needs, and the server checks both in the same statement: a
-second holder, or a connection pool that hands our statements to other sessions, cannot go unnoticed.
+dead. An insert names the record it follows and the lock it needs, and the server checks both in the same statement. So
+the program notices a second holder, and a connection pool that hands our statements to other sessions.
 """
 
 import json

@@ -1,8 +1,8 @@
 """Parse a ``postgresql://`` URL, and name its database without the password.
 
-A password may stand in the URL, percent-encoded. One that is not encoded would be cut at the wrong place (at its ``@``,
-``?``, ``/``, ``#`` or ``:``), and its rest would turn up as a host or a setting in an error message. So only a URL in
-which nothing is ambiguous is taken, and any other is refused before anything is done with it.
+A password may stand in the URL, percent-encoded. One that is not encoded would be cut at its ``@``, ``?``, ``/``, ``#``
+or ``:``. Its rest would then show as a host or a setting in an error message. So only a URL in which nothing is
+ambiguous is taken, and any other is refused before anything is done with it.
 """
 
 import re

@@ -1,7 +1,7 @@
 """One account over the life of a watch: what is believed of it, what keeps being undone, and its turns.
 
-A turn looks, tells what changed and, where that is asked for, settles what an earlier run left and applies what is
-believed to need it, by the same apply as ``apply``, under the account's lock. A change that keeps being undone is tried
+A turn looks and tells what changed. Where that is asked for, it settles what an earlier run left, or applies what is
+believed to need it. Both happen under the account's lock, as in ``apply``. A change that keeps being undone is tried
 less and less often, then left alone.
 """
 

@@ -1,8 +1,8 @@
 """``reconcile watch``: every account in a loop, told once per change of state, and applied where that is asked for.
 
-The accounts take their turns side by side. A round begins turns for all accounts that have none under way and ends with
-the last of them, or with the interval: an account that waits for a lock or for a fence holds up no other one, and is
-come back to when its turn has ended. State files are read anew each round.
+The accounts take their turns side by side. A round begins a turn for each account that has none under way, and ends
+with the last of them or with the interval. An account that waits for a lock or a fence holds up no other one; its next
+turn begins when this one has ended. State files are read anew each round.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,7 +1,7 @@
 """Positions near their liquidation price: told when one comes near, and when it is away again.
 
-This is a state beside the one that a plan gives an address: a position can be in sync and near. What is near counts as
-away only a tenth further off than the limit, so that a price at the limit is not told again and again.
+This is a state beside the one that a plan gives an address: a position can be in sync and near. A near position counts
+as away only a tenth further off than the limit. A price at the limit is thus not told again and again.
 """
 
 from collections.abc import Iterator

@@ -1,8 +1,8 @@
 """Notes of a watch for the auditor: kept during a round, written beside each account's journal after it.
 
-Every change of state that is believed (``saw``), every look that showed another state and is not believed yet
-(``waited``), and every decision not to do something (``decided``). A state that stays, whatever its amounts do, is no
-news. What a watch applies, the apply journals itself.
+Notes are of three kinds: a change of state that is believed (``saw``), a look at another state that is not believed yet
+(``waited``), and a decision not to act (``decided``). A state that stays, whatever its amounts do, is no news. What a
+watch applies, the apply journals itself.
 """
 
 from collections import defaultdict
