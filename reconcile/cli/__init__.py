@@ -111,6 +111,6 @@ def _asks_for_json(words: Sequence[str]) -> bool:
 def main() -> None:
     """Margin state as code: declare it in TOML, plan, apply, never twice.
 
-    A state file says, per symbol and side, which margin type a futures position has and how much isolated margin stands
-    behind it. 'plan' shows the difference to the live account, 'apply' makes it so.
+    A state file declares the margin type and the isolated margin of each futures position, by symbol and side. 'plan'
+    shows the difference to the live account, 'apply' makes it so.
     """

@@ -26,8 +26,8 @@ def drift(session: Invocation, *, paths: tuple[str, ...], detailed_exitcode: boo
     """Show what moved since the last apply, and why; sends nothing.
 
     Each declared position is compared with what was last applied, whatever the file says by now; where nothing ever
-    was, with what is declared. The causes are those of the exchange's own ledger: funding, fills, manual (a person or
-    another program), automatic, and unexplained for what it does not tell.
+    was, with what is declared. The causes come from the exchange's own ledger: funding, fills, manual (a person or
+    another program) and automatic. What it does not tell is unexplained.
 
     \b
     Exit codes: 0 the command worked, 1 an account could not be read, 3 an

@@ -75,11 +75,9 @@ def rehearse(
 ) -> int:
     """Say what a shock to prices would do to each account; sends nothing.
 
-    The account is read once. Then all its mark prices move, and every 10 s
-    the state file is planned and applied in memory: which positions are
-    liquidated, how much free balance the file needs, and which limit stops
-    it. With --paths, each random path counts as the straight move to its
-    worst price, in whole percents.
+    The account is read once. Then all its mark prices move, and every 10 s the state file is planned and applied in
+    memory. The result says which positions are liquidated, how much free balance the file needs, and which limit stops
+    it. With --paths, each random path counts as the straight move to its worst price, in whole percents.
 
     \b
     Exit codes: 0 the command worked, 1 an account could not be read.

@@ -34,9 +34,9 @@ FORMAT = "reconcile.resolve/1"
 def resolve(session: Invocation, *, address: str, outcome: str, reason: str, key_deleted: bool) -> int:
     """Record the outcome of a step that reconcile could not determine.
 
-    The step is found in the journals of this home. Refused until its request can no longer take effect. That is very
-    long where the request was signed with a wrong time of the exchange: then delete its API key at the exchange, give
-    the account a new one, and add --key-deleted. Nothing is sent to the account.
+    The step is found in the journals of this home. Nothing is sent to the account. The command is refused until the
+    step's request can no longer take effect. That is very long where it was signed with a wrong time of the exchange.
+    Then delete its API key at the exchange, give the account a new one, and add --key-deleted.
 
     \b
     Exit codes: 0 recorded, 1 error, 4 refused (too early, or locked).

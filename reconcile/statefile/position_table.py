@@ -63,8 +63,8 @@ class PositionTable(Table):
     )
     liquidation_distance: Distance = Field(
         default=None,
-        description="How far the mark price stays from the liquidation price, as a share of the mark price: margin is "
-        "added below floor up to target, and taken out above ceiling (optional) down to target.",
+        description="How far the mark price stays from the liquidation price, as a share of the mark price. Margin is "
+        "added below floor, and taken out above ceiling (optional), each time up or down to target.",
         examples=[{"floor": "8%", "target": "12%", "ceiling": "25%"}],
     )
     maintenance_cover: Cover = Field(

@@ -91,9 +91,9 @@ class AccountTable(Table):
     )
     cold_start: ColdStartName = Field(
         default=None,
-        description="What a run does first where its journal may not know what was sent before: wait until such a "
-        "request can no longer take effect (default), or trust that there is none (only with endpoint = "
-        '"sandbox", where it is the default, or a loopback URL).',
+        description="What a run does first where its journal may not know what was sent before. wait (default): "
+        "until such a request can no longer take effect. trust: not at all; only with a loopback URL or with "
+        'endpoint = "sandbox", where it is the default.',
         examples=["wait"],
     )
 

@@ -29,8 +29,8 @@ class DefaultsTable(Table):
     )
     tolerance: SharedTolerance = Field(
         default=Percent(value=Decimal("0.5")),
-        description="How far live may be from declared and still be in sync: a percentage of the declared margin, an "
-        "amount, or a table of amounts by margin asset; 0.5% where left out.",
+        description="How far live may be from declared and still be in sync; 0.5% where left out. It is a percentage of "
+        "the declared margin, an amount, or a table of amounts by margin asset.",
         examples=["0.5%", 1, {"USDT": 5, "BTC": "0.0001"}],
     )
     rounding: Rounding = Field(
@@ -84,8 +84,9 @@ class LimitsTable(Table):
     )
     when_short: WhenShortName = Field(
         default="refuse",
-        description="What to do where the free balance does not cover all additions: refuse the account, or give it "
-        "to what is nearest to liquidation first (nearest-first), by priority, or to all by need (pro-rata).",
+        description="What to do where the free balance does not cover all additions. refuse stops the account; the "
+        "others share it: nearest-first serves what is nearest to liquidation, priority goes by priority, and "
+        "pro-rata by need.",
         examples=["refuse"],
     )
     max_day_add: ByAsset = Field(
