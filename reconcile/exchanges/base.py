@@ -86,8 +86,8 @@ class Reader(Protocol):
         ...
 
     async def newest_row(self, symbol: str) -> str | None:
-        """A cursor of the ledger as it is now for the journal: the newest row's id, where one request tells it for the
-        whole account and is cheap; None where it does not (the signed time is the cursor then). Raises ReadFailed."""
+        """A cursor of the ledger as it is now, for the journal. It is the newest row's id where one cheap request tells
+        it for the whole account; None where it does not (the signed time is the cursor then). Raises ReadFailed."""
         ...
 
 

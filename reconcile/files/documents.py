@@ -1,9 +1,9 @@
 """Files that the program writes when asked to: whole or not at all, and nowhere but where the path says.
 
-A path may lead through a checkout, and a pull request can commit a symbolic link in place of the file or of any folder
+A path may lead through a checkout. A pull request can commit a symbolic link in place of the file or of any folder
 above it. So no link is followed, except those of the system itself (``/tmp`` on macOS, ``/home`` on many servers). The
-content is written beside its place and renamed into it, relative to the opened folder, so a link that appears
-meanwhile is replaced and never followed.
+content is written beside its place and renamed into it, relative to the opened folder. A link that appears meanwhile is
+replaced and never followed.
 """
 
 import errno

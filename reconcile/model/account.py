@@ -70,8 +70,8 @@ class Address:
 class Tolerance:
     """How far live may be from declared and still count as equal: an amount, or a share of the declared margin.
 
-    ``shared`` is set where an amount came from ``[defaults]``: that number, which fits one margin asset only, or a
-    table by asset (then ``value`` is its smallest); None where the position gave its own amount, or a share.
+    ``shared`` is set where an amount came from ``[defaults]``. It is that number, which fits one margin asset only, or
+    a table by asset (then ``value`` is its smallest); None where the position gave its own amount, or a share.
     """
 
     value: Decimal

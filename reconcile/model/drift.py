@@ -21,9 +21,9 @@ class Drift:
     """One address. ``baseline`` is ``applied`` or, where nothing was ever applied, ``declared``.
 
     ``is_beyond`` says that the drift is known to be outside ``tolerance``, the target's as an amount; ``causes`` add up
-    to ``drift``. ``line`` is the target's in the state file. ``left_band`` says how a declared measure
-    is out of its bounds, which is beyond too. ``held`` is the reason why nothing can be concluded from
-    what was read, None where it can: then ``observed`` and ``drift`` may predate our own last step.
+    to ``drift``. ``line`` is the target's in the state file. ``left_band`` says how a declared measure is out of its
+    bounds, which is beyond too. ``held`` is the reason why nothing can be concluded from what was read: ``observed``
+    and ``drift`` may predate our own last step. It is None otherwise.
     """
 
     address: Address

@@ -158,8 +158,8 @@ class AccountPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SinceCommit:
-    """What ``--changed-since`` left out: the accounts whose files are as they were at ``commit``, and the state files
-    that it has and that are deleted now."""
+    """What ``--changed-since`` left out: the accounts whose files are as they were at ``commit``, and its state files
+    that are deleted now."""
 
     commit: str
     unchanged: tuple[str, ...]

@@ -120,7 +120,7 @@ class Margin:
 class MovementSummary:
     """What a run told of one address since the look that the run before it ended with; None: no isolated position.
 
-    ``ours`` are our steps that count, by intent, and ``causes`` the rest: cause, amount, and the exchange time of its
+    ``ours`` are our steps that count, by intent. ``causes`` are the rest: cause, amount, and the exchange time of its
     last ledger row (None where there is none). They add up.
     """
 

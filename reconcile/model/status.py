@@ -12,7 +12,7 @@ from reconcile.model.plan import PlanError
 class OpenStep:
     """One step without a final outcome. ``amount`` None: it changes the margin type.
 
-    ``outcome`` is None where the journal holds no outcome, ``since`` the RFC 3339 time of its intent by the runner's
+    ``outcome`` is None where the journal holds no outcome. ``since`` is the RFC 3339 time of its intent by the runner's
     clock, ``resolvable_at_ms`` the exchange time from which a person may resolve it.
     """
 
@@ -30,9 +30,9 @@ class OpenStep:
 class AccountStatus:
     """One account. ``lock`` names its holder, None when free; ``frozen`` gives the reason, None when not frozen.
 
-    ``held`` are the addresses to which nothing is sent before the unsettled steps are settled: those of the steps, and
-    the declared ones that share a symbol with one where the exchange's ledger names no side. ``journal_head`` is the
-    hash that pins the journal, None for an empty one; ``exit_code`` is 0 without ``errors``.
+    ``held`` are the addresses to which nothing is sent before the unsettled steps are settled: those of the steps.
+    Where the exchange's ledger names no side, declared addresses of the same symbol are held too. ``journal_head`` is
+    the hash that pins the journal, None for an empty one; ``exit_code`` is 0 without ``errors``.
     """
 
     account: str

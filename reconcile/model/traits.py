@@ -38,12 +38,11 @@ class Traits:
     ``lane`` is the scope that may have one margin call in flight; ``margin_type_scope`` what a margin type lives on.
     ``validity_ms`` bounds how long a signed request can still be accepted; ``grace_ms`` is how long its effect, reads
     and ledger rows may lag; ``clock_ahead_ms`` is how far ahead of the exchange's clock a request may be signed and
-    still be accepted, so a row may be dated that long before its signature. ``ledger_reach_ms`` is how far back the
-    ledger can be read. ``products`` is empty where there
-    is only one. ``hosts`` are the exchange's own (a leading dot means any subdomain). ``regions`` are the exchange's
-    other sites by name, each with its own host for live and paper trading; empty where there is one site.
-    ``other_services`` are hosts of the exchange that serve something else, with what that is. ``sets_auto_add``: a call
-    switches whether the exchange adds margin to a position by itself.
+    still be accepted. A row may be dated that long before its signature. ``ledger_reach_ms`` is how far back the ledger
+    can be read. ``products`` is empty where there is only one. ``hosts`` are the exchange's own (a leading dot means
+    any subdomain). ``regions`` are the exchange's other sites by name, each with its own host for live and paper
+    trading; empty where there is one site. ``other_services`` are hosts of the exchange that serve something else, with
+    what that is. ``sets_auto_add``: a call switches whether the exchange adds margin to a position by itself.
     """
 
     name: str

@@ -1,8 +1,8 @@
 """The in-process wire: a ``requests`` transport adapter in front of a venue, with no socket in between.
 
-It raises what a real connection raises for the same trouble, down to the ``urllib3`` reason inside, because whether a
-request can have reached the exchange is judged from that. ``as_error`` and ``as_response`` serve other wires that are
-made of a venue, such as a simulation that owns time.
+It raises what a real connection raises for the same trouble, down to the ``urllib3`` reason inside. From that reason
+the program judges whether a request can have reached the exchange. ``as_error`` and ``as_response`` serve other wires
+that are made of a venue, such as a simulation that owns time.
 """
 
 import socket

@@ -1,8 +1,8 @@
 """One account's books: what every simulated exchange does with money, in Decimal, whatever its dialect.
 
-Operations take the time at which they happen, change the account or raise ``Denied`` and change nothing, and end with
-the invariants: money is conserved (what the account holds is what came in), ``wallet - cross`` equals the sum of the
-isolated margins, and no wallet is negative. A broken invariant raises ``BooksBroken``: a bug here, and no test may
+An operation takes the time at which it happens. It changes the account, or raises ``Denied`` and changes nothing, and
+then checks the invariants. Money is conserved (the account holds what came in), ``wallet - cross`` equals the sum of
+the isolated margins, and no wallet is negative. A broken invariant raises ``BooksBroken``: a bug here, and no test may
 go on over it.
 
 ``effects`` is the oracle's journal: every change of margin, in order, with who did it and by which request.

@@ -1,9 +1,9 @@
 """The loopback wire: a venue behind real sockets, in real time.
 
-It binds loopback addresses only. It keeps connections alive, and can really cut them: a lost request or a broken
-channel is a reset, a timeout is silence, a cut answer promises more bytes than it sends. What a server cannot do is
-refuse a connection it has accepted, so the faults in which nothing left the client are a reset without an effect here:
-a client must doubt where it could be certain after a refused connect.
+It binds loopback addresses only. It keeps connections alive, and can really cut them. A lost request or a broken
+channel is a reset, a timeout is silence, and a cut answer promises more bytes than it sends. A server cannot refuse a
+connection it has accepted, so a fault in which nothing left the client is a reset without an effect here. A client must
+doubt where a refused connect would make it certain.
 """
 
 import socket

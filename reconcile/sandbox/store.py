@@ -1,6 +1,6 @@
 """Sandbox accounts on disk: one file each, private, replaced whole, right under two commands at once.
 
-Whoever looks at or changes an account holds its lock meanwhile, so commands and servers take turns request by request,
+A process that reads or changes an account holds its lock meanwhile. Commands and servers take turns request by request,
 and each sees what the other did. A file that another process replaced is read again.
 """
 

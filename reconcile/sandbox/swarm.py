@@ -1,8 +1,8 @@
 """Faults drawn from a seed, swarm-style: each seed has its own mix, so that rare combinations are reached.
 
-Everything stays within what the program assumes of an exchange: reads and ledger rows lag no more than the grace, and
-writes arrive at any time up to just past the end of their validity, where the exchange itself refuses them. At most one
-read of positions is answered with none.
+Everything stays within what the program assumes of an exchange. Reads and ledger rows lag no more than the grace.
+Writes arrive at any time up to just past the end of their validity, where the exchange refuses them. At most one read
+of positions is answered with none.
 """
 
 import random

@@ -1,8 +1,8 @@
 """Values of a sandbox account, replaced and never changed.
 
-Because every value is frozen, a snapshot of an account is a handful of shallow dict copies, and a stale read costs
-nothing more than a fresh one. Words are the sandbox's own: margin types are ``isolated`` and ``crossed``,
-sides ``long``, ``short`` and ``net``; each dialect translates them. Times are the exchange's, in milliseconds.
+Every value is frozen, so a snapshot of an account is a handful of shallow dict copies. A stale read costs no more than
+a fresh one. Words are the sandbox's own: margin types are ``isolated`` and ``crossed``, sides ``long``, ``short`` and
+``net``; each dialect translates them. Times are the exchange's, in milliseconds.
 """
 
 from collections.abc import Mapping
@@ -158,9 +158,9 @@ class BookPosition:
 class BookRow:
     """One movement in the account's history.
 
-    ``change`` is what the position's margin gained (0 for a crossed position), ``paid`` what the account as a whole
-    gained from outside (funding, realised profit), ``balance`` the free (cross) wallet afterwards, ``margin`` the
-    position's margin afterwards. ``cause``: add, reduce, funding, fill, auto, leverage.
+    ``change`` is what the position's margin gained (0 for a crossed position). ``paid`` is what the account gained from
+    outside (funding, realised profit). ``balance`` is the free (cross) wallet afterwards, ``margin`` the position's
+    margin afterwards. ``cause``: add, reduce, funding, fill, auto, leverage.
     """
 
     row_id: int

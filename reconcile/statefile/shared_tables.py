@@ -29,8 +29,8 @@ class DefaultsTable(Table):
     )
     tolerance: SharedTolerance = Field(
         default=Percent(value=Decimal("0.5")),
-        description="How far live may be from declared and still be in sync; 0.5% where left out. It is a percentage of "
-        "the declared margin, an amount, or a table of amounts by margin asset.",
+        description="How far live may be from declared and still be in sync; 0.5% where left out. It is a percentage "
+        "of the declared margin, an amount, or a table of amounts by margin asset.",
         examples=["0.5%", 1, {"USDT": 5, "BTC": "0.0001"}],
     )
     rounding: Rounding = Field(

@@ -115,9 +115,9 @@ class Binance:
         return found
 
     async def ledgers(self, symbols: Collection[str], *, since_ms: int) -> Mapping[str, LedgerRead]:
-        """See ``base.Reader``: funding (weight 30) is read once, for all symbols where there are several, and the
-        history (weight 1) for each, of which no request tells more. A symbol that the exchange refuses, since it is
-        gone, has no rows and a ledger that does not reach back."""
+        """See ``base.Reader``: funding (weight 30) is read once, for all symbols where there are several. The history
+        (weight 1) is read for each symbol: no request tells more. A symbol that the exchange refuses, since it is gone,
+        has no rows and a ledger that does not reach back."""
         found = await self._ledgers(symbols, since_ms)
         nothing = LedgerRead(rows=(), reaches_back=False)
         return {symbol: nothing if isinstance(read, ReadFailed) else read for symbol, read in found.items()}

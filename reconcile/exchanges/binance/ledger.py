@@ -1,14 +1,13 @@
 """Binance's two histories as one ledger: margin movements with their side, funding without one.
 
 ``positionMargin/history`` documents neither the order of its rows nor the largest page, so a page is not followed by
-its last row: a window whose page came back full is read again as two halves, until none is full. Pages whose length
-is a round number that servers stop at count as full too, down to windows of one millisecond, where only our own limit
-does.
+its last row. A window whose page came back full is read again as two halves, until none is full. A page whose length is
+a round number that servers stop at counts as full too. In a window of one millisecond only our own limit does.
 
-Rows have no id. Ours is made of all their fields, and of the place among rows that are equal in all of them: those
-have the same millisecond, so every read holds all of them or none. The sign of reductions is not documented: it is
-taken from ``type``, never from the amount. Sources: Binance docs, Get Position Margin Change History and Get Income
-History; TRADE rows from a captured answer, named by ccxt as well.
+Rows have no id. Ours is made of all their fields, and of the place among rows that are equal in all of them. Those have
+the same millisecond, so every read holds all of them or none. The sign of reductions is not documented: it is taken
+from ``type``, never from the amount. Sources: Binance docs, Get Position Margin Change History and Get Income History;
+TRADE rows from a captured answer, named by ccxt as well.
 """
 
 from collections import Counter

@@ -192,8 +192,8 @@ def need_tiers(
 
 
 def _needs_tiers(row: Row, *, product: str, is_measured: bool) -> bool:
-    """Whether an isolated linear row has an offset, and shows no price to take it from, or a measure is declared, for
-    which our own formula is held against that price."""
+    """Whether the tiers are needed for an isolated linear row. They are where it has an offset and shows no price to
+    take it from, or where a measure is declared: our own formula is then compared with that price."""
     isolated = margin_type(row) is MarginType.ISOLATED
     unknown = is_measured or shown_price(row) is None
     return isolated and product != COIN and unknown and row.time("cTime") >= OFFSET_SINCE_MS

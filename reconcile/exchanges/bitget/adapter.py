@@ -1,9 +1,9 @@
 """Bitget v2, classic futures of one product: reading an account, and the three calls there are.
 
 The margin type lives on the symbol. An open position's row tells it; of a flat symbol only ``account/account`` does,
-one request for each, asked for declared symbols only, and again within a run while it is not as declared. Orders are
-read only for flat symbols whose type must change. Bills name no side, so one call per symbol is in flight at a time.
-Positions and balances are read each time, contracts once per run, tiers where ``need_tiers`` says so.
+one request for each. It is asked for declared symbols only, and again within a run while one is not as declared. Orders
+are read only for flat symbols whose type must change. Bills name no side, so one call per symbol is in flight at a
+time. Positions and balances are read each time, contracts once per run, tiers where ``need_tiers`` says so.
 """
 
 from collections.abc import Collection, Mapping
@@ -260,8 +260,8 @@ class Bitget:
         return self._transport.turn(WRITE_CHARGES)
 
     def prepare(self, step: Step, amount: Decimal | None, position: Position | None, *, signed_at_ms: int) -> Call:
-        """See ``Writer.prepare``. Raises ValueError for what must never be sent: an amount that is not positive, a
-        position that is not isolated, a symbol that no look has shown."""
+        """See ``Writer.prepare``. Raises ValueError for what must never be sent: a non-positive amount, a position that
+        is not isolated, a symbol that no look has shown."""
         match step:
             case SetMarginType():
                 path, body = SET_MARGIN_MODE, self._of_product(**calls.margin_mode(step, self._contract(step)))

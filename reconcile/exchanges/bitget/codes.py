@@ -2,10 +2,9 @@
 
 The module is long because it is one table.
 
-A code that is missing proves nothing. No Bitget document says of any code that the request may have run, so doubt is
-our decision wherever the words do not exclude it: timeouts, system errors, transfers under way. The same holds where
-the only way to tell is to read afterwards (expired in the engine, lost against a concurrent operation): looking is
-what doubt does.
+A code that is missing proves nothing. No Bitget document says of any code that the request may have run. Doubt is our
+decision wherever the words do not exclude it: timeouts, system errors, transfers under way. The same holds where only a
+later read can tell (expired in the engine, lost against a concurrent operation).
 
 Two rows need more than the number: ``40808`` and ``01001`` are a rejected parameter when their text names one, and a
 failure of the exchange otherwise (``names_a_parameter``). Rows marked unified are from the unified account's tables, as

@@ -1,8 +1,8 @@
 """Requests to Bitget: paths, limits, envelope, signatures.
 
 Sources: Bitget API doc (common, signature, the pages of the calls) and its error-code list. Refusals come with HTTP 400
-and with 200 alike, so the body's code counts. A code of the gateway or of an older API is a number or missing: such a
-body is not what is documented, and a write that gets one is in doubt.
+and with 200 alike, so the body's code counts. A code of the gateway or of an older API is a number or missing. Such a
+body is not as documented, and a write that gets one is in doubt.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,7 +1,7 @@
 """Classify an HTTP answer. The order of the questions is the same for every exchange, so they are asked here, once.
 
-An adapter says how its exchange speaks (``ResponseFormat``): where the code and the message are, what each documented
-code proves, how long it asks us to wait. Everything here is a function of the answer; nothing is sent or waited for.
+An adapter says how its exchange speaks (``ResponseFormat``): where code and message are, what each documented code
+proves, and how long to wait. Everything here is a function of the answer; nothing is sent or waited for.
 
 Of a write, in this order: a redirect, HTTP 408 or any 5xx is doubt, whatever the body says; a body that is not of the
 documented shape is doubt, also with 403 or 429; a success with 2xx is a yes; a documented code that refuses is a

@@ -1,10 +1,10 @@
 """Waits that an exchange named, kept in the home for the next process: a banned address is not asked again before.
 
 Each run of a pipeline is a process of its own. Without this file every one of them would ask a banned address once
-more, and Binance answers that with a longer ban (2 minutes to 3 days: USD-M docs, Limits). What is kept is the end on
-this machine's clock, for the exchange's host, the way there (a proxy calls from another address) and, where the limit
-counts by account, the key's fingerprint. Nothing in the file sends or stops money: where it cannot be read, or holds a
-time that no ban has, the exchange is asked.
+more, and Binance answers that with a longer ban (2 minutes to 3 days: USD-M docs, Limits). The file keeps the end on
+this machine's clock for each exchange host and proxy, since a proxy calls from another address. Where the limit counts
+by account, the key's fingerprint is part of it. Nothing in the file sends or stops money: where it cannot be read, or
+holds a time that no ban has, the exchange is asked.
 """
 
 import hashlib

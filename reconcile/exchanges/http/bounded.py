@@ -1,7 +1,7 @@
 """A ``requests`` transport adapter whose answers end: bounded in bytes, in headers and in time.
 
 Every byte of an answer comes off the socket through ``_BoundedSocket``: status line, interim answers, headers, chunk
-sizes and body. So a gateway cannot hold a thread with a trickle, and cannot fill the memory with headers that go on, a
+sizes and body. So a gateway cannot hold a thread with a trickle. Nor can it fill the memory with endless headers, a
 length it only claims, or a few bytes that unpack into gigabytes. ``http.client`` itself refuses more than 100 headers.
 """
 

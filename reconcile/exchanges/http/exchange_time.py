@@ -1,8 +1,8 @@
 """The exchange's time now, bounded from both sides by the times that the exchange has served.
 
-A served time was made after our question left and before its answer came. So "now" is at the earliest the served time
-plus what passed since the answer came, and at the latest the served time plus what passed since the question left.
-Comparisons take the bound that makes them wait longer; a wrong local wall clock never matters.
+A served time was made after our question left and before its answer came. So "now" lies between two bounds. The
+earliest is the served time plus what passed since the answer came, the latest the served time plus what passed since
+the question left. Comparisons take the bound that makes them wait longer; a wrong local wall clock never matters.
 """
 
 from dataclasses import dataclass

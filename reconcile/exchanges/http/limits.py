@@ -1,20 +1,20 @@
 """Rate limits as budgets: never more in flight than the exchange counts, and not one request slower than it allows.
 
 How an exchange counts is not documented (calendar windows, sliding windows or a token bucket), so a budget keeps the
-strictest of these: in no window, wherever it begins, does more arrive than the limit says. Arrival is only known to lie
+strictest of these. In no window, wherever it begins, does more arrive than the limit says. Arrival is only known to lie
 between our sending and its answer. A slot is therefore taken while its request is under way, and free again when a new
 request cannot arrive less than a window after it::
 
     answered - fastest round trip + window + MARGIN_MS
 
-The fastest round trip seen on that host is the part of every journey that cannot vary, so only what a journey took
-beyond it is paid for. That holds however the latency is split between the two directions.
+The fastest round trip seen on that host is the part of every journey that cannot vary. A request pays only for what its
+journey took beyond it. That holds however the latency is split between the two directions.
 
-What the exchange says wins: a used weight above our own count is booked as spent by others, and after a throttle answer
+What the exchange says wins: a used weight above our own count is booked as spent by others. After a throttle answer
 everything that counts against the limit waits. Where the answer names neither a limit nor a time, the limit with the
 shortest window is taken to be meant; refused again right after that, all of them are. A reserve is left to urgent
-requests: the looks that settle doubt.
-One ``Limits`` is shared by all accounts of an invocation. A wait that the exchange named outlives it in ``Bans``.
+requests: the looks that settle doubt. One ``Limits`` is shared by all accounts of an invocation. A wait that the
+exchange named outlives it in ``Bans``.
 """
 
 import asyncio

@@ -1,9 +1,9 @@
 """Retry reads, under limits with names.
 
-Reads are repeated here and nowhere else. A write has no policy: nothing in this module ever sees one, and a step that
-may be begun anew begins with a new look (``step.py``). Waiting goes through the ``Clock`` that is passed in and the
-jitter comes from the dice that are passed in, so a simulation repeats exactly and without real time. It stands below
-``exchanges``: it imports the clock and the errors only.
+Reads are repeated here and nowhere else. A write has no policy: nothing in this module ever sees one. A step that may
+begin again begins with a new look (``step.py``). Waits go through a given ``Clock`` and jitter comes from given dice,
+so a simulation repeats exactly and without real time. It stands below ``exchanges``: it imports the clock and the
+errors only.
 """
 
 import random

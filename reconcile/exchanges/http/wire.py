@@ -1,7 +1,7 @@
 """One request, once: what every transport must be, and the one over real HTTP.
 
-There is no retry, no redirect, no cookie and no credential file here, by construction: a prepared request goes straight
-to a ``requests`` transport adapter with all of its retries off. Errors say what is known about the account.
+There is no retry, no redirect, no cookie and no credential file here. A prepared request goes straight to a
+``requests`` transport adapter with all of its retries off. Errors say what is known about the account.
 """
 
 import asyncio
@@ -53,8 +53,8 @@ class Wire(Protocol):
     async def send(self, request: HttpRequest) -> HttpResponse:
         """Any HTTP answer is returned, whatever its status.
 
-        Raises NotSent when no byte can have reached the exchange (name lookup, refused or timed-out connect), InDoubt
-        for every other failure: a TLS error or a reset may come after the request was read.
+        Raises NotSent when no byte can have reached the exchange (name lookup, refused or timed-out connect). Raises
+        InDoubt for every other failure: a TLS error or a reset may come after the request was read.
         """
         ...
 

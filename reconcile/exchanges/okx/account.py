@@ -126,9 +126,9 @@ def tiers(found: Iterable[Row]) -> dict[str, list[OkxTier]]:
 def config(row: Row) -> OkxConfig:
     """The account's configuration.
 
-    A key without the permission to trade blocks nothing here: plan and drift are meant to run with one, and apply is
-    told so by the exchange. Whether isolated margin is still open to account levels 3 and 4 is unconfirmed (50072),
-    so that is left to the exchange too.
+    A key without the permission to trade blocks nothing here. Plan and drift are meant to run with one, and the
+    exchange tells apply. Whether isolated margin is still open to account levels 3 and 4 is unconfirmed (50072), so
+    that is left to the exchange too.
     """
     mode = _MODES.get(row.text("posMode"))
     if mode is None:

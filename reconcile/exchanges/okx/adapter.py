@@ -220,8 +220,8 @@ class Okx:
         return self._transport.turn(CHARGES[MOVE_MARGIN])
 
     def prepare(self, step: Step, amount: Decimal | None, position: Position | None, *, signed_at_ms: int) -> Call:
-        """See ``Writer.prepare``. Raises ValueError for what must never be sent: a call that OKX does not have, an
-        amount that is not positive, a position that is not isolated."""
+        """See ``Writer.prepare``. Raises ValueError for what must never be sent: a call that OKX does not have, a
+        non-positive amount, a position that is not isolated."""
         match step:
             case SetMarginType():
                 raise ValueError(f"changing the margin type of {step.address}: OKX has no call for it")

@@ -1,9 +1,8 @@
 """Every OKX code we know: what it means, what it proves about a margin call, where that is from.
 
-Nothing here is "already so": a margin call is a change, not a target. A code that is missing proves nothing. Where
-OKX only says "try again" or "timed out" the row is doubt: a change without a key must never be sent twice on such a
-word. Codes of calls we never make (leverage, settings) are listed with the call they belong to: as the answer to a
-margin call they would be unheard of, and prove nothing.
+Nothing here is "already so": a margin call is a change, not a target. A code that is missing proves nothing. Where OKX
+only says "try again" or "timed out" the row is doubt: a keyless change must never be sent twice on such words. Codes of
+calls we never make (leverage, settings) are listed with their call. As the answer to a margin call they prove nothing.
 """
 
 from collections.abc import Mapping

@@ -1,9 +1,9 @@
 """OKX's ledger: the bills of isolated positions, and what each says about margin.
 
-Source: OKX API guide v5, Get bills details. Bills name neither side nor position. A margin transfer is type 6
-(subtype 160 increase, 161 decrease, 162 automatic increase), funding is type 8 (173 paid, 174 received). That an
-increase prints ``posBalChg`` positive was seen, the mirror image for a decrease was not: so the direction is the
-subtype's and the amount is taken without its sign.
+Source: OKX API guide v5, Get bills details. Bills name neither side nor position. A margin transfer is type 6 (subtype
+160 increase, 161 decrease, 162 automatic increase), funding is type 8 (173 paid, 174 received). An increase was seen to
+print ``posBalChg`` positive; no decrease was seen. So the direction is the subtype's, and the amount is taken without
+its sign.
 """
 
 from decimal import Decimal

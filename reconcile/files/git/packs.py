@@ -1,6 +1,6 @@
 """Objects in a packfile, found through its index (gitformat-pack(5), index version 2). Reads are bounded.
 
-Only the few objects that lead from a commit to a state file are read, so nothing is kept in memory: each look-up reads
+Only the few objects that lead from a commit to a state file are read, so nothing is kept in memory. Each look-up reads
 the index by binary search and inflates one chain of deltas.
 """
 

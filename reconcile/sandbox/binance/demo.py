@@ -1,7 +1,7 @@
 """A new Binance account of the sandbox.
 
-It shows every kind of line a plan can have: too little and too much margin, a flat symbol of the wrong type, no
-position where margin is declared, something in sync, something not declared, and a crossed position.
+It shows every kind of line a plan can have: too little and too much margin, in sync, undeclared and crossed. It also
+has a flat symbol of the wrong type, and a declared margin without a position.
 """
 
 from decimal import Decimal

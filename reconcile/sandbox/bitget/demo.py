@@ -1,7 +1,7 @@
 """A new Bitget account of the sandbox, in all three products.
 
-It shows what is particular to Bitget beside every kind of plan line: a side whose margin the exchange tops up itself,
-a flat symbol of the wrong type, and contracts whose margin is in coin or in USDC.
+Beside every kind of plan line it shows what is particular to Bitget. The exchange tops up the margin of one side
+itself, one flat symbol has the wrong type, and contracts have their margin in coin or in USDC.
 """
 
 from decimal import Decimal

@@ -1,7 +1,7 @@
 """The calls that change a Bitget account: margin, margin mode, position mode, leverage, automatic margin.
 
-For the margin call the checks run in this order, which is assumed: parameters, symbol, position, margin mode, precision
-of the amount, free balance, removable margin.
+The order of the margin call's checks is assumed: parameters, symbol, position, margin mode, precision of the amount,
+free balance, removable margin.
 """
 
 import re

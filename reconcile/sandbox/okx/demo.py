@@ -1,7 +1,7 @@
 """A new OKX account of the sandbox.
 
-It shows what is particular to OKX beside every kind of plan line: a cross and an isolated position of one instrument
-and side, a crossed position that no call could make isolated, and a contract whose margin is in coin.
+Beside every kind of plan line it shows what is particular to OKX. One instrument and side has a cross and an isolated
+position, no call could make one crossed position isolated, and one contract has its margin in coin.
 """
 
 from decimal import Decimal
