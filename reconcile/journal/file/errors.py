@@ -29,5 +29,5 @@ def explained(doing: str, path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        advice = _ADVICE.get(error.errno or 0, "see to the disk")
+        advice = _ADVICE.get(error.errno or 0, "check the disk")
         raise JournalError(f"{doing}: {error.filename or path}: {error.strerror or error}; {advice}") from error

@@ -133,6 +133,6 @@ class FileJournal(ChainedJournal):
 
     def _die(self, doing: str, error: OSError) -> JournalError:
         what = error.strerror or str(error)
-        self._dead = JournalError(f"{doing}: {self._path}: {what}; nothing more is sent in this run; see to the disk")
+        self._dead = JournalError(f"{doing}: {self._path}: {what}; nothing more is sent in this run; check the disk")
         self._dead.__cause__ = error
         return self._dead

@@ -45,7 +45,7 @@ def explained(doing: str, place: DatabaseUrl) -> Iterator[None]:
         yield
     except psycopg.Error as error:
         what = place.hide(" ".join(str(error).split())) or type(error).__name__
-        raise JournalError(f"{doing}: {place.shown}: {what}; see to the database") from error
+        raise JournalError(f"{doing}: {place.shown}: {what}; check the database") from error
 
 
 @contextmanager

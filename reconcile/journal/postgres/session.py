@@ -236,7 +236,7 @@ def _values(identity: str, journal: int, after: int, head: str, lines: Sequence[
 
 def _number(value: object) -> int:
     if not isinstance(value, int):
-        raise JournalError(f"opening the journal: the database gave {value!r} for a number; see to the database")
+        raise JournalError(f"opening the journal: the database gave {value!r} for a number; check the database")
     return value
 
 

@@ -788,7 +788,7 @@ FAILURES = {
     "read-only": (errno.EROFS, "choose a home that can be written"),
     "not a folder": (errno.ENOTDIR, "choose a home that is a folder"),
     "quota": (errno.EDQUOT, "make room within your quota"),
-    "anything else": (errno.EIO, "see to the disk"),
+    "anything else": (errno.EIO, "check the disk"),
 }
 
 

@@ -55,7 +55,7 @@ class Mortal(Session):
         if each is None:
             return
         if each.how in {"full", "failing"}:
-            raise JournalError("writing the journal: no room is left; see to the database")
+            raise JournalError("writing the journal: no room is left; check the database")
         self._simulation.die(self._process, power=each.how.startswith("power"))
         raise Killed
 

@@ -330,7 +330,7 @@ def test_a_session_that_is_cut_off_is_not_replaced_within_the_run(store: Postgre
             sql(url, "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
             async with opened(another(url), run_id="run-2", timeout_ms=60_000) as second:
                 await second.append(outcome(1, IntentStatus.NOT_SENT), durable=True)
-                with pytest.raises(JournalError, match="see to the database"):
+                with pytest.raises(JournalError, match="check the database"):
                     await journal.append(intent(2), durable=True)
                 with pytest.raises(JournalError):
                     journal.check()
