@@ -20,6 +20,8 @@ MOST_AMISS = Decimal("0.005")
 
 _UNSURE = Decimal("0.000001")
 """What shown prices are rounded by, as a share of the notional; it does not change with the margin."""
+_LEAST_PART = Decimal("0.1")
+"""What is let out of a margin only in part is taken where it is this share of it: more is let out with every tick."""
 _ROUNDINGS = 2
 """How many units the computed margin can lack: what division, and the cut of the addition to whole steps, take off."""
 
@@ -181,16 +183,17 @@ def _above(
 ) -> Assessment:
     """Above the ceiling, or above the target with more than ``at_most``: margin may be taken out down to the target.
 
-    As far as the exchange lets it out; and not less than ``least_change``, so that no tick moves margin.
+    As far as the exchange lets it out; and not less than ``least_change``, or than a tenth of the margin where only a
+    part is let out, so that no tick moves margin.
     """
     band, margin = found.band, found.position.isolated_margin
     wanted = max(_needed(found, band.bounds.target), band.at_least, least)
     lowest = minus(margin, found.removable())
     spare = minus(margin, max(wanted, lowest))
-    if spare < least_change:
-        stays = (
-            "the exchange lets none of it out" if lowest > wanted else "rounding and at_least leave nothing to take out"
-        )
+    is_part = lowest > wanted
+    if spare < (max(least_change, margin * _LEAST_PART) if is_part else least_change):
+        part = "lets none of it out" if spare <= 0 else f"lets out less than {plain(_LEAST_PART * 100)}% of the margin"
+        stays = f"the exchange {part}" if is_part else "rounding and at_least leave nothing to take out"
         return Assessment(value=value, text=f"{over}; {stays}")
     if not allow_reduce:
         text = f"{over}; {plain(rounded(spare, 2))} {found.position.asset} could be taken out with allow_reduce"

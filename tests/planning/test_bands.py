@@ -105,6 +105,19 @@ def test_above_the_ceiling_without_allow_reduce_is_in_sync_with_a_note() -> None
     assert result.text == "30% is above ceiling 25%; 1800 USDT could be taken out with allow_reduce"
 
 
+@pytest.mark.parametrize(
+    ("most", "wanted", "text"),
+    [
+        ("300", None, "30% is above ceiling 25%; the exchange lets out less than 10% of the margin"),
+        ("300.2", "2699.810001", "30% is above ceiling 25%"),
+        ("0", None, "30% is above ceiling 25%; the exchange lets none of it out"),
+    ],
+)
+def test_a_part_is_taken_out_from_a_tenth_of_the_margin_on(most: str, wanted: str | None, text: str) -> None:
+    result = found(banded(), held_with("3000", most=most))
+    assert (result.wanted, result.text) == (None if wanted is None else D(wanted), text)
+
+
 def test_above_the_ceiling_no_more_is_taken_out_than_the_exchange_lets_out() -> None:
     wanted = found(banded(), held_with("3000", most="500")).wanted
     assert wanted == D(2500) + D("0.000001") + D("0.01")  # one step, and a millionth of the notional
