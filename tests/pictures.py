@@ -1,8 +1,8 @@
 """What the pages show of the code: ``python -m tests.pictures`` writes it anew.
 
 In ARCHITECTURE.md the layers come from the imports of the package, the life of a step from the table in
-``protocol/lifecycle.py``. docs/runbook.md has the pages that ``reconcile explain`` prints. Tests fail while a page
-shows anything else.
+``protocol/lifecycle.py``. docs/runbook.md has the pages that ``reconcile explain`` prints, docs/design.md the tables of
+the protocol. Tests fail while a page shows anything else.
 """
 
 from collections import Counter
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from reconcile.cli.explain import pages, summary
 from reconcile.protocol.lifecycle import OUTCOMES, TABLE, State
-from tests import terminal
+from tests import specification, terminal
 from tests.test_tidy import LAYERS, MODULES, PACKAGE, is_in, layer_of, ours
 
 ROOT = Path(__file__).parents[1]
@@ -109,3 +109,6 @@ if __name__ == "__main__":
     PAGE.write_text(drawn(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     RUNBOOK.write_text(runbook(), encoding="utf-8")
     terminal.PICTURE.write_text(terminal.drawn(), encoding="utf-8")
+    specification.PAGE.write_text(
+        specification.written(specification.PAGE.read_text(encoding="utf-8")), encoding="utf-8"
+    )
