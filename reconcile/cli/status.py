@@ -45,5 +45,5 @@ def status(session: Invocation, *, paths: tuple[str, ...], detailed_exitcode: bo
             "markdown": lambda: render.markdown(found),
         }
     )
-    held = [5 for account in found if detailed_exitcode and account.held]
+    held = [5 if account.is_unknown else 3 for account in found if detailed_exitcode and account.held]
     return worst([written, *held, *(account.exit_code for account in found)])

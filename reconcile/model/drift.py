@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from reconcile.model.account import Address
+from reconcile.model.holds import Hold
 from reconcile.model.plan import PlanError
 
 
@@ -22,7 +23,7 @@ class Drift:
 
     ``is_beyond`` says that the drift is known to be outside ``tolerance``, the target's as an amount; ``causes`` add up
     to ``drift``. ``line`` is the target's in the state file. ``left_band`` says how a declared measure is out of its
-    bounds, which is beyond too. ``held`` is the reason why nothing can be concluded from what was read: ``observed``
+    bounds, which is beyond too. ``held`` says why nothing can be concluded from what was read: ``observed``
     and ``drift`` may predate our own last step. It is None otherwise.
     """
 
@@ -36,7 +37,7 @@ class Drift:
     is_beyond: bool
     causes: tuple[Share, ...]
     line: int | None = None
-    held: str | None = None
+    held: Hold | None = None
     left_band: str = ""
 
 
@@ -53,7 +54,7 @@ class NotCompared:
     blocked_by: str | None
     reason: str
     line: int | None = None
-    held: str | None = None
+    held: Hold | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,5 +80,10 @@ class AccountDrift:
     @property
     def is_unknown(self) -> bool:
         """Whether there is an address of which nothing can be said for now."""
+        return bool(self.holds)
+
+    @property
+    def holds(self) -> tuple[Hold, ...]:
+        """What holds its addresses."""
         held = [*(entry.held for entry in self.entries), *(each.held for each in self.not_compared)]
-        return any(reason is not None for reason in held)
+        return tuple(hold for hold in held if hold is not None)

@@ -8,6 +8,7 @@ from typing import Literal
 
 from reconcile.model.account import Address, DesiredAccount, MarginType, ObservedAccount, Position, Target
 from reconcile.model.auto_add import SetAutoAdd
+from reconcile.model.holds import Hold
 
 
 class Status(StrEnum):
@@ -82,7 +83,8 @@ class Entry:
     nothing. ``observed_type`` is the symbol's or position's margin type, None where there is none. ``wanted`` is the
     step a blocked entry would have had, for display. ``measure`` is the declared risk measure as observed, None without
     one or where it has no bound; ``wanted_margin`` the isolated margin that the band asks for, None where the margin
-    stays; ``missing`` what the free balance lacks for the addition, None where it lacks nothing.
+    stays; ``missing`` what the free balance lacks for the addition, None where it lacks nothing. ``hold`` is why it is
+    held, None where it is not.
     """
 
     address: Address
@@ -98,6 +100,7 @@ class Entry:
     measure: Decimal | None = None
     wanted_margin: Decimal | None = None
     missing: Decimal | None = None
+    hold: Hold | None = None
 
     @property
     def move(self) -> MoveMargin | None:

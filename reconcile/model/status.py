@@ -43,3 +43,8 @@ class AccountStatus:
     frozen: str | None = None
     errors: tuple[PlanError, ...] = ()
     exit_code: int = 0
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether it is not known of any step what it did; else the exchange said yes to each."""
+        return any(step.outcome != "accepted" for step in self.unsettled)

@@ -19,6 +19,7 @@ from reconcile.model.account import (
     SymbolState,
     Target,
 )
+from reconcile.model.holds import Hold
 from reconcile.model.plan import Entry, MoveMargin, SetMarginType, Status, Step
 from reconcile.model.traits import Scope, Traits
 from reconcile.money import cut, minus, plain, plus
@@ -34,7 +35,7 @@ def diff(
     desired: DesiredAccount,
     observed: ObservedAccount,
     *,
-    held: Mapping[Address, str],
+    held: Mapping[Address, Hold],
     traits: Traits,
     targets: Collection[Address] | None = None,
     step_id: Callable[[Address, str], str] = "{}/{}".format,
@@ -64,7 +65,7 @@ def diff(
 class _View:
     desired: DesiredAccount
     observed: ObservedAccount
-    held: Mapping[Address, str]
+    held: Mapping[Address, Hold]
     traits: Traits
     first: Mapping[str, Address]
     """The first declared address of each symbol."""
@@ -74,12 +75,12 @@ class _View:
 
     step_id: Callable[[Address, str], str]
 
-    def held_reason(self, address: Address, *, whole_symbol: bool) -> str | None:
-        reason = self.held.get(address)
-        if reason is not None or not whole_symbol:
-            return reason
+    def hold(self, address: Address, *, whole_symbol: bool) -> Hold | None:
+        hold = self.held.get(address)
+        if hold is not None or not whole_symbol:
+            return hold
         same = next((other for other in slots(address.symbol) if other in self.held), None)
-        return f"{same} is held: {self.held[same]}" if same is not None else None
+        return None if same is None else replace(self.held[same], reason=f"{same} is held: {self.held[same].reason}")
 
 
 class _Place:
@@ -112,6 +113,7 @@ class _Place:
         steps: tuple[Step, ...] = (),
         wanted: Step | None = None,
         found: Assessment | None = None,
+        hold: Hold | None = None,
     ) -> Entry:
         return Entry(
             address=self.target.address,
@@ -122,6 +124,7 @@ class _Place:
             observed_type=self.observed_type,
             blocked_by=blocked_by,
             reason=reason,
+            hold=hold,
             steps=steps,
             wanted=wanted,
             measure=None if found is None else found.value,
@@ -135,9 +138,9 @@ class _Place:
 def _declared(place: _Place) -> Entry:
     view, target = place.view, place.target
     if view.held:
-        held = view.held_reason(target.address, whole_symbol=view.traits.lane is Scope.SYMBOL)
+        held = view.hold(target.address, whole_symbol=view.traits.lane is Scope.SYMBOL)
         if held is not None:
-            return place.entry(Status.HELD, held)
+            return place.entry(Status.HELD, held.reason, hold=held)
     if place.symbol is None or target.address in view.observed.unusable:
         return place.blocked(*not_shown(target.address, view.observed, view.unlisted))
     if place.observed_type is None:
@@ -152,9 +155,9 @@ def _declared(place: _Place) -> Entry:
 def _retype(place: _Place, before: MarginType, symbol: SymbolState) -> Entry:
     view, target = place.view, place.target
     address = target.address
-    held = view.held_reason(address, whole_symbol=True)
+    held = view.hold(address, whole_symbol=True)
     if held is not None:
-        return place.entry(Status.HELD, held)
+        return place.entry(Status.HELD, held.reason, hold=held)
     first = view.first[address.symbol]
     step = SetMarginType(
         step_id=view.step_id(address, "set_margin_type"), address=address, before=before, after=target.margin_type

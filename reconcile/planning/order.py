@@ -12,6 +12,7 @@ from functools import partial
 
 from reconcile.model.account import Address, DesiredAccount, ObservedAccount, Percent
 from reconcile.model.auto_add import SetAutoAdd
+from reconcile.model.holds import Hold
 from reconcile.model.plan import AccountPlan, Entry, MoveMargin, PlanError, SetMarginType, Status, Step
 from reconcile.model.traits import Traits
 from reconcile.money import ZERO, minus, plus, total
@@ -29,7 +30,7 @@ def plan_account(
     desired: DesiredAccount,
     observed: ObservedAccount,
     *,
-    held: Mapping[Address, str],
+    held: Mapping[Address, Hold],
     traits: Traits,
     plan_id: str,
     observed_wall_ms: int,
@@ -161,7 +162,8 @@ def account_exit_code(plan: AccountPlan, *, detailed: bool) -> int:
     """What one account adds to the exit code of ``plan``.
 
     Without ``detailed``, an account-wide limit is something the plan shows and not a failure of the command. With it,
-    2 says that changes are pending, 3 that nothing can be sent but something is blocked, 5 that something is held.
+    2 says that changes are pending, 3 that nothing can be sent but something is blocked or a reading of it is in doubt,
+    5 that the outcome of a call is unknown.
     An entry that names no instrument of the exchange is 3 either way: its file must be corrected.
     """
     unlisted = 3 if any(entry.blocked_by == UNLISTED for entry in plan.entries) else 0
@@ -172,7 +174,16 @@ def account_exit_code(plan: AccountPlan, *, detailed: bool) -> int:
     pending = 3 if Status.BLOCKED in found else 0
     if Status.CHANGE in found:
         pending = 2
-    return worst([plan.exit_code, unlisted, pending, 5 if Status.HELD in found else 0])
+    holds = [hold_exit_code(entry.hold) for entry in plan.entries if entry.status is Status.HELD]
+    return worst([plan.exit_code, unlisted, pending, *holds])
+
+
+def hold_exit_code(hold: Hold | None) -> int:
+    """5 where it is not known what a call of ours did, 3 where only a reading is in doubt: as ``apply`` ends.
+
+    None is the hold of an entry that an earlier version saved: 5.
+    """
+    return 5 if hold is None or hold.is_unknown else 3
 
 
 def plan_exit_code(accounts: Iterable[AccountPlan], *, detailed: bool) -> int:

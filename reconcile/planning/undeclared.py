@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 
 from reconcile.model.account import Address, DesiredAccount, MarginType, ObservedAccount, Unmanaged
+from reconcile.model.holds import Hold
 from reconcile.model.plan import Entry, Status
 from reconcile.money import plain
 from reconcile.planning.templates import template_of
 
 
-def undeclared(desired: DesiredAccount, observed: ObservedAccount, held: Mapping[Address, str]) -> list[Entry]:
+def undeclared(desired: DesiredAccount, observed: ObservedAccount, held: Mapping[Address, Hold]) -> list[Entry]:
     """One entry for each such address: what is held always, the others where the policy asks for them.
 
     What cannot be used may be an open isolated position, and is unmanaged like one.
@@ -19,8 +20,9 @@ def undeclared(desired: DesiredAccount, observed: ObservedAccount, held: Mapping
         address: _unmanaged(desired, observed, address) if asked else ""
         for address in (*observed.positions, *observed.unusable)
     }
-    reasons = {address: reason for address, reason in {**found, **held}.items() if reason and address not in declared}
-    return [_entry(observed, address, reasons[address], is_held=address in held) for address in sorted(reasons)]
+    told = {address: hold.reason for address, hold in held.items()}
+    reasons = {address: reason for address, reason in {**found, **told}.items() if reason and address not in declared}
+    return [_entry(observed, address, reasons[address], hold=held.get(address)) for address in sorted(reasons)]
 
 
 def _unmanaged(desired: DesiredAccount, observed: ObservedAccount, address: Address) -> str:
@@ -38,14 +40,15 @@ def _unmanaged(desired: DesiredAccount, observed: ObservedAccount, address: Addr
     return f"{shown}; not declared in any state file"
 
 
-def _entry(observed: ObservedAccount, address: Address, reason: str, *, is_held: bool) -> Entry:
+def _entry(observed: ObservedAccount, address: Address, reason: str, *, hold: Hold | None) -> Entry:
     position = observed.positions.get(address)
     return Entry(
         address=address,
-        status=Status.HELD if is_held else Status.UNMANAGED,
+        status=Status.UNMANAGED if hold is None else Status.HELD,
         asset=position.asset if position else None,
         target=None,
         observed=position,
         observed_type=position.margin_type if position and position.is_open else None,
         reason=reason,
+        hold=hold,
     )

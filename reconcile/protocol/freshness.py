@@ -5,21 +5,28 @@ only when it was sent later than the grace after the lane's last effect; and a m
 ledger's rows do not add up to counts for nothing, for as long as it may be from before that step.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 
 from reconcile.errors import ReadFailed
 from reconcile.evidence.possible import margins_around
+from reconcile.evidence.rows import CLOCK_AHEAD_MS
 from reconcile.exchanges.base import Reader, lane_of, open_addresses
+from reconcile.exchanges.http.exchange_time import LONGEST_WAIT_MS
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, DesiredAccount, ObservedAccount, Target
+from reconcile.model.holds import Hold
 from reconcile.model.plan import Step
 from reconcile.money import ZERO, minus
 from reconcile.planning.bands import is_inside
 from reconcile.protocol.earlier import Earlier
-from reconcile.protocol.rules import UNSOUND, AskLedger, LookLater, Question, Sound, judge
+from reconcile.protocol.holds import hold_of, next_moment
+from reconcile.protocol.rules import AskLedger, LookLater, Question, Sound, judge
 from reconcile.protocol.signals import LaneLook, Memory, Now
 from reconcile.protocol.timing import BETWEEN_LOOKS_MS, FRESH_LOOKS, LONG_AFTER_GRACES
+
+Pause = Callable[[int, str], Awaitable[None]]
+"""Waits so many ms, and says why (empty: it was said before)."""
 
 
 def lane_look(look: ObservedAccount, address: Address) -> LaneLook:
@@ -83,6 +90,18 @@ def memory_of(state: JournalState, lane: str, address: Address, sent_at_ms: int,
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """A look that is not sound for an address: what a better one must be later than (exchange time), and the hold.
+
+    ``ends_ms`` is when a sound one is expected: sooner than the hold ends for certain.
+    """
+
+    later_than_ms: int
+    ends_ms: int
+    hold: Hold
+
+
 async def unsound(
     reader: Reader,
     state: JournalState,
@@ -91,8 +110,8 @@ async def unsound(
     *,
     grace_ms: int,
     earlier: Earlier | None = None,
-) -> int | None:
-    """None when the look is sound for this address, else the exchange time that a better one must be later than.
+) -> Doubt | None:
+    """Why the look is not sound for this address, None where it is.
 
     ``earlier`` as for ``remember``. Asks the ledger where our last step is recent, or the look seems to miss it. Raises
     ReadFailed.
@@ -106,7 +125,7 @@ async def unsound(
             case Sound():
                 return None
             case LookLater(than_ms=than_ms):
-                return than_ms
+                return Doubt(later_than_ms=than_ms, ends_ms=next_moment(question), hold=hold_of(question))
             case AskLedger(since_ms=since_ms):
                 ledger = await reader.ledger(address.symbol, since_ms=since_ms)
 
@@ -117,26 +136,68 @@ async def sound_look(
     state: JournalState,
     *,
     grace_ms: int,
-    pause: Callable[[int], Awaitable[None]],
+    pause: Pause,
+    patience_ms: int = 0,
     earlier: Earlier | None = None,
     reuse: ObservedAccount | None = None,
-) -> tuple[ObservedAccount, dict[Address, str]]:
-    """A look to conclude from, and the addresses for which it stayed unsound, with the reason.
+) -> tuple[ObservedAccount, dict[Address, Hold]]:
+    """A look to conclude from, and the addresses for which it stayed unsound.
 
     ``earlier`` as for ``unsound``, ``reuse`` as for ``Reader.observe``. An address whose look would have to be later
-    than the longest wait is not waited for, so it holds no other one up. Raises ReadFailed.
+    than any delay explains is not waited for, so it holds no other one up. ``patience_ms`` is how long a hold is waited
+    for where no other address needs a change. Raises ReadFailed.
     """
     declared, measured = desired.types, desired.measured
-    look = await reader.observe(declared, reuse=reuse, measured=measured)
-    for _ in range(FRESH_LOOKS):
-        after = await doubts(desired, reader, state, look, grace_ms=grace_ms, earlier=earlier)
-        near = [moment for moment in after.values() if reader.time.is_near(moment)]
-        if not near:
-            return look, dict.fromkeys(after, UNSOUND)
-        await pause(max(BETWEEN_LOOKS_MS, reader.time.wait_ms(max(near)) + 1))
+    longest_ms, looks = (LONG_AFTER_GRACES + 1) * grace_ms + CLOCK_AHEAD_MS, FRESH_LOOKS
+    told = False
+    patient_until_ms = reader.time.latest() + min(patience_ms, LONGEST_WAIT_MS) if patience_ms else 0
+    look = await _present(desired, reader, state, pause=pause, reuse=reuse)
+    while True:
+        found = await doubts(desired, reader, state, look, grace_ms=grace_ms, earlier=earlier)
+        now_ms = reader.time.earliest()
+        near = [doubt.later_than_ms for doubt in found.values() if doubt.later_than_ms - now_ms <= longest_ms]
+        if near and looks > 0:
+            looks -= 1
+            wait_ms = max(BETWEEN_LOOKS_MS, reader.time.wait_ms(max(near)) + 1)
+            await pause(wait_ms, f"waiting {_seconds(wait_ms)} s for reads that have seen our last step")
+        elif (ends_ms := _worth_waiting(desired, look, found, until_ms=patient_until_ms)) is not None:
+            left_ms = reader.time.wait_ms(ends_ms) + 1
+            await pause(min(left_ms, grace_ms), "" if told else _told(found, grace_ms=grace_ms, left_ms=left_ms))
+            told = True
+        else:
+            return look, {address: doubt.hold for address, doubt in found.items()}
         look = await reader.observe(declared, reuse=look, measured=measured)
-    doubted = await doubts(desired, reader, state, look, grace_ms=grace_ms, earlier=earlier)
-    return look, dict.fromkeys(doubted, UNSOUND)
+
+
+def _worth_waiting(
+    desired: DesiredAccount, look: ObservedAccount, found: Mapping[Address, Doubt], *, until_ms: int
+) -> int | None:
+    """When the last of the holds that end in time ends, None for none, or where other addresses need a change now."""
+    if any(target.address not in found and differs(target, look) for target in desired.targets):
+        return None
+    return max((doubt.ends_ms for doubt in found.values() if doubt.ends_ms <= until_ms), default=None)
+
+
+def _told(found: Mapping[Address, Doubt], *, grace_ms: int, left_ms: int) -> str:
+    """``BTCUSDT.long is held: …; looking again every 5 s, up to 40 s``."""
+    held = "; ".join(f"{address} is held: {doubt.hold.reason}" for address, doubt in sorted(found.items()))
+    return f"{held}; looking again every {_seconds(grace_ms)} s, up to {_seconds(left_ms)} s"
+
+
+def _seconds(milliseconds: int) -> int:
+    return -(-milliseconds // 1000)
+
+
+async def _present(
+    desired: DesiredAccount, reader: Reader, state: JournalState, *, pause: Pause, reuse: ObservedAccount | None
+) -> ObservedAccount:
+    """A look; a second one where the first shows no position at all and the last run saw some, so it may be a fault."""
+    look = await reader.observe(desired.types, reuse=reuse, measured=desired.measured)
+    was_open = any(each.size for each in state.margins.live.values())
+    if was_open and not any(each.is_open for each in look.positions.values()):
+        await pause(BETWEEN_LOOKS_MS, "the exchange shows no position, and the last run saw some; looking again")
+        look = await reader.observe(desired.types, reuse=look, measured=desired.measured)
+    return look
 
 
 async def doubts(
@@ -147,22 +208,22 @@ async def doubts(
     *,
     grace_ms: int,
     earlier: Earlier | None = None,
-) -> dict[Address, int]:
-    """The declared addresses of which nothing may be concluded from this look, with the time to look later than.
+) -> dict[Address, Doubt]:
+    """The declared addresses of which nothing may be concluded from this look.
 
     Neither that a step is needed nor that none is: a margin may be as declared because it is from before our own last
     step. Only a margin that this step left is believed without more. Raises ReadFailed.
     """
-    found: dict[Address, int] = {}
+    found: dict[Address, Doubt] = {}
     for target in desired.targets:
         if target.address in look.unusable:
             continue
-        if not differs(target, look) and is_as_left(target, state, look):
-            after = None if earlier is None else earlier.until(target.address, look)
-        else:
-            after = await unsound(reader, state, target.address, look, grace_ms=grace_ms, earlier=earlier)
-        if after is not None:
-            found[target.address] = after
+        is_believed = not differs(target, look) and is_as_left(target, state, look)
+        if is_believed and (earlier is None or earlier.until(target.address, look) is None):
+            continue
+        doubt = await unsound(reader, state, target.address, look, grace_ms=grace_ms, earlier=earlier)
+        if doubt is not None:
+            found[target.address] = doubt
     return found
 
 

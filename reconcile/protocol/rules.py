@@ -9,13 +9,10 @@ from dataclasses import dataclass
 from reconcile.evidence.rows import CLOCK_AHEAD_MS
 from reconcile.evidence.staleness import stale_basis
 from reconcile.model.ledger import LedgerRead
+from reconcile.model.times import written
+from reconcile.money import plain
 from reconcile.protocol.signals import LaneLook, Memory, Now
 from reconcile.protocol.timing import LET_GO_GRACES, LONG_AFTER_GRACES, unsure_from
-
-UNSOUND = (
-    "no reading is known to be later than our last step and every margin call that the journal does not know; "
-    "nothing is concluded from such a reading and nothing is sent on it: run again later"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +50,15 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule of freshness: what it finds (None: the next one decides), and why there is such a rule."""
+    """One rule of freshness: what it finds (None: the next one decides), and why there is such a rule.
+
+    ``says`` is what it saw, for a person, where it wants a later look; a rule that never does says nothing.
+    """
 
     name: str
     why: str
     finds: Callable[[Question], Finding | None]
+    says: Callable[[Question], str] = lambda _: ""
 
 
 def _within_the_grace(ask: Question) -> Finding | None:
@@ -105,6 +106,33 @@ def _adds_up(ask: Question) -> Finding | None:
     return LookLater(ask.at.earliest_ms - 1) if is_stale else Sound()
 
 
+def _says_within_the_grace(ask: Question) -> str:
+    effect = ask.memory.effect
+    if effect is None:
+        return ""
+    step = f"our last step there took effect by {written(effect.effect_ms)}"
+    if effect.effect_ms > ask.at.latest_ms:
+        return f"{step}, and the exchange's clock now shows {written(ask.at.latest_ms)}: it was set back, or is wrong"
+    return f"{step}, and a reading may be {ask.grace_ms / 1000:g} s late"
+
+
+def _says_unknown_call(_: Question) -> str:
+    return (
+        "the exchange's ledger has a margin call that this journal does not know, and a reading may be from before it"
+    )
+
+
+def _says_adds_up(ask: Question) -> str:
+    move, position = ask.memory.move, ask.look.position
+    if move is None or move.before is None or move.after is None or position is None:
+        return ""
+    step = f"{plain(move.before)} → {plain(move.after)} by {written(move.effect_ms)}"
+    reads = f"the margin reads {plain(position.isolated_margin)} after our last step ({step})"
+    if _is_long_after(ask):
+        return f"{reads}: that is where the step began, and no ledger row explains it"
+    return f"{reads}; the step and the ledger's rows do not prove that this reading is from after it"
+
+
 def _age_ms(ask: Question) -> int:
     return ask.look.sent_at_ms - (0 if ask.memory.move is None else ask.memory.move.effect_ms)
 
@@ -113,16 +141,24 @@ def _is_long_after(ask: Question) -> bool:
     return _age_ms(ask) > LONG_AFTER_GRACES * ask.grace_ms
 
 
+ADDS_UP = Rule(
+    name="adds up",
+    why="what our step left and the ledger's rows since must add up to the reading",
+    finds=_adds_up,
+    says=_says_adds_up,
+)
 RULES = (
     Rule(
         name="within the grace",
         why="a read may come from a replica that has not seen the lane's last effect",
         finds=_within_the_grace,
+        says=_says_within_the_grace,
     ),
     Rule(
         name="unknown call",
         why="the ledger has a call that this journal does not know, and positions may be ten graces late",
         finds=_unknown_call,
+        says=_says_unknown_call,
     ),
     Rule(
         name="no step of ours",
@@ -139,11 +175,7 @@ RULES = (
         why="after ten grace periods stale reads are not expected: only the margin from before the step is doubted",
         finds=_past_our_step,
     ),
-    Rule(
-        name="adds up",
-        why="what our step left and the ledger's rows since must add up to the reading",
-        finds=_adds_up,
-    ),
+    ADDS_UP,
 )
 """The rules in the order in which they are asked; the first that finds anything decides."""
 

@@ -12,9 +12,10 @@ from reconcile.model.notes import AnswerNote
 from reconcile.money import plain
 from reconcile.protocol import decision, rules
 from reconcile.protocol.decision import NotStarted
+from reconcile.protocol.holds import hold_of
 from reconcile.protocol.life import Doing, Life, Turned
 from reconcile.protocol.lifecycle import Event
-from reconcile.protocol.rules import UNSOUND, AskLedger, LookLater, Question, Sound
+from reconcile.protocol.rules import AskLedger, LookLater, Question, Sound
 from reconcile.protocol.signals import (
     Answered,
     AwaitFunds,
@@ -108,7 +109,7 @@ def _judge(life: Life, now: Now, ledger: LedgerRead | None) -> Turned:
             return replace(life, doing=Doing.LEDGER), (ReadLedger(since_ms),)
         case LookLater(than_ms=than_ms):
             if life.looks + 1 >= FRESH_LOOKS:
-                return give_up(life, UNSOUND)
+                return give_up(life, hold_of(question).reason)
             later = replace(life, doing=Doing.LATER_LOOK, after_ms=than_ms, looks=life.looks + 1)
             return later, (WaitUntil(than_ms, at_least_ms=BETWEEN_LOOKS_MS),)
 

@@ -68,7 +68,8 @@ def _document(entry: Drift) -> json.Document:
         "drift": plain(entry.drift),
         "tolerance": plain(entry.tolerance),
         "beyond_tolerance": entry.is_beyond,
-        "held": entry.held,
+        "held": None if entry.held is None else entry.held.reason,
+        **json.held_fields(entry.held),
         "left_band": entry.left_band or None,
         "causes": [_cause(share) for share in entry.causes],
     }
@@ -79,7 +80,8 @@ def _missing(entry: NotCompared) -> json.Document:
         "address": str(entry.address),
         "blocked_by": entry.blocked_by,
         "reason": entry.reason,
-        "held": entry.held,
+        "held": None if entry.held is None else entry.held.reason,
+        **json.held_fields(entry.held),
     }
 
 
@@ -110,7 +112,8 @@ def _account(account: AccountDrift) -> list[str]:
     lines += [clean(f"  ! {error.key}: {error.message}") for error in account.errors]
     lines += [clean(f"  {each.address} {_why(each)}") for each in account.not_compared]
     for entry in _held(account.entries):
-        lines.append(clean(f"  {entry.address} unknown: {entry.held} ({_as_read(entry, account.observed_wall_ms)})"))
+        reason = "" if entry.held is None else entry.held.reason
+        lines.append(clean(f"  {entry.address} unknown: {reason} ({_as_read(entry, account.observed_wall_ms)})"))
     for entry in _by_attention(account.entries):
         inside = (
             ""
@@ -126,7 +129,7 @@ def _account(account: AccountDrift) -> list[str]:
 
 def _why(entry: NotCompared) -> str:
     """``blocked by instrument: OLDUSDT is not one of …`` or ``not compared: …``, and what holds it besides."""
-    held = f"; held: {entry.held}" if entry.held is not None else ""
+    held = f"; held: {entry.held.reason}" if entry.held is not None else ""
     what = "not compared" if entry.blocked_by is None else f"blocked by {entry.blocked_by}"
     return f"{what}: {entry.reason}{held}"
 
@@ -214,7 +217,7 @@ def _row_left_out(each: NotCompared) -> str:
 def _row(entry: Drift, now_ms: int | None) -> str:
     if entry.held is not None:
         cells = ["❓", code(str(entry.address)), plain(entry.expected), plain(entry.observed), "unknown"]
-        return f"| {' | '.join(cells)} | {quote(f'{entry.held} ({_as_read(entry, now_ms)})')} |"
+        return f"| {' | '.join(cells)} | {quote(f'{entry.held.reason} ({_as_read(entry, now_ms)})')} |"
     amount, _, causes = moved(entry.drift, entry.causes, now_ms=now_ms).partition(":")
     mark = "⚠️" if entry.is_beyond else ""
     never = _remarks(entry, " ")
@@ -256,5 +259,5 @@ def github(accounts: Sequence[AccountDrift], *, place: Place = str) -> str:
 
 def _annotated(entry: Drift, now_ms: int | None) -> str:
     if entry.held is not None:
-        return f"unknown: {entry.held} ({_as_read(entry, now_ms)})"
+        return f"unknown: {entry.held.reason} ({_as_read(entry, now_ms)})"
     return f"drifted {moved(entry.drift, entry.causes, now_ms=now_ms)}{_remarks(entry, ' ')}"

@@ -14,6 +14,7 @@ from typing import Any
 
 from reconcile.model.account import Position, Target
 from reconcile.model.auto_add import SetAutoAdd
+from reconcile.model.holds import Hold
 from reconcile.model.plan import (
     AccountPlan,
     AccountResult,
@@ -131,10 +132,16 @@ def _account(account: AccountPlan) -> Document:
 
 def entry_document(entry: Entry) -> Document:
     """One line of a plan; ``measure`` and ``wanted_margin`` only where a risk measure is declared, ``missing`` only
-    where the free balance lacks something."""
-    document = _entry(entry)
+    where the free balance lacks something, ``held_by`` and ``held_until`` only where it is held."""
+    document = {**_entry(entry), **({} if entry.hold is None else held_fields(entry.hold))}
     measures.add(document, entry)
     return document
+
+
+def held_fields(hold: Hold | None) -> Document:
+    """Which rule holds an address and until when at most; null where nothing does, or no time ends it."""
+    until_ms = None if hold is None else hold.until_ms
+    return {"held_by": None if hold is None else hold.by, "held_until": None if until_ms is None else rfc3339(until_ms)}
 
 
 def _entry(entry: Entry) -> Document:

@@ -24,6 +24,7 @@ from reconcile.model.account import (
     Tolerance,
 )
 from reconcile.model.auto_add import SetAutoAdd
+from reconcile.model.holds import Hold
 from reconcile.model.included import IncludedFile
 from reconcile.model.jsontext import loads_whole
 from reconcile.model.measures import Band, Thresholds
@@ -213,7 +214,15 @@ def _entry(model: EntryModel) -> Entry:
         measure=None if model.observed is None else model.observed.measure,
         wanted_margin=model.wanted_margin,
         missing=model.missing,
+        hold=_hold(model),
     )
+
+
+def _hold(model: EntryModel) -> Hold | None:
+    """None also for a held entry that an earlier version wrote."""
+    if model.held_by is None:
+        return None
+    return Hold(reason=model.reason, by=model.held_by, until_ms=model.held_until)
 
 
 def _target(address: Address, model: DesiredModel) -> Target:

@@ -137,6 +137,8 @@ class EntryModel(Model):
     wanted: StepModel | None = None
     wanted_margin: Amount | None = None
     missing: Amount | None = None
+    held_by: str | None = None
+    held_until: Time | None = None
 
 
 Hashes = dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
@@ -390,6 +392,8 @@ class DriftEntryModel(Model):
     tolerance: Amount
     beyond_tolerance: bool
     held: str | None
+    held_by: str | None
+    held_until: Time | None
     left_band: str | None = None
     causes: tuple[CauseModel, ...]
 
@@ -404,6 +408,8 @@ class NotComparedModel(Model):
     blocked_by: Literal["instrument", "unusable"] | None
     reason: str
     held: str | None
+    held_by: str | None
+    held_until: Time | None
 
 
 class AccountDriftModel(Model):

@@ -19,6 +19,7 @@ from reconcile.exchanges.base import Reader, lane_of
 from reconcile.journal.records import IntentStatus
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, DesiredAccount, ObservedAccount, Percent
+from reconcile.model.holds import AT_WORK, UNSEEN, UNSETTLED, Hold
 from reconcile.model.plan import AccountPlan, PlanError
 from reconcile.model.traits import Scope
 from reconcile.money import plain
@@ -71,9 +72,9 @@ def grace_ms(desired: DesiredAccount, reader: Reader) -> int:
     return desired.grace_ms if desired.grace_ms is not None else reader.traits.grace_ms
 
 
-def held_addresses(state: JournalState, desired: DesiredAccount, reader: Reader) -> dict[Address, str]:
-    """The declared addresses whose lane has an unsettled step, with the reason; those of templates too."""
-    held: dict[Address, str] = {}
+def held_addresses(state: JournalState, desired: DesiredAccount, reader: Reader) -> dict[Address, Hold]:
+    """The declared addresses whose lane has an unsettled step; those of templates too."""
+    held: dict[Address, Hold] = {}
     addresses = [target.address for target in desired.targets]
     addresses += [
         item.intent.address
@@ -93,7 +94,10 @@ def held_addresses(state: JournalState, desired: DesiredAccount, reader: Reader)
             if item.known is IntentStatus.UNKNOWN
             else "the next apply settles it"
         )
-        held[address] = f"an earlier step ({what}, {item.since}) {known}; {advice}"
+        held[address] = Hold(
+            by=UNSEEN if item.known is IntentStatus.ACCEPTED else UNSETTLED,
+            reason=f"an earlier step ({what}, {item.since}) {known}; {advice}",
+        )
     return held
 
 
@@ -104,12 +108,12 @@ async def check_not_frozen(world: World, desired: DesiredAccount, *identities: s
         raise Declined("frozen", f"starting {desired.name}: frozen: {reason}; lift the freeze to go on")
 
 
-def at_work(before: JournalState, after: JournalState, desired: DesiredAccount, reader: Reader) -> dict[Address, str]:
+def at_work(before: JournalState, after: JournalState, desired: DesiredAccount, reader: Reader) -> dict[Address, Hold]:
     """The declared addresses whose lane has a step that began or ended between two readings of the journal."""
-    reason = "a run was at work on it while it was read; look again when that run has ended"
+    hold = Hold(by=AT_WORK, reason="a run was at work on it while it was read; look again when that run has ended")
     lanes = {target.address: lane_of(reader.traits, target.address) for target in desired.targets}
     return {
-        address: reason
+        address: hold
         for address, lane in lanes.items()
         if (before.effects.get(lane), before.unsettled.get(lane))
         != (after.effects.get(lane), after.unsettled.get(lane))
@@ -122,21 +126,30 @@ async def guarded_look(
     reader: Reader,
     state: JournalState,
     *,
+    patience_ms: int = 0,
     earlier: Earlier | None = None,
     reuse: ObservedAccount | None = None,
-) -> tuple[ObservedAccount, dict[Address, str]]:
-    """A look to conclude from, and the declared addresses of which it tells nothing, with the reason.
+) -> tuple[ObservedAccount, dict[Address, Hold]]:
+    """A look to conclude from, and the declared addresses of which it tells nothing.
 
-    Those whose margin may predate our own last step, and those that an unsettled step holds. ``earlier`` and ``reuse``
-    as for ``sound_look``. Raises ReadFailed.
+    Those whose margin may predate our own last step, and those that an unsettled step holds. ``patience_ms``,
+    ``earlier`` and ``reuse`` as for ``sound_look``. Raises ReadFailed.
     """
 
-    async def pause(milliseconds: int) -> None:
-        world.progress(f"{desired.name}: waiting {-(-milliseconds // 1000)} s for reads that have seen our last step")
+    async def pause(milliseconds: int, why: str) -> None:
+        if why:
+            world.progress(f"{desired.name}: {why}")
         await world.clock.sleep(milliseconds)
 
     look, unsound = await sound_look(
-        desired, reader, state, grace_ms=grace_ms(desired, reader), pause=pause, earlier=earlier, reuse=reuse
+        desired,
+        reader,
+        state,
+        grace_ms=grace_ms(desired, reader),
+        pause=pause,
+        patience_ms=patience_ms,
+        earlier=earlier,
+        reuse=reuse,
     )
     return look, {**unsound, **held_addresses(state, desired, reader)}
 
@@ -156,7 +169,7 @@ async def with_templates(
 
 async def expanded_look(
     world: World, desired: DesiredAccount, reader: Reader, state: JournalState
-) -> tuple[DesiredAccount, ObservedAccount, dict[Address, str]]:
+) -> tuple[DesiredAccount, ObservedAccount, dict[Address, Hold]]:
     """As ``guarded_look``, led by the account with the targets that its templates make.
 
     A position that opens meanwhile is looked at again, so that it is not taken for undeclared.
@@ -181,15 +194,18 @@ async def plan_account(
     identity: str,
     plan_id: str,
     selection: Selection,
+    patience_ms: int = 0,
     earlier: Earlier | None = None,
     reuse: ObservedAccount | None = None,
 ) -> AccountPlan:
-    """Look and plan; ``earlier`` and ``reuse`` as for ``sound_look``. Templates make no targets here.
+    """Look and plan; ``patience_ms``, ``earlier`` and ``reuse`` as for ``sound_look``. Templates make no targets here.
 
     Raises ReadFailed.
     """
     reader = connection.adapter
-    look, held = await guarded_look(world, desired, reader, state, earlier=earlier, reuse=reuse)
+    look, held = await guarded_look(
+        world, desired, reader, state, patience_ms=patience_ms, earlier=earlier, reuse=reuse
+    )
     made = order.plan_account(
         desired,
         look,

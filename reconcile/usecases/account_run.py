@@ -11,6 +11,7 @@ from reconcile.journal.base import Journal
 from reconcile.journal.records import PlanUsed
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, DesiredAccount
+from reconcile.model.holds import Hold
 from reconcile.model.plan import AccountPlan, AccountResult, Entry, PlanError, SettledStep, Status, Step, StepResult
 from reconcile.planning import order
 from reconcile.protocol.context import Context
@@ -34,6 +35,7 @@ from reconcile.usecases.run_records import (
     cold_until,
     make_context,
     note_refused,
+    patience_ms,
     planned,
     run_started,
 )
@@ -62,7 +64,7 @@ class AccountRun:
         self._results: tuple[StepResult, ...] = ()
         self._timer = RunTimer(world, desired, facts)
         self._settled: tuple[SettledStep, ...] = ()
-        self._doubted: Mapping[Address, str] = {}
+        self._doubted: Mapping[Address, Hold] = {}
         self._state_file_checked = True
         self.identity = ""
 
@@ -139,15 +141,9 @@ class AccountRun:
         if self._saved is not None:
             self._plan = await self._reviewed(self._saved, context.journal.state)
         else:
-            fresh = await plan_to_send(
-                self._world,
-                self._the_reached.connection,
-                context,
-                identity=self.identity,
-                plan_id=self._facts.plan_id,
-                selection=self._facts.selection,
-            )
-            self._doubted = {entry.address: entry.reason for entry in fresh.entries if entry.status is Status.HELD}
+            connection = self._the_reached.connection
+            fresh = await plan_to_send(self._world, connection, context, identity=self.identity, facts=self._facts)
+            self._doubted = {entry.address: entry.hold for entry in fresh.entries if entry.hold is not None}
             self._plan = fresh if self._approved is None else within(fresh, self._approved)
         if self._plan.observed is not None:
             context.observer.start_from(self._plan.observed)
@@ -203,7 +199,9 @@ class AccountRun:
         if saved.errors:
             return saved
         writer = self._the_reached.connection.adapter
-        look, self._doubted = await guarded_look(self._world, saved.desired, writer, state)
+        look, self._doubted = await guarded_look(
+            self._world, saved.desired, writer, state, patience_ms=patience_ms(self._world, self._facts)
+        )
         check_mode(saved.desired, look)
         return replace(saved, identity=self.identity, observed=look, observed_wall_ms=look.sent_at_ms)
 

@@ -192,7 +192,7 @@ async def _outcomes(case: _Examination) -> Check:
         return passed("every earlier step has a known outcome")
     return failed(
         5,
-        "; ".join(f"{address}: {reason}" for address, reason in sorted(held.items())),
+        "; ".join(f"{address}: {held[address].reason}" for address in sorted(held)),
         f"run reconcile apply; what it cannot tell stays for 'reconcile status {case.desired.path}'",
     )
 

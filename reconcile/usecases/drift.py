@@ -8,7 +8,7 @@ from reconcile.errors import Containment, ReconcileError
 from reconcile.exchanges.base import Reader
 from reconcile.model.account import DesiredAccount, Position, SymbolState, Target
 from reconcile.model.drift import AccountDrift, Drift, NotCompared
-from reconcile.planning.order import worst
+from reconcile.planning.order import hold_exit_code, worst
 from reconcile.planning.unlisted import UNLISTED, not_shown, reasons
 from reconcile.usecases.account import as_error, at_work, expanded_look
 from reconcile.usecases.account_identity import ACCOUNTS_AT_ONCE, Reached, Roster, reach
@@ -17,7 +17,7 @@ from reconcile.usecases.world import World
 
 
 def exit_code(found: AccountDrift, *, detailed: bool) -> int:
-    """What it adds to the exit code; ``detailed``: 2 says that it drifted, 5 that something is unknown.
+    """What it adds to the exit code; ``detailed``: 2 says that it drifted, 5 that the outcome of a call is unknown.
 
     As for a plan, 3 says that an entry names no instrument of the exchange or, ``detailed``, that one is unusable.
     """
@@ -25,7 +25,7 @@ def exit_code(found: AccountDrift, *, detailed: bool) -> int:
     blocked = 3 if UNLISTED in blockers or (detailed and blockers) else 0
     if not detailed:
         return worst([found.exit_code, blocked])
-    return worst([found.exit_code, blocked, 2 if found.has_drifted else 0, 5 if found.is_unknown else 0])
+    return worst([found.exit_code, blocked, 2 if found.has_drifted else 0, *map(hold_exit_code, found.holds)])
 
 
 async def drift(world: World, accounts: Sequence[DesiredAccount]) -> tuple[AccountDrift, ...]:

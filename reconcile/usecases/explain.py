@@ -10,6 +10,7 @@ from reconcile.exchanges.base import Reader, lane_of, shares_symbol
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, DesiredAccount, MarginType, ObservedAccount, Target
 from reconcile.model.drift import Drift, Share
+from reconcile.model.holds import Hold
 from reconcile.model.plan import AccountPlan, Entry, MoveMargin, Status
 from reconcile.money import ZERO, minus
 from reconcile.planning.bands import outside
@@ -31,7 +32,7 @@ class Reading:
     desired: DesiredAccount
     state: JournalState
     look: ObservedAccount
-    held: Mapping[Address, str] = field(default_factory=dict)
+    held: Mapping[Address, Hold] = field(default_factory=dict)
 
     def baseline(self, address: Address) -> Baseline | None:
         """What we last left there; None for never."""

@@ -145,7 +145,7 @@ async def _sound(
         asked = found
         look, held = await guarded_look(world, replace(asked, grace_ms=_grace_ms(state)), connection.adapter, state)
         if held:
-            reasons = "; ".join(f"{address}: {reason}" for address, reason in sorted(held.items()))
+            reasons = "; ".join(f"{address}: {held[address].reason}" for address in sorted(held))
             raise ReadFailed(f"importing {account.name}: {reasons}; nothing was written", again=True)
         found = _declaring(account, look, crossed=crossed, measure=measure)
         if {target.address for target in found.targets} <= {target.address for target in asked.targets}:

@@ -16,12 +16,18 @@ from reconcile.planning.day_limits import check_day
 from reconcile.planning.fresh import Stale, fresh_move
 from reconcile.protocol.context import Context
 from reconcile.protocol.timing import FRESH_LOOKS, LONG_AFTER_GRACES, MAX_READ_AGE_MS
-from reconcile.usecases.account import Selection, plan_account
+from reconcile.usecases.account import plan_account
+from reconcile.usecases.run_records import RunFacts, patience_ms
 from reconcile.usecases.world import Connection, World
 
 
 async def plan_to_send(
-    world: World, connection: Connection[Reader], context: Context, *, identity: str, plan_id: str, selection: Selection
+    world: World,
+    connection: Connection[Reader],
+    context: Context,
+    *,
+    identity: str,
+    facts: RunFacts,
 ) -> AccountPlan:
     """A plan whose every conclusion rests on a look that has seen earlier calls, whoever knows of them.
 
@@ -36,8 +42,9 @@ async def plan_to_send(
             connection,
             context.journal.state,
             identity=identity,
-            plan_id=plan_id,
-            selection=selection,
+            plan_id=facts.plan_id,
+            selection=facts.selection,
+            patience_ms=patience_ms(world, facts),
             earlier=context.earlier,
             reuse=reuse,
         )

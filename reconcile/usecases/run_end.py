@@ -6,11 +6,12 @@ from dataclasses import replace
 from reconcile.errors import Declined
 from reconcile.journal.records import IntentStatus, RunFinished
 from reconcile.model.account import Address, DesiredAccount, ObservedAccount
+from reconcile.model.holds import Hold
 from reconcile.model.plan import AccountPlan, Entry, OutcomeKind, PlanError, Status, StepResult
 from reconcile.planning import order
 from reconcile.protocol.context import Context
 from reconcile.protocol.freshness import may_be_older
-from reconcile.protocol.rules import UNSOUND
+from reconcile.protocol.holds import unproven
 from reconcile.usecases.account import held_addresses
 from reconcile.usecases.movements import moved
 from reconcile.usecases.run_records import RunFacts, run_finished
@@ -25,7 +26,7 @@ def unfinished(entries: Sequence[Entry]) -> tuple[Entry, ...]:
 
 
 def as_seen(
-    context: Context, facts: RunFacts, plan: AccountPlan, look: ObservedAccount, *, doubted: Mapping[Address, str]
+    context: Context, facts: RunFacts, plan: AccountPlan, look: ObservedAccount, *, doubted: Mapping[Address, Hold]
 ) -> tuple[AccountPlan, tuple[PlanError, ...]]:
     """The plan with its entries as this look shows them, and why the look says nothing at all about them.
 
@@ -46,15 +47,16 @@ async def finished(
 ) -> RunFinished:
     """The record of the run's end. ``first`` is the plan that it began with, ``context`` is None where it had none."""
     look, told = (None, None) if context is None else (context.observer.last, await moved(context))
-    older = [] if context is None or look is None else _unproven(context, plan.desired, look)
+    older = [] if context is None or look is None else list(_unproven(context, plan.desired, look))
     return run_finished(plan, look, told, results, exit_code=exit_code, errors=errors, first=first, unproven=older)
 
 
-def _unproven(context: Context, desired: DesiredAccount, look: ObservedAccount) -> list[Address]:
+def _unproven(context: Context, desired: DesiredAccount, look: ObservedAccount) -> dict[Address, Hold]:
     """The declared addresses of which the run's last look may show the margin from before our last step."""
     state, grace_ms = context.journal.state, context.grace_ms
     targets = (target for target in desired.targets if may_be_older(target, state, look, grace_ms=grace_ms))
-    return [target.address for target in targets]
+    moves = ((target.address, state.moves[str(target.address)]) for target in targets)
+    return {address: unproven(move, grace_ms=grace_ms) for address, move in moves}
 
 
 def doubted_at_end(
@@ -63,8 +65,8 @@ def doubted_at_end(
     look: ObservedAccount,
     results: Sequence[StepResult],
     *,
-    before: Mapping[Address, str],
-) -> Mapping[Address, str]:
+    before: Mapping[Address, Hold],
+) -> Mapping[Address, Hold]:
     """The addresses of which the last look tells nothing, with the reason.
 
     Those doubted ``before``, but for what a step of this run was about, since a step takes a sound look of its own; and
@@ -72,7 +74,7 @@ def doubted_at_end(
     """
     stepped = {result.address for result in results}
     kept = {address: reason for address, reason in before.items() if address not in stepped}
-    return {**kept, **dict.fromkeys(_unproven(context, desired, look), UNSOUND)}
+    return {**kept, **_unproven(context, desired, look)}
 
 
 def differing_outside(context: Context, facts: RunFacts, plan: AccountPlan, look: ObservedAccount | None) -> int | None:
@@ -125,7 +127,7 @@ def _planned(
     look: ObservedAccount,
     *,
     whole: bool,
-    doubted: Mapping[Address, str],
+    doubted: Mapping[Address, Hold],
 ) -> AccountPlan:
     return order.plan_account(
         plan.desired,

@@ -61,6 +61,11 @@ class RunFacts:
         return self.selection.targets if self.saved is None else self.saved.plan.scope
 
 
+def patience_ms(world: World, facts: RunFacts) -> int:
+    """How long a run waits for a hold to end: as long as for the lock, but a watch not at all, since it looks again."""
+    return world.lock_timeout_ms if facts.command == "apply" else 0
+
+
 def seen_from(journal: Journal, world: World) -> bool:
     """Whether this journal has seen everything that was sent before: its last run was here, or in the same database.
 

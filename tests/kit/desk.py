@@ -19,18 +19,24 @@ from reconcile.model.account import (
     Target,
     Tolerance,
 )
+from reconcile.model.holds import Hold
 from reconcile.model.ledger import Cause, LedgerRow
 from reconcile.model.plan import MoveMargin
 from reconcile.model.risk import Exposure
 
 BINANCE, OKX, BITGET = TRAITS["binance"], TRAITS["okx"], TRAITS["bitget"]
 ISOLATED, CROSSED = MarginType.ISOLATED, MarginType.CROSSED
-NOTHING_HELD: Mapping[Address, str] = {}
+NOTHING_HELD: Mapping[Address, Hold] = {}
 D = Decimal
 
 
 def at(text: str) -> Address:
     return Address.parse(text)
+
+
+def hold(reason: str, *, is_unknown: bool = True) -> Hold:
+    """An unsettled step's hold; ``is_unknown`` False: a reading's."""
+    return Hold(reason=reason, by="unsettled step" if is_unknown else "adds up")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from reconcile.model.notes import PlanNote
 from reconcile.model.reports import CUT_OFF, Margin, Movement, Note, Origin, Run, StepTaken
 from reconcile.model.run_start import RunStart
 from reconcile.model.status import AccountStatus
-from tests.kit.desk import D, observed, position
+from tests.kit.desk import D, hold, observed, position
 
 LONG = Address.parse("BTCUSDT.long")
 DRIFT = Drift(
@@ -35,7 +35,7 @@ DRIFT = Drift(
     [
         (DRIFT, False, False),
         (replace(DRIFT, is_beyond=True), True, False),
-        (replace(DRIFT, held="a read from before our step"), False, True),
+        (replace(DRIFT, held=hold("a read from before our step")), False, True),
     ],
 )
 def test_an_account_drifted_where_an_address_did(entry: Drift, has_drifted: bool, is_unknown: bool) -> None:  # noqa: FBT001

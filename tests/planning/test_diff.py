@@ -34,6 +34,7 @@ from tests.kit.desk import (
     D,
     at,
     desired,
+    hold,
     observed,
     position,
     symbol,
@@ -435,7 +436,7 @@ def test_a_restricted_diff_moves_the_type_step_to_the_first_side_it_shows() -> N
 def test_an_unsettled_outcome_holds_its_lane(traits: Traits, held: list[str]) -> None:
     account = observed([position(PLACE), position(OTHER), position("ETHUSDT.long")])
     wanted = desired(target(PLACE, "1500"), target(OTHER, "1500"), target("ETHUSDT.long", "1500"))
-    found = diff(wanted, account, held={at(PLACE): "an earlier step is unknown"}, traits=traits)
+    found = diff(wanted, account, held={at(PLACE): hold("an earlier step is unknown")}, traits=traits)
     assert [str(entry.address) for entry in found if entry.status is Status.HELD] == held
     assert all("an earlier step is unknown" in entry.reason for entry in found if entry.status is Status.HELD)
     assert not any(entry.steps for entry in found if entry.status is Status.HELD)
@@ -443,13 +444,13 @@ def test_an_unsettled_outcome_holds_its_lane(traits: Traits, held: list[str]) ->
 
 def test_a_type_change_is_held_where_any_side_of_its_symbol_is() -> None:
     account = observed(symbols=[symbol("BTCUSDT", CROSSED)])
-    found = diff(desired(target(PLACE), target(OTHER)), account, held={at(OTHER): "unknown"}, traits=BINANCE)
+    found = diff(desired(target(PLACE), target(OTHER)), account, held={at(OTHER): hold("unknown")}, traits=BINANCE)
     assert [entry.status for entry in found] == [Status.HELD, Status.HELD]
     assert found[0].reason == "BTCUSDT.short is held: unknown"
 
 
 def test_what_is_held_is_shown_although_not_asked_for_or_not_declared() -> None:
-    held = {at(PLACE): "unknown", at("XRPUSDT.long"): "unknown too", at("SOLUSDT.long"): "and this"}
+    held = {at(PLACE): hold("unknown"), at("XRPUSDT.long"): hold("unknown too"), at("SOLUSDT.long"): hold("and this")}
     account = observed([position(PLACE), position("ETHUSDT.long"), position("SOLUSDT.long")])
     wanted = desired(target(PLACE, "1500"), target("ETHUSDT.long", "1"))
     found = diff(wanted, account, held=held, traits=BINANCE, targets=[at("ETHUSDT.long")])

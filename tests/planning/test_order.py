@@ -11,7 +11,7 @@ from reconcile.model.account import DesiredAccount, ObservedAccount, Policy, Pos
 from reconcile.model.plan import AccountPlan, Entry, MoveMargin, PlanError, Status
 from reconcile.money import plain
 from reconcile.planning import order
-from tests.kit.desk import BINANCE, CROSSED, D, asset_of, at, desired, observed, position, symbol, target
+from tests.kit.desk import BINANCE, CROSSED, D, asset_of, at, desired, hold, observed, position, symbol, target
 
 PLACE = "BTCUSDT.long"
 OPEN = Policy(allow_reduce=True, min_liquidation_distance=None, max_margin=None)
@@ -23,7 +23,7 @@ def plan(
     return order.plan_account(
         wanted,
         account,
-        held={at(place): reason for place, reason in (held or {}).items()},
+        held={at(place): hold(reason) for place, reason in (held or {}).items()},
         traits=BINANCE,
         plan_id=plan_id,
         observed_wall_ms=1_700_000_000_000,

@@ -18,7 +18,7 @@ from reconcile.exchanges.catalogue import TRAITS
 from reconcile.journal.records import IntentStatus
 from reconcile.model.plan import Entry, Status
 from reconcile.money import ZERO
-from reconcile.protocol.rules import UNSOUND
+from reconcile.protocol.rules import RULES
 from reconcile.protocol.timing import LET_GO_GRACES, LONG_AFTER_GRACES
 from reconcile.sandbox.swarm import BELIEVABLE
 from reconcile.sandbox.values import ISOLATED, BookEffect
@@ -110,6 +110,9 @@ def _largest_step(effects: Sequence[BookEffect], place: tuple[str, str]) -> Deci
     return max(abs(each.change) for each in effects if each.actor == "api" and (each.symbol, each.side) == place)
 
 
+_DOUBTS = {rule.name for rule in RULES}
+
+
 def at_the_end(simulation: Simulation) -> Iterator[str]:
     """Run on without faults, and see where that leads."""
     schedule = simulation.schedule
@@ -123,10 +126,10 @@ def at_the_end(simulation: Simulation) -> Iterator[str]:
     if _exit(ran) == UNKNOWN and not _unknown_may_stay(schedule):
         simulation.pass_time((LONG_AFTER_GRACES + 1) * schedule.grace)
         ran = simulation.go(further)
-    if any(entry.reason.endswith(UNSOUND) for entry in _remaining(ran)):
+    if any(entry.hold is not None and entry.hold.by in _DOUBTS for entry in _remaining(ran)):
         simulation.pass_time((LET_GO_GRACES + 1) * schedule.grace)
         ran = simulation.go(further)
-        if any(entry.reason.endswith(UNSOUND) for entry in _remaining(ran)):
+        if any(entry.hold is not None and entry.hold.by in _DOUBTS for entry in _remaining(ran)):
             yield f"run {ran.number} still finds no reading that may be sent on"
     if schedule.limits is not None:
         yield from banded.at_rest(simulation, ran, further)

@@ -1,11 +1,15 @@
 """Ordinary cases that hold no address, and what is said where one is held."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from reconcile.model.plan import Result
+from reconcile.model.plan import Result, Status
+from reconcile.model.times import written
 from reconcile.sandbox.faults import Ending, Fault, FaultPlan, FaultRule
+from reconcile.sandbox.http import Lag
+from reconcile.usecases import apply as applying
 from tests.kit.scene import Scene, desired, play
 
 LONG = "BTCUSDT.long"
@@ -64,3 +68,53 @@ def test_a_persons_move_well_before_our_step_holds_no_later_one() -> None:
     assert codes == [0, 0]
     assert took < 1_000
     assert scene.margin(LONG) == 3900
+
+
+LATE = FaultPlan([FaultRule(fault=Fault(lag=Lag(positions_ms=30_000)), method="GET")])
+
+
+def test_apply_waits_for_a_hold_that_ends_within_the_lock_timeout() -> None:
+    async def act(scene: Scene) -> Result:
+        await scene.apply(desired({LONG: "3500"}))
+        scene.place.venue.faults = LATE
+        await scene.pass_time(10_000)
+        began = scene.now_ms()
+        result = await scene.apply(desired({LONG: "3500"}))
+        assert scene.now_ms() - began < 30_000
+        return result
+
+    result, scene = play(act)
+    assert result.exit_code == 0
+    assert scene.moved_by_calls() == [(LONG, Decimal(500))]
+
+
+def test_a_hold_that_ends_later_than_the_lock_timeout_ends_the_run() -> None:
+    async def act(scene: Scene) -> Result:
+        await scene.apply(desired({LONG: "3500"}))
+        scene.place.venue.faults = LATE
+        process = scene.process()
+        world = replace(scene.world(process), lock_timeout_ms=20_000)
+        return await applying.apply(world, [desired({LONG: "3700"})], reason=None, git_commit=None, confirm=None)
+
+    result, scene = play(act)
+    (account,) = result.accounts
+    (entry,) = account.remaining
+    assert (result.exit_code, entry.status, scene.margin(LONG)) == (3, Status.HELD, Decimal(3500))
+    assert entry.hold is not None
+    assert entry.hold.by == "adds up"
+    assert entry.hold.until_ms is not None
+    assert entry.reason.startswith("the margin reads 3000 after our last step (3000 → 3500 by ")
+    assert entry.reason.endswith(f"held until {written(entry.hold.until_ms)} at most")
+
+
+def test_an_empty_list_of_positions_is_looked_at_again() -> None:
+    async def act(scene: Scene) -> list[int]:
+        await scene.apply(desired({LONG: "3500"}))
+        empty = FaultRule(fault=Fault(lag=Lag(empty=True)), method="GET", path="*positionRisk", nth=(1,))
+        scene.place.venue.faults = FaultPlan([empty])
+        result = await scene.apply(desired({LONG: "3700"}))
+        return [result.exit_code]
+
+    codes, scene = play(act)
+    assert codes == [0]
+    assert scene.margin(LONG) == 3700

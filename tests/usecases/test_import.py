@@ -178,7 +178,9 @@ def test_an_amount_that_may_predate_our_own_step_is_not_written(late_ms: int) ->
         found, _ = play(late)
         assert {str(each.address): each.isolated_margin for each in found.desired.targets}["BTCUSDT.long"] == 4500
     else:
-        with pytest.raises(ReadFailed, match=r"BTCUSDT.long: no reading is known .* nothing was written"):
+        with pytest.raises(
+            ReadFailed, match=r"BTCUSDT.long: the margin reads 3000 after our last step .* nothing was written"
+        ):
             play(late)
 
 

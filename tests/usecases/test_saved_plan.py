@@ -461,7 +461,10 @@ def test_a_saved_plan_without_steps_is_not_in_place_by_a_reading_from_before_our
         saved = await scene.saved(desired({LONG: "3000"}))
         await scene.apply(desired({LONG: "3500"}))
         scene.place.venue.faults = FaultPlan([FaultRule(fault=Fault(lag=Lag(positions_ms=45_000)), method="GET")])
-        result = (await scene.apply_saved(saved)).accounts[0]
+        world = replace(scene.world(), lock_timeout_ms=0)
+        accounts = [account.desired for account in saved.plan.accounts]
+        ended = await applying.apply(world, accounts, reason=None, git_commit=None, confirm=None, saved=saved)
+        result = ended.accounts[0]
         return result.exit_code, result.converged, [f"{entry.address} {entry.status}" for entry in result.remaining]
 
     found, scene = play(act)

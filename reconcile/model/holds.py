@@ -1,0 +1,27 @@
+"""The reason that nothing is sent for an address for now."""
+
+from dataclasses import dataclass
+
+UNSETTLED = "unsettled step"
+"""It is not known what a call of ours did."""
+UNSEEN = "accepted step"
+"""The exchange said yes to a call of ours, and no look has shown it yet."""
+AT_WORK = "run at work"
+"""A run sent or settled a step while the account was read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """``by`` names the rule of freshness that doubts the reading, or is one of the above.
+
+    ``until_ms`` is the exchange time at which it ends at the latest, None where no time ends it.
+    """
+
+    reason: str
+    by: str
+    until_ms: int | None = None
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the doubt is about a call of ours; else it is about a reading."""
+        return self.by == UNSETTLED
