@@ -7,6 +7,7 @@ show a reader one thing and make ``apply`` do another. Every check raises ValueE
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.model.account import DesiredAccount, MarginType, PositionMode
 from reconcile.model.auto_add import AutoAdd, SetAutoAdd
 from reconcile.model.measures import Band
@@ -75,6 +76,9 @@ def check_account(account: AccountPlan) -> None:
         raise ValueError(f"account {name} was not looked at, and has more than errors")
     if account.identity is None and account.order:
         raise ValueError(f"account {name} has steps and no identity")
+    traits = TRAITS.get(account.desired.exchange)
+    if any(isinstance(step, SetAutoAdd) for step in steps) and (traits is None or not traits.sets_auto_add):
+        raise ValueError(f"account {name} switches auto-add, and {account.desired.exchange} has no call for that")
     changed = {step.address.symbol for step in steps if isinstance(step, SetMarginType)}
     for entry in account.entries:
         _check_status(entry, changed)

@@ -25,12 +25,8 @@ def appended(path: Path, text: str, new: Sequence[Target], *, note: str) -> str:
     added = f"\n# {note}\n{tomli_w.dumps({'positions': positions(new)})}".replace("\n", end)
     whole = text + ("" if text.endswith(end) or not text else end) + added
     before, after = _read(path, text), _read(path, whole)
-    known = {target.address: (target.margin_type, target.isolated_margin, target.band) for target in new}
-    found = {
-        target.address: (target.margin_type, target.isolated_margin, target.band)
-        for target in after.targets
-        if target.address in known
-    }
+    known = {target.address: _declared(target) for target in new}
+    found = {target.address: _declared(target) for target in after.targets if target.address in known}
     kept = tuple(target for target in after.targets if target.address not in known)
     if found != known or replace(after, targets=kept, sha256="") != replace(before, sha256=""):
         raise InputError(
@@ -38,6 +34,10 @@ def appended(path: Path, text: str, new: Sequence[Target], *, note: str) -> str:
             "import into a new file with --out, and copy what fits"
         )
     return whole
+
+
+def _declared(target: Target) -> tuple[object, ...]:
+    return target.margin_type, target.isolated_margin, target.band, target.auto_add
 
 
 def _read(path: Path, text: str) -> DesiredAccount:

@@ -62,6 +62,11 @@ def positions(targets: Sequence[Target]) -> dict[str, dict[str, Mapping[str, obj
 
 
 def _position(target: Target) -> Mapping[str, object]:
+    switch = {} if target.auto_add is None else {"auto_add": target.auto_add}
+    return {**_margin(target), **switch}
+
+
+def _margin(target: Target) -> Mapping[str, object]:
     if target.band is not None:
         measure = target.band.measure
         return {measure.value: _thresholds(target.band), "at_most": _number(target.band.at_most)}

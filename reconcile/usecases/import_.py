@@ -12,6 +12,7 @@ from decimal import Decimal
 from reconcile.concurrency import gather_all
 from reconcile.errors import Declined, ReadFailed, ReconcileError
 from reconcile.exchanges.base import Reader
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.journal.state import JournalState
 from reconcile.model.account import (
     Address,
@@ -165,15 +166,16 @@ def _grace_ms(state: JournalState) -> int | None:
 def _declaring(
     account: DesiredAccount, look: ObservedAccount, *, crossed: bool, measure: Measure | None
 ) -> DesiredAccount:
-    targets = _targets(look, crossed=crossed)
+    targets = _targets(look, crossed=crossed, switched=TRAITS[account.exchange].sets_auto_add)
     if measure is not None:
         targets = tuple(provisional(target, measure) for target in targets)
     return replace(account, position_mode=look.position_mode, targets=targets)
 
 
-def _targets(look: ObservedAccount, *, crossed: bool) -> tuple[Target, ...]:
+def _targets(look: ObservedAccount, *, crossed: bool, switched: bool = False) -> tuple[Target, ...]:
+    """A target for each open position; ``switched``: a call switches auto-add, so where that is on it is declared."""
     return tuple(
-        _target(address, position)
+        replace(_target(address, position), auto_add=True if switched and position.auto_add else None)
         for address, position in sorted(look.positions.items())
         if _declarable(position) and (crossed or position.margin_type is MarginType.ISOLATED)
     )

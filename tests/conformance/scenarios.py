@@ -45,6 +45,7 @@ class Scenario:
     modes: tuple[str, ...] = ("hedge", "one-way")
     exchanges: tuple[str, ...] = ("binance", "okx", "bitget")
     over_sockets: bool = True
+    auto_add: bool | None = None
 
     def fits(self, names: Names) -> bool:
         """Whether the exchange and the mode have what it is about."""
@@ -169,6 +170,34 @@ SCENARIOS: tuple[Scenario, ...] = (
         exchanges=SYMBOL_TYPES,
         code=3,
         again=3,
+    ),
+    Scenario(
+        name="automatic margin is switched off before margin moves",
+        targets=_to("500"),
+        margins=_to("500"),
+        arrange=_auto_add,
+        exchanges=("bitget",),
+        writes=2,
+        auto_add=False,
+    ),
+    Scenario(
+        name="the switch of automatic margin is lost after its effect",
+        targets=_to("500"),
+        margins=_to("500"),
+        arrange=_auto_add,
+        happenings=_every(LOST_AFTER),
+        exchanges=("bitget",),
+        writes=2,
+        auto_add=False,
+    ),
+    Scenario(
+        name="automatic margin that no call switches",
+        targets=_to("500"),
+        arrange=_auto_add,
+        exchanges=("binance",),
+        code=3,
+        again=3,
+        auto_add=False,
     ),
     Scenario(name="blocked by what must stay", targets=_to("150", "50"), margins=_to("150"), code=3, writes=1, again=3),
     Scenario(name="unmanaged is left alone", targets=_to("500"), margins=_to("500"), writes=1),

@@ -128,8 +128,8 @@ def small_account(names: Names) -> Books:
     return books
 
 
-def declare(names: Names, targets: Mapping[str, str | None]) -> DesiredAccount:
-    """A state file: isolated margins by address, None for the type alone."""
+def declare(names: Names, targets: Mapping[str, str | None], *, auto_add: bool | None = None) -> DesiredAccount:
+    """A state file: isolated margins by address, None for the type alone; ``auto_add`` for all of them."""
     products = TRAITS[names.exchange].products
     return DesiredAccount(
         name=NAME,
@@ -144,6 +144,7 @@ def declare(names: Names, targets: Mapping[str, str | None]) -> DesiredAccount:
                 margin_type=MarginType.ISOLATED,
                 isolated_margin=None if margin is None else D(margin),
                 tolerance=Tolerance(value=TOLERANCE, percent=False),
+                auto_add=auto_add,
             )
             for address, margin in targets.items()
         ),

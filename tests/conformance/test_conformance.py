@@ -67,7 +67,7 @@ def play(stage: Stage, scenario: Scenario) -> Played:
     """Plan, apply, apply again."""
     before = margins(stage)
     scenario.arrange(stage.names, stage.books, stage.books.now_ms)
-    desired = declare(stage.names, scenario.targets(stage.names))
+    desired = declare(stage.names, scenario.targets(stage.names), auto_add=scenario.auto_add)
 
     async def whole() -> Played:
         await stage.plan(desired)
@@ -98,6 +98,9 @@ def judge(played: Played, scenario: Scenario, *, refused: int = 0) -> None:
     stage = played.stage
     assert played.first.exit_code == scenario.code, played.first
     assert near(margins(stage), expected(scenario, stage.names, played.before)), margins(stage)
+    if scenario.auto_add is not None:
+        is_on = stage.names.side("long") in stage.books.settings[stage.names.symbol(0)].auto_add
+        assert is_on is (scenario.auto_add if scenario.code == 0 else not scenario.auto_add)
     needed = played.sent if scenario.writes is None else scenario.writes
     assert 0 <= played.sent - needed <= refused
     assert played.second.exit_code == (scenario.code if scenario.again is None else scenario.again), played.second

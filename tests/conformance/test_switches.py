@@ -54,6 +54,8 @@ PLAYED = (
     "a reduction lost after its effect",
     "position closed between plan and apply",
 )
+SWITCHED = "automatic margin is switched off before margin moves"
+"""The scenario of Bitget's call for automatic margin."""
 CASES = [
     pytest.param(exchange, values, id=f"{exchange}-{values}")
     for exchange, table in (("binance", BINANCE), ("okx", OKX), ("bitget", BITGET))
@@ -96,6 +98,19 @@ def test_any_of_the_codes_for_too_little_money_is_a_refusal(exchange: str, code:
 def test_any_of_the_codes_bitget_may_give_is_a_refusal(name: str, switches: dict[str, Any]) -> None:
     scenario, names = named(name), Names("bitget", "hedge")
     judge(play(Virtual(names, scenario.happenings(names), switches), scenario), scenario)
+
+
+def test_any_data_of_the_call_for_automatic_margin_is_a_yes() -> None:
+    scenario, names = named(SWITCHED), Names("bitget", "hedge")
+    judge(play(Virtual(names, (), {"auto_margin_data": "success"}), scenario), scenario)
+
+
+def test_a_call_for_automatic_margin_that_needs_a_product_is_refused_and_no_margin_moves() -> None:
+    scenario, names = named(SWITCHED), Names("bitget", "hedge")
+    stage = Virtual(names, (), {"auto_margin_product": True})
+    played = play(stage, scenario)
+    assert (played.first.exit_code, played.sent) == (3, 1)
+    assert [effect for effect in stage.books.effects if effect.actor == "api"] == []
 
 
 @pytest.mark.parametrize(

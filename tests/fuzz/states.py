@@ -15,6 +15,7 @@ from tests.fuzz.mutators import damaged
 
 _FULL = """\
 version = 1
+include = ["desk.toml"]
 
 [account]
 name = "main"
@@ -51,12 +52,21 @@ isolated_margin = "900.5"
 
 [positions."{two}".long]
 margin_type = "crossed"
+
+[positions."*.long"]
+isolated_margin = 100
+auto_add = false
+
+[positions."B*{one}.short"]
+liquidation_distance = {{ floor = "8%", target = "12%", ceiling = "25%" }}
+at_most = 4000
 """
 _VALUES = (
     b"true", b"0", b"-1", b"0x10", b"1_0", b"1e99999999999999999999", b"inf", b"nan", b"'x'", b'"\\ud800"', b'""',
     b'"\\uFF11\\uFF12"', b'"1_0"', b'"1e40"', b'"5%"', b'"-5%"', b'"1e9%"', b'"99999999999999d"', b'"5s"', b"[]",
     b"{}",     b"{USDT = 1}", b"{USDT = 1, USDT = 2}", b"[[1]]", b"1979-05-27T07:32:00Z",
     b"9999-12-31T23:59:59-23:59", b"07:32:00",
+    b'["desk.toml"]', b'["../desk.toml"]', b'["/etc/passwd.toml"]', b'["desk.toml", "desk.toml"]',
     b'"isolated"', b'"crossed"', b'"okx"', b'"https://h.example"', b'"http://[::1].evil.com"', b'"http://127.0.0.1:1"',
     b'"##[error]x"', b"'''\n::error::x'''", b'"' + b"9" * 200 + b'"', b"9" * 200, b"0." + b"1" * 200, b"1.5", b"1e-45",
 )  # fmt: skip
@@ -76,6 +86,7 @@ def _file() -> Path:
     """One file of this process, in memory where the machine has such a place."""
     shared = Path("/dev/shm")  # noqa: S108 - only test input is written, to a name of its own
     folder = Path(tempfile.mkdtemp(prefix="fuzz-", dir=shared if os.access(shared, os.W_OK) else None))
+    (folder / "desk.toml").write_text("[policy]\nmax_changes = 20\n[defaults]\nrounding = 5\n")
     return folder / "state.toml"
 
 

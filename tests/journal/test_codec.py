@@ -350,7 +350,15 @@ def test_a_record_without_time_run_and_kind_is_an_error(change: dict[str, Any]) 
 
 
 @pytest.mark.parametrize(
-    "change", [{"action": "set_margin_type"}, {"amount": None}, {"asset": None}, {"before": "crossed"}, {"wanted": "x"}]
+    "change",
+    [
+        {"action": "set_margin_type"},
+        {"action": "set_auto_add"},
+        {"amount": None},
+        {"asset": None},
+        {"before": "crossed"},
+        {"wanted": "x"},
+    ],
 )
 def test_an_intent_whose_fields_do_not_go_together_is_an_error(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"amount|asset|decimal"):

@@ -1,14 +1,18 @@
 """A declared auto-add switch on the sandbox's books: set once, verified, never set blindly, settled by looking."""
 
+import json as plain_json
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
+from reconcile.errors import InputError
 from reconcile.journal.records import IntentStatus
 from reconcile.model.account import DesiredAccount, Policy
 from reconcile.model.plan import OutcomeKind, Result
+from reconcile.render import json
+from reconcile.render.saved import loads_plan
 from reconcile.sandbox.bitget.replies import REPLIES
 from reconcile.sandbox.faults import Ending, Fault, FaultPlan, FaultRule, Faults
 from reconcile.sandbox.http import answer
@@ -150,3 +154,39 @@ def test_a_switch_that_someone_turned_meanwhile_is_left_alone() -> None:
     result, made = play(act, scene())
     assert (result.exit_code, result.accounts[0].requests["write"]) == (0, 0)
     assert is_on(made)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("desired", "auto_add"), True),
+        (("observed", "auto_add"), False),
+        (("steps", 0, "to"), "on"),
+        (("steps", 0, "from"), "off"),
+    ],
+)
+def test_a_saved_plan_that_switches_to_elsewhere_is_refused(place: tuple[str | int, ...], value: object) -> None:
+    async def act(made: Scene) -> str:
+        return json.dumps(json.plan(await made.plan(account(auto_add=False))))
+
+    text, _ = play(act, scene(is_on=True))
+    forged = plain_json.loads(text)
+    inner = forged["accounts"][0]["entries"][0]
+    for part in place[:-1]:
+        inner = inner[part]
+    inner[place[-1]] = value
+    forged["digest"] = json.digest(forged)
+    with pytest.raises(InputError):
+        loads_plan(plain_json.dumps(forged))
+
+
+def test_a_saved_plan_that_switches_where_no_call_does_is_refused() -> None:
+    async def act(made: Scene) -> str:
+        return json.dumps(json.plan(await made.plan(account(auto_add=False))))
+
+    text, _ = play(act, scene(is_on=True))
+    forged = plain_json.loads(text)
+    forged["accounts"][0].update(exchange="binance", product=None)
+    forged["digest"] = json.digest(forged)
+    with pytest.raises(InputError, match="no call for that"):
+        loads_plan(plain_json.dumps(forged))

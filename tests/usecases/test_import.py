@@ -260,3 +260,15 @@ def test_missing_credentials_are_an_error(tmp_path: Path) -> None:
     ended = cli_kit.run(tmp_path, "import", "--exchange", "okx", "--name", "desk-7")
     assert ended.code == 1
     assert "DESK_7_API_KEY" in ended.err
+
+
+def test_automatic_margin_is_declared_where_it_is_on_and_a_call_switches_it(tmp_path: Path) -> None:
+    for exchange, switch in (("bitget", True), ("binance", None)):
+        books = hedged(exchange)
+        books.set_auto_add("BTCUSDT", ("long",), now_ms=EPOCH_MS - HOUR_MS)
+        found, plan = imported(exchange, books, tmp_path / f"{exchange}.toml")
+        declared = {str(target.address): target.auto_add for target in found.desired.targets}
+        assert declared["BTCUSDT.long"] is switch
+        assert declared["ETHUSDT.long"] is None
+        assert plan.accounts[0].steps == ()
+        assert {entry.status for entry in plan.accounts[0].entries if entry.target} == {Status.IN_SYNC}

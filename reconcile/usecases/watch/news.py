@@ -7,7 +7,7 @@ from typing import Any
 from reconcile.model.plan import AccountPlan, Entry, OutcomeKind, SettledStep, Status, StepResult
 from reconcile.money import plain
 from reconcile.render.measures import measure
-from reconcile.render.values import declared, now, rfc3339, step_amounts
+from reconcile.render.values import declared, now, rfc3339, step_amounts, switched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ def message(entry: Entry) -> str:
     else:
         wanted = declared(entry)
         shown = f"{now(entry)} → {wanted}" if wanted else now(entry)
-    notes = "; ".join(note for note in (measure(entry), entry.reason) if note)
+    notes = "; ".join(note for note in (switched(entry), measure(entry), entry.reason) if note)
     return f"{shown}: {notes}" if notes else shown
 
 
