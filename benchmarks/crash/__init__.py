@@ -1,0 +1,1 @@
+"""Crash paths: what liquidates positions, and how much margin each way to prevent it locks."""
