@@ -9,6 +9,7 @@ from reconcile.model.account import Address, MarginType, Policy, Unmanaged
 from reconcile.model.auto_add import AutoAdd, SetAutoAdd
 from reconcile.model.plan import AccountPlan, Entry, MoveMargin, Status
 from reconcile.money import plain
+from reconcile.planning.auto_add import with_switch
 from reconcile.planning.fresh import Send, Stale, fresh_move
 from reconcile.planning.order import plan_account
 from tests.kit.desk import D, at, desired, observed, position, symbol, target
@@ -97,6 +98,21 @@ def test_a_blocked_margin_keeps_the_switch_as_it_is_and_says_so() -> None:
     (entry,) = plan.entries
     assert (entry.status, entry.blocked_by, entry.steps) == (Status.BLOCKED, "max_add", ())
     assert isinstance(entry.wanted, MoveMargin)
+
+
+def test_the_switch_waits_with_a_margin_that_is_blocked_before_any_limit_is_asked() -> None:
+    declared, live = replace(target(PLACE, MORE), auto_add=False), position(PLACE, auto_add=True)
+    entry = Entry(
+        address=at(PLACE),
+        status=Status.BLOCKED,
+        asset="USDT",
+        target=declared,
+        observed=live,
+        observed_type=MarginType.ISOLATED,
+        reason="why",
+    )
+    found = with_switch(entry, declared, live, BITGET, lambda address, action: f"{address} {action}")
+    assert (found.status, found.steps, found.reason) == (Status.BLOCKED, (), "why; auto-add stays on until then")
 
 
 def test_the_switch_counts_as_a_change() -> None:

@@ -478,6 +478,20 @@ def test_an_open_isolated_position_that_nobody_declares_is_unmanaged() -> None:
     assert "70 isolated margin" in found[1].reason
 
 
+@pytest.mark.parametrize(
+    ("declared", "words"),
+    [
+        ((), "opened since this run or plan began, the next one declares it from BTC*.long"),
+        ((target("BTCUSDT.short", kind=CROSSED),), "not declared in any state file"),
+    ],
+)
+def test_a_position_that_a_template_will_declare_says_so(declared: tuple[Target, ...], words: str) -> None:
+    account = replace(desired(*declared), templates=(target("BTC*.long", "500"),))
+    entries = diff(account, observed([position("BTCUSDT.long", "70")]), held=NOTHING_HELD, traits=BINANCE)
+    (found,) = [entry for entry in entries if entry.status is Status.UNMANAGED]
+    assert found.reason == f"open with 70 isolated margin; {words}"
+
+
 def test_a_row_that_cannot_be_used_is_unmanaged_where_no_file_declares_it() -> None:
     account = replace(observed([position(PLACE)]), unusable={at("ETHUSDT.short"): "field 'margin' is not a number"})
     wanted = desired(target(PLACE, "1000"))

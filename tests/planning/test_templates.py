@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from reconcile.errors import Declined, UsageError
 from reconcile.model.account import DesiredAccount, MarginType, Side, Target
 from reconcile.planning import target_globs, templates
-from reconcile.planning.templates import expanded, overlap, template_of
+from reconcile.planning.templates import expanded, is_template, overlap, template_of
 from tests.kit.desk import at, desired, observed, position, target
 
 CROSSED = MarginType.CROSSED
@@ -47,6 +47,16 @@ def test_a_template_stands_for_open_isolated_positions_that_no_entry_names() -> 
         "BTCUSDT.long": (Decimal(900), "BTC*.long"),
         "ETHUSDT.long": (Decimal(500), "*.long"),
     }
+
+
+def test_an_account_without_templates_is_left_as_it_is() -> None:
+    plain = account(target("ETHUSDT.long", "1"))
+    assert expanded(plain, observed([position("BTCUSDT.long")]), by_symbol=True) is plain
+
+
+@pytest.mark.parametrize(("symbol", "expected"), [("BTC*", True), ("*", True), ("BTCUSDT", False)])
+def test_a_star_makes_a_symbol_a_template(symbol: str, *, expected: bool) -> None:
+    assert is_template(symbol) is expected
 
 
 def test_what_cannot_be_read_is_left_alone() -> None:

@@ -4,13 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from reconcile.model.account import MarginType, Policy
+from reconcile.exchanges.base import Accepted
+from reconcile.model.account import MarginType, Policy, Position
+from reconcile.model.auto_add import AutoAdd, SetAutoAdd
 from reconcile.model.plan import SetMarginType
-from reconcile.protocol.decision import Decision, NotStarted, decide, intent_of
+from reconcile.protocol.decision import Decision, NotStarted, another_amount, decide, intent_of
 from reconcile.protocol.lifecycle import Event
 from reconcile.protocol.signals import LaneLook, Now
 from reconcile.protocol.task import Task
-from tests.kit.desk import D, at, move, position, symbol, target
+from tests.kit.desk import D, at, intent, move, position, symbol, target
 
 LONG = "BTCUSDT.long"
 STEP = D("0.01")
@@ -117,6 +119,33 @@ def test_moving_margin_without_a_target_is_a_bug_that_is_named() -> None:
         decide(task(target=None), move(), look())
 
 
+SWITCH = SetAutoAdd(step_id="s", address=at(LONG), before=AutoAdd.ON, after=AutoAdd.OFF)
+
+
+@pytest.mark.parametrize(
+    ("held", "event", "words"),
+    [
+        (None, Event.STALE, "stale: the position was closed"),
+        (position(LONG, size="0"), Event.STALE, "stale: the position was closed"),
+        (position(LONG, kind=CROSSED, auto_add=True), Event.STALE, "stale: the position is crossed"),
+        (position(LONG), Event.IN_SYNC, "auto-add of BTCUSDT.long is off already"),
+    ],
+)
+def test_auto_add_is_switched_only_on_an_open_isolated_position(
+    held: Position | None, event: Event, words: str
+) -> None:
+    found = decide(task(), SWITCH, look(position=held))
+    assert isinstance(found, NotStarted)
+    assert (found.event, found.detail.startswith(words)) == (event, True)
+
+
+def test_auto_add_that_is_on_is_switched_off() -> None:
+    held = position(LONG, auto_add=True)
+    assert decide(task(), SWITCH, look(position=held)) == Decision(
+        amount=None, before="on", wanted="off", position=held
+    )
+
+
 def test_an_intent_is_signed_as_of_now_and_its_fence_is_validity_and_grace_later() -> None:
     found = decide(task(), move(), look())
     assert isinstance(found, Decision)
@@ -127,3 +156,19 @@ def test_an_intent_is_signed_as_of_now_and_its_fence_is_validity_and_grace_later
     assert isinstance(flat, Decision)
     change = intent_of(task(), TYPE, flat, new_id="n", now=Now(1_000, 1_200), calls_seen_ms=None)
     assert (change.amount, change.asset, change.size, change.identity) == (None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("amount", "said"),
+    [
+        (None, None),
+        ("300", None),
+        ("-300", None),
+        ("300.0000000000001", None),
+        ("301", "the exchange said yes to 301, and 300 was sent"),
+    ],
+)
+def test_a_yes_to_another_amount_than_was_sent_is_named(amount: str | None, said: str | None) -> None:
+    yes = Accepted(note="ok", amount=None if amount is None else D(amount))
+    assert another_amount(intent("300"), yes) == said
+    assert another_amount(intent(None, action="set_margin_type"), yes) is None

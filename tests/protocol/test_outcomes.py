@@ -17,6 +17,10 @@ from tests.protocol.test_decision import LONG, look
 TYPE = intent(None, action="set_margin_type", before="crossed", wanted="isolated")
 
 
+SWITCH = intent(None, action="set_auto_add", before="on", wanted="off")
+CROSSED = MarginType.CROSSED
+
+
 @pytest.mark.parametrize(
     ("sent", "seen", "shown"),
     [
@@ -28,6 +32,11 @@ TYPE = intent(None, action="set_margin_type", before="crossed", wanted="isolated
         (TYPE, look(None), "isolated"),
         (TYPE, look(None, MarginType.CROSSED), None),
         (TYPE, replace(look(None), symbol=None), None),
+        (SWITCH, look(), "off"),
+        (SWITCH, look(position=position(LONG, auto_add=True)), None),
+        (SWITCH, look(position=position(LONG, kind=CROSSED)), None),
+        (SWITCH, look(position=position(LONG, size="0")), None),
+        (SWITCH, look(None), None),
     ],
 )
 def test_a_change_is_visible_where_the_look_shows_it(sent: Intent, seen: LaneLook, shown: str | None) -> None:
@@ -90,3 +99,11 @@ def test_the_journal_is_told_what_is_known(
 )
 def test_the_evidence_names_rows_reach_and_margin(seen: Sight | SettingSight, said_yes: bool, evidence: str) -> None:  # noqa: FBT001
     assert outcome_of(intent(), seen, Verdict.UNKNOWN, effect_ms=9, said_yes=said_yes).evidence == evidence
+
+
+def test_the_evidence_names_the_setting_and_rows_that_may_be_ours() -> None:
+    switched = outcome_of(SWITCH, SettingSight(live="on"), Verdict.UNKNOWN, effect_ms=9, said_yes=False)
+    assert switched.evidence == "auto-add reads on after the fence"
+    unsure = replace(sight(), maybe=("r7",))
+    told = outcome_of(intent(), unsure, Verdict.UNKNOWN, effect_ms=9, said_yes=False)
+    assert told.evidence == "ledger row r7 may be ours; margin 1200 → 1500, moved"
