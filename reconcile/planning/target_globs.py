@@ -14,6 +14,14 @@ def matches(glob: str, account: str, address: Address) -> bool:
     return fnmatchcase(str(address), glob) or fnmatchcase(f"{account}:{address}", glob)
 
 
+def unmatched(globs: Sequence[str], account: DesiredAccount) -> list[str]:
+    """The globs that may mean an address of the account's templates, and mean none of its positions now."""
+    known = [target.address for target in account.targets]
+    return [
+        glob for glob in globs if not any(matches(glob, account.name, each) for each in known) and _means(glob, account)
+    ]
+
+
 def _means(glob: str, account: DesiredAccount) -> bool:
     """Whether a glob means a declared address, or may mean one that a template will declare."""
     if any(matches(glob, account.name, target.address) for target in account.targets):

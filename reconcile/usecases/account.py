@@ -24,7 +24,7 @@ from reconcile.model.plan import AccountPlan, PlanError
 from reconcile.model.traits import Scope
 from reconcile.money import plain
 from reconcile.planning import order
-from reconcile.planning.target_globs import matches
+from reconcile.planning.target_globs import matches, unmatched
 from reconcile.planning.templates import expanded, template_of
 from reconcile.protocol.earlier import Earlier
 from reconcile.protocol.freshness import sound_look
@@ -218,6 +218,8 @@ async def plan_account(
         used=state.days.on(look.sent_at_ms),
         headroom=selection.headroom,
     )
+    for glob in unmatched(selection.targets, desired) if desired.templates else ():
+        world.progress(f"{desired.name}: --target {glob} matches no open position that a template declares")
     return replace(made, looser=looser_than_at(state.last_run, desired), outside_scope=selection.outside(desired))
 
 

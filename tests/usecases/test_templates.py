@@ -16,6 +16,7 @@ from reconcile.render.saved import loads_plan
 from reconcile.usecases import drift as drifting
 from tests.kit.desk import target
 from tests.kit.scene import Scene, desired, play, the_error
+from tests.simulation.machine import Killed
 
 
 def account(*templates: Target, targets: dict[str, str] | None = None) -> DesiredAccount:
@@ -132,3 +133,37 @@ def test_drift_is_told_of_what_a_template_declares() -> None:
 
     found, _ = play(act)
     assert found == ("applied", Decimal(-700))
+
+
+def test_a_position_that_opens_later_is_declared_by_the_next_run() -> None:
+    async def act(scene: Scene) -> tuple[Result, Result, Result]:
+        wanted = account(BTC, target("XRP*.long", "2100"))
+        first = await scene.apply(wanted)
+        scene.place.books.open_position("XRPUSDT", "long", Decimal(20_000), now_ms=scene.now_ms(), margin=Decimal(2000))
+        await scene.pass_time(60_000)
+        return first, await scene.apply(wanted), await scene.apply(wanted)
+
+    (first, second, third), scene = play(act)
+    stepped = [[str(step.address) for step in result.accounts[0].steps] for result in (first, second, third)]
+    assert stepped == [["BTCUSDT.long"], ["XRPUSDT.long"], []]
+    assert scene.margin("XRPUSDT.long") == 2100
+
+
+def test_an_open_step_on_a_position_that_closed_is_still_shown() -> None:
+    async def act(scene: Scene) -> Plan:
+        with pytest.raises(Killed):
+            await scene.apply(ALL, scene.victim())
+        scene.place.books.close_position("BTCUSDT", "long", now_ms=scene.now_ms())
+        return await scene.plan(ALL)
+
+    plan, _ = play(act)
+    assert statuses(plan)["BTCUSDT.long"] == (Status.HELD, None)
+
+
+def test_a_target_that_matches_nothing_open_is_told() -> None:
+    async def act(scene: Scene) -> tuple[Plan, list[str]]:
+        return await scene.plan(ALL, targets=["DOT*.long"]), scene.place.progress
+
+    (plan, told), _ = play(act)
+    assert [entry for entry in plan.accounts[0].entries if entry.target] == []
+    assert any("DOT*.long" in line for line in told)
