@@ -31,7 +31,7 @@ def compare(store: Store, start: str, end: str, *, on_break: OnBreak = raising) 
                 f"comparing run {start} with {end}: {start} is the later one; name them the other way round"
             )
         between = between_runs(store, identity, early, late)
-        found.append(_compared(early, late, between))
+        found.append(compared(early, late, between))
     return found
 
 
@@ -54,7 +54,8 @@ def between_runs(store: Store, identity: str, early: Run, late: Run | None) -> l
     return [run for run in before_a_break(store, identity, on_break=ignoring) if run.first_line in lines]
 
 
-def _compared(early: Run, late: Run, between: Sequence[Run]) -> Comparison:
+def compared(early: Run, late: Run, between: Sequence[Run]) -> Comparison:
+    """One account after two runs; ``between`` are the runs after ``early``, ``late`` with them, oldest first."""
     before, after = margins(early), margins(late)
     in_it = [step.intent_id for step in (*early.settled, *early.steps) if early.live is None and step.has_moved]
     tracker = Tracker(before, counted=in_it)

@@ -9,17 +9,17 @@ asked, or could not say, is told as ``unexplained``.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from reconcile.concurrency import interruptible
 from reconcile.errors import Containment, Interrupted, ReadFailed, ReconcileError
 from reconcile.evidence.explain import Interval, account, accounts, summary
-from reconcile.exchanges.base import shares_symbol
+from reconcile.exchanges.base import Reader, shares_symbol
 from reconcile.journal.state import JournalState
-from reconcile.model.account import Address, MarginType, ObservedAccount
-from reconcile.model.ledger import LedgerRow
+from reconcile.model.account import Address, DesiredAccount, MarginType, ObservedAccount
+from reconcile.model.ledger import LedgerRead, LedgerRow
 from reconcile.model.reports import MovementSummary
 from reconcile.planning.moves import amount_step
 from reconcile.protocol.context import Context
@@ -36,43 +36,76 @@ class MovementRecord:
     problem: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountInterval:
+    """An account's look and journal; what moved since the last look of a run in that journal is to be told."""
+
+    desired: DesiredAccount
+    reader: Reader
+    state: JournalState
+    look: ObservedAccount
+    grace_ms: int
+
+
+class Ledgers(Protocol):
+    """How ledgers are read: as ``Reader.ledgers``."""
+
+    def __call__(self, symbols: Collection[str], *, since_ms: int) -> Awaitable[Mapping[str, LedgerRead]]:
+        """The ledger of each symbol since then. Raises ReadFailed."""
+
+
 async def moved(context: Context) -> MovementRecord | None:
     """What moved between the last look in the journal and this run's; None where there are not two to compare.
 
     Never raises: the run has ended, and its end is still to be journalled.
     """
+    look = context.observer.last
+    if look is None:
+        return None
+    span = AccountInterval(
+        desired=context.desired,
+        reader=context.writer,
+        state=context.journal.state,
+        look=look,
+        grace_ms=context.grace_ms,
+    )
+
+    async def read(symbols: Collection[str], *, since_ms: int) -> Mapping[str, LedgerRead]:
+        asked = context.writer.ledgers(symbols, since_ms=since_ms)
+        return await interruptible(context.stop, asked, doing="reading why margin moved")
+
     try:
         with Containment("telling why margin moved", context.trace):
-            return await _moved(context)
+            return await moved_since_the_last_look(span, read)
     except ReconcileError as error:
         return MovementRecord(problem=str(error))
 
 
-async def _moved(context: Context) -> MovementRecord | None:
-    look, state = context.observer.last, context.journal.state
-    if look is None or state.margins.live_at_ms is None:
+async def moved_since_the_last_look(span: AccountInterval, read: Ledgers) -> MovementRecord | None:
+    """What moved since the last look in the journal; None where there is none."""
+    since_ms = span.state.margins.live_at_ms
+    if since_ms is None:
         return None
-    every = list(_intervals(context, state, look, state.margins.live_at_ms))
+    every = list(_intervals(span, since_ms))
     alone = {interval.address: account(interval, ()) for interval in every}
     open_ones = [interval for interval in every if alone[interval.address].shares]
-    rows, problem = await _rows(context, open_ones)
-    for symbol, read in rows.items():
-        alone.update(accounts([each for each in every if each.address.symbol == symbol], read))
-    found = {
+    rows, problem = await _rows(open_ones, read)
+    for symbol, found in rows.items():
+        alone.update(accounts([each for each in every if each.address.symbol == symbol], found))
+    by_address = {
         str(each.address): summary(each, told) for each in every if (told := alone[each.address]).ours or told.shares
     }
-    return MovementRecord(by_address=found, problem=problem)
+    return MovementRecord(by_address=by_address, problem=problem)
 
 
-async def _rows(context: Context, intervals: Sequence[Interval]) -> tuple[Mapping[str, tuple[LedgerRow, ...]], str]:
+async def _rows(intervals: Sequence[Interval], read: Ledgers) -> tuple[Mapping[str, tuple[LedgerRow, ...]], str]:
     """The ledger's rows by symbol, and what is missing."""
     symbols = list(dict.fromkeys(interval.address.symbol for interval in intervals))
     if not symbols:
         return {}, ""
     asked = symbols[:MOST_ASKED]
     try:
-        read = context.writer.ledgers(asked, since_ms=min(interval.rows_since_ms for interval in intervals))
-        ledgers = await interruptible(context.stop, read, doing="reading why margin moved")
+        ledgers = await read(asked, since_ms=min(interval.rows_since_ms for interval in intervals))
     except Interrupted:
         return {}, "the ledger was not read: asked to stop"
     except ReadFailed as error:
@@ -85,15 +118,15 @@ async def _rows(context: Context, intervals: Sequence[Interval]) -> tuple[Mappin
     return {symbol: ledger.rows for symbol, ledger in ledgers.items()}, "; ".join(problems)
 
 
-def _intervals(context: Context, state: JournalState, look: ObservedAccount, since_ms: int) -> Iterable[Interval]:
+def _intervals(span: AccountInterval, since_ms: int) -> Iterable[Interval]:
     """Every address that had or has an isolated position, or a step of ours; those that are declared first."""
-    history = state.margins
+    history, look = span.state.margins, span.look
     after = {
         str(address): position
         for address, position in look.positions.items()
         if position.is_open and position.margin_type is MarginType.ISOLATED
     }
-    declared = [str(target.address) for target in context.desired.targets]
+    declared = [str(target.address) for target in span.desired.targets]
     others = sorted({*history.live, *after, *history.sent} - set(declared))
     places = [
         place for place in (*declared, *others) if place in history.live or place in after or history.sent.get(place)
@@ -113,8 +146,8 @@ def _intervals(context: Context, state: JournalState, look: ObservedAccount, sin
             after=None if position is None else position.isolated_margin,
             since_ms=since_ms,
             until_ms=look.sent_at_ms,
-            lag_ms=context.grace_ms,
-            step_size=amount_step(context.desired, context.writer.traits, asset),
+            lag_ms=span.grace_ms,
+            step_size=amount_step(span.desired, span.reader.traits, asset),
             shared=len(sides[address.symbol]) > 1 or shares_symbol(look, address.symbol),
             sent=sent,
             resized=position is not None and seen is not None and seen.size not in {None, position.size},
