@@ -51,24 +51,17 @@ class Objects:
 
     def _read(self, name: str) -> GitObject | None:
         """An object; None where it is not here. Raises InputError where it is damaged, or larger than 64 MiB."""
-        found = self._found(name, ())
+        found = self._found(name)
         if found is not None and name_of(found.kind, found.content, width=self._width) != name:
             raise damaged(self._folders[0], f"object {name} has other content than its name says")
         return found
 
-    def _found(self, name: str, above: tuple[str, ...]) -> GitObject | None:
-        """``above`` are the objects whose base is looked for."""
-        if name in above:
-            raise damaged(self._folders[0], f"object {name} is based on itself")
+    def _found(self, name: str) -> GitObject | None:
         for folder in self._folders:
             loose = self._loose(folder / name[:2] / name[2:])
             if loose is not None:
                 return loose
-        for pack in self._packs:
-            packed = pack.read(name, lambda base: self._found(base, (*above, name)))
-            if packed is not None:
-                return packed
-        return None
+        return next(filter(None, (pack.read(name) for pack in self._packs)), None)
 
     def _loose(self, path: Path) -> GitObject | None:
         raw = read_plain(path, MOST_BYTES)

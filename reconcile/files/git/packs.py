@@ -6,7 +6,6 @@ the index by binary search and inflates one chain of deltas.
 
 import os
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -34,10 +33,6 @@ class GitObject(NamedTuple):
     content: bytes
 
 
-Elsewhere = Callable[[str], GitObject | None]
-"""Finds an object that is not in this pack."""
-
-
 def damaged(path: Path, why: str) -> InputError:
     """The error for what git would not have written."""
     return InputError(f"reading {path}: {why}; check the repository with 'git fsck'")
@@ -60,17 +55,21 @@ class Pack:
             found = [self._name(index, each).hex() for each in range(place, min(place + 2, high))]
         return [name for name in found if name.startswith(prefix)]
 
-    def read(self, name: str, elsewhere: Elsewhere) -> GitObject | None:
+    def read(self, name: str) -> GitObject | None:
         """An object; None where it is not in this pack. Raises InputError where the pack is damaged."""
         with _Bytes(self._index) as index:
-            wanted = bytes.fromhex(name)
-            low, high = self._range(index, wanted[0])
-            place = self._first(index, wanted, low, high)
-            if place == high or self._name(index, place) != wanted:
+            offset = self._place(index, bytes.fromhex(name))
+            if offset is None:
                 return None
-            offset = self._offset(index, place)
-        with _Bytes(self._pack) as pack:
-            return self._object(pack, offset, elsewhere)
+            with _Bytes(self._pack) as pack:
+                return self._object(pack, offset, index)
+
+    def _place(self, index: "_Bytes", wanted: bytes) -> int | None:
+        """Where in the pack an object is; None where it is not in it."""
+        low, high = self._range(index, wanted[0])
+        place = self._first(index, wanted, low, high)
+        is_there = place < high and self._name(index, place) == wanted
+        return self._offset(index, place) if is_there else None
 
     def _range(self, index: "_Bytes", first: int) -> tuple[int, int]:
         """Which places of the index have names with that first byte."""
@@ -103,34 +102,31 @@ class Pack:
             return short
         return int.from_bytes(index.at(offsets + 4 * count + 8 * (short - _BEYOND), 8), "big")
 
-    def _object(self, pack: "_Bytes", offset: int, elsewhere: Elsewhere) -> GitObject | None:
+    def _object(self, pack: "_Bytes", offset: int, index: "_Bytes") -> GitObject:
         """The object at an offset: its deltas are collected down to a whole object, and applied on the way back."""
         deltas: list[bytes] = []
         while len(deltas) <= _MOST_DELTAS:
             kind, size, data = self._head(pack, offset)
-            base: GitObject | None = None
             if kind in _KINDS:
-                base = GitObject(_KINDS[kind], pack.inflated(data, size))
-            elif kind == _NAME_DELTA:
-                name = pack.at(data, self._width).hex()
-                deltas.append(pack.inflated(data + self._width, size))
-                base = elsewhere(name)
-                if base is None:
-                    return None
-            elif kind == _OFFSET_DELTA:
-                distance, data = _distance(pack, data)
-                deltas.append(pack.inflated(data, size))
-                if not 0 < distance < offset:
-                    raise damaged(self._pack, "a delta is based on nothing")
-                offset -= distance
-            else:
-                raise damaged(self._pack, f"an object of kind {kind}")
-            if base is not None:
-                content = base.content
+                content = pack.inflated(data, size)
                 for delta in reversed(deltas):
                     content = self._applied(delta, content)
-                return GitObject(base.kind, content)
+                return GitObject(_KINDS[kind], content)
+            offset, data = self._base(pack, index, kind, offset, data)
+            deltas.append(pack.inflated(data, size))
         raise damaged(self._pack, f"more than {_MOST_DELTAS} deltas in a row")
+
+    def _base(self, pack: "_Bytes", index: "_Bytes", kind: int, offset: int, data: int) -> tuple[int, int]:
+        """Where the base of a delta is, which a pack holds itself, and where the delta begins."""
+        base: int | None = None
+        if kind == _NAME_DELTA:
+            base, data = self._place(index, pack.at(data, self._width)), data + self._width
+        elif kind == _OFFSET_DELTA:
+            distance, data = _distance(pack, data)
+            base = offset - distance if 0 < distance < offset else None
+        if base is None:
+            raise damaged(self._pack, "a delta is based on nothing")
+        return base, data
 
     def _head(self, pack: "_Bytes", offset: int) -> tuple[int, int, int]:
         """Kind, size, and where what follows begins."""

@@ -12,6 +12,7 @@ import pytest
 
 from reconcile.errors import InputError, UsageError
 from reconcile.files.git.commits import Commit
+from reconcile.files.git.objects import Objects
 from reconcile.files.git.refs import Repository
 from tests.kit.pipeline import git
 
@@ -195,3 +196,19 @@ def test_a_bomb_is_not_inflated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     blob = git(place, "hash-object", "-w", "big.toml")
     with pytest.raises(InputError, match="not an object of at most 64 MiB"):
         commit(place, blob)
+
+
+def test_a_delta_that_is_its_own_base_ends(tmp_path: Path) -> None:
+    """Found in a file that git would not write: the pack's only delta names itself."""
+    place = packed_by_name(made(tmp_path / "tree"))
+    (pack,) = (place / ".git" / "objects" / "pack").glob("*.pack")
+    shown = git(place, "verify-pack", "-v", str(pack.with_suffix(".idx")))
+    rows = [line.split() for line in shown.splitlines() if len(line.split()) == 7 and " tree " in line]
+    pack.chmod(0o644)
+    raw = bytearray(pack.read_bytes())
+    for row in rows:
+        raw = raw.replace(bytes.fromhex(row[6]), bytes.fromhex(row[0]))
+    pack.write_bytes(raw)
+    objects = Objects(place / ".git" / "objects", width=20)
+    with pytest.raises(InputError, match="more than 4096 deltas in a row"):
+        objects.read(rows[0][0])
