@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from reconcile.cli.explain import pages
+from reconcile.model.holds import AT_WORK, UNSEEN, UNSETTLED
 from reconcile.model.plan import OutcomeKind, Status
 from reconcile.planning.policy import ACCOUNT_LIMITS
 from reconcile.planning.unlisted import UNLISTED, UNUSABLE
+from reconcile.protocol.rules import RULES, Rule
 from reconcile.usecases import account as accounts
 from tests.kit.cli import ROOT, run
 from tests.pictures import RUNBOOK, runbook
@@ -50,6 +52,12 @@ def written() -> set[str]:
     return found
 
 
+def holds() -> set[str]:
+    """The codes of the rules that can hold an address; one that never wants a later look says nothing."""
+    rules = {rule.name for rule in RULES if rule.says is not Rule.__dataclass_fields__["says"].default}
+    return {code.replace(" ", "_") for code in {*rules, UNSETTLED, UNSEEN, AT_WORK}}
+
+
 def exits() -> set[str]:
     codes = re.findall(r"^\| (\d+) \|", section(CONTRACT, "3. Exit codes"), flags=re.MULTILINE)
     return {f"exit {code}" for code in codes if code != "0"}
@@ -60,7 +68,7 @@ def outcomes() -> set[str]:
 
 
 def test_every_reason_has_a_page_and_every_page_a_reason() -> None:
-    assert set(pages()) == written() | exits() | outcomes()
+    assert set(pages()) == written() | exits() | outcomes() | holds()
 
 
 @pytest.mark.parametrize("code", pages())
@@ -94,6 +102,7 @@ def test_a_refused_plan_leads_to_its_page(tmp_path: Path) -> None:
 
 def test_an_exit_code_is_a_code_and_a_wrong_one_is_said(tmp_path: Path) -> None:
     assert run(tmp_path, "explain", "5").out.startswith("exit 5\n")
+    assert run(tmp_path, "explain", "within the grace").out.startswith("within_the_grace\n")
     assert run(tmp_path, "explain", "nope").code == 64
     listed = run(tmp_path, "explain").out.splitlines()
     assert [line.split()[0] for line in listed if line[0] != " "] == [code.removeprefix("exit ") for code in pages()]

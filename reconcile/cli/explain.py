@@ -13,7 +13,7 @@ from reconcile.cli.session import Invocation
 from reconcile.errors import UsageError
 
 _PAGE = re.compile(r"^## (?P<code>.+)\n(?P<text>(?:(?!## ).*\n?)*)", re.MULTILINE)
-_LEAD = re.compile(r"^(?:Blocked|Refused), exit \d(?:[^:]{0,30}): |^Exit [^:]{1,20}: ")
+_LEAD = re.compile(r"^(?:Blocked|Refused|Held), exit \d(?:[^:]{0,30}): |^Exit [^:]{1,20}: ")
 _EXIT = "exit "
 _COLUMNS = 80
 
@@ -58,7 +58,7 @@ def summary(page: str) -> str:
 
 def _named(code: str) -> str:
     """The code of a page as it was typed; raises UsageError where there is no such page."""
-    wanted = f"{_EXIT}{code}" if code.isdecimal() else code
+    wanted = f"{_EXIT}{code}" if code.isdecimal() else code.replace(" ", "_")
     if wanted not in pages():
         raise UsageError(f"{code[:40]!r} has no page; 'reconcile explain' lists all of them")
     return wanted

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 
+from reconcile.model.holds import Hold
 from reconcile.model.plan import Entry, OutcomeKind, Plan, PlanError, Result, Status
 
 MOST_CODES = 4
@@ -38,6 +39,11 @@ def line(codes: Iterable[str]) -> str:
     return f"What to do: reconcile explain {' '.join(found[:MOST_CODES])}{more}" if found else ""
 
 
+def held(hold: Hold | None) -> str:
+    """The code of a hold: the rule that holds the address, as a word; ``held`` where none is told."""
+    return "held" if hold is None else hold.by.replace(" ", "_")
+
+
 def _errors(errors: Iterable[PlanError]) -> Iterable[str]:
     return (error.key for error in errors if error.key != _CANCELLED)
 
@@ -45,6 +51,6 @@ def _errors(errors: Iterable[PlanError]) -> Iterable[str]:
 def _entries(entries: Iterable[Entry]) -> Iterable[str]:
     for entry in entries:
         if entry.status is Status.HELD:
-            yield "held"
+            yield held(entry.hold)
         elif entry.status is Status.BLOCKED:
             yield entry.blocked_by or "account"

@@ -96,15 +96,14 @@ def text(accounts: Sequence[AccountDrift], *, columns: int | None = None) -> str
     """For a person: one line per address that moved, what is beyond its tolerance first; the last line sums up."""
     lines = [line for account in accounts for line in _account(account)]
     more = advice.line(code for account in accounts for code in _codes(account))
-    return fit("\n".join([*lines, summary(accounts), *filter(None, [more])]), columns) + "\n"
+    return fit("\n".join([*lines, *filter(None, [more]), summary(accounts)]), columns) + "\n"
 
 
 def _codes(account: AccountDrift) -> list[str]:
     """What of an account has a page in the runbook."""
     found = [error.key for error in account.errors]
     found += [each.blocked_by for each in account.not_compared if each.blocked_by is not None]
-    is_held = _held(account.entries) or any(each.held is not None for each in account.not_compared)
-    return [*found, "held"] if is_held else found
+    return [*found, *(advice.held(hold) for hold in account.holds)]
 
 
 def _account(account: AccountDrift) -> list[str]:

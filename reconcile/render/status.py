@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from reconcile.model.holds import UNSETTLED, Hold
 from reconcile.model.status import AccountStatus, OpenStep
 from reconcile.money import plain
 from reconcile.render import advice, json
@@ -49,6 +50,7 @@ def _document(step: OpenStep) -> json.Document:
 def text(accounts: Sequence[AccountStatus], *, columns: int | None = None) -> str:
     """For a person; the last line says whether anything needs one."""
     lines = [line for account in accounts for line in _account(account)]
+    lines += filter(None, [advice.line(code for account in accounts for code in _codes(account))])
     count = sum(len(account.unsettled) for account in accounts)
     if count:
         lines.append(
@@ -59,14 +61,12 @@ def text(accounts: Sequence[AccountStatus], *, columns: int | None = None) -> st
         lines.append("Not every account could be read; see above.")
     else:
         lines.append("Nothing is unsettled.")
-    lines += filter(None, [advice.line(code for account in accounts for code in _codes(account))])
     return fit("\n".join(lines), columns) + "\n"
 
 
 def _codes(account: AccountStatus) -> list[str]:
     """What of an account has a page in the runbook."""
-    found = ["unknown"] if account.unsettled else []
-    found += ["held"] if account.held else []
+    found = [step.outcome or advice.held(Hold(by=UNSETTLED, reason="")) for step in account.unsettled]
     found += ["frozen"] if account.frozen is not None else []
     return found + [error.key for error in account.errors]
 

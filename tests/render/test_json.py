@@ -217,9 +217,9 @@ def test_a_status_in_text_says_what_is_open_and_what_to_do() -> None:
         "  ! frozen: incident; every apply of this account is refused\n"
         "  ! max_add: too much\n"
         f"  journal head {'f' * 64}\n"
+        "What to do: reconcile explain unknown unsettled_step frozen max_add\n"
         "2 unsettled. The next apply looks again by itself; what it cannot tell, a person settles with "
         "'reconcile resolve ACCOUNT:ADDRESS --as applied|not-applied --reason TEXT'.\n"
-        "What to do: reconcile explain unknown frozen max_add\n"
     )
 
 
