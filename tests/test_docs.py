@@ -1,6 +1,7 @@
 """Every page: its links lead somewhere, its commands are those of the program, and what can run does run."""
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -17,6 +18,7 @@ RUN = sorted({block.page for block in SHELLS if block.reason is None and block.k
 _SPAN = re.compile(r"(?<!`)`(reconcile [a-z][^`]*)`(?!`)")
 _LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s]+)\)")
 _MODULE = re.compile(r"python -m ((?:tests|benchmarks)[\w.]*)([^\n`#]*)")
+_SANDBOX = 'endpoint = "sandbox"\n'
 EXIT_OF = {0, 2}
 """What a command of a page may end with: it worked, or it says that changes are pending."""
 
@@ -81,11 +83,20 @@ def test_every_block_is_shell(page: Path) -> None:
     assert done.stderr == ""
 
 
+def hurry(folder: Path) -> None:
+    """Let no command wait for the sandbox, which is never late: a short grace in each state file that has none."""
+    for file in (folder / "states").glob("*.toml"):
+        text = file.read_text(encoding="utf-8")
+        if "grace =" not in text:
+            file.write_text(text.replace(_SANDBOX, f"{_SANDBOX}grace = 0.1\n"), encoding="utf-8")
+
+
 @pytest.mark.parametrize("page", RUN, ids=name)
 def test_a_page_does_what_it_says(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = tmp_path / "checkout"
     place.mkdir()
-    (place / "states").symlink_to(ROOT / "states")
+    shutil.copytree(ROOT / "states", place / "states")
+    hurry(place)
     monkeypatch.chdir(place)
     reader = Reader(tmp_path)
     for block in blocks(page):
@@ -96,6 +107,7 @@ def test_a_page_does_what_it_says(page: Path, tmp_path: Path, monkeypatch: pytes
             code, out = reader.types(line)
             assert code in EXIT_OF, f"{block.place}: {line}: exit {code}\n{out}"
             printed += out
+            hurry(Path.cwd())
         assert missing(block.shows, printed) == [], f"{block.place}:\n{printed}"
 
 

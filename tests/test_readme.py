@@ -11,6 +11,7 @@ from reconcile.cli import COMMANDS, main
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRACT = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
+RESULTS = (ROOT / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*|(?<![\w-])-v(?![\w-])")
 COMMON = {"--format", "--home", "--journal", "-v", "--no-color", "--version"}
 _BLOCK = re.compile(r"```(?P<kind>\w*)\n(?P<text>.*?)```", re.DOTALL)
@@ -89,3 +90,11 @@ def test_every_help_has_exit_codes_and_an_example(name: str) -> None:
 def test_the_exit_codes_in_help_are_those_of_the_contract() -> None:
     shown = re.findall(r"^ +(\d+)  ", main.epilog or "", flags=re.MULTILINE)
     assert shown == re.findall(r"^\| (\d+) \|", section(CONTRACT, "3. Exit codes"), flags=re.MULTILINE)
+
+
+def test_the_table_of_who_doubles_is_the_measured_one() -> None:
+    rows = re.findall(r"^\| (Binance|OKX) \| (.+?) \| (.+?) \| (.+?) \|$", README, flags=re.MULTILINE)
+    measured = re.findall(r"^\| (.+?) \| (.+?) \| (\S+) \|.* (\S+) \|$", RESULTS, flags=re.MULTILINE)
+    shown = {tuple(cell.strip("*") for cell in (exchange.lower(), *rest)) for exchange, *rest in rows}
+    assert len(shown) == 7
+    assert shown <= {tuple(cell.strip("*") for cell in row) for row in measured}
