@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from reconcile.evidence.rows import CLOCK_AHEAD_MS, certain, match_rows, may_be_of, unnamed, without_ours
+from reconcile.evidence.rows import CLOCK_AHEAD_MS, certain, match_rows, unnamed, without_ours
 from reconcile.journal.records import Effect
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address
@@ -22,8 +22,6 @@ UNEXPLAINED = "unexplained"
 UNSETTLED = "unsettled"
 ORDER = (Cause.FUNDING, Cause.FILL, Cause.MANUAL, Cause.AUTO, Cause.OTHER, UNSETTLED, UNEXPLAINED)
 """Causes in the order in which they are told."""
-CONTAINED_MS = 60_000
-"""How long after our step a row may be part of the margin that was seen after it, and so of the baseline."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,26 +65,6 @@ def unsettled_rows(
     return frozenset(row.row_id for row in (*matching.ours, *(matching.maybe if matching.is_one else ())))
 
 
-def attribute(
-    rows: Sequence[LedgerRow],
-    found: Baseline,
-    address: Address,
-    drift: Decimal,
-    *,
-    shared: bool,
-    unsettled: frozenset[str] = frozenset(),
-) -> tuple[Share, ...]:
-    """The causes of a drift (observed minus expected) in ``ORDER``; what the rows (oldest first) leave open is
-    ``unexplained``.
-
-    ``shared``: the symbol has positions on both sides, so a row without a side may be either's. ``unsettled`` are the
-    rows of a step of ours that has no outcome yet.
-    """
-    mine = [row for row in _since(rows, found) if may_be_of(row, address)]
-    counted = _counted(mine, found, drift, shared=shared)
-    return shares_of(counted, drift, unsettled=unsettled)
-
-
 def shares_of(
     counted: Sequence[LedgerRow], drift: Decimal, *, unsettled: frozenset[str] = frozenset()
 ) -> tuple[Share, ...]:
@@ -104,31 +82,15 @@ def shares_of(
     return tuple(sorted(shares, key=lambda share: ORDER.index(share.cause)))
 
 
-def _since(rows: Sequence[LedgerRow], found: Baseline) -> list[LedgerRow]:
+def rows_after(rows: Sequence[LedgerRow], found: Baseline) -> list[LedgerRow]:
     """The rows since the baseline, our own step and what came before it left out."""
-    newer = [row for row in rows if row.time_ms >= found.since_ms]
     if found.move is None:
-        return newer
+        return list(rows)
+    newer = [row for row in rows if row.time_ms >= found.since_ms]
     others = without_ours(newer, found.move)
     kept = {row.row_id for row in others}
     ours = next((row for row in newer if row.row_id not in kept), None)
     return [row for row in others if ours is None or row.time_ms >= ours.time_ms]
-
-
-def _counted(rows: Sequence[LedgerRow], found: Baseline, drift: Decimal, *, shared: bool) -> list[LedgerRow]:
-    """The rows that belong to the drift.
-
-    The margin after a step is read a moment after it, so the first rows may be in the baseline already; and a row
-    without a side may be the other side's. Either is decided only by rows that explain the drift whole, to the last
-    digit; where none do, all rows count that name the side (or all, where there is no other side).
-    """
-    for count in range(len(rows) + 1):
-        if count and rows[count - 1].time_ms > found.since_ms + CONTAINED_MS:
-            break
-        chosen = explaining(rows[count:], drift, shared=shared)
-        if chosen is not None:
-            return chosen
-    return certain(rows, shared=shared)
 
 
 def explaining(rows: Sequence[LedgerRow], drift: Decimal, *, shared: bool) -> list[LedgerRow] | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import combinations, islice, permutations, product
 
-from reconcile.evidence.attribution import UNEXPLAINED, explaining, shares_of
+from reconcile.evidence.attribution import UNEXPLAINED, Baseline, explaining, rows_after, shares_of
 from reconcile.evidence.rows import CLOCK_AHEAD_MS, certain, fits, may_be_of, signed_amount
 from reconcile.journal.records import IntentStatus, UnreportedStep
 from reconcile.model.account import Address
@@ -115,6 +115,18 @@ def accounts(intervals: Sequence[Interval], rows: Sequence[LedgerRow]) -> Mappin
     return first or {}
 
 
+def drift_shares(
+    found: Baseline, interval: Interval, rows: Sequence[LedgerRow], *, unsettled: frozenset[str] = frozenset()
+) -> tuple[Share, ...]:
+    """What moved an address since we last left it, summed by cause; what the rows leave open is ``unexplained``.
+
+    ``interval`` begins at the baseline, and our own step is in its first margin. ``unsettled`` are the rows of a step
+    of ours that has no outcome yet.
+    """
+    counted = _counted(interval, rows_after(rows, found), interval.change)
+    return shares_of(counted, interval.change, unsettled=unsettled)
+
+
 def summary(interval: Interval, found: Explanation) -> MovementSummary:
     """As a run tells it: causes in the order of their last row, what has none at the end."""
     dated = sorted(found.shares, key=lambda share: (share.at_ms is None, share.at_ms or 0))
@@ -197,11 +209,14 @@ def _each_of(counted: Sequence[LedgerRow], rest: Decimal) -> tuple[Share, ...]:
 
 
 def _starts(interval: Interval, rows: Sequence[LedgerRow]) -> Iterator[int]:
-    """The moments from which on rows were not seen by the first look, the likeliest first."""
+    """The moments from which on rows were not seen by the first look, the likeliest first.
+
+    A step's own margin is seen a moment after the step, so it may hold rows from after it.
+    """
     since_ms = interval.since_ms
     times = sorted({row.time_ms for row in rows})
     yield since_ms
-    yield from [time_ms + 1 for time_ms in times if since_ms <= time_ms <= since_ms + CLOCK_AHEAD_MS][:MOST_AROUND]
+    yield from [time_ms + 1 for time_ms in times if since_ms <= time_ms <= since_ms + interval.lag_ms][:MOST_AROUND]
     yield from [time_ms for time_ms in reversed(times) if interval.rows_since_ms <= time_ms < since_ms][:MOST_AROUND]
 
 

@@ -5,17 +5,19 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from reconcile.errors import ReadFailed
-from reconcile.evidence.attribution import UNEXPLAINED, Baseline, attribute, baseline, unsettled_rows
+from reconcile.evidence.attribution import UNEXPLAINED, Baseline, baseline, unsettled_rows
+from reconcile.evidence.explain import Interval, drift_shares
 from reconcile.exchanges.base import Reader, lane_of, shares_symbol
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, DesiredAccount, MarginType, ObservedAccount, Target
 from reconcile.model.drift import Drift, Share
 from reconcile.model.holds import Hold
 from reconcile.model.plan import AccountPlan, Entry, MoveMargin, Status
-from reconcile.money import ZERO, minus
+from reconcile.money import ZERO, minus, plus
 from reconcile.planning.bands import outside
 from reconcile.planning.moves import amount_step
 from reconcile.render.drift import moved, redeclared
+from reconcile.usecases.account import grace_ms
 
 MOST_EXPLAINED = 5
 """How many drifted addresses of one account a plan asks the ledger about: planning stays a constant number of reads."""
@@ -40,12 +42,22 @@ class Reading:
 
     async def causes(self, found: Baseline, address: Address, amount: Decimal) -> tuple[Share, ...]:
         """What the ledger says about a drift of ``amount``; raises ReadFailed."""
-        ledger = await self.reader.ledger(address.symbol, since_ms=found.since_ms)
-        step_size = amount_step(self.desired, self.reader.traits, self.look.symbols[address.symbol].asset)
+        asset = self.look.symbols[address.symbol].asset
+        interval = Interval(
+            address=address,
+            asset=asset,
+            before=found.expected,
+            after=plus(found.expected, amount),
+            since_ms=found.since_ms,
+            until_ms=self.look.sent_at_ms,
+            lag_ms=grace_ms(self.desired, self.reader),
+            step_size=amount_step(self.desired, self.reader.traits, asset),
+            shared=shares_symbol(self.look, address.symbol),
+        )
+        ledger = await self.reader.ledger(address.symbol, since_ms=interval.rows_since_ms)
         lane = lane_of(self.reader.traits, address)
-        ours = unsettled_rows(self.state, ledger.rows, address, lane, step_size=step_size)
-        shared = shares_symbol(self.look, address.symbol)
-        return attribute(ledger.rows, found, address, amount, shared=shared, unsettled=ours)
+        ours = unsettled_rows(self.state, ledger.rows, address, lane, step_size=interval.step_size)
+        return drift_shares(found, interval, ledger.rows, unsettled=ours)
 
 
 async def drift_of(reading: Reading, target: Target) -> Drift | None:

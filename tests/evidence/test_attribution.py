@@ -1,13 +1,16 @@
 """Drift is told by cause from the ledger, and nothing is guessed: what no row explains stays unexplained."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
 
-from reconcile.evidence.attribution import Baseline, attribute, baseline, unsettled_rows
+from reconcile.evidence.attribution import Baseline, baseline, unsettled_rows
+from reconcile.evidence.explain import Interval, drift_shares
 from reconcile.journal import run_end
 from reconcile.journal.records import Effect, IntentStatus, Outcome, RunFinished
 from reconcile.journal.state import JournalState
+from reconcile.model.account import Address
 from reconcile.model.drift import Share
 from reconcile.model.ledger import MOST_SUMMED, Cause, LedgerRow
 from tests.kit.desk import FENCE_MS, SIGNED_MS, D, at, intent, row
@@ -30,6 +33,29 @@ def moved(claim: str | None = None) -> Baseline:
         asset="USDT",
     )
     return Baseline(expected=D(1500), since_ms=SIGNED_MS - 1000, move=effect)
+
+
+def attribute(
+    rows: Sequence[LedgerRow],
+    found: Baseline,
+    address: Address,
+    drift: Decimal,
+    *,
+    shared: bool,
+    unsettled: frozenset[str] = frozenset(),
+) -> tuple[Share, ...]:
+    interval = Interval(
+        address=address,
+        asset="USDT",
+        before=found.expected,
+        after=found.expected + drift,
+        since_ms=found.since_ms,
+        until_ms=LATER_MS + 60_000,
+        lag_ms=5_000,
+        step_size=D("0.01"),
+        shared=shared,
+    )
+    return drift_shares(found, interval, rows, unsettled=unsettled)
 
 
 def told(shares: tuple[Share, ...]) -> list[tuple[str, str]]:
