@@ -1,6 +1,7 @@
 """``python -m tests.explorer``: every path of the real machine against the abstract exchange, by scope.
 
-``--states`` bounds each scope (0: no bound). ``--without RULE`` turns one rule off and prints what goes wrong then, and
+``--states`` bounds each scope. 0: no bound but ``--seconds``; worlds then come in order of time, in memory that does
+not grow with their number. ``--without RULE`` turns one rule off and prints what goes wrong then, and
 ``--save FILE`` writes that as a schedule, which the simulation plays: ``python -m tests.simulation --replay FILE`` with
 the rule as it is, and ``--without RULE`` behind it with the rule turned off.
 """
@@ -17,7 +18,7 @@ from pathlib import Path
 from tests.explorer.model import Scope
 from tests.explorer.replay import replay
 from tests.explorer.scopes import OUTSIDE, SCOPES
-from tests.explorer.search import Found, explore
+from tests.explorer.search import Found, explore, sweep
 from tests.explorer.switches import SWITCHES, Switch, named
 from tests.kit import reach
 
@@ -29,6 +30,7 @@ def main(given: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.explorer", description=__doc__)
     parser.add_argument("--scope", choices=ALL, help="only this one")
     parser.add_argument("--states", type=int, default=200_000, metavar="N", help="of each scope (default: 200000)")
+    parser.add_argument("--seconds", type=float, metavar="S", help="with --states 0: the most of each scope")
     parser.add_argument("--reach", action="store_true", help="print how often each arrow, cell and rule was reached")
     parser.add_argument("--without", metavar="RULE", help="one of: " + ", ".join(switch.rule for switch in SWITCHES))
     parser.add_argument("--save", metavar="FILE", type=Path, help="with --without: what goes wrong, as a schedule")
@@ -38,8 +40,9 @@ def main(given: Sequence[str]) -> int:
     names = [args.scope] if args.scope else list(ALL)
     total = transitions = broken = 0
     hits = reach.Hits()
+    one = partial(_one, most=args.states or None, seconds=args.seconds)
     with ProcessPoolExecutor(max_workers=min(len(names), cpu_count() or 1)) as pool:
-        for name, (found, part) in zip(names, pool.map(partial(_one, most=args.states or None), names), strict=True):
+        for name, (found, part) in zip(names, pool.map(one, names), strict=True):
             hits += part
             total += found.states
             transitions += found.transitions
@@ -50,9 +53,9 @@ def main(given: Sequence[str]) -> int:
     return 1 if broken else 0
 
 
-def _one(name: str, *, most: int | None) -> tuple[Found, reach.Hits]:
+def _one(name: str, *, most: int | None, seconds: float | None) -> tuple[Found, reach.Hits]:
     with reach.counting() as hits:
-        return explore(ALL[name], most=most), hits
+        return (sweep(ALL[name], seconds=seconds) if most is None else explore(ALL[name], most=most)), hits
 
 
 def _without(rule: str, most: int | None, file: Path | None) -> int:

@@ -4,10 +4,11 @@ One lane, one address. The life of the step is the real one (``reconcile.protoco
 the real ``JournalState``. Whatever can go one way or another is a choice, and ``moves.py`` takes them all.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from reconcile.journal.records import Record
@@ -136,10 +137,16 @@ class Library:
 
     def __init__(self) -> None:
         self._stages: dict[tuple[object, ...], int] = {}
-        self._by_number: list[Stage] = []
+        self._by_number: dict[int, Stage] = {}
+        self._stages_made = 0
         self._journals: dict[tuple[int, Record], int] = {}
-        self.records: list[tuple[Record, ...]] = [()]
-        self._folds: list[JournalState] = [JournalState()]
+        self._journals_made = 1
+        self.records: dict[int, tuple[Record, ...]] = {0: ()}
+        self._folds: dict[int, JournalState] = {0: JournalState()}
+
+    def __len__(self) -> int:
+        """How many lives and journals it holds."""
+        return len(self._by_number) + len(self.records)
 
     def number(self, stage: Stage) -> int:
         """The number of a life and its command."""
@@ -147,8 +154,9 @@ class Library:
         key = (id(life.task), stage, id(life.memory), life.new_id)  # of equal memories there is one, as of tasks
         found = self._stages.get(key)
         if found is None:
-            found = self._stages[key] = len(self._by_number)
-            self._by_number.append(stage)
+            found = self._stages[key] = self._stages_made
+            self._by_number[found] = stage
+            self._stages_made += 1
         return found
 
     def stage(self, number: int) -> Stage:
@@ -160,9 +168,10 @@ class Library:
         found = self._journals.get((journal, record))
         if found is None:
             records = (*self.records[journal], record)
-            found = self._journals[(journal, record)] = len(self.records)
-            self.records.append(records)
-            self._folds.append(_folded(records))
+            found = self._journals[(journal, record)] = self._journals_made
+            self.records[found] = records
+            self._folds[found] = _folded(records)
+            self._journals_made += 1
         return found
 
     def cut(self, journal: int, count: int) -> int:
@@ -171,6 +180,25 @@ class Library:
         for record in self.records[journal][:count]:
             found = self.appended(found, record)
         return found
+
+    def stages(self) -> Collection[Stage]:
+        """Every life and its command that it holds."""
+        return self._by_number.values()
+
+    def forget_all_but(self, lives: Collection[int], journals: Collection[int]) -> None:
+        """Forget lives and journals that no world names any more; a journal's beginnings stay with it."""
+        self._by_number = {number: stage for number, stage in self._by_number.items() if number in lives}
+        self._stages = {key: number for key, number in self._stages.items() if number in lives}
+        parents = {number: key[0] for key, number in self._journals.items()}
+        kept = {0}
+        for journal in journals:
+            at = journal
+            while at not in kept:
+                kept.add(at)
+                at = parents[at]
+        self._journals = {key: number for key, number in self._journals.items() if number in kept}
+        self.records = {number: records for number, records in self.records.items() if number in kept}
+        self._folds = {number: state for number, state in self._folds.items() if number in kept}
 
     def state(self, journal: int) -> JournalState:
         """What a journal adds up to."""
@@ -234,7 +262,7 @@ def ledger_rows(scope: Scope, rows: tuple[Row, ...]) -> tuple[LedgerRow, ...]:
 _CAUSES = {Kind.FUNDING: Cause.FUNDING, **dict.fromkeys((Kind.CLOSE, Kind.OPEN, Kind.FILL), Cause.FILL)}
 
 
-@cache
+@lru_cache(maxsize=1 << 16)
 def _ledger_row(scope: Scope, row: Row, number: int) -> LedgerRow:
     side = "short" if row.kind is Kind.OTHER_SIDE else str(ADDRESS.side)
     return LedgerRow(

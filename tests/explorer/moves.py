@@ -1,6 +1,6 @@
 """What can happen next in a world: every choice that the exchange, the network, a crash or another person has."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple
@@ -97,6 +97,17 @@ class Exchange:
         yield from self._crash(world)
         stage = self.library.stage(world.life)
         yield from self._turn(world, stage)
+
+    def forget_all_but(self, worlds: Iterable[World]) -> None:
+        """Forget what serves none of these worlds."""
+        lives, journals = set[int](), set[int]()
+        for world in worlds:
+            lives.add(world.life)
+            journals.add(world.journal)
+        self.library.forget_all_but(lives, journals)
+        self._remembered.clear()
+        known = {id(stage.life.memory) for stage in self.library.stages()}
+        self._memories = {each: each for each in self._memories if id(each) in known}
 
     # What nobody of ours does.
 

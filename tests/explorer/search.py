@@ -1,8 +1,9 @@
-"""Breadth first over all worlds of a scope, with the shortest way to a violation."""
+"""Breadth first over the worlds of a scope, with the shortest way to a violation; or all of them in order of time."""
 
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from time import perf_counter
 from typing import NamedTuple
 
@@ -74,6 +75,45 @@ def explore(scope: Scope, *, most: int | None = None, seconds: float | None = No
         if (most is not None and len(parents) > most) or (seconds is not None and perf_counter() - began > seconds):
             return found("", (), is_whole=False)
     return found("", (), is_whole=True)
+
+
+def sweep(scope: Scope, *, seconds: float | None = None) -> Found:
+    """Every world within the scope, in order of time, until the first violation; its way is then sought anew.
+
+    Time never goes back, so worlds of an earlier moment are not met again and are forgotten: memory grows with what is
+    possible at about one moment, and not with all worlds.
+    """
+    began = perf_counter()
+    exchange, states, transitions = Exchange(scope), 0, 0
+    start = exchange.start()
+    waiting: dict[int, set[World]] = {start.at_ms: {start}}
+    moments, least = [start.at_ms], _LEAST_TO_FORGET
+    while moments and (seconds is None or perf_counter() - began < seconds):
+        at_ms = heappop(moments)
+        known = waiting[at_ms]
+        todo = list(known)
+        while todo:
+            for move in exchange.moves(todo.pop()):
+                transitions += 1
+                if move.wrong or wrong(scope, exchange.library, move.world):
+                    return explore(scope)
+                there = waiting.get(move.world.at_ms)
+                if there is None:
+                    there = waiting[move.world.at_ms] = set()
+                    heappush(moments, move.world.at_ms)
+                if move.world not in there:
+                    there.add(move.world)
+                    if there is known:
+                        todo.append(move.world)
+        states += len(waiting.pop(at_ms))
+        if len(exchange.library) > least:
+            exchange.forget_all_but([world for worlds in waiting.values() for world in worlds])
+            least = max(_LEAST_TO_FORGET, 2 * len(exchange.library))
+    return Found(states, transitions, "", (), is_whole=not moments, seconds=perf_counter() - began)
+
+
+_LEAST_TO_FORGET = 50_000
+"""How many lives and journals are kept before those that no world names are looked for."""
 
 
 def _way(parents: dict[World, tuple[World, str] | None], world: World) -> list[tuple[World, str, World]]:

@@ -6,7 +6,8 @@ from collections import deque
 import pytest
 
 from reconcile.protocol.rules import RULES
-from tests.explorer.model import World
+from tests.explorer import search
+from tests.explorer.model import Scope, World
 from tests.explorer.moves import Exchange
 from tests.explorer.replay import is_known, replay
 from tests.explorer.scopes import SCOPES
@@ -64,3 +65,21 @@ def test_a_rule_that_another_covers_is_said_to_be(covered: Covered) -> None:
 def test_every_rule_of_freshness_has_a_switch() -> None:
     named = {each.rule for each in SWITCHES} | {each.rule for each in COVERED}
     assert {rule.name for rule in RULES} <= named
+
+
+def test_in_order_of_time_the_same_worlds_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "_LEAST_TO_FORGET", 500)
+    scope = Scope(faults=1, crashes=1, runs=1)
+    swept, whole = search.sweep(scope), explore(scope)
+    assert (swept.states, swept.transitions, swept.is_whole, whole.is_whole) == (
+        whole.states,
+        whole.transitions,
+        True,
+        True,
+    )
+
+
+def test_in_order_of_time_a_violation_is_found() -> None:
+    switch = next(each for each in SWITCHES if each.rule == "adds up")
+    with switch.off():
+        assert search.sweep(switch.scope).violation == explore(switch.scope).violation != ""
