@@ -16,7 +16,7 @@ from reconcile.evidence.verdict import PriorOutcome, Sight, Verdict
 from reconcile.journal.file.writer import FileJournal
 from reconcile.journal.state import JournalState
 from reconcile.planning import policy
-from reconcile.protocol import confirming, decision, machine, rules, searching, sending
+from reconcile.protocol import confirming, decision, holds, machine, rules, searching, sending
 from reconcile.protocol.earlier import Earlier
 from reconcile.protocol.life import Doing
 from reconcile.protocol.signals import Now, Write
@@ -55,7 +55,9 @@ def _patched(*changes: tuple[Any, str, Any]) -> Iterator[None]:
 
 
 def _without(name: str) -> Callable[[], AbstractContextManager[None]]:
-    return lambda: _patched((rules, "RULES", tuple(rule for rule in rules.RULES if rule.name != name)))
+    """Without a rule a hold may have no end, so none is told."""
+    kept = tuple(rule for rule in rules.RULES if rule.name != name)
+    return lambda: _patched((rules, "RULES", kept), (holds, "_end", lambda ask: ask.look.sent_at_ms))
 
 
 def _fence(shorter: Callable[[Any], int]) -> Callable[[], AbstractContextManager[None]]:
