@@ -198,6 +198,7 @@ class _Reader:
             errors=end.errors,
             declared=end.declared,
             tolerance=end.tolerance,
+            bands=end.bands,
             live=None if end.live_at_ms is None else end.live,
             live_at_ms=end.live_at_ms,
             moved=end.moved,

@@ -123,9 +123,9 @@ class _Picture:
         """One margin as it was seen; None: no isolated position. A run without a look does not say what is declared."""
         since_ms, known = self._wanted.since_ms, self._points[place]
         if run.live is None and known:
-            declared, tolerance = known[-1].declared, known[-1].tolerance
+            declared, tolerance, band = known[-1].declared, known[-1].tolerance, known[-1].band
         else:
-            declared, tolerance = run.declared.get(place), run.tolerance.get(place)
+            declared, tolerance, band = run.declared.get(place), run.tolerance.get(place), run.bands.get(place)
         point = Point(
             at_ms=unix_ms(at),
             margin=ZERO if margin is None else margin,
@@ -133,6 +133,7 @@ class _Picture:
             tolerance=None if declared is None else tolerance,
             is_closed=margin is None,
             distance=distance,
+            band=band,
         )
         if since_ms is not None and point.at_ms < since_ms:
             known[:] = [replace(point, at_ms=since_ms)]  # where the period finds it

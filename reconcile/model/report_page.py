@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from reconcile.model.exports import MovementTotal
+from reconcile.model.measures import Thresholds
 from reconcile.model.reports import ChainVerdict, LogRow, Movement
 
 
@@ -15,6 +16,7 @@ class Point:
     """An isolated margin as it was seen, by the runner's clock; what is not known is None.
 
     ``tolerance`` is what the margin may differ by from what is declared. ``is_closed``: no isolated position was there.
+    ``band`` bounds the ``distance``, where a liquidation distance is declared.
     """
 
     at_ms: int
@@ -23,6 +25,7 @@ class Point:
     tolerance: Decimal | None = None
     is_closed: bool = False
     distance: Decimal | None = None
+    band: Thresholds | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

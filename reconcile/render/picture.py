@@ -11,6 +11,7 @@ from decimal import Decimal
 from html import escape
 from itertools import pairwise
 
+from reconcile.model.measures import Thresholds
 from reconcile.model.report_page import AddressPicture, Mark, Point
 from reconcile.money import ZERO, minus, plain, plus
 from reconcile.render.values import clean, percent, price, rfc3339
@@ -85,14 +86,36 @@ def margin(picture: AddressPicture) -> str:
 
 
 def distance(picture: AddressPicture) -> str:
-    """How far the liquidation price was from the mark price; no line while no position was there."""
+    """How far the liquidation price was from the mark price, with its declared band; no line while no position was
+    there. A band without a ceiling ends where the picture does."""
     looked = [each for each in picture.points if each.distance is not None or each.is_closed]
     seen = [each.distance for each in looked if each.distance is not None]
     if not seen:
         return _NONE
-    frame = _frame(picture.points, [ZERO, *seen])
-    line = _steps(frame, [(each.at_ms, each.distance) for each in looked], "distance")
-    return _svg(f"{picture.address}: distance to liquidation, last {percent(seen[-1])}", [_axes(frame, percent), line])
+    bounds = [(each.at_ms, None if each.is_closed else each.band) for each in picture.points]
+    edges = [edge for _, band in bounds if band is not None for edge in (band.target, band.ceiling) if edge is not None]
+    frame = _frame(picture.points, [ZERO, *seen, *edges])
+    parts = [
+        _tolerance(frame, [(at_ms, *_inside(frame, band)) for at_ms, band in bounds]),
+        _axes(frame, percent),
+        _steps(frame, [(at_ms, None if band is None else band.target) for at_ms, band in bounds], "declared"),
+        _steps(frame, [(each.at_ms, each.distance) for each in looked], "distance"),
+    ]
+    declared = _declared(bounds[-1][1])
+    return _svg(f"{picture.address}: distance to liquidation, last {percent(seen[-1])}{declared}", parts)
+
+
+def _declared(band: Thresholds | None) -> str:
+    if band is None:
+        return ""
+    return f", declared {percent(band.floor)} {'or more' if band.ceiling is None else f'to {percent(band.ceiling)}'}"
+
+
+def _inside(frame: _Frame, band: Thresholds | None) -> tuple[Decimal | None, Decimal | None]:
+    """The edges of a declared distance in a picture; None where none is declared."""
+    if band is None:
+        return None, None
+    return band.floor, frame.high if band.ceiling is None else band.ceiling
 
 
 def _band(point: Point) -> tuple[Decimal | None, Decimal | None]:

@@ -22,7 +22,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-
 _SIGNS = (
     ("margin", "M1 6H27", "isolated margin"),
     ("declared", "M1 6H27", "declared"),
-    ("band", "M1 1H27V11H1Z", "within the tolerance"),
+    ("band", "M1 1H27V11H1Z", "within the tolerance, or the declared distance"),
     ("applied", "", "applied"),
     ("drift", "M6 0L12 6L6 12L0 6Z", "drift"),
     ("unclear", "M1 1L11 11M1 11L11 1", "outcome not known"),

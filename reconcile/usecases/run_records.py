@@ -11,6 +11,7 @@ from reconcile.journal.base import Journal
 from reconcile.journal.records import Noted, RunFinished, RunStarted
 from reconcile.journal.run_end import RunEnd
 from reconcile.model.account import Address, DesiredAccount, MarginType, ObservedAccount, Position, Target
+from reconcile.model.measures import Measure, Thresholds
 from reconcile.model.notes import NotedEntry, PlanNote
 from reconcile.model.plan import AccountPlan, PlanError, SavedPlan, Status, StepResult
 from reconcile.model.reports import Margin
@@ -213,6 +214,7 @@ def run_finished(
             outcomes={result.step_id: str(result.outcome) for result in results},
             declared=declared,
             tolerance={} if look is None else _tolerances(plan.desired, look),
+            bands=_distances(plan.desired),
             out_of_place=frozenset() if look is None else frozenset({*_out_of_place(plan.desired, look), *doubted}),
             live=live,
             live_at_ms=None if look is None else look.sent_at_ms,
@@ -220,6 +222,15 @@ def run_finished(
             moved_problem="" if told is None else told.problem,
         )
     )
+
+
+def _distances(desired: DesiredAccount) -> dict[str, Thresholds]:
+    """The bounds of each declared liquidation distance."""
+    return {
+        str(target.address): target.band.bounds
+        for target in desired.targets
+        if target.band is not None and target.band.measure is Measure.LIQUIDATION_DISTANCE
+    }
 
 
 def _tolerances(desired: DesiredAccount, look: ObservedAccount) -> dict[str, Decimal]:

@@ -40,6 +40,7 @@ from reconcile.journal.records import (
 )
 from reconcile.journal.run_end import RunEnd
 from reconcile.model.account import PositionMode
+from reconcile.model.measures import Thresholds
 from reconcile.model.notes import (
     AnswerNote,
     BrakeNote,
@@ -76,6 +77,10 @@ END = RunEnd(
     outcomes={"s1": "applied"},
     declared={"BTCUSDT.long": Decimal(1500)},
     tolerance={"BTCUSDT.long": Decimal("7.5")},
+    bands={
+        "BTCUSDT.long": Thresholds(floor=Decimal("0.08"), target=Decimal("0.12"), ceiling=Decimal("0.25")),
+        "ETHUSDT.long": Thresholds(floor=Decimal("0.08"), target=Decimal("0.12")),
+    },
     out_of_place=frozenset({"ETHUSDT.long"}),
     live={"BTCUSDT.long": SEEN},
     live_at_ms=9_000,

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,6 +18,7 @@ from reconcile.errors import InputError
 from reconcile.journal.file.disk import SystemDisk
 from reconcile.journal.file.store import FileStore
 from reconcile.journal.records import IntentStatus
+from reconcile.model.measures import Thresholds
 from reconcile.model.report_page import AddressPicture, Mark, Point, Report
 from reconcile.render import picture
 from reconcile.render.report import page
@@ -389,6 +391,25 @@ def test_one_point_and_no_price_is_a_picture_too(tmp_path: Path) -> None:
 
     assert "<svg" in picture.margin(address)
     assert "no liquidation price" in picture.distance(address)
+
+
+def test_the_distance_is_drawn_with_its_declared_band() -> None:
+    band = Thresholds(floor=Decimal("0.08"), target=Decimal("0.12"), ceiling=Decimal("0.25"))
+    open_end = replace(band, ceiling=None)
+    points = (
+        point(0, "900", distance=Decimal("0.05"), band=band),
+        point(10, "1500", distance=Decimal("0.12"), band=band),
+    )
+    shown = picture.distance(address_of(*points))
+    without = picture.distance(address_of(*(replace(each, band=None) for each in points)))
+    upward = picture.distance(address_of(*(replace(each, band=open_end) for each in points)))
+    ys = dict.fromkeys(y for _, y in coordinates(shown, "band"))
+    (target, *_), (low, *_, high) = coordinates(shown, "declared"), coordinates(shown, "distance")
+
+    assert "last 12.0%, declared 8.0% to 25.0%" in shown
+    assert "last 12.0%, declared 8.0% or more" in upward
+    assert ("band" in without, "declared" in without) == (False, False)
+    assert min(ys) < target[1] == high[1] < max(ys) < low[1]
 
 
 def test_the_report_and_the_log_agree_on_what_was_sent(tmp_path: Path) -> None:

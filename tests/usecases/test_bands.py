@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 
 from reconcile import statefile
+from reconcile.audit.reporting import make_report
+from reconcile.audit.run_log import Filter
 from reconcile.model.account import DesiredAccount, Percent, WhenShort
 from reconcile.model.drift import Drift
 from reconcile.model.measures import Band, Measure, Thresholds
 from reconcile.model.plan import MoveMargin, OutcomeKind, Plan, Result, SavedPlan, Status
 from reconcile.render import json, metrics, text
 from reconcile.render import saved as saved_plan
+from reconcile.render.report import page
 from reconcile.render.snapshot import AccountSnapshot, Snapshot
 from reconcile.statefile import writing
 from reconcile.usecases.drift import drift
@@ -162,6 +165,15 @@ def test_drift_is_about_the_amount_last_applied_and_says_when_the_band_is_left()
     assert [share.cause for share in before.causes] == ["funding"]
     assert (after.drift, after.is_beyond) == (D(-10), True)
     assert after.left_band == "liquidation_distance 10.51% is below floor 12%"
+
+
+def test_the_report_draws_the_distance_in_its_band() -> None:
+    async def reported(scene: Scene) -> str:
+        await scene.apply(banded())
+        return page(make_report(scene.world().store, Filter(), now_ms=scene.now_ms() + 1000))
+
+    shown, _ = play(reported)
+    assert "BTCUSDT.long: distance to liquidation, last 15.0%, declared 12.0% to 40.0%" in shown
 
 
 def test_metrics_have_the_measure_its_floor_and_what_is_missing() -> None:
