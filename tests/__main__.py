@@ -13,7 +13,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 _PROTOCOL = tuple(
     f"protocol/{name}"
-    for name in ("decision", "lifecycle", "machine", "outcomes", "signals", "slots", "task", "timing", "confirming")
+    for name in (
+        *("confirming", "decision", "life", "lifecycle", "machine", "outcomes", "rules", "searching", "sending"),
+        *("signals", "slots", "task", "timing"),
+    )
 )
 CORE = ("money", "model/*", "planning/*", "evidence/*", *_PROTOCOL)
 """The pure core: every branch of it is run by its own tests."""

@@ -182,8 +182,4 @@ RULES = (
 
 def judge(question: Question) -> Finding:
     """Whether a look may be computed from, by the first of the rules that finds anything."""
-    for rule in RULES:
-        found = rule.finds(question)
-        if found is not None:
-            return found
-    return Sound()
+    return next((found for rule in RULES if (found := rule.finds(question)) is not None), Sound())

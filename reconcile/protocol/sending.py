@@ -100,7 +100,8 @@ def _ledger_came(life: Life, event: SomeEvent) -> Turned:
 def _judge(life: Life, now: Now, ledger: LedgerRead | None) -> Turned:
     look, memory = life.seen
     question = Question(look=look, memory=memory, ledger=ledger, grace_ms=life.task.grace_ms, at=now)
-    match rules.judge(question):
+    found = rules.judge(question)
+    match found:
         case Sound():
             if life.placed:
                 return _decide(life, now)
@@ -112,6 +113,8 @@ def _judge(life: Life, now: Now, ledger: LedgerRead | None) -> Turned:
                 return give_up(life, hold_of(question).reason)
             later = replace(life, doing=Doing.LATER_LOOK, after_ms=than_ms, looks=life.looks + 1)
             return later, (WaitUntil(than_ms, at_least_ms=BETWEEN_LOOKS_MS),)
+        case _:
+            assert_never(found)
 
 
 def _time_for_a_later_look(life: Life, event: SomeEvent) -> Turned:
