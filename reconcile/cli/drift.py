@@ -18,7 +18,9 @@ from reconcile.usecases import drift as usecase
 @command("drift", formats=("text", "json", "markdown", "github"))
 @paths
 @click.option(
-    "--detailed-exitcode", is_flag=True, help="Exit 2 when an account drifted beyond its tolerance, 5 when unknown."
+    "--detailed-exitcode",
+    is_flag=True,
+    help="Exit 2 when an account drifted beyond its tolerance, 5 when a call's outcome is unknown.",
 )
 @parallelism
 @pass_session
@@ -33,9 +35,9 @@ def drift(session: Invocation, *, paths: tuple[str, ...], detailed_exitcode: boo
     Exit codes: 0 the command worked, 1 an account could not be read, 3 an
                 entry names no instrument of the exchange.
                 With --detailed-exitcode also 3 what the exchange shows of an
-                entry cannot be used, 2 an account drifted beyond its
-                tolerance, 5 an address is unknown: a step on it is open, or
-                reads may predate our last step.
+                entry cannot be used or may predate our last step, 2 an
+                account drifted beyond its tolerance, 5 the outcome of a call
+                is unknown.
     Example:    reconcile drift states/ --detailed-exitcode --format github
     """
     session.check_files()

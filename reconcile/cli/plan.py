@@ -85,8 +85,9 @@ def plan(
                 4 an account is refused (several files reach it, or another
                 than the pinned one answers).
                 With --detailed-exitcode also 2 changes are pending,
-                3 something is blocked and nothing is to be sent,
-                4 an account-wide limit refuses it, 5 an address is held.
+                3 something is blocked, or held by a reading in doubt, and
+                nothing is to be sent, 4 an account-wide limit refuses it,
+                5 the outcome of a call is unknown.
     Examples:   reconcile plan states/main.toml
                 reconcile plan states/ --target 'main:BTC*'
                 reconcile plan states/ --detailed-exitcode

@@ -27,7 +27,8 @@ def status(session: Invocation, *, paths: tuple[str, ...], detailed_exitcode: bo
     \b
     Exit codes: 0 every account could be read, 1 one could not.
                 With --detailed-exitcode also 5 a step has no known outcome and
-                its address is held.
+                its address is held, 3 the exchange said yes to it and it is
+                not seen yet.
     Example:    reconcile status states/ --detailed-exitcode
     """
     session.check_files()

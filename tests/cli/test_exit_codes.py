@@ -383,7 +383,7 @@ CASES: Mapping[str, Case] = {
     "outcome unknown": Case(code=5, act=unknown, faults=lambda: Scripted([TWICE], method="POST")),
     "plan while held": Case(code=5, act=held_at_plan, faults=lambda: Scripted([TWICE], method="POST")),
     "drift while held": Case(code=5, act=drift_while_held, faults=lambda: Scripted([TWICE], method="POST")),
-    "drift that may predate our step": Case(code=5, act=drift_in_doubt),
+    "drift that may predate our step": Case(code=3, act=drift_in_doubt),
     "drift that may, without the option": Case(code=0, act=drift_in_doubt_without_the_option),
     "interrupted": Case(code=130, act=interrupted),
     "interrupted while waiting for the lock": Case(code=130, act=interrupted_at_the_lock),
