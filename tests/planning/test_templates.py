@@ -124,3 +124,8 @@ def test_a_target_may_name_what_a_template_will_declare(glob: str, *, is_known: 
 def test_sides_are_those_of_the_template() -> None:
     assert template_of([ANY], at("ETHUSDT.net")) is None
     assert ANY.address.side is Side.LONG
+
+
+def test_a_template_with_many_wildcards_costs_no_time() -> None:
+    worst = target("*A" * 31 + "*B.long", "1")
+    assert template_of([worst], at("A" * 64 + ".long")) is None

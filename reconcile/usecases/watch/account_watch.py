@@ -30,6 +30,7 @@ from reconcile.usecases.watch.news import (
     settled,
     standing,
     state,
+    switched_back,
     target_margin,
 )
 from reconcile.usecases.watch.settings import Settings
@@ -195,7 +196,7 @@ class AccountWatch:
         contention, declared = self._contention, target_margin(entry)
         if entry.target is not None and entry.target.band is not None:
             contention, declared = self._hands, None
-            if not self._is_taken_out(address, entry):
+            if not self._is_taken_out(address, entry) and not switched_back(entry):
                 contention.forget(address)
         times = contention.changed(address, declared, now_ms)
         if times and contention.gave_up(address):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from reconcile.model.auto_add import SetAutoAdd
 from reconcile.model.plan import AccountPlan, Entry, OutcomeKind, SettledStep, Status, StepResult
 from reconcile.money import plain
 from reconcile.render.measures import measure
@@ -110,3 +111,8 @@ def kind_of_settled(step: SettledStep) -> str:
 def target_margin(entry: Entry) -> Decimal | None:
     """The margin that an entry's target declares, or that its band asks for; None where it declares none."""
     return entry.wanted_margin if entry.target is None or entry.target.band else entry.target.isolated_margin
+
+
+def switched_back(entry: Entry) -> bool:
+    """Whether a change turns auto-add again, which only another hand can have turned since it was as declared."""
+    return entry.status is Status.CHANGE and any(isinstance(step, SetAutoAdd) for step in entry.steps)

@@ -17,7 +17,8 @@ from reconcile.concurrency import Stop
 from reconcile.errors import Declined, InputError, Interrupted, NotSent
 from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.journal.file.disk import SystemDisk
-from reconcile.model.account import DesiredAccount
+from reconcile.model.account import DesiredAccount, Policy
+from reconcile.model.measures import Band, Measure, Thresholds
 from reconcile.render.metrics import exposition
 from reconcile.render.snapshot import Snapshot
 from reconcile.sandbox.faults import Ending, Fault, Scripted
@@ -27,6 +28,7 @@ from reconcile.usecases.watch.news import News
 from reconcile.usecases.watch.settings import Settings
 from tests.kit import cli as cli_kit
 from tests.kit.scene import Scene, desired, play
+from tests.simulation.world import declared
 from tests.usecases.test_bands import banded
 
 LONG = "BTCUSDT.long"
@@ -500,3 +502,25 @@ def test_the_command_applies_when_asked_to(tmp_path: Path) -> None:
 )
 def test_a_wrong_command_line_is_64(tmp_path: Path, words: tuple[str, str]) -> None:
     assert cli_kit.run(tmp_path, "watch", declare(tmp_path), "--rounds", "1", *words).code == 64
+
+
+@pytest.mark.parametrize("with_band", [False, True])
+def test_somebody_who_keeps_turning_auto_add_back_is_left_alone_at_last(*, with_band: bool) -> None:
+    made = declared("bitget", {LONG: "3000"}, policy=Policy(max_margin=None))
+    bounds = Thresholds(floor=Decimal("0.01"), target=Decimal("0.02"), ceiling=None)
+    band = Band(measure=Measure.LIQUIDATION_DISTANCE, bounds=bounds, at_most=Decimal(9000))
+    (target,) = made.targets
+    if with_band:
+        target = replace(target, isolated_margin=None, band=band)
+    account = replace(made, targets=(replace(target, auto_add=False),))
+    vigil = Vigil([account], apply=True, needed=1, of=1, undo_limit=3, rounds=60)
+    scene = Scene("bitget")
+
+    def undo() -> None:
+        scene.place.books.set_auto_add("BTCUSDT", ("long",), now_ms=scene.now_ms())
+
+    vigil.between = dict.fromkeys(range(60), undo)
+    play(vigil, scene)
+    assert len([n for n in vigil.news if n.message.startswith("applied")]) == 3
+    assert vigil.snapshots[-1].accounts[0].gave_up == {LONG}
+    assert scene.moved_by_calls() == []
