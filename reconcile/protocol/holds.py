@@ -34,8 +34,13 @@ def step_text(move: Effect) -> str:
 
 
 def _end(ask: Question) -> int:
-    """The first moment at which the very same reading, taken then, would be held no more."""
-    return next(each for each in _moments(ask) if not isinstance(judge(_taken(ask, each + 1)), LookLater))
+    """The first moment at which the very same reading, taken then, would be held no more.
+
+    Where no rule lets go, as when one of them is switched off, it is the last moment at which one could.
+    """
+    moments = _moments(ask)
+    free = (each for each in moments if not isinstance(judge(_taken(ask, each + 1)), LookLater))
+    return next(free, max(moments, default=ask.look.sent_at_ms))
 
 
 def next_moment(ask: Question) -> int:
