@@ -189,6 +189,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         exchanges=("bitget",),
         writes=2,
         auto_add=False,
+        over_sockets=False,  # the fence and then a grace, in real time
     ),
     Scenario(
         name="automatic margin that no call switches",
