@@ -23,7 +23,7 @@ def unproven(move: Effect, *, grace_ms: int) -> Hold:
 
 
 def _hold(by: str, said: str, *, until_ms: int) -> Hold:
-    return Hold(by=by, reason=f"{said}; held until {written(until_ms)} at most", until_ms=until_ms)
+    return Hold(by=by, reason=f"{said}; this rule holds it until {written(until_ms)} at most", until_ms=until_ms)
 
 
 def step_text(move: Effect) -> str:

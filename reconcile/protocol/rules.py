@@ -129,7 +129,7 @@ def _says_adds_up(ask: Question) -> str:
     step = f"{plain(move.before)} → {plain(move.after)} by {written(move.effect_ms)}"
     reads = f"the margin reads {plain(position.isolated_margin)} after our last step ({step})"
     if _is_long_after(ask):
-        return f"{reads}: that is where the step began, and no ledger row explains it"
+        return f"{reads}: the step does not show in it, and no ledger row explains that"
     return f"{reads}; the step and the ledger's rows do not prove that this reading is from after it"
 
 

@@ -104,7 +104,7 @@ def test_a_hold_that_ends_later_than_the_lock_timeout_ends_the_run() -> None:
     assert entry.hold.by == "adds up"
     assert entry.hold.until_ms is not None
     assert entry.reason.startswith("the margin reads 3000 after our last step (3000 → 3500 by ")
-    assert entry.reason.endswith(f"held until {written(entry.hold.until_ms)} at most")
+    assert entry.reason.endswith(f"this rule holds it until {written(entry.hold.until_ms)} at most")
 
 
 def test_an_empty_list_of_positions_is_looked_at_again() -> None:
