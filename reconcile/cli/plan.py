@@ -78,7 +78,7 @@ def plan(
     the change does to the liquidation price.
 
     \b
-    Signs:      + add   - take out   ~ margin type   ! blocked
+    Signs:      + add   - take out   ~ margin type, auto-add   ! blocked
                 ? held by an unsettled step   . waiting for a position
                 * unmanaged   = in sync
     Exit codes: 0 the command worked, 1 an account could not be read,
