@@ -678,9 +678,9 @@ def drift_from_any_look() -> AbstractContextManager[None]:
     from reconcile.usecases import drift
 
     async def looked(_: Any, desired: DesiredAccount, reader: Any, *__: Any) -> Any:
-        return await reader.observe(desired.types), {}
+        return desired, await reader.observe(desired.types), {}
 
-    return _patched((drift, "guarded_look", looked))
+    return _patched((drift, "expanded_look", looked))
 
 
 def cold_and_in_sync_at_once() -> AbstractContextManager[None]:
