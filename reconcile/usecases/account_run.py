@@ -141,8 +141,9 @@ class AccountRun:
         if self._saved is not None:
             self._plan = await self._reviewed(self._saved, context.journal.state)
         else:
-            connection = self._the_reached.connection
-            fresh = await plan_to_send(self._world, connection, context, identity=self.identity, facts=self._facts)
+            world, facts, to = self._world, self._facts, self._the_reached.connection
+            patience = 0 if self._approved is not None else patience_ms(world, facts)  # what was not shown is not sent
+            fresh = await plan_to_send(world, to, context, identity=self.identity, facts=facts, patience_ms=patience)
             self._doubted = {entry.address: entry.hold for entry in fresh.entries if entry.hold is not None}
             self._plan = fresh if self._approved is None else within(fresh, self._approved)
         if self._plan.observed is not None:

@@ -17,7 +17,7 @@ from reconcile.planning.fresh import Stale, fresh_move
 from reconcile.protocol.context import Context
 from reconcile.protocol.timing import FRESH_LOOKS, LONG_AFTER_GRACES, MAX_READ_AGE_MS
 from reconcile.usecases.account import plan_account
-from reconcile.usecases.run_records import RunFacts, patience_ms
+from reconcile.usecases.run_records import RunFacts
 from reconcile.usecases.world import Connection, World
 
 
@@ -28,6 +28,7 @@ async def plan_to_send(
     *,
     identity: str,
     facts: RunFacts,
+    patience_ms: int,
 ) -> AccountPlan:
     """A plan whose every conclusion rests on a look that has seen earlier calls, whoever knows of them.
 
@@ -44,7 +45,7 @@ async def plan_to_send(
             identity=identity,
             plan_id=facts.plan_id,
             selection=facts.selection,
-            patience_ms=patience_ms(world, facts),
+            patience_ms=patience_ms,
             earlier=context.earlier,
             reuse=reuse,
         )

@@ -118,3 +118,16 @@ def test_an_empty_list_of_positions_is_looked_at_again() -> None:
     codes, scene = play(act)
     assert codes == [0]
     assert scene.margin(LONG) == 3700
+
+
+def test_an_apply_that_asks_does_not_wait_for_what_it_has_not_shown() -> None:
+    async def act(scene: Scene) -> Result:
+        await scene.apply(desired({LONG: "3500"}))
+        scene.place.venue.faults = LATE
+        return await applying.apply(
+            scene.world(), [desired({LONG: "3700"})], reason=None, git_commit=None, confirm=lambda _: True
+        )
+
+    result, scene = play(act)
+    (entry,) = result.accounts[0].remaining
+    assert (result.exit_code, entry.status, scene.margin(LONG)) == (3, Status.HELD, Decimal(3500))
