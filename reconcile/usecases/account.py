@@ -105,7 +105,7 @@ async def check_not_frozen(world: World, desired: DesiredAccount, *identities: s
     """Raise Declined (key ``frozen``) where nothing may be sent for the account, JournalError where none can tell."""
     reason = await world.frozen(desired.name, *identities)
     if reason is not None:
-        raise Declined("frozen", f"starting {desired.name}: frozen: {reason}; lift the freeze to go on")
+        raise Declined("frozen", f"starting {desired.name}: {reason}; lift the freeze to go on")
 
 
 def at_work(before: JournalState, after: JournalState, desired: DesiredAccount, reader: Reader) -> dict[Address, Hold]:

@@ -15,7 +15,7 @@ def test_a_freeze_on_a_fresh_home_refuses_the_next_apply_until_it_is_lifted(tmp_
     assert done.code == 0
     assert done.out.startswith("frozen: demo (incident 42); nothing more is sent, what is in flight is settled\n")
     refused = run(tmp_path, "apply", DEMO, "--auto-approve")
-    assert (refused.code, "frozen: incident 42 (by " in refused.out) == (4, True)
+    assert (refused.code, "frozen: starting demo: incident 42 (by " in refused.out) == (4, True)
     assert "! frozen: incident 42 (by " in run(tmp_path, "status", DEMO).out
     assert run(tmp_path, "plan", DEMO).code == 0
     assert run(tmp_path, "unfreeze", "demo", "--reason", "over").code == 0

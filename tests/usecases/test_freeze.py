@@ -49,7 +49,7 @@ def test_an_apply_is_refused_from_a_freeze_until_it_is_lifted(account: str | Non
     (refused, held, later), scene = play(stopped)
     code, key, message = the_error(refused)
     assert (code, key, held) == (4, "frozen", Decimal(3000))
-    assert message.startswith("starting main: frozen: incident 42 (by simulation, 2026-01-01T")
+    assert message.startswith("starting main: incident 42 (by simulation, 2026-01-01T")
     assert (later.exit_code, scene.margin(LONG)) == (0, Decimal(3500))
 
 
@@ -211,7 +211,7 @@ def test_a_name_by_hand_that_fits_no_account_freezes_all(tmp_path: Path, *, by_f
     assert (code, key, held) == (4, "frozen", Decimal(3000))
     where = "a file in the home's folder frozen" if by_file else "RECONCILE_FROZEN"
     assert message == (
-        f"starting main: frozen: {where} names 'mian', which is no account of these state files or of a journal here, "
+        f"starting main: {where} names 'mian', which is no account of these state files or of a journal here, "
         "so every account is frozen; did you mean main? expected main; lift the freeze to go on"
     )
     assert (later.exit_code, scene.margin(LONG)) == (0, Decimal(3500))
