@@ -118,7 +118,7 @@ def test_a_run_is_compared_with_live_by_the_exchanges_ledger(applied: tuple[Path
         ("manual", "-50"),
         ("reconcile", "350"),
     ]
-    assert "ledger row" in address["movements"][1]["detail"]
+    assert "3250 → 3600 seen after the exchange said yes" in address["movements"][1]["detail"]
 
 
 def test_a_head_that_was_shown_can_be_verified(applied: tuple[Path, list[str]]) -> None:

@@ -103,7 +103,7 @@ def test_the_first_rule_that_finds_anything_decides(question: Question, found: F
         ("within the grace", asked(-9, memory=Memory(effect=OURS)), "it was set back, or is wrong"),
         ("unknown call", without(1), "a margin call that this journal does not know"),
         ("adds up", asked(2, "900"), "do not prove that this reading is from after it"),
-        ("adds up", asked(LONG_AFTER_GRACES, "900"), "that is where the step began, and no ledger row explains it"),
+        ("adds up", asked(LONG_AFTER_GRACES, "900"), "the step does not show in it, and no ledger row explains that"),
     ],
 )
 def test_a_rule_that_wants_a_later_look_says_what_it_saw(name: str, question: Question, words: str) -> None:
