@@ -138,7 +138,8 @@ def _last_step(simulation: Simulation, ran: Ran, effects: Sequence[BookEffect]) 
         call = calls.get(effect.request) if effect.actor == "api" else None
         if call is None:
             continue
-        from_before = effect.time_ms < started or (effect.time_ms == started and call.run <= ran.number)
+        in_order = call.run <= ran.number and not ran.go.beside  # within one millisecond
+        from_before = effect.time_ms < started or (effect.time_ms == started and in_order)
         if ran.result is None:
             is_known = from_before and _is_in_journal(simulation, call, ran)
         else:
