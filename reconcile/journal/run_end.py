@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from reconcile.journal.fields import Read, address, amount, by, count, each, holding, moment, optional, text
-from reconcile.model.measures import Thresholds
+from reconcile.journal.fields import Read, address, amount, by, count, each, holding, moment, one_of, optional, text
+from reconcile.model.measures import Measure, MeasureBounds, Thresholds
 from reconcile.model.reports import Margin, MovementSummary
 from reconcile.money import parse, plain
 
@@ -22,7 +22,7 @@ class RunEnd:
     ``errors`` are messages and ``error_keys`` their keys; ``outcomes`` are by step id. ``tolerance`` is what live may
     differ from ``declared`` by. ``out_of_place`` are the declared addresses that live was not within it at, None where
     the run did not say. ``live`` holds the open isolated positions at ``live_at_ms`` (exchange time, None: no look).
-    ``bands`` are the bounds of the liquidation distances that are declared, as shares of the mark price.
+    ``bands`` are the bounds of the risk measures that are declared.
     ``moved`` is what had moved since the look before, None where it was not told, and ``moved_problem`` what the ledger
     was not asked for it.
     """
@@ -33,7 +33,7 @@ class RunEnd:
     outcomes: Mapping[str, str] = field(default_factory=dict)
     declared: Mapping[str, Decimal] = field(default_factory=dict)
     tolerance: Mapping[str, Decimal] = field(default_factory=dict)
-    bands: Mapping[str, Thresholds] = field(default_factory=dict)
+    bands: Mapping[str, MeasureBounds] = field(default_factory=dict)
     out_of_place: frozenset[str] | None = None
     live: Mapping[str, Margin] = field(default_factory=dict)
     live_at_ms: int | None = None
@@ -50,8 +50,8 @@ _SEEN = {
 }
 _LIVE = holding(_SEEN, required=frozenset({"isolated_margin"}))
 _BAND = holding(
-    {"floor": amount, "target": amount, "ceiling": optional(amount)},
-    required=frozenset({"floor", "target", "ceiling"}),
+    {"measure": one_of(*Measure), "floor": amount, "target": amount, "ceiling": optional(amount)},
+    required=frozenset({"measure", "floor", "target", "ceiling"}),
 )
 _OURS = holding({"intent_id": text, "amount": amount}, required=frozenset({"intent_id", "amount"}))
 _CAUSE = holding(
@@ -89,7 +89,7 @@ def read(value: Any) -> RunEnd:
         outcomes={key: str(item) for key, item in outcomes.items()} if isinstance(outcomes, dict) else {},
         declared=_amounts(found.get("declared", {})),
         tolerance=_amounts(found.get("tolerance", {})),
-        bands={place: _thresholds(bounds) for place, bounds in found.get("bands", {}).items()},
+        bands={place: _band(bounds) for place, bounds in found.get("bands", {}).items()},
         out_of_place=None if off is None else frozenset(off),
         live={place: margin(seen) for place, seen in found.get("live", {}).items()},
         live_at_ms=found.get("live_at_ms"),
@@ -112,8 +112,13 @@ def written(end: RunEnd) -> dict[str, Any]:
     }
     if end.bands:
         found["bands"] = {
-            place: {"floor": bounds.floor, "target": bounds.target, "ceiling": bounds.ceiling}
-            for place, bounds in end.bands.items()
+            place: {
+                "measure": band.measure.value,
+                "floor": band.bounds.floor,
+                "target": band.bounds.target,
+                "ceiling": band.bounds.ceiling,
+            }
+            for place, band in end.bands.items()
         }
     if end.out_of_place is not None:
         found["out_of_place"] = sorted(end.out_of_place)
@@ -123,13 +128,14 @@ def written(end: RunEnd) -> dict[str, Any]:
     return found
 
 
-def _thresholds(bounds: Mapping[str, Any]) -> Thresholds:
-    ceiling = bounds["ceiling"]
-    return Thresholds(
-        floor=parse(bounds["floor"]),
-        target=parse(bounds["target"]),
+def _band(found: Mapping[str, Any]) -> MeasureBounds:
+    ceiling = found["ceiling"]
+    bounds = Thresholds(
+        floor=parse(found["floor"]),
+        target=parse(found["target"]),
         ceiling=None if ceiling is None else parse(ceiling),
     )
+    return MeasureBounds(measure=Measure(found["measure"]), bounds=bounds)
 
 
 def margin(seen: Mapping[str, Any]) -> Margin:

@@ -47,6 +47,19 @@ class Thresholds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureBounds:
+    """The bounds of a measure, as they are declared for a position."""
+
+    measure: Measure
+    bounds: Thresholds
+
+    def __str__(self) -> str:
+        """``liquidation_distance 8% to 25%``, or ``maintenance_cover 3 or more``."""
+        upper = "or more" if self.bounds.ceiling is None else f"to {self.measure.written(self.bounds.ceiling)}"
+        return f"{self.measure.value} {self.measure.written(self.bounds.floor)} {upper}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Band:
     """The margin of a position, declared as bounds of a measure.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from reconcile.model.exports import MovementTotal
-from reconcile.model.measures import Thresholds
+from reconcile.model.measures import MeasureBounds
 from reconcile.model.reports import ChainVerdict, LogRow, Movement
 
 
@@ -16,7 +16,7 @@ class Point:
     """An isolated margin as it was seen, by the runner's clock; what is not known is None.
 
     ``tolerance`` is what the margin may differ by from what is declared. ``is_closed``: no isolated position was there.
-    ``band`` bounds the ``distance``, where a liquidation distance is declared.
+    ``band`` is the risk measure that is declared instead of an amount.
     """
 
     at_ms: int
@@ -25,7 +25,7 @@ class Point:
     tolerance: Decimal | None = None
     is_closed: bool = False
     distance: Decimal | None = None
-    band: Thresholds | None = None
+    band: MeasureBounds | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from reconcile.model.measures import Thresholds
+from reconcile.model.measures import MeasureBounds
 from reconcile.model.notes import NoteBody, PlanNote
 from reconcile.model.run_start import RunStart
 from reconcile.money import minus, parse
@@ -161,7 +161,7 @@ class Run:
     notes: tuple[Note, ...] = ()
     declared: Mapping[str, Decimal] = field(default_factory=dict)
     tolerance: Mapping[str, Decimal] = field(default_factory=dict)
-    bands: Mapping[str, Thresholds] = field(default_factory=dict)
+    bands: Mapping[str, MeasureBounds] = field(default_factory=dict)
     live: Mapping[str, Margin] | None = None
     live_at_ms: int | None = None
     moved: Mapping[str, MovementSummary] | None = None

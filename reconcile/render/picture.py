@@ -11,7 +11,7 @@ from decimal import Decimal
 from html import escape
 from itertools import pairwise
 
-from reconcile.model.measures import Thresholds
+from reconcile.model.measures import Measure, Thresholds
 from reconcile.model.report_page import AddressPicture, Mark, Point
 from reconcile.money import ZERO, minus, plain, plus
 from reconcile.render.values import clean, percent, price, rfc3339
@@ -92,7 +92,7 @@ def distance(picture: AddressPicture) -> str:
     seen = [each.distance for each in looked if each.distance is not None]
     if not seen:
         return _NONE
-    bounds = [(each.at_ms, None if each.is_closed else each.band) for each in picture.points]
+    bounds = [(each.at_ms, _distances(each)) for each in picture.points]
     edges = [edge for _, band in bounds if band is not None for edge in (band.target, band.ceiling) if edge is not None]
     frame = _frame(picture.points, [ZERO, *seen, *edges])
     parts = [
@@ -109,6 +109,12 @@ def _declared(band: Thresholds | None) -> str:
     if band is None:
         return ""
     return f", declared {percent(band.floor)} {'or more' if band.ceiling is None else f'to {percent(band.ceiling)}'}"
+
+
+def _distances(point: Point) -> Thresholds | None:
+    """The declared bounds of the distance; None where none are, or no position is there."""
+    band = None if point.is_closed else point.band
+    return band.bounds if band is not None and band.measure is Measure.LIQUIDATION_DISTANCE else None
 
 
 def _inside(frame: _Frame, band: Thresholds | None) -> tuple[Decimal | None, Decimal | None]:

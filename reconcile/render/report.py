@@ -152,7 +152,8 @@ def _address(each: AddressPicture) -> str:
 def _standing(each: AddressPicture) -> str:
     """What stands at the end: the margin and what is declared, or since when the position is closed."""
     last = each.points[-1]
-    declared = "not declared" if last.declared is None else f"declared {plain(last.declared)}"
+    wanted = last.band if last.declared is None else plain(last.declared)
+    declared = "not declared" if wanted is None else f"declared {wanted}"
     if each.closed_ms is not None:
         since = f"no isolated position since {text(moment(each.closed_ms))}"
         return f'<span class="badge quiet">closed</span> {since} · {declared}'

@@ -11,7 +11,7 @@ from reconcile.journal.base import Journal
 from reconcile.journal.records import Noted, RunFinished, RunStarted
 from reconcile.journal.run_end import RunEnd
 from reconcile.model.account import Address, DesiredAccount, MarginType, ObservedAccount, Position, Target
-from reconcile.model.measures import Measure, Thresholds
+from reconcile.model.measures import MeasureBounds
 from reconcile.model.notes import NotedEntry, PlanNote
 from reconcile.model.plan import AccountPlan, PlanError, SavedPlan, Status, StepResult
 from reconcile.model.reports import Margin
@@ -214,7 +214,7 @@ def run_finished(
             outcomes={result.step_id: str(result.outcome) for result in results},
             declared=declared,
             tolerance={} if look is None else _tolerances(plan.desired, look),
-            bands=_distances(plan.desired),
+            bands=_bands(plan.desired),
             out_of_place=frozenset() if look is None else frozenset({*_out_of_place(plan.desired, look), *doubted}),
             live=live,
             live_at_ms=None if look is None else look.sent_at_ms,
@@ -224,12 +224,12 @@ def run_finished(
     )
 
 
-def _distances(desired: DesiredAccount) -> dict[str, Thresholds]:
-    """The bounds of each declared liquidation distance."""
+def _bands(desired: DesiredAccount) -> dict[str, MeasureBounds]:
+    """The bounds of each declared risk measure."""
     return {
-        str(target.address): target.band.bounds
+        str(target.address): MeasureBounds(measure=target.band.measure, bounds=target.band.bounds)
         for target in desired.targets
-        if target.band is not None and target.band.measure is Measure.LIQUIDATION_DISTANCE
+        if target.band is not None
     }
 
 

@@ -40,7 +40,7 @@ from reconcile.journal.records import (
 )
 from reconcile.journal.run_end import RunEnd
 from reconcile.model.account import PositionMode
-from reconcile.model.measures import Thresholds
+from reconcile.model.measures import Measure, MeasureBounds, Thresholds
 from reconcile.model.notes import (
     AnswerNote,
     BrakeNote,
@@ -78,8 +78,13 @@ END = RunEnd(
     declared={"BTCUSDT.long": Decimal(1500)},
     tolerance={"BTCUSDT.long": Decimal("7.5")},
     bands={
-        "BTCUSDT.long": Thresholds(floor=Decimal("0.08"), target=Decimal("0.12"), ceiling=Decimal("0.25")),
-        "ETHUSDT.long": Thresholds(floor=Decimal("0.08"), target=Decimal("0.12")),
+        "BTCUSDT.long": MeasureBounds(
+            measure=Measure.LIQUIDATION_DISTANCE,
+            bounds=Thresholds(floor=Decimal("0.08"), target=Decimal("0.12"), ceiling=Decimal("0.25")),
+        ),
+        "ETHUSDT.long": MeasureBounds(
+            measure=Measure.MAINTENANCE_COVER, bounds=Thresholds(floor=Decimal(3), target=Decimal(5))
+        ),
     },
     out_of_place=frozenset({"ETHUSDT.long"}),
     live={"BTCUSDT.long": SEEN},

@@ -18,7 +18,7 @@ from reconcile.errors import InputError
 from reconcile.journal.file.disk import SystemDisk
 from reconcile.journal.file.store import FileStore
 from reconcile.journal.records import IntentStatus
-from reconcile.model.measures import Thresholds
+from reconcile.model.measures import Measure, MeasureBounds, Thresholds
 from reconcile.model.report_page import AddressPicture, Mark, Point, Report
 from reconcile.render import picture
 from reconcile.render.report import page
@@ -394,8 +394,10 @@ def test_one_point_and_no_price_is_a_picture_too(tmp_path: Path) -> None:
 
 
 def test_the_distance_is_drawn_with_its_declared_band() -> None:
-    band = Thresholds(floor=Decimal("0.08"), target=Decimal("0.12"), ceiling=Decimal("0.25"))
-    open_end = replace(band, ceiling=None)
+    bounds = Thresholds(floor=Decimal("0.08"), target=Decimal("0.12"), ceiling=Decimal("0.25"))
+    band = MeasureBounds(measure=Measure.LIQUIDATION_DISTANCE, bounds=bounds)
+    open_end = replace(band, bounds=replace(bounds, ceiling=None))
+    other = replace(band, measure=Measure.EQUITY_SHARE)
     points = (
         point(0, "900", distance=Decimal("0.05"), band=band),
         point(10, "1500", distance=Decimal("0.12"), band=band),
@@ -409,7 +411,28 @@ def test_the_distance_is_drawn_with_its_declared_band() -> None:
     assert "last 12.0%, declared 8.0% to 25.0%" in shown
     assert "last 12.0%, declared 8.0% or more" in upward
     assert ("band" in without, "declared" in without) == (False, False)
+    assert picture.distance(address_of(*(replace(each, band=other) for each in points))) == without
     assert min(ys) < target[1] == high[1] < max(ys) < low[1]
+
+
+@pytest.mark.parametrize(
+    ("measure", "ceiling", "words"),
+    [
+        (Measure.LIQUIDATION_DISTANCE, "0.25", "declared liquidation_distance 8% to 25%"),
+        (Measure.EQUITY_SHARE, None, "declared equity_share 8% or more"),
+        (None, None, "not declared"),
+    ],
+)
+def test_the_report_says_what_is_declared_of_a_margin(
+    month: Report, measure: Measure | None, ceiling: str | None, words: str
+) -> None:
+    bounds = Thresholds(
+        floor=Decimal("0.08"), target=Decimal("0.12"), ceiling=None if ceiling is None else Decimal(ceiling)
+    )
+    band = None if measure is None else MeasureBounds(measure=measure, bounds=bounds)
+    account = replace(month.accounts[0], addresses=(address_of(point(0, "900", band=band)),))
+
+    assert f"<b>900</b> USDT · {words}" in page(replace(month, accounts=(account,)))
 
 
 def test_the_report_and_the_log_agree_on_what_was_sent(tmp_path: Path) -> None:
