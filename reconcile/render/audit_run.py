@@ -147,9 +147,9 @@ def _run_lines(run: Run) -> Iterable[str]:
     if run.live is not None:
         yield "  at the end:"
     for place, margin in (run.live or {}).items():
-        wanted = run.declared.get(place)
+        wanted = plain(run.declared[place]) if place in run.declared else run.bands.get(place)
         yield f"    {place} {plain(margin.isolated_margin)} {margin.asset}" + (
-            f", declared {plain(wanted)}" if wanted is not None else ""
+            f", declared {wanted}" if wanted is not None else ""
         )
 
 
