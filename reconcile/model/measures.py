@@ -45,6 +45,11 @@ class Thresholds:
         bounds = {"floor": self.floor, "target": self.target, "ceiling": self.ceiling}
         return {name: measure.written(value) for name, value in bounds.items() if value is not None}
 
+    def span(self, measure: Measure) -> str:
+        """``8% to 25%``, or ``3 or more`` where there is no ceiling."""
+        upper = "or more" if self.ceiling is None else f"to {measure.written(self.ceiling)}"
+        return f"{measure.written(self.floor)} {upper}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasureBounds:
@@ -55,8 +60,7 @@ class MeasureBounds:
 
     def __str__(self) -> str:
         """``liquidation_distance 8% to 25%``, or ``maintenance_cover 3 or more``."""
-        upper = "or more" if self.bounds.ceiling is None else f"to {self.measure.written(self.bounds.ceiling)}"
-        return f"{self.measure.value} {self.measure.written(self.bounds.floor)} {upper}"
+        return f"{self.measure.value} {self.bounds.span(self.measure)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,8 +24,7 @@ def measure(entry: Entry) -> str:
     if entry.observed is not None and entry.observed.is_open and entry.blocked_by != "formula":
         shown = f" {_bound(kind, entry.measure)}"
         shown += "" if step is None else f" → {_bound(kind, step.measure_after)}"
-    upper = "" if bounds.ceiling is None else f" to {kind.written(bounds.ceiling)}"
-    span = f"{kind.written(bounds.floor)}{upper or ' or more'}, target {kind.written(bounds.target)}"
+    span = f"{bounds.span(kind)}, target {kind.written(bounds.target)}"
     more = "" if step is None or step.ceiling is None else f", up to {plain(step.ceiling)} with headroom"
     return f"{kind.value}{shown} ({span}, at_most {plain(band.at_most)}){more}"
 
