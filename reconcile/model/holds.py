@@ -10,6 +10,11 @@ AT_WORK = "run at work"
 """A run sent or settled a step while the account was read."""
 
 
+def held_by(outcome: str | None) -> str:
+    """What holds the address of an open step of ours, by its outcome so far (None: the journal has none)."""
+    return UNSEEN if outcome == "accepted" else UNSETTLED
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
     """``by`` names the rule of freshness that doubts the reading, or is one of the above.

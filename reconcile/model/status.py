@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from reconcile.model.account import Address
+from reconcile.model.holds import UNSETTLED, held_by
 from reconcile.model.plan import PlanError
 
 
@@ -47,4 +48,4 @@ class AccountStatus:
     @property
     def is_unknown(self) -> bool:
         """Whether it is not known of any step what it did; else the exchange said yes to each."""
-        return any(step.outcome != "accepted" for step in self.unsettled)
+        return any(held_by(step.outcome) == UNSETTLED for step in self.unsettled)

@@ -318,6 +318,8 @@ class UnsettledModel(Model):
     since: Time
     resolvable_at: Time | None
     evidence: str = ""
+    held_by: str
+    held_until: Time | None
 
 
 class AccountStatusModel(Model):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from reconcile.model.holds import UNSETTLED, Hold
+from reconcile.model.holds import UNSETTLED, Hold, held_by
 from reconcile.model.status import AccountStatus, OpenStep
 from reconcile.money import plain
 from reconcile.render import advice, json
@@ -44,6 +44,7 @@ def _document(step: OpenStep) -> json.Document:
         "since": step.since,
         "resolvable_at": rfc3339(step.resolvable_at_ms),
         "evidence": step.evidence,
+        **json.held_fields(Hold(by=held_by(step.outcome), reason="")),
     }
 
 

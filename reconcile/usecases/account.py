@@ -19,7 +19,7 @@ from reconcile.exchanges.base import Reader, lane_of
 from reconcile.journal.records import IntentStatus
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, DesiredAccount, ObservedAccount, Percent
-from reconcile.model.holds import AT_WORK, UNSEEN, UNSETTLED, Hold
+from reconcile.model.holds import AT_WORK, Hold, held_by
 from reconcile.model.plan import AccountPlan, PlanError
 from reconcile.model.traits import Scope
 from reconcile.money import plain
@@ -95,7 +95,7 @@ def held_addresses(state: JournalState, desired: DesiredAccount, reader: Reader)
             else "the next apply settles it"
         )
         held[address] = Hold(
-            by=UNSEEN if item.known is IntentStatus.ACCEPTED else UNSETTLED,
+            by=held_by(item.known),
             reason=f"an earlier step ({what}, {item.since}) {known}; {advice}",
         )
     return held

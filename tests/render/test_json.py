@@ -238,3 +238,13 @@ def test_a_fraction_in_a_record_of_another_version_is_written_as_a_string() -> N
     }
     with pytest.raises(TypeError, match="no place in JSON"):
         json.dumps({"a": object()})
+
+
+@pytest.mark.parametrize(
+    ("outcome", "rule"), [(None, "unsettled step"), ("unknown", "unsettled step"), ("accepted", "accepted step")]
+)
+def test_a_status_names_what_holds_the_address_of_an_open_step(outcome: str | None, rule: str) -> None:
+    (account,) = standing.document([AccountStatus(account="main", unsettled=(replace(STEP, outcome=outcome),))])[
+        "accounts"
+    ]
+    assert [(step["held_by"], step["held_until"]) for step in account["unsettled"]] == [(rule, None)]
