@@ -93,18 +93,25 @@ class Context:
     async def pass_exchange_time(self, moment_ms: int, *, why: str) -> None:
         """Wait until the exchange itself answers, in a reply fetched for this, a time later than ``moment_ms``.
 
-        ``why`` is shown once when the wait is longer than a second; 'until' and the time follow. Raises ReadFailed,
-        Interrupted.
+        ``why`` is shown when the wait is longer than a second; 'until' and the time follow. It is shown again where the
+        exchange's clock was set back meanwhile. Raises ReadFailed, also where the wait grows past the longest one that
+        a run may make, and Interrupted.
         """
-        time = self.writer.time
+        time, began_ms = self.writer.time, self.clock.monotonic_ms()
         await self.know_exchange_time()
-        said = False
+        ends_ms = None
         while True:
             missing = time.wait_ms(moment_ms)
-            if missing > 1_000 and not said:
-                until = f"{rfc3339(moment_ms)[11:19]} UTC"
-                self.progress(f"{self.desired.name}: {why} until {until}; checking then ({-(-missing // 1000)} s)")
-                said = True
+            now_ms = self.clock.monotonic_ms()
+            if missing > 1_000 and (ends_ms is None or now_ms + missing > ends_ms + 1_000):
+                self.progress(self._waiting(moment_ms, missing, why=why, is_longer=ends_ms is not None))
+                ends_ms = now_ms + missing
             await self.pause(max(missing + 1, 0))
             if await self.writer.sync_time() > moment_ms:
                 return
+            time.end_wait(moment_ms, waited_ms=self.clock.monotonic_ms() - began_ms)
+
+    def _waiting(self, moment_ms: int, missing_ms: int, *, why: str, is_longer: bool) -> str:
+        back = "the exchange's clock was set back; " if is_longer else ""
+        until = f"{rfc3339(moment_ms)[11:19]} UTC"
+        return f"{self.desired.name}: {back}{why} until {until}; checking then ({-(-missing_ms // 1000)} s)"

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from reconcile.errors import Interrupted
-from reconcile.exchanges.http.exchange_time import ExchangeTime
+from reconcile.errors import Interrupted, ReadFailed
+from reconcile.exchanges.http.exchange_time import ExchangeTime, Sample
 from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.model.account import Address, MarginType, Policy, Target, Tolerance
 from reconcile.model.plan import OutcomeKind, Result
@@ -138,6 +138,38 @@ def test_waiting_for_the_exchange_hears_a_request_to_stop_though_its_clock_stand
 
     with pytest.raises(Interrupted):
         play(lambda scene: asyncio.wait_for(work(scene), 60), scene)
+
+
+def test_a_wait_for_an_exchange_whose_clock_goes_back_is_told_and_ends() -> None:
+    scene = Scene()
+    process = scene.process()
+    told: list[str] = []
+
+    async def work(scene: Scene) -> int:
+        world = replace(scene.world(process), progress=told.append)
+        connection = world.connect(desired(), False)  # noqa: FBT003 - not read only
+        adapter = connection.adapter
+        end_ms = await adapter.sync_time() + 30_000
+        began_ms = scene.now_ms()
+
+        async def set_back() -> int:
+            at_ms = world.clock.monotonic_ms()
+            adapter.time.forget()
+            adapter.time.take(Sample(served_ms=end_ms - 30_000, sent_at=at_ms, received_at=at_ms))
+            return end_ms - 30_000
+
+        async def never() -> None:
+            return None
+
+        async with world.store.open("a", run_id="r", holder={}, timeout_ms=0) as journal:
+            context = make_context(world, desired(), connection, journal, halted=never)
+            with patch.object(adapter, "sync_time", set_back), pytest.raises(ReadFailed, match="goes back or stands"):
+                await context.pass_exchange_time(end_ms, why="waiting for the fence")
+        return scene.now_ms() - began_ms
+
+    waited_ms, _ = play(work, scene)
+    assert "the exchange's clock was set back; waiting for the fence until" in told[1]
+    assert waited_ms < 700_000
 
 
 def test_doubt_ends_on_two_looks_though_the_time_we_know_goes_back_between_them(

@@ -99,6 +99,16 @@ class ExchangeTime:
             )
         return missing
 
+    def end_wait(self, moment_ms: int, *, waited_ms: int) -> None:
+        """End a wait that keeps growing because the exchange's clock goes back: raises ReadFailed once it has lasted
+        longer than ``wait_ms`` allows."""
+        if waited_ms > self._longest_wait_ms:
+            raise ReadFailed(
+                f"waiting until {written(moment_ms)} by the exchange's time: after {waited_ms // 1000} s its clock "
+                "still shows an earlier time, so it goes back or stands still; run again later",
+                again=False,
+            )
+
     def _check(self, sample: Sample) -> None:
         doing = "asking the exchange for its time"
         if not FIRST_MS <= sample.served_ms <= LAST_MS:
