@@ -1,8 +1,8 @@
 """Attribute a drift to causes: the exchange's ledger since our last step, summed by cause. Pure.
 
-What the ledger cannot be read for stays unexplained rather than guessed; so do rows without a side while both sides of
-a symbol hold a position, unless they and the others explain the drift to the last digit. A row that is our own step of
-an unsettled outcome is called ``unsettled``.
+A part that the ledger does not explain stays ``unexplained``; nothing is guessed. A row without a side may belong to
+either side of a symbol. While both hold a position, such rows count only if all rows together explain the drift to the
+last digit. A row that may be a step of ours without a known outcome is called ``unsettled``.
 """
 
 from collections import defaultdict
@@ -21,15 +21,15 @@ from reconcile.money import ZERO, minus, parse, plus, total
 UNEXPLAINED = "unexplained"
 UNSETTLED = "unsettled"
 ORDER = (Cause.FUNDING, Cause.FILL, Cause.MANUAL, Cause.AUTO, Cause.OTHER, UNSETTLED, UNEXPLAINED)
-"""Causes in the order in which they are told."""
+"""The order in which outputs list causes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
-    """What we last left at an address.
+    """The margin that we last left at an address.
 
-    ``since_ms`` is the exchange time from which the ledger counts, ``move`` our own step, to be left out of it; None
-    where a person resolved it, or a run found it in place.
+    ``since_ms`` is the exchange time from which ledger rows count. ``move`` is our own step, whose row does not count.
+    It is None if a person resolved the step, or if a run found the margin already in place.
     """
 
     expected: Decimal
@@ -38,7 +38,7 @@ class Baseline:
 
 
 def baseline(state: JournalState, address: Address, lane: str) -> Baseline | None:
-    """The margin that an apply last left in place: by our last step, or because it was so already. None for never."""
+    """The margin that an apply last set or found in place; None if no apply has."""
     place = str(address)
     standing = state.margins.standing.get(place)
     if standing is not None:
@@ -68,7 +68,7 @@ def unsettled_rows(
 def shares_of(
     counted: Sequence[LedgerRow], drift: Decimal, *, unsettled: frozenset[str] = frozenset()
 ) -> tuple[Share, ...]:
-    """Rows summed by cause, in ``ORDER``, and what they leave open of a drift."""
+    """Rows summed by cause, in ``ORDER``, and the part of a drift that they leave unexplained."""
     sums: dict[str, Decimal] = defaultdict(lambda: ZERO)
     last: dict[str, int] = {}
     for row in counted:
@@ -83,7 +83,7 @@ def shares_of(
 
 
 def rows_after(rows: Sequence[LedgerRow], found: Baseline) -> list[LedgerRow]:
-    """The rows since the baseline, our own step and what came before it left out."""
+    """The rows since the baseline, without our own step and the rows before it."""
     if found.move is None:
         return list(rows)
     newer = [row for row in rows if row.time_ms >= found.since_ms]
@@ -94,8 +94,10 @@ def rows_after(rows: Sequence[LedgerRow], found: Baseline) -> list[LedgerRow]:
 
 
 def explaining(rows: Sequence[LedgerRow], drift: Decimal, *, shared: bool) -> list[LedgerRow] | None:
-    """Of an address's rows those that make a drift whole, oldest first: all that are certainly its, and some of those
-    that may be; None where none do."""
+    """The rows of an address that add up to a drift, oldest first; None if no choice does.
+
+    All rows that certainly belong to the address count, and some of those that may.
+    """
     named = certain(rows, shared=shared)
     chosen = summing(unnamed(rows, shared=shared), minus(drift, total(row.change for row in named)))
     return None if chosen is None else sorted([*named, *chosen], key=lambda row: row.time_ms)

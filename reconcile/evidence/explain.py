@@ -1,12 +1,14 @@
 """Explain a change of isolated margin between the last looks of two runs: our own steps, and causes. Pure.
 
-Our own steps are known by the journal. Whether a look had seen one that was open then, and whether it happened at all,
-the step alone does not tell: such a step counts when the ledger has its row, and else when nothing but it makes
-the sums come out. The rest is told by the ledger's rows, as ``attribution`` does it: a look is never dated to the
-millisecond and may be behind by the grace, so rows near either look belong to it or not as the sums say. What came with
-a position that was not there before is ``opened``, what went with one that is not there any more ``closed``, and
-what came or went with a change of its size, where the ledger does not tell fills, ``resized``; what has no name is
-``unexplained``. The parts always add up to the difference.
+The journal names our own steps. It does not tell whether a look had seen a step that was open at that time, nor whether
+that step took effect. Such a step counts if the ledger has its row, or if the sums come out only with it.
+
+Ledger rows explain the rest, as in ``attribution``. The time of a look is not exact to the millisecond, and a look may
+lag by the grace period. Rows near either look therefore count or not, whichever makes the sums come out.
+
+Margin that arrived with a new position is ``opened``; margin that left with a position that is gone is ``closed``.
+Margin that moved with a change of size is ``resized`` if the ledger shows no fills. Any other part is ``unexplained``.
+The parts always add up to the difference.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -25,16 +27,16 @@ from reconcile.money import ZERO, minus, plus, total
 
 OPENED, CLOSED, RESIZED = "opened", "closed", "resized"
 MOST_UNSURE = 4
-"""Among how many steps of unsure fate those are looked for that make the sums come out."""
+"""With more unsure steps than this, their combinations are not tried."""
 
 MOST_TOLD = 50
-"""How many ledger rows of one address are told one by one."""
+"""With more ledger rows than this for one address, they are summed by cause."""
 MOST_AROUND = 8
-"""How many rows on each side of a look are asked whether it had seen them."""
+"""How many rows on each side of a look are tried both as seen and as not seen by it."""
 MOST_WINDOWS = 64
-"""How many pairs of a beginning and an end are tried."""
+"""How many pairs of a start and an end are tried."""
 MOST_ORDERS = 6
-"""In how many orders the addresses of a symbol are asked for rows without a side."""
+"""How many orders of a symbol's addresses are tried when rows without a side are assigned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,18 +62,18 @@ class Interval:
 
     @property
     def rows_since_ms(self) -> int:
-        """From when on the ledger's rows may belong to it."""
+        """The earliest time of a ledger row that may belong to the interval."""
         return self.since_ms - self.lag_ms - CLOCK_AHEAD_MS
 
     @property
     def change(self) -> Decimal:
-        """What there is to be told."""
+        """The change of margin that needs an explanation."""
         return minus(self.after or ZERO, self.before or ZERO)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """What an interval is made of. ``rows`` are the ids of the ledger rows that were used."""
+    """The parts of an interval's change. ``rows`` are the ids of the ledger rows that were used."""
 
     ours: tuple[UnreportedStep, ...]
     shares: tuple[Share, ...]
@@ -79,12 +81,12 @@ class Explanation:
 
     @property
     def is_whole(self) -> bool:
-        """Whether everything has a name."""
+        """Whether no part is unexplained."""
         return all(share.cause != UNEXPLAINED for share in self.shares)
 
 
 def account(interval: Interval, rows: Sequence[LedgerRow]) -> Explanation:
-    """What the ledger's rows (oldest first; those of other addresses too) and our steps make of it."""
+    """Explain one interval by our steps and the ledger's rows, given oldest first and for any address."""
     first: Explanation | None = None
     for chosen in _choices(interval, rows):
         found = _with(interval, chosen, rows)
@@ -95,9 +97,10 @@ def account(interval: Interval, rows: Sequence[LedgerRow]) -> Explanation:
 
 
 def accounts(intervals: Sequence[Interval], rows: Sequence[LedgerRow]) -> Mapping[Address, Explanation]:
-    """What ``account`` makes of all addresses of one symbol: no row is used twice, and none of another's own steps.
+    """Explain all addresses of one symbol as ``account`` does, and use no row for two addresses.
 
-    Rows without a side are given to whom they make the sums come out for, whoever is asked first.
+    The row of a step of ours counts for its own address only. A row without a side goes to the address whose sums come
+    out with it; several orders of the addresses are tried.
     """
     ours = {interval.address: _rows_of_ours(interval, rows) for interval in intervals}
     first: dict[Address, Explanation] | None = None
@@ -118,17 +121,17 @@ def accounts(intervals: Sequence[Interval], rows: Sequence[LedgerRow]) -> Mappin
 def drift_shares(
     found: Baseline, interval: Interval, rows: Sequence[LedgerRow], *, unsettled: frozenset[str] = frozenset()
 ) -> tuple[Share, ...]:
-    """What moved an address since we last left it, summed by cause; what the rows leave open is ``unexplained``.
+    """The changes of margin since our last step at an address, summed by cause; the rest is ``unexplained``.
 
-    ``interval`` begins at the baseline, and our own step is in its first margin. ``unsettled`` are the rows of a step
-    of ours that has no outcome yet.
+    ``interval`` begins at the baseline, whose margin includes our own step. ``unsettled`` are the rows of a step of
+    ours that has no outcome yet.
     """
     counted = _counted(interval, rows_after(rows, found), interval.change)
     return shares_of(counted, interval.change, unsettled=unsettled)
 
 
 def summary(interval: Interval, found: Explanation) -> MovementSummary:
-    """As a run tells it: causes in the order of their last row, what has none at the end."""
+    """The form that a run reports: causes in the order of their last row, causes without a row at the end."""
     dated = sorted(found.shares, key=lambda share: (share.at_ms is None, share.at_ms or 0))
     return MovementSummary(
         before=interval.before,
@@ -140,7 +143,7 @@ def summary(interval: Interval, found: Explanation) -> MovementSummary:
 
 
 def _choices(interval: Interval, rows: Sequence[LedgerRow]) -> Iterator[tuple[UnreportedStep, ...]]:
-    """Which of our steps to count: what is likeliest first, then with ever more of the unsure ones taken otherwise."""
+    """The choices of our steps to count: the likeliest first, then with more and more unsure steps reversed."""
     likely = [each for each in interval.sent if _is_likely(interval, each, rows)]
     yield tuple(likely)
     unsure = [each for each in interval.sent if not each.is_sure or each.known is not IntentStatus.APPLIED]
@@ -170,7 +173,7 @@ def _rows_of_ours(interval: Interval, rows: Sequence[LedgerRow]) -> set[str]:
 
 
 def _with(interval: Interval, chosen: tuple[UnreportedStep, ...], rows: Sequence[LedgerRow]) -> Explanation:
-    """What the rows say about what these steps of ours leave to be told."""
+    """Explain by ledger rows the part of the change that these steps of ours leave open."""
     taken: list[str] = []
     for sent in chosen:
         row = _row_of(interval, sent, rows, taken)
@@ -184,7 +187,10 @@ def _with(interval: Interval, chosen: tuple[UnreportedStep, ...], rows: Sequence
 
 
 def _counted(interval: Interval, rows: Sequence[LedgerRow], rest: Decimal) -> list[LedgerRow]:
-    """The rows that tell the rest whole, in the likeliest window with such; else what is certain in the likeliest."""
+    """The rows that add up to the rest, from the likeliest window that has such rows.
+
+    Without such a window, the rows between the looks that certainly belong to the address.
+    """
     address, shared = interval.address, interval.shared
     mine = [row for row in rows if may_be_of(row, address)]
     windows = sorted(
@@ -200,7 +206,7 @@ def _counted(interval: Interval, rows: Sequence[LedgerRow], rest: Decimal) -> li
 
 
 def _each_of(counted: Sequence[LedgerRow], rest: Decimal) -> tuple[Share, ...]:
-    """Row by row where they are few, else summed by cause."""
+    """One share per row up to ``MOST_TOLD`` rows, else one per cause."""
     if len(counted) > MOST_TOLD:
         return shares_of(counted, rest)
     shares = [Share(cause=row.cause, amount=row.change, at_ms=row.time_ms) for row in counted if row.change != ZERO]
@@ -209,9 +215,9 @@ def _each_of(counted: Sequence[LedgerRow], rest: Decimal) -> tuple[Share, ...]:
 
 
 def _starts(interval: Interval, rows: Sequence[LedgerRow]) -> Iterator[int]:
-    """The moments from which on rows were not seen by the first look, the likeliest first.
+    """The times from which the first look may have missed rows, the likeliest first.
 
-    A step's own margin is seen a moment after the step, so it may hold rows from after it.
+    The margin after a step is read a moment later, so it may include rows dated after the step.
     """
     since_ms = interval.since_ms
     times = sorted({row.time_ms for row in rows})
@@ -221,7 +227,7 @@ def _starts(interval: Interval, rows: Sequence[LedgerRow]) -> Iterator[int]:
 
 
 def _ends(interval: Interval, rows: Sequence[LedgerRow]) -> Iterator[int]:
-    """The moments until which the last look may have seen the ledger's rows, the likeliest first."""
+    """The times up to which the last look may have seen rows, the likeliest first."""
     sent_ms, lag_ms = interval.until_ms, interval.lag_ms
     times = sorted({row.time_ms for row in rows})
     yield sent_ms
@@ -246,7 +252,10 @@ def _row_of(
 
 
 def _named(interval: Interval, found: Explanation) -> Explanation:
-    """What is left open of a position that came, went or changed its size; of one that came or went its fills too."""
+    """Name the unexplained part of a position that opened, closed or changed size.
+
+    If it opened or closed, its fills are part of that too.
+    """
     if (interval.before is None) is not (interval.after is None):
         cause, kinds = (OPENED if interval.before is None else CLOSED), {Cause.FILL.value, UNEXPLAINED}
     elif interval.resized:

@@ -1,11 +1,11 @@
-"""The margins that an address can show around one of our steps, and which of them a reading fits. Pure.
+"""The margins that an address can show around one of our steps, and the one that a reading fits. Pure.
 
-One reckoning serves every caller: the search for what a step did, the freshness of a look, and what a yes shows. Some
-movements may or may not count: a row from just before the step can be missing in the margin it was computed from, and a
-row without a side can be the other side's. Each choice among them is a case. A reading proves something only where no
-case says otherwise.
+One calculation serves every caller: the search for a step's effect, the freshness of a look, and the look after an
+accepted request. Some movements may or may not count. The margin before a step can lack a row from just before it. A
+row without a side can belong to the other side. Each choice among them is a case. A reading proves something only if no
+case contradicts it.
 
-A quarter of the step separates what fits from what does not: more than funding moves, less than a second transfer.
+A reading fits within a quarter of the step. That is more than funding moves and less than a second transfer.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -18,11 +18,11 @@ from reconcile.model.account import Address
 from reconcile.money import ZERO, minus, parse, plus, total
 
 MOST_UNSURE = 10
-"""The most movements whose every choice is tried; with more of them a reading proves nothing."""
+"""With more unsure movements than this, not every choice is tried, and a reading proves nothing."""
 
 
 class MarginEvidence(StrEnum):
-    """The evidence of the margin about a step."""
+    """What the margin proves about a step."""
 
     MOVED = "moved"  # by our amount
     NOT_MOVED = "not_moved"
@@ -31,11 +31,11 @@ class MarginEvidence(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Possible:
-    """What can stand around a step that moves ``amount`` (signed) from ``before``.
+    """The margins that are possible around a step that moves ``amount`` (signed) from ``before``.
 
-    ``since`` is what others moved since then, ``unsure`` the movements that may or may not count, ``older`` the margins
-    around earlier steps of ours and of others, which a late read can still show. ``quarter`` is the tolerance, None: a
-    quarter of the amount.
+    ``since`` is the sum of other movements since then; ``unsure`` are movements that may or may not count. ``older``
+    are the margins around earlier steps, ours or another party's, which a late read can still show. ``quarter`` is the
+    tolerance; None means a quarter of the amount.
     """
 
     before: Decimal
@@ -46,10 +46,10 @@ class Possible:
     quarter: Decimal | None = None
 
     def verdict(self, reading: Decimal) -> MarginEvidence:
-        """Whether the step moved margin, by a reading that may be from before it.
+        """Whether the step moved margin, according to a reading that may predate it.
 
         MOVED needs a reading that no state without the step explains as well: neither the margin before it, nor one
-        around an earlier step. The margin before it is what the absence of the step shows.
+        around an earlier step. A reading that fits only the margin before the step shows its absence.
         """
         cases = self._cases()
         moved = [gap for shift in cases if self._fits(gap := self._gap(reading, shift, self.amount))]
@@ -61,13 +61,13 @@ class Possible:
         return MarginEvidence.MOVED
 
     def adds_up(self, reading: Decimal) -> bool:
-        """Whether what the step left and others moved make the reading, in any case."""
+        """Whether in some case the reading is the margin after the step plus the other movements."""
         return any(self._fits(self._gap(reading, shift, self.amount)) for shift in self._cases())
 
     def is_newest(self, reading: Decimal) -> bool:
-        """Whether a reading shows what the step left and others moved since, and is not from before that in any case.
+        """Whether a reading shows the margin after the step and all later movements, and predates them in no case.
 
-        Where an older margin fits better than the newest, the reading is from then.
+        If an older margin fits better than the newest, the reading counts as old.
         """
         is_new = False
         for shift in self._cases():
@@ -94,7 +94,7 @@ class Possible:
         return abs(self.amount) / 4 if self.quarter is None else self.quarter
 
     def _cases(self) -> tuple[Decimal, ...]:
-        """What the unsure movements can add up to; none at all where there are too many to tell."""
+        """The sums that the unsure movements can have; empty if there are too many to try."""
         if total(abs(each) for each in self.unsure) < self._tolerance():
             return (ZERO,)
         if len(self.unsure) > MOST_UNSURE:
@@ -108,10 +108,10 @@ class Possible:
 def margins_around(
     calls: Iterable[Intent], address: Address, *, since_ms: int, but_after: int | None = None
 ) -> tuple[Decimal, ...]:
-    """The margins before and after our calls on an address whose fence is not before ``since_ms``.
+    """The margins before and after those of our calls on an address whose fence is at ``since_ms`` or later.
 
-    Whatever became known of a call, a late read can still show both. What the call signed at ``but_after`` left is not
-    among them.
+    A late read can still show both, whatever the outcome of the call. The margin after the call that was signed at
+    ``but_after`` is left out.
     """
     recent = [
         call for call in calls if call.address == address and call.amount is not None and call.fence_ms >= since_ms

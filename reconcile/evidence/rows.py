@@ -2,9 +2,10 @@
 
 A row can be ours only between the signing of its request and its fence: after the fence the request can no longer take
 effect. An exchange dates its rows by a clock of its own, which may differ from the one we sign by. A row with exactly
-our amount from at most ``CLOCK_AHEAD_MS`` before the signature is ours. One from before that, within the exchange's own
-slack, or one whose amount is only near ours, is ours where the margin moved by exactly what was sent. Otherwise it may
-be ours or another party's, and the verdict is that we cannot tell.
+our amount is ours if it is dated at most ``CLOCK_AHEAD_MS`` before the signature. An exchange may allow a larger slack.
+A row that is earlier within that slack, or whose amount is only near ours, needs the margin as well: it is ours if the
+margin moved by exactly the amount we sent. Otherwise it may be ours or another party's, and the verdict is that we
+cannot tell.
 """
 
 from collections.abc import Collection, Sequence
@@ -17,15 +18,14 @@ from reconcile.model.ledger import Cause, LedgerRow, summing
 from reconcile.money import ZERO, decimals, minus, rounded, total
 
 CLOCK_AHEAD_MS = 1_000
-"""How far before the signature a row may be dated and still be ours by its amount alone."""
+"""How far before the signature a row may be dated and still count as ours by its amount alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """The rows of one step: ``ours`` by amount and time; ``maybe`` ours, where none are.
+    """The rows of one step: ``ours`` match by amount and time; if there are none, ``maybe`` may be ours.
 
-    ``maybe`` holds more than one row where several are near, each alone, or where they add up to the step: then
-    ``is_sum``.
+    ``maybe`` holds several rows if each alone is near the amount, or if they add up to it; then ``is_sum`` is True.
     """
 
     ours: tuple[LedgerRow, ...] = ()
@@ -56,9 +56,10 @@ def match_rows(
 ) -> Match:
     """The ledger rows (given oldest first) that are, or may be, this intent's effect.
 
-    They are of its symbol and direction, of its side where the ledger names one, a call's, newer than the journalled
-    newest row, not older than ``slack_ms`` before the signature, not past the fence, and owned by no other outcome.
-    ``known`` are our other calls: an early row that fits one of them is not this intent's.
+    A candidate is a margin call's row of the intent's symbol and direction, and of its side if the ledger names one. It
+    is newer than the newest row that the intent journalled, and no other outcome claims it. It is dated from
+    ``slack_ms`` before the signature (at least ``CLOCK_AHEAD_MS``) until the fence. ``known`` are our other calls: a
+    row that fits one of them is not this intent's if it is dated more than ``CLOCK_AHEAD_MS`` before the signature.
     """
     amount = signed_amount(intent)
     at_cursor = next((place for place, row in enumerate(rows) if row.row_id == intent.cursor), -1)
@@ -83,7 +84,7 @@ def match_rows(
 
 
 def fits(row: LedgerRow, intent: Intent, *, step_size: Decimal) -> bool:
-    """Whether a row has the address, amount and time of a call of ours; the amount may be rounded as it is printed."""
+    """Whether a row has the address, amount and time of a call of ours; the amount may be rounded as the row shows."""
     if intent.amount is None or not may_be_of(row, intent.address):
         return False
     amount = signed_amount(intent)
@@ -111,17 +112,17 @@ def unknown_calls(
 
 
 def may_be_of(row: LedgerRow, address: Address) -> bool:
-    """Whether a row may be an address's: its symbol's, and of its side where the ledger names one."""
+    """Whether a row may belong to an address: same symbol, and same side if the ledger names one."""
     return row.symbol == address.symbol and (row.side is None or row.side == address.side)
 
 
 def certain(rows: Sequence[LedgerRow], *, shared: bool) -> list[LedgerRow]:
-    """Of the rows that may be an address's those that certainly are; ``shared``: both sides hold a position."""
+    """The rows that certainly belong to an address, of those that may; ``shared``: both sides hold a position."""
     return [row for row in rows if row.side is not None or not shared]
 
 
 def unnamed(rows: Sequence[LedgerRow], *, shared: bool) -> list[LedgerRow]:
-    """Of the rows that may be an address's those that may be the other side's as well."""
+    """The rows that may belong to the other side as well, of those that may belong to an address."""
     return [row for row in rows if row.side is None and shared]
 
 
@@ -134,11 +135,11 @@ def unsure_rows(
     calls_seen_ms: int | None,
     same_size: bool,
 ) -> list[LedgerRow]:
-    """The rows from ``since_ms`` (None: none) until a step that its margin before may or may not hold.
+    """The rows from ``since_ms`` (None: none) until a step that may or may not be in the margin before the step.
 
-    Where the position has the same size before the step and in a later reading (``same_size``), both hold its fills or
-    both lack them, unless another fill undoes the size; a fill that does moves the margin the other way.
-    ``calls_seen_ms`` is the intent's: it holds the calls up to then.
+    ``same_size``: the position has the same size before the step and in a later reading. Both margins then include its
+    fills or both lack them, unless another fill undid the size; such a fill moves margin the other way.
+    ``calls_seen_ms`` is from the intent: its margin includes the calls up to that time.
     """
     recent = [row for row in rows if since_ms is not None and row.time_ms >= since_ms and may_be_of(row, address)]
     fills = [row for row in recent if row.cause is Cause.FILL]
@@ -148,7 +149,7 @@ def unsure_rows(
 
 
 def changes(rows: Sequence[LedgerRow]) -> Decimal:
-    """What rows moved together."""
+    """The sum of what rows moved."""
     return total(row.change for row in rows)
 
 
@@ -158,7 +159,7 @@ def rows_since(rows: Sequence[LedgerRow], move: Effect) -> list[LedgerRow]:
 
 
 def our_row(rows: Sequence[LedgerRow], move: Effect, amount: Decimal) -> LedgerRow | None:
-    """The row of our own step: the one it claimed, else the first that looks like it."""
+    """The row of our own step: the row that its outcome claims, else the first one that resembles it."""
     if move.claim is not None:
         return next((row for row in rows if row.row_id == move.claim), None)
     return next(

@@ -26,17 +26,19 @@ def stale_basis(
 ) -> bool:
     """Whether an observation may show the margin from before our last step, and no ledger row explains it.
 
-    Such a reading is no basis for sending. Until ``long_after`` our step that is any margin that our step and the rows
-    do not add up to, or that a margin from before fits better; a position of another size or identity too, which is
-    another matter long after. ``long_after`` it is only a margin at or behind the one before our step. An effect that
-    moved no margin is another matter at once.
+    Nothing may be sent on such a reading. Before ``long_after``, a margin is stale if our step and the rows do not add
+    up to it, or if an earlier margin fits it better. That holds for a position of another size or identity too.
+    ``long_after`` our step, only a margin at or behind the one before the step is stale, and only with the same size
+    and identity. After an effect that moved no margin, no reading is stale.
 
-    ``rows`` are the ledger's (empty: not asked yet). Those from ``unsure_since_ms`` (None: none) until our step was
-    signed may be missing in the margin it was computed from. ``shared`` as for ``sight``: then rows without a side
-    explain a reading only to the last digit, and a call's only long after, since it may as well be the other side's.
-    ``unknown`` are calls among the rows that our journal does not know: what is to add up must tell a reading with the
-    least of them from one without it, and of one without a side nothing does. ``older`` are the margins around our
-    steps before the last one.
+    ``rows`` are the ledger's (empty: not read yet). Rows from ``unsure_since_ms`` (None: none) until our step was
+    signed may be missing in the margin that the step was computed from. ``shared`` is as for ``sight``. If it is True,
+    rows without a side must explain a reading to the last digit. A call without a side may be the other side's, so it
+    explains nothing before ``long_after``.
+
+    ``unknown`` are calls among the rows that our journal does not know. The sum must tell a reading with the smallest
+    of them from one without it. No sum can do so for an unknown call without a side while ``shared``. ``older`` are the
+    margins around our steps before the last one.
     """
     before, after = last_move.before, last_move.after
     if position is None or before is None or after is None:
@@ -56,10 +58,11 @@ def stale_basis(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Reckoning:
-    """A reading held against our last step.
+    """A reading compared with our last step.
 
-    ``before`` and ``amount`` (signed) are the step's, ``newer`` the address's rows since it was signed and ``unsure``
-    those that its margin before may lack, its own left out. ``shared``: a row without a side may be the other side's.
+    ``before`` and ``amount`` (signed) belong to the step. ``newer`` are the address's rows since its signature;
+    ``unsure`` are earlier rows that the margin before it may lack. Neither holds the step's own row. ``shared``: a row
+    without a side may be the other side's.
     """
 
     reading: Decimal
@@ -105,8 +108,11 @@ class _Reckoning:
         return (ahead if self.amount > 0 else -ahead) <= abs(self.amount) / 4
 
     def explained(self, *, by_calls: bool) -> Decimal:
-        """What the rows moved since: rows without a side only where they make the reading whole, a call's among them
-        ``by_calls``."""
+        """What the rows have moved since the step.
+
+        Rows without a side count only if some of them add up to the exact reading; ``by_calls`` lets calls be among
+        them.
+        """
         named = changes(certain(self.newer, shared=self.shared))
         missing = minus(self.reading, plus(self.left, named))
         others = [row for row in unnamed(self.newer, shared=self.shared) if by_calls or row.cause is not Cause.MANUAL]
@@ -115,7 +121,7 @@ class _Reckoning:
     def possible(
         self, *, by_calls: bool = False, least: Decimal | None = None, older: Collection[Decimal] = ()
     ) -> Possible:
-        """The margins that can stand there; ``least`` is an amount that must be told apart as well as the step."""
+        """The margins that are possible now; a reading must also be told apart by ``least``, if given."""
         return Possible(
             before=self.before,
             amount=self.amount,

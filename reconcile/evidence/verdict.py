@@ -1,7 +1,7 @@
-"""Judge from one look, at the exchange's ledger and at the margin, what a step did.
+"""Judge from one look at the exchange's ledger and the margin whether a step took effect.
 
-Pure: ``protocol/searching.py`` waits, reads and compares looks. ``rows.py`` says which rows are ours, ``possible.py``
-what the margin shows.
+Pure: ``protocol/searching.py`` waits, reads and compares looks. ``rows.py`` decides which rows are ours,
+``possible.py`` decides what the margin proves.
 """
 
 from collections.abc import Collection, Sequence
@@ -32,27 +32,27 @@ class PriorOutcome(StrEnum):
 
     DOUBT = "doubt"
     ACCEPTED = "accepted"
-    UNKNOWN = "unknown"  # said yes to, and an earlier run could not tell
+    UNKNOWN = "unknown"  # accepted by the exchange, but an earlier run could not determine the outcome
 
 
 class Verdict(StrEnum):
     """The conclusion from a look."""
 
-    APPLIED = "applied"  # the ledger has it
+    APPLIED = "applied"  # the ledger shows it
     APPLIED_ON_MARGIN = "applied_on_margin"  # the margin is the only evidence
     NOT_APPLIED = "not_applied"
     UNKNOWN = "unknown"
-    RELEASED = "released"  # unknown for ever: out of the ledger's reach; the lane goes free
+    RELEASED = "released"  # stays unknown: the ledger no longer reaches back; the lane is freed
     LOOK_AGAIN = "look_again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """One look at both witnesses. Two sights are equal when they give the same answer, whenever they were had.
+    """One look at ledger and margin. Two sights are equal if they give the same answer, whatever their times.
 
-    ``rows`` are the ids of matching ledger rows, oldest first, ``named`` whether none of them can be the other side's;
-    ``maybe`` the ids of rows that may be ours or another party's; ``complete`` whether the ledger reaches back to the
-    intent; ``asked_ms`` the exchange time at which the look was asked for; ``live`` the margin it showed (None: flat).
+    ``rows`` are the ids of matching ledger rows, oldest first; ``named`` is False if one of them can be the other
+    side's. ``maybe`` are the ids of rows that may be ours or another party's. ``complete``: the ledger reaches back to
+    the intent. ``asked_ms`` is the exchange time of the request, ``live`` the margin that it showed (None: flat).
     """
 
     rows: tuple[str, ...]
@@ -78,10 +78,10 @@ def sight(
     known: Sequence[Intent] = (),
     older: Collection[Decimal] = (),
 ) -> Sight:
-    """What one look shows about a margin intent.
+    """Read from one look what it shows about a margin intent.
 
-    Rows from ``unsure_since_ms`` (None: none) until the intent was signed may or may not be in the margin it was
-    computed from, because that look had its age and its lag; rows since then are not.
+    The intent was computed from a look that was already some time old and may have lagged. Rows from
+    ``unsure_since_ms`` (None: none) until the signature may therefore be in its margin or not; later rows are not.
     ``claims`` are rows that other outcomes own; ``slack_ms`` and ``known`` are as for ``match_rows``, ``older`` as for
     ``Possible``. ``shared`` says that the symbol has positions on both sides, so that a row without a side may belong
     to either. Raises ValueError for an intent that moves no margin.
@@ -150,9 +150,9 @@ def _around(
 
 
 def judge(seen: Sight, *, was: PriorOutcome, long_after: bool, deadline_passed: bool) -> Verdict:
-    """What a look that was had twice in a row proves.
+    """The verdict from two equal looks in a row.
 
-    ``long_after``: ten graces after the fence. ``deadline_passed``: looking on for a ledger row is over.
+    ``long_after``: ten grace periods after the fence. ``deadline_passed``: the time to wait for a ledger row is over.
     """
     if len(seen.rows) == 1:
         is_ours = seen.named or was is PriorOutcome.ACCEPTED
@@ -169,7 +169,7 @@ def judge(seen: Sight, *, was: PriorOutcome, long_after: bool, deadline_passed: 
 
 
 def _judge_at_last(seen: Sight, *, was: PriorOutcome) -> Verdict:
-    """What a look without a row that is ours proves, where none will come any more."""
+    """The verdict from a look without a row of ours, once no such row can appear any more."""
     if seen.maybe and was is PriorOutcome.ACCEPTED:
         return Verdict.APPLIED
     is_undone = seen.complete and (not seen.maybe or seen.margin is MarginEvidence.NOT_MOVED)
@@ -177,7 +177,7 @@ def _judge_at_last(seen: Sight, *, was: PriorOutcome) -> Verdict:
 
 
 def _judge_unnamed(seen: Sight, *, long_after: bool, late: bool) -> Verdict:
-    """What one row proves that may be the other side's just as well: what the margin says of it."""
+    """The verdict from one row that may be the other side's: the margin decides."""
     if seen.margin is MarginEvidence.MOVED:
         return Verdict.APPLIED
     if long_after and seen.margin is MarginEvidence.NOT_MOVED:
@@ -186,9 +186,9 @@ def _judge_unnamed(seen: Sight, *, long_after: bool, late: bool) -> Verdict:
 
 
 def judge_setting(intent: Intent, live: str | None) -> Verdict:
-    """What a look after the fence proves about an absolute step; ``live`` is None where the setting is not shown.
+    """The verdict from a look after the fence about an absolute step; ``live`` is None if the setting is not shown.
 
-    Auto-add of a position that is gone can never be told, and setting it again harms nothing: the lane goes free.
+    The auto-add setting of a closed position cannot be read, and setting it again does no harm: the lane is freed.
     """
     if live is None:
         return Verdict.RELEASED if intent.action == "set_auto_add" else Verdict.UNKNOWN
