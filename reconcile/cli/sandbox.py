@@ -93,7 +93,7 @@ def serve(
                 "text": lambda: (
                     f"serving the {name} account {account} at {server.url} until Ctrl-C\n"
                     f"  {prefix}_API_KEY={keys.key}\n  {prefix}_API_SECRET={keys.secret}\n"
-                    f"  {prefix}_PASSPHRASE={keys.passphrase}\n"
+                    + (f"  {prefix}_PASSPHRASE={keys.passphrase}\n" if TRAITS[name].needs_passphrase else "")
                 ),
                 "json": lambda: json.dumps(facts) + "\n",
             }
