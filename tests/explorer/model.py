@@ -41,8 +41,9 @@ class Scope:
     ``reopens``: the position may be closed, and opened again. ``fills`` are what fills of one unit do to its margin.
     ``forgets``: a run after a crash may begin with a new journal, on another machine. ``clock_ms`` is how far off
     our reckoning of the exchange's time is, either way. ``hollow``: a yes may be said to what is never done, which no
-    exchange's documents allow. ``marks`` are prices that the mark price may move to, ``min_distance`` the policy's
-    least distance from it to the liquidation price, in percent (0: no such limit).
+    exchange's documents allow. ``other_yes`` is an amount that a yes may repeat although another one was sent (0: no
+    such answer): it tells nothing of our call. ``marks`` are prices that the mark price may move to, ``min_distance``
+    the policy's least distance from it to the liquidation price, in percent (0: no such limit).
     """
 
     before: int = 1000
@@ -61,6 +62,7 @@ class Scope:
     fills: tuple[int, ...] = ()
     clock_ms: int = 0
     hollow: bool = False
+    other_yes: int = 0
     marks: tuple[int, ...] = ()
     min_distance: int = 0
 

@@ -377,9 +377,10 @@ class Exchange:
             yield self._answer(world, stage, answered, never, f"{what}: refused")
             return
         done = tuple(sorted([*world.rows, Row(arrives, change, intent.intent_id)]))
-        yield self._answer(world._replace(rows=done), stage, answered, Accepted(note="ok"), f"{what}: yes")
+        yes = Accepted(note="ok", amount=intent.amount)
+        yield self._answer(world._replace(rows=done), stage, answered, yes, f"{what}: yes")
         if self.scope.hollow:
-            yield self._answer(world, stage, answered, Accepted(note="ok"), f"{what}: yes, and never done")
+            yield self._answer(world, stage, answered, yes, f"{what}: yes, and never done")
         faults, crashes, others = world.left
         if not faults:
             return
@@ -395,6 +396,12 @@ class Exchange:
         yield self._answer(world, stage, answered, never, f"{what}: refused")
         busy = Refused("busy", kind=RefusalKind.THROTTLE, code="1")
         yield self._answer(world, stage, answered, busy, f"{what}: refused for now")
+        if self.scope.other_yes:
+            other = Accepted(note="ok", amount=Decimal(self.scope.other_yes))
+            said = f"{what}: yes to another amount"
+            yield self._answer(world._replace(rows=done), stage, answered, other, f"{said}, done")
+            yield self._answer(flying, stage, answered, other, f"{said}, under way")
+            yield self._answer(world, stage, answered, other, f"{said}, never done")
 
     def _answer(
         self,

@@ -28,8 +28,13 @@ ANSWERS = {
     "never left": "refused",
     "refused": "refusal:state",
     "refused for now": "refusal:throttle",
+    "yes to another amount, done": "other_yes",
+    "yes to another amount, under way": "other_yes",
+    "yes to another amount, never done": "other_yes_without",
 }
 """What becomes of a call, in the explorer's words and in those of schedules (empty: nothing goes wrong)."""
+_ON_THE_WAY = {"late_lost": "never_reset", "other_yes": "other_yes_without"}
+"""What may take effect after its answer, and what it is called where it never does."""
 CRASHES = {"killed": "kill", "power cut": "power", "the machine is lost": "kill"}
 OTHERS = {
     "a person moves": "human",
@@ -189,11 +194,11 @@ class _Making:
     def _answer(self, call: int, words: str, number: int) -> Iterator[Happening]:
         """What becomes of a call, where its process lives on, and where it dies at once."""
         step, how = self.path[number], ANSWERS[words]
-        value = self._arrival(step) if how == "late_lost" else 0
+        value = self._arrival(step) if how in _ON_THE_WAY else 0
         if value is None:
-            how, value = "never_reset", 0
+            how, value = _ON_THE_WAY[how], 0
         crash = self._crash_at_once(number)
-        if crash and how in {"", "lost", "late_lost"}:
+        if crash and how in {"", "lost", *_ON_THE_WAY}:
             how = f"{crash}_answer" if not how else f"{crash}_sent"
         if how:
             yield Happening(where=WRITE, n=call, how=how, value=value)
@@ -296,9 +301,9 @@ class _Making:
     def _dies_at_once(self, number: int) -> bool:
         before = next((at for at in range(number - 1, -1, -1) if self.path[at].what), None)
         answered = before is not None and _SPOKEN.match(self.path[before].what)
-        return bool(answered and answered[3] in {"yes", "done, the answer is lost", "under way, no answer"}) and bool(
-            self._crash_at_once(before or 0)
-        )
+        if not answered or ANSWERS.get(answered[3] or "", "none") not in {"", "lost", *_ON_THE_WAY}:
+            return False
+        return bool(self._crash_at_once(before or 0))
 
     def _fail(self, number: int) -> None:
         """A read fails for good: every one of its tries."""

@@ -31,6 +31,15 @@ _LATE = Scope(positions_late=10, targets=(1300, 1600), waits=(0, 20_000), faults
 _LOST = Scope(crashes=1, forgets=True, positions_late=10, waits=(0, 20_000), faults=1)
 _MARK = Scope(before=1600, runs=1, others=2, by_hand=(-70,), marks=(9_600, 9_700), min_distance=10)
 _HANDS = Scope(others=1, by_hand=(300, -300, 70), runs=1)
+_OTHER_YES = Scope(
+    others=1,
+    by_hand=(300,),
+    targets=(1300, 1600),
+    waits=(6_000,),
+    validity_ms=30_000,
+    names_side=False,
+    other_yes=70,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +131,11 @@ def _resend() -> AbstractContextManager[None]:
     return _patched((machine, "TURNS", {**machine.TURNS, Doing.ANSWER: answered}))
 
 
+def _amount_not_compared() -> AbstractContextManager[None]:
+    """Any yes is a yes to our call."""
+    return _patched((decision, "another_amount", lambda *_: None))
+
+
 def _intent_not_flushed() -> AbstractContextManager[None]:
     """Nor does a journal's file tell that it lost its end: the program notices that, the explorer has no files."""
     journal = sending._journal
@@ -208,6 +222,7 @@ _NO_MARK = "the mark price of the simulation does not move, and its policy has n
 _NO_AGE = "the promise is about the age of a look; the simulation judges what the books show"
 SWITCHES = (
     Switch("doubt is never a licence to send", _resend, _FAULT),
+    Switch("a yes to another amount is doubt", _amount_not_compared, _OTHER_YES),
     Switch("the fence holds the request's validity", _fence(lambda task: task.validity_ms), _FAULT),
     Switch("the fence holds the grace", _fence(lambda task: task.grace_ms), _FAULT),
     Switch("the ledger is a witness", _margin_alone, _HANDS),

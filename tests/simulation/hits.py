@@ -39,6 +39,11 @@ YES: Mapping[str, Answer] = {
     "bitget": _answer(200, {"code": "00000", "msg": "success", "requestTime": 1_767_225_600_000, "data": ""}),
 }
 """What each exchange says when it has done what was asked."""
+OTHER_YES: Mapping[str, Answer] = {
+    "binance": _answer(200, {"code": 200, "msg": "Successfully modified.", "amount": 7.0, "type": 1}),
+    "okx": _answer(200, {"code": "0", "msg": "", "data": [{**_OKX_YES, "amt": "7"}]}),
+}
+"""A yes that repeats an amount which nobody sent; Bitget's repeats none."""
 
 VALIDITY_MS: Mapping[str, int] = {"binance": 3_000, "okx": 30_000, "bitget": 30_000}
 """How long each exchange accepts a request after it was signed, by the exchange sheets and not by the program's own
@@ -152,6 +157,10 @@ def write_fault(exchange: str, each: Happening) -> Fault:
             fault = Fault(arrives_ms=(), reply=YES[exchange])
         case "early_yes":
             fault = Fault(arrives_ms=(each.value,), reply=YES[exchange])
+        case "other_yes":
+            fault = Fault(arrives_ms=(each.value,), reply=OTHER_YES[exchange])
+        case "other_yes_without":
+            fault = Fault(arrives_ms=(), reply=OTHER_YES[exchange])
         case "coded" | "coded_without":
             reply = replace(REFUSALS[exchange]["state"], status=int(name))
             fault = Fault(arrives_ms=(0,) if kind == "coded" else (), reply=reply)

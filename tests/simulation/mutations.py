@@ -207,6 +207,11 @@ def judged_by_code_alone() -> AbstractContextManager[None]:
     return _patched(*_answering(by_code))
 
 
+def amount_not_compared() -> AbstractContextManager[None]:
+    """A yes taken for ours whatever amount it repeats."""
+    return _patched((_modules().decision, "another_amount", lambda *_: None))
+
+
 def rounded_up() -> AbstractContextManager[None]:
     """An amount with more digits than the exchange moves planned and sent as the next larger one."""
     from reconcile.money import cut
@@ -743,6 +748,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("a record acknowledged before it is on disk", acknowledged_early, trap="power lost while"),
     Mutation("a timeout taken as not sent", timeout_is_not_sent, trap="no answer in time"),
     Mutation("408 and 5xx judged by the code in the body", judged_by_code_alone, trap="a refusal's code"),
+    Mutation("a yes to another amount believed", amount_not_compared, ("okx",), trap="a yes to another"),
     Mutation("an amount rounded up (in the plan and before the send)", rounded_up, trap="more digits"),
     Mutation("recvWindow of a minute", accepted_for_a_minute, ("binance",), trap="later than our"),
     Mutation("validity of 3 s where it is 30 s", validity_of_another_exchange, SYMBOL_LANES),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from tests.simulation.hits import SPANS, refusing
+from tests.simulation.hits import OTHER_YES, SPANS, refusing
 from tests.simulation.schedule import SPAN, TIME, Aim, Go, Happening, Schedule
 
 GRACE = 5_000
@@ -171,6 +171,7 @@ def traps(exchange: str, validity_ms: int) -> Mapping[str, Schedule]:
         "a yes before its effect": Schedule(
             runs=(Go(), Go()), happenings=(_hit("write", 1, "early_yes", min(GRACE, late)),)
         ),
+        **_other_yes(exchange, cold=cold, late=late),
         "no answer in time, and late": Schedule(runs=(Go(),), happenings=(_hit("write", 1, "late", late),)),
         "an addition that a refused reduction does not pay for": Schedule(
             aims=(Aim(before=1500, target=1200), Aim(symbol=1), Aim(symbol=2)),
@@ -213,6 +214,19 @@ def traps(exchange: str, validity_ms: int) -> Mapping[str, Schedule]:
         **_yes_in_doubt(cold),
     }
     return {name: _on(schedule, exchange) for name, schedule in found.items()}
+
+
+def _other_yes(exchange: str, *, cold: int, late: int) -> Mapping[str, Schedule]:
+    """The answer to another request, while ours is under way and a person moves our amount; the call leaves at
+    ``cold``."""
+    if exchange not in OTHER_YES:
+        return {}
+    schedule = Schedule(
+        aims=(Aim(revised=2000),),
+        runs=(Go(), Go(wait=GRACE + 1_000, revised=True)),
+        happenings=(_hit("write", 1, "other_yes", late), _at(cold + 1_500, "human_add", 500)),
+    )
+    return {"a yes to another amount than was sent": schedule}
 
 
 def _refused(exchange: str) -> Schedule:
