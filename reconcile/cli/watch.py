@@ -39,7 +39,7 @@ FORMAT = "reconcile.watch/1"
     metavar="N/M",
     default="2/3",
     show_default=True,
-    help="A state is believed when N of the last M looks agree.",
+    help="A state is believed when N of the last M looks agree; a position below its floor at once.",
 )
 @click.option(
     "--undo-limit",

@@ -107,6 +107,12 @@ class Entry:
         """The margin step that it has or, blocked, would have had; None without one."""
         return next((step for step in (*self.steps, self.wanted) if isinstance(step, MoveMargin)), None)
 
+    @property
+    def is_below_floor(self) -> bool:
+        """Whether its declared risk measure was observed below its floor."""
+        band = None if self.target is None else self.target.band
+        return band is not None and self.measure is not None and self.measure < band.bounds.floor
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanError:

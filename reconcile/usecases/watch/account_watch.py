@@ -24,6 +24,7 @@ from reconcile.usecases.watch.debounce import Debouncer
 from reconcile.usecases.watch.nearness import Nearness
 from reconcile.usecases.watch.news import (
     ending,
+    is_urgent,
     kind_of_outcome,
     kind_of_settled,
     message,
@@ -108,7 +109,7 @@ class AccountWatch:
             return
         entries = {str(entry.address): entry for entry in account.entries}
         for address, entry in entries.items():
-            self._turned(address, state(entry), message(entry))
+            self._turned(address, state(entry), message(entry), at_once=is_urgent(entry))
         for address, near, words in self._nearness.see(account):
             self._teller.turned(self._key(address), near, words)
         if not account.errors:
@@ -122,9 +123,9 @@ class AccountWatch:
                 self._hands.forget(address)
                 self._left.pop(address, None)
 
-    def _turned(self, address: str, found: str, told: str) -> bool:
-        """Take in one look; whether it completes a change of state."""
-        turn = self._states.see(address, found)
+    def _turned(self, address: str, found: str, told: str, *, at_once: bool = False) -> bool:
+        """Take in one look, which counts alone if ``at_once``; whether it completes a change of state."""
+        turn = self._states.see(address, found, at_once=at_once)
         if turn is None:
             self._teller.notes.looked(self._key(address), found, self._states.held(address), told)
             return False
@@ -183,7 +184,7 @@ class AccountWatch:
         due = []
         for entry in account.entries:
             address = str(entry.address)
-            if entry.status is Status.CHANGE and self._states.held(address) == Status.CHANGE:
+            if entry.status is Status.CHANGE and self._states.held(address) == state(entry):
                 self._needs_change(address, entry)
                 hands = self._hands.may_apply(address, None, now_ms)
                 if hands and self._contention.may_apply(address, target_margin(entry), now_ms):

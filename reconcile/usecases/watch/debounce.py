@@ -1,6 +1,7 @@
 """N of the last M: a state counts as changed when that many of the last looks agree on another one.
 
-Exchanges answer from replicas and traders move margin in two steps; a single look is no reason to wake anybody.
+Exchanges answer from replicas and traders move margin in two steps; a single look is no reason to wake anybody. A
+state that cannot wait, such as a position below its floor, is believed at its first look.
 """
 
 from collections import deque
@@ -31,12 +32,12 @@ class Debouncer(Generic[K]):
         self._seen: dict[K, deque[str]] = {}
         self._held: dict[K, str] = {}
 
-    def see(self, key: K, state: str) -> Turn | None:
-        """Take in one look; the change of state it completes, None for none."""
+    def see(self, key: K, state: str, *, at_once: bool = False) -> Turn | None:
+        """Take in one look; the change of state it completes, None for none. ``at_once`` believes this look alone."""
         seen = self._seen.setdefault(key, deque(maxlen=self._of))
         seen.append(state)
         before = self._held.get(key)
-        if state == before or seen.count(state) < self._needed:
+        if state == before or (seen.count(state) < self._needed and not at_once):
             return None
         self._held[key] = state
         return Turn(before=before, after=state)

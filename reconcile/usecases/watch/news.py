@@ -69,9 +69,15 @@ def standing(account: AccountPlan, frozen: str | None) -> tuple[str, str]:
     return ("ok", "") if frozen is None else ("frozen", frozen)
 
 
+def is_urgent(entry: Entry) -> bool:
+    """Whether margin is to be added to a position whose declared measure is below its floor."""
+    return entry.status is Status.CHANGE and entry.is_below_floor
+
+
 def state(entry: Entry) -> str:
     """The state of one address in a word or two; amounts are not part of it."""
-    return f"{entry.status.value} ({entry.blocked_by})" if entry.status is Status.BLOCKED else entry.status.value
+    more = "below floor" if is_urgent(entry) else entry.blocked_by if entry.status is Status.BLOCKED else None
+    return entry.status.value if more is None else f"{entry.status.value} ({more})"
 
 
 def message(entry: Entry) -> str:

@@ -51,3 +51,11 @@ def test_what_is_forgotten_starts_anew() -> None:
     debouncer.forget("key")
     assert (debouncer.held("key"), debouncer.known()) == (None, [])
     assert debouncer.see("key", "a") is not None
+
+
+def test_a_state_that_cannot_wait_is_believed_at_its_first_look() -> None:
+    debouncer: Debouncer[str] = Debouncer(needed=2, of=3)
+    assert debouncer.see("key", "low", at_once=True) is not None
+    assert debouncer.see("key", "low", at_once=True) is None
+    assert (debouncer.see("key", "fine"), debouncer.held("key")) == (None, "low")
+    assert debouncer.see("key", "fine") is not None
