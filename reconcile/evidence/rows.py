@@ -3,7 +3,7 @@
 A row can be ours only between the signing of its request and its fence: after the fence the request can no longer take
 effect. An exchange dates its rows by a clock of its own, which may differ from the one we sign by. A row with exactly
 our amount is ours if it is dated at most ``CLOCK_AHEAD_MS`` before the signature. An exchange may allow a larger slack.
-A row that is earlier within that slack, or whose amount is only near ours, needs the margin as well: it is ours if the
+A row that is earlier within that slack, or whose amount is only near ours, needs the margin as well. It is ours if the
 margin moved by exactly the amount we sent. Otherwise it may be ours or another party's, and the verdict is that we
 cannot tell.
 """
@@ -59,7 +59,7 @@ def match_rows(
     A candidate is a margin call's row of the intent's symbol and direction, and of its side if the ledger names one. It
     is newer than the newest row that the intent journalled, and no other outcome claims it. It is dated from
     ``slack_ms`` before the signature (at least ``CLOCK_AHEAD_MS``) until the fence. ``known`` are our other calls: a
-    row that fits one of them is not this intent's if it is dated more than ``CLOCK_AHEAD_MS`` before the signature.
+    row that fits one of them does not count if it is dated more than ``CLOCK_AHEAD_MS`` before the signature.
     """
     amount = signed_amount(intent)
     at_cursor = next((place for place, row in enumerate(rows) if row.row_id == intent.cursor), -1)

@@ -26,8 +26,8 @@ def stale_basis(
 ) -> bool:
     """Whether an observation may show the margin from before our last step, and no ledger row explains it.
 
-    Nothing may be sent on such a reading. Before ``long_after``, a margin is stale if our step and the rows do not add
-    up to it, or if an earlier margin fits it better. That holds for a position of another size or identity too.
+    Nothing may be sent on such a reading. Before ``long_after``, a margin must be the sum of our step and the rows, and
+    no earlier margin may fit it better. That holds for a position of another size or identity too.
     ``long_after`` our step, only a margin at or behind the one before the step is stale, and only with the same size
     and identity. After an effect that moved no margin, no reading is stale.
 

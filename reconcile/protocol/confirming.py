@@ -1,4 +1,7 @@
-"""The turns after a yes: look until the change shows; where it does not in time, both witnesses are asked."""
+"""The turns after the exchange accepted a call: look until the change shows.
+
+If it does not show in time, ledger and margin are read to find out what the call did.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -52,4 +55,4 @@ TURNS: Mapping[Doing, Turn] = {
     Doing.VISIBLE: _is_visible,
     Doing.VISIBLE_PAUSE: _look_again_for_it,
 }
-"""What is done about each event, by what was waited for."""
+"""The turn to take for each event, by what the life was waiting for."""

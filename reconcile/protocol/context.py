@@ -1,4 +1,4 @@
-"""The parts of one account's run, gathered once so that every module gets the same ones."""
+"""The parts of one account's run, collected once so that every module uses the same ones."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -25,9 +25,9 @@ _OPEN = "the journal holds what is open, and the next run settles it"
 class Context:
     """One account's run.
 
-    ``new_id`` makes intent ids; ``progress`` takes one line for a person and ``trace`` an exception that is a bug of
-    ours; ``halted`` gives the reason why nothing new may be started (asked to stop, frozen), None while all is well.
-    ``grace_ms`` and ``validity_ms`` are as assumed of the exchange.
+    ``new_id`` makes intent ids. ``progress`` takes one line for a person, ``trace`` an exception that is a bug of ours.
+    ``halted`` returns the reason why nothing new may start (a stop request, a freeze), or None. ``grace_ms`` and
+    ``validity_ms`` are the values assumed of the exchange.
     """
 
     desired: DesiredAccount
@@ -51,11 +51,11 @@ class Context:
         return lane_of(self.writer.traits, address)
 
     def amount_step(self, asset: str) -> Decimal:
-        """The smallest amount a margin call is made with."""
+        """The smallest amount by which a call moves margin in this asset."""
         return self.desired.amount_step or self.writer.traits.amount_step(asset)
 
     def task(self, step: Step, *, cursor: str | None) -> Task:
-        """What a step of a plan is about; ``cursor`` is the ledger's newest row."""
+        """The constants of a planned step; ``cursor`` is the ledger's newest row."""
         asset = step.asset if isinstance(step, MoveMargin) else None
         return replace(
             self._task(step.address, self.lane(step.address), asset),
@@ -65,7 +65,7 @@ class Context:
         )
 
     def earlier_task(self, intent: Intent) -> Task:
-        """What the search for a step of an earlier run is about."""
+        """The constants of the search for a step of an earlier run."""
         return self._task(intent.address, intent.lane, intent.asset)
 
     def _task(self, address: Address, lane: str, asset: str | None) -> Task:
@@ -81,21 +81,21 @@ class Context:
         )
 
     async def pause(self, milliseconds: int) -> None:
-        """Wait; raises Interrupted at once when asked to stop."""
+        """Wait; raises Interrupted at once on a stop request."""
         if milliseconds > 0 or self.stop.is_set():
             await interruptible(self.stop, self.clock.sleep(milliseconds), doing="waiting", leaves=_OPEN)
 
     async def know_exchange_time(self) -> None:
-        """Ask the exchange for its time if what we have is too old; raises ReadFailed."""
+        """Ask the exchange for its time if our reading of it is too old; raises ReadFailed."""
         if self.writer.time.due:
             await self.writer.sync_time()
 
     async def pass_exchange_time(self, moment_ms: int, *, why: str) -> None:
-        """Wait until the exchange itself answers, in a reply fetched for this, a time later than ``moment_ms``.
+        """Wait until the exchange itself reports a time later than ``moment_ms``, in a reply fetched for this purpose.
 
-        ``why`` is shown when the wait is longer than a second; 'until' and the time follow. It is shown again where the
-        exchange's clock was set back meanwhile. Raises ReadFailed, also where the wait grows past the longest one that
-        a run may make, and Interrupted.
+        If the wait is longer than a second, ``why`` is shown, followed by 'until' and the time. It is shown again if
+        the exchange's clock was set back meanwhile. Raises ReadFailed, also if the wait grows past the longest one that
+        a run may make. Raises Interrupted on a stop request.
         """
         time, began_ms = self.writer.time, self.clock.monotonic_ms()
         await self.know_exchange_time()

@@ -1,7 +1,7 @@
-"""From a sound look to one intent: what a step asks for now, or why it is left alone.
+"""From a sound look to one intent: compute what a step needs now, or say why nothing is sent for it.
 
-The plan is a ceiling. What is decided here is computed from a look that is young enough and late enough, with policy
-asked again. Pure.
+The plan is a ceiling. The decision is computed from a look that is young enough and late enough, and it must pass the
+policy again. Pure.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from reconcile.protocol.signals import LaneLook, Now
 from reconcile.protocol.task import Task
 
 FLOAT_ERROR = Decimal("1e-12")
-"""By what share an amount that an answer repeats as a binary float may differ from the one that was sent."""
+"""How far an amount that an answer repeats as a binary float may differ from the amount sent, as a share of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class NotStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What a fresh look asks for: an amount (None for an absolute step) and what it was computed from."""
+    """The call that a fresh look requires: an amount (None for an absolute step) and the numbers it comes from."""
 
     amount: Decimal | None
     before: str
@@ -43,7 +43,7 @@ class Decision:
 
 
 def decide(task: Task, step: Step, look: LaneLook) -> Decision | NotStarted:
-    """What the step asks for by this look."""
+    """Decide from this look what to send for the step, if anything."""
     match step:
         case SetMarginType():
             return _decide_type(step, look)
@@ -129,7 +129,7 @@ def intent_of(task: Task, step: Step, found: Decision, *, new_id: str, now: Now,
 
 
 def another_amount(intent: Intent, yes: Accepted) -> str | None:
-    """What is wrong with a yes to another amount than was sent; None where it repeats ours, or none."""
+    """The error if the exchange accepted another amount than we sent; None if its answer repeats ours, or no amount."""
     sent = intent.amount
     if sent is None or yes.amount is None or abs(minus(abs(yes.amount), sent)) <= sent * FLOAT_ERROR:
         return None

@@ -1,13 +1,14 @@
 """Margin calls in the exchange's ledger that this journal does not know: made elsewhere, or by a later state of it.
 
-What our journal knows of is held against its own margin (``staleness.stale_basis``). Of any other call it is unknown
-whether a look has seen it, because positions may be as much as ten graces late. So before the first call of a run the
-ledger of its lanes is read over the last ten graces; where it shows a call that the journal does not know, a look is
-sound only when it was sent ten graces after that call, or when what our last step left and all rows since add up to it.
+``staleness.stale_basis`` checks a look against the calls in our journal. A look may lack any other call, because
+positions may lag by as much as ten grace periods. Before the first call of a run, the run therefore reads the ledger of
+its lanes over the last ten grace periods. If the ledger shows an unknown call, a look is sound in two cases only. It
+was sent ten grace periods after that call, or its margin is the one after our last step plus all rows since.
 
-One read after the cold fence is enough for a run. What another machine or a lost journal sent has died by then, and its
-row is in the ledger; what this run sends itself is in the journal. A run that sends nothing reads the ledger one grace
-after its start: what took effect before that start is in the ledger or in the positions by then.
+One read after the cold fence is enough for a run. By then, a request of another machine or of a lost journal can no
+longer take effect, and its row is in the ledger. The journal has the requests of this run itself. A run that sends
+nothing reads the ledger one grace period after its start. By then, every effect from before that start is in the ledger
+or in the positions.
 """
 
 from collections.abc import Collection, Sequence
@@ -26,7 +27,7 @@ from reconcile.protocol.timing import LET_GO_GRACES, LONG_AFTER_GRACES, unsure_f
 
 
 class Earlier:
-    """What one run has asked the ledger before its first call. Nothing is known of a symbol that was not asked."""
+    """The ledger as one run read it before its first call. Symbols that it did not read have no answer here."""
 
     def __init__(self, reader: Reader, desired: DesiredAccount, state: JournalState, *, grace_ms: int) -> None:
         self._reader = reader
@@ -38,7 +39,7 @@ class Earlier:
         self._since_ms = 0
 
     def asks(self, addresses: Collection[Address], *, after_ms: int) -> bool:
-        """Whether the ledger is still to be asked for one of these, later than ``after_ms`` (exchange time)."""
+        """Whether one of these still needs a ledger read later than ``after_ms`` (exchange time)."""
         return any(self._asked_ms.get(address.symbol, -1) <= after_ms for address in addresses)
 
     async def ask(self, addresses: Collection[Address]) -> None:
@@ -55,8 +56,10 @@ class Earlier:
         self._asked_ms.update(dict.fromkeys(symbols, asked_ms))
 
     def until(self, address: Address, look: ObservedAccount) -> int | None:
-        """The exchange time that a look must be later than to show every call the journal does not know; None: it
-        does."""
+        """The exchange time past which a look shows every call that the journal does not know.
+
+        None if this look shows them all, or nothing is known of the address.
+        """
         ledger, position = self._ledgers.get(address.symbol), look.positions.get(address)
         if ledger is None or position is None:
             return None
@@ -72,7 +75,7 @@ class Earlier:
         )
 
     def calls_seen(self, address: Address, look: ObservedAccount) -> int | None:
-        """The exchange time up to which a look shows every call, where ``until`` is None; None: not asked."""
+        """The exchange time up to which a look shows every call if ``until`` is None; None: the ledger was not read."""
         asked_ms = self._asked_ms.get(address.symbol)
         if asked_ms is None:
             return None
@@ -83,14 +86,15 @@ class Earlier:
 
 
 def _recent(move: Effect | None, *, now_ms: int, grace_ms: int) -> Effect | None:
-    """A step that a reading may still be from before, None where it is none or too long ago."""
+    """The step, if a reading may still predate it; None if there is no step or it is too long ago."""
     return move if move is not None and now_ms - move.effect_ms <= LET_GO_GRACES * grace_ms else None
 
 
 def calls_seen(*, asked_ms: int, sent_at_ms: int, grace_ms: int) -> int:
-    """The exchange time up to which a look shows every call, where ``unseen_until`` finds none that it lacks.
+    """The exchange time up to which a look shows every call, if ``unseen_until`` finds none that it lacks.
 
-    One of ledger and positions is no later than the grace: so a call before that was among the rows, or is in the look.
+    At least one of ledger and positions lags by no more than the grace period. An earlier call was therefore among the
+    rows, or is in the look.
     """
     return max(0, min(asked_ms, sent_at_ms) - grace_ms - CLOCK_AHEAD_MS)
 
@@ -108,7 +112,7 @@ def unseen_until(
 ) -> int | None:
     """``Earlier.until`` of a position that was read at ``sent_at_ms``, as values.
 
-    ``known`` are the calls that the journal knows, ``move`` is its last step on the address, None: none is known.
+    ``known`` are the calls that the journal knows. ``move`` is its last step on the address, or None.
     """
     move = _recent(move, now_ms=sent_at_ms, grace_ms=grace_ms)
     unknown = unknown_calls(ledger.rows, known, position.address, step_size=step_size)

@@ -1,7 +1,7 @@
-"""Runs a plan's steps in parallel lanes, each through ``step.py``, and settles what earlier runs left.
+"""Run a plan's steps in parallel lanes, each through ``step.py``, and settle the open steps of earlier runs.
 
-Lanes start in the plan's order, as many at a time as asked for; within a lane one step follows another. A slot is held
-only while a step looks and sends: a fence or a slow answer in one lane holds up no other.
+Lanes start in the plan's order, up to ``parallelism`` at a time; within a lane one step follows another. A step holds a
+slot only while it looks and sends, so a fence or a slow answer in one lane delays no other.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,22 +19,22 @@ from reconcile.render.values import signed_text
 
 
 class Executor:
-    """The conduct of one account's steps under its lock."""
+    """Runs the steps of one account, whose lock the caller holds."""
 
     def __init__(self, context: Context, *, parallelism: int, slots: SharedSlots | None = None) -> None:
-        """``parallelism`` (at least 1) is how many steps are sent at once; ``slots`` are those that accounts share."""
+        """``parallelism`` (at least 1) is how many calls are in flight at once; accounts share ``slots``."""
         self._context = context
         self._slots = Slots(parallelism, slots)
         self._results: dict[str, StepResult] = {}
         self.times: dict[str, tuple[int, int]] = {}
-        """When each step that was begun began and ended, by its id: Unix milliseconds of this machine."""
+        """Start and end of each step that was begun, by its id: Unix milliseconds of this machine."""
         self._planned = 0
 
     async def settle_earlier(self) -> tuple[SettledStep, ...]:
-        """Lead every intent that earlier runs left open out of doubt, all lanes at once, and journal what is known.
+        """Find out what every open intent of earlier runs did, all lanes at once, and journal the outcomes.
 
-        Returns those that are settled now; a lane that stays unknown stays in ``journal.state.unsettled``. Raises
-        JournalError, Interrupted.
+        Returns the steps that are settled now. A lane whose outcome stays unknown remains in
+        ``journal.state.unsettled``. Raises JournalError, Interrupted.
         """
         unsettled = tuple(self._context.journal.state.unsettled.values())
         if unsettled:
@@ -51,7 +51,8 @@ class Executor:
         for step in steps:
             before = lanes.setdefault(self._context.lane(step.address), [])
             if _frees(step) and all(_frees(earlier) for earlier in before):
-                self._context.reservation.expect(step.step_id)  # what comes behind an addition may wait for it
+                # A reduction behind an addition is not expected here: it may itself wait for that addition.
+                self._context.reservation.expect(step.step_id)
             before.append(step)
         if not lanes:
             return ()
@@ -62,11 +63,14 @@ class Executor:
         return self.results(steps)
 
     def results(self, steps: Sequence[Step]) -> tuple[StepResult, ...]:
-        """What the steps that have ended so far ended in, in the order of the steps."""
+        """The results of the steps that have ended so far, in the order of ``steps``."""
         return tuple(self._results[step.step_id] for step in steps if step.step_id in self._results)
 
     async def _lane(self, steps: Sequence[Step], cursor: str | None, sending: "_SenderCount") -> None:
-        """A bug ends this lane alone; a step without a result by then was not begun, since a begun one always ends."""
+        """Run one lane; a bug ends this lane alone.
+
+        A step without a result was not begun, because a step that was begun always ends with one.
+        """
         try:
             with Containment(f"running {self._context.lane(steps[0].address)}", self._context.trace):
                 await self._run_lane(steps, cursor, sending)
@@ -95,7 +99,7 @@ class Executor:
         return f"{self._context.desired.name}: {step.address} {what}: {ended.outcome}{why} ({done})"
 
     async def _settle_one(self, item: Unsettled) -> SettledStep | None:
-        """Settle one intent; a bug leaves it open, which holds its lane, and the other lanes go on."""
+        """Settle one intent. A bug leaves it open, which holds its lane; the other lanes go on."""
         context = self._context
         doing = f"{context.desired.name}: {item.intent.address}: settling an earlier step"
         try:
@@ -109,7 +113,7 @@ class Executor:
 
 
 def _frees(step: Step) -> bool:
-    """Whether a step brings free balance that additions may wait for."""
+    """Whether a step frees balance that additions may wait for."""
     return isinstance(step, MoveMargin) and step.action == "reduce_margin"
 
 
@@ -139,14 +143,14 @@ def _not_started(step: Step, why: str) -> StepResult:
 
 
 class _SenderCount:
-    """Counts the steps that may still send at once; when none is left, verification need not wait for company."""
+    """Counts the steps whose send may be imminent; at zero, looks that verify are no longer batched."""
 
     def __init__(self, context: Context, steps: int) -> None:
         self._context = context
         self._left = steps
 
     def once(self) -> Callable[[], None]:
-        """A function for one step to call when it sends no more; later calls count for nothing."""
+        """A function that one step calls when no send of it is imminent; only the first call counts."""
         called = False
 
         def over() -> None:

@@ -1,8 +1,8 @@
 """Decide whether a look may be computed from: it is late enough, and it shows the effect of our last step.
 
-A read may come from a replica that has not seen what an earlier read, or an earlier run, has seen. So a look counts
-only when it was sent later than the grace after the lane's last effect; and a margin that our last step and the
-ledger's rows do not add up to counts for nothing, for as long as it may be from before that step.
+A read may come from a replica that lags behind an earlier read, or behind a read of an earlier run. A look therefore
+counts only if it was sent more than one grace period after the lane's last effect. Our last step and the ledger's rows
+must also add up to its margin, as long as the look may predate that step.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -26,13 +26,13 @@ from reconcile.protocol.signals import LaneLook, Memory, Now
 from reconcile.protocol.timing import BETWEEN_LOOKS_MS, FRESH_LOOKS, LONG_AFTER_GRACES
 
 Pause = Callable[[int, str], Awaitable[None]]
-"""Waits so many ms, and says why (empty: it was said before)."""
+"""Waits this many ms, and shows the reason (empty: it was shown before)."""
 
 
 def lane_look(look: ObservedAccount, address: Address) -> LaneLook:
-    """A look cut to what a step on one address is about.
+    """The part of a look that a step on one address needs.
 
-    Raises ReadFailed where what the exchange shows of the address cannot be used.
+    Raises ReadFailed if the exchange's data for the address cannot be used.
     """
     position, symbol = look.slot(address), look.symbols.get(address.symbol)
     asset = position.asset if position is not None else symbol.asset if symbol is not None else None
@@ -48,7 +48,7 @@ def lane_look(look: ObservedAccount, address: Address) -> LaneLook:
 
 
 def check_balance(step: Step, seen: LaneLook, look: ObservedAccount) -> None:
-    """Raises ReadFailed where an addition would be computed from a free balance that the exchange does not tell."""
+    """Raises ReadFailed if an addition needs a free balance that the exchange does not report."""
     asset = seen.position.asset if seen.position is not None else None
     if step.action == "add_margin" and asset in look.unknown_balances:
         raise ReadFailed(f"the exchange does not tell the free balance of {asset}", again=True)
@@ -63,8 +63,10 @@ def remember(
     grace_ms: int,
     earlier: Earlier | None,
 ) -> Memory:
-    """What is known of an address's lane. ``earlier`` is what the ledger said of calls that the journal does not know;
-    None: it was not asked."""
+    """The facts known about an address's lane.
+
+    ``earlier`` is the ledger as read for calls that the journal does not know; None: it was not read.
+    """
     lane = lane_of(reader.traits, address)
     memory = memory_of(state, lane, address, look.sent_at_ms, grace_ms=grace_ms)
     if earlier is None:
@@ -74,7 +76,7 @@ def remember(
 
 
 def memory_of(state: JournalState, lane: str, address: Address, sent_at_ms: int, *, grace_ms: int) -> Memory:
-    """What the journal knows of a lane at the moment of a look that was sent at ``sent_at_ms``."""
+    """The facts that the journal holds about a lane, for a look that was sent at ``sent_at_ms``."""
     item, move = state.unsettled.get(lane), state.moves.get(str(address))
     calls, since_ms = state.calls.get(lane, ()), sent_at_ms - LONG_AFTER_GRACES * grace_ms
     others = [call for call in calls if item is None or call.intent_id != item.intent.intent_id]
@@ -92,9 +94,10 @@ def memory_of(state: JournalState, lane: str, address: Address, sent_at_ms: int,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
-    """A look that is not sound for an address: what a better one must be later than (exchange time), and the hold.
+    """A look that is not sound for an address, and the hold that results.
 
-    ``ends_ms`` is when a sound one is expected: sooner than the hold ends for certain.
+    A better look must be sent later than ``later_than_ms`` (exchange time). A sound one is expected at ``ends_ms``,
+    which may be sooner than the latest end of the hold.
     """
 
     later_than_ms: int
@@ -111,10 +114,10 @@ async def unsound(
     grace_ms: int,
     earlier: Earlier | None = None,
 ) -> Doubt | None:
-    """Why the look is not sound for this address, None where it is.
+    """The reason why the look is not sound for this address; None if it is.
 
-    ``earlier`` as for ``remember``. Asks the ledger where our last step is recent, or the look seems to miss it. Raises
-    ReadFailed.
+    ``earlier`` is as for ``remember``. Reads the ledger if our last step is recent, or the look seems to lack it.
+    Raises ReadFailed.
     """
     memory = remember(reader, state, address, look, grace_ms=grace_ms, earlier=earlier)
     seen, ledger = lane_look(look, address), None
@@ -143,9 +146,9 @@ async def sound_look(
 ) -> tuple[ObservedAccount, dict[Address, Hold]]:
     """A look to conclude from, and the addresses for which it stayed unsound.
 
-    ``earlier`` as for ``unsound``, ``reuse`` as for ``Reader.observe``. An address whose look would have to be later
-    than any delay explains is not waited for, so it holds no other one up. ``patience_ms`` is how long a hold is waited
-    for where no other address needs a change. Raises ReadFailed.
+    ``earlier`` is as for ``unsound``, ``reuse`` as for ``Reader.observe``. An address that needs a later look than any
+    known delay explains is not waited for, so it delays no other address. If no other address needs a change, holds are
+    waited for up to ``patience_ms``. Raises ReadFailed.
     """
     declared, measured = desired.types, desired.measured
     longest_ms, looks = (LONG_AFTER_GRACES + 1) * grace_ms + CLOCK_AHEAD_MS, FRESH_LOOKS
@@ -172,7 +175,7 @@ async def sound_look(
 def _worth_waiting(
     desired: DesiredAccount, look: ObservedAccount, found: Mapping[Address, Doubt], *, until_ms: int
 ) -> int | None:
-    """When the last of the holds that end in time ends, None for none, or where other addresses need a change now."""
+    """The end of the last hold that ends by ``until_ms``; None if none does, or if another address needs a change."""
     if any(target.address not in found and differs(target, look) for target in desired.targets):
         return None
     return max((doubt.ends_ms for doubt in found.values() if doubt.ends_ms <= until_ms), default=None)
@@ -191,7 +194,7 @@ def _seconds(milliseconds: int) -> int:
 async def _present(
     desired: DesiredAccount, reader: Reader, state: JournalState, *, pause: Pause, reuse: ObservedAccount | None
 ) -> ObservedAccount:
-    """A look; a second one where the first shows no position at all and the last run saw some, so it may be a fault."""
+    """A look; a second one if the first shows no position but the last run saw some, which may be a fault."""
     look = await reader.observe(desired.types, reuse=reuse, measured=desired.measured)
     was_open = any(each.size for each in state.margins.live.values())
     if was_open and not any(each.is_open for each in look.positions.values()):
@@ -209,10 +212,10 @@ async def doubts(
     grace_ms: int,
     earlier: Earlier | None = None,
 ) -> dict[Address, Doubt]:
-    """The declared addresses of which nothing may be concluded from this look.
+    """The declared addresses about which this look proves nothing.
 
-    Neither that a step is needed nor that none is: a margin may be as declared because it is from before our own last
-    step. Only a margin that this step left is believed without more. Raises ReadFailed.
+    It proves neither that a step is needed nor that none is. A margin may be as declared only because the read predates
+    our own last step. Only the margin that this step left counts without further proof. Raises ReadFailed.
     """
     found: dict[Address, Doubt] = {}
     for target in desired.targets:
@@ -228,7 +231,7 @@ async def doubts(
 
 
 def is_as_left(target: Target, state: JournalState, look: ObservedAccount) -> bool:
-    """Whether live is what our last step on a declared address left, as far as there was one."""
+    """Whether a declared address shows the margin that our last step there left, if there was one."""
     move, position = state.moves.get(str(target.address)), look.positions.get(target.address)
     if move is None or move.before is None or move.after is None or position is None or not target.declares_margin:
         return True
@@ -239,7 +242,7 @@ def is_as_left(target: Target, state: JournalState, look: ObservedAccount) -> bo
 
 
 def may_be_older(target: Target, state: JournalState, look: ObservedAccount, *, grace_ms: int) -> bool:
-    """Whether a look that no ledger was asked about may show a declared address from before our last step."""
+    """Whether a look, without any ledger read, may show a declared address from before our last step."""
     move = state.moves.get(str(target.address))
     if move is None or look.sent_at_ms - move.effect_ms > LONG_AFTER_GRACES * grace_ms:
         return False
@@ -247,7 +250,7 @@ def may_be_older(target: Target, state: JournalState, look: ObservedAccount, *, 
 
 
 def differs(target: Target, look: ObservedAccount) -> bool:
-    """Whether live is not as declared."""
+    """Whether the live state differs from the declared one."""
     position = look.positions.get(target.address)
     symbol = look.symbols.get(target.address.symbol)
     if position is None or not position.is_open:

@@ -1,7 +1,8 @@
 """Free balance, reserved once for all lanes of an account, so that parallel additions cannot spend the same cent twice.
 
-An addition counts against every look that cannot have seen it: while it is in flight or in doubt, and afterwards for
-looks sent before its effect and the grace. A reduction never counts; it shows up in ``available`` when it is applied.
+An addition counts against every look that may lack it. While it is in flight or in doubt, that is every look. After its
+effect, these are the looks sent before the grace period is over. A reduction never counts; it shows up in ``available``
+when it is applied.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ class _Addition:
 class _AdditionTotal:
     """The additions of one asset that count against looks sent at ``sent_ms`` and later, added up once.
 
-    ``ends`` is a heap of (when a look has surely seen it, key); one key may be in it more than once.
+    ``ends`` is a heap of (time after which a look includes the addition, key); a key may occur more than once.
     """
 
     sent_ms: int = 0
@@ -34,10 +35,10 @@ class _AdditionTotal:
 
 
 class Reservation:
-    """The additions of one account that a look may not have seen."""
+    """The additions of one account that a look may lack."""
 
     def __init__(self, *, grace_ms: int, minimum: Callable[[str], Decimal | None]) -> None:
-        """``minimum`` is what additions must leave of an asset, None for nothing."""
+        """``minimum`` returns the balance of an asset that additions must leave, or None."""
         self._grace_ms = grace_ms
         self._minimum = minimum
         self._additions: dict[str, _Addition] = {}
@@ -46,13 +47,15 @@ class Reservation:
         self._freed = asyncio.Event()
 
     def free(self, available: Mapping[str, Decimal], asset: str, *, sent_at_ms: int) -> Decimal:
-        """What may still be added, by a look sent at ``sent_at_ms``; negative when already too much is."""
+        """The balance that may still be added, by a look sent at ``sent_at_ms``; below zero if it is overspent."""
         taken = self._taken(asset, sent_at_ms)
         return minus(minus(available.get(asset, ZERO), taken), self._minimum(asset) or ZERO)
 
     def unseen_until(self, asset: str, *, sent_at_ms: int) -> int | None:
-        """The exchange time that a look must be sent later than to have seen every addition that is over; None when
-        the look sent at ``sent_at_ms`` has seen them all."""
+        """The exchange time after which a look includes every addition that took effect.
+
+        None if a look sent at ``sent_at_ms`` includes them all.
+        """
         ends = [
             addition.effect_ms + self._grace_ms
             for addition in self._additions.values()
@@ -61,7 +64,7 @@ class Reservation:
         return max((end for end in ends if sent_at_ms <= end), default=None)
 
     def take(self, key: str, asset: str, amount: Decimal) -> None:
-        """Reserve for the addition ``key``, from before it is sent."""
+        """Reserve balance for the addition ``key``, before it is sent."""
         self.release(key)
         self._additions[key] = _Addition(asset, amount)
         counted = self._counted.setdefault(asset, _AdditionTotal())
@@ -69,7 +72,7 @@ class Reservation:
         counted.amount = plus(counted.amount, amount)
 
     def done(self, key: str, *, effect_ms: int) -> None:
-        """The addition took effect no later than ``effect_ms``: looks that are late enough have seen it."""
+        """The addition took effect no later than ``effect_ms``: looks that are late enough include it."""
         addition = self._additions.get(key)
         if addition is None:
             return
@@ -81,13 +84,16 @@ class Reservation:
         heapq.heappush(counted.ends, (effect_ms + self._grace_ms, key))
 
     def release(self, key: str) -> None:
-        """The addition was proven not to have happened."""
+        """The addition is proven not to have taken effect."""
         addition = self._additions.pop(key, None)
         if addition is not None and key in self._counted[addition.asset].keys:
             self._discount(key, addition)
 
     def _taken(self, asset: str, sent_at_ms: int) -> Decimal:
-        """The additions that a look sent then may not have seen; each is added and taken off once, not every time."""
+        """The sum of the additions that a look sent at that time may lack.
+
+        Each addition enters the running sum once and leaves it once; the sum is not computed anew for later looks.
+        """
         counted = self._counted.get(asset)
         if counted is None:
             return ZERO
@@ -115,7 +121,7 @@ class Reservation:
 
     @property
     def awaits_reductions(self) -> bool:
-        """Whether reductions of this run are still on their way and may free more."""
+        """Whether reductions of this run are still to end and may free more balance."""
         return bool(self._reductions)
 
     def expect(self, step_id: str) -> None:
@@ -123,12 +129,12 @@ class Reservation:
         self._reductions.add(step_id)
 
     def over(self, step_id: str) -> None:
-        """A reduction has ended, one way or the other; whoever waits for funds looks again."""
+        """A reduction has ended, whatever its outcome; steps that wait for funds look again."""
         self._reductions.discard(step_id)
         self._freed.set()
         self._freed = asyncio.Event()
 
     async def freed(self) -> None:
-        """Wait until a reduction has ended; returns at once when none is on its way."""
+        """Wait until a reduction has ended; returns at once if none is expected."""
         if self._reductions:
             await self._freed.wait()

@@ -11,13 +11,13 @@ from reconcile.protocol.timing import LET_GO_GRACES, LONG_AFTER_GRACES
 
 
 def hold_of(ask: Question) -> Hold:
-    """The hold of a reading that is not sound, by the first rule that wants a later one."""
+    """The hold of a reading that is not sound, by the first rule that requires a later one."""
     rule = next(rule for rule in RULES if isinstance(rule.finds(ask), LookLater))
     return _hold(rule.name, rule.says(ask), until_ms=_end(ask))
 
 
 def unproven(move: Effect, *, grace_ms: int) -> Hold:
-    """The hold of a last look that no ledger was asked about and that is not what our last step left."""
+    """The hold of a run's last look that differs from the margin our last step left, without a ledger read."""
     said = f"the last look of the run may be from before our last step ({step_text(move)})"
     return _hold(ADDS_UP.name, said, until_ms=move.effect_ms + LONG_AFTER_GRACES * grace_ms)
 
@@ -34,9 +34,9 @@ def step_text(move: Effect) -> str:
 
 
 def _end(ask: Question) -> int:
-    """The first moment at which the very same reading, taken then, would be held no more.
+    """The first moment at which the same reading, taken then, would no longer be held.
 
-    Where no rule lets go, as when one of them is switched off, it is the last moment at which one could.
+    If no rule releases it, for example because a rule is switched off, the last moment at which one could.
     """
     moments = _moments(ask)
     free = (each for each in moments if not isinstance(judge(_taken(ask, each + 1)), LookLater))
@@ -44,7 +44,7 @@ def _end(ask: Question) -> int:
 
 
 def next_moment(ask: Question) -> int:
-    """The first moment after the look at which a rule lets go, or at which no reading is expected to be older."""
+    """The first moment after the look at which a rule may release it."""
     return _moments(ask)[0]
 
 
@@ -59,7 +59,7 @@ def _moments(ask: Question) -> list[int]:
 
 
 def _taken(ask: Question, sent_at_ms: int) -> Question:
-    """The same question of a look that was sent then."""
+    """The same question for a look that was sent at that time."""
     unseen_ms = ask.memory.unseen_until_ms
     is_seen = unseen_ms is None or unseen_ms < sent_at_ms
     return replace(

@@ -1,6 +1,6 @@
-"""The life of one step as a value: where it is in the table, what it waits for, and what it has seen so far.
+"""The life of one step as a value: its state in the table, the event that it waits for, and the facts seen so far.
 
-``machine.py`` leads it from event to event.
+``machine.py`` turns it into the next life on each event.
 """
 
 from dataclasses import dataclass, field, replace
@@ -16,22 +16,22 @@ from reconcile.protocol.task import Task
 
 
 class Doing(StrEnum):
-    """What a life waits for: the event that it takes next."""
+    """The event that a life waits for."""
 
     NOTHING = "nothing"  # it has not begun
     PAUSE = "pause"  # before another attempt
     ENTRY = "entry"  # room under the write limit
-    LOOK = "look"  # to send on
-    LEDGER = "ledger"  # whether that look is sound
+    LOOK = "look"  # to compute the call from
+    LEDGER = "ledger"  # to decide whether that look is sound
     LATER_LOOK = "later_look"  # the moment of a better one
-    PLACE = "place"  # among the few that are made ready to be sent
+    PLACE = "place"  # among the few steps that are prepared at once
     RESERVATION = "reservation"
     FUNDS = "funds"  # a reduction that frees balance
-    SEEN_FUNDS = "seen_funds"  # the moment at which a look shows what was added
+    SEEN_FUNDS = "seen_funds"  # the moment at which a look includes all ended additions
     INTENT = "intent"  # on disk
-    WIRE = "wire"  # its turn
+    WIRE = "wire"  # its turn to send
     ANSWER = "answer"
-    HELD_BACK = "held_back"  # on disk that its turn came too late
+    HELD_BACK = "held_back"  # on disk: its turn came too late
     NOT_SENT = "not_sent"  # on disk
     REFUSED_FOR_NOW = "refused_for_now"  # on disk
     REFUSED = "refused"  # on disk
@@ -40,7 +40,7 @@ class Doing(StrEnum):
     VISIBLE = "visible"  # a look that shows the change
     VISIBLE_PAUSE = "visible_pause"
     FENCE = "fence"
-    TIME = "time"  # before looking for what was said yes to
+    TIME = "time"  # the exchange's time, before the search for an accepted call
     SIGHT = "sight"  # a look after the fence
     SIGHT_LEDGER = "sight_ledger"
     SIGHT_PAUSE = "sight_pause"
@@ -50,18 +50,19 @@ class Doing(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingSight:
-    """One look at the setting that an absolute step changes: a margin type or auto-add; None where it is not shown."""
+    """One look at the setting that an absolute step changes: a margin type or auto-add; None if it is not shown."""
 
     live: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """The search for what became of an intent.
+    """The search for the effect of an intent.
 
-    ``was`` is what was known before it: None for doubt, ACCEPTED after a yes, UNKNOWN where an earlier run found no
-    answer to one. ``effect_ms`` is when a yes came, None without one. ``asked_ms`` is what the present look is later
-    than; ``previous`` is what the look before it showed, None where there was none or it failed.
+    ``was`` is the outcome known before the search. None means doubt, ACCEPTED that the exchange accepted the call, and
+    UNKNOWN that an earlier run could not determine what an accepted call did. ``effect_ms`` is when the exchange
+    accepted it, or None. The present look is later than ``asked_ms``. ``previous`` is the result of the look before it,
+    None if there was none or it failed.
     """
 
     was: IntentStatus | None
@@ -77,10 +78,10 @@ class Search:
 class Life:
     """One step on its way through the table.
 
-    ``attempts`` were begun and proven to have done nothing; ``intents`` is the same for those that never left.
-    ``looks`` counts looks that were not sound. A look to send on is later than ``not_before_ms``, and the present one
-    later than ``after_ms``. ``yes_ms`` is what later looks are asked after, ``effect_ms`` when a yes came.
-    ``memory`` is what was known when ``look`` came.
+    ``attempts`` counts attempts that were begun and proven to have done nothing; ``intents`` counts those of them that
+    never left. ``looks`` counts looks that were not sound. A look to compute a call from is later than
+    ``not_before_ms``, and the present look is later than ``after_ms``. The exchange accepted the call at ``effect_ms``;
+    looks after that must be later than ``yes_ms``. ``memory`` holds the facts known when ``look`` came.
     """
 
     task: Task = field(compare=False)
@@ -117,23 +118,23 @@ class Life:
 
     @property
     def seen(self) -> tuple[LaneLook, Memory]:
-        """The present look, and what was known when it came."""
+        """The present look, and the facts known when it came."""
         if self.look is None or self.memory is None:
-            raise LookupError(f"living a step that is {self.state}: it has no look; this is a bug")
+            raise LookupError(f"running a step that is {self.state}: it has no look; this is a bug")
         return self.look, self.memory
 
     @property
     def the_intent(self) -> Intent:
         """The intent that is under way."""
         if self.intent is None:
-            raise LookupError(f"living a step that is {self.state}: it has no intent; this is a bug")
+            raise LookupError(f"running a step that is {self.state}: it has no intent; this is a bug")
         return self.intent
 
     def no_answer(self, event: SomeEvent) -> ImpossibleError:
-        """The error for an event that is no answer to what was asked."""
+        """The error for an event that does not answer the last command."""
         kind = type(event).__name__
-        return ImpossibleError(f"living a step that waits for {self.doing}: {kind} is no answer to it; this is a bug")
+        return ImpossibleError(f"running a step that waits for {self.doing}: {kind} is no answer to it; this is a bug")
 
 
 Turned = tuple[Life, tuple[Command, ...]]
-"""A life after an event, and what to do now: the last command is answered by the next event."""
+"""A life after an event, and the commands to execute now; the next event answers the last command."""

@@ -1,7 +1,7 @@
-"""The life of one step, as a table: what is not in it cannot happen.
+"""The life of one step, as a table: a transition that is not in it cannot happen.
 
-A margin call is relative and has no key: said twice, it is done twice. So the one thing that must never happen is to
-say it again while the first saying may still count. That is a statement about paths, and a table can be walked:
+A margin call is relative and has no key: sent twice, it takes effect twice. A call must therefore never be sent again
+while the first one may still take effect. That is a statement about paths, and a test can walk the paths of a table:
 
     PLANNED ── intent written ──> JOURNALLED ── send ──> SENT ── yes ──> ACCEPTED ── seen ──> APPLIED
        ^                                                  │                 └── deadline ──> CONFIRMING
@@ -9,13 +9,14 @@ say it again while the first saying may still count. That is a statement about p
        │                                                  └── lost ──> DOUBT ── fence passed ──> LOOKING
        └───────────────────────────── looked, and it did not happen ────────────────────────────────┘
 
-From DOUBT one arrow leads on, to LOOKING, and it needs the fence: the exchange's own word that a request of ours cannot
-be accepted any more. Out of LOOKING back to PLANNED leads only the finding that nothing happened; and PLANNED is not a
-licence to send but the duty to look afresh and to write a new intent. After a yes nothing leads back at all: ACCEPTED
-and CONFIRMING end in a run without another call for that lane, whatever a read shows.
+From DOUBT one arrow leads on, to LOOKING. It needs the fence: the exchange itself must report a time at which it can no
+longer accept our request. From LOOKING a step returns to PLANNED only after proof that nothing happened.
+PLANNED is no permission to send: the step looks again and writes a new intent. After the exchange accepted a call, no
+arrow leads back. Whatever a read shows, ACCEPTED and CONFIRMING end without another call for that lane in this run.
 
-A process that dies leaves its intents behind, and the next run begins them where nothing can be sent: without an
-outcome in DOUBT, said yes to in CONFIRMING, unknown in LOOKING (its fence passed in the run that gave up on it).
+A process that dies leaves its intents behind. The next run begins each of them in a state that cannot send. An intent
+without an outcome begins in DOUBT, an accepted one in CONFIRMING. An unknown one begins in LOOKING, because its fence
+passed in the run that gave up on it.
 """
 
 from collections.abc import Mapping
@@ -26,33 +27,33 @@ from reconcile.model.plan import OutcomeKind
 
 
 class State(StrEnum):
-    """Where a step is in its life."""
+    """The states of a step."""
 
-    PLANNED = "planned"  # nothing of it is anywhere; the next thing is a fresh look
+    PLANNED = "planned"  # no intent, nothing sent; a fresh look comes next
     JOURNALLED = "journalled"  # its intent is on disk, nothing has left
     SENT = "sent"  # its request is out, no answer yet
-    ACCEPTED = "accepted"  # said yes; waiting until it shows
-    CONFIRMING = "confirming"  # said yes and not shown in time; asking both witnesses
+    ACCEPTED = "accepted"  # the exchange accepted it; waiting until a look shows it
+    CONFIRMING = "confirming"  # accepted, but not shown in time; reading ledger and margin
     DOUBT = "doubt"  # may or may not have been executed, may still arrive
-    LOOKING = "looking"  # can no longer arrive; asking both witnesses
+    LOOKING = "looking"  # can no longer arrive; reading ledger and margin
     APPLIED = "applied"
     REFUSED = "refused"
-    LEFT_ACCEPTED = "left_accepted"  # said yes, and this run has not seen it
-    NOT_APPLIED = "not_applied"  # said yes long ago, and a complete ledger has no trace of it
+    LEFT_ACCEPTED = "left_accepted"  # accepted, but this run has not seen the effect
+    NOT_APPLIED = "not_applied"  # accepted long ago, but a complete ledger has no trace of it
     UNKNOWN = "unknown"
     SKIPPED = "skipped"
 
 
 class Event(StrEnum):
-    """What can happen to a step."""
+    """The events in the life of a step."""
 
     INTENT_WRITTEN = "intent_written"
     SEND = "send"
     YES = "yes"
-    REFUSED_FOR_NOW = "refused_for_now"  # a rate limit, a clock error: proven not executed, worth another look
+    REFUSED_FOR_NOW = "refused_for_now"  # a rate limit, a clock error: proven not executed, and worth another attempt
     REFUSED = "refused"
     NOT_SENT = "not_sent"  # proven: no byte left
-    LOST = "lost"  # anything that proves nothing
+    LOST = "lost"  # any answer, or failure, that proves nothing
     FENCE_PASSED = "fence_passed"
     SEEN = "seen"
     DEADLINE = "deadline"
@@ -63,11 +64,11 @@ class Event(StrEnum):
     IN_SYNC = "in_sync"
     STALE = "stale"
     GIVEN_UP = "given_up"  # tries, funds or policy ran out before anything was sent
-    INTERRUPTED = "interrupted"  # asked to stop, or the journal failed
+    INTERRUPTED = "interrupted"  # a stop request, or a journal failure
 
 
 class ImpossibleError(LookupError):
-    """An event that cannot happen in a state: a bug in the program, never in the world."""
+    """An event that cannot happen in a state: always a bug of ours."""
 
 
 _S, _E = State, Event
@@ -105,7 +106,7 @@ TABLE: Mapping[tuple[State, Event], State] = MappingProxyType(
         (_S.LOOKING, _E.INTERRUPTED): _S.UNKNOWN,
     }
 )
-"""Every move there is."""
+"""Every possible transition."""
 
 OUTCOMES: Mapping[State, OutcomeKind] = MappingProxyType(
     {
@@ -117,12 +118,12 @@ OUTCOMES: Mapping[State, OutcomeKind] = MappingProxyType(
         State.SKIPPED: OutcomeKind.SKIPPED,
     }
 )
-"""The states a life ends in, and what the report calls them."""
+"""The final states, and the outcome that reports give for each."""
 
 
 def advance(state: State, event: Event) -> State:
-    """The state after an event; raises ImpossibleError for what is not in the table."""
+    """The state after an event; raises ImpossibleError if the table has no such transition."""
     after = TABLE.get((state, event))
     if after is None:
-        raise ImpossibleError(f"living a step: {event} cannot happen to a step that is {state}; this is a bug")
+        raise ImpossibleError(f"running a step: {event} cannot happen to a step that is {state}; this is a bug")
     return after

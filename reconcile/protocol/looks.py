@@ -1,7 +1,7 @@
-"""Looks at one account, shared by all its lanes: many steps that want a fresh reading wait for the same one.
+"""Looks at one account, shared by all its lanes: steps that need a fresh reading wait for the same one.
 
-A look is dated by when its request was sent, never by when the answer came. Who needs "later than this effect" says so
-and is served by any look, running or to come, that was sent later.
+The date of a look is the time when its request was sent, not when the answer came. A step that needs a look later than
+some effect gets any look, running or future, whose request was sent later.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from reconcile.protocol.timing import LOOKS_IN_TIME, VERIFY_EVERY_MS
 
 
 class Observer:
-    """The one place that reads an account's positions and free balance during a run."""
+    """The only reader of an account's positions and free balance during a run."""
 
     def __init__(
         self,
@@ -26,8 +26,7 @@ class Observer:
         *,
         measured: Collection[str] = (),
     ) -> None:
-        """``first`` is a look already taken; None takes one when the first is asked for. ``declared`` and ``measured``
-        are as for ``Reader.observe``."""
+        """``first`` is a look already taken, or None. ``declared`` and ``measured`` are as for ``Reader.observe``."""
         self._reader = reader
         self._declared = declared
         self._measured = measured
@@ -41,22 +40,22 @@ class Observer:
         self._verifying: asyncio.Task[None] | None = None
         self._verify_after = 0
         self.changed_ms = 0
-        """When the exchange last said yes, by its time as we know it; a look sent later than this was asked later."""
+        """The exchange's time, as we know it, when it last accepted a call; a later look was sent after that."""
 
     @property
     def last(self) -> ObservedAccount | None:
-        """The newest look there is."""
+        """The newest look, or None."""
         return self._last
 
     def start_from(self, look: ObservedAccount) -> None:
-        """Take in a look that was taken elsewhere."""
+        """Use a look that was taken elsewhere, if it is newer."""
         if self._last is None or look.sent_at_ms > self._last.sent_at_ms:
             self._last = look
             self._news.set()
             self._news = asyncio.Event()
 
     def writing(self, *, busy: bool) -> None:
-        """Say whether writes are still to be sent; verification is batched while they are."""
+        """Tell whether writes are still to be sent; looks that verify are batched while they are."""
         if busy:
             self._quiet.clear()
         else:
@@ -65,7 +64,7 @@ class Observer:
     async def look(self, *, after_ms: int, max_age_ms: int | None) -> ObservedAccount:
         """A look sent later than ``after_ms`` (exchange time) that is no older than ``max_age_ms`` now (None: any age).
 
-        Waits for the moment if it has not come. Raises ReadFailed, also when reading takes longer than that.
+        Waits until that moment. Raises ReadFailed, also if reads keep taking longer than ``max_age_ms``.
         """
         for _ in range(LOOKS_IN_TIME):
             found = self._fitting(after_ms, max_age_ms)
@@ -83,14 +82,14 @@ class Observer:
         return found
 
     def changed(self) -> int:
-        """The exchange has said yes just now; returns ``changed_ms``."""
+        """The exchange accepted a call just now; returns ``changed_ms``."""
         self.changed_ms = self._reader.time.earliest()
         return self.changed_ms
 
     async def verify(self, *, after_ms: int) -> ObservedAccount:
         """A look sent later than ``after_ms``, taken when writing is over or the batch interval has passed.
 
-        All who wait share one look, as late as the latest of them needs it. Raises ReadFailed.
+        All waiting steps share one look, as late as the latest of them needs. Raises ReadFailed.
         """
         self._verify_after = max(self._verify_after, after_ms)
         while (found := self._fitting(after_ms, None)) is None:
@@ -100,7 +99,7 @@ class Observer:
         return found
 
     def age(self, look: ObservedAccount) -> int:
-        """How old a look is at most, in milliseconds."""
+        """The greatest age that a look can have now, in milliseconds."""
         return self._reader.time.latest() - look.sent_at_ms
 
     def _fitting(self, after_ms: int, max_age_ms: int | None) -> ObservedAccount | None:
@@ -110,12 +109,12 @@ class Observer:
         return last if max_age_ms is None or self.age(last) <= max_age_ms else None
 
     async def _verify(self) -> None:
-        """One look for all who wait; none where another's comes first, which may show some of them enough."""
+        """Take one look for all waiting steps, unless another step's look comes first and may be enough for some."""
         if self._quiet.is_set() or not await self._batch():
             await self.look(after_ms=self._verify_after, max_age_ms=None)
 
     async def _batch(self) -> bool:
-        """Wait for the interval, the end of writing, or a look that another step has taken; whether it was that."""
+        """Wait for the interval, the end of writing, or another step's look; whether that look ended the wait."""
         pause = asyncio.ensure_future(self._clock.sleep(VERIFY_EVERY_MS))
         quiet = asyncio.ensure_future(self._quiet.wait())
         news = asyncio.ensure_future(self._news.wait())

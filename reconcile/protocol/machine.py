@@ -1,9 +1,9 @@
-"""The machine of a step: ``on(life, event)`` gives the life after the event, and what to do next.
+"""The state machine of a step: ``on(life, event)`` returns the life after the event, and the next commands.
 
-No clock, no I/O, no chance: the same life and the same event give the same answer, so every path can be walked.
-``step.py`` does what the commands say and decides nothing. Every turn goes through the table in ``lifecycle.py``; what
-is not in it cannot happen. ``sending.py`` has the turns up to the answer, ``confirming.py`` those after a yes,
-``searching.py`` those that lead out of doubt, whether this run sent the step or an earlier one.
+It has no clock, no I/O and no randomness. The same life and event give the same result, so a test can walk every path.
+``step.py`` executes the commands and decides nothing. Every turn goes through the table in ``lifecycle.py``. The turns
+up to the answer are in ``sending.py``, those after the exchange accepted are in ``confirming.py``. ``searching.py`` has
+the turns that lead out of doubt, for steps of this run and of earlier ones.
 """
 
 from collections.abc import Mapping
@@ -16,32 +16,33 @@ from reconcile.protocol.lifecycle import OUTCOMES, Event, ImpossibleError, State
 from reconcile.protocol.signals import BrokenOff, Command, Done, Leave, SomeEvent
 
 TURNS: Mapping[Doing, sending.Turn] = {**sending.TURNS, **confirming.TURNS, **searching.TURNS}
-"""What is done about the event that a life waited for."""
+"""The turn to take for the event that a life waits for."""
 
 
 def begin(life: Life) -> Turned:
-    """The first commands of a life: a look in order to send, or for what an earlier run left the wait for its fence."""
+    """The first commands of a life: a look to compute from; for a step of an earlier run, the wait for its fence."""
     return sending.enter(life) if life.earlier is None else searching.begin(life)
 
 
 def on(life: Life, event: SomeEvent) -> Turned:
-    """The life after an event, and what to do now. Raises ImpossibleError for an event that cannot happen in it."""
+    """The life after an event, and the next commands. Raises ImpossibleError for an event that cannot happen in it."""
     if isinstance(event, BrokenOff):
         return _broken_off(life, event)
     turn = TURNS.get(life.doing)
     if turn is None:
-        raise ImpossibleError(f"living a step: {event} cannot happen while it waits for {life.doing}; this is a bug")
+        raise ImpossibleError(f"running a step: {event} cannot happen while it waits for {life.doing}; this is a bug")
     return turn(life, event)
 
 
 _SENT = {State.SENT, State.DOUBT, State.LOOKING}
-"""Sent, and nothing is known of it."""
+"""Sent, with no known outcome."""
 
 
 def _broken_off(life: Life, event: BrokenOff) -> Turned:
-    """The step cannot go on: what it ended in before that stays true, and what is open is journalled as that.
+    """End a step that cannot go on; an outcome that it reached before stays true.
 
-    Where ``event.journals`` is False the intent stays open, and the next run settles it.
+    If ``event.journals``, an intent that never left is journalled as not sent, one without a clear answer as in doubt.
+    Otherwise the intent stays open, and the next run settles it.
     """
     if life.state in OUTCOMES:
         return replace(life, doing=Doing.OVER, detail=life.detail or event.detail), (Leave(), Done())

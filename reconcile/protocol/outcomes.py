@@ -15,7 +15,7 @@ from reconcile.protocol.signals import LaneLook
 
 
 def visible(intent: Intent, look: LaneLook) -> str | None:
-    """What a look shows of an accepted step: the new margin or setting as text, None when it does not show yet."""
+    """The new margin or setting of an accepted step as a look shows it; None if the look does not show it yet."""
     if intent.amount is None:
         live = setting(intent, look)
         return live if live == intent.wanted else None
@@ -28,7 +28,7 @@ def visible(intent: Intent, look: LaneLook) -> str | None:
 
 
 def setting(intent: Intent, look: LaneLook) -> str | None:
-    """What a look shows of the setting that an absolute step changes: a margin type, or auto-add; None for nothing."""
+    """The setting that an absolute step changes as a look shows it: a margin type or auto-add; None if not shown."""
     if intent.action == "set_auto_add":
         position = look.position
         is_shown = position is not None and position.is_open and position.margin_type is MarginType.ISOLATED
@@ -40,7 +40,7 @@ def setting(intent: Intent, look: LaneLook) -> str | None:
 def outcome_of(
     intent: Intent, seen: Sight | SettingSight, judgement: Verdict, *, effect_ms: int, said_yes: bool
 ) -> Outcome:
-    """What the journal is told of a judgement; ``effect_ms`` is when the step took effect at the latest."""
+    """The journal's outcome for a verdict; ``effect_ms`` is the latest time at which the step can have taken effect."""
     evidence = _evidence(intent, seen)
     made = Outcome(intent_id=intent.intent_id, known=IntentStatus.UNKNOWN, effect_ms=effect_ms, evidence=evidence)
     match judgement:

@@ -1,6 +1,6 @@
 """The rules of freshness: whether a look may be computed from, as a table of named rules, each with its reason. Pure.
 
-A read may come from a replica that has not seen what an earlier read, or an earlier run, has seen.
+A read may come from a replica that lags behind an earlier read, or behind a read of an earlier run.
 """
 
 from collections.abc import Callable
@@ -22,14 +22,14 @@ class Sound:
 
 @dataclass(frozen=True, slots=True)
 class AskLedger:
-    """The ledger's rows since then decide."""
+    """The ledger's rows since ``since_ms`` decide."""
 
     since_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class LookLater:
-    """Only a look that is sent later than this may be."""
+    """Only a look that is sent later than ``than_ms`` may be computed from."""
 
     than_ms: int
 
@@ -39,7 +39,7 @@ Finding = Sound | AskLedger | LookLater
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """Whether a look is sound. ``ledger`` is the symbol's, None: not asked yet."""
+    """The question whether a look is sound. ``ledger`` is the symbol's; None: not read yet."""
 
     look: LaneLook
     memory: Memory
@@ -50,9 +50,9 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule of freshness: what it finds (None: the next one decides), and why there is such a rule.
+    """One rule of freshness: its finding (None: the next rule decides), and the reason for the rule.
 
-    ``says`` is what it saw, for a person, where it wants a later look; a rule that never does says nothing.
+    ``says`` tells a person what the rule saw if it requires a later look; other rules say nothing.
     """
 
     name: str
@@ -177,7 +177,7 @@ RULES = (
     ),
     ADDS_UP,
 )
-"""The rules in the order in which they are asked; the first that finds anything decides."""
+"""The rules in the order in which they apply; the first that finds anything decides."""
 
 
 def judge(question: Question) -> Finding:

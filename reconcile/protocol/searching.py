@@ -1,7 +1,7 @@
-"""The turns that lead out of doubt: past the fence, then looking at both witnesses until two looks in a row agree.
+"""The turns that lead out of doubt: pass the fence, then read ledger and margin until two looks in a row agree.
 
-Nothing here asks for a call. What one look means is judged in ``evidence/verdict.py``. It serves the running step and
-what an earlier run left alike.
+No turn here sends a call. ``evidence/verdict.py`` judges each look. The turns serve steps of this run and of earlier
+runs alike.
 """
 
 from collections.abc import Mapping
@@ -52,12 +52,12 @@ _WAS = {
 
 
 def begin(life: Life) -> Turned:
-    """Take up what an earlier run left."""
+    """Take up a step that an earlier run left open."""
     item, intent = life.earlier, life.the_intent
     if item is None:
         raise LookupError("taking up an earlier step: there is none; this is a bug")
     take = (Take(intent),) if intent.action == "add_margin" else ()
-    if not item.said_yes:  # what never got a yes is in doubt, however often it was looked for
+    if not item.said_yes:  # a call that was never accepted is in doubt, however many looks came before
         return _fence(replace(life, search=Search(was=None, effect_ms=None)), *take)
     effect_ms = item.effect_ms if item.known is IntentStatus.ACCEPTED else None
     life = replace(life, search=Search(was=item.known, effect_ms=effect_ms))
@@ -80,12 +80,12 @@ def _fence(life: Life, *at_once: Command) -> Turned:
 
 
 def know_time(life: Life, *at_once: Command) -> Turned:
-    """Begin to look for what was said yes to."""
+    """Begin the search for a call that the exchange accepted."""
     return replace(life, doing=Doing.TIME), (*at_once, KnowTime())
 
 
 def _may_look(life: Life, event: SomeEvent) -> Turned:
-    """The fence is passed, or after a yes the exchange's time is known."""
+    """The fence is passed, or, for an accepted call, the exchange's time is known."""
     if isinstance(event, CannotRead):
         return _undecided(life, f"no look was taken: {event.reason}")
     if life.state is State.DOUBT:
@@ -146,7 +146,7 @@ def _failed_look(life: Life, event: CannotRead) -> Turned:
 
 
 def _weigh(life: Life, seen: Sight | SettingSight, now: Now) -> Turned:
-    """Conclude where two looks in a row gave the same answer, and it is one."""
+    """Conclude if two looks in a row gave the same answer, and that answer is conclusive."""
     search = _the_search(life)
     if seen == search.previous:
         judgement = _judgement(life, seen, late=_is_late(life, now))
@@ -199,11 +199,11 @@ def _the_search(life: Life) -> Search:
     return life.search
 
 
-# What is known at the end.
+# The end of the search.
 
 
 def _undecided(life: Life, evidence: str) -> Turned:
-    """Looking led nowhere: a yes stays a yes that is not seen yet, doubt becomes ``unknown``."""
+    """End a search without a verdict: an accepted call stays accepted but unseen, doubt becomes ``unknown``."""
     known = IntentStatus.ACCEPTED if _the_search(life).was is IntentStatus.ACCEPTED else IntentStatus.UNKNOWN
     intent_id = life.the_intent.intent_id
     return _end(life, Outcome(intent_id=intent_id, known=known, effect_ms=_not_before(life), evidence=evidence))
@@ -217,7 +217,7 @@ _ENDS = {
 
 
 def _end(life: Life, outcome: Outcome) -> Turned:
-    """Journal what is known, give the free balance back or count it, and begin anew where nothing happened."""
+    """Journal the outcome, release or count the free balance, and start over if nothing happened."""
     intent = life.the_intent
     life = life.turned(
         _ENDS.get(outcome.known, Event.CANNOT_TELL),
@@ -231,7 +231,7 @@ def _end(life: Life, outcome: Outcome) -> Turned:
         return life, (*balance, Write(outcome))
     what = f"{intent.action} {intent.wanted if intent.amount is None else intent.amount}"
     say = Say(f"{life.task.name}: {intent.address}: earlier {what}: {outcome.known} ({outcome.evidence})")
-    if outcome.known is item.known and outcome.evidence == item.evidence:  # no news to the journal
+    if outcome.known is item.known and outcome.evidence == item.evidence:  # the journal has this already
         return replace(life, doing=Doing.OVER), (*balance, say, Done())
     return life, (*balance, say, Write(outcome, durable=True))
 
@@ -258,4 +258,4 @@ TURNS: Mapping[Doing, Turn] = {
     Doing.SIGHT_PAUSE: _paused,
     Doing.END: _ended,
 }
-"""What is done about each event, by what was waited for."""
+"""The turn to take for each event, by what the life was waiting for."""

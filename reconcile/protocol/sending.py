@@ -53,7 +53,7 @@ _AGAIN = {RefusalKind.THROTTLE, RefusalKind.CLOCK}
 
 
 def enter(life: Life) -> Turned:
-    """Begin, or begin anew after a proof that nothing happened."""
+    """Start, or start over after proof that nothing happened."""
     if life.attempts >= ATTEMPTS:
         return give_up(life, f"given up after {ATTEMPTS} attempts: {life.detail}")
     pause = Pause(life.attempts * BETWEEN_LOOKS_MS)
@@ -122,7 +122,7 @@ def _time_for_a_later_look(life: Life, event: SomeEvent) -> Turned:
 
 
 def _placed(life: Life, _: SomeEvent) -> Turned:
-    """Look again where the first has grown old while this step waited for its place."""
+    """Decide, or look again if the look grew old while this step waited for its place."""
     return _look(replace(life, placed=True), after_ms=life.not_before_ms, looks=0)
 
 
@@ -197,7 +197,7 @@ def _hold_back(life: Life, why: str) -> Turned:
 
 
 def _held_back(life: Life, _: SomeEvent) -> Turned:
-    """The place is kept: a look that grew old is taken anew at once."""
+    """Keep the place, and take a new look at once."""
     life = life.turned(Event.NOT_SENT, intents=life.intents + 1)
     if life.intents >= ATTEMPTS:
         return give_up(life, "not sent: no look stayed young until its intent was on disk; is the disk very slow?")
@@ -205,14 +205,14 @@ def _held_back(life: Life, _: SomeEvent) -> Turned:
 
 
 def proof(life: Life, known: IntentStatus, message: str, code: str | None = None) -> tuple[Command, ...]:
-    """Nothing was executed: give the free balance back, and journal why."""
+    """Nothing was executed: release the free balance, and journal the reason."""
     intent_id = life.the_intent.intent_id
     outcome = Outcome(intent_id=intent_id, known=known, effect_ms=None, code=code, message=message)
     return Release(intent_id), Write(outcome)
 
 
 def in_doubt(life: Life, message: str, code: str | None = None) -> Write:
-    """It may or may not have been executed: journal what was said, and leave the intent open."""
+    """The call may or may not have been executed: journal the answer, and leave the intent open."""
     told = AnswerNote(intent_id=life.the_intent.intent_id, code=code, message=message)
     return Write(Noted(what=told.what, details=told))
 
@@ -293,4 +293,4 @@ TURNS: Mapping[Doing, Turn] = {
     Doing.REFUSED_FOR_NOW: _refused_for_now,
     Doing.REFUSED: _refused,
 }
-"""What is done about each event, by what was waited for."""
+"""The turn to take for each event, by what the life was waiting for."""

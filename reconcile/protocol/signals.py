@@ -1,6 +1,6 @@
-"""Events and commands of a step's machine. Values only; ``machine.py`` decides, ``step.py`` obeys.
+"""Events and commands of a step's machine. Values only; ``machine.py`` decides, ``step.py`` executes.
 
-Every event carries ``at``, the exchange's time when it came. The events that answer a command are in its docstring.
+Every event carries ``at``, the exchange's time when it came. A command's docstring ends with the events that answer it.
 """
 
 from collections.abc import Collection, Sequence
@@ -24,7 +24,7 @@ class Now:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneLook:
-    """One look at the account, cut to what one lane's step is about.
+    """The part of one look at the account that a step of one lane needs.
 
     ``shared``: both sides of the symbol hold a position. ``is_open``: one of them does. ``available`` is the free
     balance of the step's asset, zero where the exchange lists none.
@@ -40,12 +40,13 @@ class LaneLook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """What the journal and the run know of a lane at the moment of a look.
+    """The facts that the journal and the run know about a lane at the moment of a look.
 
     ``effect`` is the lane's last effect, ``move`` the address's last step that moved margin. A look later than
-    ``unseen_until_ms`` shows all calls. ``open_step`` tells what is known of an open step, ``later_than_ms`` its own
-    for ``unsure_since``, ``calls_seen_ms`` a new intent's, ``claims`` rows of other outcomes. ``older`` are margins
-    around steps but the last, ``around_others`` around ``others``: all but the open.
+    ``unseen_until_ms`` shows all calls. ``open_step`` is the known outcome of an open step, ``later_than_ms`` is that
+    step's value for ``unsure_since``. ``calls_seen_ms`` goes into a new intent. ``claims`` are rows of other outcomes.
+    ``older`` are the margins around all steps except the last. ``others`` are all calls except the open one, and
+    ``around_others`` are the margins around them.
     """
 
     effect: Effect | None = None
@@ -62,7 +63,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resumed:
-    """What was asked for is done: a pause, a wait, a place, a record."""
+    """A command is done: a pause, a wait, a place, a record."""
 
     at: Now
 
@@ -95,7 +96,7 @@ class CannotRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Halted:
-    """Nothing new may be sent: a stop was asked for, or the account is frozen."""
+    """Nothing new may be sent: a stop request came, or the account is frozen."""
 
     at: Now
     reason: str
@@ -103,14 +104,14 @@ class Halted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reserved:
-    """The free balance covers the addition, and is taken."""
+    """The free balance covers the addition, and is reserved for it."""
 
     at: Now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Short:
-    """The free balance does not cover it. ``awaits_reductions``: more may come; ``unseen_until_ms`` as for funds."""
+    """The free balance is too small. ``awaits_reductions``: more may come; ``unseen_until_ms`` as for ``funds.py``."""
 
     at: Now
     free: Decimal
@@ -120,7 +121,7 @@ class Short:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnWire:
-    """It is this step's turn to send. ``halted`` says why nothing may be sent after all, None: it may."""
+    """It is this step's turn to send. ``halted`` is the reason why nothing may be sent after all, or None."""
 
     at: Now
     halted: str | None
@@ -128,7 +129,7 @@ class OnWire:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """How the one request ended. ``asked_after_ms`` is the time that later looks must be asked after."""
+    """The one request has ended. Looks for its effect must be sent after ``asked_after_ms``."""
 
     at: Now
     answer: Accepted | NotSent | Refused | InDoubt
@@ -137,8 +138,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokenOff:
-    """The run cannot go on with this step: interrupted, the journal failed, or a bug. ``journals``: the journal can
-    still be written, and knows less than this."""
+    """The run cannot go on with this step: an error, or (``journals`` False) an interrupt or a failed journal."""
 
     at: Now
     detail: str
@@ -150,14 +150,14 @@ SomeEvent = Resumed | Looked | LedgerCame | CannotRead | Halted | Reserved | Sho
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Wait so many ms. Resumed."""
+    """Wait this many ms. Resumed."""
 
     ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class WaitUntil:
-    """Wait until a moment of the exchange's time by our reckoning, and at least so many ms. Resumed, CannotRead."""
+    """Wait until a moment of the exchange's time as we estimate it, and at least this many ms. Resumed, CannotRead."""
 
     moment_ms: int
     at_least_ms: int
@@ -165,7 +165,7 @@ class WaitUntil:
 
 @dataclass(frozen=True, slots=True)
 class WaitPast:
-    """Wait until the exchange itself has answered a later time. ``why`` is for a person. Resumed, CannotRead."""
+    """Wait until the exchange itself reports a later time. ``why`` is for a person. Resumed, CannotRead."""
 
     moment_ms: int
     why: str
@@ -173,7 +173,7 @@ class WaitPast:
 
 @dataclass(frozen=True, slots=True)
 class KnowTime:
-    """Ask the exchange for its time if ours is old. Resumed, CannotRead."""
+    """Ask the exchange for its time if our reading is old. Resumed, CannotRead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,10 +188,10 @@ class TakePlace:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A look sent later than ``after_ms`` and no older than ``max_age_ms`` (None: any age).
+    """Take a look sent later than ``after_ms`` and no older than ``max_age_ms`` (None: any age).
 
-    ``to_send``: asked for in order to send, so a halt comes first. ``batched``: with other lanes' looks where writing
-    goes on. Looked, CannotRead, Halted.
+    ``to_send``: the look is for a call, so a halt comes first. ``batched``: while writes go on, it is shared with other
+    lanes' looks. Looked, CannotRead, Halted.
     """
 
     after_ms: int
@@ -202,14 +202,14 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class ReadLedger:
-    """The rows of the lane's symbol since then. LedgerCame, CannotRead."""
+    """Read the ledger of the lane's symbol since ``since_ms``. LedgerCame, CannotRead."""
 
     since_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """Take an addition out of the free balance that ``look`` shows. Reserved, Short."""
+    """Reserve an addition from the free balance that ``look`` shows. Reserved, Short."""
 
     intent: Intent
     look: LaneLook
@@ -222,7 +222,7 @@ class AwaitFunds:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Append to the journal; ``durable``: and flush it. Resumed."""
+    """Append to the journal; ``durable``: flush it too. Resumed."""
 
     record: Record
     durable: bool = False
@@ -248,7 +248,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """Give back room and place. At once, no event."""
+    """Release room and place. At once, no event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +260,7 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """The addition did not happen: its free balance is free again. At once, no event."""
+    """The addition did not happen: its balance is free again. At once, no event."""
 
     intent_id: str
 

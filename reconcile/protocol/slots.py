@@ -1,4 +1,4 @@
-"""Slots bound the steps that are at work at once. A step waits for its slot before its look, so that no look ages."""
+"""Slots limit the steps that work at once. A step waits for its slot before its look, so that no look ages."""
 
 import asyncio
 
@@ -6,8 +6,8 @@ import asyncio
 class SharedSlots:
     """The slots that the accounts of an invocation share.
 
-    ``in_flight`` steps wait for an answer; ``preparing`` steps look, journal and wait to send. Twice as many are
-    prepared as are sent, so that the wire never waits for the disk and looks are still young when they reach it.
+    ``in_flight`` steps wait for an answer; ``preparing`` steps look, journal and wait to send. Twice as many prepare as
+    are in flight. The wire then never waits for the disk, and a look is still young when its call is sent.
     """
 
     def __init__(self, parallelism: int) -> None:

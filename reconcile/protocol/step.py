@@ -1,7 +1,7 @@
-"""The driver of one step: it does what the machine's commands say and tells it what came of them. It decides nothing.
+"""The driver of one step: it executes the machine's commands and returns their results as events. It decides nothing.
 
-Room under the write limit and places are held from the command that takes them until ``Leave``, so nothing grows old in
-a queue and a slow answer holds up no other lane.
+A step holds its room under the write limit and its place from the command that takes them until ``Leave``. No look then
+grows old in a queue, and a slow answer delays no other lane.
 """
 
 import asyncio
@@ -66,9 +66,9 @@ from reconcile.protocol.signals import (
 from reconcile.protocol.slots import Slots
 
 _SENDING = {State.PLANNED, State.JOURNALLED, State.SENT}
-"""More may be sent at once."""
+"""In these states a send may be imminent."""
 _LOOKING = {State.DOUBT, State.LOOKING, State.CONFIRMING}
-"""Reads have the rate limit's reserve."""
+"""In these states reads may use the reserve of the rate limit."""
 
 
 class StepRun:
@@ -84,9 +84,9 @@ class StepRun:
         self._outcome: Outcome | None = None
 
     async def run(self, sending_over: Callable[[], None]) -> StepResult:
-        """Live the step to its end; ``sending_over`` is called once when nothing more will be sent at once.
+        """Run the step to its end; ``sending_over`` is called once no send is imminent, and may be called again.
 
-        Never raises: whatever fails, the step ends in what is known of its call, and the steps beside it go on.
+        Raises no error: on any failure the step ends with the known outcome of its call, and other steps go on.
         """
         step = self._life.task.the_step
         try:
@@ -99,9 +99,9 @@ class StepRun:
         return _result(step, self._life)
 
     async def settle(self) -> Outcome | None:
-        """Lead what an earlier run left to its end; the outcome that was journalled, None for no news.
+        """Settle a step of an earlier run; returns the outcome if a new one was journalled, else None.
 
-        Raises what breaks it off: Interrupted, JournalError.
+        Raises Interrupted and JournalError.
         """
         await self._live(lambda: None)
         return self._outcome
@@ -115,7 +115,7 @@ class StepRun:
                     sending_over()
 
     async def _break_off(self, error: ReconcileError) -> None:
-        """End the step in what is known of it. Where the journal fails too, the next run settles what is open."""
+        """End the step with its known outcome. If the journal fails too, the next run settles an open intent."""
         name = self._context.desired.name
         prefix = {Interrupted: "interrupted: ", JournalError: "the journal failed: "}
         told = next((text for kind, text in prefix.items() if isinstance(error, kind)), "")
@@ -134,7 +134,7 @@ class StepRun:
     # Commands.
 
     async def _obey(self, commands: tuple[Command, ...]) -> SomeEvent | None:
-        """Do all of them; what came of the last one, None when the life is over."""
+        """Execute all commands; returns the event that answers the last one, None when the life is over."""
         *at_once, last = commands
         if not isinstance(last, SendCall):
             await self._wire.aclose()
@@ -206,7 +206,7 @@ class StepRun:
                 await context.journal.append(record, durable=durable)
                 self._outcome = record if isinstance(record, Outcome) else self._outcome
             case _:
-                raise LookupError(f"living a step: there is no rule for {command}; this is a bug")
+                raise LookupError(f"running a step: there is no rule for {command}; this is a bug")
 
     async def _look(self, command: Look) -> SomeEvent:
         context = self._context
@@ -256,7 +256,7 @@ class StepRun:
         return OnWire(at=self._now(), halted=await context.halted())
 
     async def _send(self) -> Answered:
-        """One request, once. Any failure but a proof that nothing was executed is doubt, a bug of ours included."""
+        """Send the one request, once. Any failure that does not prove non-execution is doubt, even a bug of ours."""
         context, call = self._context, self._call
         if call is None:
             raise LookupError("sending before signing; this is a bug")
@@ -269,7 +269,7 @@ class StepRun:
         except ReconcileError as error:
             answer = InDoubt(str(error))
         await self._wire.aclose()
-        await asyncio.sleep(0)  # whoever waits to send is first; what the answer means can wait
+        await asyncio.sleep(0)  # steps that wait to send go first; the meaning of the answer can wait
         asked_after_ms = context.observer.changed() if isinstance(answer, Accepted) else 0
         return Answered(at=self._now(), answer=answer, asked_after_ms=asked_after_ms)
 
@@ -279,7 +279,7 @@ class StepRun:
 
 
 def _result(step: Step, life: Life) -> StepResult:
-    """How the step ended, by the state it is in."""
+    """The result of the step, from its final state."""
     return StepResult(
         step_id=step.step_id,
         address=step.address,

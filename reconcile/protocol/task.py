@@ -9,11 +9,11 @@ from reconcile.model.plan import Step
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One step of a plan, or (``step`` None) the search for what became of an earlier one.
+    """One step of a plan, or (``step`` None) the search for the outcome of an earlier one.
 
-    ``name`` is the account's. ``target`` is what is declared, None for an earlier step. ``step_size`` is the smallest
-    amount a call moves, ``cursor`` the ledger's newest row (None: not known). ``grace_ms`` and ``validity_ms`` are as
-    assumed of the exchange; ``slack_ms`` is how long before its signature a row may be dated.
+    ``name`` is the account's. ``target`` is the declared address, None for an earlier step. ``step_size`` is the
+    smallest amount that a call moves, ``cursor`` the ledger's newest row (None: not known). ``grace_ms`` and
+    ``validity_ms`` are the values assumed of the exchange. A row may be dated up to ``slack_ms`` before the signature.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Task:
 
     @property
     def the_step(self) -> Step:
-        """The step of a plan that it is about."""
+        """The planned step; raises LookupError for a step of an earlier run."""
         if self.step is None:
             raise LookupError(f"sending to {self.address}: the step was an earlier run's; this is a bug")
         return self.step

@@ -33,20 +33,20 @@ LONG_AFTER_GRACES = 10
 """After this many grace periods we no longer expect stale reads. Past that point a look is rejected only if it shows
 the margin from before the step."""
 LET_GO_GRACES = 100
-"""After this many grace periods every read counts as fresh, so that an account where a person moved our amount back is
-not held for good."""
+"""After this many grace periods every read counts as fresh. Without this limit, an account where a person moved our
+amount back would be held for ever."""
 
 
 def unsure_from(move: Effect, *, grace_ms: int) -> int:
-    """From when on a movement may be missing in the margin that a step was computed from (see ``unsure_since``)."""
+    """The time from which the margin that a step was computed from may lack movements (see ``unsure_since``)."""
     return unsure_since(move.signed_ms, move.later_than_ms, behind_ms=LONG_AFTER_GRACES * grace_ms)
 
 
 def unsure_since(signed_ms: int, later_than_ms: int | None, *, behind_ms: int) -> int:
-    """From when on a movement may be missing in the margin that a step was computed from.
+    """The time from which the margin that a step was computed from may lack movements.
 
-    Its look had its age, and was up to ``behind_ms`` behind; but nothing is missing from before our own last effect on
-    the lane, at ``later_than_ms`` (None: there was none), which that look was late enough to show.
+    The look was up to ``MAX_READ_AGE_MS`` old and up to ``behind_ms`` late. It was late enough to show our own last
+    effect on the lane, so it lacks no movement up to that effect. That effect was at ``later_than_ms``; None: none.
     """
     since = signed_ms - MAX_READ_AGE_MS - behind_ms
     return since if later_than_ms is None or later_than_ms >= signed_ms else max(since, later_than_ms + 1)

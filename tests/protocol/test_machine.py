@@ -69,7 +69,7 @@ def test_a_step_that_has_ended_stays_as_it_ended() -> None:
 
 @pytest.mark.parametrize("name", ["seen", "the_intent"])
 def test_a_life_without_a_look_or_an_intent_says_so(name: str) -> None:
-    with pytest.raises(LookupError, match="living a step that is planned: it has no"):
+    with pytest.raises(LookupError, match="running a step that is planned: it has no"):
         getattr(LIFE, name)
 
 
