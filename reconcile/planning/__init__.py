@@ -1,1 +1,1 @@
-"""Plan the steps: declared against observed, limits, order. Pure."""
+"""Plan the steps: compare declared with observed, apply limits, order the steps. Pure."""

@@ -1,4 +1,4 @@
-"""Amounts that a state file gives for one margin asset, or by asset."""
+"""Amounts that a state file gives as one number, or as a table by margin asset."""
 
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
@@ -11,7 +11,7 @@ _BY_ASSET = ("max_margin", "max_add", "max_total_add", "max_total_reduce", "min_
 
 
 def limit_for(limit: Limit | None, asset: str) -> Decimal | None:
-    """A limit's amount for one asset, None where there is no limit. Raises LookupError where the asset is left out."""
+    """A limit's amount for one asset, None if there is no limit. Raises LookupError if the limit omits the asset."""
     if limit is None or isinstance(limit, Decimal):
         return limit
     if asset not in limit:
@@ -20,9 +20,9 @@ def limit_for(limit: Limit | None, asset: str) -> Decimal | None:
 
 
 def amount_errors(policy: Policy, targets: Sequence[Target], assets: Collection[str]) -> tuple[PlanError, ...]:
-    """What is wrong with amounts, given the margin assets of the declared positions.
+    """The errors in the amounts of a policy and of targets, given the margin assets of the declared positions.
 
-    A bare amount for several assets means nothing, and a table must not leave one of them out.
+    One amount for several assets has no meaning, and a table must name every asset.
     """
     limits: dict[str, object] = {key: getattr(policy, key) for key in _BY_ASSET}
     errors = [error for key, limit in limits.items() for error in _amount_errors("policy", key, limit, assets)]

@@ -1,4 +1,4 @@
-"""The switch by which an exchange adds margin to a position by itself, held against what is declared of it."""
+"""The switch by which an exchange adds margin to a position by itself, compared with the declared setting."""
 
 from dataclasses import replace
 
@@ -11,15 +11,15 @@ from reconcile.planning.obstacles import refused
 
 
 def fights(target: Target, position: Position, traits: Traits) -> bool:
-    """Whether the exchange's own additions stand in the way of a move of margin.
+    """Whether the exchange's own additions conflict with a move of margin.
 
-    They do not where they are declared, nor where the switch is turned off before the move.
+    They do not if auto-add is declared, or if a step turns it off before the move.
     """
     return position.auto_add and (target.auto_add is None or not traits.sets_auto_add)
 
 
 def with_switch(entry: Entry, target: Target, position: Position, traits: Traits, step_id: StepId) -> Entry:
-    """The entry with the step that turns the switch as declared, before its margin moves.
+    """The entry with a step that sets the switch as declared before its margin moves.
 
     A blocked entry changes nothing, so the switch waits with its margin.
     """

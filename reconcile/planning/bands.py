@@ -1,8 +1,8 @@
 """Bands of an open position: its measure now, and the margin that brings it back inside. Pure.
 
-Every measure is linear in the margin or has a closed form over the exchange's tiers (``Risk.margin_at``), so the wanted
-margin is computed, never searched for. The exchange is asked first: where its liquidation price is not what our own
-formula gives for the present margin, no margin is computed from that formula.
+Every measure is linear in the margin or has a closed form over the exchange's tiers (``Risk.margin_at``). The wanted
+margin is therefore computed, not searched for. Our formula must first reproduce the exchange: if its liquidation price
+for the present margin differs from the exchange's, no margin is computed.
 """
 
 from collections.abc import Callable
@@ -16,14 +16,14 @@ from reconcile.model.risk import Exposure, Risk
 from reconcile.money import ZERO, cut, minus, plain, plus, raised, rounded
 
 MOST_AMISS = Decimal("0.005")
-"""How far our own liquidation price may be from the exchange's, as a share of that, before nothing is computed."""
+"""How far our own liquidation price may be from the exchange's, as a share of that; beyond it nothing is computed."""
 
 _UNSURE = Decimal("0.000001")
-"""What shown prices are rounded by, as a share of the notional; it does not change with the margin."""
+"""The rounding of shown prices, as a share of the notional; it does not change with the margin."""
 _LEAST_PART = Decimal("0.1")
-"""What is let out of a margin only in part is taken where it is this share of it: more is let out with every tick."""
+"""The least share of the margin to take out if the exchange lets out only a part; every tick frees more."""
 _ROUNDINGS = 2
-"""How many units the computed margin can lack: what division, and the cut of the addition to whole steps, take off."""
+"""How many units the computed margin can fall short, by division and by cutting the addition to whole steps."""
 
 
 def _nowhere(_margin: Decimal) -> None:
@@ -32,10 +32,10 @@ def _nowhere(_margin: Decimal) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
-    """What a band asks for. ``value`` is the measure now, None where it is beyond every bound (never liquidated).
+    """The requirement of a band. ``value`` is the measure now, None if it is beyond every bound (never liquidated).
 
-    ``wanted`` is the margin to go to, None where it is to stay; ``at`` tells the measure with a margin.
-    ``blocked_by`` names what is in the way, with the reason in ``text``; without it, ``text`` is a note.
+    ``wanted`` is the margin to go to, None if the margin stays; ``at`` returns the measure for a margin.
+    ``blocked_by`` names the obstacle, with the reason in ``text``; without it, ``text`` is a note.
     """
 
     value: Decimal | None
@@ -69,7 +69,7 @@ class _Measured:
                 assert_never(self.band.measure)
 
     def observed(self) -> Decimal | None:
-        """The measure as it is: a liquidation distance by the exchange's own price where it shows one."""
+        """The measure now; a liquidation distance uses the exchange's own price if it shows one."""
         shown = self.position.liquidation_price
         if self.band.measure is Measure.LIQUIDATION_DISTANCE and shown is not None:
             return self.position.distance_to(shown)
@@ -90,18 +90,18 @@ class _Measured:
         return max(ZERO, wanted)
 
     def removable(self) -> Decimal:
-        """How much the exchange lets out for sure, whatever it has rounded in the numbers that it shows."""
+        """The amount that the exchange lets out for certain, however it rounded the numbers that it shows."""
         unsure = plus(self.step_size, self.exposure.notional * _UNSURE)
         return max(ZERO, minus(self.risk.removable(), unsure))
 
     def reaches(self, margin: Decimal, value: Decimal) -> bool:
-        """Whether the measure is at least this value with that margin."""
+        """Whether the measure is at least this value with this margin."""
         found = self.value(margin)
         return found is None or found >= value
 
 
 def assess(target: Target, position: Position, step_size: Decimal, *, allow_reduce: bool) -> Assessment:
-    """What the band of a target asks of an open isolated position; amounts are multiples of ``step_size``.
+    """Assess an open isolated position by the band of its target; amounts are multiples of ``step_size``.
 
     Raises ValueError for a target without a band.
     """
@@ -127,7 +127,7 @@ def assess(target: Target, position: Position, step_size: Decimal, *, allow_redu
 
 
 def is_inside(target: Target, position: Position) -> bool:
-    """Whether nothing is to be done by a target's band, as far as its measure alone tells."""
+    """Whether a target's band requires nothing, as far as its measure alone shows."""
     found = None if target.band is None else _measured(target.band, position)
     if found is None or isinstance(found, str):
         return True
@@ -138,19 +138,19 @@ def is_inside(target: Target, position: Position) -> bool:
 
 
 def measure_at(target: Target, position: Position, margin: Decimal) -> Decimal | None:
-    """A target's measure as it would be with this margin; None where it has no bound or cannot be computed."""
+    """A target's measure as it would be with this margin; None if it has no bound or cannot be computed."""
     found = None if target.band is None else _measured(target.band, position)
     return None if found is None or isinstance(found, str) else found.value(margin)
 
 
 def floor_margin(target: Target, position: Position, step_size: Decimal) -> Decimal | None:
-    """The smallest margin, rounded up, that reaches the floor; None without a band, or where none can be computed."""
+    """The smallest margin, rounded up, that reaches the floor; None without a band, or if none can be computed."""
     found = None if target.band is None else _measured(target.band, position, step_size)
     return None if found is None or isinstance(found, str) else _needed(found, found.band.bounds.floor)
 
 
 def _below(found: _Measured, value: Decimal) -> Assessment:
-    """Below the floor: margin is added up to the target, and never taken out."""
+    """Below the floor: add margin up to the target, and never take any out."""
     band, margin, step_size = found.band, found.position.isolated_margin, found.step_size
     needed = _needed(found, band.bounds.target)
     wanted = min(max(needed, band.at_least), band.at_most)
@@ -183,8 +183,8 @@ def _above(
 ) -> Assessment:
     """Above the ceiling, or above the target with more than ``at_most``: margin may be taken out down to the target.
 
-    As far as the exchange lets it out; and not less than ``least_change``, or than a tenth of the margin where only a
-    part is let out, so that no tick moves margin.
+    The amount is at most what the exchange lets out, and at least ``least_change``. If the exchange lets out only a
+    part, that part must also be at least ``_LEAST_PART`` of the margin, so that no single tick moves margin.
     """
     band, margin = found.band, found.position.isolated_margin
     wanted = max(_needed(found, band.bounds.target), band.at_least, least)
@@ -202,7 +202,7 @@ def _above(
 
 
 def _needed(found: _Measured, value: Decimal) -> Decimal:
-    """The smallest margin, rounded up, that reaches a value by moving whole steps."""
+    """The smallest margin, rounded up, that reaches a value in whole steps."""
     margin, step_size = found.position.isolated_margin, found.step_size
     exact = found.margin(value)
     unit = found.band.round_to(found.position.asset)
@@ -215,7 +215,7 @@ def _needed(found: _Measured, value: Decimal) -> Decimal:
 
 
 def _measured(band: Band, position: Position, step_size: Decimal = ZERO) -> _Measured | str:
-    """The position with its formula, or why no margin may be computed for it."""
+    """The position with its formula, or the reason why no margin may be computed for it."""
     risk, mark = position.risk, position.mark_price
     exposure = None if risk is None else risk.exposure()
     covered = band.measure is not Measure.MAINTENANCE_COVER or (exposure is not None and exposure.maintenance > 0)
@@ -231,7 +231,7 @@ def _measured(band: Band, position: Position, step_size: Decimal = ZERO) -> _Mea
 
 
 def _amiss(own: Decimal | None, shown: Decimal | None, mark: Decimal) -> str | None:
-    """Why our own liquidation price does not reproduce the exchange's; None where it does."""
+    """The reason why our own liquidation price does not reproduce the exchange's; None if it does."""
     if own is None and shown is None:
         return None
     if own is not None and shown is not None and abs(minus(own, shown)) <= MOST_AMISS * shown:
@@ -256,7 +256,7 @@ def _shown(band: Band, value: Decimal | None) -> str:
 
 
 def outside(target: Target, position: Position) -> str:
-    """How a position has left its band, for a person; empty inside, and where it cannot be measured."""
+    """How a position has left its band, for a person; empty if it is inside, or cannot be measured."""
     found = None if target.band is None else _measured(target.band, position)
     if found is None or isinstance(found, str) or is_inside(target, position):
         return ""
@@ -267,7 +267,7 @@ def outside(target: Target, position: Position) -> str:
 
 
 def value_of(measure: Measure, position: Position) -> Decimal | str:
-    """A measure of an open isolated position as it is; why there is none where it has no bound or cannot be known."""
+    """A measure of an open isolated position now, or the reason why it has none or cannot be known."""
     widest = Thresholds(floor=ZERO, target=ZERO)
     found = _measured(Band(measure=measure, bounds=widest, at_most=position.isolated_margin), position)
     if isinstance(found, str):

@@ -1,4 +1,4 @@
-"""The limits that count over all runs of one UTC day (exchange time): ``max_day_add`` and ``max_day_changes``."""
+"""The limits over all runs of one UTC day (exchange time): ``max_day_add`` and ``max_day_changes``."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,14 +13,14 @@ from reconcile.planning.amounts import limit_for
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayUsed:
-    """What earlier runs of the day have sent: additions by margin asset, and how many calls of any kind."""
+    """The calls of the day's earlier runs: additions by margin asset, and the number of calls of any kind."""
 
     added: Mapping[str, Decimal] = field(default_factory=lambda: MappingProxyType({}))
     changes: int = 0
 
 
 def check_day(steps: Iterable[Step], policy: Policy, used: DayUsed) -> list[PlanError]:
-    """The limits that these steps would break, on top of what the day has used. Raises LookupError as ``limit_for``."""
+    """The limits that these steps would break after the day's earlier calls; LookupError as for ``limit_for``."""
     steps = tuple(steps)
     errors = []
     additions = [step for step in steps if isinstance(step, MoveMargin) and step.action == "add_margin"]

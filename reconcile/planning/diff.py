@@ -1,8 +1,7 @@
-"""Declared against observed: what every address is, and what one call would bring it where it should be.
+"""Compare declared with observed: the status of every address, and the call that would bring it to its target.
 
-Pure: the answer depends on nothing but the arguments, and comes in the file's order. Where several things are wrong
-with an address, all of them are named. The same question just before a step is sent, where the
-plan is only a ceiling, is answered in ``fresh.py`` and offered from here as well.
+Pure: the result depends only on the arguments, and is in the file's order. If an address has several problems, the
+entry names all of them. ``fresh.py`` answers the same question just before a send, when the plan is only a ceiling.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -40,10 +39,10 @@ def diff(
     targets: Collection[Address] | None = None,
     step_id: Callable[[Address, str], str] = "{}/{}".format,
 ) -> tuple[Entry, ...]:
-    """One entry per declared address in file order, then what is held or unmanaged without being declared.
+    """One entry per declared address in file order, then held or unmanaged addresses that are not declared.
 
-    ``held`` maps an address to why an earlier outcome is unsettled; it holds the whole lane. ``targets`` restricts the
-    declared addresses (None: all of them); what is held is shown all the same. ``step_id`` names a step.
+    ``held`` maps an address to a hold, which covers the whole lane. ``targets`` restricts the declared addresses (None:
+    all of them); held addresses are shown in any case. ``step_id`` names a step.
     """
     chosen = desired.targets
     if targets is not None:
@@ -71,7 +70,7 @@ class _View:
     """The first declared address of each symbol."""
 
     unlisted: Mapping[str, str]
-    """Why a symbol that the exchange does not list is blocked."""
+    """The reason that blocks a symbol that the exchange does not list."""
 
     step_id: Callable[[Address, str], str]
 
@@ -84,7 +83,7 @@ class _View:
 
 
 class _Place:
-    """One declared address, with what the exchange has there: looked up once."""
+    """One declared address, with its state on the exchange, looked up once."""
 
     __slots__ = ("asset", "observed_type", "position", "symbol", "target", "view")
 
@@ -174,7 +173,7 @@ def _retype(place: _Place, before: MarginType, symbol: SymbolState) -> Entry:
 
 
 def _isolated(place: _Place, asset: str) -> Entry:
-    """An address whose type is as declared: its margin, and the exchange's own additions."""
+    """An address whose margin type is as declared: compare its margin, and the exchange's own additions."""
     target, position = place.target, place.position
     entry = _margin(place, asset)
     if target.auto_add is None or entry.status is Status.WAITING:

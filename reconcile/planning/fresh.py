@@ -1,7 +1,7 @@
-"""The look just before a step is sent: send it, leave it, or call it stale. The plan is a ceiling, never an order.
+"""Decide from the look just before a send: send the step, leave it, or call it stale. The plan is only a ceiling.
 
-Staleness comes first: where live has left what the step was planned from, another party is at work, and even a margin
-that happens to be right is for a new plan to judge.
+Staleness comes first. If the live state is not the one that the step was planned from, another party is at work. Then
+even a margin that happens to be right needs a new plan.
 """
 
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ class Send:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InSync:
-    """Nothing to send: live is where it should be."""
+    """Nothing to send: the live state is as declared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stale:
-    """Nothing may be sent: live is not what the step was planned from; ``reason`` says what moved from what to what."""
+    """Nothing may be sent: the live state is not the one planned from; ``reason`` names the change and both values."""
 
     reason: str
 
@@ -36,10 +36,10 @@ FreshMove = Send | InSync | Stale
 
 
 def fresh_move(target: Target, step: MoveMargin, position: Position | None, step_size: Decimal) -> FreshMove:
-    """What to do about a margin step, given the position as just observed.
+    """Decide about a margin step, given the position as just observed.
 
-    A declared measure is measured anew, and the margin that it asks for computed from this position; the plan's amount
-    stays the most that is sent.
+    A declared measure is measured again, and the margin that it needs is computed from this position. The plan's amount
+    remains the maximum.
 
     Raises ValueError for a target that declares no margin.
     """

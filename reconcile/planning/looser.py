@@ -1,8 +1,8 @@
 """Limits of an account that allow more than at its last apply, so that a reviewer does not miss them.
 
 Both sides are documents: the names and the notation of ``[policy]``, with ``grace_ms`` and ``cold_start`` beside them.
-The earlier one comes from a journal, so nothing about its values is taken for granted. What cannot be compared (a share
-that became an amount, a table that became a number) counts as looser: a person decides.
+The earlier one comes from a journal, so its values may be of any type. Some changes cannot be compared: a share that
+became an amount, a table that became a number. They count as looser, and a person decides.
 """
 
 from collections.abc import Mapping
@@ -21,22 +21,22 @@ _CEILINGS = (
     "max_day_add",
     "max_day_changes",
 )
-"""More is looser, and none at all the loosest."""
+"""A larger value is looser; no value at all is the loosest."""
 _FLOORS = ("min_liquidation_distance", "min_available", "grace_ms")
-"""Less is looser, and none at all the loosest; a grace that is not declared is the exchange's own."""
+"""A smaller value is looser; no value at all is the loosest. An undeclared grace period is the exchange's own."""
 _ORDERS: Mapping[str, tuple[tuple[object, ...], ...]] = {
     "allow_reduce": ((False,), (True,)),
     "unmanaged": (("refuse",), ("report",), ("ignore",)),
     "cold_start": (("wait",), ("trust",)),
     "when_short": (("refuse",), ("nearest-first", "priority", "pro-rata")),
 }
-"""From the strictest to the loosest; words that allow as much as one another stand together."""
+"""From the strictest to the loosest; words that are equally strict are in one tuple."""
 
 
 def looser(before: Mapping[str, Any], now: Mapping[str, Any], *, grace_ms: int) -> tuple[LooserLimit, ...]:
     """Every limit that allows more now than before; ``grace_ms`` is the exchange's own.
 
-    A key of ``_ORDERS`` that one of the documents lacks was not known to it, and is not compared.
+    A key of ``_ORDERS`` that one of the documents lacks was unknown to its version, and is not compared.
     """
     found = []
     for key, order in _ORDERS.items():

@@ -1,4 +1,4 @@
-"""One margin step as data: its amount, its direction, and what it does to the liquidation price."""
+"""One margin step as data: its amount, its direction, and its effect on the liquidation price."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +15,7 @@ StepId = Callable[[Address, str], str]
 
 
 def amount_step(desired: DesiredAccount, traits: Traits, asset: str) -> Decimal:
-    """The smallest amount that margin of this asset is moved by: the file's, else the exchange's."""
+    """The smallest amount by which margin of this asset moves: the file's value, else the exchange's."""
     return desired.amount_step or traits.amount_step(asset)
 
 
@@ -28,9 +28,9 @@ def margin_move(
     *,
     measures: tuple[Decimal | None, Decimal | None] = (None, None),
 ) -> MoveMargin:
-    """The step that moves ``delta`` (not 0; below 0 takes out), with what it does to the liquidation price.
+    """The step that moves ``delta`` (not 0; below 0 takes out), with its effect on the liquidation price.
 
-    ``measures`` are the declared measure before and after it.
+    ``measures`` are the values of the declared measure before and after it.
     """
     before = position.isolated_margin
     after = plus(before, delta)
@@ -56,7 +56,7 @@ def margin_move(
 
 
 def resized(step: MoveMargin, amount: Decimal, target: Target | None, position: Position | None) -> MoveMargin:
-    """The same step with another amount (> 0), and what that does to liquidation price and measure."""
+    """The same step with another amount (> 0), and that amount's effect on liquidation price and measure."""
     after = plus(step.before, amount if step.action == "add_margin" else -amount)
     if target is None or position is None:
         return replace(step, amount=amount, after=after, ceiling=None)
@@ -73,9 +73,9 @@ def resized(step: MoveMargin, amount: Decimal, target: Target | None, position: 
 
 
 def with_headroom(entry: Entry, headroom: Percent | None, step_size: Callable[[str], Decimal]) -> Entry:
-    """The entry with what its addition may grow to where its measure asks for more just before it is sent.
+    """The entry with the amount to which its addition may grow if its measure needs more just before the send.
 
-    Within ``at_most``; None, a reduction, and an amount that is declared have none.
+    The amount stays within ``at_most``. A reduction and a declared amount cannot grow; nor does any with None.
     """
     band = None if entry.target is None else entry.target.band
     step = next((step for step in entry.steps if isinstance(step, MoveMargin)), None)

@@ -1,4 +1,4 @@
-"""Obstacles to the change of an entry, all at once: a person who removes one should not meet the next."""
+"""All obstacles to the change of an entry at once, so that a person does not meet them one after another."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from reconcile.money import plain
 
 
 def refused(entry: Entry, reasons: list[tuple[str, str]]) -> Entry:
-    """The entry blocked by these reasons too, each a key and words; what blocks it already comes behind."""
+    """The entry blocked by these reasons too, each a key and its text; earlier reasons follow them."""
     if not reasons or entry.status is Status.HELD:
         return entry
     texts = [text for _, text in reasons] + ([entry.reason] if entry.status is Status.BLOCKED else [])
@@ -23,7 +23,7 @@ def refused(entry: Entry, reasons: list[tuple[str, str]]) -> Entry:
 
 
 def account_refuses(observed: ObservedAccount, target: Target) -> list[tuple[str, str]]:
-    """Why the account as a whole takes no isolated margin: each a key and words."""
+    """The reasons why the account as a whole takes no isolated margin, each a key and its text."""
     if target.margin_type is not MarginType.ISOLATED:
         return []
     found = [] if observed.account_block is None else [("account", observed.account_block)]
@@ -36,7 +36,7 @@ def account_refuses(observed: ObservedAccount, target: Target) -> list[tuple[str
 def type_is_fixed(
     observed: ObservedAccount, target: Target, before: MarginType, symbol: SymbolState, *, by_symbol: bool
 ) -> list[tuple[str, str]]:
-    """Everything that keeps the margin type from changing, each a key and words; ``by_symbol``: both sides share it."""
+    """The reasons why the margin type cannot change, each a key and its text; ``by_symbol``: both sides share it."""
     wanted = target.margin_type
     reasons = []
     if observed.account_block is not None and wanted is not MarginType.ISOLATED:

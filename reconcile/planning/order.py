@@ -1,7 +1,7 @@
-"""From what is declared and what is observed to one account's plan: diff, policy, order, totals and exit codes.
+"""Make one account's plan from the declared and the observed state: diff, policy, order, totals and exit codes.
 
-Where an account is refused, its entries stay readable and its order is empty: there is nothing that could be sent by
-accident. Pure and stable; the ids of steps follow from the plan's id, so that the same plan is always the same bytes.
+If an account is refused, its entries stay readable but its order is empty, so no step can be sent by accident. Pure and
+stable: the ids of steps follow from the plan's id, so the same plan is always the same bytes.
 """
 
 import hashlib
@@ -39,11 +39,13 @@ def plan_account(
     used: DayUsed = policy.NOTHING_USED,
     headroom: Percent | None = None,
 ) -> AccountPlan:
-    """One account's plan. ``held`` and ``targets`` as for ``diff``; ``used`` is what earlier runs of the day have sent.
-    ``headroom`` is how much more than planned an addition for a measure may become just before it is sent.
+    """One account's plan. ``held`` and ``targets`` are as for ``diff``.
 
-    ``exit_code`` is 0, 1 where nothing could be decided (an amount that lacks its asset) or 4 where the account is
-    refused (another position mode, an account-wide limit); ``errors`` says everything that is wrong.
+    ``used`` are the calls of the day's earlier runs. ``headroom`` is the share by which an addition for a measure may
+    exceed its planned amount just before the send.
+
+    ``exit_code`` is 0 for a plan, and 1 if nothing could be decided (an amount that lacks its asset). It is 4 if the
+    account is refused (another position mode, an account-wide limit). ``errors`` lists all problems.
     """
     made = AccountPlan(
         desired=desired,
@@ -76,7 +78,7 @@ def _input_errors(desired: DesiredAccount, observed: ObservedAccount) -> tuple[P
 
 
 def _asset(observed: ObservedAccount, address: Address) -> str | None:
-    """What the margin of an address is in: an open position's own asset, else its instrument's."""
+    """The margin asset of an address: an open position's own asset, else its instrument's."""
     position, symbol = observed.positions.get(address), observed.symbols.get(address.symbol)
     if position is not None and position.is_open:
         return position.asset
@@ -115,7 +117,7 @@ def _available_after(available: Mapping[str, Decimal], moves: Sequence[MoveMargi
 
 
 def _ordered(entries: Sequence[Entry], desired: DesiredAccount, observed: ObservedAccount) -> list[Step]:
-    """Absolute steps, the reductions that additions cannot do without, additions, the other reductions."""
+    """The order of steps: absolute steps, the reductions that additions need, additions, the other reductions."""
     moves = _moves(entries)
     types = [step for entry in entries for step in entry.steps if isinstance(step, SetMarginType)]
     switches = [step for entry in entries for step in entry.steps if isinstance(step, SetAutoAdd)]
@@ -138,7 +140,7 @@ def _nearness(move: MoveMargin) -> tuple[bool, Decimal]:
 
 
 def _freeing(missing: Decimal, reductions: Sequence[MoveMargin]) -> list[MoveMargin]:
-    """The fewest reductions that free what is missing: the largest first."""
+    """The fewest reductions that free the missing amount, the largest first."""
     chosen: list[MoveMargin] = []
     freed = ZERO
     for move in sorted(reductions, key=lambda move: -move.amount):
@@ -150,7 +152,10 @@ def _freeing(missing: Decimal, reductions: Sequence[MoveMargin]) -> list[MoveMar
 
 
 def worst(codes: Iterable[int]) -> int:
-    """The most serious of several exit codes, 0 of none; raises ValueError for a code that no account can end with."""
+    """The most serious of several exit codes, 0 if there are none.
+
+    Raises ValueError for a code that no account can end with.
+    """
     found = set(codes)
     strange = sorted(found.difference(SEVERITY))
     if strange:
@@ -159,12 +164,12 @@ def worst(codes: Iterable[int]) -> int:
 
 
 def account_exit_code(plan: AccountPlan, *, detailed: bool) -> int:
-    """What one account adds to the exit code of ``plan``.
+    """The exit code of ``plan`` for one account.
 
-    Without ``detailed``, an account-wide limit is something the plan shows and not a failure of the command. With it,
-    2 says that changes are pending, 3 that nothing can be sent but something is blocked or a reading of it is in doubt,
-    5 that the outcome of a call is unknown.
-    An entry that names no instrument of the exchange is 3 either way: its file must be corrected.
+    Without ``detailed``, the plan shows an account-wide limit, and the command succeeds. With ``detailed``, 2 means
+    that changes are pending, and 5 that the outcome of a call is unknown. 3 means that nothing can be sent, but an
+    entry is blocked or its reading is in doubt. An entry that names no instrument of the exchange is 3 in either case:
+    its file must be corrected.
     """
     unlisted = 3 if any(entry.blocked_by == UNLISTED for entry in plan.entries) else 0
     if not detailed:
@@ -179,9 +184,9 @@ def account_exit_code(plan: AccountPlan, *, detailed: bool) -> int:
 
 
 def hold_exit_code(hold: Hold | None) -> int:
-    """5 where it is not known what a call of ours did, 3 where only a reading is in doubt: as ``apply`` ends.
+    """The exit code of a held entry, as in ``apply``: 5 if the outcome of a call is unknown, 3 if only a reading is.
 
-    None is the hold of an entry that an earlier version saved: 5.
+    None is the hold of an entry that an earlier version saved; its code is 5.
     """
     return 5 if hold is None or hold.is_unknown else 3
 

@@ -1,7 +1,7 @@
-"""The limits of ``[policy]``: what blocks one entry, what refuses a whole account, and the same again before each send.
+"""The limits of ``[policy]``: they block one entry or refuse a whole account, and apply again before each send.
 
-A limit never changes an amount. What it stops keeps its numbers, so that a person sees what would have been done and
-which key stands in the way. Every reason is given at once.
+A limit never changes an amount. A blocked step keeps its numbers, so that a person sees both the step and the key that
+blocks it. All reasons are given at once.
 """
 
 from collections import defaultdict
@@ -31,7 +31,7 @@ NOTHING_USED = DayUsed()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyResult:
-    """A diff after policy: entries with what limits block, and the limits that refuse the account."""
+    """A diff after policy: the entries, some blocked by limits, and the limits that refuse the account."""
 
     entries: tuple[Entry, ...]
     errors: tuple[PlanError, ...]
@@ -45,10 +45,10 @@ def check(
     used: DayUsed = NOTHING_USED,
     share_out: Callable[[Sequence[Entry]], Sequence[Entry]] = tuple,
 ) -> PolicyResult:
-    """Hold a diff against the limits. Amounts must have passed ``amount_errors``; LookupError otherwise.
+    """Check a diff against the limits. Amounts must have passed ``amount_errors``; LookupError otherwise.
 
-    ``used`` is what earlier runs of the day have sent. ``share_out`` fits the additions that the limits on one entry
-    permit to the free balance, before the account's own limits are asked.
+    ``used`` are the calls of the day's earlier runs. ``share_out`` fits the additions that the entries' own limits
+    permit to the free balance; after that, the account's limits apply.
     """
     checked = tuple(share_out([_check_entry(entry, policy, observed) for entry in entries]))
     moves = [step for entry in checked for step in entry.steps if isinstance(step, MoveMargin)]
@@ -83,9 +83,9 @@ def _check_entry(entry: Entry, policy: Policy, observed: ObservedAccount) -> Ent
 
 
 def recheck(policy: Policy, step: MoveMargin, amount: Decimal, position: Position, asset: str) -> str | None:
-    """Why this amount (> 0) must not be moved on the position as just observed; None when it may be.
+    """The reason why this amount (> 0) must not be moved on the position as just observed; None if it may be.
 
-    The limits on one entry once more, and what the exchange lets out now.
+    The limits of one entry apply again, and so does the amount that the exchange lets out now.
     """
     reasons = [message for _, message in _violations(policy, replace(step, asset=asset), amount, position)]
     if step.action == "reduce_margin" and position.risk is not None and amount > position.risk.removable():
@@ -198,7 +198,7 @@ def _changes(steps: int, most: int | None) -> list[PlanError]:
 
 
 def _available(moves: Sequence[MoveMargin], least: Limit | None, available: Mapping[str, Decimal]) -> list[PlanError]:
-    """Additions may use the free balance and what reductions free, down to ``min_available`` (0 where not limited)."""
+    """Additions may use the free balance and the amount that reductions free, down to ``min_available`` (default 0)."""
     errors = []
     freed = _by_asset(moves, "reduce_margin")
     for asset, steps in _by_asset(moves, "add_margin").items():

@@ -1,7 +1,8 @@
 """A state file under a shock: the real planning, round by round, in a market that moves. Pure.
 
-All mark prices move by the same share, in equal steps. Before each round's plan, what has reached its liquidation price
-is lost; what the plan then sends takes effect before the next step. Liquidation prices are by the exchange's formula.
+All mark prices move by the same share, in equal steps. Before each round's plan, a position that has reached its
+liquidation price is lost. The calls of the plan take effect before the next step. Liquidation prices follow the
+exchange's formula.
 """
 
 from collections.abc import Mapping
@@ -17,13 +18,13 @@ from reconcile.planning.day_limits import DayUsed
 from reconcile.planning.order import plan_account
 
 _PLENTY = Decimal(10) ** 15
-"""A free balance that is no limit."""
+"""A free balance that never limits."""
 
 
 def rehearse_move(
     desired: DesiredAccount, look: ObservedAccount, traits: Traits, *, shock: Decimal, rounds: int
 ) -> Rehearsal:
-    """What happens on a straight move by ``shock`` (above -1) in ``rounds`` (at least 1) equal steps."""
+    """Rehearse a straight move by ``shock`` (above -1) in ``rounds`` (at least 1) equal steps."""
     run = _Run(desired, look, traits)
     run.play(shock, rounds)
     rich = _Run(desired, replace(look, available=dict.fromkeys(run.assets(), _PLENTY)), traits)
@@ -60,7 +61,7 @@ class _Run:
             self._take(self._plan())
 
     def fates(self) -> tuple[Fate, ...]:
-        """What became of each position."""
+        """The end of each position."""
         return tuple(
             Fate(
                 address=address,

@@ -1,7 +1,7 @@
 """Share a free balance that does not cover all additions (``[policy] when_short``).
 
-What an addition does not get is ``missing``; one that gets nothing is ``blocked`` by ``short``. Reductions of the same
-plan count as free balance, and ``min_available`` is left in every way. Pure.
+The part that an addition does not get is ``missing``; an addition that gets nothing is ``blocked`` by ``short``.
+Reductions of the same plan count as free balance, and every way leaves ``min_available``. Pure.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ from reconcile.planning.moves import resized, with_move
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Need:
-    """One addition that the limits permit; ``first`` is what brings it to its floor, all of it where there is none."""
+    """One addition that the limits permit; ``first`` is the part up to its floor, or all of it without a floor."""
 
     place: int
     entry: Entry
@@ -33,7 +33,7 @@ def share_out(
     observed: ObservedAccount,
     step_size: Callable[[str], Decimal],
 ) -> tuple[Entry, ...]:
-    """The entries with their additions fitted to the free balance; unchanged with ``refuse``, or where it suffices.
+    """The entries with their additions fitted to the free balance; unchanged with ``refuse``, or if it suffices.
 
     ``step_size`` is the smallest amount by which margin of an asset is moved. Raises LookupError as ``limit_for``.
     """
@@ -78,7 +78,7 @@ def _free(asset: str, entries: Sequence[Entry], desired: DesiredAccount, observe
 
 
 def _given(additions: Sequence[_Need], free: Decimal, way: WhenShort) -> dict[int, Decimal]:
-    """What each addition gets, by its place; together at most ``free``."""
+    """The amount that each addition gets, by its index; their sum is at most ``free``."""
     given = {each.place: ZERO for each in additions}
     if way is WhenShort.PRO_RATA:
         needed = total(each.step.amount for each in additions)
@@ -106,7 +106,7 @@ def _rank(each: _Need) -> tuple[bool, int, int]:
 
 
 def _fitted(each: _Need, given: Decimal) -> Entry:
-    """The entry with what it gets; an amount inside its tolerance is not worth a call."""
+    """The entry with the amount that it gets; an amount inside its tolerance is not worth a call."""
     entry, step = each.entry, each.step
     if given == step.amount:  # with nothing left to grow into
         return with_move(entry, replace(step, ceiling=None))

@@ -32,7 +32,7 @@ def _means(glob: str, account: DesiredAccount) -> bool:
 
 
 def _may_mean(glob: str, template: str) -> bool:
-    """Whether the ends of a glob, before and behind its wildcards, leave room for an address of a template."""
+    """Whether the ends of a glob, before and after its wildcards, can match an address of a template."""
     head, *rest = re.split(r"[*?\[]", glob, maxsplit=1)
     if not rest:
         return fnmatchcase(glob, template)

@@ -1,7 +1,7 @@
 """Templates: entries whose symbol holds ``*``, and the open isolated positions that they stand for.
 
-A template is as exact as it has characters besides ``*``. Of those that match a position the most exact declares it;
-a state file in which two equally exact ones can match the same symbol is refused when it is read.
+The exactness of a template is its number of characters besides ``*``. Among the templates that match a position, the
+most exact one declares it. A state file with two equally exact templates that can match the same symbol is refused.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ MOST_EXPANDED = 10_000
 
 
 def is_template(symbol: str) -> bool:
-    """Whether a declared symbol stands for others."""
+    """Whether a declared symbol is a template."""
     return "*" in symbol
 
 
@@ -34,7 +34,7 @@ def overlap(one: str, other: str) -> bool:
 
 
 def template_of(templates: Iterable[Target], address: Address) -> Target | None:
-    """The template that declares an address; None where none matches it."""
+    """The template that declares an address; None if none matches it."""
     found = [each for each in templates if each.address.side is address.side and _matches(each, address)]
     return max(found, key=lambda each: exactness(each.address.symbol), default=None)
 
@@ -46,8 +46,8 @@ def _matches(template: Target, address: Address) -> bool:
 def expanded(desired: DesiredAccount, observed: ObservedAccount, *, by_symbol: bool) -> DesiredAccount:
     """The account with one target for each open isolated position that a template declares and no other entry names.
 
-    ``by_symbol``: both sides share one margin type, so that a symbol with a crossed entry is left alone. Raises
-    Declined where there are more than may be.
+    ``by_symbol``: both sides share one margin type, so a symbol with a crossed entry gets no target. Raises Declined if
+    there are more than ``MOST_EXPANDED``.
     """
     if not desired.templates:
         return desired

@@ -10,9 +10,9 @@ from reconcile.planning.templates import template_of
 
 
 def undeclared(desired: DesiredAccount, observed: ObservedAccount, held: Mapping[Address, Hold]) -> list[Entry]:
-    """One entry for each such address: what is held always, the others where the policy asks for them.
+    """One entry for each such address: held ones always, the others if the policy asks for them.
 
-    What cannot be used may be an open isolated position, and is unmanaged like one.
+    An address whose data cannot be used may be an open isolated position, and counts as unmanaged like one.
     """
     declared = {target.address for target in desired.targets}
     asked = desired.policy.unmanaged is not Unmanaged.IGNORE
@@ -26,7 +26,7 @@ def undeclared(desired: DesiredAccount, observed: ObservedAccount, held: Mapping
 
 
 def _unmanaged(desired: DesiredAccount, observed: ObservedAccount, address: Address) -> str:
-    """Why an address is shown as unmanaged; empty where there is nothing to show."""
+    """The reason why an address is shown as unmanaged; empty if it is not."""
     if address in observed.unusable:
         problem = observed.unusable[address]
         return f"not declared in any state file, and what the exchange shows of it cannot be used: {problem}"

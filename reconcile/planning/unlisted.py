@@ -12,18 +12,18 @@ from difflib import SequenceMatcher, get_close_matches
 from reconcile.model.account import Address, ObservedAccount, Target
 
 UNLISTED = "instrument"
-"""What ``blocked_by`` says of them."""
+"""The ``blocked_by`` of such an entry."""
 UNUSABLE = "unusable"
-"""What ``blocked_by`` says of an address whose row on the exchange cannot be read."""
+"""The ``blocked_by`` of an address whose row on the exchange cannot be read."""
 MOST_SUGGESTED = 20
-"""For how many symbols similar names are looked for: each one is compared with every instrument."""
+"""For at most this many symbols, similar names are searched: each is compared with every instrument."""
 _SUGGESTIONS = 3
 _DELIVERY = re.compile(r".+[-_](\d{6})")
 """Binance and OKX end the name of a delivery contract with its date, ``YYMMDD``."""
 
 
 def reasons(targets: Iterable[Target], observed: ObservedAccount) -> Mapping[str, str]:
-    """Why each symbol that the exchange does not list is blocked, and what to do."""
+    """The reason and the remedy for each symbol that the exchange does not list."""
     symbols = [symbol for target in targets if (symbol := target.address.symbol) not in observed.symbols]
     found: dict[str, str] = {}
     names = {name.upper(): name for name in sorted(observed.instruments)} if symbols else {}
@@ -40,7 +40,7 @@ def reasons(targets: Iterable[Target], observed: ObservedAccount) -> Mapping[str
 
 
 def _alike(symbol: str, names: Collection[str]) -> list[str]:
-    """The names that share four fifths of their letters: two letters swapped do, another coin does not."""
+    """The names that share four fifths of their letters: enough for two swapped letters, not for another coin."""
     near = get_close_matches(symbol, names, n=_SUGGESTIONS)
     return [name for name in near if _shared(symbol, name) * 5 >= (len(symbol) + len(name)) * 2]
 
@@ -50,9 +50,9 @@ def _shared(one: str, other: str) -> int:
 
 
 def not_shown(address: Address, observed: ObservedAccount, unlisted: Mapping[str, str]) -> tuple[str, str]:
-    """``blocked_by`` and reason of a declared address of which the exchange shows nothing usable.
+    """``blocked_by`` and reason of a declared address for which the exchange shows nothing usable.
 
-    ``unlisted`` is what ``reasons`` says of the declared targets.
+    ``unlisted`` is the result of ``reasons`` for the declared targets.
     """
     problem = observed.unusable.get(address)
     if problem is not None:
@@ -61,7 +61,7 @@ def not_shown(address: Address, observed: ObservedAccount, unlisted: Mapping[str
 
 
 def _ended(symbol: str, now_ms: int) -> str | None:
-    """The delivery date of a contract whose name carries one that has begun; None for any other name."""
+    """The delivery date in a contract's name if that day has begun; None for any other name."""
     named = _DELIVERY.fullmatch(symbol)
     if named is None:
         return None
