@@ -80,8 +80,8 @@ def _free(asset: str, entries: Sequence[Entry], desired: DesiredAccount, observe
 def _given(additions: Sequence[_Need], free: Decimal, way: WhenShort) -> dict[int, Decimal]:
     """The amount that each addition gets, by its index; their sum is at most ``free``."""
     given = {each.place: ZERO for each in additions}
-    if way is WhenShort.PRO_RATA:
-        needed = total(each.step.amount for each in additions)
+    needed = total(each.step.amount for each in additions)
+    if way is WhenShort.PRO_RATA and needed > free:
         return {each.place: cut(free * each.step.amount / needed, each.size) for each in additions}
     rounds: list[Callable[[_Need], Decimal]] = [lambda each: each.step.amount]
     if way is WhenShort.NEAREST_FIRST:

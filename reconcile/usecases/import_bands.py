@@ -11,6 +11,7 @@ from decimal import ROUND_FLOOR, Decimal
 from reconcile.model.account import ObservedAccount, Target
 from reconcile.model.measures import Band, Measure, Thresholds
 from reconcile.planning.bands import value_of
+from reconcile.statefile.measures import ROOM
 
 _THIRD = Decimal(3)
 _MOST_MARGIN = 2
@@ -39,6 +40,8 @@ def around(
             continue
         value = value_of(measure, position)
         bounds = value if isinstance(value, str) else _bounds(value, measure)
+        if not position.isolated_margin:
+            bounds = "no margin stands behind it"
         if isinstance(bounds, str):
             notes.append(f"{target.address} keeps its amount: {measure.value}: {bounds}")
             made.append(replace(target, isolated_margin=position.isolated_margin, band=None))
@@ -54,7 +57,8 @@ def _bounds(value: Decimal, measure: Measure) -> Thresholds | str:
         (value * thirds / _THIRD).quantize(place, ROUND_FLOOR) for thirds in (Decimal(2), Decimal(3), Decimal(4))
     )
     least = place if measure.is_share else _LEAST_COVER
-    if floor < least or (target >= 1 > floor and measure is Measure.LIQUIDATION_DISTANCE):
+    is_wide = target >= floor * ROOM and ceiling >= target * ROOM
+    if floor < least or not is_wide or (target >= 1 and measure is Measure.LIQUIDATION_DISTANCE):
         return f"{measure.shown(value)} leaves no room for a band"
     limited = measure is not Measure.LIQUIDATION_DISTANCE or ceiling < 1
     return Thresholds(floor=floor, target=target, ceiling=ceiling if limited else None)

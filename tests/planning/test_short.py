@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconcile.model.account import Policy, Position, Target, WhenShort
+from reconcile.model.account import Percent, Policy, Position, Target, WhenShort
 from reconcile.model.measures import Band, Measure, Thresholds
 from reconcile.model.plan import AccountPlan, Entry, MoveMargin, Status
 from reconcile.money import ZERO, total
@@ -35,7 +35,12 @@ def held(place: str, margin: str) -> Position:
 
 
 def planned(
-    way: WhenShort, free: str, *, least: str | None = None, priorities: tuple[int | None, ...] = (None, None, None)
+    way: WhenShort,
+    free: str,
+    *,
+    least: str | None = None,
+    priorities: tuple[int | None, ...] = (None, None, None),
+    headroom: Percent | None = None,
 ) -> AccountPlan:
     limits = Policy(
         allow_reduce=True,
@@ -54,6 +59,7 @@ def planned(
         plan_id="p",
         observed_wall_ms=0,
         identity="i",
+        headroom=headroom,
     )
 
 
@@ -89,6 +95,14 @@ def test_the_free_balance_is_shared_out(way: WhenShort, free: str, amounts: tupl
     statuses = [Status.CHANGE if amount else Status.BLOCKED for amount in amounts]
     assert [entry.status for entry in plan.entries] == statuses
     assert {entry.blocked_by for entry in plan.entries if entry.status is Status.BLOCKED} <= {"short"}
+
+
+@pytest.mark.parametrize("way", [WhenShort.NEAREST_FIRST, WhenShort.PRIORITY, WhenShort.PRO_RATA])
+def test_a_balance_for_all_additions_but_not_for_their_headroom_takes_the_headroom_alone(way: WhenShort) -> None:
+    plan = planned(way, "2300", headroom=Percent(value=D(20)))
+    assert given_to(plan) == [D(900), D(700), D(500)]
+    assert [(entry.status, entry.missing) for entry in plan.entries] == [(Status.CHANGE, None)] * 3
+    assert {step.ceiling for entry in plan.entries for step in entry.steps if isinstance(step, MoveMargin)} == {None}
 
 
 def test_refuse_refuses_the_account_as_before() -> None:

@@ -21,6 +21,8 @@ from reconcile.render.snapshot import AccountSnapshot, Snapshot
 from reconcile.statefile import writing
 from reconcile.usecases.drift import drift
 from reconcile.usecases.import_ import TOLERANCE, import_account
+from reconcile.usecases.import_bands import around, provisional
+from tests.kit import desk
 from tests.kit.scene import Scene, desired, play
 
 D = Decimal
@@ -206,3 +208,37 @@ def test_an_imported_band_plans_to_nothing(measure: Measure, tmp_path: Path) -> 
 
     plan, _ = play(imported)
     assert {entry.status for entry in plan.accounts[0].entries} == {Status.IN_SYNC}
+
+
+@pytest.mark.parametrize(
+    ("measure", "mark", "margin", "keeps"),
+    [
+        (Measure.LIQUIDATION_DISTANCE, "10000", "9900", False),  # 99 %
+        (Measure.LIQUIDATION_DISTANCE, "10000", "1200", False),
+        (Measure.LIQUIDATION_DISTANCE, "10000", "2", True),  # 0.02 %: bounds a hundredth apart are the same
+        (Measure.EQUITY_SHARE, "10000", "2", True),
+        (Measure.EQUITY_SHARE, "12000", "0", True),  # carried by profit alone: at_most would be 0
+    ],
+)
+def test_an_imported_band_is_one_that_a_state_file_may_declare(
+    measure: Measure, mark: str, margin: str, *, keeps: bool, tmp_path: Path
+) -> None:
+    _check_import("BTCUSDT.long", measure, mark, margin, keeps=keeps, path=tmp_path / "main.toml")
+
+
+def test_a_short_further_than_the_whole_price_from_liquidation_keeps_its_amount(tmp_path: Path) -> None:
+    """A short of leverage 1 is 100 % away when it is opened, and further with each fall."""
+    _check_import(
+        "BTCUSDT.short", Measure.LIQUIDATION_DISTANCE, "4000", "10000", keeps=True, path=tmp_path / "main.toml"
+    )
+
+
+def _check_import(place: str, measure: Measure, mark: str, margin: str, *, keeps: bool, path: Path) -> None:
+    held = desk.position(place, margin, mark=mark, notional=mark)
+    held = replace(held, liquidation_price=held.liquidation_at(D(margin)))
+    (made,), notes = around((provisional(desk.target(place, margin), measure),), desk.observed((held,)), measure)
+    assert (made.isolated_margin, made.band is None, len(notes)) == (D(margin) if keeps else None, keeps, int(keeps))
+    found = replace(desk.desired(made), path=str(path))
+    path.write_text(writing.state_file(found, tolerance=TOLERANCE, title="x", observed_wall_ms=0, notes=notes))
+    ((again,),) = (account.targets for account in statefile.load([path]))
+    assert (again.isolated_margin, again.band) == (made.isolated_margin, made.band)
