@@ -13,7 +13,7 @@ from typing import assert_never
 from reconcile.model.account import Position, Side, Target
 from reconcile.model.measures import Band, Measure, Thresholds
 from reconcile.model.risk import Exposure, Risk
-from reconcile.money import ZERO, cut, minus, plain, plus, raised, rounded
+from reconcile.money import ZERO, cut, minus, plain, plus, raised, rounded, shortened
 
 MOST_AMISS = Decimal("0.005")
 """How far our own liquidation price may be from the exchange's, as a share of that; beyond it nothing is computed."""
@@ -220,7 +220,10 @@ def _measured(band: Band, position: Position, step_size: Decimal = ZERO) -> _Mea
     exposure = None if risk is None else risk.exposure()
     covered = band.measure is not Measure.MAINTENANCE_COVER or (exposure is not None and exposure.maintenance > 0)
     if risk is None or exposure is None or not mark or exposure.notional <= 0 or not covered:
-        return "the exchange does not show all that the measure is computed from (mark price, entry price, tiers)"
+        return (
+            "the exchange does not show all that the measure is computed from (mark price, entry price, tiers, the "
+            "unit of its size)"
+        )
     own = risk.unfitted()
     if own is None:
         return "the maintenance tiers of the position are not known, so its liquidation price cannot be checked"
@@ -239,7 +242,7 @@ def _amiss(own: Decimal | None, shown: Decimal | None, mark: Decimal) -> str | N
     if shown is None and own is not None and own <= MOST_AMISS * mark:
         return None  # so near to zero that the exchange prints none
     numbers = [("our formula gives", own), ("the exchange shows", shown)]
-    said = " and ".join(f"{who} {'none' if price is None else plain(rounded(price, 8))}" for who, price in numbers)
+    said = " and ".join(f"{who} {'none' if price is None else plain(shortened(price))}" for who, price in numbers)
     return f"liquidation price: {said}, more than {plain(MOST_AMISS * 100)}% apart; no margin is computed from it"
 
 

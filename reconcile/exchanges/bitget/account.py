@@ -204,7 +204,8 @@ def risk(
 ) -> LinearRisk | InverseRisk | None:
     """What the margin of an open isolated position is worth; None where the rows do not tell.
 
-    A rate of 1 and more, fee included, is no maintenance rate: no formula has a price for it.
+    A rate of 1 and more, fee included, is no maintenance rate: no formula has a price for it. The unit of a
+    coin-margined size is only believed where the row's liquidation price or its profit tells it.
     """
     entry, leverage = row.optional("openPriceAvg"), row.optional("leverage")
     maintenance, shown = row.optional("keepMarginRate"), shown_price(row)
@@ -229,7 +230,9 @@ def risk(
             mark=row.optional("markPrice"),
             own_value=size * entry,
         )
-        return inverse if shown is None else inverse.fitted(shown)
+        if shown is None:
+            return inverse if inverse.reproduces_profit() else None
+        return inverse.fitted(shown)
     has_offset = row.time("cTime") >= OFFSET_SINCE_MS
     offset = tier_offset(ladder, maintenance) if has_offset else ZERO
     linear = LinearRisk(

@@ -27,6 +27,8 @@ from decimal import Decimal
 from reconcile.model.risk import Exposure
 from reconcile.money import ZERO
 
+_PROFIT_AMISS = Decimal("0.05")
+"""How far a computed profit may be from the shown one, as a share of it: each is of its own moment."""
 OFFSET_SINCE_MS = 1_762_761_600_000
 """Positions opened before 2025-11-10 08:00 UTC keep the rate of their highest tier on the whole value: no offset."""
 
@@ -163,6 +165,13 @@ class InverseRisk:
     def unfitted(self) -> "InverseRisk | None":
         """The same position with the value that its size says; None where its unit is not known."""
         return None if self.own_value is None else replace(self, value=self.own_value)
+
+    def reproduces_profit(self) -> bool:
+        """Whether the value gives the profit that the row shows: a size in another unit is off by the price."""
+        now = self.exposure()
+        return (
+            now is not None and bool(self.profit) and abs(now.profit - self.profit) <= _PROFIT_AMISS * abs(self.profit)
+        )
 
     def fitted(self, shown: Decimal) -> "InverseRisk":
         """The same position with the value behind the liquidation price that the row shows, where there is one."""

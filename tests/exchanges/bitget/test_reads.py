@@ -279,11 +279,27 @@ def test_a_coin_margined_position_is_valued_by_its_shown_price_whatever_its_unit
     assert desk.asked(TIERS) == []
 
 
-def test_a_coin_margined_size_without_a_price_is_taken_as_coins() -> None:
-    desk = coin_desk(liquidationPrice="0")
+@pytest.mark.parametrize(
+    ("size", "mark", "profit", "value"),
+    [
+        ("0.1", "40000", "-0.025", "5000"),
+        ("0.1", "40000", "-0.0245", "5000"),  # by another mark price than the row's
+        ("5000", "40000", "-0.025", None),  # contracts of one dollar
+        ("5000", "0.5", "0.05", None),
+        ("0.1", "50000", "0", None),  # no profit tells the unit
+        ("0.1", "", "-0.025", None),
+    ],
+)
+def test_a_coin_margined_size_without_a_price_is_taken_as_coins_where_its_profit_says_so(
+    size: str, mark: str, profit: str, value: str | None
+) -> None:
+    desk = coin_desk(liquidationPrice="0", total=size, markPrice=mark, unrealizedPL=profit)
     position = run(lambda: desk.bitget.observe({"BTCUSD": ISOLATED})).positions[Address("BTCUSD", Side.LONG)]
-    assert isinstance(position.risk, InverseRisk)
-    assert position.risk.value == 5000
+    if value is None:
+        assert position.risk is None
+    else:
+        assert isinstance(position.risk, InverseRisk)
+        assert position.risk.value == Decimal(value)
 
 
 def test_the_shown_price_is_reproduced_and_moves_with_the_margin() -> None:
