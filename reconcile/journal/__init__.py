@@ -1,1 +1,1 @@
-"""The journal: what was about to be sent and what is known about it, on disk before the wire, chained by hashes."""
+"""The journal: each intent, on disk before its request leaves, and each outcome, chained by hashes."""

@@ -1,7 +1,7 @@
-"""The protocol of a journal store; files (``store.py``) fulfil it, and a second store may.
+"""The interface of a journal store; files and PostgreSQL implement it.
 
-A store holds one journal and one lock per account identity. Reading needs no lock; writing needs it. The lock belongs
-to a living process and dies with it.
+A store holds one journal and one lock per account identity. Only writing needs the lock. The lock belongs to a living
+process and ends with it.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -18,20 +18,20 @@ class Journal(Protocol):
 
     identity: str
     state: JournalState
-    """What all records add up to, kept current by every append."""
+    """The state that all records add up to; every append updates it."""
 
     async def append(self, record: Record, *, durable: bool) -> None:
         """Append one record under the run id this journal was opened with.
 
         With ``durable`` it returns only when the record is flushed to disk; one flush may serve many waiting appends.
-        Without, the record is in the file but may be lost in a power cut. Raises JournalError when it cannot be
-        written: then nothing may be sent any more, and every later append fails too. An intent for a lane whose earlier
-        intent is unsettled is refused the same way, but leaves the journal usable.
+        Without ``durable``, the record may be lost in a power cut. Raises JournalError if the record cannot be written:
+        nothing may be sent after that, and every later append fails too. An intent for a lane whose earlier intent is
+        unsettled raises JournalError as well, but leaves the journal usable.
         """
         ...
 
     def check(self) -> None:
-        """Raise LockLost unless what we hold is still the lock and the journal still ends with our last record."""
+        """Raise LockLost unless we still hold the account's lock and the journal still ends with our last record."""
         ...
 
     @property
@@ -41,23 +41,23 @@ class Journal(Protocol):
 
     @property
     def place(self) -> str | None:
-        """Where the journal has been without a gap: a run that began in the same place has left nothing unseen.
+        """The place in which the journal has no gap: it holds every record of runs that began in the same place.
 
-        None where that is the host's own disk.
+        None for the host's own disk.
         """
         ...
 
     @property
     def was_changed(self) -> bool:
-        """Whether something else than a run changed it since its last record, as when an older copy is put back.
+        """Whether something other than a run changed it after its last record, for example a restored older copy.
 
-        It may lack what runs wrote last.
+        The newest records may then be missing.
         """
         ...
 
 
 class Store(Protocol):
-    """All journals of one home (or of one database)."""
+    """All journals of one home or of one database."""
 
     def open(
         self,
@@ -68,47 +68,48 @@ class Store(Protocol):
         timeout_ms: int,
         on_wait: Callable[[Mapping[str, str]], None] | None = None,
     ) -> AbstractAsyncContextManager[Journal]:
-        """Take the account's lock, fold the journal, verifying its chain from the last checkpoint; or create it.
+        """Take the account's lock, and read the journal or create it; the chain is verified from a late checkpoint on.
 
-        ``holder`` is shown to whoever waits. Raises Declined (key ``lock``) naming the holder when the lock is not free
-        within ``timeout_ms`` (0: not free at once), ChainBroken, or JournalError. ``on_wait`` is called once, with the
-        holder, when there is something to wait for.
+        Waiting processes see ``holder``. If this one has to wait, it calls ``on_wait`` once with the present holder.
+        Raises Declined (key ``lock``), which names the holder, if the lock is not free within ``timeout_ms`` (0: no
+        wait). Raises ChainBroken or JournalError.
         """
         ...
 
     def read(self, identity: str, *, pinned: str | None = None, whole: bool = False) -> JournalState:
-        """Fold an account's journal without the lock, verifying the chain; a new state where there is none.
+        """Read an account's journal without the lock, and verify its chain; a new state if there is no journal.
 
-        It begins at the last checkpoint; with ``whole`` at the first record, which proves every checkpoint too, and
-        alone tells ``notes_heads``. ``pinned`` is a head seen earlier: ChainBroken when no record has it, so the end
-        was cut off; all is read then. An unfinished last line is ignored. Raises ChainBroken or JournalError.
+        It reads from a late checkpoint on. With ``whole`` it reads all records, which proves every checkpoint too; only
+        then is ``notes_heads`` known. ``pinned`` is a head seen earlier, and makes it read all. It raises ChainBroken
+        if no record has that hash, because the end was then cut off. It ignores an unfinished last line. Raises
+        ChainBroken or JournalError.
         """
         ...
 
     async def head(self, identity: str) -> str | None:
-        """The hash of the last whole line, of which alone nothing but its own form is proven; None where there is none.
+        """The hash of the last whole line, None if there is none. Only the line's own form is proven, not the chain.
 
         It costs the same for a journal of any length. Raises JournalError.
         """
         ...
 
     async def last(self, identity: str) -> Mapping[str, Any] | None:
-        """The last whole line, of which alone nothing but its own form is proven; None where there is none.
+        """The last whole line, None if there is none. Only the line's own form is proven, not the chain.
 
         It costs the same for a journal of any length. Raises JournalError.
         """
         ...
 
     def lines(self, identity: str) -> Iterator[JournalEntry]:
-        """The records in order, verifying the chain as they are read."""
+        """The records in order; the chain is verified while they are read."""
         ...
 
     def holder(self, identity: str) -> Mapping[str, str] | None:
-        """Who holds the lock now; None when it is free."""
+        """The holder of the lock now; None if it is free."""
         ...
 
     def identities(self) -> list[str]:
-        """The accounts there are journals of."""
+        """The accounts that have a journal."""
         ...
 
     async def move(
@@ -121,17 +122,16 @@ class Store(Protocol):
         timeout_ms: int,
         on_wait: Callable[[Mapping[str, str]], None] | None = None,
     ) -> bool:
-        """Lead an account's journal to another name by a chained record, or finish that; whether there was any to do.
+        """Move an account's journal to another name by a chained record, or finish a move; False if nothing was to do.
 
-        Under the locks of both names; ``moving`` says what is done. ``open`` and ``read`` of the old name raise
-        Declined (key ``account``) from then on. Raises Declined (keys ``lock``, ``account``), or JournalError.
+        It takes the locks of both names; see ``moving``. Afterwards ``open`` and ``read`` of the old name raise
+        Declined (key ``account``). Raises Declined (keys ``lock``, ``account``) or JournalError.
         """
         ...
 
     async def retire(self, identity: str, *, holder: Mapping[str, str], timeout_ms: int = 0) -> str | None:
         """Put an account's journal aside, under its lock, so that the next run begins a new one.
 
-        Returns the name under which it is kept, None where there was none. Raises Declined (key ``lock``) or
-        JournalError.
+        Returns the name under which it is kept, None if there was none. Raises Declined (key ``lock``) or JournalError.
         """
         ...

@@ -1,8 +1,8 @@
-"""The emergency brake: which accounts are frozen, as the last record of a chain of its own says.
+"""The emergency brake: the accounts that are frozen, by the last record of a chain of its own.
 
-The chain stands beside the journals, in the same store, so that every runner that shares a journal hears it. Each
-record holds all that is frozen after it, so the last line tells whether a send may begin. The chain tells the auditor
-who froze what, when and why.
+The chain is beside the journals, in the same store, so that every runner that shares a journal reads it. Each record
+holds the complete list of freezes, so the last line decides whether a send may begin. For the auditor, the chain shows
+who froze which account, when and why.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,25 +23,25 @@ CHAIN = notes_of(BRAKE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brake:
-    """What is frozen, by account name; ``EVERY`` freezes all."""
+    """The freezes, by account name; ``EVERY`` freezes all accounts."""
 
     freezes: Mapping[str, Freeze] = field(default_factory=dict)
 
     def holding(self, account: str, *identities: str) -> Freeze | None:
-        """The freeze that holds this account, known by its name or by a name of its journal; None where none does."""
+        """The freeze of this account, by its own name or a name of its journal; None if it is not frozen."""
         for name, freeze in self.freezes.items():
             if name in {EVERY, account} or set(identities) & set(freeze.identities):
                 return freeze
         return None
 
     def record(self, *, command: str, account: str, reason: str, actor: str, host: str) -> Noted:
-        """The record that says who changed the brake to this, and why."""
+        """The record of this state of the brake, with the person who changed it and the reason."""
         note = BrakeNote(command=command, account=account, reason=reason, actor=actor, host=host, frozen=self.freezes)
         return Noted(what=note.what, details=note)
 
 
 async def read_brake(store: Store) -> Brake:
-    """What is frozen now. Raises JournalError where that cannot be told: then nothing may be sent."""
+    """The freezes now. Raises JournalError if they cannot be read: nothing may be sent then."""
     last = await store.last(CHAIN)
     if last is None:
         return Brake()

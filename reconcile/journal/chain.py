@@ -1,8 +1,8 @@
 """The chain: proves line by line, in bounded memory, that nothing was changed, dropped, inserted or reordered.
 
-A journal cannot show from inside that its end was cut off at a line's end, or replaced with hashes computed anew; for
-that a head is pinned outside and looked for. The position after any line is all that is needed to go on from there, so
-a reader can start behind a checkpoint.
+A journal cannot prove by itself that its end was not cut off after a whole line, or replaced with new hashes. A head
+that is pinned outside proves it. To go on after a line, a reader needs only the line's number and hash, so it can start
+at a checkpoint.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,26 +18,26 @@ from reconcile.render.values import clean
 
 @dataclass(slots=True)
 class ChainHead:
-    """Where a reader stands: how many lines it has proven, and the hash of the last of them."""
+    """The position of a reader: the number of lines that it has proven, and the hash of the last one."""
 
     line: int = 0
     head: str = GENESIS
 
 
 def line_hash(line: bytes) -> str:
-    """What the next line names as its predecessor: SHA-256 over the line with its newline, in hex."""
+    """The hash by which the next line names its predecessor: SHA-256 over the line with its newline, in hex."""
     return sha256(line).hexdigest()
 
 
 def end_hash(line: bytes, *, name: str) -> str:
-    """The hash of a journal's last line, which is read by itself; raises ChainBroken where it is none of ours."""
+    """The hash of a journal's last line, read alone; raises JournalError if it is not a line of ours."""
     if not is_sealed(line):
         raise JournalError(f"reading {name}: its last line was changed")
     return line_hash(line)
 
 
 def end_object(line: bytes, *, name: str) -> Mapping[str, Any]:
-    """A journal's last line, which is read by itself; raises JournalError where it is none of ours."""
+    """A journal's last line as an object, read alone; raises JournalError if it is not a line of ours."""
     if not is_sealed(line):
         raise JournalError(f"reading {name}: its last line was changed")
     try:
@@ -47,9 +47,9 @@ def end_object(line: bytes, *, name: str) -> Mapping[str, Any]:
 
 
 def verified(lines: Iterable[bytes], position: ChainHead, *, name: str) -> Iterator[tuple[bytes, int]]:
-    """The lines, each proven before it is handed on, with the offset behind ``seq`` and ``prev``.
+    """The lines, each yielded only after it is proven, with the offset after its ``seq`` and ``prev``.
 
-    ``position`` moves along and stands at the end in the end. Raises ChainBroken naming the first bad line.
+    ``position`` advances with every line. Raises ChainBroken, which names the first bad line.
     """
     source = iter(lines)
     earlier = GENESIS
@@ -65,14 +65,14 @@ def verified(lines: Iterable[bytes], position: ChainHead, *, name: str) -> Itera
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry(Mapping[str, Any]):
-    """One line of a journal: the record that it holds; as a mapping, the object that is stored."""
+    """One line of a journal: its record, and, as a mapping, the stored object."""
 
     value: Mapping[str, Any]
     record: Record | Header | UnknownRecord
 
     @property
     def seq(self) -> int:
-        """Which line it is, from 1."""
+        """The number of the line, from 1."""
         found: int = self.value["seq"]
         return found
 
@@ -97,12 +97,12 @@ class JournalEntry(Mapping[str, Any]):
 
 
 def entry_of(value: Mapping[str, Any]) -> JournalEntry:
-    """The entry of a stored object; raises ValueError where it holds no record."""
+    """The entry of a stored object; raises ValueError if it holds no record."""
     return JournalEntry(value, decode(value))
 
 
 def entries(lines: Iterable[bytes], *, name: str) -> Iterator[JournalEntry]:
-    """The records, each proven, and its fields checked, before it is handed on. Raises ChainBroken."""
+    """The records, each yielded only after its line is proven and its fields are checked. Raises ChainBroken."""
     position = ChainHead()
     for line, _ in verified(lines, position, name=name):
         value = parsed(line, position, name)
@@ -110,7 +110,7 @@ def entries(lines: Iterable[bytes], *, name: str) -> Iterator[JournalEntry]:
 
 
 def parsed(line: bytes, position: ChainHead, name: str) -> Mapping[str, Any]:
-    """A proven line as the object that it is. Raises ChainBroken."""
+    """A proven line as an object. Raises ChainBroken."""
     try:
         value = parse_line(line)
     except ValueError as error:
@@ -121,7 +121,7 @@ def parsed(line: bytes, position: ChainHead, name: str) -> Mapping[str, Any]:
 
 
 def decoded(value: Mapping[str, Any], position: ChainHead, name: str) -> Record | Header | UnknownRecord:
-    """The record that it holds. Raises ChainBroken."""
+    """The record of a parsed line. Raises ChainBroken."""
     try:
         return decode(value)
     except ValueError as error:
@@ -160,6 +160,6 @@ def _links(line: bytes) -> tuple[int | None, str]:
 
 
 def bad(number: int, name: str, what: str) -> ChainBroken:
-    """What to raise for a line, and why."""
+    """The error for a line, with the reason."""
     message = f"reading {name}: line {number}: {clean(what[:300])}; nothing is sent on a journal that was tampered with"
     return ChainBroken(message, line=number)

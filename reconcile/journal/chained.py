@@ -1,6 +1,6 @@
-"""A journal that is held for writing, wherever its lines go: the chain, what it adds up to, and when it is dead.
+"""A journal held for writing, in files or in a database: its chain, its state, and whether it is dead.
 
-After a failed write or flush the kept content is unknown, so the journal is dead: no line may follow a partial one.
+After a failed write or flush the stored content is unknown, so the journal is dead: no line may follow a partial one.
 """
 
 import asyncio
@@ -24,12 +24,12 @@ class RunBlocking(Protocol):
     """Runs work that blocks: on a thread, or in place where time is simulated."""
 
     async def __call__(self, work: Callable[[], T]) -> T:
-        """The work's result, or what it raised."""
+        """Return the work's result, or raise its exception."""
         ...
 
 
 class ChainedJournal(ABC):
-    """Fulfils ``base.Journal`` but for where the lines go; what is not public is for the journals below it."""
+    """Implements ``base.Journal``, except the storage of lines, which subclasses add through the private methods."""
 
     def __init__(
         self,
@@ -66,17 +66,17 @@ class ChainedJournal(ABC):
         self.write(record)
         line = self._position.line
         while durable and self._durable() < line:
-            await asyncio.shield(self._start())  # cancelling one who waits stops no flush
+            await asyncio.shield(self._start())  # cancelling one waiting append stops no flush
             self._fail_if_dead()
 
     def write(self, record: Record | Header) -> None:
         """Put one record at the end, not yet durable. Raises JournalError; the journal is dead then.
 
-        A run that ends leaves a checkpoint behind its last record where one is due.
+        If a checkpoint is due at the end of a run, it follows the last record.
         """
         self._write(record)
         if isinstance(record, RunFinished) and is_due(tail=self._folded.tail, size=self._folded.size):
-            with suppress(ValueError):  # an account with more than a line holds; its journal is read whole
+            with suppress(ValueError):  # the state does not fit into a line; this journal is read whole
                 self._write(taken(self.state, size=self._before()))
 
     def _write(self, record: Record | Header) -> None:
@@ -99,10 +99,10 @@ class ChainedJournal(ABC):
 
     @abstractmethod
     def _put(self, line: bytes) -> None:
-        """Take one line. Raises JournalError; the journal is dead then."""
+        """Store one line. Raises JournalError; the journal is dead then."""
 
     def _before(self) -> int | None:
-        """How many bytes the lines take that a file has; None where it is no file."""
+        """The size of the file's lines in bytes; None if the journal is not a file."""
         return None
 
     @abstractmethod
@@ -111,10 +111,10 @@ class ChainedJournal(ABC):
 
     @abstractmethod
     async def _flush_all(self) -> None:
-        """Make durable what was put; what fails leaves the journal dead. One of it at a time."""
+        """Make all stored lines durable; a failure leaves the journal dead. Only one flush runs at a time."""
 
     def _start(self) -> asyncio.Task[None]:
-        """The flush that goes on, or a new one."""
+        """The running flush, or a new one."""
         if self._flushing is None:
             self._flushing = asyncio.ensure_future(self._flush_all())
         return self._flushing
@@ -125,9 +125,9 @@ class ChainedJournal(ABC):
 
 
 async def finish(work: Awaitable[T], *, undo: Callable[[T], None] | None = None) -> T:
-    """Wait for work that cannot be stopped half way, even when cancelled meanwhile; only then pass that on.
+    """Wait for work that cannot stop half way, even if cancelled meanwhile; then raise the cancellation.
 
-    ``undo`` takes back what was done for a caller that gave up.
+    ``undo`` reverts the work for a caller that was cancelled.
     """
     task = asyncio.ensure_future(work)
     try:

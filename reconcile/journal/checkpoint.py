@@ -1,13 +1,14 @@
-"""Checkpoints: what all records before one add up to, as a record of the journal, so that a reader can begin there.
+"""Checkpoints: the state of all earlier records, as a record of the journal, so that a reader can begin there.
 
 A checkpoint is a line of the hash chain like any other: the lines after it name it. A reader begins at the last but one
-and proves the chain from there. It also proves that the last one is what the records before it add up to. So a forged
-last line is not believed. Whoever forges more has to write the end of the journal anew; a head that is pinned outside
-is there for that. ``audit verify`` proves all lines and all checkpoints. Where a checkpoint does not fit, or another
-version of the fold made it, the whole journal is read and only its records are believed. A wrong checkpoint therefore
-cannot stop a run or change what it knows.
+and proves the chain from there. It also proves that the last one equals the state of the records before it, so a forged
+last line has no effect. To forge more, a forger has to rewrite the end of the journal, which a head pinned outside
+reveals. ``audit verify`` proves all lines and all checkpoints.
 
-Where notes beside a journal stood when runs began is left out: only ``audit verify`` asks for that.
+If a checkpoint does not fit, or another version of the fold made it, the reader uses the records of the whole journal
+instead. A wrong checkpoint therefore cannot stop a run or change its state.
+
+A checkpoint leaves out the heads of the notes beside a journal; only ``audit verify`` needs them.
 """
 
 from collections.abc import Mapping
@@ -48,11 +49,11 @@ from reconcile.money import whole
 FOLD_VERSION = 3
 """Raise it whenever a record changes a ``JournalState`` in another way, or a state has other parts.
 
-What an earlier version added up is then added up anew."""
+Checkpoints of earlier versions are then ignored, and their records are folded again."""
 LEAST_BYTES = 2 << 20
-"""No checkpoint is written before so many bytes of records came after the last one."""
+"""The least number of bytes of records between two checkpoints."""
 TIMES_ITS_SIZE = 1
-"""The records after a checkpoint take at least so many times its own bytes, so that it takes at most half a journal."""
+"""The records after a checkpoint take at least this many times its size, so checkpoints take at most half a journal."""
 
 
 def is_due(*, tail: int, size: int) -> bool:
@@ -61,14 +62,14 @@ def is_due(*, tail: int, size: int) -> bool:
 
 
 def taken(state: JournalState, *, size: int | None) -> Checkpoint:
-    """The checkpoint of a state, to be appended right now; ``size`` are the bytes before it, None outside of a file."""
+    """The checkpoint of a state, to be appended at once; ``size`` is the number of bytes before it, None if no file."""
     return Checkpoint(version=FOLD_VERSION, size=size, state=stored(_parts(state)))
 
 
 def proves(checkpoint: Checkpoint, state: JournalState, *, before: int) -> bool:
-    """Whether a checkpoint is that of the state before it, and stands behind so many bytes, as far as it says.
+    """Whether a checkpoint equals the state before it, and its ``size``, if it has one, the bytes before it.
 
-    One of another version of the fold cannot be held against this one, and is never begun at.
+    A checkpoint of another version of the fold cannot be compared; no reader begins at it.
     """
     if checkpoint.version != FOLD_VERSION:
         return True
@@ -103,7 +104,7 @@ def _parts(state: JournalState) -> dict[str, Any]:
 
 
 def _values(value: Any) -> dict[str, Any]:
-    """The fields of a record or of what a state holds; intents inside of it as their own fields."""
+    """The fields of a record or of a part of a state; an intent inside it becomes an object of its own fields."""
     return {
         each.name: _values(found) if isinstance(found := getattr(value, each.name), Intent) else found
         for each in fields(value)
@@ -113,7 +114,7 @@ def _values(value: Any) -> dict[str, Any]:
 def restored(checkpoint: Checkpoint) -> JournalState:
     """The state that a checkpoint holds, itself counted.
 
-    Raises ValueError where it is of another version of the fold, or does not hold what it should.
+    Raises ValueError if another version of the fold made it, or a part is missing or wrong.
     """
     if checkpoint.version != FOLD_VERSION:
         raise ValueError(f"is of version {checkpoint.version} of the fold")

@@ -1,13 +1,13 @@
 """Records as lines: how a journal's record becomes one canonical line of JSON, and how a line is read back.
 
-A line is ``{"seq":7,"prev":"…","at":"…","kind":"intent","run":"…",…,"crc":"…"}`` and a newline, UTF-8, without spaces,
-keys in this order and then in the order of the record's fields (keys of free ``details`` sorted). ``seq`` is the
-1-based line, ``prev`` the SHA-256 of the line before it, newline included (64 zeros in the first): ``sed -n 6p FILE |
-sha256sum`` is what line 7 names. ``crc`` is the CRC-32 of all bytes before it. No later line names the last one, and a
-slip of an editor must be found there too. It is no defence against a forger; a pinned head is.
+A line is ``{"seq":7,"prev":"…","at":"…","kind":"intent","run":"…",…,"crc":"…"}`` and a newline, UTF-8, without spaces.
+The keys are in this order and then in the order of the record's fields; keys of free ``details`` are sorted. ``seq`` is
+the line number from 1. ``prev`` is the SHA-256 of the line before, newline included (64 zeros in the first line): ``sed
+-n 6p FILE | sha256sum`` gives the hash that line 7 names. ``crc`` is the CRC-32 of all bytes before it. It finds a slip
+of an editor in the last line, which no later line names. It is no defence against a forger; a pinned head is.
 
-The first line is a header that names the format and the account. A reader takes kinds it does not know as
-``UnknownRecord``; a writer leaves a journal of a newer format alone.
+The first line is a header that names the format and the account. A reader keeps records of unknown kinds as
+``UnknownRecord``; a writer does not touch a journal of a newer format.
 """
 
 import json
@@ -58,9 +58,9 @@ FORMAT = "reconcile.journal/1"
 VERSION = 1
 GENESIS = "0" * 64
 MAX_LINE = 1 << 25
-"""No line is longer (bytes, newline included)."""
+"""The greatest length of a line, in bytes with its newline."""
 MAX_MARKS = 1_000_000
-"""No line has more commas and opening brackets: each value takes far more memory than the three bytes of ``{},``."""
+"""The most commas and opening brackets in a line: each value takes far more memory than the three bytes of ``{},``."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SEAL_LENGTH = len(',"crc":"01234567"}\n')
@@ -80,14 +80,14 @@ class Header:
 
     @property
     def version(self) -> int:
-        """The number after the slash; a format that is not ours at all counts as newer than ours."""
+        """The number after the slash; a foreign format counts as newer than ours."""
         name, _, number = self.format.partition("/")
         return whole(number) if name == "reconcile.journal" and _NUMBER.fullmatch(number) else VERSION + 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownRecord:
-    """A record of a kind this version does not know, with its fields as they stand."""
+    """A record of a kind that this version does not know, with its fields unchanged."""
 
     name: str
     fields: Mapping[str, Any] = field(default_factory=dict)
@@ -109,7 +109,7 @@ def rfc3339(wall_ms: int) -> str:
 def encode(record: Record | Header, *, seq: int, prev: str, at: str, run: str) -> bytes:
     """One record as a line, newline included.
 
-    Raises ValueError when the line would be longer than ``MAX_LINE``. Raises TypeError for a value that is not text,
+    Raises ValueError if the line would be longer than ``MAX_LINE``. Raises TypeError for a value that is not text,
     integer, Decimal, truth value, None, or a mapping or sequence of those.
     """
     value: dict[str, Any] = {"seq": seq, "prev": prev, "at": at, "kind": record.kind, "run": run}
@@ -130,12 +130,12 @@ def seal(body: bytes) -> bytes:
 
 
 def is_sealed(line: bytes) -> bool:
-    """Whether a line ends with the checksum of what stands before it."""
+    """Whether a line ends with the checksum of the bytes before it."""
     return line[-_SEAL_LENGTH:] == b',"crc":"%08x"}\n' % crc32(line[:-_SEAL_LENGTH])
 
 
 def parse_line(line: bytes) -> Mapping[str, Any]:
-    """A line as the object that it is; numbers with a fraction are Decimals. Raises ValueError when it is not one."""
+    """A line as an object; numbers with a fraction are Decimals. Raises ValueError if it is not an object."""
     if len(line) > MAX_LINE or _has_too_many(line):
         raise ValueError(f"a journal line has at most {MAX_LINE} bytes and {MAX_MARKS} values")
     text = line.decode("utf-8")
@@ -153,9 +153,9 @@ def _has_too_many(line: bytes) -> bool:
 
 
 def decode(value: Mapping[str, Any]) -> Record | Header | UnknownRecord:
-    """The record that a parsed line holds.
+    """The record of a parsed line.
 
-    Raises ValueError when it has no time or run, or when a known kind lacks a field or has one of the wrong type.
+    Raises ValueError if it has no time or run, or if a known kind lacks a field or has one of the wrong type.
     """
     kind = value.get("kind")
     if not isinstance(kind, str) or not isinstance(value.get("run"), str) or not _is_time(value.get("at")):
@@ -196,7 +196,7 @@ def checked(record: R) -> R:
 def _dump(value: Mapping[str, Any]) -> bytes:
     try:
         return _ENCODER.encode(value).encode("utf-8")
-    except UnicodeEncodeError:  # half a surrogate pair, from someone's message: only an escape can hold it
+    except UnicodeEncodeError:  # half a surrogate pair, from a foreign message: only an escape can hold it
         return json.dumps(value, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
@@ -220,7 +220,7 @@ def stored(value: object) -> Any:
 
 
 class _Notes:
-    """Reads a note, whose name says what its details are."""
+    """Reads a note; its name determines the type of its details."""
 
     def read(self, value: Any, *, what: str = "") -> Noted:
         note = _NOTE.read(value, what=what)
@@ -251,7 +251,7 @@ INTENT = shape(
     fence_ms=moment,
     calls_seen_ms=optional(moment),
 )
-"""Also inside of what a checkpoint holds."""
+"""Also used for the parts of a checkpoint."""
 RUN_STARTED = shape(
     RunStarted,
     host=text,
@@ -287,4 +287,4 @@ _KINDS: Mapping[str, Shape[Any] | _Notes] = {
     Noted.kind: _Notes(),
     Checkpoint.kind: shape(Checkpoint, version=count, state=mapping, size=optional(count)),
 }
-"""Every kind there is, and the type of each of its fields."""
+"""Every kind of record, and the type of each of its fields."""

@@ -22,7 +22,7 @@ class _Day:
 
 
 class DayTotals:
-    """A fold over intents and what became of them. A call counts from before it is sent, unless it moved nothing.
+    """A fold over intents and outcomes. A call counts from its intent on, unless it proves to have moved nothing.
 
     It grows with the calls of two days.
     """
@@ -41,24 +41,24 @@ class DayTotals:
             del self._days[old]
 
     def outcome(self, intent_id: str, known: IntentStatus) -> None:
-        """What became of a call; one that moved nothing no longer counts."""
+        """The outcome of a call; a call that moved nothing no longer counts."""
         if known in _NOTHING_MOVED:
             for day in self._days.values():
                 day.calls.pop(intent_id, None)
 
     def by_day(self) -> dict[int, dict[str, tuple[str, Decimal] | None]]:
-        """All that is kept: by day since 1970 and intent id, the asset and amount of an addition, None for the rest."""
+        """All calls, by day since 1970 and intent id: the asset and amount of an addition, None for any other call."""
         return {number: dict(day.calls) for number, day in self._days.items()}
 
     @classmethod
     def of(cls, days: Mapping[int, Mapping[str, tuple[str, Decimal] | None]]) -> "DayTotals":
-        """The totals that ``by_day`` told."""
+        """The totals from a value of ``by_day``."""
         totals = cls()
         totals._days = {number: _Day(calls=dict(calls)) for number, calls in days.items()}
         return totals
 
     def on(self, time_ms: int) -> DayUsed:
-        """What was moved on the UTC day that holds an exchange time."""
+        """The calls of the UTC day that contains an exchange time."""
         day = self._days.get(time_ms // DAY_MS)
         if day is None:
             return DayUsed()

@@ -1,7 +1,7 @@
-"""The bodies of runs' first records and of notes, as ``details`` of a record: reading them, and writing them.
+"""Read and write the bodies of runs' first records and of notes, which a record holds as ``details``.
 
-What is read has its type, or the record is an error. Details grow with versions: keys that this version does not know
-may hold anything, and a field that was not said is not written.
+Every field that is read must have its type, or the record is an error. Later versions add keys: an unknown key may hold
+any value, and a field without a value is not written.
 """
 
 from collections.abc import Callable, Mapping
@@ -179,7 +179,7 @@ def noted(what: str, value: Any) -> NoteBody:
 
 
 def written(body: object) -> dict[str, Any]:
-    """A body as a record holds it; a field that was not said is left out."""
+    """A body as a record holds it; fields without a value are left out."""
     match body:
         case RefusalNote():
             return {**_values(body, without=("start", "more")), **_values(body.start), **body.more}
@@ -197,6 +197,6 @@ def _values(body: Any, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
 
 
 NESTED = (NotedEntry, WatchDecision, Freeze)
-"""What stands inside of a body, as an object of its own."""
+"""The types inside a body that are objects of their own."""
 BODIES = (RunStart, RunEnd, PlanNote, AnswerNote, RefusalNote, WatchNote, BrakeNote, *NESTED)
-"""Everything that ``written`` writes."""
+"""Every type that ``written`` writes."""

@@ -1,7 +1,7 @@
 """The types of a record's fields: each reads one JSON value, or raises ValueError that says what it should be.
 
-A record that is chained and sealed may still hold anything: whoever can write the file can compute the hashes anew.
-So every field is read here before anything rests on it, and free details as far as a reader uses them.
+A record that is chained and sealed may still hold anything, because anyone who can write the file can compute new
+hashes. Every field is therefore checked here before it is used, and free details as far as a reader uses them.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ T = TypeVar("T")
 Read = Callable[[Any], T]
 
 _LARGEST = 1 << 53
-"""No count of a record is larger."""
+"""The largest count in a record."""
 
 
 def text(value: Any) -> str:
@@ -65,7 +65,7 @@ def positive(value: Any) -> Decimal:
 
 @lru_cache(maxsize=4096)
 def _address(value: str) -> Address:
-    """An account has few addresses and a long journal names each of them often."""
+    """A cached parse: an account has few addresses, and a long journal repeats each of them often."""
     return Address.parse(value)
 
 
@@ -75,7 +75,7 @@ def address(value: Any) -> Address:
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
-    """An object with anything in it."""
+    """An object with any content."""
     if type(value) is not dict:
         raise ValueError("is not an object")
     return value
@@ -99,7 +99,7 @@ def one_of(*words: str) -> Read[str]:
 
 
 def each(read: Read[Any]) -> Read[list[Any]]:
-    """A list; it stays as it is."""
+    """A list, returned unchanged."""
 
     def check(value: Any) -> list[Any]:
         if type(value) is not list:
@@ -112,7 +112,7 @@ def each(read: Read[Any]) -> Read[list[Any]]:
 
 
 def by(key: Read[Any], read: Read[Any]) -> Read[Mapping[str, Any]]:
-    """An object with keys and values of one type each; it stays as it is."""
+    """An object with keys and values of one type each, returned unchanged."""
 
     def check(value: Any) -> Mapping[str, Any]:
         for name, item in mapping(value).items():
@@ -124,7 +124,7 @@ def by(key: Read[Any], read: Read[Any]) -> Read[Mapping[str, Any]]:
 
 
 def holding(known: Mapping[str, Read[Any]], *, required: frozenset[str] = frozenset()) -> Read[Mapping[str, Any]]:
-    """An object whose known keys have their types; it stays as it is, and other keys may hold anything."""
+    """An object whose known keys have their types, returned unchanged; other keys may hold anything."""
 
     def check(value: Any) -> Mapping[str, Any]:
         found = mapping(value)
@@ -148,7 +148,7 @@ def _named(name: str, read: Read[Any], value: Any) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Shape(Generic[T]):
-    """A dataclass, and how each of its fields is read: its name, its type, and whether it must be there."""
+    """A dataclass and its fields: for each its name, its type, and whether it is required."""
 
     kind: type[T]
     parts: tuple[tuple[str, Read[Any], bool], ...]
@@ -156,7 +156,7 @@ class Shape(Generic[T]):
     def read(self, value: Any, *, what: str = "") -> T:
         """The value that an object holds; keys that are no fields may hold anything. Raises ValueError.
 
-        ``what`` is how messages call it.
+        ``what`` is its name in messages.
         """
         what = what or self.kind.__name__
         held, found = mapping(value), {}

@@ -1,4 +1,4 @@
-"""Fold a journal into its state, line by line as the chain is proven, from its beginning or from a checkpoint."""
+"""Fold a journal into its state, line by line while the chain is proven, from its start or from a checkpoint."""
 
 import re
 from collections.abc import Iterable
@@ -17,15 +17,15 @@ _UNFOLDED = frozenset(kind.kind.encode() for kind in (Repaired, Noted))
 """Kinds that ``JournalState`` only counts: their lines are proven but not taken apart."""
 _KIND_AFTER = len('"at":"2026-01-01T00:00:00.000Z","kind":"')
 CHECKPOINT = re.compile(rb'\{"seq":([1-9][0-9]{0,15}),"prev":"([0-9a-f]{64})","at":"[^"\n]{24}","kind":"checkpoint",')
-"""How the line of a checkpoint begins."""
+"""The start of a checkpoint's line."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Folded:
-    """What a journal adds up to, and where it ends.
+    """The state of a journal, and its end.
 
-    ``length`` is how many bytes its lines take, ``tail`` how many of them come after the last checkpoint, and ``size``
-    how many that takes itself.
+    ``length`` is the size of its lines in bytes. ``tail`` is the number of bytes after the last checkpoint, and
+    ``size`` the number of bytes of that checkpoint.
     """
 
     state: JournalState
@@ -51,10 +51,10 @@ def fold(
     prove: bool = False,
     writer: bool = False,
 ) -> Folded:
-    """What a whole journal adds up to, by its records alone; with ``prove`` each checkpoint must be just that.
+    """The state of a whole journal by its records alone; with ``prove`` each checkpoint must equal that state.
 
-    ``pinned`` is a hash that must be one of its lines'. A ``writer`` refuses a newer format. Raises ChainBroken, or
-    JournalError when the journal is another account's.
+    One of its lines must have the hash ``pinned``. A ``writer`` refuses a newer format. Raises ChainBroken, or
+    JournalError if the journal is another account's.
     """
     folded = Folded(state=JournalState(), position=ChainHead())
     found = pinned in {None, GENESIS}
@@ -76,11 +76,11 @@ def fold(
 def resumed(
     header: bytes, lines: Iterable[bytes], *, before: int | None, identity: str, name: str, writer: bool = False
 ) -> Folded | None:
-    """What a journal adds up to, by its first line and by its lines from a checkpoint on.
+    """The state of a journal, by its first line and its lines from a checkpoint on.
 
-    ``before`` is how many bytes stand before the checkpoint, None where that is not known. None where the checkpoint
-    does not fit or the chain after it breaks: then only the whole journal tells. Raises JournalError when the journal
-    is another account's, or of a newer format.
+    ``before`` is the number of bytes before the checkpoint, None if unknown. Returns None if the checkpoint does not
+    fit or the chain after it breaks; the whole journal must then be read. Raises JournalError if the journal is another
+    account's, or of a newer format.
     """
     source = iter(lines)
     first = next(source, b"")
@@ -101,7 +101,7 @@ def resumed(
 
 
 def _from_checkpoint(line: bytes, before: int | None, name: str) -> Folded:
-    """The state behind a checkpoint. Raises ValueError, ChainBroken where it cannot be begun at."""
+    """The state of a checkpoint. Raises ValueError or ChainBroken if no reader can begin at it."""
     place = CHECKPOINT.match(line)
     if place is None:
         raise ValueError("is no checkpoint")
@@ -117,7 +117,7 @@ def _from_checkpoint(line: bytes, before: int | None, name: str) -> Folded:
 
 
 def _fold_one(folded: Folded, line: bytes, offset: int, name: str, *, prove: bool) -> None:
-    """One proven line behind the first. Raises ChainBroken."""
+    """Fold one proven line after the first. Raises ChainBroken."""
     state, position = folded.state, folded.position
     kind_at = offset + _KIND_AFTER
     if line[kind_at : line.find(b'"', kind_at)] in _UNFOLDED:
@@ -141,7 +141,7 @@ def _fold_one(folded: Folded, line: bytes, offset: int, name: str, *, prove: boo
 
 
 def _begin(line: bytes, *, name: str, writer: bool) -> str:
-    """Take the first line for what it must be, and tell the journal's first name. Raises ChainBroken, JournalError."""
+    """Check that the first line is a header; returns the journal's first name. Raises ChainBroken, JournalError."""
     position = ChainHead(line=1)
     header = decoded(parsed(line, position, name), position, name)
     if not isinstance(header, Header):
@@ -154,7 +154,7 @@ def _begin(line: bytes, *, name: str, writer: bool) -> str:
 
 
 def _check_owner(state: JournalState, identity: str, name: str) -> None:
-    """Raise JournalError where the journal is another account's."""
-    if state.identities and identity not in state.identities[-2:]:  # the last but one: moved, and not carried yet
+    """Raise JournalError if the journal is another account's."""
+    if state.identities and identity not in state.identities[-2:]:  # the last but one: the move is not finished yet
         whose = clean(state.identities[-1][:200])
         raise JournalError(f"reading {name}: it is the journal of {whose}; put it back where it belongs")

@@ -1,8 +1,8 @@
 """The identity of a journal and its lock: the exchange account, under any name in a file and by any of its keys.
 
-The exchange's own account id names the account. Which host answers does not matter then: a proxy on this machine leads
-to the same account as the exchange's own address. Only the testnet is another exchange: its account 7 is not the live
-one's. Where a key may not ask for the id, a one-way fingerprint of the key stands for the account, with the host.
+The exchange's own account id names the account, whichever host answers. A proxy on this machine leads to the same
+account as the exchange's own address. Only the testnet counts as another exchange: its account 7 is not the live one.
+If a key may not read the id, a one-way fingerprint of the key names the account, together with the host.
 """
 
 import re
@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 from reconcile.model.traits import environment
 
 UNATTRIBUTED = "unattributed"
-"""Stands for an account that could not be determined."""
+"""The name for an account that could not be determined."""
 
 BRAKE = "brake"
-"""Stands for the emergency brake, whose chain is kept beside the accounts' notes."""
+"""The name for the emergency brake, whose chain is kept beside the accounts' notes."""
 
 _NOTES = "_notes"
 """An account's own name never holds an underscore."""
@@ -36,9 +36,9 @@ def identity(
 ) -> str:
     """A stable name for one exchange account that is safe as a file's name and holds no secret.
 
-    ``endpoint_kind`` is what the function of that name gives. On the sandbox the account is ``account_name``; elsewhere
-    ``uid``, and the key's fingerprint where the exchange tells no id (None). Raises ValueError when what is needed is
-    missing.
+    ``endpoint_kind`` is a result of the function of that name. On the sandbox the account is ``account_name``;
+    elsewhere it is ``uid``, or the key's fingerprint if the exchange reports no id (None). Raises ValueError if a
+    required value is missing.
     """
     place = endpoint_kind
     if endpoint_kind == "sandbox":
@@ -54,9 +54,9 @@ def identity(
 def former_identities(
     *, exchange: str, endpoint_kind: str, product: str | None = None, uid: str | None, api_key: str
 ) -> tuple[str, ...]:
-    """The names under which an account's journal may stand from before its id was asked for: none without an id.
+    """The names that an account's journal may have from before its id was known; none without an id.
 
-    They are the key's fingerprint, and what earlier versions made of the id behind a URL.
+    They are the key's fingerprint, and the name that earlier versions derived from the id and the URL.
     """
     if endpoint_kind == "sandbox" or not uid:
         return ()
@@ -72,12 +72,12 @@ def _joined(exchange: str, place: str, product: str | None, account: str) -> str
 
 
 def notes_of(account: str) -> str:
-    """The name of the chain beside an account's journal, for what happens while another run holds that."""
+    """The name of the notes beside an account's journal, for events while another run holds the journal."""
     return account + _NOTES
 
 
 def owner_of(name: str) -> str:
-    """The account whose journal, or notes beside it, are called so."""
+    """The account whose journal, or notes beside it, have this name."""
     return name.removesuffix(_NOTES)
 
 
@@ -87,9 +87,9 @@ def is_notes(name: str) -> bool:
 
 
 def endpoint_kind(endpoint: str, *, own: Mapping[str, str]) -> str:
-    """``live``, ``testnet`` or ``sandbox`` as they stand; a URL is ``host:port``, or the kind whose own URL it is.
+    """``live``, ``testnet`` and ``sandbox`` unchanged; for a URL the kind that has this URL, else its ``host:port``.
 
-    ``own`` maps kinds to the exchange's URLs; the first that fits counts.
+    ``own`` maps kinds to the exchange's URLs; the first match counts.
     """
     if "://" not in endpoint:
         return endpoint
@@ -103,7 +103,7 @@ def _place(url: str) -> str:
 
 
 def _safe(text: str, what: str, exchange: str, kind: str) -> str:
-    """The text itself where a file may be called so, else its fingerprint behind what is readable of it."""
+    """The text itself if it is safe as a file name, else its readable part and its fingerprint."""
     if _SAFE.fullmatch(text) and len(text) <= 64:
         return text
     readable = re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")[:40]

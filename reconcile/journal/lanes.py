@@ -1,6 +1,6 @@
-"""The protocol's half of what a journal adds up to: what may still happen on each lane, and what last did.
+"""The protocol's half of a journal's state: the open intent of each lane, and its last effect.
 
-Everything that is sent rests on this half alone; ``margins.py`` beside it is for drift and for auditors.
+Sends depend on this half alone; ``margins.py`` is for drift and for auditors.
 """
 
 from reconcile.journal.records import Effect, Intent, IntentStatus, Outcome, Resolved, Unsettled
@@ -8,34 +8,37 @@ from reconcile.money import parse
 
 _DAY_MS = 86_400_000
 _CLAIM_DAYS = 120
-"""How long a claimed row is remembered at most: longer than any exchange's ledger can be read back (90 days)."""
+"""How many days a claimed row is kept at most: more than any exchange's ledger reaches back (90 days)."""
 _DAYS_BEFORE = 1
-"""How many days before an intent a claimed row can still matter to it: more than any clock is wrong by."""
+"""How many days before an intent a claimed row can still matter to it: more than the error of any clock."""
 MOST_CALLS = 32
-"""How many calls of a lane are remembered, whose ledger rows are no news."""
+"""How many calls of a lane are kept, so that their ledger rows count as known."""
 NOTHING = frozenset({IntentStatus.REFUSED, IntentStatus.NOT_SENT, IntentStatus.NOT_APPLIED})
-"""After these a step has moved nothing."""
+"""The outcomes that prove that a step moved nothing."""
 
 
 class LaneState:
-    """A fold over intents, outcomes and resolves; it grows with lanes, and with the rows claimed since the day before
-    the oldest intent that is open (at most ``_CLAIM_DAYS``)."""
+    """A fold over intents, outcomes and resolves.
+
+    It grows with lanes and with claimed rows. It keeps claims from the day before the oldest open intent on, and for at
+    most ``_CLAIM_DAYS``.
+    """
 
     def __init__(self) -> None:
         self.claims: set[str] = set()
-        """The ledger rows that outcomes own."""
+        """The ids of the ledger rows that outcomes own."""
         self.unsettled: dict[str, Unsettled] = {}
-        """By lane; a lane has at most one."""
+        """The open intent by lane; a lane has at most one."""
         self.effects: dict[str, Effect] = {}
-        """The last effect by lane: what a new look must be later than."""
+        """The last effect by lane; a new look must be later."""
         self.moves: dict[str, Effect] = {}
-        """The last step that moved margin, by address: what a new look must have seen."""
+        """The last step that moved margin, by address; a new look must include it."""
         self.calls: dict[str, list[Intent]] = {}
-        """By lane: the margin calls that may have counted, the last ``MOST_CALLS``."""
+        """By lane: the last ``MOST_CALLS`` margin calls that may have taken effect."""
         self.lanes: dict[str, str] = {}
         """The lane by unsettled intent id."""
         self.replaced: dict[str, Effect | None] = {}
-        """By intent id, while it is accepted: the move that its own stands in place of."""
+        """By intent id, while the intent is accepted: the earlier move that its own move replaced."""
         self.claimed: dict[int, list[str]] = {}
         """Claims by the day of their effect."""
 
@@ -45,7 +48,7 @@ class LaneState:
         return None if lane is None else self.unsettled[lane]
 
     def intent(self, intent: Intent, at: str) -> None:
-        """A step is about to be sent, journalled at ``at``. Raises ValueError where its id is open on another lane."""
+        """A step is about to be sent, journalled at ``at``. Raises ValueError if its id is open on another lane."""
         if self.lanes.get(intent.intent_id, intent.lane) != intent.lane:
             raise ValueError(f"a step on {intent.lane[:60]} has the id of another one whose outcome is open")
         if (earlier := self.unsettled.get(intent.lane)) is not None:
@@ -64,7 +67,7 @@ class LaneState:
         )
 
     def outcome(self, outcome: Outcome) -> Intent | None:
-        """Take in what is known of an intent; returns it, None where none of that id is open. Raises ValueError."""
+        """Apply an outcome; returns its intent, None if no intent of that id is open. Raises ValueError."""
         if outcome.claim is not None:
             self._claim(outcome.claim, outcome.effect_ms)
         found = self.find(outcome.intent_id)
@@ -72,7 +75,7 @@ class LaneState:
             return None
         intent = found.intent
         if intent.amount is not None:
-            parse(outcome.after or "0")  # later looks are held against it
+            parse(outcome.after or "0")  # later looks are compared with it
         if outcome.known.moved and intent.amount is not None:
             self.replaced.setdefault(intent.intent_id, self.moves.get(str(intent.address)))
         else:
@@ -102,7 +105,7 @@ class LaneState:
         return intent
 
     def resolved(self, record: Resolved) -> Intent | None:
-        """Take in a person's word; returns the intent that it is about, None where none of that id is open."""
+        """Apply a person's resolve; returns its intent, None if no intent of that id is open."""
         found = self.find(record.intent_id)
         if found is None:
             return None
@@ -120,14 +123,14 @@ class LaneState:
     def _moved(
         self, intent: Intent, effect_ms: int, *, margin: bool, later_than_ms: int | None, claim: str | None = None
     ) -> None:
-        """The intent's lane changed at ``effect_ms``; with ``margin`` by what the intent was to move."""
+        """Record that the intent's lane changed at ``effect_ms``; with ``margin``, by the amount of the intent."""
         margin = margin and intent.amount is not None
         effect = Effect(
             address=intent.address,
             effect_ms=self._latest(intent.lane, effect_ms),
             signed_ms=intent.signed_at_ms,
             before=parse(intent.before) if margin else None,
-            after=parse(intent.wanted) if margin else None,  # what was seen may be behind, or hold others' moves
+            after=parse(intent.wanted) if margin else None,  # a reading may lag, or include others' moves
             size=intent.size,
             identity=intent.identity,
             claim=claim,
@@ -140,7 +143,7 @@ class LaneState:
             self.moves[str(intent.address)] = effect
 
     def _uncall(self, intent: Intent) -> None:
-        """A call that did nothing has no row."""
+        """Drop a call that did nothing: it has no ledger row."""
         calls = self.calls.get(intent.lane, ())
         self.calls[intent.lane] = [each for each in calls if each.intent_id != intent.intent_id]
 
@@ -149,7 +152,7 @@ class LaneState:
         return effect_ms if earlier is None else max(effect_ms, earlier.effect_ms)
 
     def _take_back(self, intent: Intent) -> None:
-        """An accepted move that is in doubt after all is nothing that a look must have seen."""
+        """Restore the earlier move when an accepted move is in doubt after all: a look need not include it."""
         if intent.intent_id not in self.replaced:
             return
         earlier = self.replaced.pop(intent.intent_id)
@@ -164,8 +167,10 @@ class LaneState:
         self.replaced.pop(intent.intent_id, None)
 
     def _first_claimed(self, day: int) -> int:
-        """The first day whose claims still matter on a later ``day``. A row is compared with open intents, and is never
-        older than the intent it is compared with."""
+        """The first day whose claims still matter on a later ``day``.
+
+        Rows are compared with open intents only, and a row counts only if it is not older than the intent.
+        """
         opened = [item.intent.signed_at_ms // _DAY_MS for item in self.unsettled.values()]
         return max(day - _CLAIM_DAYS, min([day, *opened]) - _DAYS_BEFORE)
 

@@ -1,6 +1,6 @@
-"""The audit's half of what a journal adds up to: which margin was left where, and what no run has told of yet.
+"""The audit's half of a journal's state: the margin last left at each address, and steps that no run reported yet.
 
-Drift and the end of a run compare with this half; nothing that is sent rests on it.
+Drift and the end of a run compare with this half; no send depends on it.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from reconcile.journal.run_end import RunEnd
 from reconcile.model.reports import Margin, MovementSummary
 
 MOST_SENT = 32
-"""How many steps of an address are remembered that no look at a run's end accounts for yet."""
+"""How many steps of an address are kept that no look at a run's end accounts for yet."""
 
 
 class MarginHistory:
@@ -23,15 +23,15 @@ class MarginHistory:
         self.applied: dict[str, tuple[str, str]] = {}
         """The isolated margin after our last applied step, and when (RFC 3339)."""
         self.standing: dict[str, MarginInPlace] = {}
-        """The margin that a run found in place without moving it; newer than ``applied`` where both are."""
+        """The margin that a run found in place without moving it; newer than ``applied`` if both exist."""
         self.live: Mapping[str, Margin] = {}
-        """What was live at the end of the last run that looked."""
+        """The live margins at the end of the last run that looked."""
         self.live_at_ms: int | None = None
-        """The exchange time of that look; None where no run has looked."""
+        """The exchange time of that look; None if no run has looked."""
         self.sent: dict[str, dict[str, UnreportedStep]] = {}
         """By intent id: the steps that ``live`` does not account for, the last ``MOST_SENT`` of an address."""
         self.declared: dict[str, Decimal] = {}
-        """The declared margin that the last run which found it in place went by."""
+        """The declared margin by which the last run found it in place."""
 
     def intent(self, intent: Intent) -> None:
         """A step is about to be sent."""
@@ -43,7 +43,7 @@ class MarginHistory:
             del sent[next(iter(sent))]
 
     def outcome(self, intent: Intent, outcome: Outcome, at: str) -> None:
-        """What is known of an intent that was open."""
+        """Apply the outcome of an intent that was open."""
         place = str(intent.address)
         step = self.sent.get(place, {}).get(intent.intent_id)
         if step is not None and outcome.known in NOTHING:
@@ -54,7 +54,7 @@ class MarginHistory:
             self._applied(intent, outcome.after or intent.wanted, at)
 
     def resolved(self, intent: Intent, record: Resolved, at: str) -> None:
-        """A person's word about an intent that was open."""
+        """Apply a person's resolve of an intent that was open."""
         place = str(intent.address)
         step = self.sent.get(place, {}).pop(intent.intent_id, None)
         if step is not None and record.applied:
@@ -63,10 +63,10 @@ class MarginHistory:
             self._applied(intent, intent.wanted, at)
 
     def finished(self, end: RunEnd, *, is_open: Callable[[str], bool]) -> None:
-        """What was in place at a run's end stands from then on, unless our last step or an earlier run says so already.
+        """Record the margins in place at a run's end, unless our last step or an earlier run recorded them already.
 
-        Only a newly declared margin that was found in place moves on what later runs compare with: funding must add up.
-        ``is_open`` tells by id whether a step has no outcome that settles it.
+        Later runs compare with a new margin only if a newly declared margin was found in place; otherwise funding would
+        not add up. ``is_open`` tells by id whether a step has no outcome that settles it.
         """
         if end.live_at_ms is None:
             return
@@ -83,7 +83,7 @@ class MarginHistory:
             self.declared[address] = margin
 
     def _accounted(self, moved: Mapping[str, MovementSummary], is_open: Callable[[str], bool]) -> None:
-        """Keep only what is open still and was not counted as moved by then."""
+        """Keep only the steps that are still open and that the run did not count as moved."""
         counted = {intent_id for told in moved.values() for intent_id, _ in told.ours}
         open_still = {
             place: {

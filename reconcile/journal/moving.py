@@ -1,11 +1,11 @@
-"""Leading a journal to its account's new name: from a key's fingerprint to the id that the exchange tells.
+"""Move a journal to its account's new name: from a key's fingerprint to the id that the exchange reports.
 
-The act is a record of the journal itself (``Relocation``), so the chain proves it, and it is done under the locks of
-both names. In files the lines are then copied beside the new name and renamed into it, and the old file becomes a
-tombstone; in PostgreSQL it is one transaction. Whatever the moment of a crash, the next run finds what is left to do.
+A record of the journal itself (``Relocation``) makes the move, so the chain proves it. The move holds the locks of both
+names. In files, the lines are then copied beside the new name and renamed to it, and the old file becomes a tombstone.
+In PostgreSQL, the move is one transaction. After a crash at any moment, the next run finds the acts that are left.
 
-Where both names have a journal already, their lines cannot become one chain. The old one is closed where it stands, but
-never while a step of it is unsettled: a run looks into one journal only.
+If both names have a journal already, their lines cannot become one chain. The old one is then closed in its place, but
+never while it has an unsettled step, because a run reads only one journal.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -19,20 +19,20 @@ from reconcile.journal.state import JournalState
 
 
 class Move(StrEnum):
-    """What is left to do so that an account has one journal, under its new name."""
+    """The next act until an account has one journal, under its new name."""
 
     NOTHING = "nothing"
     LEAD = "lead"  # write the record, then carry
-    CARRY = "carry"  # the record is there: let the lines have the new name, then bury
-    BURY = "bury"  # the new name has all lines: make the old one a tombstone
+    CARRY = "carry"  # the record exists: give the lines the new name, then bury
+    BURY = "bury"  # the new name has all lines: make the old file a tombstone
     CLOSE = "close"  # the new name has a journal of its own: end the old one with the record
 
 
 def decide(old: JournalState, new: JournalState | None, *, names: tuple[str, str], is_copy: Callable[[], bool]) -> Move:
-    """What is left of moving ``names[0]`` to ``names[1]``; ``new`` is None where that has no journal.
+    """The next act in moving ``names[0]`` to ``names[1]``; ``new`` is None if the new name has no journal.
 
-    ``is_copy`` tells whether the new journal holds every line of the old one. Raises Declined (key ``account``) where
-    both have a journal of their own and the old one has unsettled steps.
+    ``is_copy`` tells whether the new journal holds every line of the old one. Raises Declined (key ``account``) if both
+    names have a journal of their own and the old one has unsettled steps.
     """
     led = old.moved if old.moved is not None and old.moved.to == names[1] else None
     if new is None or not new.records:
@@ -45,14 +45,14 @@ def decide(old: JournalState, new: JournalState | None, *, names: tuple[str, str
 
 
 def relocation(to: str, holder: Mapping[str, str], *, with_records: bool) -> Relocation:
-    """The record of a move; ``holder`` is who takes the locks for it."""
+    """The record of a move; ``holder`` takes the locks for it."""
     who = {key: holder.get(key, "") for key in ("account", "actor", "host")}
     return Relocation(to=to, with_records=with_records, **who)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalNames:
-    """Where an account's journal is: ``reads`` for commands that only read, ``moves`` what a run leads away first."""
+    """The names of an account's journal: read-only commands use ``reads``; a run first moves ``moves`` away."""
 
     reads: str
     moves: tuple[str, ...] = ()
@@ -65,9 +65,9 @@ class _Readable(Protocol):
 
 
 def journal_names(store: _Readable, name: str, former: Collection[str]) -> JournalNames:
-    """The journal that holds what is known of the account called ``name``, which may still have a ``former`` name.
+    """The names of the journal of the account ``name``, which may still be kept under a ``former`` name.
 
-    Raises JournalError, and Declined (key ``account``) where steps are unsettled in more than one journal.
+    Raises JournalError, and Declined (key ``account``) if more than one journal has unsettled steps.
     """
     listed = set(store.identities()) if former else set()
     states = {each: store.read(each) for each in former if each in listed}
@@ -92,18 +92,19 @@ def _is_closed(state: JournalState, name: str) -> bool:
 
 
 def led_away(identity: str, to: str) -> Declined:
-    """The refusal (key ``account``) to use a journal that was led to another name."""
+    """The refusal (key ``account``) to use a journal that was moved to another name."""
     return Declined(
         "account",
-        f"opening the journal of {identity}: it was moved to {to}, since the exchange told which account that is, and "
-        "goes on there; let this key read the account's id again (docs/exchanges), or wait for the run that moves it",
+        f"opening the journal of {identity}: it was moved to {to} when the exchange reported the account's id; let "
+        "this key read that id again (docs/exchanges), or wait for the run that moves it",
     )
 
 
 def _open_in_both(name: str, others: Collection[str]) -> Declined:
+    held = " and ".join(others)
     return Declined(
         "account",
-        f"finding the account's journal: {name} and {' and '.join(others)} both stand for it, and "
-        f"{'that has' if len(others) == 1 else 'those have'} unsettled steps; settle them first, each with "
-        "'reconcile resolve' once 'reconcile audit log' and the exchange's own history show what happened",
+        f"finding the account's journal: {name} and {held} are journals of one account, and "
+        f"{held} {'has' if len(others) == 1 else 'have'} unsettled steps; settle each with 'reconcile resolve' once "
+        "'reconcile audit log' and the exchange's own history show what happened",
     )

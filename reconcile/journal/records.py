@@ -1,8 +1,8 @@
-"""The records of a journal and what they add up to.
+"""The records of a journal.
 
 A record is one JSON object: ``{"seq": 7, "prev": "<sha256 of line 6>", "at": "<RFC 3339, local clock>", "kind":
-"intent", "run": "<run id>", …}``. The kinds and their fields are the dataclasses below; amounts are strings, times that
-are compared are exchange milliseconds (``…_ms``). Readers ignore fields they do not know. Nothing here does I/O.
+"intent", "run": "<run id>", …}``. The dataclasses below are the kinds and their fields. Amounts are strings; times that
+are compared are exchange milliseconds (``…_ms``). Readers ignore fields that they do not know. This module does no I/O.
 """
 
 from collections.abc import Mapping
@@ -18,15 +18,15 @@ from reconcile.model.run_start import RunStart
 
 
 class IntentStatus(StrEnum):
-    """What the journal knows about one intent."""
+    """The outcome of one intent, as the journal knows it."""
 
-    ACCEPTED = "accepted"  # said yes, not yet visible: settles later
+    ACCEPTED = "accepted"  # accepted by the exchange, not yet visible: settles later
     APPLIED = "applied"
     REFUSED = "refused"  # proven: nothing changed
-    NOT_SENT = "not_sent"  # proven: nothing left
+    NOT_SENT = "not_sent"  # proven: no byte left
     NOT_APPLIED = "not_applied"  # looked after the fence: nothing happened
     UNKNOWN = "unknown"  # looked after the fence: cannot tell; the lane is held
-    RELEASED = "released"  # still unknown, out of the ledger's reach; the lane is free again
+    RELEASED = "released"  # still unknown, and the ledger no longer reaches back; the lane is free again
 
     @property
     def settles(self) -> bool:
@@ -35,19 +35,19 @@ class IntentStatus(StrEnum):
 
     @property
     def moved(self) -> bool:
-        """Whether margin moved, as far as is known."""
+        """Whether margin moved, as far as known."""
         return self in {IntentStatus.ACCEPTED, IntentStatus.APPLIED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """A step is about to be sent. On disk, flushed, before the wire.
+    """A step is about to be sent. It is flushed to disk before the request leaves.
 
-    ``amount`` > 0 (None for a type change); ``before`` is the isolated margin seen (or the margin type), ``size`` and
-    ``identity`` the position's; ``cursor`` the ledger's newest row id, None where the signed time is the cursor.
-    ``signed_at_ms`` is inside the request; ``fence_ms`` = signed_at_ms + validity + grace: once the exchange's clock
-    has passed it, the request cannot take effect any more. ``calls_seen_ms``: every margin call up to this exchange
-    time is in ``before``, whoever made it; None: not known.
+    ``amount`` > 0 (None for a type change). ``before`` is the isolated margin (or margin type) of the look; ``size``
+    and ``identity`` are the position's. ``cursor`` is the id of the ledger's newest row, None if the signed time is the
+    cursor. ``signed_at_ms`` is part of the request. ``fence_ms`` = signed_at_ms + validity + grace: once the exchange's
+    clock has passed it, the request can no longer take effect. ``calls_seen_ms``: ``before`` includes every party's
+    margin calls up to this exchange time; None: unknown.
     """
 
     kind: ClassVar[str] = "intent"
@@ -70,11 +70,11 @@ class Intent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What is known about an intent. A later outcome of the same intent replaces an earlier one.
+    """The known outcome of an intent. A later outcome of the same intent replaces an earlier one.
 
     ``effect_ms`` is the latest exchange time at which it can have taken effect (None: it did not). ``after`` is the
-    margin (or type) as seen, None when not seen; ``claim`` the id of the ledger row that is ours; ``code`` and
-    ``message`` the exchange's own words.
+    margin (or type) that a look showed, None if none did. ``claim`` is the id of the ledger row that is ours. ``code``
+    and ``message`` are the exchange's own.
     """
 
     kind: ClassVar[str] = "outcome"
@@ -92,9 +92,9 @@ class Outcome:
 class RunStarted:
     """A run of apply, settle or resolve holds the lock from here on. ``details`` is for auditors (who, why, what).
 
-    ``cold_until_ms`` is the exchange time before which a request that this journal has not seen may still take effect;
-    None where no other program can have sent one. ``machine`` is what a reboot and another container of the same name
-    do not share; None where the host's name alone tells (records before there was this field).
+    Before ``cold_until_ms`` (exchange time), a request that this journal does not have may still take effect; None if
+    no other program can have sent one. ``machine`` changes with a reboot, and differs between containers of one host
+    name. It is None in records from before this field; the host's name counts alone then.
     """
 
     kind: ClassVar[str] = "run_started"
@@ -107,7 +107,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished:
-    """The run gave the lock back."""
+    """The run released the lock."""
 
     kind: ClassVar[str] = "run_finished"
     details: RunEnd = field(default_factory=RunEnd)
@@ -124,9 +124,9 @@ class PlanUsed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolved:
-    """A person said what happened; counts as an effect at ``effect_ms``.
+    """A person stated the outcome of an intent; it counts as an effect at ``effect_ms``.
 
-    ``key_deleted`` says that they deleted the API key that signed the request, so that it cannot take effect later.
+    ``key_deleted``: they deleted the API key that signed the request, so it can no longer take effect.
     """
 
     kind: ClassVar[str] = "resolved"
@@ -149,7 +149,7 @@ class Repaired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noted:
-    """Anything else an auditor wants: a refused apply, a watch decision. ``what`` names it and the type of its body."""
+    """Any other event for the auditor: a refused apply, a watch decision. ``what`` names it and its body's type."""
 
     kind: ClassVar[str] = "noted"
     what: str
@@ -158,9 +158,9 @@ class Noted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relocation:
-    """The journal goes on under the identity ``to``; who led it there, for what a state file calls ``account``.
+    """The journal goes on under the identity ``to``; with the person who moved it, and the state file's ``account``.
 
-    Without ``with_records`` it ends here: ``to`` had a journal of its own already.
+    Without ``with_records`` it ends here, because ``to`` had a journal of its own already.
     """
 
     kind: ClassVar[str] = "moved"
@@ -173,9 +173,9 @@ class Relocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """What all records before it add up to (``checkpoint.py``), for readers that begin here.
+    """The state that all earlier records add up to (``checkpoint.py``), for readers that begin here.
 
-    ``version`` is that of the fold; ``size`` how many bytes of lines stand before it in a file, None elsewhere.
+    ``version`` is the version of the fold; ``size`` is the number of bytes before it in a file, None elsewhere.
     """
 
     kind: ClassVar[str] = "checkpoint"
@@ -189,28 +189,28 @@ Record = Intent | Outcome | RunStarted | RunFinished | PlanUsed | Resolved | Rep
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unsettled:
-    """An intent whose fate is open: no outcome at all (``known`` None), ``accepted`` or ``unknown``."""
+    """An intent without a final outcome: no outcome at all (``known`` None), ``accepted`` or ``unknown``."""
 
     intent: Intent
     known: IntentStatus | None
     effect_ms: int | None
     evidence: str
     since: str
-    """When the intent was written, RFC 3339, local clock."""
+    """The time when the intent was written, RFC 3339, local clock."""
     said_yes: bool = False
-    """Whether the exchange said yes to it, whatever became known since."""
+    """Whether the exchange accepted it, whatever became known since."""
     later_than_ms: int | None = None
-    """The exchange time of the lane's last effect before it, which its look was late enough to show; None: of none."""
+    """The exchange time of the lane's last effect before it, which its look could show; None: no effect."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """The last thing known to have happened on a lane.
+    """The last known effect on a lane.
 
-    ``before`` and ``after`` are the isolated margin around our step. They are None where the last effect moved no
-    margin (a type change, a resolve as not applied): then only ``effect_ms`` counts. ``signed_ms`` is when it was
-    signed. ``later_than_ms`` is the exchange time of the lane's last effect before it, which ``before`` holds; None: of
-    none. ``calls_seen_ms`` is the intent's.
+    ``before`` and ``after`` are the isolated margin around our step. They are None if the effect moved no margin (a
+    type change, a resolve as not applied); only ``effect_ms`` counts then. ``signed_ms`` is the time of its signature.
+    ``later_than_ms`` is the exchange time of the lane's previous effect, which ``before`` includes; None: no effect.
+    ``calls_seen_ms`` is the intent's.
     """
 
     address: Address
@@ -228,10 +228,10 @@ class Effect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnreportedStep:
-    """A margin step that may have moved margin since the last look that a run ended with.
+    """A margin step that may have moved margin since the last look at the end of a run.
 
-    ``known`` is None without an outcome. ``is_sure`` is False where that look may have seen it already, or where only a
-    person said that it moved.
+    ``known`` is None without an outcome. ``is_sure`` is False if that look may have included the step already, or if
+    only a person stated that it moved margin.
     """
 
     intent: Intent

@@ -1,7 +1,7 @@
 """The last record of a run: the declared margins, the live ones at its last look, and the movements until then.
 
-In a journal it stands as ``details``, with amounts as text. Records of earlier versions say less, and keys that this
-version does not know are left out.
+A journal holds it as ``details``, with amounts as text. Records of earlier versions have fewer fields, and keys that
+this version does not know are left out.
 """
 
 from collections.abc import Mapping
@@ -17,14 +17,13 @@ from reconcile.money import parse, plain
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnd:
-    """How a run ended; what is by address has the address as text.
+    """The end of a run; mappings by address have the address as text.
 
-    ``errors`` are messages and ``error_keys`` their keys; ``outcomes`` are by step id. ``tolerance`` is what live may
-    differ from ``declared`` by. ``out_of_place`` are the declared addresses that live was not within it at, None where
-    the run did not say. ``live`` holds the open isolated positions at ``live_at_ms`` (exchange time, None: no look).
-    ``bands`` are the bounds of the risk measures that are declared.
-    ``moved`` is what had moved since the look before, None where it was not told, and ``moved_problem`` what the ledger
-    was not asked for it.
+    ``errors`` are messages and ``error_keys`` their keys; ``outcomes`` are by step id. Live may differ from
+    ``declared`` by ``tolerance``. ``out_of_place`` are the declared addresses that differed by more, None if the run
+    did not say. ``live`` holds the open isolated positions at ``live_at_ms`` (exchange time, None: no look). ``bands``
+    are the bounds of the declared risk measures. ``moved`` are the movements since the look before, None if they were
+    not determined; ``moved_problem`` is the reason why the ledger was not read for them.
     """
 
     exit_code: int | None = None
@@ -99,7 +98,7 @@ def read(value: Any) -> RunEnd:
 
 
 def written(end: RunEnd) -> dict[str, Any]:
-    """As a journal holds it; nothing of what the run did not say."""
+    """The form that a journal holds; fields without a value are left out."""
     found: dict[str, Any] = {
         "exit_code": end.exit_code,
         "errors": list(end.errors),

@@ -24,28 +24,28 @@ class JournalState(LaneState):
         self.margins = MarginHistory()
         self.days = DayTotals()
         self.records = 0
-        """How many there are, the journal's own header not counted; 0 in a journal that is new."""
+        """The number of records without the journal's header; 0 in a new journal."""
         self.head = "0" * 64
-        """The hash of the last line: pins the whole journal. 64 zeros where there is none."""
+        """The hash of the last line, which pins the whole journal; 64 zeros if there is none."""
         self.last_run: RunStarted | None = None
-        """The last run, with what it said about the account."""
+        """The last run, with its data about the account."""
         self.last_host: str | None = None
-        """The host of the last run; None where there was none: earlier requests are unknown."""
+        """The host of the last run; None if there was none: earlier requests are unknown."""
         self.names: set[str] = set()
-        """What state files called the account, over all runs."""
+        """The account's names in state files, over all runs."""
         self.identities: list[str] = []
         """The journal's names, in order: its header's, and each that it was moved to."""
         self.moved: Relocation | None = None
-        """The last time it was moved; None where it never was."""
+        """The last time it was moved; None if it never was."""
         self.notes_heads: dict[str, list[bytes]] = {}
-        """By the journal's name then: where the notes beside it stood when runs began (SHA-256, each once)."""
+        """By the journal's name at that time: the heads of its notes when runs began (SHA-256, each once)."""
         self.cold_until_ms: int | None = None
-        """The cold fence of the last run: an exchange time, None where it needed none."""
+        """The cold fence of the last run: an exchange time, None if it needed none."""
         self.used_plans: set[str] = set()
         """The ids of saved plans that were applied."""
 
     def add(self, record: Record, *, at: str) -> None:
-        """Take in one record, written at ``at`` (RFC 3339). Raises ValueError for one that no writer puts there."""
+        """Fold in one record, written at ``at`` (RFC 3339). Raises ValueError for one that no writer can have made."""
         self.records += 1
         match record:
             case RunStarted():
@@ -76,7 +76,7 @@ class JournalState(LaneState):
                 pass
 
     def led_to(self, identity: str) -> str | None:
-        """The name under which the journal called ``identity`` goes on; None where that is its own."""
+        """The name under which the journal of ``identity`` goes on; None if it has not moved."""
         return self.moved.to if self.moved is not None and self.moved.to != identity else None
 
     def _started(self, record: RunStarted) -> None:
@@ -87,7 +87,7 @@ class JournalState(LaneState):
         self._anchor(record.details.notes_head)
 
     def _anchor(self, head: str | None) -> None:
-        """The notes only grow, so each head that was seen is there for good, in this order."""
+        """Keep a head of the notes. Notes only grow, so each of their heads stays in them, in this order."""
         heads = self.notes_heads.setdefault(self.identities[-1] if self.identities else "", [])
         if head is not None and (seen := _digest(head)) and seen not in heads[-1:]:
             heads.append(seen)

@@ -1,8 +1,8 @@
-"""The few things a journal needs of a disk, so that a simulated one can lose what a real one may lose.
+"""The operations that a journal needs of a disk, so that a simulated disk can lose what a real one may lose.
 
-Everything blocks and raises OSError. A handle is a number that the disk gave out. ``flush`` returns when the bytes
-would survive a power cut, ``flush_folder`` when the names in a folder would. A lock belongs to the handle it was taken
-on and goes with the process that holds it.
+All operations block and raise OSError. A handle is a number from the disk. ``flush`` returns when the bytes would
+survive a power cut, ``flush_folder`` when the names in a folder would. A lock belongs to the handle on which it was
+taken, and ends with the process that holds it.
 """
 
 import errno
@@ -17,15 +17,15 @@ _PRIVATE_FOLDER = 0o700
 _PRIVATE_FILE = 0o600
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _ALWAYS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-"""Never through a link, and never waiting for the other end of a FIFO."""
+"""Never follow a link, and never wait for the other end of a FIFO."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileStat:
-    """Which file it is (``device`` and ``inode``) and how many bytes it has.
+    """The identity of a file (``device`` and ``inode``) and its size in bytes.
 
-    ``changed_ms`` is when its content, name or mode last changed, Unix milliseconds by the machine's clock; no program
-    can set it. None where the disk does not tell.
+    ``changed_ms`` is the time of the last change of content, name or mode: Unix milliseconds by the machine's clock,
+    which no program can set. It is None if the disk does not report it.
     """
 
     device: int
@@ -39,17 +39,17 @@ class FileStat:
 
 
 class Disk(Protocol):
-    """What a file journal asks of a disk."""
+    """The disk interface of a file journal."""
 
     def check_folder(self, path: Path, *, ours: bool) -> None:
-        """Raise OSError where others may write into a folder, or where something else, or a link, is in its place.
+        """Raise OSError if others may write into a folder, or if it is a link or no folder.
 
-        With ``ours`` it must be this user's as well. One that is not there is good.
+        With ``ours`` it must belong to this user as well. A missing folder passes.
         """
         ...
 
     def make_folder(self, path: Path) -> None:
-        """Make a folder that only the user can enter, with its parents, and flush their names; narrow an old one."""
+        """Make a folder and its parents that only the user can enter, and flush their names; restrict an old folder."""
         ...
 
     def open_append(self, path: Path) -> int:
@@ -57,11 +57,11 @@ class Disk(Protocol):
         ...
 
     def open_read(self, path: Path) -> int:
-        """Open for reading; FileNotFoundError where there is none."""
+        """Open for reading; FileNotFoundError if there is no file."""
         ...
 
     def close(self, handle: int) -> None:
-        """Give the handle back, and a lock taken on it."""
+        """Close the handle, which releases a lock taken on it."""
         ...
 
     def read(self, handle: int, offset: int, size: int) -> bytes:
@@ -69,7 +69,7 @@ class Disk(Protocol):
         ...
 
     def write(self, handle: int, data: bytes) -> int:
-        """Append; returns how many bytes were taken, which may be fewer than given."""
+        """Append; returns the number of bytes written, which may be fewer than given."""
         ...
 
     def truncate(self, handle: int, size: int) -> None:
@@ -85,7 +85,7 @@ class Disk(Protocol):
         ...
 
     def stat(self, path: Path) -> FileStat | None:
-        """The file of that name now; None where there is none."""
+        """The file that has this name now; None if there is none."""
         ...
 
     def stat_handle(self, handle: int) -> FileStat:
@@ -93,11 +93,11 @@ class Disk(Protocol):
         ...
 
     def rename(self, source: Path, target: Path) -> None:
-        """Give a file another name, at once or not at all."""
+        """Rename a file, atomically."""
         ...
 
     def lock(self, handle: int) -> bool:
-        """Take the exclusive lock of the file if it is free; whether we have it now."""
+        """Take the exclusive lock of the file if it is free; returns whether we have it now."""
         ...
 
     def is_locked(self, handle: int) -> bool:
@@ -105,12 +105,12 @@ class Disk(Protocol):
         ...
 
     def names(self, folder: Path) -> list[str]:
-        """The names in a folder, in no order; none where there is no folder."""
+        """The names in a folder, in no order; none if there is no folder."""
         ...
 
 
 def write_all(disk: Disk, handle: int, data: bytes) -> None:
-    """Append all of it; OSError may leave a part of it written."""
+    """Append all data; after an OSError a part of it may be written."""
     done = 0
     while done < len(data):
         taken = disk.write(handle, data[done:])
@@ -123,7 +123,7 @@ class SystemDisk:
     """The machine's disk."""
 
     def check_folder(self, path: Path, *, ours: bool) -> None:
-        """By its mode and owner; who may write into a folder can put another file in the place of any in it."""
+        """Check mode and owner: anyone who may write into a folder can replace any file in it."""
         try:
             found = os.lstat(path)
         except FileNotFoundError:
@@ -138,7 +138,7 @@ class SystemDisk:
             raise PermissionError(errno.EPERM, "it belongs to another user", str(path))
 
     def make_folder(self, path: Path) -> None:
-        """A folder that others can enter is narrowed to its owner."""
+        """Restrict a folder that others can enter to its owner."""
         if path.is_dir():
             if stat.S_IMODE(path.stat().st_mode) != _PRIVATE_FOLDER:
                 path.chmod(_PRIVATE_FOLDER)
@@ -161,7 +161,7 @@ class SystemDisk:
         os.close(handle)
 
     def read(self, handle: int, offset: int, size: int) -> bytes:
-        """Independent of where other reads stand."""
+        """Independent of the position of other reads."""
         return os.pread(handle, size, offset)
 
     def write(self, handle: int, data: bytes) -> int:
@@ -198,7 +198,7 @@ class SystemDisk:
         return _stat(found)
 
     def stat_handle(self, handle: int) -> FileStat:
-        """The file we opened, whatever its name is now."""
+        """The file that we opened, even if it has another name now."""
         found = os.fstat(handle)
         return _stat(found)
 
@@ -211,7 +211,7 @@ class SystemDisk:
         return _flock(handle, fcntl.LOCK_EX)
 
     def is_locked(self, handle: int) -> bool:
-        """Asked by a shared lock that is given back at once: an attempt in just that moment finds it taken."""
+        """Try a shared lock and release it at once; an attempt to lock in that moment fails."""
         if not _flock(handle, fcntl.LOCK_SH):
             return True
         fcntl.flock(handle, fcntl.LOCK_UN)
@@ -226,7 +226,7 @@ class SystemDisk:
 
 
 def _regular(handle: int, path: Path) -> int:
-    """The handle of a file that only its owner may write; anything else is closed and refused."""
+    """The handle, if only its owner may write the file; otherwise close it and raise OSError."""
     mode = os.fstat(handle).st_mode
     if stat.S_ISREG(mode) and not mode & _OTHERS_WRITE:
         return handle

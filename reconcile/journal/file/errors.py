@@ -12,7 +12,7 @@ _ADVICE = {
     errno.ENOSPC: "make room on the disk",
     errno.EDQUOT: "make room within your quota",
     errno.EROFS: "choose a home that can be written (--home)",
-    errno.EACCES: "choose a home that is yours (--home), or mend its permissions",
+    errno.EACCES: "choose a home that is yours (--home), or correct its permissions",
     errno.EPERM: "choose a home that is yours (--home), or let no other user write there (chmod go-w)",
     errno.EINVAL: "put the file itself there",
     errno.ENOTDIR: "choose a home that is a folder (--home)",
@@ -25,7 +25,7 @@ _ADVICE = {
 
 @contextmanager
 def explained(doing: str, path: Path) -> Iterator[None]:
-    """Turn an OSError into a JournalError: what was done, to which file, what is wrong, what to do."""
+    """Turn an OSError into a JournalError that names the action, the file, the cause and the remedy."""
     try:
         yield
     except OSError as error:

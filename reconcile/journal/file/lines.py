@@ -21,11 +21,11 @@ class End:
     last: bytes = b""
     torn: bytes = b""
     whole: int = 0
-    """How many bytes the whole lines take."""
+    """The size of the whole lines in bytes."""
 
 
 def lines_of(disk: Disk, handle: int, end: End, name: str, *, offset: int = 0) -> Iterator[bytes]:
-    """The whole lines that the file has now from ``offset`` on; what a writer adds meanwhile is not looked at."""
+    """The whole lines that the file has now, from ``offset`` on; lines that a writer adds meanwhile are ignored."""
     size = disk.stat_handle(handle).size
     end.whole, number = offset, 0
     while offset < size:
@@ -46,7 +46,7 @@ def lines_of(disk: Disk, handle: int, end: End, name: str, *, offset: int = 0) -
 
 
 def whole_lines(disk: Disk, path: Path) -> Iterator[bytes]:
-    """The lines of a file, none where there is none; an unfinished last one is left out. Raises OSError."""
+    """The lines of a file, none if there is no file; an unfinished last line is left out. Raises OSError."""
     try:
         handle = disk.open_read(path)
     except FileNotFoundError:
@@ -58,7 +58,7 @@ def whole_lines(disk: Disk, path: Path) -> Iterator[bytes]:
 
 
 def last_line(disk: Disk, path: Path) -> bytes | None:
-    """The last whole line, read from the end; None where there is none."""
+    """The last whole line, read from the end; None if there is none."""
     try:
         handle = disk.open_read(path)
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""The account's lock as a file: held by a living process, freed when that dies, never broken by hand.
+"""The account's lock as a file: a living process holds it, the system frees it when that process ends.
 
-The file stays when the lock is given back; only its text, which says who holds it, goes. Removing a lock file would let
-a second holder lock a new file of the same name. A holder therefore checks that its file is still the one in place.
+On release the file stays; only its text, which names the holder, is removed. If the file were removed, a second holder
+could lock a new file of the same name. A holder therefore checks that its file is still the one in place.
 """
 
 import json
@@ -41,7 +41,7 @@ class FileLock:
             )
 
     def release(self) -> None:
-        """Give the lock back. Failing to wipe our name is no failure: it is not read while the lock is free."""
+        """Release the lock. A failure to remove our name is harmless: no one reads it while the lock is free."""
         with suppress(OSError):
             self._disk.truncate(self._handle, 0)
         with suppress(OSError):
@@ -57,9 +57,9 @@ async def acquire(
     timeout_ms: int,
     on_wait: Callable[[Mapping[str, str]], None] | None,
 ) -> FileLock:
-    """Take the lock, waiting up to ``timeout_ms`` (0: not at all). Raises Declined naming the holder, or OSError.
+    """Take the lock, waiting up to ``timeout_ms`` (0: no wait). Raises Declined, which names the holder, or OSError.
 
-    Whoever waits is told what ``holder`` says of us, and since when we hold it.
+    Other processes that wait see ``holder`` and the time since which we hold the lock.
     """
     deadline = clock.monotonic_ms() + timeout_ms
     told = False
@@ -82,7 +82,7 @@ def waited_s(timeout_ms: int) -> str:
 
 
 def read_holder(disk: Disk, path: Path) -> Mapping[str, str] | None:
-    """Who holds the lock; None when it is free, empty when its holder has not said so yet. Raises OSError."""
+    """The holder of the lock; None if it is free, empty if the holder has not written its name yet. Raises OSError."""
     try:
         handle = disk.open_read(path)
     except FileNotFoundError:

@@ -1,6 +1,6 @@
-"""The file's side of moving a journal: its lines under a new name, whole or not at all, and the old file a tombstone.
+"""Move a journal's file: copy its lines to a new name atomically, and turn the old file into a tombstone.
 
-Every act can be repeated: a copy that was broken off is begun anew, and a rename has happened or has not.
+Every act can be repeated: an unfinished copy starts over, and a rename is atomic.
 """
 
 from collections.abc import Iterable
@@ -34,12 +34,12 @@ def copy_lines(disk: Disk, lines: Iterable[bytes], target: Path) -> None:
 
 
 def tombstone_of(path: Path) -> Path:
-    """Where a journal is kept that was led to another name; not a name under which journals are listed."""
+    """The path of a journal that was moved to another name; journals are not listed by it."""
     return path.with_suffix(".moved")
 
 
 def check_not_moved(disk: Disk, path: Path, identity: str) -> None:
-    """Raise Declined where a journal's file is gone because it was led away, as its tombstone says."""
+    """Raise Declined if a journal's file is gone and its tombstone shows that it was moved."""
     last = None if disk.stat(path) is not None else last_line(disk, tombstone_of(path))
     if last is not None:
         raise led_away(identity, str(end_object(last, name=str(tombstone_of(path))).get("to", "another name")))

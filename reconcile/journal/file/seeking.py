@@ -1,4 +1,4 @@
-"""Read the state of a journal's file, from a checkpoint where that saves reading all of it."""
+"""Read the state of a journal's file, from a checkpoint if it has two."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ _LONGEST_START = 256
 
 
 def glance(disk: Disk, path: Path, *, identity: str) -> JournalState:
-    """What a journal's file adds up to. Raises OSError, ChainBroken, JournalError."""
+    """The state of a journal's file. Raises OSError, ChainBroken, JournalError."""
     handle = disk.open_read(path)
     try:
         return folded_from(disk, handle, End(), identity=identity, name=str(path)).state
@@ -25,7 +25,7 @@ def glance(disk: Disk, path: Path, *, identity: str) -> JournalState:
 
 
 def folded_from(disk: Disk, handle: int, end: End, *, identity: str, name: str, writer: bool = False) -> Folded:
-    """What it adds up to: from its last checkpoint but one on, and all of it where that does not do."""
+    """The state of an open file: from its last checkpoint but one on, or from its first line if that fails."""
     offset = _last_checkpoint_but_one(disk, handle)
     if offset is not None:
         lines = lines_of(disk, handle, end, name, offset=offset)
@@ -38,13 +38,13 @@ def folded_from(disk: Disk, handle: int, end: End, *, identity: str, name: str, 
 
 
 def _first_line(disk: Disk, handle: int) -> bytes:
-    """The first line with its newline; what there is of it where it is longer than a header is."""
+    """The first line with its newline; cut if it is longer than a header can be."""
     head = disk.read(handle, 0, _TAIL)
     return head[: head.find(b"\n") + 1] or head
 
 
 def _last_checkpoint_but_one(disk: Disk, handle: int) -> int | None:
-    """Where its line begins; None where there are not two."""
+    """The offset of its line; None if there are fewer than two."""
     end = disk.stat_handle(handle).size
     if end < checkpoint.LEAST_BYTES:
         return None

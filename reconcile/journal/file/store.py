@@ -1,7 +1,7 @@
 """The journals of one home as files: ``<home>/journal/<identity>.jsonl``, each with a lock file beside it.
 
 Reading takes no lock and writes nothing, so it works on a copy or a read-only home. A writer takes the lock, proves the
-chain, and moves an unfinished last line aside. That line was never flushed, so nothing was sent on it.
+chain, and moves an unfinished last line aside. That line was never flushed, so no request was sent on it.
 """
 
 import asyncio
@@ -33,29 +33,29 @@ from reconcile.model.times import unix_ms
 T = TypeVar("T")
 
 CHANGED_MS = 1_000
-"""How far the time at which a file last changed may be from that of its last record."""
+"""The greatest difference between a file's last change and the time of its last record."""
 _THREADS = 16
 _IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
 class Threads:
-    """Runs what blocks on threads of its own, so that a slow disk and slow requests do not queue behind each other."""
+    """Runs blocking work on threads of its own, so that a slow disk and slow requests do not delay each other."""
 
     def __init__(self) -> None:
         self._pool: ThreadPoolExecutor | None = None
 
     async def __call__(self, work: Callable[[], T]) -> T:
-        """The work's result, or what it raised."""
+        """Return the work's result, or raise its exception."""
         if self._pool is None:
             self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="journal")
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
 
 class FileStore:
-    """Fulfils ``base.Store`` with files. Every OSError comes out as a JournalError that says what to do."""
+    """Implements ``base.Store`` with files. Every OSError becomes a JournalError that says what to do."""
 
     def __init__(self, home: Path, disk: Disk, clock: Clock, run_blocking: RunBlocking | None = None) -> None:
-        """``run_blocking`` runs what may block for long (flushing, proving a chain); threads of its own by default."""
+        """``run_blocking`` runs work that may block for long: flushes, proofs of a chain; by default on threads."""
         self._home = home
         self._folder = home / "journal"
         self._disk = disk
@@ -145,7 +145,7 @@ class FileStore:
             return await finish(self._run_blocking(lambda: self._move(identity, to, run_id, lock, holder)))
 
     async def retire(self, identity: str, *, holder: Mapping[str, str], timeout_ms: int = 0) -> str | None:
-        """See ``base.Store.retire``. It is kept in the same folder, its name ending in the time."""
+        """See ``base.Store.retire``. The file stays in the same folder; its new name ends in the time."""
         path = self._path(identity)
         stamp = rfc3339(self._clock.wall_ms()).translate({ord("-"): None, ord(":"): None})
         with explained("putting the journal aside", path):
@@ -213,7 +213,7 @@ class FileStore:
         return True
 
     def _ours(self, identity: str, run_id: str, lock: FileLock) -> FileJournal:
-        """The journal to be written to, which has not been led to another name. Raises Declined."""
+        """The journal to write to. Raises Declined if it was moved to another name."""
         path = self._path(identity)
         check_not_moved(self._disk, path, identity)
         journal = self._load(identity, run_id, lock)
@@ -224,7 +224,7 @@ class FileStore:
         return journal
 
     def _load(self, identity: str, run_id: str, lock: FileLock) -> FileJournal:
-        """Prove and fold the file, and make it fit to be appended to."""
+        """Prove and fold the file, and prepare it for appends."""
         path = self._path(identity)
         with explained("opening the journal", path):
             handle = self._disk.open_append(path)
@@ -270,7 +270,7 @@ class FileStore:
 
     @contextmanager
     def _used(self, doing: str, path: Path, *, ours: bool = False) -> Iterator[None]:
-        """A home and a folder of journals that no other user may write to; with ``ours`` we are to write to them."""
+        """Check that no other user may write to the home and its journals; with ``ours``, that they are this user's."""
         with explained(doing, path):
             for folder in (self._home, self._folder):
                 self._disk.check_folder(folder, ours=ours)
@@ -285,9 +285,9 @@ class FileStore:
 
 
 def _was_changed(last: bytes, changed_ms: int | None, *, name: str) -> bool:
-    """Whether a file changed at another time than its ``last`` record was written at, both by the machine's clock.
+    """Whether a file changed at another time than its ``last`` record was written, both by the machine's clock.
 
-    Who puts an older copy back, or cuts the end off, leaves the time of doing so. Nothing is told of an empty file.
+    Restoring an older copy, or cutting off the end, sets the time of the change. An empty file proves nothing.
     """
     if not last or changed_ms is None:
         return False

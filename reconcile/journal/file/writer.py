@@ -1,7 +1,7 @@
-"""One account's journal in a file, held for writing: append, flush together, notice when it is not ours any more.
+"""One account's journal in a file, held for writing: append, flush many lines at once, notice a lost lock.
 
-Lines reach the file in the order of the calls. A flush serves every line that was written before it started, and there
-is never more than one; whoever comes meanwhile shares the next.
+Lines reach the file in the order of the calls. A flush serves every line that was written before it started. Only one
+flush runs at a time; appends that come meanwhile share the next one.
 """
 
 from contextlib import suppress
@@ -16,7 +16,7 @@ from reconcile.journal.folding import Folded
 
 
 class FileJournal(ChainedJournal):
-    """Fulfils ``base.Journal``. Made by the store, under the lock; ``handle`` belongs to it from then on."""
+    """Implements ``base.Journal``. The store makes it under the lock, and it then owns ``handle``."""
 
     def __init__(
         self,
@@ -48,12 +48,12 @@ class FileJournal(ChainedJournal):
 
     @property
     def place(self) -> str | None:
-        """A file is on the host's own disk."""
+        """None: a file is on the host's own disk."""
         return None
 
     @property
     def was_changed(self) -> bool:
-        """By the time at which the file last changed, against that of its last record, when it was opened."""
+        """By the file's time of change when it was opened, compared with the time of its last record."""
         return self._was_changed
 
     def check(self) -> None:
@@ -69,7 +69,7 @@ class FileJournal(ChainedJournal):
             raise self._die("checking the journal and its lock", error) from error
 
     async def close(self) -> None:
-        """Let a running flush end, and give the file back."""
+        """Let a running flush end, and close the file."""
         try:
             if self._flushing is not None:
                 await finish(self._flushing)
@@ -77,7 +77,7 @@ class FileJournal(ChainedJournal):
             self.abandon()
 
     def abandon(self) -> None:
-        """Give the file back at once; nothing may be flushing. A close that fails loses nothing that was flushed."""
+        """Close the file at once; no flush may be running. A close that fails loses nothing that was flushed."""
         self._dead = self._dead or JournalError(f"writing {self._path}: it was closed")
         with suppress(OSError):
             self._disk.close(self._handle)
@@ -107,14 +107,14 @@ class FileJournal(ChainedJournal):
             self._flushing = None
 
     def flush_now(self) -> None:
-        """Make durable what was written, in this thread. Raises JournalError; the journal is dead then."""
+        """Flush all written lines, in this thread. Raises JournalError; the journal is dead then."""
         try:
             self._flush_blocking()
         except OSError as error:
             raise self._die("flushing the journal to disk", error) from error
 
     def _flush_blocking(self) -> None:
-        """The file, and once per run its name: who made the file may have died before its name was on disk."""
+        """Flush the file, and once per run its name: its maker may have died before the name was on disk."""
         self._disk.flush(self._handle)
         if not self._is_linked:
             self._disk.flush_folder(self._path.parent)

@@ -1,4 +1,4 @@
-"""Queries to the database, in a session of their own or in the one that holds the locks."""
+"""Queries to the database, in their own session or in the one that holds the locks."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from reconcile.journal.postgres.schema import version
 from reconcile.journal.postgres.url import DatabaseUrl
 
 PAGE = 2_000
-"""How many records are read at a time: what bounds a reader's memory."""
+"""How many records are read at a time; this bounds a reader's memory."""
 CLIENT = {
     "connect_timeout": 10,
     "keepalives_idle": 10,
@@ -22,7 +22,7 @@ CLIENT = {
     "tcp_user_timeout": 25_000,
     "application_name": "reconcile",
 }
-"""A server that cannot be reached any more is noticed within half a minute."""
+"""These settings detect within half a minute that the server cannot be reached any more."""
 _HOLDER = """
     SELECT l.pid, h.who FROM pg_locks l LEFT JOIN reconcile.holder h ON h.lock = %(lock)s AND h.pid = l.pid
     WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
@@ -30,7 +30,7 @@ _HOLDER = """
         AND ((l.classid::bigint << 32) | l.objid::bigint) = %(lock)s
 """
 MOVED = "moved to "
-"""What an empty journal is put aside as in the place of one that was led to another name, before that name."""
+"""The mark of an empty journal that stands in for a moved one; the new name follows it."""
 
 
 def lock_of(identity: str) -> int:
@@ -50,18 +50,18 @@ def explained(doing: str, place: DatabaseUrl) -> Iterator[None]:
 
 @contextmanager
 def reading(place: DatabaseUrl, doing: str) -> Iterator[psycopg.Connection[Any] | None]:
-    """A connection that cannot write, for as long as it is needed; None where there are no tables yet."""
+    """A connection that cannot write, open for the block; None if there are no tables yet."""
     with explained(doing, place), psycopg.connect(place.url, autocommit=True, **CLIENT) as connection:  # type: ignore[arg-type]
         connection.execute("SET default_transaction_read_only = on")
         yield connection if version(connection) else None
 
 
 Page = Callable[[int], Sequence[tuple[int, bytes]]]
-"""Gives the next lines behind a line, with their numbers."""
+"""Returns the next lines after a line, with their numbers."""
 
 
 def lines_of(page: Page, *, after: int = 0) -> Iterator[bytes]:
-    """A journal's lines in order, those behind line ``after``."""
+    """The lines of a journal after line ``after``, in order."""
     seq = after
     while rows := page(seq):
         seq = rows[-1][0]
@@ -70,7 +70,7 @@ def lines_of(page: Page, *, after: int = 0) -> Iterator[bytes]:
 
 
 def page_of(connection: psycopg.Connection[Any], journal: int, seq: int) -> Sequence[tuple[int, bytes]]:
-    """The next lines behind line ``seq``, with their numbers."""
+    """The next lines after line ``seq``, with their numbers."""
     return connection.execute(
         "SELECT seq, line FROM reconcile.record WHERE journal = %s AND seq > %s ORDER BY seq LIMIT %s",
         (journal, seq, PAGE),
@@ -79,7 +79,7 @@ def page_of(connection: psycopg.Connection[Any], journal: int, seq: int) -> Sequ
 
 
 def checkpoint_of(connection: psycopg.Connection[Any], journal: int) -> int | None:
-    """The number of the last line but one that begins as a checkpoint does; None where there are not two."""
+    """The number of the last line but one that begins as a checkpoint does; None if there are fewer than two."""
     row = connection.execute(
         "SELECT seq FROM reconcile.record WHERE journal = %s AND position(%s IN substr(line, 1, 256)) > 0 "
         "ORDER BY seq DESC LIMIT 1 OFFSET 1",
@@ -89,7 +89,7 @@ def checkpoint_of(connection: psycopg.Connection[Any], journal: int) -> int | No
 
 
 def number_of(connection: psycopg.Connection[Any], identity: str) -> int | None:
-    """Which journal is in use for an identity; None where there is none."""
+    """The number of the journal in use for an identity; None if there is none."""
     row = connection.execute(
         "SELECT id FROM reconcile.journal WHERE identity = %s AND retired IS NULL", (identity,)
     ).fetchone()
@@ -97,7 +97,7 @@ def number_of(connection: psycopg.Connection[Any], identity: str) -> int | None:
 
 
 def check_not_moved(connection: psycopg.Connection[Any], identity: str) -> None:
-    """Raise Declined where an identity has no journal because that was led to another name."""
+    """Raise Declined if an identity has no journal because its journal was moved to another name."""
     row = connection.execute(
         "SELECT retired FROM reconcile.journal WHERE identity = %s AND starts_with(retired, %s) "
         "ORDER BY id DESC LIMIT 1",
@@ -108,7 +108,7 @@ def check_not_moved(connection: psycopg.Connection[Any], identity: str) -> None:
 
 
 def last_line_of(connection: psycopg.Connection[Any], identity: str) -> bytes | None:
-    """The last line of an account's journal; None where there is none."""
+    """The last line of an account's journal; None if there is none."""
     number = number_of(connection, identity)
     if number is None:
         return None
@@ -119,7 +119,7 @@ def last_line_of(connection: psycopg.Connection[Any], identity: str) -> bytes | 
 
 
 def holder_of(connection: psycopg.Connection[Any], identity: str) -> Mapping[str, str] | None:
-    """Who holds the account's lock now; None when it is free, only a session's number where it has not said who."""
+    """The holder of the account's lock now; None if it is free, only a session's number if the holder gave no name."""
     row = connection.execute(_HOLDER, {"lock": lock_of(identity)}).fetchone()
     if row is None:
         return None

@@ -1,11 +1,12 @@
-"""The tables of a shared journal, made and brought up to date by whoever comes first.
+"""The tables of a shared journal; the first process that needs them creates or migrates them.
 
-Everything is in one schema, ``reconcile``. A record is kept as the very line that a file would hold, so one chain and
-one verification serve both. Triggers refuse to change or delete records. They refuse a new one that does not follow the
-last or is another account's. They also refuse a writer that does not hold the account's lock or is not the journal's
-runner. They are no defence against the tables' owner, for whom the chain is there. A runner is the database role that
-made the journal, and every role that is a member of it; journals from before version 2 are any runner's. Each migration
-runs once, in one transaction, under a lock of its own.
+Everything is in one schema, ``reconcile``. A record is stored as the exact line that a file would hold, so one chain
+and one verification serve both. Triggers refuse to change or delete records. They refuse a new record that does not
+follow the last one or is another account's. They also refuse a writer that does not hold the account's lock or is not
+the journal's runner. They are no defence against the tables' owner; the chain is.
+
+A journal's runners are the database role that made it and all members of that role. Journals from before version 2
+belong to every runner. Each migration runs once, in one transaction, under a lock of its own.
 """
 
 from typing import Any
@@ -115,11 +116,11 @@ MIGRATIONS: tuple[str, ...] = (
         FOR EACH ROW EXECUTE FUNCTION reconcile.check_journal();
     """,
 )
-"""What takes the tables from version n to n + 1."""
+"""The statements that migrate the tables from version n to n + 1."""
 
 
 def version(connection: Connection[Any]) -> int:
-    """The version of the tables there are, 0 for none; raises JournalError for one that is newer than this program."""
+    """The version of the tables, 0 if there are none; raises JournalError if it is newer than this program."""
     row = connection.execute("SELECT to_regclass('reconcile.version')").fetchone()
     if row is None or row[0] is None:
         return 0
@@ -134,14 +135,12 @@ def version(connection: Connection[Any]) -> int:
 
 
 def bring_up_to_date(connection: Connection[Any]) -> None:
-    """Make what is missing. Raises JournalError, and psycopg's errors where the user may not make tables."""
+    """Run the missing migrations. Raises JournalError, and psycopg's errors if the user may not make tables."""
     if version(connection) == VERSION:
         return
     connection.execute("SELECT pg_advisory_lock(%s)", (_GUARD,))
     try:
-        with (
-            connection.transaction()
-        ):  # begun behind the lock: one begun before it might not see what was made meanwhile
+        with connection.transaction():  # begun after the lock: one begun before it might not see tables made meanwhile
             _migrate(connection, version(connection))
     finally:
         if not connection.closed:

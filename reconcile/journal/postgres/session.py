@@ -1,9 +1,9 @@
-"""One database session: it holds the locks of a process, and every record is written in the very session that locks.
+"""One database session: it holds the locks of a process and writes all its records.
 
-A session-level advisory lock lives as long as its session and no longer, so it vanishes with its holder, whatever kills
-that. The session is never reconnected: once it is lost, so are its locks, and every journal that was opened on it is
-dead. An insert names the record it follows and the lock it needs, and the server checks both in the same statement. So
-the program notices a second holder, and a connection pool that hands our statements to other sessions.
+A session-level advisory lock ends with its session, so it vanishes with its holder, however that ends. The session is
+never reconnected: once it is lost, its locks are lost too, and every journal that was opened on it is dead. An insert
+names the record that it follows and the lock that it needs, and the server checks both in the same statement. The
+program thus notices a second holder, and a connection pool that moves our statements to other sessions.
 """
 
 import json
@@ -39,9 +39,9 @@ _SETTINGS = """
     FROM pg_settings WHERE name IN ('synchronous_commit', 'idle_session_timeout', 'statement_timeout', 'lock_timeout',
         'transaction_timeout', 'tcp_keepalives_idle', 'tcp_keepalives_interval', 'tcp_keepalives_count')
 """
-"""Durable commits; no timeout that would end the session; a holder whose machine died is noticed within half a minute.
+"""Durable commits, no timeout that would end the session, and keepalives that notice a dead machine in half a minute.
 
-A statement timeout would also let a commit return that no standby has yet.
+A statement timeout could also let a commit return before any standby has it.
 """
 _DURABLE = {"synchronous_commit": {"on", "remote_apply"}, "fsync": {"on"}}
 _OURS = """
@@ -61,10 +61,10 @@ _PUT_ASIDE = "UPDATE reconcile.journal SET retired = %s WHERE identity = %s AND 
 
 
 class Session:
-    """A connection for locks and appends, used by one thread at a time. Every failure of it is a JournalError."""
+    """A connection for locks and appends, used by one thread at a time. Every failure raises JournalError."""
 
     def __init__(self, place: DatabaseUrl) -> None:
-        """Connect, see that commits are durable, and make the tables where they are missing."""
+        """Connect, check that commits are durable, and make or migrate the tables."""
         self._place = place
         self._turn = threading.Lock()
         self._held: set[str] = set()
@@ -81,15 +81,15 @@ class Session:
 
     @property
     def is_lost(self) -> bool:
-        """Whether the connection is gone, and every lock with it."""
+        """Whether the connection is lost, and with it every lock."""
         return self._connection.closed
 
     def close(self) -> None:
-        """Give everything back."""
+        """Close the connection, which releases every lock."""
         self._connection.close()
 
     def try_lock(self, identity: str, who: Mapping[str, str]) -> bool:
-        """Take the account's lock if it is free, and say who we are; whether we have it now."""
+        """Take the account's lock if it is free, and store our name; returns whether we have it now."""
         lock = lock_of(identity)
         with self._used("taking the account's lock"):
             if identity in self._held:
@@ -105,7 +105,7 @@ class Session:
             return True
 
     def unlock(self, identity: str) -> None:
-        """Give the account's lock back; when the session is lost, so is the lock."""
+        """Release the account's lock; if the session is lost, the lock is gone already."""
         self._held.discard(identity)
         if self.is_lost:
             return
@@ -113,12 +113,12 @@ class Session:
             self._connection.execute("SELECT pg_advisory_unlock(%s)", (lock_of(identity),))
 
     def holder(self, identity: str) -> Mapping[str, str]:
-        """Who holds the account's lock; empty when it is free by now."""
+        """The holder of the account's lock; empty if it is free by now."""
         with self._used("looking who holds the lock"):
             return holder_of(self._connection, identity) or {}
 
     def journal(self, identity: str) -> int:
-        """The journal in use, made where there is none."""
+        """The number of the journal in use; a new journal if there is none."""
         with self._used("opening the journal"):
             found = number_of(self._connection, identity)
             if found is not None:
@@ -127,12 +127,12 @@ class Session:
             return _number(self._one("INSERT INTO reconcile.journal (identity) VALUES (%s) RETURNING id", (identity,)))
 
     def number(self, identity: str) -> int | None:
-        """The journal in use; None where there is none."""
+        """The number of the journal in use; None if there is none."""
         with self._used("opening the journal"):
             return number_of(self._connection, identity)
 
     def last_line(self, identity: str) -> bytes | None:
-        """The last line of an account's journal; None where there is none."""
+        """The last line of an account's journal; None if there is none."""
         with self._used("reading the journal"):
             return last_line_of(self._connection, identity)
 
@@ -141,26 +141,27 @@ class Session:
         return lines_of(lambda seq: self.page(journal, seq))
 
     def page(self, journal: int, seq: int) -> Sequence[tuple[int, bytes]]:
-        """The next lines behind line ``seq``; other accounts' appends go between pages."""
+        """The next lines after line ``seq``; other accounts' appends can run between pages."""
         with self._used("reading the journal"):
             return page_of(self._connection, journal, seq)
 
     def checkpoint(self, journal: int) -> int | None:
-        """The number of the last line but one that begins as a checkpoint does; None where there are not two."""
+        """The number of the last line but one that begins as a checkpoint does; None if there are fewer than two."""
         with self._used("reading the journal"):
             return checkpoint_of(self._connection, journal)
 
     def insert(self, identity: str, journal: int, *, after: int, head: str, lines: Sequence[bytes]) -> None:
-        """Append these lines behind line ``after``, whose hash is ``head``; durable when it returns.
+        """Append these lines after line ``after``, whose hash is ``head``; durable when it returns.
 
-        Raises LockLost when the lock is not ours any more or the journal does not end there, else JournalError.
+        Raises LockLost if the lock is not ours any more or the journal does not end there, else JournalError.
         """
         with self._used("writing the journal"):
             self._insert(_values(identity, journal, after, head, lines))
 
     def move(self, identity: str, to: str, *, number: int, after: int, head: str, line: bytes, carry: bool) -> None:
-        """Append the record of a move behind line ``after`` and, with ``carry``, give the journal its new name: at once
-        or not at all. A journal of that name, which holds no record, is put aside. Raises LockLost, JournalError.
+        """Append the record of a move after line ``after``; with ``carry`` also rename the journal, in one transaction.
+
+        An existing journal of the new name, which holds no record, is put aside. Raises LockLost, JournalError.
         """
         with self._used("moving the journal"):
             try:
@@ -181,7 +182,7 @@ class Session:
                 ) from error
 
     def retire(self, identity: str, name: str) -> str | None:
-        """Put the journal in use aside under a name; None where there is none."""
+        """Put the journal in use aside under a name; None if there is none."""
         with self._used("putting the journal aside"):
             done = self._connection.execute(_PUT_ASIDE, (name, identity))
             return name if done.rowcount else None
@@ -215,7 +216,7 @@ class Session:
                 )
 
     def _incarnation(self) -> str:
-        """Which database this is, and since which recovery: another one may have lost what this one had."""
+        """The identity of this database and of its last recovery: another one may lack records that this one had."""
         found = self._one(
             "SELECT system_identifier || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) "
             "FROM pg_control_system()"
@@ -243,6 +244,5 @@ def _number(value: object) -> int:
 def _lost(place: DatabaseUrl) -> LockLost:
     return LockLost(
         f"writing the journal: {place.shown}: it does not end with our last record, or the lock is not ours any more, "
-        "so someone else may be at work; nothing more is sent in this run; a connection pool before the database must "
-        "keep sessions"
+        "so another run may write to it; nothing more is sent in this run; a connection pool must keep sessions"
     )

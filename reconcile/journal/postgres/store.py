@@ -1,9 +1,9 @@
 """A journal shared by several runners, in PostgreSQL: the same records and the same chain as in files.
 
-The process's session holds the locks of all accounts it has in work and writes their records; it is opened when the
-first account is and closed when the last one is done. Lines are written in the order of the calls, those that wait
-together in one statement with one commit. After a failed write it is unknown what the database has, so the journal is
-dead. Reading takes no lock and a connection that cannot write.
+The process's session holds the locks of all its open accounts and writes their records. It opens with the first account
+and closes with the last. Lines are written in the order of the calls; waiting lines share one statement and one commit.
+After a failed write the content of the database is unknown, so the journal is dead. Reading takes no lock, and uses a
+connection that cannot write.
 """
 
 import threading
@@ -41,7 +41,7 @@ from reconcile.render.holder import busy
 
 
 class PostgresStore:
-    """Fulfils ``base.Store`` with one database."""
+    """Implements ``base.Store`` with one database."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class PostgresStore:
         run_blocking: RunBlocking | None = None,
         connect: Callable[[DatabaseUrl], Session] = Session,
     ) -> None:
-        """``run_blocking`` runs what waits for the database; threads of its own by default."""
+        """``run_blocking`` runs work that waits for the database; by default on own threads."""
         self._place = place
         self._connect = connect
         self._clock = clock
@@ -90,12 +90,12 @@ class PostgresStore:
             return self._folded(lambda seq: page_of(*known, seq), checkpoint_of(*known), identity=identity).state
 
     async def head(self, identity: str) -> str | None:
-        """See ``base.Store.head``. It is asked in the process's session, which a run has anyway."""
+        """See ``base.Store.head``. It uses the process's session, which a run has open."""
         line = await finish(self._run_blocking(lambda: self._last_line(identity)))
         return None if line is None else end_hash(line, name=self._name(identity))
 
     async def last(self, identity: str) -> Mapping[str, Any] | None:
-        """See ``base.Store.last``. It is asked in a run's session, and without one where nothing can be written."""
+        """See ``base.Store.last``. It uses the session of a run, or else a connection that cannot write."""
         line = await finish(self._run_blocking(lambda: self._glance(identity)))
         return None if line is None else end_object(line, name=self._name(identity))
 
@@ -137,7 +137,7 @@ class PostgresStore:
             return await finish(self._run_blocking(lambda: self._move(session, identity, to, run_id, holder)))
 
     async def retire(self, identity: str, *, holder: Mapping[str, str], timeout_ms: int = 0) -> str | None:
-        """See ``base.Store.retire``. It is kept in the same tables."""
+        """See ``base.Store.retire``. The journal stays in the same tables."""
         name = f"{identity}.{rfc3339(self._clock.wall_ms()).translate({ord('-'): None, ord(':'): None})}"
         async with self._locked(identity, holder, timeout_ms, None) as session:
             return await finish(self._run_blocking(lambda: session.retire(identity, name)))
@@ -206,7 +206,7 @@ class PostgresStore:
             return None if connection is None else last_line_of(connection, identity)
 
     def _enter(self) -> Session:
-        """The process's session; a new one where there is none, or where the last one was lost."""
+        """The process's session; a new one if there is none, or if the last one was lost."""
         with self._guard:
             if self._session is None or self._session.is_lost:
                 self._session = self._connect(self._place)
@@ -259,7 +259,7 @@ class PostgresStore:
         )
 
     def _folded(self, page: Page, checkpoint: int | None, *, identity: str, writer: bool = False) -> Folded:
-        """What the lines add up to: from the last checkpoint but one on, and all where that does not do."""
+        """The state of the lines: from the last checkpoint but one on, or from the first line if that fails."""
         name = self._name(identity)
         if checkpoint is not None and checkpoint > 1:
             header, lines = page(0)[0][1], lines_of(page, after=checkpoint - 1)
@@ -275,7 +275,7 @@ class PostgresStore:
 
     @contextmanager
     def _reading(self, identity: str) -> Iterator[tuple[psycopg.Connection[Any], int] | None]:
-        """A connection that cannot write, and the number of the account's journal; None where there is none."""
+        """A connection that cannot write, and the number of the account's journal; None if there is none."""
         with reading(self._place, "reading the journal") as connection:
             number = None if connection is None else number_of(connection, identity)
             if connection is not None and number is None:

@@ -1,8 +1,8 @@
 """Parse a ``postgresql://`` URL, and name its database without the password.
 
-A password may stand in the URL, percent-encoded. One that is not encoded would be cut at its ``@``, ``?``, ``/``, ``#``
-or ``:``. Its rest would then show as a host or a setting in an error message. So only a URL in which nothing is
-ambiguous is taken, and any other is refused before anything is done with it.
+A password may be in the URL, percent-encoded. An unencoded password would be cut at its ``@``, ``?``, ``/``, ``#`` or
+``:``, and the rest would show as a host or a setting in an error message. An ambiguous URL is therefore refused before
+it is used at all.
 """
 
 import re
@@ -18,7 +18,7 @@ from reconcile.render.values import clean
 _DOING = "reading the journal's URL"
 _ENCODED = "%[0-9A-Fa-f]{2}"
 _WORD = rf"(?:[A-Za-z0-9._~!$'()*+,;=&-]|{_ENCODED})*"
-"""What may stand in a user's name and a password as it is; everything else is percent-encoded."""
+"""The characters that a user's name and a password may hold unencoded; all others are percent-encoded."""
 _HOST = rf"(?:(?:[A-Za-z0-9._~-]|{_ENCODED})*|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?\])(?::[0-9]{{0,5}})?"
 _SETTING = rf"[a-z_]+=(?:[A-Za-z0-9._~/:,+*!$'();-]|{_ENCODED})*"
 _URL = re.compile(
@@ -44,7 +44,7 @@ class DatabaseUrl:
 
 
 def place_of(url: str) -> DatabaseUrl:
-    """The database that a URL means; raises InputError, whose message holds no part of a password."""
+    """The database that a URL names; raises InputError, whose message holds no part of a password."""
     found = _URL.fullmatch(url)
     if found is None:
         raise InputError(

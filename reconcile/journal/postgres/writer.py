@@ -14,7 +14,7 @@ MOST_AT_ONCE = 1_000
 
 
 class PostgresJournal(ChainedJournal):
-    """Fulfils ``base.Journal``. Made by the store, under the lock, on the session that holds it.
+    """Implements ``base.Journal``. The store makes it under the lock, on the session that holds the lock.
 
     The server checks lock and predecessor in the statement that writes.
     """
@@ -38,28 +38,28 @@ class PostgresJournal(ChainedJournal):
 
     @property
     def place(self) -> str:
-        """The database, and since which recovery: what it has lost was seen nowhere else."""
+        """The database and its last recovery: records that a recovery lost exist nowhere else."""
         return self._session.incarnation
 
     @property
     def was_changed(self) -> bool:
-        """A database that was put back has another ``place``."""
+        """False: a restored database has another ``place``."""
         return False
 
     def check(self) -> None:
-        """See ``base.Journal.check``. Asks no server: the intent that follows does, in the statement that writes it."""
+        """See ``base.Journal.check``. It makes no query: the statement that writes the next intent checks."""
         if self._dead is None and self._session.is_lost:
             self._dead = JournalError("writing the journal: the database connection was lost; run again")
         self._fail_if_dead()
 
     def write(self, record: Record | Header) -> None:
-        """Put one record at the end, and have it written soon."""
+        """Put one record at the end, to be written soon."""
         super().write(record)
         if not isinstance(record, Header):
             self._start()
 
     async def close(self) -> None:
-        """Let what waits be written; nothing more after it. What must not be lost was waited for already."""
+        """Write the waiting lines, then accept no more. Durable appends have been waited for already."""
         while self._waiting or self._flushing is not None:
             await finish(self._start())
             if self._dead is not None:
