@@ -25,9 +25,12 @@ from reconcile.usecases import rehearse as usecase
 def _share(_context: click.Context, _parameter: click.Parameter, text: str) -> Decimal:
     """A signed percentage as a share. Raises UsageError."""
     expected = 'expected a percentage such as "-25%", above -100% and up to 1000%, and not 0%'
-    sign = -1 if text.strip().startswith("-") else 1
+    sign, written = (-1 if text.strip()[:1] == "-" else 1), text.strip()
+    amount = written[1:] if written[:1] in {"+", "-"} else written
+    if amount[:1] in {"+", "-"}:
+        raise UsageError(f"--shock {text}: has two signs; {expected}")
     try:
-        share = sign * scalars.percent(text.strip().lstrip("+-"), expected=expected).value / 100
+        share = sign * scalars.percent(amount, expected=expected).value / 100
     except ValueError as error:
         raise UsageError(f"--shock: {error}") from error
     if not -1 < share <= 10 or share == 0:

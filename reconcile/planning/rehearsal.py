@@ -16,30 +16,39 @@ from reconcile.model.traits import Traits
 from reconcile.money import ZERO, minus, plus
 from reconcile.planning.day_limits import DayUsed
 from reconcile.planning.order import plan_account
+from reconcile.planning.policy import NOTHING_USED
 
 _PLENTY = Decimal(10) ** 15
 """A free balance that never limits."""
 
 
 def rehearse_move(
-    desired: DesiredAccount, look: ObservedAccount, traits: Traits, *, shock: Decimal, rounds: int
+    desired: DesiredAccount,
+    look: ObservedAccount,
+    traits: Traits,
+    *,
+    shock: Decimal,
+    rounds: int,
+    used: DayUsed = NOTHING_USED,
 ) -> Rehearsal:
-    """Rehearse a straight move by ``shock`` (above -1) in ``rounds`` (at least 1) equal steps."""
-    run = _Run(desired, look, traits)
+    """Rehearse a straight move by ``shock`` (above -1) in ``rounds`` (at least 1) equal steps.
+
+    ``used`` is what the runs of the day have sent so far.
+    """
+    run = _Run(desired, look, traits, used)
     run.play(shock, rounds)
-    rich = _Run(desired, replace(look, available=dict.fromkeys(run.assets(), _PLENTY)), traits)
+    rich = _Run(desired, replace(look, available=dict.fromkeys(run.assets(), _PLENTY)), traits, used)
     rich.play(shock, rounds)
-    return Rehearsal(
-        shock=shock, fates=run.fates(), available=look.available, added=run.used.added, needed=rich.used.added
-    )
+    return Rehearsal(shock=shock, fates=run.fates(), available=look.available, added=run.added, needed=rich.added)
 
 
 class _Run:
-    def __init__(self, desired: DesiredAccount, look: ObservedAccount, traits: Traits) -> None:
+    def __init__(self, desired: DesiredAccount, look: ObservedAccount, traits: Traits, used: DayUsed) -> None:
         self.desired = desired
         self.traits = traits
         self.look = look
-        self.used = DayUsed()
+        self.used = used
+        self.added: dict[str, Decimal] = {}
         self.start = {
             address: held
             for address, held in look.positions.items()
@@ -127,10 +136,11 @@ class _Run:
         free = dict(self.look.available)
         free[step.asset] = minus(free.get(step.asset, ZERO), step.signed)
         self.look = replace(self.look, available=free)
-        added = dict(self.used.added)
+        day = dict(self.used.added)
         if step.action == "add_margin":
-            added[step.asset] = plus(added.get(step.asset, ZERO), step.amount)
-        self.used = DayUsed(added=added, changes=self.used.changes + 1)
+            for total in (self.added, day):
+                total[step.asset] = plus(total.get(step.asset, ZERO), step.amount)
+        self.used = DayUsed(added=day, changes=self.used.changes + 1)
 
 
 def _at(first: Position, factor: Decimal, margin: Decimal) -> Position:

@@ -13,6 +13,8 @@ from reconcile.model.account import Address, DesiredAccount, ObservedAccount
 from reconcile.model.rehearsal import AccountRehearsal, PathSummary
 from reconcile.model.traits import Scope, Traits
 from reconcile.money import ZERO
+from reconcile.planning.day_limits import DayUsed
+from reconcile.planning.policy import NOTHING_USED
 from reconcile.planning.rehearsal import rehearse_move
 from reconcile.planning.templates import expanded
 from reconcile.usecases.account import as_error, expanded_look
@@ -101,27 +103,31 @@ async def _rehearsed(world: World, desired: DesiredAccount, reached: Reached[Rea
     reader = reached.connection.adapter
     state = world.store.read(reached.account.journal)
     desired, look, _ = await expanded_look(world, desired, reader, state)
-    return _played(desired, look, reader.traits, shock)
+    return _played(desired, look, reader.traits, shock, used=state.days.on(look.sent_at_ms))
 
 
-def _played(desired: DesiredAccount, look: ObservedAccount, traits: Traits, shock: Shock) -> AccountRehearsal:
+def _played(
+    desired: DesiredAccount, look: ObservedAccount, traits: Traits, shock: Shock, *, used: DayUsed = NOTHING_USED
+) -> AccountRehearsal:
     return AccountRehearsal(
         account=desired.name,
         state_file=desired.path,
-        rehearsal=rehearse_move(desired, look, traits, shock=shock.share, rounds=shock.rounds),
+        rehearsal=rehearse_move(desired, look, traits, shock=shock.share, rounds=shock.rounds, used=used),
         look=look,
-        paths=_over_paths(desired, look, traits, shock) if shock.paths else None,
+        paths=_over_paths(desired, look, traits, shock, used) if shock.paths else None,
     )
 
 
-def _over_paths(desired: DesiredAccount, look: ObservedAccount, traits: Traits, shock: Shock) -> PathSummary:
+def _over_paths(
+    desired: DesiredAccount, look: ObservedAccount, traits: Traits, shock: Shock, used: DayUsed
+) -> PathSummary:
     """Each path counts as the straight move to its worst price, in whole percents."""
     lost: dict[Address, int] = {}
     needed: dict[str, Decimal] = {}
     hit = 0
     buckets = worst_percents(int(shock.share * 1_000_000), paths=shock.paths, seed=shock.seed)
     for percent, count in buckets.items():
-        found = rehearse_move(desired, look, traits, shock=percent * _PERCENT, rounds=PATH_ROUNDS)
+        found = rehearse_move(desired, look, traits, shock=percent * _PERCENT, rounds=PATH_ROUNDS, used=used)
         hit += count if found.liquidated else 0
         for address in found.liquidated:
             lost[address] = lost.get(address, 0) + count

@@ -92,3 +92,9 @@ def test_a_file_that_is_no_document_and_two_sources_are_refused(tmp_path: Path) 
     both = run(tmp_path, "rehearse", demo("demo-bands"), *SHOCK, "--from", "a.json", "--save", "b.json")
     assert (wrong.code, "no saved observation is there" in wrong.err) == (1, True)
     assert (both.code, "give one of the two" in both.err) == (64, True)
+
+
+@pytest.mark.parametrize("shock", ["+-25%", "--25%", "-+25%"])
+def test_a_shock_with_two_signs_is_a_wrong_command_line(shock: str, tmp_path: Path) -> None:
+    done = run(tmp_path, "rehearse", demo("demo-bands"), f"--shock={shock}")
+    assert (done.code, "has two signs" in done.err) == (64, True)

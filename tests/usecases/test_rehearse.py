@@ -61,6 +61,25 @@ def test_a_shock_between_two_rounds_is_too_fast_for_any_band() -> None:
     assert fate(rehearsed(banded(floor="0.02", aim="0.03"), "-0.12", over_ms=1)) == (True, "too fast")
 
 
+def test_what_the_day_has_used_already_counts_in_a_rehearsal() -> None:
+    limited = banded(max_day_add=D(2000))
+
+    async def act(scene: Scene) -> tuple[AccountRehearsal, ...]:
+        before = await rehearse(scene.world(), [limited], Shock(share=D("-0.12"), over_ms=600_000))
+        await scene.apply(limited)
+        scene.by_hand(LONG, "-1395")
+        await scene.pass_time(60_000)
+        return (*before, *await rehearse(scene.world(), [limited], Shock(share=D("-0.12"), over_ms=600_000, paths=9)))
+
+    (before, after), _ = play(act)
+    assert (fate(before)[1], fate(after)) == ("max_day_add", (True, "max_day_add"))
+    assert before.rehearsal is not None
+    assert after.rehearsal is not None
+    assert (before.rehearsal.added, after.rehearsal.added) == ({"USDT": D(1445)}, {})
+    assert after.paths is not None
+    assert after.paths.with_liquidations == 9
+
+
 def test_what_is_needed_is_told_whatever_is_free() -> None:
     found = rehearsed(banded(min_available=D(4900)), "-0.12").rehearsal
     enough = rehearsed(banded(), "-0.12").rehearsal
