@@ -1,5 +1,7 @@
 """Which promise a world has broken, asked of the books; empty: none."""
 
+from typing import TypeGuard
+
 from reconcile.journal.records import Intent, IntentStatus, Outcome, Record
 from reconcile.protocol.timing import MAX_READ_AGE_MS
 from tests.explorer.model import Kind, Library, Scope, World, slot_at
@@ -9,7 +11,7 @@ _NOTHING = {IntentStatus.NOT_APPLIED, IntentStatus.REFUSED, IntentStatus.NOT_SEN
 
 def wrong(scope: Scope, library: Library, world: World) -> str:
     """The first promise that is broken."""
-    return _twice(world) or _past(scope, world) or _word(scope, library, world)
+    return _twice(world) or _past(scope, library, world) or _word(scope, library, world)
 
 
 def _twice(world: World) -> str:
@@ -17,18 +19,34 @@ def _twice(world: World) -> str:
     return "a request counted twice" if len(done) != len(set(done)) else ""
 
 
-def _past(scope: Scope, world: World) -> str:
+def _past(scope: Scope, library: Library, world: World) -> str:
     """Our own steps never carry the margin past its target, but for what others moved since the look."""
     if not world.rows or not world.rows[-1].intent:
         return ""
     last = world.rows[-1]
     targets = scope.targets[: world.run + 1]
-    behind = MAX_READ_AGE_MS + scope.positions_late * scope.grace_ms + scope.validity_ms + scope.grace_ms
-    theirs = [row for row in world.rows if not row.intent and row.kind not in {Kind.OTHER_SIDE, Kind.MARK}]
-    excused = sum(abs(row.change) for row in theirs if row.time_ms >= last.time_ms - behind)
     margin = slot_at(scope, world.rows, last.time_ms).margin or 0
     over = min((margin - target) * (1 if last.change > 0 else -1) for target in targets)
+    if over <= 0:
+        return ""
+    theirs = [row for row in world.rows if not row.intent and row.kind not in {Kind.OTHER_SIDE, Kind.MARK}]
+    since_ms = _shown_ms(scope, library, world)
+    excused = sum(abs(row.change) for row in theirs if row.time_ms > since_ms)
     return f"margin {margin} is past {targets} by our doing" if over > excused else ""
+
+
+def _shown_ms(scope: Scope, library: Library, world: World) -> int:
+    """The first moment at which stood what the look of our last step showed; where the journal is lost, the first that
+    it can have shown."""
+    last = world.rows[-1]
+    intent = next((each for each in library.records[world.journal] if _is_of(each, last.intent)), None)
+    signed_ms = last.time_ms - scope.validity_ms - scope.grace_ms if intent is None else intent.signed_at_ms
+    since_ms = signed_ms - MAX_READ_AGE_MS - scope.positions_late * scope.grace_ms
+    if intent is None:
+        return since_ms
+    moments = [since_ms, *(row.time_ms for row in world.rows if since_ms < row.time_ms <= signed_ms)]
+    shows = (each for each in moments if str(slot_at(scope, world.rows, each).margin) == intent.before)
+    return next(shows, since_ms)
 
 
 def _word(scope: Scope, library: Library, world: World) -> str:
@@ -59,3 +77,7 @@ def _change(record: Record) -> int | None:
     if not isinstance(record, Intent) or record.amount is None:
         return None
     return int(record.amount) * (1 if record.action == "add_margin" else -1)
+
+
+def _is_of(record: Record, intent_id: str) -> TypeGuard[Intent]:
+    return isinstance(record, Intent) and record.intent_id == intent_id

@@ -17,7 +17,7 @@ from reconcile.model.account import Address, MarginType, Percent, Policy, Positi
 from reconcile.model.ledger import Cause, LedgerRow
 from reconcile.model.plan import MoveMargin
 from reconcile.protocol.life import Life
-from reconcile.protocol.signals import Turn
+from reconcile.protocol.signals import LaneLook, Turn
 from reconcile.protocol.task import Task
 from tests.kit.desk import LinearRisk
 
@@ -42,8 +42,9 @@ class Scope:
     ``forgets``: a run after a crash may begin with a new journal, on another machine. ``clock_ms`` is how far off
     our reckoning of the exchange's time is, either way. ``hollow``: a yes may be said to what is never done, which no
     exchange's documents allow. ``other_yes`` is an amount that a yes may repeat although another one was sent (0: no
-    such answer): it tells nothing of our call. ``marks`` are prices that the mark price may move to, ``min_distance``
-    the policy's least distance from it to the liquidation price, in percent (0: no such limit).
+    such answer): it tells nothing of our call. ``slow_ms`` is how long the answer to a look to send on may take (0: no
+    longer than any other). ``marks`` are prices that the mark price may move to, ``min_distance`` the policy's least
+    distance from it to the liquidation price, in percent (0: no such limit).
     """
 
     before: int = 1000
@@ -63,6 +64,7 @@ class Scope:
     clock_ms: int = 0
     hollow: bool = False
     other_yes: int = 0
+    slow_ms: int = 0
     marks: tuple[int, ...] = ()
     min_distance: int = 0
 
@@ -87,6 +89,8 @@ class Kind(StrEnum):
     FILL = "fill"  # one unit more where the margin grows, else one unit less
     OTHER_SIDE = "other side"  # a margin call on the symbol's other side
     MARK = "mark"  # the mark price moves; in no ledger
+
+    __hash__ = str.__hash__  # an enum's own takes a call of Python
 
 
 class Row(NamedTuple):
@@ -253,6 +257,20 @@ def position(scope: Scope, slot: Slot) -> Position:
         identity=None if scope.names_side else f"p{slot.opened}",
         risk=None if slot.margin is None else RISK,
         mark_price=Decimal(slot.mark),
+    )
+
+
+@lru_cache(maxsize=1 << 16)
+def lane_look(scope: Scope, sent_at_ms: int, slot: Slot) -> LaneLook:
+    """A look that was sent then and shows this; of equal looks there is one."""
+    is_open = slot.margin is not None
+    return LaneLook(
+        sent_at_ms=sent_at_ms,
+        position=position(scope, slot),
+        symbol=None,
+        shared=bool(scope.other_side) and is_open,
+        is_open=is_open,
+        available=Decimal(10**6),
     )
 
 

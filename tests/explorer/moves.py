@@ -1,8 +1,9 @@
 """What can happen next in a world: every choice that the exchange, the network, a crash or another person has."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import NamedTuple
 
 from reconcile.errors import InDoubt, NotSent, RefusalKind, Refused
@@ -55,8 +56,8 @@ from tests.explorer.model import (
     Stage,
     World,
     is_too_near,
+    lane_look,
     ledger_rows,
-    position,
     search_task,
     slot_at,
     task,
@@ -83,6 +84,8 @@ class Exchange:
         self._memories: dict[Memory, Memory] = {}
         self._remembered: dict[object, Memory] = {}
         self._wrong = ""
+        self.turned: dict[tuple[int, int, object], int] = {}
+        """The lives after each event that was told."""
 
     def start(self) -> World:
         """The world before the first run."""
@@ -106,6 +109,7 @@ class Exchange:
             journals.add(world.journal)
         self.library.forget_all_but(lives, journals)
         self._remembered.clear()
+        self.turned.clear()
         known = {id(stage.life.memory) for stage in self.library.stages()}
         self._memories = {each: each for each in self._memories if id(each) in known}
 
@@ -153,9 +157,8 @@ class Exchange:
         if self.scope.forgets and world.journal:
             yield Move("the machine is lost", dead._replace(journal=0, durable=0, is_cold=True))
         if not isinstance(self.library.stage(world.life).todo, SendCall):
-            stop = BrokenOff(at=self._now(world), detail="asked to stop", journals=False)
             stopped = world._replace(left=(faults, crashes - 1, others))
-            yield self._told(stopped, self.library.stage(world.life), stop, "asked to stop")
+            yield self._told(stopped, "stop", _broken_off, "asked to stop")
 
     def _flown(self, world: World, until_ms: int) -> Iterator[World]:
         """The world at a later moment: what is under way arrives at once, in the middle, at the end, or not yet."""
@@ -185,7 +188,7 @@ class Exchange:
         scope = self.scope
         if world.run >= scope.runs:
             return
-        for wait in scope.waits if world.run else (0,):
+        for wait in scope.waits if world.run or world.rows else (0,):
             for later in self._flown(world, world.at_ms + wait):
                 state = self.library.state(later.journal)
                 item = state.unsettled.get(self.scope.lane)
@@ -228,10 +231,8 @@ class Exchange:
         sure = sum(row.time_ms <= since for row in seen)
         return [seen[:count] for count in range(sure, len(seen) + 1)]
 
-    def _memory(self, world: World, look: LaneLook, life: Life) -> Memory:
+    def _memory(self, world: World, look: LaneLook, key: object, *, asks: bool) -> Memory:
         """What is known of the lane at a look; equal memories are one object."""
-        asks = life.state is State.PLANNED and look.position is not None
-        key = (world.journal, look, asks and (world.asked, world.asked_ms))
         found = self._remembered.get(key)
         if found is None:
             made = self._made_memory(world, look, asks=asks)
@@ -265,14 +266,14 @@ class Exchange:
             case Look():
                 yield from self._look(world, stage, stage.todo)
             case ReadLedger(since_ms=since_ms):
-                yield from self._read_ledger(world, stage, since_ms)
+                yield from self._read_ledger(world, since_ms)
             case Reserve():
-                yield self._told(world, stage, Reserved(at=self._now(world)), "")
+                yield self._told(world, "reserved", lambda now: Reserved(at=now), "")
             case Write():
-                yield self._write(world, stage, stage.todo)
+                yield self._write(world, stage.todo)
             case TakeWire():
-                yield self._told(world, stage, OnWire(at=self._now(world), halted=None), "")
-                yield from self._late_turn(world, stage)
+                yield self._told(world, "on wire", _on_wire, "")
+                yield from self._late_turn(world)
             case SendCall():
                 yield from self._send(world, stage)
             case Done():
@@ -290,79 +291,100 @@ class Exchange:
                 until_ms = max(until_ms + at_least_ms, moment_ms + clock_ms)
             case WaitPast(moment_ms=moment_ms):
                 until_ms = max(until_ms, moment_ms + 1 + clock_ms)
-        yield from self._wait(world, stage, until_ms)
+        yield from self._wait(world, until_ms)
         if isinstance(stage.todo, WaitPast | KnowTime | Enter):
-            yield from self._failed(world, stage)
+            yield from self._failed(world)
 
-    def _told(self, world: World, stage: Stage, event: SomeEvent, what: str) -> Move:
-        return self._on(what, world, machine.on(stage.life, event))
+    def _told(self, world: World, told: object, event: Callable[[Now], SomeEvent], what: str) -> Move:
+        """The world after an event of its moment. ``told`` tells it from every other event that the life can take then:
+        what one world has found out is not asked of the machine again for the next."""
+        key = (world.life, world.at_ms, told)
+        number = self.turned.get(key)
+        if number is None:
+            life = self.library.stage(world.life).life
+            number = self.turned[key] = self._number(machine.on(life, event(self._now(world))))
+        return Move(what, world._replace(life=number))
 
     def _on(self, what: str, world: World, turned: Turned) -> Move:
-        life, commands = turned
-        return Move(what, world._replace(life=self.library.number(Stage(life, commands[-1]))))  # type: ignore[arg-type]
+        return Move(what, world._replace(life=self._number(turned)))
 
-    def _wait(self, world: World, stage: Stage, until_ms: int) -> Iterator[Move]:
+    def _number(self, turned: Turned) -> int:
+        life, commands = turned
+        return self.library.number(Stage(life, commands[-1]))  # type: ignore[arg-type]
+
+    def _wait(self, world: World, until_ms: int) -> Iterator[Move]:
         what = f"{(until_ms - world.at_ms) / 1000:g} s pass" if until_ms > world.at_ms else ""
         for later in self._flown(world, until_ms):
-            yield self._told(later, stage, Resumed(at=self._now(later)), what)
+            yield self._told(later, "resumed", _resumed, what)
 
     def _look(self, world: World, stage: Stage, asked: Look) -> Iterator[Move]:
         kept = stage.life.look
         if kept is not None and _serves(kept, asked, world.at_ms):
-            yield self._told(world, stage, self._looked(world, stage, kept), "")
+            yield self._looked(world, stage, kept, "")
             return
         sent_ms = max(world.at_ms, asked.after_ms + 1 + self.scope.clock_ms)
         for later in self._flown(world, sent_ms):
             for slot in self._readings(later, sent_ms):
                 answered = later._replace(at_ms=sent_ms + ANSWER_MS)
                 what = f"a look shows {'no position' if slot.margin is None else slot.margin}"
-                yield self._told(answered, stage, self._looked(answered, stage, self._seen(sent_ms, slot)), what)
-            yield from self._failed(later, stage)
+                yield self._looked(answered, stage, self._seen(sent_ms, slot), what)
+            if asked.to_send:
+                yield from self._slow_look(later, stage, sent_ms)
+            yield from self._failed(later)
+
+    def _slow_look(self, world: World, stage: Stage, sent_ms: int) -> Iterator[Move]:
+        """A look whose answer takes so long that it is hardly young enough to send on."""
+        if not self.scope.slow_ms:
+            return
+        later = world._replace(at_ms=sent_ms + self.scope.slow_ms)
+        for slot in self._readings(world, sent_ms):
+            if slot.margin is not None:
+                what = f"a slow look shows {slot.margin}"
+                yield self._looked(later, stage, self._seen(sent_ms, slot), what)
 
     def _seen(self, sent_ms: int, slot: Slot) -> LaneLook:
-        is_open = slot.margin is not None
-        return LaneLook(
-            sent_at_ms=sent_ms - self.scope.clock_ms,
-            position=position(self.scope, slot),
-            symbol=None,
-            shared=bool(self.scope.other_side) and is_open,
-            is_open=is_open,
-            available=Decimal(10**6),
-        )
+        return lane_look(self.scope, sent_ms - self.scope.clock_ms, slot)
 
-    def _looked(self, world: World, stage: Stage, look: LaneLook) -> Looked:
-        new_id = f"i{len(self.library.records[world.journal])}.{world.run}"
-        memory = self._memory(world, look, stage.life)
-        return Looked(at=self._now(world), look=look, memory=memory, new_id=new_id)
+    def _looked(self, world: World, stage: Stage, look: LaneLook, what: str) -> Move:
+        asks = stage.life.state is State.PLANNED and look.position is not None
+        known = (world.journal, look.sent_at_ms, id(look.position), asks and (world.asked, world.asked_ms))
 
-    def _read_ledger(self, world: World, stage: Stage, since_ms: int) -> Iterator[Move]:
+        def looked(now: Now) -> Looked:
+            new_id = f"i{len(self.library.records[world.journal])}.{world.run}"
+            return Looked(at=now, look=look, memory=self._memory(world, look, known, asks=asks), new_id=new_id)
+
+        return self._told(world, (world.run, known), looked, what)
+
+    def _read_ledger(self, world: World, since_ms: int) -> Iterator[Move]:
         for shown in self._ledger(world, world.at_ms):
-            rows = ledger_rows(self.scope, shown)
-            ledger = LedgerRead(rows=tuple(row for row in rows if row.time_ms >= since_ms), reaches_back=True)
             later = world._replace(at_ms=world.at_ms + ANSWER_MS)
             what = f"the ledger shows {', '.join(f'{row.change:+}' for row in shown) or 'nothing'}"
-            yield self._told(later, stage, LedgerCame(at=self._now(later), ledger=ledger), what)
-        yield from self._failed(world, stage)
+            yield self._told(later, shown, partial(self._ledger_came, shown, since_ms), what)
+        yield from self._failed(world)
 
-    def _failed(self, world: World, stage: Stage) -> Iterator[Move]:
+    def _ledger_came(self, shown: tuple[Row, ...], since_ms: int, now: Now) -> LedgerCame:
+        rows = tuple(row for row in ledger_rows(self.scope, shown) if row.time_ms >= since_ms)
+        return LedgerCame(at=now, ledger=LedgerRead(rows=rows, reaches_back=True))
+
+    def _failed(self, world: World) -> Iterator[Move]:
         faults, crashes, others = world.left
         if faults:
             later = world._replace(at_ms=world.at_ms + TIMEOUT_MS, left=(faults - 1, crashes, others))
-            yield self._told(later, stage, CannotRead(at=self._now(later), reason="timeout"), "a read fails")
+            yield self._told(later, "cannot read", lambda now: CannotRead(at=now, reason="timeout"), "a read fails")
 
-    def _write(self, world: World, stage: Stage, asked: Write) -> Move:
+    def _write(self, world: World, asked: Write) -> Move:
         journal = self.library.appended(world.journal, asked.record)
         durable = len(self.library.records[journal]) if asked.durable else world.durable
-        return self._told(world._replace(journal=journal, durable=durable), stage, Resumed(at=self._now(world)), "")
+        return self._told(world._replace(journal=journal, durable=durable), "resumed", _resumed, "")
 
     # The one call.
 
-    def _late_turn(self, world: World, stage: Stage) -> Iterator[Move]:
+    def _late_turn(self, world: World) -> Iterator[Move]:
         faults, crashes, others = world.left
         if faults:
             later = world._replace(at_ms=world.at_ms + MAX_READ_AGE_MS + 1, left=(faults - 1, crashes, others))
             for each in (later, *(move.world for move in self._others(later))):
-                yield self._told(each, stage, OnWire(at=self._now(later), halted=None), "its turn comes late")
+                yield self._told(each, "on wire", _on_wire, "its turn comes late")
 
     def _send(self, world: World, stage: Stage) -> Iterator[Move]:
         intent = stage.life.the_intent
@@ -374,46 +396,44 @@ class Exchange:
         what = f"sends {change:+}"
         never = Refused("no", kind=RefusalKind.STATE, code="2")
         if slot_at(self.scope, world.rows, arrives).margin is None:
-            yield self._answer(world, stage, answered, never, f"{what}: refused")
+            yield self._answer(world, answered, never, f"{what}: refused")
             return
         done = tuple(sorted([*world.rows, Row(arrives, change, intent.intent_id)]))
         yes = Accepted(note="ok", amount=intent.amount)
-        yield self._answer(world._replace(rows=done), stage, answered, yes, f"{what}: yes")
+        yield self._answer(world._replace(rows=done), answered, yes, f"{what}: yes")
         if self.scope.hollow:
-            yield self._answer(world, stage, answered, yes, f"{what}: yes, and never done")
+            yield self._answer(world, answered, yes, f"{what}: yes, and never done")
         faults, crashes, others = world.left
         if not faults:
             return
         world = world._replace(left=(faults - 1, crashes, others))
         lost = world.at_ms + TIMEOUT_MS
-        yield self._answer(
-            world._replace(rows=done), stage, lost, InDoubt("timeout"), f"{what}: done, the answer is lost"
-        )
+        yield self._answer(world._replace(rows=done), lost, InDoubt("timeout"), f"{what}: done, the answer is lost")
         last = intent.signed_at_ms + self.scope.validity_ms  # reads are late from its acceptance on
         flying = world._replace(flights=(*world.flights, Flight(intent.intent_id, change, last)))
-        yield self._answer(flying, stage, lost, InDoubt("timeout"), f"{what}: under way, no answer")
-        yield self._answer(world, stage, lost, NotSent("refused"), f"{what}: never left")
-        yield self._answer(world, stage, answered, never, f"{what}: refused")
+        yield self._answer(flying, lost, InDoubt("timeout"), f"{what}: under way, no answer")
+        yield self._answer(world, lost, NotSent("refused"), f"{what}: never left")
+        yield self._answer(world, answered, never, f"{what}: refused")
         busy = Refused("busy", kind=RefusalKind.THROTTLE, code="1")
-        yield self._answer(world, stage, answered, busy, f"{what}: refused for now")
+        yield self._answer(world, answered, busy, f"{what}: refused for now")
         if self.scope.other_yes:
             other = Accepted(note="ok", amount=Decimal(self.scope.other_yes))
             said = f"{what}: yes to another amount"
-            yield self._answer(world._replace(rows=done), stage, answered, other, f"{said}, done")
-            yield self._answer(flying, stage, answered, other, f"{said}, under way")
-            yield self._answer(world, stage, answered, other, f"{said}, never done")
+            yield self._answer(world._replace(rows=done), answered, other, f"{said}, done")
+            yield self._answer(flying, answered, other, f"{said}, under way")
+            yield self._answer(world, answered, other, f"{said}, never done")
 
     def _answer(
         self,
         world: World,
-        stage: Stage,
         at_ms: int,
         answer: Accepted | NotSent | Refused | InDoubt,
         what: str,
     ) -> Move:
-        later = world._replace(at_ms=at_ms)
-        told = Answered(at=self._now(later), answer=answer, asked_after_ms=at_ms - self.scope.clock_ms)
-        return self._told(later, stage, told, what)._replace(wrong=self._wrong)
+        def answered(now: Now) -> Answered:
+            return Answered(at=now, answer=answer, asked_after_ms=at_ms - self.scope.clock_ms)
+
+        return self._told(world._replace(at_ms=at_ms), what, answered, what)._replace(wrong=self._wrong)
 
     def _wrong_to_send(self, world: World, stage: Stage) -> str:
         """Which promise about what is sent, and on what, a call breaks; empty: none."""
@@ -460,8 +480,16 @@ def _wrong_to_refuse(scope: Scope, life: Life) -> str:
     return "given up although the policy permits it" if permits else ""
 
 
-def _now(world: World) -> Now:
-    return Now(world.at_ms, world.at_ms)
+def _resumed(now: Now) -> Resumed:
+    return Resumed(at=now)
+
+
+def _on_wire(now: Now) -> OnWire:
+    return OnWire(at=now, halted=None)
+
+
+def _broken_off(now: Now) -> BrokenOff:
+    return BrokenOff(at=now, detail="asked to stop", journals=False)
 
 
 def _serves(look: LaneLook, asked: Look, at_ms: int) -> bool:

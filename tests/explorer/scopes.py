@@ -46,6 +46,10 @@ SCOPES: Mapping[str, Scope] = {
     "other hands, two steps, late ledger": Scope(
         faults=0, others=1, by_hand=(300, -300), targets=(1300, 1600), ledger_late=10, waits=(0, 20_000)
     ),
+    "other hands, just before a step, late positions": Scope(
+        faults=0, others=1, by_hand=(300, 250), targets=(1300, 1600), positions_late=10, waits=(0, 3_000, 20_000)
+    ),
+    "other hands, slow looks": Scope(faults=1, others=1, by_hand=(-250, 250), slow_ms=4_500, waits=(0, 2_000)),
     "other hands, late ledger": Scope(faults=1, others=1, by_hand=_HANDS, ledger_late=10, waits=(0, 20_000)),
     "a mark price that moves": Scope(
         before=1600, faults=1, others=2, by_hand=(-70,), marks=(9_600, 9_700), min_distance=10

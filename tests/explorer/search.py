@@ -65,11 +65,12 @@ def explore(scope: Scope, *, most: int | None = None, seconds: float | None = No
         world = queue.popleft()
         for move in exchange.moves(world):
             transitions += 1
-            violation = move.wrong or wrong(scope, exchange.library, move.world)
+            is_new = move.world not in parents
+            violation = move.wrong or (wrong(scope, exchange.library, move.world) if is_new else "")
             if violation:
                 way = [*_way(parents, world), (world, move.what, move.world)]
                 return found(violation, [_step(exchange, *each) for each in way], is_whole=False)
-            if move.world not in parents:
+            if is_new:
                 parents[move.world] = (world, move.what)
                 queue.append(move.world)
         if (most is not None and len(parents) > most) or (seconds is not None and perf_counter() - began > seconds):
@@ -95,16 +96,18 @@ def sweep(scope: Scope, *, seconds: float | None = None) -> Found:
         while todo:
             for move in exchange.moves(todo.pop()):
                 transitions += 1
-                if move.wrong or wrong(scope, exchange.library, move.world):
-                    return explore(scope)
                 there = waiting.get(move.world.at_ms)
                 if there is None:
                     there = waiting[move.world.at_ms] = set()
                     heappush(moments, move.world.at_ms)
-                if move.world not in there:
+                is_new = move.world not in there
+                if move.wrong or (is_new and wrong(scope, exchange.library, move.world)):
+                    return explore(scope)
+                if is_new:
                     there.add(move.world)
                     if there is known:
                         todo.append(move.world)
+        exchange.turned.clear()  # no world of this moment is met again
         states += len(waiting.pop(at_ms))
         if len(exchange.library) > least:
             exchange.forget_all_but([world for worlds in waiting.values() for world in worlds])

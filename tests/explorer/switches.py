@@ -10,7 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 from reconcile.errors import InDoubt, NotSent
-from reconcile.evidence import rows, verdict
+from reconcile.evidence import rows, staleness, verdict
 from reconcile.evidence.possible import MarginEvidence, Possible
 from reconcile.evidence.verdict import PriorOutcome, Sight, Verdict
 from reconcile.journal.file.writer import FileJournal
@@ -35,11 +35,13 @@ _OTHER_YES = Scope(
     others=1,
     by_hand=(300,),
     targets=(1300, 1600),
-    waits=(6_000,),
+    waits=(0, 6_000),
     validity_ms=30_000,
     names_side=False,
     other_yes=70,
 )
+_JUST_BEFORE = Scope(positions_late=10, targets=(1300, 1600), waits=(3_000, 20_000), faults=0, others=1, by_hand=(300,))
+_SLOW = Scope(runs=1, waits=(2_000,), others=1, by_hand=(250,), slow_ms=4_500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,11 @@ def _claims_forgotten() -> AbstractContextManager[None]:
     return _patched((verdict, "match_rows", any_row))
 
 
+def _none_unsure(module: Any) -> Callable[[], AbstractContextManager[None]]:
+    """Every row from before a step is in the margin that it was computed from."""
+    return lambda: _patched((module, "unsure_rows", lambda *_, **__: []))
+
+
 def _no_quarter() -> AbstractContextManager[None]:
     """Any margin that is not where it was has moved by our amount."""
 
@@ -219,6 +226,7 @@ def _yes_is_enough() -> AbstractContextManager[None]:
 
 _WAITS_FIRST = "the shortest path waits between plan and call for a person's call; a run waits for that before it plans"
 _NO_MARK = "the mark price of the simulation does not move, and its policy has no least distance to liquidation"
+_LIKE_OURS = "where another party moves nearly our amount, the simulation lets the journal take it for ours"
 _NO_AGE = "the promise is about the age of a look; the simulation judges what the books show"
 SWITCHES = (
     Switch("doubt is never a licence to send", _resend, _FAULT),
@@ -237,6 +245,8 @@ SWITCHES = (
     Switch("the look is young at the turn to send", _age_not_asked, _FAULT, _NO_AGE),
     Switch("a yes is looked for", _yes_is_enough, replace(_FAULT, hollow=True)),
     Switch("adds up", _without("adds up"), _LATE),
+    Switch("an unsure row leaves a reading in doubt", _none_unsure(staleness), _JUST_BEFORE),
+    Switch("an unsure row proves nothing", _none_unsure(verdict), _SLOW, _LIKE_OURS),
     Switch("unknown call", _unknown_call, _LOST),
     Switch("cold fence", _cold_fence, _LOST),
 )

@@ -11,6 +11,7 @@ shows it.
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -27,7 +28,7 @@ from tests.simulation.claims import false_claims, others_moved
 from tests.simulation.declare import TOLERANCE, address_of
 from tests.simulation.machine import EPOCH_MS
 from tests.simulation.schedule import FORGETS, LIES, TIME, Go, Schedule
-from tests.simulation.simulation import Ran, Simulation, Written
+from tests.simulation.simulation import LOOK_MS, Ran, Simulation, Written
 
 FURTHER_RUNS = 2
 UNKNOWN = 5
@@ -78,7 +79,7 @@ def at_every_instant(simulation: Simulation) -> Iterator[str]:
         if effect.actor != "api" or effect.cause == "type":
             continue
         place = (effect.symbol, effect.side)
-        excuse = others_moved(simulation, effects[:number], effect)
+        excuse = _others_moved_since_it_stood(simulation, effects[:number], effect)
         yield from _under_the_floor(simulation, effect)
         if aims[place].bounds is not None:
             continue
@@ -95,6 +96,43 @@ def at_every_instant(simulation: Simulation) -> Iterator[str]:
     for request, count in times.items():
         if count > 1 and not doubled:
             yield f"request {request} took effect {count} times"
+
+
+def _others_moved_since_it_stood(simulation: Simulation, before: Sequence[BookEffect], effect: BookEffect) -> Decimal:
+    """How far others moved the same margin since what the look before our call showed first stood; since the oldest
+    moment that it can have shown, where its journal is lost or the margin never stood like that."""
+    excuse = others_moved(simulation, before, effect)
+    shown = _shown(simulation, effect) if excuse else None
+    if shown is None:
+        return excuse
+    call = next(call for call in simulation.written if call.serial == effect.request)
+    since = simulation.exchange_ms(call.sent_ms - LOOK_MS - simulation.schedule.lag)
+    own = [each for each in before if (each.symbol, each.side) == (effect.symbol, effect.side)]
+    first = next((place for place, each in enumerate(own) if each.time_ms > since), len(own))
+    stood = own[first - 1].margin if first else None
+    for place, each in enumerate(own[first:], start=first):
+        stood = each.margin - each.change if stood is None else stood
+        if stood == shown:
+            theirs = (later.change for later in own[place:] if later.actor != "api")
+            return sum((abs(change) for change in theirs), ZERO)
+        stood = each.margin
+    return ZERO if stood == shown else excuse
+
+
+def _shown(simulation: Simulation, effect: BookEffect) -> Decimal | None:
+    """The margin that a call was computed from, as its journal has it."""
+    call = next((call for call in simulation.written if call.serial == effect.request), None)
+    if call is None:
+        return None
+    signed = b'"signed_at_ms":%d' % call.signed_ms
+    for line in simulation.journal(call.home).split(b"\n")[:-1]:
+        if b'"kind":"intent"' not in line or signed not in line:
+            continue
+        with suppress(ValueError):  # a hole that a failed flush left
+            intent = json.loads(line)
+            if intent["address"] == call.address:
+                return Decimal(intent["before"])
+    return None
 
 
 def _under_the_floor(simulation: Simulation, effect: BookEffect) -> Iterator[str]:
