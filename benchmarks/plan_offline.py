@@ -22,7 +22,7 @@ from reconcile.exchanges.catalogue import TRAITS
 from reconcile.model.account import Address, MarginType, ObservedAccount, Position, PositionMode, Side, SymbolState
 from reconcile.model.plan import Plan
 from reconcile.planning import order
-from reconcile.render import markdown
+from reconcile.render.plan import markdown
 
 HOUR_MS = 3_600_000
 WITHOUT = "bare"

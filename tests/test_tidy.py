@@ -221,7 +221,7 @@ def test_every_limit_of_the_protocol_is_in_one_module(module: Module) -> None:
 
 # The pure core.
 
-SERIAL = ("render.saved", "render.schemas", "render.schema_types", "render.schemas_audit")
+SERIAL = ("render.plan.saved", "render.schema.documents", "render.schema.types", "render.schema.audit")
 """Where a saved plan is read back, by pydantic; everything else of the core is plain."""
 PURE = (
     "errors", "money", "model", "planning", "evidence", "render",
@@ -399,9 +399,9 @@ CONVERTING = {
     "journal.file.lock": (1, "milliseconds"),
     "journal.postgres.schema": (1, "a column of integers"),
     "journal.postgres.queries": (2, "columns of integers"),
-    "render.metric_families": (1, "milliseconds"),
-    "render.picture": (1, "a Decimal, written with four digits"),
-    "render.values": (1, "milliseconds"),
+    "render.metrics.families": (1, "milliseconds"),
+    "render.report.picture": (1, "a Decimal, written with four digits"),
+    "render.common.values": (1, "milliseconds"),
     "statefile.scalars": (6, "inf and nan, which TOML allows; bounded ints and Decimals of the parser"),
 }
 """How often which module makes a number of a value, and why that is no text from outside."""

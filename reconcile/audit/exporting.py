@@ -17,7 +17,7 @@ from reconcile.model.exports import AccountMovement, MovementExport, MovementTot
 from reconcile.model.ledger import Cause
 from reconcile.model.reports import IN_FLIGHT, Movement, Run
 from reconcile.money import ZERO, minus, total
-from reconcile.render.values import rfc3339
+from reconcile.render.common.values import rfc3339
 
 CAUSES = (OURS, *(str(cause) for cause in Cause), "opened", "closed", "resized", UNEXPLAINED)
 """Every cause that a movement can have."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from reconcile.model.notes import PlanNote
 from reconcile.model.reports import IN_FLIGHT, Movement, MovementSummary, Run, StepTaken
 from reconcile.money import ZERO, minus, parse, plain, plus, total
-from reconcile.render.values import rfc3339
+from reconcile.render.common.values import rfc3339
 
 OURS = "reconcile"
 UNEXPLAINED = "unexplained"

@@ -29,7 +29,7 @@ from reconcile.model.notes import AnswerNote, BrakeNote, NoteBody, RefusalNote, 
 from reconcile.model.reports import IN_FLIGHT, Note, Origin, Run, StepTaken
 from reconcile.model.run_start import RunStart
 from reconcile.money import parse, plain
-from reconcile.render.values import clean
+from reconcile.render.common.values import clean
 
 MOVED = "moved"
 """What a note is called of a journal that was led to another name."""

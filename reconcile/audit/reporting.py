@@ -20,7 +20,7 @@ from reconcile.model.reports import ChainVerdict, LogRow, Movement, Run, StepTak
 from reconcile.model.run_start import RunStart
 from reconcile.model.times import unix_ms
 from reconcile.money import ZERO, parse, plain
-from reconcile.render.values import signed_text
+from reconcile.render.common.values import signed_text
 
 MOST_POINTS = 400
 """How many points one picture has at most; what is between them is thinned out, never a mark."""

@@ -15,7 +15,7 @@ from reconcile.journal.identity import owner_of
 from reconcile.model.notes import BrakeNote, PlanNote, WatchNote
 from reconcile.model.reports import CUT_OFF, IN_FLIGHT, LogRow, Note, Run, StepTaken
 from reconcile.model.times import unix_ms
-from reconcile.render.values import signed
+from reconcile.render.common.values import signed
 
 _MOST_NAMES = 10
 """How many names an error lists."""

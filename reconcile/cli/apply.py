@@ -22,7 +22,7 @@ from reconcile.errors import Declined, InputError, Interrupted, UsageError
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import AccountPlan, Plan, Result, SavedPlan
 from reconcile.planning.order import worst
-from reconcile.render import github, json, markdown, text
+from reconcile.render.plan import github, json, markdown, text
 from reconcile.usecases import apply as usecase
 from reconcile.usecases.world import World
 

@@ -10,7 +10,8 @@ from reconcile.cli.audit_common import FORMATS, account_option, any_store, journ
 from reconcile.cli.common import command, pass_session
 from reconcile.cli.session import Invocation
 from reconcile.errors import UsageError
-from reconcile.render import audit_chain, json
+from reconcile.render.audit import chain as audit_chain
+from reconcile.render.plan import json
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 

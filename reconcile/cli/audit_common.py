@@ -13,7 +13,7 @@ from reconcile.clock import SystemClock
 from reconcile.errors import InputError, JournalError, UsageError
 from reconcile.journal.base import Store
 from reconcile.model.times import unix_ms
-from reconcile.render.values import rfc3339
+from reconcile.render.common.values import rfc3339
 
 FORMATS = ("text", "json", "markdown")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")

@@ -17,7 +17,8 @@ from reconcile.cli.audit_common import (
 )
 from reconcile.cli.common import command, pass_session
 from reconcile.cli.session import Invocation
-from reconcile.render import audit_movements, json
+from reconcile.render.audit import movements as audit_movements
+from reconcile.render.plan import json
 
 
 @command("movements", formats=(*FORMATS, "csv"))

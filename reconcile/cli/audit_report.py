@@ -8,8 +8,9 @@ from reconcile.cli.audit_common import account_option, check_period, journals, s
 from reconcile.cli.common import command, pass_session
 from reconcile.cli.session import Invocation
 from reconcile.clock import SystemClock
-from reconcile.render import json, report
-from reconcile.render.values import rfc3339
+from reconcile.render.common.values import rfc3339
+from reconcile.render.plan import json
+from reconcile.render.report.html import page
 
 FORMAT = "reconcile.audit.report/1"
 
@@ -35,7 +36,7 @@ def report_(session: Invocation, *, html: str, account: str | None, since: int |
     made = make_report(
         journals(session), run_log.Filter(account=account, since_ms=since, until_ms=until), now_ms=now_ms
     )
-    written = session.save(html, report.page(made))
+    written = session.save(html, page(made))
     facts = {
         "format": FORMAT,
         "html": html,

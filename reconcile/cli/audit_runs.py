@@ -18,7 +18,10 @@ from reconcile.cli.audit_common import (
 from reconcile.cli.common import command, pass_session
 from reconcile.cli.runner import conduct
 from reconcile.cli.session import Invocation
-from reconcile.render import audit_diff, audit_log, audit_run, json
+from reconcile.render.audit import diff as audit_diff
+from reconcile.render.audit import log as audit_log
+from reconcile.render.audit import run as audit_run
+from reconcile.render.plan import json
 from reconcile.usecases.audit_live import LIVE, compare_with_live
 
 

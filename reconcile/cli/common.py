@@ -194,7 +194,7 @@ class Common:
 
     def get_help(self, ctx: click.Context) -> str:
         """The help, no line of it wider than the terminal."""
-        from reconcile.render.columns import fit  # noqa: PLC0415 - only help pays for it
+        from reconcile.render.common.columns import fit  # noqa: PLC0415 - only help pays for it
 
         shown: str = super().get_help(ctx)  # type: ignore[misc]
         shown = _LONG_CHOICE.sub(lambda found: found[0].replace("|", " | "), shown)

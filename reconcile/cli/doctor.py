@@ -12,7 +12,7 @@ from reconcile.cli.session import Invocation
 from reconcile.cli.world import home_of
 from reconcile.planning.order import worst
 from reconcile.render import doctor as render
-from reconcile.render import json
+from reconcile.render.plan import json
 from reconcile.usecases import doctor as usecase
 
 

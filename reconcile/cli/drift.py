@@ -11,7 +11,7 @@ from reconcile.cli.runner import conduct
 from reconcile.cli.session import Invocation
 from reconcile.planning.order import worst
 from reconcile.render import drift as render
-from reconcile.render import json
+from reconcile.render.plan import json
 from reconcile.usecases import drift as usecase
 
 

@@ -10,8 +10,8 @@ from reconcile.cli.runner import conduct
 from reconcile.cli.session import Invocation
 from reconcile.errors import Problem, StateFileErrors, UsageError
 from reconcile.journal.brake import EVERY
-from reconcile.render import json
-from reconcile.render.values import clean
+from reconcile.render.common.values import clean
+from reconcile.render.plan import json
 from reconcile.usecases import freeze as usecase
 from reconcile.usecases.freeze import BrakeChange
 

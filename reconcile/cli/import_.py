@@ -22,7 +22,7 @@ from reconcile.files.documents import create, write
 from reconcile.model.account import DesiredAccount, Policy, PositionMode
 from reconcile.model.measures import Measure
 from reconcile.planning.templates import template_of
-from reconcile.render.values import rfc3339
+from reconcile.render.common.values import rfc3339
 from reconcile.statefile import appending, writing
 from reconcile.statefile.fields import NAME_PATTERN, PREFIX_PATTERN, REGIONS
 from reconcile.statefile.files import MAX_BYTES

@@ -16,9 +16,9 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from reconcile.clock import Clock
 from reconcile.errors import InputError, UsageError
 from reconcile.money import parse, whole
-from reconcile.render.metric_families import families
-from reconcile.render.snapshot import Snapshot
-from reconcile.render.values import rfc3339
+from reconcile.render.common.values import rfc3339
+from reconcile.render.metrics.families import families
+from reconcile.render.metrics.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from prometheus_client import Metric

@@ -23,7 +23,7 @@ from reconcile.errors import UsageError
 from reconcile.model.account import DesiredAccount, Percent
 from reconcile.model.plan import Plan, SinceCommit
 from reconcile.planning.order import plan_exit_code, worst
-from reconcile.render import github, json, markdown, text
+from reconcile.render.plan import github, json, markdown, text
 from reconcile.statefile import scalars
 from reconcile.usecases import plan as usecase
 

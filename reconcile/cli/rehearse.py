@@ -15,8 +15,8 @@ from reconcile.errors import InputError, UsageError
 from reconcile.model.account import DesiredAccount
 from reconcile.model.rehearsal import AccountRehearsal
 from reconcile.planning.order import worst
-from reconcile.render import json
 from reconcile.render import rehearsal as render
+from reconcile.render.plan import json
 from reconcile.statefile import scalars
 from reconcile.usecases import observation
 from reconcile.usecases import rehearse as usecase

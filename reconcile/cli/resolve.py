@@ -6,8 +6,8 @@ from reconcile.cli.common import command, pass_session
 from reconcile.cli.runner import conduct
 from reconcile.cli.session import Invocation
 from reconcile.errors import UsageError
-from reconcile.render import json
-from reconcile.render.values import clean
+from reconcile.render.common.values import clean
+from reconcile.render.plan import json
 from reconcile.usecases import status as usecase
 
 FORMAT = "reconcile.resolve/1"

@@ -18,7 +18,7 @@ def load(text: str, *, digest: str | None, doing: str) -> SavedPlan:
     Raises InputError for what is no plan, and Declined (key ``digest``) for one that was changed or is not the reviewed
     one. ``doing`` leads that message.
     """
-    from reconcile.render.saved import loads_plan  # noqa: PLC0415 - only a saved plan pays for pydantic
+    from reconcile.render.plan.saved import loads_plan  # noqa: PLC0415 - only a saved plan pays for pydantic
 
     saved = loads_plan(text)
     if digest is not None and digest != saved.digest:

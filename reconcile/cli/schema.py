@@ -7,13 +7,13 @@ import click
 from reconcile import statefile
 from reconcile.cli.common import command, pass_session
 from reconcile.cli.session import Invocation
-from reconcile.render import schemas
+from reconcile.render.schema import documents
 
 
 @command("schema", formats=("text", "json"))
 @click.option(
     "--of",
-    type=click.Choice(["state", "include", *schemas.MODELS]),
+    type=click.Choice(["state", "include", *documents.MODELS]),
     default="state",
     show_default=True,
     help="The state file, a file that it includes, or a document that --format json writes.",
@@ -30,7 +30,7 @@ def schema(session: Invocation, of: str) -> int:
     """
     session.check_files()
     inputs = {"state": statefile.schema, "include": statefile.include_schema}
-    document = inputs[of]() if of in inputs else schemas.schema(of)
+    document = inputs[of]() if of in inputs else documents.schema(of)
 
     def shown() -> str:
         return json.dumps(document, indent=2) + "\n"

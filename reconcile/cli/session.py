@@ -166,7 +166,7 @@ class Invocation:
 
     def fitted(self, text: str) -> str:
         """Text for stdout, no line of it wider than the terminal."""
-        from reconcile.render.columns import fit  # noqa: PLC0415 - help and version never get here
+        from reconcile.render.common.columns import fit  # noqa: PLC0415 - help and version never get here
 
         return fit(text, self.columns_of(sys.stdout))
 
@@ -209,7 +209,7 @@ class Invocation:
         if self.log_json:
             lines = [self.line(level, message, **fields)]
         else:
-            from reconcile.render.columns import fit  # noqa: PLC0415 - help and version never get here
+            from reconcile.render.common.columns import fit  # noqa: PLC0415 - help and version never get here
 
             columns = self.columns_of(sys.stderr)
             lines = [fit(self.line(level, each), columns) for each in message.splitlines()]
@@ -220,14 +220,14 @@ class Invocation:
 
     def line(self, level: str, message: str, **fields: object) -> str:
         """One line of the log."""
-        from reconcile.render.values import clean  # noqa: PLC0415 - help and version never get here
+        from reconcile.render.common.values import clean  # noqa: PLC0415 - help and version never get here
 
         if not self.log_json:
             return f"reconcile: {clean(message)}"
         import json  # noqa: PLC0415 - only where it is asked for
 
         from reconcile.clock import SystemClock  # noqa: PLC0415 - as above
-        from reconcile.render.values import rfc3339  # noqa: PLC0415 - as above
+        from reconcile.render.common.values import rfc3339  # noqa: PLC0415 - as above
 
         at = rfc3339(SystemClock().wall_ms())
         return json.dumps({"at": at, "level": level, "message": message, **fields})

@@ -12,8 +12,8 @@ from reconcile.cli.session import Invocation
 from reconcile.clock import SystemClock
 from reconcile.errors import InputError
 from reconcile.model.jsontext import loads_whole
-from reconcile.render import json
-from reconcile.render import show as render
+from reconcile.render.plan import json
+from reconcile.render.plan import show as render
 
 
 @command("show", formats=("text", "json", "markdown"))

@@ -9,8 +9,8 @@ from reconcile.cli.common import command, pass_session, paths
 from reconcile.cli.runner import conduct
 from reconcile.cli.session import Invocation
 from reconcile.planning.order import worst
-from reconcile.render import json
 from reconcile.render import status as render
+from reconcile.render.plan import json
 from reconcile.usecases import status as usecase
 
 

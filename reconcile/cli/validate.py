@@ -9,9 +9,10 @@ from reconcile.cli.common import command, pass_session, paths
 from reconcile.cli.session import Invocation
 from reconcile.errors import Problem
 from reconcile.model.account import DesiredAccount
-from reconcile.render import github, json, limits
-from reconcile.render.markdown import quote
-from reconcile.render.values import clean
+from reconcile.render.common import limits
+from reconcile.render.common.values import clean
+from reconcile.render.plan import github, json
+from reconcile.render.plan.markdown import quote
 from reconcile.statefile.warnings import several_keys
 
 FORMAT = "reconcile.validate/1"

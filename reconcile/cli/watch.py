@@ -16,7 +16,7 @@ from reconcile.cli.watch_outputs import Outputs
 from reconcile.errors import UsageError
 from reconcile.journal.file.disk import SystemDisk
 from reconcile.money import whole
-from reconcile.render.values import clean, rfc3339
+from reconcile.render.common.values import clean, rfc3339
 from reconcile.statefile import scalars
 from reconcile.usecases.watch.lock import watch_lock
 from reconcile.usecases.watch.loop import Watch

@@ -10,9 +10,9 @@ from reconcile.cli.session import Invocation
 from reconcile.cli.world import actor_of
 from reconcile.clock import SystemClock
 from reconcile.files.documents import write
-from reconcile.render.metrics import exposition
-from reconcile.render.snapshot import Snapshot
-from reconcile.render.values import rfc3339
+from reconcile.render.common.values import rfc3339
+from reconcile.render.metrics.exposition import exposition
+from reconcile.render.metrics.snapshot import Snapshot
 from reconcile.usecases.watch.news import News
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import Any
 from reconcile.errors import ChainBroken, JournalError
 from reconcile.journal.codec import GENESIS, Header, UnknownRecord, decode, is_sealed, parse_line
 from reconcile.journal.records import Record
-from reconcile.render.values import clean
+from reconcile.render.common.values import clean
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from reconcile.journal.codec import GENESIS, VERSION, Header, UnknownRecord, is_
 from reconcile.journal.records import Checkpoint, Noted, Repaired
 from reconcile.journal.state import JournalState
 from reconcile.money import whole
-from reconcile.render.values import clean
+from reconcile.render.common.values import clean
 
 _UNFOLDED = frozenset(kind.kind.encode() for kind in (Repaired, Noted))
 """Kinds that ``JournalState`` only counts: their lines are proven but not taken apart."""

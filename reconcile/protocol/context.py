@@ -16,7 +16,7 @@ from reconcile.protocol.earlier import Earlier
 from reconcile.protocol.funds import Reservation
 from reconcile.protocol.looks import Observer
 from reconcile.protocol.task import Task
-from reconcile.render.values import rfc3339
+from reconcile.render.common.values import rfc3339
 
 _OPEN = "the journal holds what is open, and the next run settles it"
 

@@ -15,7 +15,7 @@ from reconcile.protocol.context import Context
 from reconcile.protocol.life import Life
 from reconcile.protocol.slots import SharedSlots, Slots
 from reconcile.protocol.step import StepRun
-from reconcile.render.values import signed_text
+from reconcile.render.common.values import signed_text
 
 
 class Executor:

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 
 from reconcile.model.doctor import AccountCheckup, Check, Checkup, CheckVerdict
-from reconcile.render import json
-from reconcile.render.columns import fit
-from reconcile.render.values import clean, painted
+from reconcile.render.common.columns import fit
+from reconcile.render.common.values import clean, painted
+from reconcile.render.plan import json
 
 DOCTOR_FORMAT = "reconcile.doctor/1"
 _MARKS = {CheckVerdict.OK: "ok", CheckVerdict.WARNING: "WARN", CheckVerdict.UNKNOWN: "?", CheckVerdict.FAILED: "FAIL"}

@@ -8,12 +8,13 @@ from decimal import Decimal
 
 from reconcile.model.drift import AccountDrift, Drift, NotCompared, Share
 from reconcile.money import plain
-from reconcile.render import advice, json
-from reconcile.render.columns import fit
-from reconcile.render.github import Annotation, Place, shown
-from reconcile.render.markdown import code, quote
-from reconcile.render.page import Page
-from reconcile.render.values import clean, rfc3339, signed_text
+from reconcile.render.common import advice
+from reconcile.render.common.columns import fit
+from reconcile.render.common.page import Page
+from reconcile.render.common.values import clean, rfc3339, signed_text
+from reconcile.render.plan import json
+from reconcile.render.plan.github import Annotation, Place, shown
+from reconcile.render.plan.markdown import code, quote
 
 DRIFT_FORMAT = "reconcile.drift/1"
 _UNTIMED = {"funding", "unexplained"}

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from reconcile.errors import Problem
-from reconcile.render import json
-from reconcile.render.github import Annotation, Place, problems, shown
-from reconcile.render.markdown import quote
-from reconcile.render.page import Page
+from reconcile.render.common.page import Page
+from reconcile.render.plan import json
+from reconcile.render.plan.github import Annotation, Place, problems, shown
+from reconcile.render.plan.markdown import quote
 
 
 def json_document(messages: Sequence[str], found: Sequence[Problem], *, code: int) -> str:

@@ -5,11 +5,11 @@ from decimal import Decimal
 
 from reconcile.model.rehearsal import AccountRehearsal, Fate, PathSummary, Rehearsal
 from reconcile.money import plain, rounded
-from reconcile.render import json
-from reconcile.render.columns import fit
-from reconcile.render.markdown import code, quote
-from reconcile.render.page import Page
-from reconcile.render.values import clean, price
+from reconcile.render.common.columns import fit
+from reconcile.render.common.page import Page
+from reconcile.render.common.values import clean, price
+from reconcile.render.plan import json
+from reconcile.render.plan.markdown import code, quote
 
 REHEARSAL_FORMAT = "reconcile.rehearsal/1"
 

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from reconcile.model.holds import UNSETTLED, Hold, held_by
 from reconcile.model.status import AccountStatus, OpenStep
 from reconcile.money import plain
-from reconcile.render import advice, json
-from reconcile.render.columns import fit
-from reconcile.render.holder import holder_text
-from reconcile.render.markdown import code, quote
-from reconcile.render.values import clean, rfc3339, signed_text
+from reconcile.render.common import advice
+from reconcile.render.common.columns import fit
+from reconcile.render.common.holder import holder_text
+from reconcile.render.common.values import clean, rfc3339, signed_text
+from reconcile.render.plan import json
+from reconcile.render.plan.markdown import code, quote
 
 _UNKNOWN_YET = "in_flight"
 """An intent without an outcome: a run is sending it now, or ended before it knew."""

@@ -19,7 +19,7 @@ from reconcile.errors import Problem
 from reconcile.files import regular
 from reconcile.model.included import IncludedFile, SettingOrigin
 from reconcile.planning.looser import looser
-from reconcile.render import limits
+from reconcile.render.common import limits
 from reconcile.statefile import bounds, lines, scalars
 from reconcile.statefile.fields import MOST_INCLUDED
 from reconcile.statefile.problems import ProblemList

@@ -9,7 +9,7 @@ import tomli_w
 from reconcile.model.account import DesiredAccount, Percent, Target
 from reconcile.model.measures import Band
 from reconcile.money import plain, whole
-from reconcile.render.values import clean, rfc3339
+from reconcile.render.common.values import clean, rfc3339
 
 _HEADER = """\
 # The margin state of {title}, as it was at {at}.

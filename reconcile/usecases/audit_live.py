@@ -13,7 +13,7 @@ from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, MarginType, Target, Tolerance
 from reconcile.model.reports import Comparison, Margin, Run
 from reconcile.money import ZERO
-from reconcile.render.values import rfc3339
+from reconcile.render.common.values import rfc3339
 from reconcile.usecases.account import grace_ms, guarded_look
 from reconcile.usecases.movements import AccountInterval, moved_since_the_last_look
 from reconcile.usecases.status import account_of

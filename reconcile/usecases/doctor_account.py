@@ -13,7 +13,7 @@ from reconcile.exchanges.catalogue import TRAITS
 from reconcile.journal.state import JournalState
 from reconcile.model.account import DesiredAccount, MarginType
 from reconcile.model.doctor import AccountCheckup, AccountInspection, Check, CheckVerdict, failed, passed, warned
-from reconcile.render.holder import holder_text
+from reconcile.render.common.holder import holder_text
 from reconcile.usecases.account import as_error, grace_ms, held_addresses, with_templates
 from reconcile.usecases.account_identity import AccountIdentity, ask, check_pin
 from reconcile.usecases.world import Connection, World

@@ -13,7 +13,7 @@ from reconcile.files import regular
 from reconcile.journal.base import Store
 from reconcile.journal.brake import EVERY
 from reconcile.journal.identity import is_notes
-from reconcile.render.values import clean
+from reconcile.render.common.values import clean
 from reconcile.statefile import scalars
 
 VARIABLE = "RECONCILE_FROZEN"

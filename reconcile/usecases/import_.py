@@ -27,7 +27,7 @@ from reconcile.model.account import (
 from reconcile.model.measures import Measure
 from reconcile.model.plan import Status
 from reconcile.planning import order
-from reconcile.render.values import why
+from reconcile.render.common.values import why
 from reconcile.usecases.account import guarded_look
 from reconcile.usecases.account_identity import Reached, Roster, may_be_same, reach, several_files
 from reconcile.usecases.import_bands import around, provisional

@@ -8,7 +8,7 @@ from reconcile.journal.records import RunStarted
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import LooserLimit
 from reconcile.planning.looser import looser
-from reconcile.render import limits
+from reconcile.render.common import limits
 
 
 def limits_of(desired: DesiredAccount) -> dict[str, Any]:

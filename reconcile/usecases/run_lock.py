@@ -7,7 +7,7 @@ from types import TracebackType
 from reconcile.concurrency import interruptible
 from reconcile.errors import Containment, Declined, ReconcileError
 from reconcile.journal.base import Journal
-from reconcile.render.holder import holder_text
+from reconcile.render.common.holder import holder_text
 from reconcile.usecases.account_identity import AccountIdentity
 from reconcile.usecases.world import World
 

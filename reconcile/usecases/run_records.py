@@ -24,8 +24,8 @@ from reconcile.protocol.earlier import Earlier
 from reconcile.protocol.funds import Reservation
 from reconcile.protocol.looks import Observer
 from reconcile.protocol.slots import SharedSlots
-from reconcile.render import limits
-from reconcile.render.json import Document, digest, entry_document
+from reconcile.render.common import limits
+from reconcile.render.plan.json import Document, digest, entry_document
 from reconcile.usecases.account import Selection, grace_ms
 from reconcile.usecases.account_identity import Roster
 from reconcile.usecases.limits_in_force import recorded

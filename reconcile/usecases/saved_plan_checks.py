@@ -12,7 +12,7 @@ from reconcile.errors import Declined
 from reconcile.files import regular
 from reconcile.model.account import DesiredAccount, ObservedAccount
 from reconcile.model.plan import AccountPlan, SavedPlan
-from reconcile.render.values import rfc3339
+from reconcile.render.common.values import rfc3339
 from reconcile.statefile.files import MAX_BYTES
 
 

@@ -19,7 +19,7 @@ from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, DesiredAccount, Policy
 from reconcile.model.run_start import RunStart
 from reconcile.model.status import AccountStatus, OpenStep
-from reconcile.render.values import rfc3339
+from reconcile.render.common.values import rfc3339
 from reconcile.statefile.fields import NAME_PATTERN, PREFIX_PATTERN
 from reconcile.usecases.account import as_error, grace_ms, held_addresses
 from reconcile.usecases.account_identity import reach

@@ -23,7 +23,11 @@ from reconcile.journal.file.store import FileStore
 from reconcile.journal.records import IntentStatus
 from reconcile.model.reports import Run
 from reconcile.money import ZERO, plus
-from reconcile.render import audit_chain, audit_diff, audit_log, audit_run, csv_text
+from reconcile.render.audit import chain as audit_chain
+from reconcile.render.audit import diff as audit_diff
+from reconcile.render.audit import log as audit_log
+from reconcile.render.audit import run as audit_run
+from reconcile.render.common import csv_text
 from tests.kit.audit_month import ACCOUNT, BEGUN_MS, HOSTILE, HOUR_MS, LONG, SHORT, Calendar, Desk, a_month
 from tests.kit.journals import inline
 

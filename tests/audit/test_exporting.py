@@ -16,7 +16,8 @@ from reconcile.journal.file.store import FileStore
 from reconcile.journal.records import IntentStatus
 from reconcile.model.exports import MovementExport
 from reconcile.model.reports import Movement
-from reconcile.render import audit_movements, csv_text
+from reconcile.render.audit import movements as audit_movements
+from reconcile.render.common import csv_text
 from tests.kit.audit_month import ACCOUNT, BEGUN_MS, HOSTILE, HOUR_MS, LONG, SHORT, Calendar, Desk, a_month
 from tests.kit.documents import check
 

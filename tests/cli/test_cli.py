@@ -13,7 +13,7 @@ import pytest
 from reconcile.cli.errors import redacted, report
 from reconcile.cli.session import Invocation
 from reconcile.errors import ChainBroken, Declined, InDoubt, InputError, Interrupted, ReadFailed, UsageError
-from reconcile.render import schemas
+from reconcile.render.schema import documents
 from tests.kit.cli import ROOT, environment, process, run
 
 DEMO, BLOCKED = "states/demo.toml", "states/demo-blocked.toml"
@@ -204,7 +204,7 @@ def test_json_is_one_document_whatever_the_exit_code(words: list[str], code: int
 )
 def test_what_the_program_writes_is_valid_by_what_it_publishes(name: str, words: list[str], tmp_path: Path) -> None:
     schema = run(tmp_path, "schema", "--of", name).json
-    assert schema == schemas.schema(name)
+    assert schema == documents.schema(name)
     states = tmp_path / "states"
     states.mkdir()
     for state in (ROOT / "states").glob("*.toml"):

@@ -12,8 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from reconcile.cli.metrics_server import LATE_AFTER, MetricsServer, address_of
 from reconcile.errors import InputError, UsageError
-from reconcile.render.metrics import exposition
-from reconcile.render.snapshot import AccountSnapshot, Snapshot
+from reconcile.render.metrics.exposition import exposition
+from reconcile.render.metrics.snapshot import AccountSnapshot, Snapshot
 from tests.cli.test_audit import declare
 from tests.kit.cli import run
 from tests.kit.documents_sample import WHEN, account

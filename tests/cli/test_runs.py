@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from reconcile.clock import SystemClock
-from reconcile.render import json as documents
+from reconcile.render.plan import json as documents
 from reconcile.sandbox.store import SandboxStore
 from tests.kit.cli import ROOT, SECONDS, at_terminal, environment, process, run
 

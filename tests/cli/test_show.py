@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from reconcile.model.plan import PlanError, SavedPlan, Status
-from reconcile.render.json import digest
-from reconcile.render.show import SavedPlanView
+from reconcile.render.plan.json import digest
+from reconcile.render.plan.show import SavedPlanView
 from tests.kit.cli import ROOT, run
 from tests.kit.documents_sample import WHEN, account, plan
 from tests.kit.documents_sample import entry as entry_of

@@ -23,9 +23,12 @@ from reconcile.journal.file.store import FileStore
 from reconcile.journal.folding import fold
 from reconcile.journal.records import IntentStatus
 from reconcile.journal.state import JournalState
-from reconcile.render import audit_chain, audit_diff, audit_log, audit_run
-from reconcile.render import json as documents
-from reconcile.render.report import page
+from reconcile.render.audit import chain as audit_chain
+from reconcile.render.audit import diff as audit_diff
+from reconcile.render.audit import log as audit_log
+from reconcile.render.audit import run as audit_run
+from reconcile.render.plan import json as documents
+from reconcile.render.report.html import page
 from reconcile.usecases.status import account_of
 from tests.fuzz import strategies
 from tests.fuzz.harness import Target, compact

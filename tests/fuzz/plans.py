@@ -4,8 +4,8 @@ import json
 from functools import cache
 from random import Random
 
-from reconcile.render import github, markdown, saved, text
-from reconcile.render import json as documents
+from reconcile.render.plan import github, markdown, saved, text
+from reconcile.render.plan import json as documents
 from tests.fuzz import strategies
 from tests.fuzz.harness import Target, compact
 from tests.fuzz.mutators import Tree, damaged

@@ -6,12 +6,12 @@ from typing import Any
 
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped,unused-ignore]
 
-from reconcile.render import schemas
+from reconcile.render.schema import documents
 
 
 @cache
 def _validator(name: str) -> Draft202012Validator:
-    schema = schemas.schema(name)
+    schema = documents.schema(name)
     Draft202012Validator.check_schema(schema)
     return Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
 
@@ -31,5 +31,5 @@ def seen(text: str) -> None:
         except ValueError:
             continue
         name = str(document.get("format", "")) if isinstance(document, dict) else ""
-        if name.removeprefix("reconcile.").partition("/")[0] in schemas.MODELS:
+        if name.removeprefix("reconcile.").partition("/")[0] in documents.MODELS:
             check(document)

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.model.account import DesiredAccount, Percent
 from reconcile.model.plan import Plan, Result, SavedPlan
-from reconcile.render import json
-from reconcile.render.saved import loads_plan
+from reconcile.render.plan import json
+from reconcile.render.plan.saved import loads_plan
 from reconcile.sandbox.demo import new_books
 from reconcile.sandbox.faults import Faults, NoFaults
 from reconcile.sandbox.registry import simulated

@@ -16,8 +16,8 @@ from reconcile.exchanges.registry import connect
 from reconcile.journal.identity import UNATTRIBUTED, former_identities, identity, is_notes, notes_of
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import Plan, Result
-from reconcile.render import json as documents
-from reconcile.render.saved import loads_plan
+from reconcile.render.plan import json as documents
+from reconcile.render.plan.saved import loads_plan
 from reconcile.sandbox.demo import account_of, new_books
 from reconcile.sandbox.registry import SIMULATED, simulated
 from reconcile.usecases import apply as applying

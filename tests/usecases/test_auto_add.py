@@ -11,8 +11,8 @@ from reconcile.errors import InputError
 from reconcile.journal.records import IntentStatus
 from reconcile.model.account import DesiredAccount, Policy
 from reconcile.model.plan import OutcomeKind, Result
-from reconcile.render import json
-from reconcile.render.saved import loads_plan
+from reconcile.render.plan import json
+from reconcile.render.plan.saved import loads_plan
 from reconcile.sandbox.bitget.replies import REPLIES
 from reconcile.sandbox.faults import Ending, Fault, FaultPlan, FaultRule, Faults
 from reconcile.sandbox.http import answer

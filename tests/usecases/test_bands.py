@@ -14,10 +14,11 @@ from reconcile.model.account import DesiredAccount, Percent, WhenShort
 from reconcile.model.drift import Drift
 from reconcile.model.measures import Band, Measure, Thresholds
 from reconcile.model.plan import MoveMargin, OutcomeKind, Plan, Result, SavedPlan, Status
-from reconcile.render import json, metrics, text
-from reconcile.render import saved as saved_plan
-from reconcile.render.report import page
-from reconcile.render.snapshot import AccountSnapshot, Snapshot
+from reconcile.render.metrics import exposition
+from reconcile.render.metrics.snapshot import AccountSnapshot, Snapshot
+from reconcile.render.plan import json, text
+from reconcile.render.plan import saved as saved_plan
+from reconcile.render.report.html import page
 from reconcile.statefile import writing
 from reconcile.usecases.drift import drift
 from reconcile.usecases.import_ import TOLERANCE, import_account
@@ -183,7 +184,7 @@ def test_metrics_have_the_measure_its_floor_and_what_is_missing() -> None:
     plan, _ = play(lambda scene: scene.plan(limited))
     (account,) = plan.accounts
     snapshot = Snapshot(rounds=1, at_ms=0, accounts=(AccountSnapshot(plan=account, is_frozen=False),))
-    shown = metrics.exposition(snapshot)
+    shown = exposition.exposition(snapshot)
     labels = '{account="main",address="BTCUSDT.long",asset="USDT"'
     assert f'reconcile_measure{labels},measure="liquidation_distance"}} 0.103853\n' in shown
     assert f'reconcile_measure_floor{labels},measure="liquidation_distance"}} 0.12\n' in shown

@@ -15,7 +15,7 @@ from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.model.account import Address, DesiredAccount, MarginType, ObservedAccount, Side
 from reconcile.model.drift import AccountDrift, Share
 from reconcile.render import drift as render
-from reconcile.render.page import LIMIT
+from reconcile.render.common.page import LIMIT
 from reconcile.sandbox.faults import Fault, FaultPlan, FaultRule
 from reconcile.sandbox.http import Lag
 from reconcile.sandbox.registry import SIMULATED

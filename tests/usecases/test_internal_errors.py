@@ -12,7 +12,7 @@ import pytest
 from reconcile.exchanges.base import Writer
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import Result, StepResult
-from reconcile.render import json as documents
+from reconcile.render.plan import json as documents
 from reconcile.usecases import apply as applying
 from reconcile.usecases import plan as planning
 from reconcile.usecases.drift import drift

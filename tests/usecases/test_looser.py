@@ -5,8 +5,8 @@ from decimal import Decimal
 
 from reconcile.model.account import ColdStart, DesiredAccount
 from reconcile.model.plan import LooserLimit, Plan
-from reconcile.render import github, json, markdown, text
-from reconcile.render.saved import loads_plan
+from reconcile.render.plan import github, json, markdown, text
+from reconcile.render.plan.saved import loads_plan
 from reconcile.usecases import apply as applying
 from tests.kit.scene import Scene, desired, play
 

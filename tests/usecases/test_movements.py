@@ -12,8 +12,9 @@ from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import Result
 from reconcile.model.reports import Comparison, Run
-from reconcile.render import audit_diff, audit_run
-from reconcile.render.values import signed
+from reconcile.render.audit import diff as audit_diff
+from reconcile.render.audit import run as audit_run
+from reconcile.render.common.values import signed
 from reconcile.sandbox.faults import Ending, Fault, Scripted
 from reconcile.sandbox.http import Request
 from reconcile.usecases.audit_live import compare_with_live

@@ -17,7 +17,7 @@ from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.journal.identity import UNATTRIBUTED, is_notes, notes_of, owner_of
 from reconcile.model.plan import AccountResult, Result
 from reconcile.model.reports import LogRow, Run
-from reconcile.render.audit_run import markdown, text
+from reconcile.render.audit.run import markdown, text
 from reconcile.sandbox.faults import Ending, Fault, Scripted
 from reconcile.usecases import apply as applying
 from reconcile.usecases.notes import LONGEST_WAIT_MS

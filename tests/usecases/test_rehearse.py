@@ -8,7 +8,7 @@ import pytest
 from reconcile.model.account import DesiredAccount
 from reconcile.model.rehearsal import AccountRehearsal
 from reconcile.render import rehearsal as render
-from reconcile.render.schemas import MODELS
+from reconcile.render.schema.documents import MODELS
 from reconcile.usecases.price_paths import worst_percents
 from reconcile.usecases.rehearse import Shock, rehearse
 from tests.kit.scene import Scene, desired, play

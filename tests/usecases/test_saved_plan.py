@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from reconcile.errors import Declined, InputError
 from reconcile.journal.records import RunStarted
 from reconcile.model.plan import OutcomeKind, Result, SavedPlan
-from reconcile.render import json
-from reconcile.render.saved import loads_plan
+from reconcile.render.plan import json
+from reconcile.render.plan.saved import loads_plan
 from reconcile.sandbox.faults import Fault, FaultPlan, FaultRule
 from reconcile.sandbox.http import Lag
 from reconcile.sandbox.values import HUMAN

@@ -9,9 +9,10 @@ from reconcile.audit.run_log import find_runs
 from reconcile.errors import Declined
 from reconcile.model.plan import Plan, Result
 from reconcile.model.reports import Run
-from reconcile.render import audit_run, github, json, markdown, text
-from reconcile.render.conclusion import conclusion
-from reconcile.render.saved import loads_plan
+from reconcile.render.audit import run as audit_run
+from reconcile.render.plan import github, json, markdown, text
+from reconcile.render.plan.conclusion import conclusion
+from reconcile.render.plan.saved import loads_plan
 from reconcile.usecases import apply as applying
 from tests.kit.documents import check
 from tests.kit.scene import TARGETS, Scene, desired, play

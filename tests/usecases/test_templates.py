@@ -11,8 +11,8 @@ from reconcile.journal.records import Noted
 from reconcile.model.account import DesiredAccount, Target
 from reconcile.model.notes import PlanNote
 from reconcile.model.plan import Plan, Result, SavedPlan, Status
-from reconcile.render import json, text
-from reconcile.render.saved import loads_plan
+from reconcile.render.plan import json, text
+from reconcile.render.plan.saved import loads_plan
 from reconcile.usecases import drift as drifting
 from tests.kit.desk import target
 from tests.kit.scene import Scene, desired, play, the_error

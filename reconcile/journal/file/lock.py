@@ -15,8 +15,8 @@ from reconcile.errors import Declined, LockLost
 from reconcile.journal.file.disk import Disk, FileStat, write_all
 from reconcile.model.jsontext import loads
 from reconcile.money import plain
-from reconcile.render.holder import busy
-from reconcile.render.values import rfc3339
+from reconcile.render.common.holder import busy
+from reconcile.render.common.values import rfc3339
 
 POLL_MS = 200
 _OPENINGS = 5

@@ -37,7 +37,7 @@ from reconcile.journal.postgres.session import Session
 from reconcile.journal.postgres.url import DatabaseUrl
 from reconcile.journal.postgres.writer import PostgresJournal
 from reconcile.journal.state import JournalState
-from reconcile.render.holder import busy
+from reconcile.render.common.holder import busy
 
 
 class PostgresStore:

@@ -13,7 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import ProgrammingError
 
 from reconcile.errors import InputError
-from reconcile.render.values import clean
+from reconcile.render.common.values import clean
 
 _DOING = "reading the journal's URL"
 _ENCODED = "%[0-9A-Fa-f]{2}"

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from reconcile.model.plan import AccountPlan, AccountResult, Status
-from reconcile.render.snapshot import AccountSnapshot
+from reconcile.render.metrics.snapshot import AccountSnapshot
 from reconcile.usecases.tally import Tally
 
 _TO_DO = {Status.CHANGE, Status.HELD}

@@ -14,8 +14,8 @@ from reconcile.errors import Containment, InternalError, JournalError
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import AccountPlan, AccountResult, Entry, OutcomeKind, Status
 from reconcile.money import minus, parse
-from reconcile.render.holder import holder_text
-from reconcile.render.snapshot import AccountSnapshot
+from reconcile.render.common.holder import holder_text
+from reconcile.render.metrics.snapshot import AccountSnapshot
 from reconcile.usecases import apply, plan
 from reconcile.usecases.account_identity import Roster
 from reconcile.usecases.watch.account_record import AccountRecord

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, suppress
 from reconcile.concurrency import Background, interruptible
 from reconcile.errors import Containment, Declined, InputError, InternalError, Interrupted, ReconcileError
 from reconcile.model.account import DesiredAccount
-from reconcile.render.snapshot import Snapshot
+from reconcile.render.metrics.snapshot import Snapshot
 from reconcile.usecases.informing import inform
 from reconcile.usecases.watch.account_watch import AccountWatch
 from reconcile.usecases.watch.lock import Hold

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from reconcile.model.account import Position
 from reconcile.model.plan import AccountPlan
-from reconcile.render.values import percent, price
+from reconcile.render.common.values import percent, price
 from reconcile.usecases.watch.debounce import Debouncer, Turn
 
 NEAR, AWAY = "near_liquidation", "away"

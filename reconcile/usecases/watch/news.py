@@ -7,8 +7,8 @@ from typing import Any
 from reconcile.model.auto_add import SetAutoAdd
 from reconcile.model.plan import AccountPlan, Entry, OutcomeKind, SettledStep, Status, StepResult
 from reconcile.money import plain
-from reconcile.render.measures import measure
-from reconcile.render.values import declared, now, rfc3339, step_amounts, switched
+from reconcile.render.common.values import declared, now, rfc3339, step_amounts, switched
+from reconcile.render.plan.measures import measure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from reconcile.model.account import WhenShort
-from reconcile.render.metric_families import families
-from reconcile.render.metrics import exposition
-from reconcile.render.snapshot import AccountSnapshot, Snapshot
+from reconcile.render.metrics.exposition import exposition
+from reconcile.render.metrics.families import families
+from reconcile.render.metrics.snapshot import AccountSnapshot, Snapshot
 from reconcile.sandbox.faults import Fault, Scripted
 from reconcile.sandbox.http import answer
 from tests.kit.scene import Scene, desired, play

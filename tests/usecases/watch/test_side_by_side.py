@@ -11,8 +11,8 @@ import pytest
 from reconcile.errors import Declined, Interrupted
 from reconcile.exchanges.base import Writer
 from reconcile.model.account import DesiredAccount
-from reconcile.render.metrics import exposition
-from reconcile.render.snapshot import Snapshot
+from reconcile.render.metrics.exposition import exposition
+from reconcile.render.metrics.snapshot import Snapshot
 from reconcile.sandbox.values import HUMAN
 from reconcile.usecases.account_identity import AccountIdentity, Reached
 from reconcile.usecases.watch.lock import Hold

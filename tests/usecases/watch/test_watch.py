@@ -19,8 +19,8 @@ from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.journal.file.disk import SystemDisk
 from reconcile.model.account import DesiredAccount, Policy
 from reconcile.model.measures import Band, Measure, Thresholds
-from reconcile.render.metrics import exposition
-from reconcile.render.snapshot import Snapshot
+from reconcile.render.metrics.exposition import exposition
+from reconcile.render.metrics.snapshot import Snapshot
 from reconcile.sandbox.faults import Ending, Fault, Scripted
 from reconcile.usecases.watch.lock import watch_lock
 from reconcile.usecases.watch.loop import Watch

@@ -1,0 +1,1 @@
+"""What an auditor asks a journal for: runs, movements, chains of hashes."""

@@ -1,0 +1,1 @@
+"""What several documents share: safe values, columns of a terminal, pages, CSV."""

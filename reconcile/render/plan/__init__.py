@@ -1,0 +1,1 @@
+"""A plan and the result of its apply, in every format; and a saved plan, read back."""
