@@ -22,7 +22,7 @@ from reconcile.exchanges.catalogue import TRAITS
 from reconcile.model.account import Address, MarginType, ObservedAccount, Position, PositionMode, Side, SymbolState
 from reconcile.model.plan import Plan
 from reconcile.planning import order
-from reconcile.render.plan import markdown
+from reconcile.render.plan.markdown import plan_markdown
 
 HOUR_MS = 3_600_000
 WITHOUT = "bare"
@@ -117,7 +117,7 @@ def main(count: int, *, bands: bool = False) -> float:
             overrides={},
             accounts=(account,),
         )
-        shown = markdown.plan(plan, titles={"binance": "Binance"}, digest="sha256:0")
+        shown = plan_markdown(plan, titles={"binance": "Binance"}, digest="sha256:0")
         seconds = perf_counter() - began
     if len(account.steps) != count // 10 or not shown:
         raise SystemExit(f"planned {len(account.steps)} changes of {count}")

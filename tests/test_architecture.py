@@ -1,11 +1,12 @@
 """ARCHITECTURE.md shows the code as it is: its pictures are current, and everything it names is there."""
 
 import re
+from pathlib import PurePath
 
 import pytest
 
 from tests.pictures import PAGE, arrows, drawn
-from tests.test_tidy import LAYERS, PACKAGE
+from tests.test_tidy import LAYERS, MODULES, PACKAGE, ours
 
 TEXT = PAGE.read_text(encoding="utf-8")
 ROOT = PAGE.parent
@@ -37,6 +38,20 @@ def test_every_folder_of_the_package_is_explained() -> None:
 def test_no_two_folders_import_each_other() -> None:
     pairs = arrows()
     assert {pair for pair in pairs if (pair[1], pair[0]) in pairs} == set()
+
+
+def test_no_two_folders_of_one_folder_import_each_other() -> None:
+    folders = {module.name: folder_of(module.name) for module in MODULES}
+    pairs = {(folders[module.name], folders[name]) for module in MODULES for name in ours(module) if name in folders}
+    both = {pair for pair in pairs if pair[0] != pair[1] and pair[::-1] in pairs}
+    assert {pair for pair in both if PurePath(pair[0]).parent == PurePath(pair[1]).parent != PurePath()} == set()
+    assert ("render/result", "render/plan") in pairs
+
+
+def folder_of(module: str) -> str:
+    """The folder that a module stands in, from the package's own."""
+    path = PACKAGE / module.replace(".", "/")
+    return (path if path.is_dir() else path.parent).relative_to(PACKAGE).as_posix()
 
 
 BANNED = ("nobody", "somebody", "everybody", "a marvel", "the better part of", "see to")

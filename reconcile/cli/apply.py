@@ -22,7 +22,13 @@ from reconcile.errors import Declined, InputError, Interrupted, UsageError
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import AccountPlan, Plan, Result, SavedPlan
 from reconcile.planning.order import worst
-from reconcile.render.plan import github, json, markdown, text
+from reconcile.render.common.json import dumps
+from reconcile.render.plan import text
+from reconcile.render.plan.text import plan_text
+from reconcile.render.result.github import result_annotations
+from reconcile.render.result.json import result_document
+from reconcile.render.result.markdown import result_markdown
+from reconcile.render.result.text import result_text
 from reconcile.usecases import apply as usecase
 from reconcile.usecases.world import World
 
@@ -129,10 +135,10 @@ def _question(session: Invocation, world: World) -> Callable[[Plan], bool]:
     def confirm(plan: Plan) -> bool:
         visible = session.stdout_format == "text"
         if visible:
-            shown = text.plan(plan, titles=state_files.TITLES, **session.look_of(sys.stdout))
+            shown = plan_text(plan, titles=state_files.TITLES, **session.look_of(sys.stdout))
             session.say(shown)
         if not visible or not sys.stdout.isatty():
-            session.ask(text.plan(plan, titles=state_files.TITLES, **session.look_of(sys.stderr)))
+            session.ask(plan_text(plan, titles=state_files.TITLES, **session.look_of(sys.stderr)))
         _drop_typed_ahead()
         session.ask(text.question(plan, titles=state_files.TITLES, columns=session.columns_of(sys.stderr)))
         answer = _answer(world.stop.is_set)
@@ -174,10 +180,10 @@ def _show_ahead(session: Invocation, account: AccountPlan) -> None:
 def _show(session: Invocation, ended: Result) -> int:
     return session.emit(
         {
-            "text": lambda: text.result(ended, titles=state_files.TITLES, **session.look_of(sys.stdout)),
-            "json": lambda: json.dumps(json.result(ended)),
-            "markdown": lambda: markdown.result(ended, titles=state_files.TITLES),
-            "github": lambda: github.result(ended, place=place_of),
+            "text": lambda: result_text(ended, titles=state_files.TITLES, **session.look_of(sys.stdout)),
+            "json": lambda: dumps(result_document(ended)),
+            "markdown": lambda: result_markdown(ended, titles=state_files.TITLES),
+            "github": lambda: result_annotations(ended, place=place_of),
         },
         is_record=False,
     )

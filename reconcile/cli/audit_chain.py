@@ -10,8 +10,8 @@ from reconcile.cli.audit_common import FORMATS, account_option, any_store, journ
 from reconcile.cli.common import command, pass_session
 from reconcile.cli.session import Invocation
 from reconcile.errors import UsageError
-from reconcile.render.audit import chain as audit_chain
-from reconcile.render.plan import json
+from reconcile.render.audit.chain import chain_document, chain_markdown, chain_text, head_text
+from reconcile.render.common.json import dumps
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -38,9 +38,9 @@ def head(session: Invocation, account: str | None) -> int:
             session.warn(verdict.message)
     code = session.emit(
         {
-            "text": lambda: audit_chain.head_text(found),
-            "json": lambda: json.dumps(audit_chain.document(found)),
-            "markdown": lambda: audit_chain.markdown(found),
+            "text": lambda: head_text(found),
+            "json": lambda: dumps(chain_document(found)),
+            "markdown": lambda: chain_markdown(found),
         },
         fits=False,
     )
@@ -72,9 +72,9 @@ def verify_(session: Invocation, pinned: tuple[str, ...]) -> int:
     found = verify(any_store(session) if pins else journals(session), pins)
     code = session.emit(
         {
-            "text": lambda: audit_chain.text(found),
-            "json": lambda: json.dumps(audit_chain.document(found)),
-            "markdown": lambda: audit_chain.markdown(found),
+            "text": lambda: chain_text(found),
+            "json": lambda: dumps(chain_document(found)),
+            "markdown": lambda: chain_markdown(found),
         }
     )
     return max(code, int(not all(verdict.is_good for verdict in found)))

@@ -17,8 +17,8 @@ from reconcile.cli.audit_common import (
 )
 from reconcile.cli.common import command, pass_session
 from reconcile.cli.session import Invocation
-from reconcile.render.audit import movements as audit_movements
-from reconcile.render.plan import json
+from reconcile.render.audit.movements import movements_csv, movements_document, movements_markdown, movements_text
+from reconcile.render.common.json import dumps
 
 
 @command("movements", formats=(*FORMATS, "csv"))
@@ -55,10 +55,10 @@ def movements(
         found = export(journals(session), wanted, causes=frozenset(cause), on_break=breaks.add)
     code = session.emit(
         {
-            "text": lambda: audit_movements.text(found),
-            "json": lambda: json.dumps(audit_movements.document(found)),
-            "markdown": lambda: audit_movements.markdown(found),
-            "csv": lambda: audit_movements.as_csv(found),
+            "text": lambda: movements_text(found),
+            "json": lambda: dumps(movements_document(found)),
+            "markdown": lambda: movements_markdown(found),
+            "csv": lambda: movements_csv(found),
         }
     )
     return max(code, breaks.code)

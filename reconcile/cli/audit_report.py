@@ -8,8 +8,8 @@ from reconcile.cli.audit_common import account_option, check_period, journals, s
 from reconcile.cli.common import command, pass_session
 from reconcile.cli.session import Invocation
 from reconcile.clock import SystemClock
+from reconcile.render.common.json import dumps
 from reconcile.render.common.values import rfc3339
-from reconcile.render.plan import json
 from reconcile.render.report.html import page
 
 FORMAT = "reconcile.audit.report/1"
@@ -46,7 +46,7 @@ def report_(session: Invocation, *, html: str, account: str | None, since: int |
     shown = session.emit(
         {
             "text": lambda: f"{html}: {len(made.accounts)} account{'' if len(made.accounts) == 1 else 's'}\n",
-            "json": lambda: json.dumps(facts),
+            "json": lambda: dumps(facts),
         }
     )
     return max(written, shown, int(not all(each.verdict.is_good for each in made.accounts)))

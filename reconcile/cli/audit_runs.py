@@ -18,10 +18,10 @@ from reconcile.cli.audit_common import (
 from reconcile.cli.common import command, pass_session
 from reconcile.cli.runner import conduct
 from reconcile.cli.session import Invocation
-from reconcile.render.audit import diff as audit_diff
-from reconcile.render.audit import log as audit_log
-from reconcile.render.audit import run as audit_run
-from reconcile.render.plan import json
+from reconcile.render.audit.diff import diff_document, diff_markdown, diff_text
+from reconcile.render.audit.log import log_csv, log_document, log_markdown, log_text
+from reconcile.render.audit.run import run_document, run_markdown, run_text
+from reconcile.render.common.json import dumps
 from reconcile.usecases.audit_live import LIVE, compare_with_live
 
 
@@ -62,10 +62,10 @@ def log(
         rows = run_log.log(journals(session), wanted, on_break=breaks.add)
     code = session.emit(
         {
-            "text": lambda: audit_log.text(rows),
-            "json": lambda: json.dumps(audit_log.document(rows)),
-            "markdown": lambda: audit_log.markdown(rows),
-            "csv": lambda: audit_log.as_csv(rows),
+            "text": lambda: log_text(rows),
+            "json": lambda: dumps(log_document(rows)),
+            "markdown": lambda: log_markdown(rows),
+            "csv": lambda: log_csv(rows),
         }
     )
     return max(code, breaks.code)
@@ -87,9 +87,9 @@ def show(session: Invocation, run_id: str) -> int:
         found = run_log.find_runs(journals(session), run_id, on_break=breaks.add)
     code = session.emit(
         {
-            "text": lambda: audit_run.text(found),
-            "json": lambda: json.dumps(audit_run.document(found)),
-            "markdown": lambda: audit_run.markdown(found),
+            "text": lambda: run_text(found),
+            "json": lambda: dumps(run_document(found)),
+            "markdown": lambda: run_markdown(found),
         }
     )
     return max(code, breaks.code)
@@ -121,9 +121,9 @@ def diff(session: Invocation, start: str, end: str) -> int:
             found = compare(journals(session), start, end, on_break=breaks.add)
     code = session.emit(
         {
-            "text": lambda: audit_diff.text(found),
-            "json": lambda: json.dumps(audit_diff.document(found)),
-            "markdown": lambda: audit_diff.markdown(found),
+            "text": lambda: diff_text(found),
+            "json": lambda: dumps(diff_document(found)),
+            "markdown": lambda: diff_markdown(found),
         }
     )
     return max(code, breaks.code)

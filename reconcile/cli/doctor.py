@@ -12,7 +12,7 @@ from reconcile.cli.session import Invocation
 from reconcile.cli.world import home_of
 from reconcile.planning.order import worst
 from reconcile.render import doctor as render
-from reconcile.render.plan import json
+from reconcile.render.common.json import dumps
 from reconcile.usecases import doctor as usecase
 
 
@@ -46,7 +46,7 @@ def doctor(session: Invocation, *, paths: tuple[str, ...]) -> int:
     written = session.emit(
         {
             "text": lambda: render.text(found, titles=state_files.TITLES, **session.look_of(sys.stdout)),
-            "json": lambda: json.dumps(render.document(found, exit_code=code, code_of=code_of)),
+            "json": lambda: dumps(render.document(found, exit_code=code, code_of=code_of)),
         }
     )
     return worst([written, code])

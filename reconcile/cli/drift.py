@@ -11,7 +11,7 @@ from reconcile.cli.runner import conduct
 from reconcile.cli.session import Invocation
 from reconcile.planning.order import worst
 from reconcile.render import drift as render
-from reconcile.render.plan import json
+from reconcile.render.common.json import dumps
 from reconcile.usecases import drift as usecase
 
 
@@ -52,7 +52,7 @@ def drift(session: Invocation, *, paths: tuple[str, ...], detailed_exitcode: boo
     written = session.emit(
         {
             "text": lambda: render.text(found, columns=session.look_of(sys.stdout)["columns"]),
-            "json": lambda: json.dumps(render.document(found)),
+            "json": lambda: dumps(render.document(found)),
             "markdown": lambda: render.markdown(found),
             "github": lambda: render.github(found, place=place_of),
         }

@@ -10,8 +10,8 @@ from reconcile.cli.runner import conduct
 from reconcile.cli.session import Invocation
 from reconcile.errors import Problem, StateFileErrors, UsageError
 from reconcile.journal.brake import EVERY
+from reconcile.render.common.json import dumps
 from reconcile.render.common.values import clean
-from reconcile.render.plan import json
 from reconcile.usecases import freeze as usecase
 from reconcile.usecases.freeze import BrakeChange
 
@@ -99,7 +99,7 @@ def _why(reason: str) -> str:
 
 
 def _show(session: Invocation, done: BrakeChange) -> int:
-    return session.emit({"text": lambda: _text(done), "json": lambda: json.dumps(_document(done))})
+    return session.emit({"text": lambda: _text(done), "json": lambda: dumps(_document(done))})
 
 
 def _text(done: BrakeChange) -> str:

@@ -7,23 +7,18 @@ import click
 
 from reconcile.cli import state_files
 from reconcile.cli.commit import commit_of, place_of
-from reconcile.cli.common import (
-    DURATION,
-    command,
-    detailed,
-    override,
-    parallelism,
-    pass_session,
-    paths,
-    target,
-)
+from reconcile.cli.common import DURATION, command, detailed, override, parallelism, pass_session, paths, target
 from reconcile.cli.runner import conduct
 from reconcile.cli.session import Invocation
 from reconcile.errors import UsageError
 from reconcile.model.account import DesiredAccount, Percent
 from reconcile.model.plan import Plan, SinceCommit
 from reconcile.planning.order import plan_exit_code, worst
-from reconcile.render.plan import github, json, markdown, text
+from reconcile.render.common.json import Document, dumps
+from reconcile.render.plan.github import plan_annotations
+from reconcile.render.plan.json import plan_document
+from reconcile.render.plan.markdown import plan_markdown
+from reconcile.render.plan.text import plan_text
 from reconcile.statefile import scalars
 from reconcile.usecases import plan as usecase
 
@@ -114,10 +109,10 @@ def plan(
         parallelism=parallelism,
         doing=f"reading {state_files.counted(accounts)}",
     )
-    document = json.plan(made) if out or session.has("json", "markdown") else {}
+    document = plan_document(made) if out or session.has("json", "markdown") else {}
     written = session.emit(views(session, made, document))
     if out:
-        written = max(written, session.save(out, json.dumps(document)))
+        written = max(written, session.save(out, dumps(document)))
     return worst([written, exit_code(made, detailed=detailed_exitcode)])
 
 
@@ -127,13 +122,13 @@ def _since(revision: str, accounts: Sequence[DesiredAccount], paths: Sequence[st
     return changed_since(revision, accounts, paths)
 
 
-def views(session: Invocation, made: Plan, document: json.Document) -> Mapping[str, Callable[[], str]]:
+def views(session: Invocation, made: Plan, document: Document) -> Mapping[str, Callable[[], str]]:
     """The plan in each format; ``document`` is its JSON where that is needed."""
     return {
-        "text": lambda: text.plan(made, titles=state_files.TITLES, **session.look_of(sys.stdout)),
-        "json": lambda: json.dumps(document),
-        "markdown": lambda: markdown.plan(made, titles=state_files.TITLES, digest=document["digest"]),
-        "github": lambda: github.plan(made, place=place_of),
+        "text": lambda: plan_text(made, titles=state_files.TITLES, **session.look_of(sys.stdout)),
+        "json": lambda: dumps(document),
+        "markdown": lambda: plan_markdown(made, titles=state_files.TITLES, digest=document["digest"]),
+        "github": lambda: plan_annotations(made, place=place_of),
     }
 
 

@@ -16,7 +16,7 @@ from reconcile.model.account import DesiredAccount
 from reconcile.model.rehearsal import AccountRehearsal
 from reconcile.planning.order import worst
 from reconcile.render import rehearsal as render
-from reconcile.render.plan import json
+from reconcile.render.common.json import dumps
 from reconcile.statefile import scalars
 from reconcile.usecases import observation
 from reconcile.usecases import rehearse as usecase
@@ -106,12 +106,12 @@ def rehearse(
     written = session.emit(
         {
             "text": lambda: render.text(found, columns=session.look_of(sys.stdout)["columns"]),
-            "json": lambda: json.dumps(render.document(found)),
+            "json": lambda: dumps(render.document(found)),
             "markdown": lambda: render.markdown(found),
         }
     )
     if save:
-        written = max(written, session.save(save, json.dumps(observation.document(_looks(accounts, found)))))
+        written = max(written, session.save(save, dumps(observation.document(_looks(accounts, found)))))
     return worst([written, *(account.exit_code for account in found)])
 
 

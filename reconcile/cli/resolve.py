@@ -6,8 +6,8 @@ from reconcile.cli.common import command, pass_session
 from reconcile.cli.runner import conduct
 from reconcile.cli.session import Invocation
 from reconcile.errors import UsageError
+from reconcile.render.common.json import dumps
 from reconcile.render.common.values import clean
-from reconcile.render.plan import json
 from reconcile.usecases import status as usecase
 
 FORMAT = "reconcile.resolve/1"
@@ -60,7 +60,7 @@ def resolve(session: Invocation, *, address: str, outcome: str, reason: str, key
             "text": lambda: (
                 clean(f"{done.account}: {where} is resolved as {outcome}; the next plan shows what remains") + "\n"
             ),
-            "json": lambda: json.dumps(
+            "json": lambda: dumps(
                 {
                     "format": FORMAT,
                     "account": done.account,

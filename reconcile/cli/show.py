@@ -12,7 +12,7 @@ from reconcile.cli.session import Invocation
 from reconcile.clock import SystemClock
 from reconcile.errors import InputError
 from reconcile.model.jsontext import loads_whole
-from reconcile.render.plan import json
+from reconcile.render.common.json import dumps
 from reconcile.render.plan import show as render
 
 
@@ -41,7 +41,7 @@ def show(session: Invocation, *, plan: str, digest: str | None) -> int:
     return session.emit(
         {
             "text": lambda: render.text(shown, titles=state_files.TITLES, **session.look_of(sys.stdout)),
-            "json": lambda: json.dumps(render.document(shown)),
+            "json": lambda: dumps(render.document(shown)),
             "markdown": lambda: render.markdown_page(shown, titles=state_files.TITLES),
         }
     )

@@ -10,7 +10,7 @@ from reconcile.cli.runner import conduct
 from reconcile.cli.session import Invocation
 from reconcile.planning.order import worst
 from reconcile.render import status as render
-from reconcile.render.plan import json
+from reconcile.render.common.json import dumps
 from reconcile.usecases import status as usecase
 
 
@@ -42,7 +42,7 @@ def status(session: Invocation, *, paths: tuple[str, ...], detailed_exitcode: bo
     written = session.emit(
         {
             "text": lambda: render.text(found, columns=session.look_of(sys.stdout)["columns"]),
-            "json": lambda: json.dumps(render.document(found)),
+            "json": lambda: dumps(render.document(found)),
             "markdown": lambda: render.markdown(found),
         }
     )

@@ -10,9 +10,10 @@ from reconcile.cli.session import Invocation
 from reconcile.errors import Problem
 from reconcile.model.account import DesiredAccount
 from reconcile.render.common import limits
+from reconcile.render.common.github import problems
+from reconcile.render.common.json import dumps
+from reconcile.render.common.markdown import quote
 from reconcile.render.common.values import clean
-from reconcile.render.plan import github, json
-from reconcile.render.plan.markdown import quote
 from reconcile.statefile.warnings import several_keys
 
 FORMAT = "reconcile.validate/1"
@@ -43,7 +44,7 @@ def validate(session: Invocation, paths: tuple[str, ...]) -> int:
             "text": lambda: _text(accounts),
             "json": lambda: _json(accounts, warnings),
             "markdown": lambda: _markdown(accounts, warnings),
-            "github": lambda: github.problems(warnings, level="warning", place=place_of),
+            "github": lambda: problems(warnings, level="warning", place=place_of),
         }
     )
 
@@ -91,4 +92,4 @@ def _json(accounts: tuple[DesiredAccount, ...], warnings: tuple[Problem, ...]) -
         for account in accounts
     ]
     told = [{"key": each.key, "message": each.message, "file": each.file, "line": each.line} for each in warnings]
-    return json.dumps({"format": FORMAT, "exit_code": 0, "accounts": listed, "errors": [], "warnings": told})
+    return dumps({"format": FORMAT, "exit_code": 0, "accounts": listed, "errors": [], "warnings": told})

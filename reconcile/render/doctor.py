@@ -4,15 +4,15 @@ from collections.abc import Iterable, Mapping
 
 from reconcile.model.doctor import AccountCheckup, Check, Checkup, CheckVerdict
 from reconcile.render.common.columns import fit
+from reconcile.render.common.json import Document
 from reconcile.render.common.values import clean, painted
-from reconcile.render.plan import json
 
 DOCTOR_FORMAT = "reconcile.doctor/1"
 _MARKS = {CheckVerdict.OK: "ok", CheckVerdict.WARNING: "WARN", CheckVerdict.UNKNOWN: "?", CheckVerdict.FAILED: "FAIL"}
 _COLOURS = {CheckVerdict.OK: "32", CheckVerdict.WARNING: "33", CheckVerdict.UNKNOWN: "33", CheckVerdict.FAILED: "31"}
 
 
-def document(checkup: Checkup, *, exit_code: int, code_of: Mapping[str, int]) -> json.Document:
+def document(checkup: Checkup, *, exit_code: int, code_of: Mapping[str, int]) -> Document:
     """``reconcile.doctor/1``; ``code_of`` has the exit code of each account by its name."""
     return {
         "format": DOCTOR_FORMAT,
@@ -32,7 +32,7 @@ def document(checkup: Checkup, *, exit_code: int, code_of: Mapping[str, int]) ->
     }
 
 
-def _document(check: Check) -> json.Document:
+def _document(check: Check) -> Document:
     return {
         "check": check.name,
         "verdict": check.verdict.value,

@@ -10,11 +10,11 @@ from reconcile.model.drift import AccountDrift, Drift, NotCompared, Share
 from reconcile.money import plain
 from reconcile.render.common import advice
 from reconcile.render.common.columns import fit
+from reconcile.render.common.github import Annotation, Place, shown
+from reconcile.render.common.json import Document, error_list, held_fields
+from reconcile.render.common.markdown import code, quote
 from reconcile.render.common.page import Page
 from reconcile.render.common.values import clean, rfc3339, signed_text
-from reconcile.render.plan import json
-from reconcile.render.plan.github import Annotation, Place, shown
-from reconcile.render.plan.markdown import code, quote
 
 DRIFT_FORMAT = "reconcile.drift/1"
 _UNTIMED = {"funding", "unexplained"}
@@ -41,7 +41,7 @@ def _share(share: Share, now_ms: int | None) -> str:
     return f"{text} at {day}{at[11:16]}"
 
 
-def document(accounts: Sequence[AccountDrift]) -> json.Document:
+def document(accounts: Sequence[AccountDrift]) -> Document:
     """``reconcile.drift/1``."""
     return {
         "format": DRIFT_FORMAT,
@@ -49,7 +49,7 @@ def document(accounts: Sequence[AccountDrift]) -> json.Document:
             {
                 "account": account.account,
                 "exit_code": account.exit_code,
-                "errors": json.errors(account.errors),
+                "errors": error_list(account.errors),
                 "observed_at": None if account.observed_wall_ms is None else rfc3339(account.observed_wall_ms),
                 "entries": [_document(entry) for entry in account.entries],
                 "not_compared": [_missing(each) for each in account.not_compared],
@@ -59,7 +59,7 @@ def document(accounts: Sequence[AccountDrift]) -> json.Document:
     }
 
 
-def _document(entry: Drift) -> json.Document:
+def _document(entry: Drift) -> Document:
     return {
         "address": str(entry.address),
         "asset": entry.asset,
@@ -70,24 +70,24 @@ def _document(entry: Drift) -> json.Document:
         "tolerance": plain(entry.tolerance),
         "beyond_tolerance": entry.is_beyond,
         "held": None if entry.held is None else entry.held.reason,
-        **json.held_fields(entry.held),
+        **held_fields(entry.held),
         "left_band": entry.left_band or None,
         "causes": [_cause(share) for share in entry.causes],
     }
 
 
-def _missing(entry: NotCompared) -> json.Document:
+def _missing(entry: NotCompared) -> Document:
     return {
         "address": str(entry.address),
         "blocked_by": entry.blocked_by,
         "reason": entry.reason,
         "held": None if entry.held is None else entry.held.reason,
-        **json.held_fields(entry.held),
+        **held_fields(entry.held),
     }
 
 
-def _cause(share: Share) -> json.Document:
-    found: json.Document = {"cause": share.cause, "amount": plain(share.amount)}
+def _cause(share: Share) -> Document:
+    found: Document = {"cause": share.cause, "amount": plain(share.amount)}
     if share.at_ms is not None and share.cause not in _UNTIMED:
         found["at"] = rfc3339(share.at_ms)
     return found
@@ -228,7 +228,7 @@ def _row(entry: Drift, now_ms: int | None) -> str:
 def github(accounts: Sequence[AccountDrift], *, place: Place = str) -> str:
     """A warning on the line of every position that drifted beyond its tolerance, or of which that is not known.
     Positions of which the exchange shows nothing usable get one too; an account that was not read gets an error.
-    ``place`` as for ``github.shown``."""
+    ``place`` as for ``shown``."""
     listed = [
         Annotation(file=account.state_file, title=error.key, message=error.message)
         for account in accounts

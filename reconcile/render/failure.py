@@ -3,19 +3,21 @@
 from collections.abc import Sequence
 
 from reconcile.errors import Problem
+from reconcile.render.common.github import Annotation, Place, problems, shown
+from reconcile.render.common.json import dumps
+from reconcile.render.common.markdown import quote
 from reconcile.render.common.page import Page
-from reconcile.render.plan import json
-from reconcile.render.plan.github import Annotation, Place, problems, shown
-from reconcile.render.plan.markdown import quote
+
+ERROR_FORMAT = "reconcile.error/1"
 
 
 def json_document(messages: Sequence[str], found: Sequence[Problem], *, code: int) -> str:
     """``reconcile.error/1``: no account was reached, so ``accounts`` is empty; ``errors`` says why."""
     listed = [{"key": p.key, "message": p.message, "file": p.file, "line": p.line} for p in found]
     others = [{"key": "error", "message": message, "file": None, "line": None} for message in messages]
-    return json.dumps(
+    return dumps(
         {
-            "format": json.ERROR_FORMAT,
+            "format": ERROR_FORMAT,
             "exit_code": code,
             "accounts": [],
             "errors": listed or others,
@@ -33,7 +35,7 @@ def markdown(messages: Sequence[str]) -> str:
 
 
 def github(messages: Sequence[str], found: Sequence[Problem], *, place: Place = str) -> str:
-    """Annotations: on the lines of the state files where the errors have lines; ``place`` as for ``github.shown``."""
+    """Annotations: on the lines of the state files where the errors have lines; ``place`` as for ``shown``."""
     if found:
         return problems(found, place=place)
     return shown(Annotation(title="reconcile", message=message) for message in messages)

@@ -6,10 +6,10 @@ from decimal import Decimal
 from reconcile.model.rehearsal import AccountRehearsal, Fate, PathSummary, Rehearsal
 from reconcile.money import plain, rounded
 from reconcile.render.common.columns import fit
+from reconcile.render.common.json import Document, error_list
+from reconcile.render.common.markdown import code, quote
 from reconcile.render.common.page import Page
 from reconcile.render.common.values import clean, price
-from reconcile.render.plan import json
-from reconcile.render.plan.markdown import code, quote
 
 REHEARSAL_FORMAT = "reconcile.rehearsal/1"
 
@@ -103,7 +103,7 @@ def _row(fate: Fate) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def document(accounts: Sequence[AccountRehearsal]) -> json.Document:
+def document(accounts: Sequence[AccountRehearsal]) -> Document:
     """``reconcile.rehearsal/1``."""
     return {
         "format": REHEARSAL_FORMAT,
@@ -111,7 +111,7 @@ def document(accounts: Sequence[AccountRehearsal]) -> json.Document:
             {
                 "account": account.account,
                 "exit_code": account.exit_code,
-                "errors": json.errors(account.errors),
+                "errors": error_list(account.errors),
                 **_rehearsal(account.rehearsal),
                 "paths": _path_document(account.paths),
             }
@@ -120,7 +120,7 @@ def document(accounts: Sequence[AccountRehearsal]) -> json.Document:
     }
 
 
-def _rehearsal(found: Rehearsal | None) -> json.Document:
+def _rehearsal(found: Rehearsal | None) -> Document:
     if found is None:
         return {"shock": None, "positions": [], "available": {}, "added": {}, "needed": {}}
     return {
@@ -143,7 +143,7 @@ def _rehearsal(found: Rehearsal | None) -> json.Document:
     }
 
 
-def _path_document(found: PathSummary | None) -> json.Document | None:
+def _path_document(found: PathSummary | None) -> Document | None:
     if found is None:
         return None
     return {

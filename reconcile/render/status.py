@@ -8,23 +8,24 @@ from reconcile.money import plain
 from reconcile.render.common import advice
 from reconcile.render.common.columns import fit
 from reconcile.render.common.holder import holder_text
+from reconcile.render.common.json import Document, error_list, held_fields
+from reconcile.render.common.markdown import code, quote
 from reconcile.render.common.values import clean, rfc3339, signed_text
-from reconcile.render.plan import json
-from reconcile.render.plan.markdown import code, quote
 
+STATUS_FORMAT = "reconcile.status/1"
 _UNKNOWN_YET = "in_flight"
 """An intent without an outcome: a run is sending it now, or ended before it knew."""
 
 
-def document(accounts: Sequence[AccountStatus]) -> json.Document:
+def document(accounts: Sequence[AccountStatus]) -> Document:
     """``reconcile.status/1``."""
     return {
-        "format": json.STATUS_FORMAT,
+        "format": STATUS_FORMAT,
         "accounts": [
             {
                 "account": account.account,
                 "exit_code": account.exit_code,
-                "errors": json.errors(account.errors),
+                "errors": error_list(account.errors),
                 "lock": None if account.lock is None else dict(account.lock),
                 "unsettled": [_document(step) for step in account.unsettled],
                 "held": [str(address) for address in account.held],
@@ -36,7 +37,7 @@ def document(accounts: Sequence[AccountStatus]) -> json.Document:
     }
 
 
-def _document(step: OpenStep) -> json.Document:
+def _document(step: OpenStep) -> Document:
     return {
         "address": str(step.address),
         "outcome": step.outcome or _UNKNOWN_YET,
@@ -45,7 +46,7 @@ def _document(step: OpenStep) -> json.Document:
         "since": step.since,
         "resolvable_at": rfc3339(step.resolvable_at_ms),
         "evidence": step.evidence,
-        **json.held_fields(Hold(by=held_by(step.outcome), reason="")),
+        **held_fields(Hold(by=held_by(step.outcome), reason="")),
     }
 
 

@@ -20,8 +20,8 @@ from reconcile.model.account import Address, MarginType, ObservedAccount, Positi
 from reconcile.model.jsontext import loads_whole
 from reconcile.model.risk import Risk
 from reconcile.money import parse, plain
+from reconcile.render.common.json import Document
 from reconcile.render.common.values import rfc3339
-from reconcile.render.plan.json import Document
 from reconcile.render.schema.documents import ObservationModel, ObservedAccountModel, ObservedPositionModel
 
 OBSERVATION_FORMAT = "reconcile.observation/1"

@@ -25,7 +25,8 @@ from reconcile.protocol.funds import Reservation
 from reconcile.protocol.looks import Observer
 from reconcile.protocol.slots import SharedSlots
 from reconcile.render.common import limits
-from reconcile.render.plan.json import Document, digest, entry_document
+from reconcile.render.common.json import Document, digest_of
+from reconcile.render.plan.json import entry_document
 from reconcile.usecases.account import Selection, grace_ms
 from reconcile.usecases.account_identity import Roster
 from reconcile.usecases.limits_in_force import recorded
@@ -127,7 +128,7 @@ async def note_refused(
 def planned(facts: RunFacts, plan: AccountPlan) -> Noted:
     """What was to be done: the plan's digest, and every entry that is not simply in sync (``MOST_NOTED`` of them)."""
     entries = [entry_document(entry) for entry in plan.entries]
-    pinned = facts.saved.digest if facts.saved else digest({"plan_id": facts.plan_id, "entries": entries})
+    pinned = facts.saved.digest if facts.saved else digest_of({"plan_id": facts.plan_id, "entries": entries})
     loud = [_noted(entry) for entry in entries if entry["status"] in _LOUD]
     note = PlanNote(
         plan_id=facts.plan_id,

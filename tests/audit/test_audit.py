@@ -23,10 +23,10 @@ from reconcile.journal.file.store import FileStore
 from reconcile.journal.records import IntentStatus
 from reconcile.model.reports import Run
 from reconcile.money import ZERO, plus
-from reconcile.render.audit import chain as audit_chain
-from reconcile.render.audit import diff as audit_diff
-from reconcile.render.audit import log as audit_log
-from reconcile.render.audit import run as audit_run
+from reconcile.render.audit.chain import chain_document, chain_text, head_text
+from reconcile.render.audit.diff import diff_document, diff_markdown, diff_text
+from reconcile.render.audit.log import log_csv, log_document, log_markdown, log_text
+from reconcile.render.audit.run import run_document, run_markdown, run_text
 from reconcile.render.common import csv_text
 from tests.kit.audit_month import ACCOUNT, BEGUN_MS, HOSTILE, HOUR_MS, LONG, SHORT, Calendar, Desk, a_month
 from tests.kit.journals import inline
@@ -160,13 +160,13 @@ def test_every_form_of_the_log_tells_the_same(store: FileStore, clock: Calendar)
     a_month(store, clock)
     rows = log(store, Filter())
 
-    document = json.loads(json.dumps(audit_log.document(rows)))
-    table = list(csv.DictReader(io.StringIO(audit_log.as_csv(rows))))
+    document = json.loads(json.dumps(log_document(rows)))
+    table = list(csv.DictReader(io.StringIO(log_csv(rows))))
 
     assert [row["run_id"] for row in document["rows"]] == [row["run_id"] for row in table] == [r.run_id for r in rows]
     assert [row["amount"] for row in table] == [row.amount for row in rows]
-    assert audit_log.text(rows).count("\n") == len(rows) + 1
-    assert audit_log.markdown(rows).count("\n| ") == len(rows) + 1
+    assert log_text(rows).count("\n") == len(rows) + 1
+    assert log_markdown(rows).count("\n| ") == len(rows) + 1
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_a_spreadsheet_runs_nothing_of_what_others_wrote(cell: str, shown: str) 
 def test_what_others_wrote_is_inert_in_markdown(store: FileStore, clock: Calendar) -> None:
     a_month(store, clock)
 
-    shown = audit_log.markdown(log(store, Filter())) + audit_run.markdown(find_runs(store, "run0008"))
+    shown = log_markdown(log(store, Filter())) + run_markdown(find_runs(store, "run0008"))
 
     assert "<script>" not in shown
     assert "\u202e" not in shown
@@ -213,13 +213,13 @@ def test_one_run_is_shown_whole_in_every_form(store: FileStore, clock: Calendar)
     a_month(store, clock)
     found = find_runs(store, "run0008")
 
-    document = audit_run.document(found)["accounts"][0]
+    document = run_document(found)["accounts"][0]
 
     assert (document["reason"], document["git_dirty"], document["policy"]) == (HOSTILE, True, {"max_add": "5000"})
     assert document["steps"][0]["answer"] == "200 Successfully modify position margin."
     assert document["steps"][0]["signed_at"] == "2026-09-28T14:13:34.127Z"
     assert document["live"][LONG]["isolated_margin"] == "1500"
-    for shown in (audit_run.text(found), audit_run.markdown(found)):
+    for shown in (run_text(found), run_markdown(found)):
         assert all(word in shown for word in ("alice", "249.59", "1250.41", "abab", "Successfully modify"))
 
 
@@ -287,11 +287,11 @@ def test_a_comparison_reads_the_same_in_every_form(store: FileStore, clock: Cale
     a_month(store, clock)
     found = compare(store, "run0001", "run0013")
 
-    document = audit_diff.document(found)["accounts"][0]["addresses"][0]
+    document = diff_document(found)["accounts"][0]["addresses"][0]
 
     assert (document["address"], document["before"], document["after"]) == (LONG, "1500", "2100")
     assert [m["change"] for m in document["movements"] if m["cause"] == "reconcile"] == ["249.59", "606.85"]
-    for shown in (audit_diff.text(found), audit_diff.markdown(found)):
+    for shown in (diff_text(found), diff_markdown(found)):
         assert all(word in shown for word in (LONG, "1500", "2100", "−241.37", "+606.85", "drift"))
 
 
@@ -342,8 +342,8 @@ def test_verify_names_the_first_bad_line(case: str, journal: Path, store: FileSt
     (verdict,) = verify(store, {})
 
     assert (verdict.is_good, verdict.bad_line) == (False, line)
-    assert f"line {line}" in audit_chain.text([verdict])
-    assert audit_chain.document([verdict])["good"] is False
+    assert f"line {line}" in chain_text([verdict])
+    assert chain_document([verdict])["good"] is False
 
 
 def cut(journal: Path, count: int) -> None:
@@ -389,7 +389,7 @@ def test_an_account_is_found_by_any_name_it_ever_had(desk: Desk, store: FileStor
     desk.apply()
 
     assert [each.is_good for each in verify(store, pins)] == [True]
-    assert audit_chain.head_text(verify(store, {})).startswith("renamed=")
+    assert head_text(verify(store, {})).startswith("renamed=")
 
 
 def test_a_rewritten_journal_that_is_good_in_itself_is_found_against_a_pin(journal: Path, store: FileStore) -> None:

@@ -16,7 +16,7 @@ from reconcile.journal.file.store import FileStore
 from reconcile.journal.records import IntentStatus
 from reconcile.model.exports import MovementExport
 from reconcile.model.reports import Movement
-from reconcile.render.audit import movements as audit_movements
+from reconcile.render.audit.movements import movements_csv, movements_document, movements_markdown, movements_text
 from reconcile.render.common import csv_text
 from tests.kit.audit_month import ACCOUNT, BEGUN_MS, HOSTILE, HOUR_MS, LONG, SHORT, Calendar, Desk, a_month
 from tests.kit.documents import check
@@ -133,8 +133,8 @@ def test_every_form_tells_the_same_and_the_document_has_its_schema(store: FileSt
     a_month(store, clock)
     found = export(store, Filter())
 
-    document = json.loads(json.dumps(audit_movements.document(found)))
-    text = audit_movements.as_csv(found)
+    document = json.loads(json.dumps(movements_document(found)))
+    text = movements_csv(found)
     table = list(csv.DictReader(io.StringIO(text.removeprefix(csv_text.BOM))))
 
     check(document)
@@ -144,8 +144,8 @@ def test_every_form_tells_the_same_and_the_document_has_its_schema(store: FileSt
         ("4f2a9c", "p1", "sha256:abc", "runner-1"),
         ("", "", "", "runner-1"),
     }
-    assert audit_movements.text(found).endswith(f"\n{len(found.movements)} movements.\n")
-    assert audit_movements.markdown(found).count("\n| 20") == len(found.movements)
+    assert movements_text(found).endswith(f"\n{len(found.movements)} movements.\n")
+    assert movements_markdown(found).count("\n| 20") == len(found.movements)
 
 
 def test_what_others_wrote_is_inert_in_every_form(store: FileStore, clock: Calendar) -> None:
@@ -154,16 +154,16 @@ def test_what_others_wrote_is_inert_in_every_form(store: FileStore, clock: Calen
     formula = replace(hostile, movement=replace(hostile.movement, actor='=HYPERLINK("x")', address="@SUM(A1)"))
     found = MovementExport(movements=(formula,), totals=tuple(totals([formula.movement])))
 
-    table = audit_movements.as_csv(found)
+    table = movements_csv(found)
 
     assert "'=HYPERLINK" in table
     assert "'@SUM" in table
-    for text in (table, audit_movements.text(found), audit_movements.markdown(found)):
+    for text in (table, movements_text(found), movements_markdown(found)):
         assert "\u202e" not in text
-    assert "<script>" not in audit_movements.markdown(found)
+    assert "<script>" not in movements_markdown(found)
 
 
 def test_an_export_of_nothing_says_so(desk: Desk, store: FileStore) -> None:
     desk.apply()
 
-    assert audit_movements.text(export(store, Filter(account=ACCOUNT))) == "0 movements.\n"
+    assert movements_text(export(store, Filter(account=ACCOUNT))) == "0 movements.\n"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from reconcile.clock import SystemClock
-from reconcile.render.plan import json as documents
+from reconcile.render.common.json import digest_of
 from reconcile.sandbox.store import SandboxStore
 from tests.kit.cli import ROOT, SECONDS, at_terminal, environment, process, run
 
@@ -111,7 +111,7 @@ def test_an_expired_plan_is_refused(tmp_path: Path) -> None:
     plan = Path(saved(tmp_path))
     document = json.loads(plan.read_text())
     document |= {"created_at": "2019-12-31T23:50:00.000Z", "expires_at": "2020-01-01T00:00:00.000Z"}
-    document["digest"] = documents.digest(document)
+    document["digest"] = digest_of(document)
     plan.write_text(json.dumps(document))
     ended = run(tmp_path, "apply", str(plan), "--auto-approve")
     assert (ended.code, books(tmp_path)) == (4, BEFORE)
@@ -122,7 +122,7 @@ def test_a_plan_that_expires_before_it_was_made_is_no_plan(tmp_path: Path) -> No
     plan = Path(saved(tmp_path))
     document = json.loads(plan.read_text())
     document["expires_at"] = "2020-01-01T00:00:00.000Z"
-    document["digest"] = documents.digest(document)
+    document["digest"] = digest_of(document)
     plan.write_text(json.dumps(document))
     ended = run(tmp_path, "apply", str(plan), "--auto-approve")
     assert (ended.code, books(tmp_path)) == (1, BEFORE)
@@ -157,7 +157,7 @@ def test_a_plan_for_an_exchange_nobody_knows_is_an_input_error(tmp_path: Path) -
     plan = Path(saved(tmp_path))
     document = json.loads(plan.read_text())
     document["accounts"][0]["exchange"] = "mtgox"
-    document["digest"] = documents.digest(document)
+    document["digest"] = digest_of(document)
     plan.write_text(json.dumps(document))
     ended = run(tmp_path, "apply", str(plan), "--auto-approve")
     assert (ended.code, "'mtgox' is not known" in ended.err) == (1, True)

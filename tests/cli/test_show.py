@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from reconcile.model.plan import PlanError, SavedPlan, Status
-from reconcile.render.plan.json import digest
+from reconcile.render.common.json import digest_of
 from reconcile.render.plan.show import SavedPlanView
 from tests.kit.cli import ROOT, run
 from tests.kit.documents_sample import WHEN, account, plan
@@ -49,7 +49,7 @@ def test_the_next_command_applies_the_plan_that_was_shown(saved: Path, tmp_path:
 def test_the_document_holds_the_saved_plan_to_the_letter(saved: Path, tmp_path: Path) -> None:
     document = json.loads(saved.read_text())
     document["of_a_later_version"] = {"x": [1]}
-    document["digest"] = digest(document)
+    document["digest"] = digest_of(document)
     saved.write_text(json.dumps(document))
 
     shown = run(tmp_path, "show", str(saved), "--format", "json").json

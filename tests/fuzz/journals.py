@@ -23,11 +23,11 @@ from reconcile.journal.file.store import FileStore
 from reconcile.journal.folding import fold
 from reconcile.journal.records import IntentStatus
 from reconcile.journal.state import JournalState
-from reconcile.render.audit import chain as audit_chain
-from reconcile.render.audit import diff as audit_diff
-from reconcile.render.audit import log as audit_log
-from reconcile.render.audit import run as audit_run
-from reconcile.render.plan import json as documents
+from reconcile.render.audit.chain import chain_text
+from reconcile.render.audit.diff import diff_document, diff_text
+from reconcile.render.audit.log import log_csv, log_document, log_text
+from reconcile.render.audit.run import run_document, run_markdown, run_text
+from reconcile.render.common.json import dumps
 from reconcile.render.report.html import page
 from reconcile.usecases.status import account_of
 from tests.fuzz import strategies
@@ -70,7 +70,7 @@ def read(data: bytes) -> Iterable[str]:
     attempts: list[Callable[[], Iterable[str]]] = [
         lambda: _state(store),
         lambda: _shown(store),
-        lambda: [audit_chain.text(verify(store, {}))],
+        lambda: [chain_text(verify(store, {}))],
     ]
     if crc32(data) % _REPORTED == 0:
         attempts += [lambda: _compared(store), lambda: [page(make_report(store, Filter(), now_ms=1_800_000_000_000))]]
@@ -104,18 +104,18 @@ def _state(store: Lines) -> Iterable[str]:
 def _shown(store: Lines) -> Iterable[str]:
     found = list(selected(store, Filter(), on_break=ignoring))
     rows = log(store, Filter(), on_break=ignoring)
-    yield documents.dumps(audit_log.document(rows)) + audit_log.as_csv(rows)
-    yield audit_log.text(rows)
-    yield documents.dumps(audit_run.document(found))
-    yield audit_run.text(found)
-    yield audit_run.markdown(found)
+    yield dumps(log_document(rows)) + log_csv(rows)
+    yield log_text(rows)
+    yield dumps(run_document(found))
+    yield run_text(found)
+    yield run_markdown(found)
 
 
 def _compared(store: Lines) -> Iterable[str]:
     found = list(selected(store, Filter(), on_break=ignoring))
     if found:
         compared = compare(store, found[0].run_id, found[-1].run_id, on_break=ignoring)
-        yield documents.dumps(audit_diff.document(compared)) + audit_diff.text(compared)
+        yield dumps(diff_document(compared)) + diff_text(compared)
 
 
 @cache

@@ -4,8 +4,12 @@ import json
 from functools import cache
 from random import Random
 
-from reconcile.render.plan import github, markdown, saved, text
-from reconcile.render.plan import json as documents
+from reconcile.render.common.json import digest_of, dumps
+from reconcile.render.plan import saved, text
+from reconcile.render.plan.github import plan_annotations
+from reconcile.render.plan.json import plan_document
+from reconcile.render.plan.markdown import plan_markdown
+from reconcile.render.plan.text import plan_text
 from tests.fuzz import strategies
 from tests.fuzz.harness import Target, compact
 from tests.fuzz.mutators import Tree, damaged
@@ -17,7 +21,7 @@ def _trees() -> tuple[Tree, ...]:
     entries = making.every_entry()
     small = making.plan(making.account(entries[:1]))
     large = making.plan(making.account(entries), overrides={"max_add": "7"})
-    return tuple(Tree(json.loads(documents.dumps(documents.plan(plan)))) for plan in (small, small, large))
+    return tuple(Tree(json.loads(dumps(plan_document(plan)))) for plan in (small, small, large))
 
 
 @cache
@@ -32,8 +36,8 @@ def read(data: bytes) -> list[str]:
     except UnicodeDecodeError:
         return []
     plan = saved.loads_plan(content).plan
-    written = documents.dumps(documents.plan(plan))
-    return [written, text.plan(plan, color=False), text.question(plan), markdown.plan(plan), github.plan(plan)]
+    written = dumps(plan_document(plan))
+    return [written, plan_text(plan, color=False), text.question(plan), plan_markdown(plan), plan_annotations(plan)]
 
 
 def read_sealed(data: bytes) -> list[str]:
@@ -41,7 +45,7 @@ def read_sealed(data: bytes) -> list[str]:
     try:
         document = json.loads(data)
         if isinstance(document, dict):
-            document["digest"] = documents.digest(document)
+            document["digest"] = digest_of(document)
     except (ValueError, RecursionError):
         return read(data)
     return read(compact(document))

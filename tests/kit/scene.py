@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.model.account import DesiredAccount, Percent
 from reconcile.model.plan import Plan, Result, SavedPlan
-from reconcile.render.plan import json
+from reconcile.render.common.json import dumps
+from reconcile.render.plan.json import plan_document
 from reconcile.render.plan.saved import loads_plan
 from reconcile.sandbox.demo import new_books
 from reconcile.sandbox.faults import Faults, NoFaults
@@ -139,7 +140,7 @@ class Scene:
 
     async def saved(self, desired: DesiredAccount, **settings: Any) -> SavedPlan:
         """The plan as it comes back from the file it was saved in."""
-        return loads_plan(json.dumps(json.plan(await self.plan(desired, **settings))))
+        return loads_plan(dumps(plan_document(await self.plan(desired, **settings))))
 
     async def apply_saved(self, saved: SavedPlan, process: Process | None = None) -> Result:
         """``reconcile apply PLAN --auto-approve`` in a process of its own."""

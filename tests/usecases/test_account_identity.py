@@ -16,7 +16,8 @@ from reconcile.exchanges.registry import connect
 from reconcile.journal.identity import UNATTRIBUTED, former_identities, identity, is_notes, notes_of
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import Plan, Result
-from reconcile.render.plan import json as documents
+from reconcile.render.common.json import dumps
+from reconcile.render.plan.json import plan_document
 from reconcile.render.plan.saved import loads_plan
 from reconcile.sandbox.demo import account_of, new_books
 from reconcile.sandbox.registry import SIMULATED, simulated
@@ -375,7 +376,7 @@ def test_a_plan_saved_for_a_key_is_refused_once_the_account_is_known() -> None:
         made = await planning.plan(
             by_key(keys.world()), [file], targets=(), overrides={}, expires_ms=HOUR_MS, git_commit=None
         )
-        saved = loads_plan(documents.dumps(documents.plan(made)))
+        saved = loads_plan(dumps(plan_document(made)))
         desired = [account.desired for account in saved.plan.accounts]
         return await applying.apply(keys.world(), desired, reason=None, git_commit=None, confirm=None, saved=saved)
 

@@ -11,7 +11,8 @@ from reconcile.errors import InputError
 from reconcile.journal.records import IntentStatus
 from reconcile.model.account import DesiredAccount, Policy
 from reconcile.model.plan import OutcomeKind, Result
-from reconcile.render.plan import json
+from reconcile.render.common.json import digest_of, dumps
+from reconcile.render.plan.json import plan_document
 from reconcile.render.plan.saved import loads_plan
 from reconcile.sandbox.bitget.replies import REPLIES
 from reconcile.sandbox.faults import Ending, Fault, FaultPlan, FaultRule, Faults
@@ -167,7 +168,7 @@ def test_a_switch_that_someone_turned_meanwhile_is_left_alone() -> None:
 )
 def test_a_saved_plan_that_switches_to_elsewhere_is_refused(place: tuple[str | int, ...], value: object) -> None:
     async def act(made: Scene) -> str:
-        return json.dumps(json.plan(await made.plan(account(auto_add=False))))
+        return dumps(plan_document(await made.plan(account(auto_add=False))))
 
     text, _ = play(act, scene(is_on=True))
     forged = plain_json.loads(text)
@@ -175,18 +176,18 @@ def test_a_saved_plan_that_switches_to_elsewhere_is_refused(place: tuple[str | i
     for part in place[:-1]:
         inner = inner[part]
     inner[place[-1]] = value
-    forged["digest"] = json.digest(forged)
+    forged["digest"] = digest_of(forged)
     with pytest.raises(InputError):
         loads_plan(plain_json.dumps(forged))
 
 
 def test_a_saved_plan_that_switches_where_no_call_does_is_refused() -> None:
     async def act(made: Scene) -> str:
-        return json.dumps(json.plan(await made.plan(account(auto_add=False))))
+        return dumps(plan_document(await made.plan(account(auto_add=False))))
 
     text, _ = play(act, scene(is_on=True))
     forged = plain_json.loads(text)
     forged["accounts"][0].update(exchange="binance", product=None)
-    forged["digest"] = json.digest(forged)
+    forged["digest"] = digest_of(forged)
     with pytest.raises(InputError, match="no call for that"):
         loads_plan(plain_json.dumps(forged))

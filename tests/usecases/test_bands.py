@@ -14,10 +14,12 @@ from reconcile.model.account import DesiredAccount, Percent, WhenShort
 from reconcile.model.drift import Drift
 from reconcile.model.measures import Band, Measure, Thresholds
 from reconcile.model.plan import MoveMargin, OutcomeKind, Plan, Result, SavedPlan, Status
+from reconcile.render.common.json import dumps
 from reconcile.render.metrics import exposition
 from reconcile.render.metrics.snapshot import AccountSnapshot, Snapshot
-from reconcile.render.plan import json, text
 from reconcile.render.plan import saved as saved_plan
+from reconcile.render.plan.json import plan_document
+from reconcile.render.plan.text import plan_text
 from reconcile.render.report.html import page
 from reconcile.statefile import writing
 from reconcile.usecases.drift import drift
@@ -57,11 +59,11 @@ def test_apply_brings_a_position_into_its_band_and_the_next_one_is_empty() -> No
 def test_a_saved_plan_with_a_band_reads_back_and_applies() -> None:
     async def reviewed(scene: Scene) -> tuple[Plan, Result]:
         saved = await scene.saved(banded())
-        return saved.plan, await scene.apply_saved(saved_plan.loads_plan(json.dumps(json.plan(saved.plan))))
+        return saved.plan, await scene.apply_saved(saved_plan.loads_plan(dumps(plan_document(saved.plan))))
 
     (plan, result), scene = play(reviewed)
-    document = json.plan(plan)
-    assert json.plan(saved_plan.loads_plan(json.dumps(document)).plan) == document
+    document = plan_document(plan)
+    assert plan_document(saved_plan.loads_plan(dumps(document)).plan) == document
     entry = document["accounts"][0]["entries"][0]
     assert entry["desired"]["measure"]["target"] == "0.15"
     assert (entry["observed"]["measure"][:6], entry["wanted_margin"]) == ("0.1038", "4395")
@@ -88,10 +90,10 @@ def test_headroom_widens_the_ceiling_visibly_and_no_further() -> None:
         return saved, await scene.apply_saved(saved)
 
     (saved, _), scene = play(fallen)
-    document = json.plan(saved.plan)
+    document = plan_document(saved.plan)
     assert document["accounts"][0]["entries"][0]["steps"][0]["ceiling"] == "1674"
-    assert json.plan(saved_plan.loads_plan(json.dumps(document)).plan) == document
-    assert "up to 1674 with headroom" in text.plan(saved.plan, color=False)
+    assert plan_document(saved_plan.loads_plan(dumps(document)).plan) == document
+    assert "up to 1674 with headroom" in plan_text(saved.plan, color=False)
     assert scene.moved_by_calls() == [(LONG, D(1674))]
 
 

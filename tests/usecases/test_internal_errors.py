@@ -12,7 +12,8 @@ import pytest
 from reconcile.exchanges.base import Writer
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import Result, StepResult
-from reconcile.render.plan import json as documents
+from reconcile.render.common.json import dumps
+from reconcile.render.result.json import result_document
 from reconcile.usecases import apply as applying
 from reconcile.usecases import plan as planning
 from reconcile.usecases.drift import drift
@@ -94,7 +95,7 @@ def told(scene: Scene, result: Result) -> str:
     """The document and the journal, as text."""
     store = scene.world().store
     lines = [json.dumps(line.value) for identity in store.identities() for line in store.lines(identity)]
-    return documents.dumps(documents.result(result)) + "\n".join(lines)
+    return dumps(result_document(result)) + "\n".join(lines)
 
 
 def intents_without_outcome(scene: Scene) -> int:
@@ -156,7 +157,7 @@ def test_a_bug_after_a_yes_leaves_it_accepted() -> None:
 
     assert (first.exit_code, step(first).outcome) == (1, "accepted")
     assert [error.key for error in first.accounts[0].errors] == ["internal"]
-    assert json.loads(documents.dumps(documents.result(first)))["accounts"][0]["steps"][0]["outcome"] == "accepted"
+    assert json.loads(dumps(result_document(first)))["accounts"][0]["steps"][0]["outcome"] == "accepted"
     assert (second.exit_code, scene.margin(LONG)) == (0, Decimal(4500))
     assert len(scene.moved_by_calls()) == 1
 

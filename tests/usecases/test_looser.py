@@ -5,8 +5,12 @@ from decimal import Decimal
 
 from reconcile.model.account import ColdStart, DesiredAccount
 from reconcile.model.plan import LooserLimit, Plan
-from reconcile.render.plan import github, json, markdown, text
+from reconcile.render.common.json import dumps
+from reconcile.render.plan.github import plan_annotations
+from reconcile.render.plan.json import plan_document
+from reconcile.render.plan.markdown import plan_markdown
 from reconcile.render.plan.saved import loads_plan
+from reconcile.render.plan.text import plan_text
 from reconcile.usecases import apply as applying
 from tests.kit.scene import Scene, desired, play
 
@@ -30,12 +34,13 @@ def test_a_plan_says_which_limit_is_looser_than_at_the_last_apply() -> None:
 
     plan, _ = play(raised)
     assert looser(plan) == (LooserLimit(key="max_add", before="1000", after="2000"),)
-    assert "  ! looser than at the last apply: max_add 1000 → 2000\n" in text.plan(plan, color=False)
-    assert "> ⚠️ looser than at the last apply: max&#95;add 1000 → 2000" in markdown.plan(plan)
-    assert "::warning file=/nowhere/main.toml,title=max_add::looser than at the last apply: 1000 → 2000" in github.plan(
-        plan
+    assert "  ! looser than at the last apply: max_add 1000 → 2000\n" in plan_text(plan, color=False)
+    assert "> ⚠️ looser than at the last apply: max&#95;add 1000 → 2000" in plan_markdown(plan)
+    assert (
+        "::warning file=/nowhere/main.toml,title=max_add::looser than at the last apply: 1000 → 2000"
+        in plan_annotations(plan)
     )
-    assert looser(loads_plan(json.dumps(json.plan(plan))).plan) == looser(plan)
+    assert looser(loads_plan(dumps(plan_document(plan))).plan) == looser(plan)
 
 
 def test_the_apply_that_raises_a_limit_settles_it() -> None:
@@ -68,7 +73,7 @@ def test_an_override_of_one_run_is_not_what_the_next_plan_is_compared_with() -> 
 def shown(account: DesiredAccount) -> str:
     """The plan of a live account as text; its header and what follows up to the first entry."""
     plan, _ = play(lambda scene: scene.plan(account))
-    return text.plan(plan, color=False)
+    return plan_text(plan, color=False)
 
 
 def test_what_is_not_the_exchanges_own_is_said() -> None:

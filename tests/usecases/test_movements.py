@@ -12,8 +12,8 @@ from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import Result
 from reconcile.model.reports import Comparison, Run
-from reconcile.render.audit import diff as audit_diff
-from reconcile.render.audit import run as audit_run
+from reconcile.render.audit.diff import diff_text
+from reconcile.render.audit.run import run_document, run_markdown, run_text
 from reconcile.render.common.values import signed
 from reconcile.sandbox.faults import Ending, Fault, Scripted
 from reconcile.sandbox.http import Request
@@ -64,7 +64,7 @@ def test_what_others_moved_between_two_runs_is_told_by_cause_and_so_is_what_we_m
     found, _ = play(act)
     assert told(found, LONG) == [("funding", "-4.2"), ("manual", "-40"), ("reconcile", "+44.2")]
     assert [told(found, address) for address in DEMO if address != LONG] == [[], [], []]
-    assert "−4.2 funding" in audit_diff.text([found])
+    assert "−4.2 funding" in diff_text([found])
 
 
 def test_a_run_with_nothing_to_send_tells_it_too() -> None:
@@ -292,7 +292,7 @@ def test_without_the_ledger_it_is_told_as_unexplained_and_the_apply_is_as_good()
 
     (found, last), scene = play(act, Scene(faults=faults))
     assert sorted(told(found, LONG)) == [("reconcile", "+44.2"), ("unexplained", "-44.2")]
-    assert "the ledger could not be read" in audit_diff.text([found])
+    assert "the ledger could not be read" in diff_text([found])
     assert (last.exit_code, scene.margin(LONG)) == (0, Decimal(4500))
 
 
@@ -353,11 +353,11 @@ def test_one_run_is_shown_with_what_had_moved_before_it() -> None:
         return run_of(scene, await scene.apply(desired(DEMO)))
 
     run, _ = play(act)
-    moved = audit_run.document([run])["accounts"][0]["moved"][LONG]
+    moved = run_document([run])["accounts"][0]["moved"][LONG]
     assert [each["amount"] for each in moved["ours"]] == ["44.2"]
     assert [(each["cause"], each["amount"]) for each in moved["causes"]] == [
         ("funding", "-4.2"),
         ("manual", "-40"),
     ]
-    for shown in (audit_run.text([run]), audit_run.markdown([run]).replace("\\", "")):
+    for shown in (run_text([run]), run_markdown([run]).replace("\\", "")):
         assert "4500 → 4500: reconcile +44.2, funding −4.2 at 2026-01-01T01:00:00" in shown

@@ -17,7 +17,7 @@ from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.journal.identity import UNATTRIBUTED, is_notes, notes_of, owner_of
 from reconcile.model.plan import AccountResult, Result
 from reconcile.model.reports import LogRow, Run
-from reconcile.render.audit.run import markdown, text
+from reconcile.render.audit.run import run_markdown, run_text
 from reconcile.sandbox.faults import Ending, Fault, Scripted
 from reconcile.usecases import apply as applying
 from reconcile.usecases.notes import LONGEST_WAIT_MS
@@ -293,7 +293,7 @@ def test_a_watch_that_applies_nothing_has_on_record_what_it_saw_and_when_it_beli
     assert scene.moved_by_calls() == [(LONG, Decimal(-50))]
 
 
-@pytest.mark.parametrize("render", [text, markdown])
+@pytest.mark.parametrize("render", [run_text, run_markdown])
 def test_the_decisions_of_a_watch_are_shown_with_its_run(render: Callable[[list[Run]], str]) -> None:
     vigil = Vigil([desired(IN_SYNC)])
     scene = Scene()

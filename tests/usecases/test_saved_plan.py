@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from reconcile.errors import Declined, InputError
 from reconcile.journal.records import RunStarted
 from reconcile.model.plan import OutcomeKind, Result, SavedPlan
-from reconcile.render.plan import json
+from reconcile.render.common.json import digest_of, dumps
+from reconcile.render.plan.json import plan_document
 from reconcile.render.plan.saved import loads_plan
 from reconcile.sandbox.faults import Fault, FaultPlan, FaultRule
 from reconcile.sandbox.http import Lag
@@ -288,9 +289,9 @@ def test_an_account_that_was_refused_when_planned_is_refused_when_applied() -> N
 
 def test_a_plan_that_was_edited_is_refused() -> None:
     async def planned(scene: Scene) -> SavedPlan:
-        document = json.plan(await scene.plan(desired()))
+        document = plan_document(await scene.plan(desired()))
         document["accounts"][0]["entries"][0]["steps"][0]["amount"] = "15000"
-        return loads_plan(json.dumps(document))
+        return loads_plan(dumps(document))
 
     with pytest.raises(Declined, match="changed after it was saved"):
         play(planned)
@@ -300,12 +301,12 @@ def forged(change: Callable[[dict[str, Any]], object]) -> str:
     """A saved plan with a change in its first account, and a digest that fits."""
 
     async def planned(scene: Scene) -> dict[str, Any]:
-        return plain_json.loads(json.dumps(json.plan(await scene.plan(desired()))))  # type: ignore[no-any-return]
+        return plain_json.loads(dumps(plan_document(await scene.plan(desired()))))  # type: ignore[no-any-return]
 
     document, _ = play(planned)
     change(document["accounts"][0])
     document["accounts"] += document["accounts"][0].pop("twice", [])
-    return plain_json.dumps({**document, "digest": json.digest(document)})
+    return plain_json.dumps({**document, "digest": digest_of(document)})
 
 
 AN_ERROR = {"key": "exchange", "message": "unreadable", "asset": None, "limit": None, "value": None}
@@ -363,7 +364,7 @@ def test_a_plan_that_says_of_itself_what_is_not_so_is_no_plan(forgery: str) -> N
     for key, value in PLAN_FORGERIES[forgery].items():
         document[key] = {**document[key], **value} if isinstance(value, dict) else value
     with pytest.raises(InputError, match="make a new plan"):
-        loads_plan(plain_json.dumps({**document, "digest": json.digest(document)}))
+        loads_plan(plain_json.dumps({**document, "digest": digest_of(document)}))
 
 
 def test_a_plan_that_is_nested_without_end_is_no_plan() -> None:
@@ -406,7 +407,7 @@ def test_a_plan_for_what_no_state_file_can_say_is_refused_whatever_its_digest(
 ) -> None:
     document = plain_json.loads(plan_file.read_text())
     document["accounts"][0] |= change
-    plan_file.write_text(plain_json.dumps({**document, "digest": json.digest(document)}))
+    plan_file.write_text(plain_json.dumps({**document, "digest": digest_of(document)}))
     ended = cli_kit.run(tmp_path, "apply", str(plan_file), "--auto-approve")
     assert (ended.code, "reading the saved plan" in ended.err) == (1, True)
 

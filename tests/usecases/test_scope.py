@@ -9,10 +9,18 @@ from reconcile.audit.run_log import find_runs
 from reconcile.errors import Declined
 from reconcile.model.plan import Plan, Result
 from reconcile.model.reports import Run
-from reconcile.render.audit import run as audit_run
-from reconcile.render.plan import github, json, markdown, text
-from reconcile.render.plan.conclusion import conclusion
+from reconcile.render.audit.run import run_document, run_markdown, run_text
+from reconcile.render.common.json import Document, digest_of, dumps
+from reconcile.render.plan.github import plan_annotations
+from reconcile.render.plan.json import plan_document
+from reconcile.render.plan.markdown import plan_markdown
 from reconcile.render.plan.saved import loads_plan
+from reconcile.render.plan.text import plan_text
+from reconcile.render.result.conclusion import conclusion
+from reconcile.render.result.github import result_annotations
+from reconcile.render.result.json import result_document
+from reconcile.render.result.markdown import result_markdown
+from reconcile.render.result.text import result_text
 from reconcile.usecases import apply as applying
 from tests.kit.documents import check
 from tests.kit.scene import TARGETS, Scene, desired, play
@@ -33,12 +41,12 @@ def test_a_plan_of_a_part_names_its_scope_in_every_format_and_as_a_saved_plan() 
 
     made, _ = play(act)
     words = "only BTC* is planned; 1 other declared address is left out"
-    assert f"Scope: {words}." in text.plan(made, color=False)
-    assert "**Scope:** only BTC&#42; is planned; 1 other declared address is left out" in markdown.plan(made)
-    assert f"::notice title=scope::{words}\n" in github.plan(made)
-    document = json.plan(made)
+    assert f"Scope: {words}." in plan_text(made, color=False)
+    assert "**Scope:** only BTC&#42; is planned; 1 other declared address is left out" in plan_markdown(made)
+    assert f"::notice title=scope::{words}\n" in plan_annotations(made)
+    document = plan_document(made)
     assert (document["scope"], document["accounts"][0]["outside_scope"]) == (["BTC*"], 1)
-    saved = loads_plan(json.dumps(document))
+    saved = loads_plan(dumps(document))
     assert (saved.plan.scope, saved.plan.accounts[0].outside_scope) == (("BTC*",), 1)
 
 
@@ -47,19 +55,19 @@ def test_a_whole_plan_has_no_scope() -> None:
         return await scene.plan(desired())
 
     made, _ = play(act)
-    assert "cope" not in text.plan(made, color=False) + markdown.plan(made) + github.plan(made)
-    assert json.plan(made)["scope"] == []
+    assert "cope" not in plan_text(made, color=False) + plan_markdown(made) + plan_annotations(made)
+    assert plan_document(made)["scope"] == []
 
 
 def test_a_saved_plan_that_hides_its_scope_is_refused() -> None:
-    async def act(scene: Scene) -> json.Document:
-        return json.plan(await scene.plan(desired(), targets=["BTC*"]))
+    async def act(scene: Scene) -> Document:
+        return plan_document(await scene.plan(desired(), targets=["BTC*"]))
 
     document, _ = play(act)
     document["scope"] = []
     with pytest.raises(Declined):
         loads_plan(plain_json.dumps(document))
-    document["digest"] = json.digest(document)
+    document["digest"] = digest_of(document)
     with pytest.raises(Exception, match="leaves addresses out, and the plan names no scope"):
         loads_plan(plain_json.dumps(document))
 
@@ -84,9 +92,9 @@ def test_converged_is_about_everything_that_is_declared(
     assert (result.exit_code, account.converged, account.outside_differing) == (0, converged, differing)
     last = conclusion(result)
     assert last == f"DONE within the scope BTC*: 1 step applied and verified. {said}"
-    assert text.result(result, color=False).endswith(f"{last}\n")
+    assert result_text(result, color=False).endswith(f"{last}\n")
     assert scene.margin(LONG) == 4500
-    assert json.result(result)["scope"] == ["BTC*"]
+    assert result_document(result)["scope"] == ["BTC*"]
 
 
 def test_a_part_in_sync_is_not_said_of_the_whole() -> None:
@@ -121,11 +129,11 @@ def test_an_auditor_is_told_the_scope_of_a_run(targets: list[str], listed: list[
         return tuple(find_runs(scene.world().store, result.run_id, on_break=lambda _: None))
 
     runs, _ = play(act)
-    document = audit_run.document(runs)
+    document = run_document(runs)
     check(document)
     assert document["accounts"][0]["scope"] == listed
-    assert (f"  scope: {told}\n" in audit_run.text(runs)) is bool(targets)
-    assert ("| scope | " in audit_run.markdown(runs)) is bool(targets)
+    assert (f"  scope: {told}\n" in run_text(runs)) is bool(targets)
+    assert ("| scope | " in run_markdown(runs)) is bool(targets)
 
 
 def test_the_journal_has_the_scope_of_a_run() -> None:
@@ -149,10 +157,10 @@ def test_what_a_killed_run_left_and_this_run_settled_is_in_every_format_of_its_r
     assert (str(step.address), step.outcome, step.before, step.after) == (LONG, "applied", "3000", "4500")
     assert scene.moved_by_calls()[0][0] == LONG
     assert len(scene.moved_by_calls()) == 1
-    shown = text.result(result, color=False)
+    shown = result_text(result, color=False)
     assert "settled from an earlier run:\n    ✓ BTCUSDT.long  3000 → 4500  +1500 USDT  applied: " in shown
     assert shown.endswith("nothing had to be sent, and nothing was. Settled from an earlier run: 1 applied.\n")
-    assert "| **applied** | <code>BTCUSDT.long</code> | 3000 | 4500 | +1500 USDT |" in markdown.result(result)
-    assert "title=BTCUSDT.long::add_margin of an earlier run applied: " in github.result(result)
-    (document,) = json.result(result)["accounts"][0]["settled"]
+    assert "| **applied** | <code>BTCUSDT.long</code> | 3000 | 4500 | +1500 USDT |" in result_markdown(result)
+    assert "title=BTCUSDT.long::add_margin of an earlier run applied: " in result_annotations(result)
+    (document,) = result_document(result)["accounts"][0]["settled"]
     assert (document["amount"], document["outcome"]) == ("1500", "applied")

@@ -11,8 +11,10 @@ from reconcile.journal.records import Noted
 from reconcile.model.account import DesiredAccount, Target
 from reconcile.model.notes import PlanNote
 from reconcile.model.plan import Plan, Result, SavedPlan, Status
-from reconcile.render.plan import json, text
+from reconcile.render.common.json import digest_of, dumps
+from reconcile.render.plan.json import plan_document
 from reconcile.render.plan.saved import loads_plan
+from reconcile.render.plan.text import plan_text
 from reconcile.usecases import drift as drifting
 from tests.kit.desk import target
 from tests.kit.scene import Scene, desired, play, the_error
@@ -41,8 +43,8 @@ def test_a_plan_names_the_template_of_each_entry() -> None:
     assert found["BTCUSDT.long"] == (Status.CHANGE, "BTC*.long")
     assert found["ETHUSDT.long"] == (Status.IN_SYNC, "*.long")
     assert found["BTCUSDT.short"] == (Status.UNMANAGED, None)
-    assert "from BTC*.long" in text.plan(plan, titles={"binance": "Binance"}, color=False)
-    entry = next(e for e in json.plan(plan)["accounts"][0]["entries"] if e["address"] == "BTCUSDT.long")
+    assert "from BTC*.long" in plan_text(plan, titles={"binance": "Binance"}, color=False)
+    entry = next(e for e in plan_document(plan)["accounts"][0]["entries"] if e["address"] == "BTCUSDT.long")
     assert entry["desired"]["template"] == "BTC*.long"
 
 
@@ -90,13 +92,13 @@ def test_a_position_that_closed_since_the_saved_plan_makes_it_stale() -> None:
 @pytest.mark.parametrize("name", ["ETH*.long", "BTC*.short", "*.long"])
 def test_a_saved_plan_with_another_template_is_refused(name: str) -> None:
     async def act(scene: Scene) -> str:
-        return json.dumps(json.plan(await scene.plan(ALL)))
+        return dumps(plan_document(await scene.plan(ALL)))
 
     document, _ = play(act)
     forged = plain_json.loads(document)
     entry = next(e for e in forged["accounts"][0]["entries"] if e["address"] == "BTCUSDT.long")
     entry["desired"]["template"] = name
-    forged["digest"] = json.digest(forged)
+    forged["digest"] = digest_of(forged)
     with pytest.raises(InputError, match="template"):
         loads_plan(plain_json.dumps(forged))
 

@@ -1,1 +1,1 @@
-"""What an auditor asks a journal for: runs, movements, chains of hashes."""
+"""The documents of an audit: runs, movements, a comparison of two moments, chains of hashes."""

@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 
 from reconcile.model.reports import ChainVerdict
+from reconcile.render.common.json import Document
+from reconcile.render.common.markdown import code, quote
 from reconcile.render.common.page import Page
 from reconcile.render.common.values import clean
-from reconcile.render.plan.json import Document
-from reconcile.render.plan.markdown import code, quote
 
 FORMAT = "reconcile.audit.verify/1"
 
 
-def document(verdicts: Sequence[ChainVerdict]) -> Document:
+def chain_document(verdicts: Sequence[ChainVerdict]) -> Document:
     """``reconcile.audit.verify/1``."""
     return {
         "format": FORMAT,
@@ -32,7 +32,7 @@ def document(verdicts: Sequence[ChainVerdict]) -> Document:
     }
 
 
-def text(verdicts: Sequence[ChainVerdict]) -> str:
+def chain_text(verdicts: Sequence[ChainVerdict]) -> str:
     """One line per journal; the last line is the verdict."""
     lines = []
     for each in verdicts:
@@ -47,7 +47,7 @@ def text(verdicts: Sequence[ChainVerdict]) -> str:
     return "\n".join(map(clean, [*lines, last])) + "\n"
 
 
-def markdown(verdicts: Sequence[ChainVerdict]) -> str:
+def chain_markdown(verdicts: Sequence[ChainVerdict]) -> str:
     """A table."""
     page = Page()
     page.add("### Margin journals", "")

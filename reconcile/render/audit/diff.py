@@ -5,15 +5,15 @@ from decimal import Decimal
 
 from reconcile.model.reports import AddressChange, Comparison, Movement
 from reconcile.money import plain
+from reconcile.render.common.json import Document
+from reconcile.render.common.markdown import code, quote
 from reconcile.render.common.page import Page
 from reconcile.render.common.values import clean, rfc3339, signed_text
-from reconcile.render.plan.json import Document
-from reconcile.render.plan.markdown import code, quote
 
 FORMAT = "reconcile.audit.diff/1"
 
 
-def document(found: Sequence[Comparison]) -> Document:
+def diff_document(found: Sequence[Comparison]) -> Document:
     """``reconcile.audit.diff/1``."""
     return {
         "format": FORMAT,
@@ -53,7 +53,7 @@ def _address_document(change: AddressChange) -> Document:
     }
 
 
-def text(found: Sequence[Comparison]) -> str:
+def diff_text(found: Sequence[Comparison]) -> str:
     """Each account's addresses with every movement under them."""
     lines: list[str] = []
     for each in found:
@@ -83,7 +83,7 @@ def _movement(movement: Movement) -> str:
     )
 
 
-def markdown(found: Sequence[Comparison]) -> str:
+def diff_markdown(found: Sequence[Comparison]) -> str:
     """A table per account: one row per address and one per movement."""
     page = Page()
     for each in found:

@@ -9,26 +9,26 @@ from dataclasses import fields
 from reconcile.model.reports import LogRow
 from reconcile.money import parse
 from reconcile.render.common import csv_text
+from reconcile.render.common.json import Document
+from reconcile.render.common.markdown import code, quote
 from reconcile.render.common.page import Page
 from reconcile.render.common.values import clean, signed_text
-from reconcile.render.plan.json import Document
-from reconcile.render.plan.markdown import code, quote
 
 FORMAT = "reconcile.audit.log/1"
 _COLUMNS = tuple(field.name for field in fields(LogRow))
 
 
-def document(rows: Sequence[LogRow]) -> Document:
+def log_document(rows: Sequence[LogRow]) -> Document:
     """``reconcile.audit.log/1``: one object per row."""
     return {"format": FORMAT, "rows": [{name: getattr(row, name) for name in _COLUMNS} for row in rows]}
 
 
-def as_csv(rows: Sequence[LogRow]) -> str:
+def log_csv(rows: Sequence[LogRow]) -> str:
     """A header and one line per row."""
     return csv_text.table(_COLUMNS, ([str(getattr(row, name)) for name in _COLUMNS] for row in rows))
 
 
-def text(rows: Sequence[LogRow]) -> str:
+def log_text(rows: Sequence[LogRow]) -> str:
     """One line per row; the last line counts them."""
     return "\n".join([*map(_log_line, rows), f"{len(rows)} row{'' if len(rows) == 1 else 's'}."]) + "\n"
 
@@ -48,7 +48,7 @@ def _change(amount: str) -> str:
     return signed_text(parse(amount)) if amount else ""
 
 
-def markdown(rows: Sequence[LogRow]) -> str:
+def log_markdown(rows: Sequence[LogRow]) -> str:
     """A table."""
     page = Page()
     page.add(f"### Margin log: {len(rows)} row{'' if len(rows) == 1 else 's'}", "")

@@ -7,10 +7,10 @@ from reconcile.model.exports import AccountMovement, MovementExport, MovementTot
 from reconcile.money import plain
 from reconcile.render.common import csv_text
 from reconcile.render.common.columns import aligned
+from reconcile.render.common.json import Document
+from reconcile.render.common.markdown import code, quote
 from reconcile.render.common.page import Page
 from reconcile.render.common.values import clean, signed_text
-from reconcile.render.plan.json import Document
-from reconcile.render.plan.markdown import code, quote
 
 FORMAT = "reconcile.audit.movements/1"
 COLUMNS = (
@@ -19,7 +19,7 @@ COLUMNS = (
 )
 
 
-def document(found: MovementExport) -> Document:
+def movements_document(found: MovementExport) -> Document:
     """``reconcile.audit.movements/1``: one object per movement, then the totals by cause, actor and asset."""
     return {
         "format": FORMAT,
@@ -70,12 +70,12 @@ def _amount(amount: Decimal | None) -> str:
     return "" if amount is None else plain(amount)
 
 
-def as_csv(found: MovementExport) -> str:
+def movements_csv(found: MovementExport) -> str:
     """One line per movement; the totals are for the spreadsheet to make."""
     return csv_text.table(COLUMNS, (tuple(_fields(each).values()) for each in found.movements))
 
 
-def text(found: MovementExport) -> str:
+def movements_text(found: MovementExport) -> str:
     """One line per movement, then one per total."""
     lines = [*_movement_lines(found.movements)]
     if found.totals:
@@ -116,7 +116,7 @@ def _shown(change: Decimal | None) -> str:
     return "?" if change is None else signed_text(change)
 
 
-def markdown(found: MovementExport) -> str:
+def movements_markdown(found: MovementExport) -> str:
     """The totals, then a table of the movements."""
     page = Page()
     count = len(found.movements)

@@ -7,10 +7,10 @@ from typing import Any
 from reconcile.model.notes import NoteBody, PlanNote, WatchNote
 from reconcile.model.reports import MovementSummary, Run, StepTaken
 from reconcile.money import plain, total
+from reconcile.render.common.json import Document
+from reconcile.render.common.markdown import code, quote
 from reconcile.render.common.page import Page
 from reconcile.render.common.values import clean, rfc3339, signed_text
-from reconcile.render.plan.json import Document
-from reconcile.render.plan.markdown import code, quote
 
 FORMAT = "reconcile.audit.run/1"
 _FACTS = (
@@ -21,7 +21,7 @@ _FACTS = (
 _WORDS = {"None": "none", "True": "yes", "False": "no"}
 
 
-def document(runs: Sequence[Run]) -> Document:
+def run_document(runs: Sequence[Run]) -> Document:
     """``reconcile.audit.run/1``: what one run did, by account."""
     return {
         "format": FORMAT,
@@ -118,7 +118,7 @@ def step_document(step: StepTaken) -> Document:
     }
 
 
-def text(runs: Sequence[Run]) -> str:
+def run_text(runs: Sequence[Run]) -> str:
     """Everything about one run, for a person."""
     return "\n\n".join("\n".join(clean(line) for line in _run_lines(run)) for run in runs) + "\n"
 
@@ -200,7 +200,7 @@ def _word(value: object) -> str:
     return _WORDS.get(str(value), str(value))
 
 
-def markdown(runs: Sequence[Run]) -> str:
+def run_markdown(runs: Sequence[Run]) -> str:
     """One section per account."""
     page = Page()
     for run in runs:

@@ -1,1 +1,1 @@
-"""What several documents share: safe values, columns of a terminal, pages, CSV."""
+"""The parts that several documents share: safe values, columns, Markdown, pages, annotations, CSV."""

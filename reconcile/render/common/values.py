@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from types import MappingProxyType
 
 from reconcile.exchanges.catalogue import TRAITS
 from reconcile.model.account import ColdStart
@@ -264,3 +265,6 @@ def painted(text: str, code: str, *, color: bool) -> str:
 def seconds(milliseconds: int) -> str:
     """A duration for a person: ``5s``, ``0.3s``."""
     return f"{plain(Decimal(milliseconds) / 1000)}s"
+
+
+NO_TITLES: Mapping[str, str] = MappingProxyType({})

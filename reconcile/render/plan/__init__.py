@@ -1,1 +1,1 @@
-"""A plan and the result of its apply, in every format; and a saved plan, read back."""
+"""A plan in every format; and a saved plan, read back and shown."""

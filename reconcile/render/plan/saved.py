@@ -41,7 +41,8 @@ from reconcile.model.plan import (
     Step,
 )
 from reconcile.money import ZERO, parse
-from reconcile.render.plan.json import PLAN_FORMAT, digest, plan
+from reconcile.render.common.json import digest_of
+from reconcile.render.plan.json import PLAN_FORMAT, plan_document
 from reconcile.render.plan.saved_checks import check_plan, check_text, check_written
 from reconcile.render.schema.documents import (
     AccountPlanModel,
@@ -69,14 +70,14 @@ def loads_plan(text: str) -> SavedPlan:
     Raises Declined (key ``digest``) when it was changed after it was saved, and InputError when it is no plan at all.
     """
     document = _document(text)
-    if document.get("digest") != digest(document):
+    if document.get("digest") != digest_of(document):
         raise Declined("digest", f"{_DOING}: it was changed after it was saved; make a new plan and review that")
     try:
         check_text(document)
         model = PlanModel.model_validate(document)
         found = _plan(model)
         check_plan(found)
-        check_written({**document, "digest": model.digest}, {**plan(found), "digest": model.digest})
+        check_written({**document, "digest": model.digest}, {**plan_document(found), "digest": model.digest})
         return SavedPlan(plan=found, digest=model.digest)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]

@@ -11,12 +11,13 @@ from typing import Any
 
 from reconcile.model.plan import Plan, SavedPlan
 from reconcile.render.common.columns import fit
+from reconcile.render.common.json import Document
+from reconcile.render.common.markdown import code, quote
 from reconcile.render.common.page import LIMIT, Page
+from reconcile.render.common.scope import globs, of_files
 from reconcile.render.common.values import clean, rfc3339
-from reconcile.render.plan import markdown
-from reconcile.render.plan.json import Document
-from reconcile.render.plan.scope import globs, of_files
-from reconcile.render.plan.text import plan
+from reconcile.render.plan.markdown import plan_markdown
+from reconcile.render.plan.text import plan_text
 
 FORMAT = "reconcile.show/1"
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
@@ -127,18 +128,18 @@ def text(shown: SavedPlanView, *, color: bool, titles: Mapping[str, str], column
     ]
     lines = [clean(f"{name + ':':<8} {value}") for name, value in facts]
     facts_text = fit("\n".join(lines), columns)
-    return plan(made, color=color, titles=titles, columns=columns) + "\n" + facts_text + "\n"
+    return plan_text(made, color=color, titles=titles, columns=columns) + "\n" + facts_text + "\n"
 
 
 def markdown_page(shown: SavedPlanView, *, titles: Mapping[str, str]) -> str:
     """The plan as a comment, led by whether it can still be applied and how."""
     page = Page(_HEAD)
-    page.add(f"**{markdown.code(shown.file)}** · expires {markdown.quote(shown.expiry)}", "")
-    page.add(f"Scope: {markdown.quote('; '.join(shown.scope) or 'no account')}", "")
+    page.add(f"**{code(shown.file)}** · expires {quote(shown.expiry)}", "")
+    page.add(f"Scope: {quote('; '.join(shown.scope) or 'no account')}", "")
     command = shown.next_command
-    page.add(f"Next: {markdown.code(command)}" if command else "Nothing to apply.")
+    page.add(f"Next: {code(command)}" if command else "Nothing to apply.")
     head = page.finish([])
-    rest = markdown.plan(shown.plan, titles=titles, limit=LIMIT - len(head) - 1, digest=shown.saved.digest)
+    rest = plan_markdown(shown.plan, titles=titles, limit=LIMIT - len(head) - 1, digest=shown.saved.digest)
     return f"{head}\n{rest}"
 
 

@@ -12,6 +12,8 @@ from reconcile.model.account import Address, Side
 from reconcile.model.plan import Status
 from reconcile.render.common.columns import aligned, fit, padded, width
 from reconcile.render.plan import text
+from reconcile.render.plan.text import plan_text
+from reconcile.render.result.text import result_text
 from tests.kit.documents_sample import TITLES, account, entry, every_result, move, plan, position, target
 
 NUMBER = re.compile(r"[+−-]?[0-9][0-9.]*%?")
@@ -57,8 +59,8 @@ def test_without_a_terminal_no_line_is_broken() -> None:
 @pytest.mark.parametrize("columns", [60, 80, 100, 120])
 def test_no_line_of_a_plan_or_result_is_wider_than_the_terminal_and_every_number_is_whole(columns: int) -> None:
     views: list[Callable[[int | None], str]] = [
-        lambda at: text.plan(plan(), color=False, titles=TITLES, columns=at),
-        lambda at: text.result(every_result(), color=False, titles=TITLES, columns=at),
+        lambda at: plan_text(plan(), color=False, titles=TITLES, columns=at),
+        lambda at: result_text(every_result(), color=False, titles=TITLES, columns=at),
         lambda at: text.question(plan(), titles=TITLES, columns=at),
     ]
     for show in views:
@@ -69,7 +71,7 @@ def test_no_line_of_a_plan_or_result_is_wider_than_the_terminal_and_every_number
 
 
 def test_a_narrow_plan_has_liquidation_and_reason_on_indented_lines_of_their_own() -> None:
-    lines = text.plan(plan(), color=False, columns=80).splitlines()
+    lines = plan_text(plan(), color=False, columns=80).splitlines()
     at = next(number for number, line in enumerate(lines) if "DOGEUSDT.long" in line)
     assert lines[at].rstrip().endswith("USDT")
     assert lines[at + 1] == "      liq 48012.346 → 47100.1 (4.0% → 5.8% from mark)"
@@ -89,7 +91,7 @@ def test_east_asian_symbols_stand_in_the_same_columns() -> None:
         )
         for name in names
     ]
-    lines = [line for line in text.plan(plan(account(listed)), color=False).splitlines() if line.startswith("  + ")]
+    lines = [line for line in plan_text(plan(account(listed)), color=False).splitlines() if line.startswith("  + ")]
     assert len({width(line.partition("→")[0]) for line in lines}) == 1
     assert Address("币安人生USDT", Side.LONG) in {each.address for each in listed}
 
@@ -100,7 +102,7 @@ def test_margins_with_sixteen_decimals_go_below_their_address() -> None:
     made = plan(
         account([entry(name, Status.CHANGE, declared=target(name, "98765"), live=position(name, "1"), steps=[step])])
     )
-    lines = text.plan(made, color=False, columns=80).splitlines()
+    lines = plan_text(made, color=False, columns=80).splitlines()
     assert f"  + {name}" in lines
     assert "      1234.567890123456789 → 98765.4321098765432109  +97530.8642197530864219 USDT" in [
         re.sub(" +", " ", line).replace(" 1234", "      1234", 1).replace(" +", "  +") for line in lines

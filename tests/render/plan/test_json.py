@@ -16,8 +16,10 @@ from reconcile.model.account import Address, Percent, Policy
 from reconcile.model.plan import PlanError
 from reconcile.model.status import AccountStatus, OpenStep
 from reconcile.render import status as standing
-from reconcile.render.plan import json
+from reconcile.render.common.json import digest_of, dumps
+from reconcile.render.plan.json import plan_document
 from reconcile.render.plan.saved import loads_plan
+from reconcile.render.result.json import result_document
 from reconcile.render.schema import documents
 from tests.kit.documents_sample import account, desired, every_entry, every_result, plan
 
@@ -47,12 +49,12 @@ STATUSES = (
 )
 
 DOCUMENTS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
-    "plan": ("plan", lambda: json.plan(plan())),
-    "plan of nothing": ("plan", lambda: json.plan(plan(account([])))),
-    "plan refused": ("plan", lambda: json.plan(plan(account(errors=[REFUSED], exit_code=4)))),
+    "plan": ("plan", lambda: plan_document(plan())),
+    "plan of nothing": ("plan", lambda: plan_document(plan(account([])))),
+    "plan refused": ("plan", lambda: plan_document(plan(account(errors=[REFUSED], exit_code=4)))),
     "plan unread": (
         "plan",
-        lambda: json.plan(
+        lambda: plan_document(
             plan(
                 replace(
                     account([], errors=[REFUSED], exit_code=1),
@@ -64,7 +66,7 @@ DOCUMENTS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
             )
         ),
     ),
-    "result": ("result", lambda: json.result(every_result())),
+    "result": ("result", lambda: result_document(every_result())),
     "status": ("status", lambda: standing.document(STATUSES)),
 }
 
@@ -86,7 +88,7 @@ def test_a_document_has_every_field_that_its_schema_names(case: str) -> None:
 
 @pytest.mark.parametrize("amount", [300, 300.5, "1e3", "NaN", ""])
 def test_an_amount_that_is_no_plain_decimal_string_is_invalid(amount: object) -> None:
-    document = json.plan(plan())
+    document = plan_document(plan())
     document["accounts"][0]["entries"][0]["steps"][0]["amount"] = amount
     errors = list(jsonschema.Draft202012Validator(documents.schema("plan")).iter_errors(document))
     assert errors
@@ -95,14 +97,14 @@ def test_an_amount_that_is_no_plain_decimal_string_is_invalid(amount: object) ->
 @pytest.mark.parametrize("case", ["plan", "plan of nothing", "plan refused", "plan unread"])
 def test_a_saved_plan_comes_back_as_it_was(case: str) -> None:
     document = DOCUMENTS[case][1]()
-    saved = loads_plan(json.dumps(document))
-    assert json.plan(saved.plan) == document
+    saved = loads_plan(dumps(document))
+    assert plan_document(saved.plan) == document
     assert saved.digest == document["digest"]
 
 
 def test_a_saved_plan_brings_back_what_applying_it_needs() -> None:
     before = plan()
-    after = loads_plan(json.dumps(json.plan(before))).plan
+    after = loads_plan(dumps(plan_document(before))).plan
     assert [step.step_id for step in after.accounts[0].steps] == ["s1", "s2", "s3"]
     assert after.accounts[0].desired.policy == before.accounts[0].desired.policy
     assert (after.created_ms, after.expires_ms) == (before.created_ms, before.expires_ms)
@@ -124,12 +126,12 @@ def test_every_policy_survives_saving(max_add: Any, available: Any, share: Any, 
         min_liquidation_distance=share,
     )
     made = plan(replace(account(), desired=desired(every_entry(), policy=policy)))
-    assert loads_plan(json.dumps(json.plan(made))).plan.accounts[0].desired.policy == policy
+    assert loads_plan(dumps(plan_document(made))).plan.accounts[0].desired.policy == policy
 
 
 @given(st.data())
 def test_any_change_to_a_saved_plan_is_noticed(data: st.DataObject) -> None:
-    text = json.dumps(json.plan(plan()))
+    text = dumps(plan_document(plan()))
     place = data.draw(st.integers(0, len(text) - 1))
     char = data.draw(st.characters(codec="ascii"))
     changed = text[:place] + char + text[place + 1 :]
@@ -145,7 +147,7 @@ def test_any_change_to_a_saved_plan_is_noticed(data: st.DataObject) -> None:
 
 
 def test_a_changed_amount_is_declined_under_the_key_digest() -> None:
-    text = json.dumps(json.plan(plan())).replace('"amount": "300"', '"amount": "3000"')
+    text = dumps(plan_document(plan())).replace('"amount": "300"', '"amount": "3000"')
     with pytest.raises(Declined, match="changed after it was saved") as caught:
         loads_plan(text)
     assert caught.value.key == "digest"
@@ -153,10 +155,10 @@ def test_a_changed_amount_is_declined_under_the_key_digest() -> None:
 
 def resealed(change: Callable[[dict[str, Any]], None]) -> str:
     """A plan that was changed and given the digest of what it became."""
-    document = stdlib.loads(json.dumps(json.plan(plan())))
+    document = stdlib.loads(dumps(plan_document(plan())))
     change(document)
-    document["digest"] = json.digest(document)
-    return json.dumps(document)
+    document["digest"] = digest_of(document)
+    return dumps(document)
 
 
 def _drop(document: dict[str, Any]) -> None:
@@ -193,7 +195,7 @@ def test_fields_of_a_later_version_are_passed_over() -> None:
     def add(document: dict[str, Any]) -> None:
         document["accounts"][0]["from_the_future"] = {"a": 1}
 
-    assert loads_plan(resealed(add)).plan == loads_plan(json.dumps(json.plan(plan()))).plan
+    assert loads_plan(resealed(add)).plan == loads_plan(dumps(plan_document(plan()))).plan
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"format": "reconcile.plan/2"}', "[" * 100_000])
@@ -203,7 +205,7 @@ def test_what_is_no_plan_is_an_input_error(text: str) -> None:
 
 
 def test_the_output_is_pure_ascii() -> None:
-    assert json.dumps(json.plan(plan(overrides={"max_add": "９"}))).isascii()
+    assert dumps(plan_document(plan(overrides={"max_add": "９"}))).isascii()
 
 
 def test_a_status_in_text_says_what_is_open_and_what_to_do() -> None:
@@ -234,11 +236,11 @@ def test_a_status_in_markdown_is_a_table_of_what_is_open() -> None:
 
 
 def test_a_fraction_in_a_record_of_another_version_is_written_as_a_string() -> None:
-    assert stdlib.loads(json.dumps({"notes": [{"details": {"later": Decimal("1.50")}}]})) == {
+    assert stdlib.loads(dumps({"notes": [{"details": {"later": Decimal("1.50")}}]})) == {
         "notes": [{"details": {"later": "1.5"}}]
     }
     with pytest.raises(TypeError, match="no place in JSON"):
-        json.dumps({"a": object()})
+        dumps({"a": object()})
 
 
 @pytest.mark.parametrize(

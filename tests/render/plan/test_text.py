@@ -12,9 +12,17 @@ from hypothesis import strategies as st
 
 from reconcile.model.account import Address, Side
 from reconcile.model.plan import OutcomeKind, Plan, PlanError, Result, Status
-from reconcile.render.plan import github, markdown, text
-from reconcile.render.plan import json as documents
-from reconcile.render.plan.conclusion import conclusion
+from reconcile.render.common.json import dumps
+from reconcile.render.plan import text
+from reconcile.render.plan.github import plan_annotations
+from reconcile.render.plan.json import plan_document
+from reconcile.render.plan.markdown import plan_markdown
+from reconcile.render.plan.text import plan_text
+from reconcile.render.result.conclusion import conclusion
+from reconcile.render.result.github import result_annotations
+from reconcile.render.result.json import result_document
+from reconcile.render.result.markdown import result_markdown
+from reconcile.render.result.text import result_text
 from tests.kit.documents_sample import (
     account,
     account_result,
@@ -35,8 +43,8 @@ ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 @pytest.mark.parametrize(
     "show",
     [
-        lambda color: text.plan(plan(), color=color),
-        lambda color: text.result(every_result(), color=color),
+        lambda color: plan_text(plan(), color=color),
+        lambda color: result_text(every_result(), color=color),
     ],
 )
 def test_colour_adds_nothing_but_escapes(show: Callable[[bool], str]) -> None:
@@ -70,13 +78,13 @@ def hostile_result(words: str) -> Result:
 def test_nothing_that_others_wrote_gets_a_control_character_into_any_output(words: str) -> None:
     made, ended = hostile(words), hostile_result(words)
     shown = [
-        text.plan(made, color=False),
+        plan_text(made, color=False),
         text.question(made),
-        text.result(ended, color=False),
-        markdown.plan(made),
-        markdown.result(ended),
-        github.plan(made),
-        github.result(ended),
+        result_text(ended, color=False),
+        plan_markdown(made),
+        result_markdown(ended),
+        plan_annotations(made),
+        result_annotations(ended),
     ]
     for output in shown:
         strange = {char for char in output if unicodedata.category(char)[0] == "C" or char in "\u2028\u2029"}
@@ -85,7 +93,7 @@ def test_nothing_that_others_wrote_gets_a_control_character_into_any_output(word
 
 @given(st.text(min_size=1))
 def test_nothing_that_others_wrote_adds_a_line_to_the_text(words: str) -> None:
-    shown = [text.plan(hostile(each), color=False).partition("What to do: ")[0] for each in (words, "x")]
+    shown = [plan_text(hostile(each), color=False).partition("What to do: ")[0] for each in (words, "x")]
     assert shown[0].count("\n") == shown[1].count("\n")
 
 
@@ -160,7 +168,7 @@ def test_nothing_was_sent_is_said_only_where_no_write_left() -> None:
 @pytest.mark.parametrize("case", LAST_LINES)
 def test_the_last_line_says_what_was_and_was_not_done(case: str) -> None:
     ended, expected = LAST_LINES[case]
-    last = text.result(ended, color=False).splitlines()[-1]
+    last = result_text(ended, color=False).splitlines()[-1]
     assert last == conclusion(ended)
     assert last.startswith(expected)
 
@@ -168,26 +176,26 @@ def test_the_last_line_says_what_was_and_was_not_done(case: str) -> None:
 def test_a_stale_plan_is_not_shown_as_what_live_lacks() -> None:
     stale = PlanError(key="stale", message="margin moved since the plan")
     ended = result(account_result([], exit_code=4, remaining=WAITING, errors=[stale]), exit_code=4)
-    shown = text.result(ended, color=False)
+    shown = result_text(ended, color=False)
     assert "as planned, and out of date:" in shown
     assert "still different from the state file" not in shown
 
 
 def test_every_address_has_its_line() -> None:
-    shown = text.plan(plan(account(every_entry())), color=False).splitlines()
+    shown = plan_text(plan(account(every_entry())), color=False).splitlines()
     for item in every_entry():
         assert sum(f" {item.address} " in line for line in shown) == 1
 
 
 def test_a_blocked_and_a_waiting_line_say_why() -> None:
-    shown = text.plan(plan(), color=False)
+    shown = plan_text(plan(), color=False)
     assert "blocked by max_margin: 90000 USDT would be over" in shown
     assert "waiting: no open position" in shown
 
 
 def test_an_account_refused_as_a_whole_says_that_nothing_of_it_is_sent() -> None:
     refused = account(errors=[PlanError(key="max_changes", message="3 changes, at most 2")], exit_code=4)
-    assert "refused as a whole: nothing of this account is sent" in text.plan(plan(refused), color=False)
+    assert "refused as a whole: nothing of this account is sent" in plan_text(plan(refused), color=False)
 
 
 def test_the_question_names_only_accounts_that_something_is_sent_to() -> None:
@@ -200,11 +208,11 @@ def test_the_question_names_only_accounts_that_something_is_sent_to() -> None:
 @pytest.mark.parametrize("words", ["::add-mask::0", "##[add-mask]0", "\n::stop-commands::x", " ##vso[task.complete]"])
 def test_nothing_that_others_wrote_is_a_command_of_a_ci_runner(words: str) -> None:
     made, ended = hostile(words), hostile_result(words)
-    shown = [text.plan(made, color=False), text.question(made), text.result(ended, color=False)]
-    shown += [markdown.plan(made), markdown.result(ended)]
-    shown += [documents.dumps(documents.plan(made)), documents.dumps(documents.result(ended))]
+    shown = [plan_text(made, color=False), text.question(made), result_text(ended, color=False)]
+    shown += [plan_markdown(made), result_markdown(ended)]
+    shown += [dumps(plan_document(made)), dumps(result_document(ended))]
     lines = [line for output in shown for line in output.splitlines()]
     assert [line for line in lines if line.lstrip().startswith("::") or "##[" in line or "##vso[" in line] == []
-    annotated = [line for output in (github.plan(made), github.result(ended)) for line in output.splitlines()]
+    annotated = [line for output in (plan_annotations(made), result_annotations(ended)) for line in output.splitlines()]
     assert {line.split()[0] for line in annotated} <= {"::error", "::warning", "::notice"}
-    assert json.loads(documents.dumps(documents.plan(made))) == documents.plan(made)
+    assert json.loads(dumps(plan_document(made))) == plan_document(made)

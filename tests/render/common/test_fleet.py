@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 
 from reconcile.model.plan import AccountPlan, OutcomeKind, PlanError, Status
-from reconcile.render.plan import fleet, markdown, text
+from reconcile.render.common import fleet
+from reconcile.render.plan.markdown import plan_markdown
+from reconcile.render.plan.text import plan_text
 from tests.kit.documents_sample import account, account_result, entry, every_outcome, move, plan, position, result
 
 FLEET = fleet.MOST_WITHOUT + 1
@@ -26,12 +28,12 @@ def refused(number: int) -> AccountPlan:
 def test_a_few_accounts_have_no_table() -> None:
     few = plan(*map(desk, range(fleet.MOST_WITHOUT)))
     assert fleet.of_plan(few) == []
-    assert "Nearest to liquidation" not in text.plan(few, color=False)
+    assert "Nearest to liquidation" not in plan_text(few, color=False)
 
 
 def test_each_account_has_a_line_and_those_that_need_a_person_come_first() -> None:
     many = plan(*map(desk, range(FLEET - 1)), refused(FLEET - 1))
-    shown = text.plan(many, color=False).split("\n\n")
+    shown = plan_text(many, color=False).split("\n\n")
     assert shown[0].splitlines()[0].split() == " ".join(fleet.HEAD).split()
     assert shown[0].splitlines()[1].split("  ")[0] == "desk-5"
     assert "refused: max_total_add" in shown[0].splitlines()[1]
@@ -47,7 +49,7 @@ def test_what_nothing_is_sent_for_stays_as_near_as_it_is() -> None:
 
 def test_markdown_leads_with_the_same_rows() -> None:
     many = plan(*map(desk, range(FLEET)))
-    shown = markdown.plan(many)
+    shown = plan_markdown(many)
     assert shown.index("| Nearest to liquidation |") < shown.index("**desk-0: ")
     assert "| <code>desk-0</code> | 1 | +300.5 USDT | 4.0% → 5.8% | to change |" in shown
 

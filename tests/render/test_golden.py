@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from reconcile.model.plan import Plan, PlanError, Status
-from reconcile.render.plan import github, json, markdown, text
+from reconcile.render.common.json import dumps
+from reconcile.render.plan import text
+from reconcile.render.plan.github import plan_annotations
+from reconcile.render.plan.json import plan_document
+from reconcile.render.plan.markdown import plan_markdown
+from reconcile.render.plan.text import plan_text
+from reconcile.render.result.github import result_annotations
+from reconcile.render.result.json import result_document
+from reconcile.render.result.markdown import result_markdown
+from reconcile.render.result.text import result_text
 from tests.kit.documents_sample import TITLES, account, entry, every_entry, every_result, plan
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -23,19 +32,19 @@ def troubled() -> Plan:
 
 
 CASES = {
-    "plan.txt": lambda: text.plan(plan(), color=False, titles=TITLES),
-    "plan.json": lambda: json.dumps(json.plan(plan())),
-    "plan.md": lambda: markdown.plan(plan(), titles=TITLES),
-    "plan.github": lambda: github.plan(plan()),
-    "troubled.txt": lambda: text.plan(troubled(), color=False, titles=TITLES),
-    "troubled.md": lambda: markdown.plan(troubled(), titles=TITLES),
-    "troubled.github": lambda: github.plan(troubled()),
+    "plan.txt": lambda: plan_text(plan(), color=False, titles=TITLES),
+    "plan.json": lambda: dumps(plan_document(plan())),
+    "plan.md": lambda: plan_markdown(plan(), titles=TITLES),
+    "plan.github": lambda: plan_annotations(plan()),
+    "troubled.txt": lambda: plan_text(troubled(), color=False, titles=TITLES),
+    "troubled.md": lambda: plan_markdown(troubled(), titles=TITLES),
+    "troubled.github": lambda: plan_annotations(troubled()),
     "question.txt": lambda: text.question(plan(account(), account(name="other")), titles=TITLES),
-    "result.txt": lambda: text.result(every_result(), color=False, titles=TITLES),
-    "result.json": lambda: json.dumps(json.result(every_result())),
-    "result.md": lambda: markdown.result(every_result(), titles=TITLES),
-    "result.github": lambda: github.result(every_result()),
-    "empty.txt": lambda: text.plan(plan(account([entry("A.net", Status.IN_SYNC, asset=None)])), color=False),
+    "result.txt": lambda: result_text(every_result(), color=False, titles=TITLES),
+    "result.json": lambda: dumps(result_document(every_result())),
+    "result.md": lambda: result_markdown(every_result(), titles=TITLES),
+    "result.github": lambda: result_annotations(every_result()),
+    "empty.txt": lambda: plan_text(plan(account([entry("A.net", Status.IN_SYNC, asset=None)])), color=False),
 }
 
 

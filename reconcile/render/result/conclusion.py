@@ -3,8 +3,8 @@
 from collections import Counter
 
 from reconcile.model.plan import OutcomeKind, Result, Status
+from reconcile.render.common.scope import globs, of_result
 from reconcile.render.common.values import clean
-from reconcile.render.plan.scope import globs, of_result
 
 _REFUSED = 4
 _AGAIN = "Running apply again is safe: it looks first and sends only what is still missing"

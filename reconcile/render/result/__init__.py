@@ -1,0 +1,1 @@
+"""The result of an apply, in every format."""
