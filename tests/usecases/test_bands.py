@@ -27,6 +27,7 @@ from reconcile.usecases.import_ import TOLERANCE, import_account
 from reconcile.usecases.import_bands import around, provisional
 from tests.kit import desk
 from tests.kit.scene import Scene, desired, play
+from tests.simulation.world import declared
 
 D = Decimal
 LONG = "BTCUSDT.long"
@@ -149,6 +150,42 @@ def test_at_most_blocks_with_what_would_be_needed() -> None:
     plan, _ = play(lambda scene: scene.plan(banded(at_most="3000")))
     (entry, *_) = plan.accounts[0].entries
     assert (entry.status, entry.blocked_by, entry.wanted_margin) == (Status.BLOCKED, "at_most", D(4395))
+
+
+@pytest.mark.parametrize(
+    ("exchange", "symbol"), [("binance", "ETHUSDT"), ("okx", "ETH-USDT-SWAP"), ("bitget", "ETHUSDT")]
+)
+@pytest.mark.parametrize("measure", list(Measure))
+def test_a_position_of_several_tiers_is_brought_into_its_band(exchange: str, symbol: str, measure: Measure) -> None:
+    scene, place = Scene(exchange=exchange), f"{symbol}.short"
+    books = scene.place.books
+    books.deposit("USDT", D(10**7), now_ms=books.now_ms)
+    market = books.markets[symbol]
+    size = D(2_000_000) / market.mark / market.contract_value
+    books.open_position(symbol, "short", size.quantize(D("0.01")), now_ms=books.now_ms, margin_type="isolated")
+    floor, aim = {Measure.MAINTENANCE_COVER: ("40", "45")}.get(measure, ("0.12", "0.15"))
+    band = Band(measure=measure, bounds=Thresholds(floor=D(floor), target=D(aim)), at_most=D(10**7))
+    made = replace(declared(exchange, {place: "1"}), product="USDT-FUTURES" if exchange == "bitget" else None)
+    (target,) = made.targets
+    made = replace(made, targets=(replace(target, isolated_margin=None, band=band),))
+
+    async def twice(scene: Scene) -> tuple[Result, Result]:
+        return await scene.apply(made), await scene.apply(made)
+
+    (first, second), _ = play(twice, scene)
+    assert [step.outcome for step in first.accounts[0].steps] == [OutcomeKind.APPLIED]
+    assert (first.exit_code, second.exit_code, second.accounts[0].steps) == (0, 0, ())
+    held = books.positions[symbol, "short", "isolated"]
+    away = books.rules.liquidation_price(market, held)
+    behind, value = held.margin + market.profit(held, market.mark), market.notional(held.size, market.mark)
+    assert away is not None
+    owed = books.rules.maintenance(market, held) + (value * market.taker_fee if exchange == "okx" else 0)
+    found = {
+        Measure.LIQUIDATION_DISTANCE: away / market.mark - 1,
+        Measure.MAINTENANCE_COVER: behind / owed,
+        Measure.EQUITY_SHARE: behind / value,
+    }[measure]
+    assert D(aim) <= found < D(aim) * D("1.00001")
 
 
 # What moved, and where the band was left.

@@ -4,12 +4,15 @@ No document gives the removable margin; the assumption here is the initial margi
 Written here by itself and checked against the same vectors as the adapter, never shared with it.
 """
 
+from dataclasses import replace
 from decimal import Decimal
 
 from reconcile.money import ZERO
 from reconcile.sandbox.rules import Rules
 from reconcile.sandbox.values import CROSSED, BookPosition, Market
 
+SLICES_SINCE_MS = 1_762_761_600_000
+"""Linear positions opened since 2025-11-10 08:00 UTC owe each slice of their value at the rate of its own tier."""
 USDT, COIN, USDC = "USDT-FUTURES", "COIN-FUTURES", "USDC-FUTURES"
 PRODUCTS = (USDT, COIN, USDC)
 
@@ -22,6 +25,20 @@ class BitgetRules(Rules):
         if market.inverse:
             return COIN
         return USDC if market.asset == "USDC" else USDT
+
+    def maintenance(self, market: Market, position: BookPosition) -> Decimal:
+        """The rate of the tier, with the closing fee, less what the lower slices owe less."""
+        return super().maintenance(market, position) - self._offset(market, position)
+
+    def liquidation_price(self, market: Market, position: BookPosition) -> Decimal | None:
+        """``(margin + offset - d*S*E) / (S*(r - d))``; inverse contracts have no offset."""
+        offset = self._offset(market, position)
+        return super().liquidation_price(market, replace(position, margin=position.margin + offset))
+
+    def _offset(self, market: Market, position: BookPosition) -> Decimal:
+        if market.inverse or position.opened_ms < SLICES_SINCE_MS:
+            return ZERO
+        return market.tier(market.notional(position.size, market.mark)).cum
 
     def risk_rate(self, market: Market, position: BookPosition) -> Decimal:
         """``marginRatio``: maintenance with the closing fee over margin and profit; liquidation at 1."""

@@ -45,7 +45,7 @@ class OkxRules(Rules):
             price = quantity * (1 + sign * rate) / bottom if bottom > 0 else None
         else:
             price = (position.entry * quantity - sign * margin) / (quantity * (1 - sign * rate))
-        if price is None:
+        if price is None or price <= 0:
             return None
         price += sign * market.tick
         return price if price > 0 else None

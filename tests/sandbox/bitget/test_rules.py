@@ -1,9 +1,11 @@
 """The sandbox's Bitget formulas against the examples of the exchange's documents."""
 
+from dataclasses import replace
+
 import pytest
 
 from reconcile.sandbox.bitget.rules import BitgetRules
-from reconcile.sandbox.values import BookPosition, Market, RiskTier
+from reconcile.sandbox.values import BookPosition, Market, RiskTier, brackets
 from tests.kit.binance_client import D
 
 RULES = BitgetRules()
@@ -66,6 +68,17 @@ def test_at_the_liquidation_price_the_risk_rate_is_one(side: str, inverse: bool)
     assert price is not None
     there = market(str(price), "0.004", inverse=inverse)
     assert abs(RULES.risk_rate(there, held) - 1) < D("1e-12")
+
+
+@pytest.mark.parametrize(("opened_ms", "owed"), [(1_762_761_599_999, "0.0106"), (1_762_761_600_000, "0.0066")])
+def test_since_november_2025_each_slice_of_the_value_owes_the_rate_of_its_own_tier(opened_ms: int, owed: str) -> None:
+    tiers = brackets([("100000", "0.004", 125), ("1000000", "0.01", 50)])
+    place = replace(market("1000", "0.004"), tiers=tiers)
+    held = replace(position("short", "150", "1000", "20000"), opened_ms=opened_ms)
+    assert RULES.maintenance(place, held) == D(owed) * 150_000
+    price = RULES.liquidation_price(place, held)
+    assert price is not None
+    assert abs(RULES.risk_rate(replace(place, mark=price), held) - 1) < D("1e-12")
 
 
 def test_crossed_rows_show_their_value_over_the_leverage() -> None:

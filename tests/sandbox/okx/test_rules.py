@@ -113,6 +113,11 @@ def test_an_inverse_short_that_is_fully_covered_is_never_liquidated() -> None:
     assert RULES.liquidation_price(place, position("short", "300", "60000", "0.5")) is None
 
 
+def test_a_long_that_is_fully_covered_is_never_liquidated() -> None:
+    place = market("1", "0.01", "110", "0.005")
+    assert RULES.liquidation_price(place, position("long", "10", "100", "1000")) is None
+
+
 def test_the_bracket_of_a_size_applies_to_all_of_it() -> None:
     low = RiskTier(floor=D(0), cap=D(10), mmr=D("0.004"), leverage=100)
     high = RiskTier(floor=D(10), cap=D(100), mmr=D("0.01"), leverage=50)
