@@ -7,6 +7,7 @@ must also add up to its margin, as long as the look may predate that step.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 from reconcile.errors import ReadFailed
 from reconcile.evidence.possible import margins_around
@@ -124,13 +125,16 @@ async def unsound(
     while True:
         at = Now(reader.time.earliest(), reader.time.latest())
         question = Question(look=seen, memory=memory, ledger=ledger, grace_ms=grace_ms, at=at)
-        match judge(question):
+        finding = judge(question)
+        match finding:
             case Sound():
                 return None
             case LookLater(than_ms=than_ms):
                 return Doubt(later_than_ms=than_ms, ends_ms=next_moment(question), hold=hold_of(question))
             case AskLedger(since_ms=since_ms):
                 ledger = await reader.ledger(address.symbol, since_ms=since_ms)
+            case _:
+                assert_never(finding)
 
 
 async def sound_look(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from reconcile.journal.records import Intent
 from reconcile.money import ZERO, minus, plus, total
 
 
@@ -32,6 +33,13 @@ class _AdditionTotal:
     amount: Decimal = ZERO
     keys: set[str] = field(default_factory=set)
     ends: list[tuple[int, str]] = field(default_factory=list)
+
+
+def addition_of(intent: Intent) -> tuple[str, Decimal]:
+    """Asset and amount of an intent; raises LookupError for one that moves no margin."""
+    if intent.asset is None or intent.amount is None:
+        raise LookupError("reserving free balance for a step that needs none; this is a bug")
+    return intent.asset, intent.amount
 
 
 class Reservation:

@@ -7,7 +7,6 @@ grows old in a queue, and a slow answer delays no other lane.
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack, nullcontext
-from typing import assert_never
 
 from reconcile.errors import (
     Containment,
@@ -26,11 +25,11 @@ from reconcile.model.plan import Step, StepResult
 from reconcile.protocol import machine
 from reconcile.protocol.context import Context
 from reconcile.protocol.freshness import check_balance, lane_look, remember
+from reconcile.protocol.funds import addition_of
 from reconcile.protocol.life import Life
 from reconcile.protocol.lifecycle import OUTCOMES, State
 from reconcile.protocol.signals import (
     Answered,
-    AtOnce,
     AwaitFunds,
     BrokenOff,
     CannotRead,
@@ -139,22 +138,20 @@ class StepRun:
         if not isinstance(last, SendCall):
             await self._wire.aclose()
         for command in at_once:
-            if isinstance(command, AtOnce):
-                await self._at_once(command)
+            await self._at_once(command)
         with settling() if self._life.state in _LOOKING else nullcontext():
             try:
                 return await self._turn(last)
             except ReadFailed as error:
                 return CannotRead(at=self._now(), reason=str(error))
 
-    async def _at_once(self, command: AtOnce) -> None:
+    async def _at_once(self, command: Command) -> None:
         reservation = self._context.reservation
         match command:
             case Leave():
                 await self._held.aclose()
             case Take(intent=intent):
-                if intent.asset is not None and intent.amount is not None:
-                    reservation.take(intent.intent_id, intent.asset, intent.amount)
+                reservation.take(intent.intent_id, *addition_of(intent))
             case Release(intent_id=intent_id):
                 reservation.release(intent_id)
             case Count(intent_id=intent_id, effect_ms=effect_ms):
@@ -162,7 +159,7 @@ class StepRun:
             case Say(text=text):
                 self._context.progress(text)
             case _:
-                assert_never(command)
+                raise _no_rule(command)
 
     async def _turn(self, command: Command) -> SomeEvent | None:
         event: SomeEvent | None = None
@@ -206,7 +203,7 @@ class StepRun:
                 await context.journal.append(record, durable=durable)
                 self._outcome = record if isinstance(record, Outcome) else self._outcome
             case _:
-                raise LookupError(f"running a step: there is no rule for {command}; this is a bug")
+                raise _no_rule(command)
 
     async def _look(self, command: Look) -> SomeEvent:
         context = self._context
@@ -234,17 +231,16 @@ class StepRun:
 
     def _reserve(self, command: Reserve) -> Reserved | Short:
         intent, look, reservation = command.intent, command.look, self._context.reservation
-        if intent.asset is None or intent.amount is None:
-            raise LookupError("reserving free balance for a step that needs none; this is a bug")
-        free = reservation.free({intent.asset: look.available}, intent.asset, sent_at_ms=look.sent_at_ms)
-        if free >= intent.amount:
-            reservation.take(intent.intent_id, intent.asset, intent.amount)
+        asset, amount = addition_of(intent)
+        free = reservation.free({asset: look.available}, asset, sent_at_ms=look.sent_at_ms)
+        if free >= amount:
+            reservation.take(intent.intent_id, asset, amount)
             return Reserved(at=self._now())
         return Short(
             at=self._now(),
             free=free,
             awaits_reductions=reservation.awaits_reductions,
-            unseen_until_ms=reservation.unseen_until(intent.asset, sent_at_ms=look.sent_at_ms),
+            unseen_until_ms=reservation.unseen_until(asset, sent_at_ms=look.sent_at_ms),
         )
 
     # The wire.
@@ -276,6 +272,10 @@ class StepRun:
     def _now(self) -> Now:
         time = self._context.writer.time
         return Now(time.earliest(), time.latest())
+
+
+def _no_rule(command: Command) -> LookupError:
+    return LookupError(f"running a step: there is no rule for {command}; this is a bug")
 
 
 def _result(step: Step, life: Life) -> StepResult:

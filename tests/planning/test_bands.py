@@ -56,6 +56,21 @@ def found(declared: Target, held: Position, *, allow_reduce: bool = True) -> Ass
 # One coin at 10 000: the margin is the distance in price, so 800 is 8 %.
 
 
+@pytest.mark.parametrize(
+    ("declared", "margin", "is_below"),
+    [
+        (banded(), "799.99", True),
+        (banded(), "800", False),
+        (banded(), "2501", False),
+        (target(LONG, "9000"), "799.99", False),
+    ],
+    ids=["below the floor", "at the floor", "above the ceiling", "an amount has no floor"],
+)
+def test_an_entry_tells_whether_its_measure_is_below_its_floor(declared: Target, margin: str, is_below: bool) -> None:  # noqa: FBT001
+    (entry,) = diff(desired(declared), observed((held_with(margin),)), held={}, traits=BINANCE)
+    assert entry.is_below_floor is is_below
+
+
 @pytest.mark.parametrize("margin", ["800", "1000", "1200", "2500"])
 def test_inside_the_band_the_margin_stays(margin: str) -> None:
     assert found(banded(), held_with(margin)).wanted is None

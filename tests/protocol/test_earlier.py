@@ -1,14 +1,20 @@
 """Calls that the journal does not know: which rows they are, and what a run does about them before its first call."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import pytest
 
 from reconcile.evidence.rows import unknown_calls
+from reconcile.exchanges.base import Reader
 from reconcile.journal.records import Intent
+from reconcile.journal.state import JournalState
 from reconcile.model.ledger import Cause, LedgerRow
+from reconcile.protocol.earlier import Earlier
 from reconcile.sandbox.faults import Ending, Fault, FaultPlan, FaultRule
-from tests.kit.desk import FENCE_MS, SIGNED_MS, D, at, intent, row
+from tests.kit.desk import FENCE_MS, SIGNED_MS, D, at, intent, observed, row
+from tests.kit.desk import desired as at_desk
+from tests.kit.fakes import run
 from tests.kit.scene import Scene, desired, play
 
 LONG = "BTCUSDT.long"
@@ -77,3 +83,11 @@ def test_nothing_is_sent_where_the_ledger_cannot_be_read() -> None:
     code, scene = play(act, Scene(faults=FaultPlan([gone])))
     assert code == 1
     assert scene.moved_by_calls() == []
+
+
+def test_where_nothing_is_to_be_sent_no_ledger_is_read() -> None:
+    nothing_is_asked = cast("Reader", None)
+    earlier = Earlier(nothing_is_asked, at_desk(), JournalState(), grace_ms=5_000)
+    run(lambda: earlier.ask([]))
+    assert earlier.asks([at(LONG)], after_ms=0)
+    assert (earlier.until(at(LONG), observed()), earlier.calls_seen(at(LONG), observed())) == (None, None)

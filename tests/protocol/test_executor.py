@@ -12,7 +12,8 @@ from reconcile.errors import Interrupted, ReadFailed
 from reconcile.exchanges.http.exchange_time import ExchangeTime, Sample
 from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.model.account import Address, MarginType, Policy, Target, Tolerance
-from reconcile.model.plan import OutcomeKind, Result
+from reconcile.model.plan import OutcomeKind, Result, StepResult
+from reconcile.protocol.executor import Executor
 from reconcile.sandbox.demo import fleet, fleet_symbol, new_books
 from reconcile.sandbox.faults import Ending, Fault, Scripted
 from reconcile.sandbox.http import Answer
@@ -20,6 +21,7 @@ from reconcile.sandbox.registry import simulated
 from reconcile.sandbox.venue import SentRequest
 from reconcile.usecases import apply as applying
 from reconcile.usecases.run_records import make_context
+from tests.kit.desk import move
 from tests.kit.scene import HOUR_MS, Scene, desired, finish, play
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.machine import EPOCH_MS
@@ -27,6 +29,10 @@ from tests.simulation.world import Place, Process, declared
 
 POSITIONS = "/fapi/v3/positionRisk"
 POLICY = Policy(allow_reduce=True, min_liquidation_distance=None, max_margin=None)
+
+
+async def never() -> None:
+    """No reason to halt."""
 
 
 @pytest.mark.parametrize(("exchange", "quote"), [("okx", "-USDT-SWAP"), ("bitget", "USDT"), ("binance", "USDT")])
@@ -128,9 +134,6 @@ def test_waiting_for_the_exchange_hears_a_request_to_stop_though_its_clock_stand
             await asyncio.sleep(0.01)
             return 0
 
-        async def never() -> None:
-            return None
-
         async with world.store.open("a", run_id="r", holder={}, timeout_ms=0) as journal:
             context = make_context(world, desired(), connection, journal, halted=never)
             with patch.object(connection.adapter, "sync_time", standing_still):
@@ -157,9 +160,6 @@ def test_a_wait_for_an_exchange_whose_clock_goes_back_is_told_and_ends() -> None
             adapter.time.forget()
             adapter.time.take(Sample(served_ms=end_ms - 30_000, sent_at=at_ms, received_at=at_ms))
             return end_ms - 30_000
-
-        async def never() -> None:
-            return None
 
         async with world.store.open("a", run_id="r", holder={}, timeout_ms=0) as journal:
             context = make_context(world, desired(), connection, journal, halted=never)
@@ -210,3 +210,47 @@ def test_many_accounts_on_a_slow_wire_all_come_to_their_end() -> None:
     accounts = [replace(declared("okx", targets, policy=POLICY), name=name) for name in worlds]
     work = applying.apply(world, accounts, reason=None, git_commit=None, confirm=None)
     assert finish(work, loop).exit_code == 0
+
+
+def test_a_bug_between_two_steps_of_a_lane_ends_that_lane_alone() -> None:
+    """On OKX both sides of a symbol share a lane; the step behind the bug is not started."""
+    scene = Scene(exchange="okx")
+    btc, eth = "BTC-USDT-SWAP", "ETH-USDT-SWAP"
+    account = declared("okx", {f"{btc}.long": "3100", f"{btc}.short": "2600", f"{eth}.long": "1600"}, policy=POLICY)
+    steps = [move(f"{btc}.long", "3000", "3100"), move(f"{btc}.short", "2500", "2600")]
+    steps.append(move(f"{eth}.long", "1500", "1600"))
+
+    def progress(line: str) -> None:
+        if f"{btc}.long" in line and ": applied" in line:
+            raise RuntimeError("a bug after the first step")
+
+    async def work(scene: Scene) -> tuple[StepResult, ...]:
+        world = scene.world()
+        connection = world.connect(account, False)  # noqa: FBT003 - not read only
+        await connection.adapter.sync_time()
+        async with world.store.open("a", run_id="r", holder={}, timeout_ms=0) as journal:
+            context = make_context(world, account, connection, journal, halted=never)
+            executor = Executor(replace(context, progress=progress), parallelism=2)
+            return await executor.run(steps)
+
+    (first, second, other), scene = play(work, scene)
+    assert [each.outcome for each in (first, second, other)] == ["applied", "skipped", "applied"]
+    assert (second.detail or "").startswith(f"not started: running {btc}: internal error: RuntimeError at ")
+    assert sorted(scene.moved_by_calls()) == [(f"{btc}.long", Decimal(100)), (f"{eth}.long", Decimal(100))]
+
+
+def test_a_plan_without_steps_sends_nothing_and_asks_for_nothing() -> None:
+    scene = Scene()
+    process = scene.process()
+    asked: list[str] = []
+    process.before = lambda request: asked.append(request.url)
+
+    async def work(scene: Scene) -> tuple[StepResult, ...]:
+        world = scene.world(process)
+        connection = world.connect(desired(), False)  # noqa: FBT003 - not read only
+        async with world.store.open("a", run_id="r", holder={}, timeout_ms=0) as journal:
+            context = make_context(world, desired(), connection, journal, halted=never)
+            return await Executor(context, parallelism=1).run(())
+
+    results, _ = play(work, scene)
+    assert (results, asked) == ((), [])

@@ -8,7 +8,7 @@ import pytest
 from reconcile.journal.records import Effect
 from reconcile.model.holds import AT_WORK, UNSEEN, UNSETTLED
 from reconcile.model.ledger import LedgerRead
-from reconcile.protocol.holds import hold_of
+from reconcile.protocol.holds import hold_of, step_text, unproven
 from reconcile.protocol.rules import RULES, LookLater, Question
 from reconcile.protocol.signals import LaneLook, Memory, Now
 from tests.kit.desk import D, at, position
@@ -94,3 +94,16 @@ def test_the_page_lists_everything_that_holds() -> None:
             assert not any(isinstance(rule.finds(question), LookLater) for question, _ in HELD.values())
             assert not any(rule.says(question) for question, _ in HELD.values())
     assert {row[1].strip("`") for row in ROWS} == holding | {UNSETTLED, UNSEEN, AT_WORK}
+
+
+def test_a_last_look_that_no_ledger_proves_is_held_for_ten_graces() -> None:
+    hold = unproven(MOVE, grace_ms=GRACE_MS)
+    assert (hold.by, hold.until_ms) == ("adds up", STEP_MS + 50_000)
+    assert hold.reason.startswith(
+        "the last look of the run may be from before our last step (1200 → 1500 at 2026-01-01T00:00:00Z); "
+    )
+
+
+def test_a_step_that_moved_no_margin_is_not_told_as_one() -> None:
+    with pytest.raises(LookupError, match=r"telling of a step on BTCUSDT\.long: it moved no margin"):
+        step_text(replace(MOVE, before=None, after=None))

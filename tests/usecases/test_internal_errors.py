@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -20,6 +21,7 @@ from reconcile.usecases.drift import drift
 from reconcile.usecases.status import status
 from reconcile.usecases.world import Connection, World
 from tests.kit.scene import Scene, desired, play
+from tests.simulation.machine import Killed
 
 LONG, OTHER = "BTCUSDT.long", "ETHUSDT.long"
 DECLARED = desired({LONG: "4500"})
@@ -146,6 +148,24 @@ def test_a_bug_while_settling_leaves_the_outcome_unknown_and_is_settled_later(bu
     assert "no_clear_answer" in told(scene, first)
     assert (second.exit_code, scene.margin(LONG), intents_without_outcome(scene)) == (0, Decimal(4500), 0)
     assert len(scene.moved_by_calls()) == 1
+
+
+def test_a_bug_while_settling_an_earlier_step_holds_its_lane_and_no_other() -> None:
+    declared = desired({LONG: "4500", OTHER: "1600"})
+
+    async def act(scene: Scene) -> tuple[Result, int, Result]:
+        with suppress(Killed):
+            await scene.apply(DECLARED, scene.victim())
+        second = await apply(broken(scene, Bug("ledger", times=1)), declared)
+        return second, intents_without_outcome(scene), await apply(scene.world(), declared)
+
+    (second, left_open, third), scene = play(act)
+
+    assert (second.exit_code, left_open) == (5, 1)
+    assert [(str(each.address), each.outcome) for each in second.accounts[0].steps] == [(OTHER, "applied")]
+    assert any("settling an earlier step: internal error: RuntimeError at " in line for line in scene.place.progress)
+    assert (third.exit_code, scene.margin(LONG), scene.margin(OTHER)) == (0, Decimal(4500), Decimal(1600))
+    assert sorted(scene.moved_by_calls()) == [(LONG, Decimal(1500)), (OTHER, Decimal(100))]
 
 
 def test_a_bug_after_a_yes_leaves_it_accepted() -> None:
