@@ -19,7 +19,7 @@ from reconcile.errors import InputError, UsageError
 from reconcile.exchanges.catalogue import TRAITS
 from reconcile.files import regular
 from reconcile.files.documents import create, write
-from reconcile.model.account import DesiredAccount, Policy, PositionMode
+from reconcile.model.account import DesiredAccount, MarginType, Policy, PositionMode
 from reconcile.model.measures import Measure
 from reconcile.planning.templates import template_of
 from reconcile.render.common.values import rfc3339
@@ -141,7 +141,8 @@ def _add(session: Invocation, into: str, *, crossed: bool, measure: Measure | No
     new = [
         target
         for target in found.desired.targets
-        if target.address not in known and template_of(declared.templates, target.address) is None
+        if target.address not in known
+        and (target.margin_type is MarginType.CROSSED or template_of(declared.templates, target.address) is None)
     ]
     for note in found.notes:
         session.warn(note)

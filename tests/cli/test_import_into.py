@@ -50,6 +50,31 @@ def test_what_the_file_lacks_is_added_and_plans_to_no_change(exchange: str, tmp_
     assert place.read_text(encoding="utf-8") == after
 
 
+def test_bands_are_added_to_a_file_that_rounds(tmp_path: Path) -> None:
+    place = without(tmp_path)
+    place.write_text(place.read_text(encoding="utf-8").replace("[defaults]\n", "[defaults]\nrounding = 5\n"))
+    ended = run(tmp_path, "import", "--into", str(place), "--as", "equity_share")
+    assert ended.code == 0, ended.err
+    entries = run(tmp_path, "plan", str(place), "--format", "json").json["accounts"][0]["entries"]
+    assert [entry["desired"]["measure"]["rounding"] for entry in entries[1:] if entry["desired"]] == ["5"] * 5
+    assert {entry["status"] for entry in entries} == {"in_sync"}
+
+
+def test_what_a_template_declares_is_not_added_and_what_it_cannot_is(tmp_path: Path) -> None:
+    place = without(tmp_path)
+    with place.open("a", encoding="utf-8") as file:
+        file.write('[positions."*.long"]\nmargin_type = "isolated"\n')
+    ended = run(tmp_path, "import", "--into", str(place), "--crossed")
+    assert ended.code == 0, ended.err
+    added = place.read_text(encoding="utf-8").partition("# Added by")[2]
+    assert [line for line in added.splitlines() if line.startswith("[positions")] == [
+        "[positions.ADAUSDT.long]",  # crossed
+        "[positions.BTCUSDT.short]",
+    ]
+    entries = run(tmp_path, "plan", str(place), "--format", "json").json["accounts"][0]["entries"]
+    assert {entry["status"] for entry in entries} == {"in_sync"}
+
+
 def test_lines_end_as_they_did(tmp_path: Path) -> None:
     place = without(tmp_path)
     place.write_bytes(place.read_bytes().replace(b"\n", b"\r\n"))
