@@ -1,17 +1,14 @@
 """A minimal Bitget account behind the fake wire: hand-written rows, answered by path."""
 
-import dataclasses
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
-from reconcile.connect.secrets import Credentials
 from reconcile.exchanges.bitget.adapter import Bitget
-from reconcile.exchanges.catalogue import TRAITS
-from reconcile.exchanges.http.wire import HttpRequest, HttpResponse
+from reconcile.exchanges.http.wire import HttpResponse
 from reconcile.model.account import Address, MarginType, Position, Side
 from reconcile.model.plan import MoveMargin, SetMarginType
-from tests.kit.fakes import SERVED_MS, FakeWire, VirtualClock, answer, path_of, setup
+from tests.kit.adapter_desk import AdapterDesk, isolated, margin_step
+from tests.kit.fakes import SERVED_MS, answer
 
 TIME = "/api/v2/public/time"
 POSITIONS = "/api/v2/mix/position/all-position"
@@ -115,15 +112,14 @@ def bill_row(bill_id: int, **fields: Any) -> dict[str, Any]:
     } | fields
 
 
-class Desk:
+class Desk(AdapterDesk[Bitget]):
     """The wire, its answers and the adapter on it."""
 
     def __init__(
         self, answers: Mapping[str, Any] | None = None, *, demo: bool = False, product: str | None = None
     ) -> None:
-        self.wire = FakeWire(VirtualClock())
-        self.wire.answers = {
-            TIME: lambda _: data({"serverTime": str(SERVED_MS + self.wire.clock.monotonic_ms())}),
+        told = {
+            TIME: lambda _: data({"serverTime": str(self.served_ms())}),
             POSITIONS: data([position_row()]),
             ACCOUNTS: data([balance_row()]),
             ACCOUNT: data(account_row()),
@@ -136,53 +132,18 @@ class Desk:
             SET_MARGIN: data(""),
             SET_MODE: data({"symbol": "ETHUSDT", "marginCoin": "USDT", "marginMode": "isolated"}),
         } | dict(answers or {})
-        self.bitget = Bitget(
-            dataclasses.replace(
-                setup(self.wire),
-                traits=TRAITS["bitget"],
-                credentials=Credentials(key="k", secret="SIM-SECRET", passphrase="p"),
-                url="https://api.bitget.com",
-                demo=demo,
-                product=product,
-            )
-        )
-
-    def paths(self) -> list[str]:
-        """What was asked for, without the questions for the time."""
-        return [path for path in map(path_of, self.requests()) if path != TIME]
-
-    def requests(self) -> list[HttpRequest]:
-        """Every request, in order."""
-        return [request for _, request in self.wire.sent]
-
-    def asked(self, path: str) -> list[HttpRequest]:
-        """The requests for one path."""
-        return [request for request in self.requests() if path_of(request) == path]
+        url = "https://api.bitget.com"
+        super().__init__(Bitget, "bitget", url=url, time_path=TIME, answers=told, demo=demo, product=product)
 
 
 def held(address: Address = ETH, size: str = "0.5") -> Position:
     """An open isolated position."""
-    return Position(
-        address=address,
-        asset="USDT",
-        margin_type=MarginType.ISOLATED,
-        isolated_margin=Decimal(100),
-        size=Decimal(size),
-    )
+    return isolated(address, size, "100")
 
 
 def move(address: Address = ETH, *, add: bool = True) -> MoveMargin:
     """A step that moves 12.5."""
-    return MoveMargin(
-        step_id="s",
-        address=address,
-        asset="USDT",
-        amount=Decimal("12.5"),
-        before=Decimal(100),
-        after=Decimal("112.5"),
-        tolerance=Decimal(1),
-        action="add_margin" if add else "reduce_margin",
-    )
+    return margin_step(address, "12.5", before="100", add=add)
 
 
 def retype(after: MarginType = MarginType.ISOLATED) -> SetMarginType:

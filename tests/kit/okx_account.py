@@ -1,17 +1,14 @@
 """A minimal OKX account behind the fake wire: hand-written rows, answered by path."""
 
-import dataclasses
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
-from reconcile.connect.secrets import Credentials
-from reconcile.exchanges.catalogue import TRAITS
-from reconcile.exchanges.http.wire import HttpRequest, HttpResponse
+from reconcile.exchanges.http.wire import HttpResponse
 from reconcile.exchanges.okx.adapter import Okx
-from reconcile.model.account import Address, MarginType, Position, Side
+from reconcile.model.account import Address, Position, Side
 from reconcile.model.plan import MoveMargin
-from tests.kit.fakes import SERVED_MS, FakeWire, VirtualClock, answer, path_of, setup
+from tests.kit.adapter_desk import AdapterDesk, isolated, margin_step
+from tests.kit.fakes import SERVED_MS, answer
 
 TIME = "/api/v5/public/time"
 POSITIONS = "/api/v5/account/positions"
@@ -120,13 +117,12 @@ def bill_row(bill_id: int, **fields: Any) -> dict[str, Any]:
     } | fields
 
 
-class Desk:
+class Desk(AdapterDesk[Okx]):
     """The wire, its answers and the adapter on it."""
 
     def __init__(self, answers: Mapping[str, Any] | None = None, *, demo: bool = False) -> None:
-        self.wire = FakeWire(VirtualClock())
-        self.wire.answers = {
-            TIME: lambda _: data({"ts": str(SERVED_MS + self.wire.clock.monotonic_ms())}),
+        told = {
+            TIME: lambda _: data({"ts": str(self.served_ms())}),
             POSITIONS: data(position_row()),
             BALANCE: data({"details": [{"ccy": "USDT", "availBal": "900.5"}, {"ccy": "BTC", "availBal": ""}]}),
             CONFIG: data(config_row()),
@@ -136,49 +132,15 @@ class Desk:
             ARCHIVE: data(),
             MOVE: data({"instId": "ETH-USDT-SWAP", "posSide": "long", "type": "add", "amt": "25", "leverage": ""}),
         } | dict(answers or {})
-        self.okx = Okx(
-            dataclasses.replace(
-                setup(self.wire),
-                traits=TRAITS["okx"],
-                credentials=Credentials(key="k", secret="SIM-SECRET", passphrase="p"),
-                url="https://openapi.okx.com",
-                demo=demo,
-            )
-        )
-
-    def paths(self) -> list[str]:
-        """What was asked for, without the questions for the time."""
-        return [path for path in map(path_of, self.requests()) if path != TIME]
-
-    def requests(self) -> list[HttpRequest]:
-        """Every request, in order."""
-        return [request for _, request in self.wire.sent]
-
-    def asked(self, path: str) -> list[HttpRequest]:
-        """The requests for one path."""
-        return [request for request in self.requests() if path_of(request) == path]
+        url = "https://openapi.okx.com"
+        super().__init__(Okx, "okx", url=url, time_path=TIME, answers=told, demo=demo)
 
 
 def held(address: Address = ETH, size: str = "3") -> Position:
     """An open isolated position."""
-    return Position(
-        address=address,
-        asset="USDT",
-        margin_type=MarginType.ISOLATED,
-        isolated_margin=Decimal(300),
-        size=Decimal(size),
-    )
+    return isolated(address, size, "300")
 
 
 def move(address: Address = ETH, *, add: bool = True) -> MoveMargin:
     """A step that moves 25."""
-    return MoveMargin(
-        step_id="s",
-        address=address,
-        asset="USDT",
-        amount=Decimal(25),
-        before=Decimal(300),
-        after=Decimal(325),
-        tolerance=Decimal(1),
-        action="add_margin" if add else "reduce_margin",
-    )
+    return margin_step(address, "25", before="300", add=add)

@@ -41,7 +41,7 @@ def pages(
 
 def read(bills: list[dict[str, Any]], *, size: int = 100, since_ms: int = SERVED_MS - DAY_MS) -> LedgerRead:
     desk = Desk({BILLS: pages(bills, size)})
-    return run(lambda: desk.bitget.ledger("ETHUSDT", since_ms=since_ms))
+    return run(lambda: desk.adapter.ledger("ETHUSDT", since_ms=since_ms))
 
 
 @pytest.mark.parametrize("printed", ["12.5", "-12.5"])
@@ -79,7 +79,7 @@ def test_other_bills_are_left_out(fields: dict[str, str]) -> None:
 def test_a_server_that_does_not_pick_the_business_gives_every_row_once() -> None:
     bills = [bill_row(7), bill_row(8, businessType="reduce_margin"), bill_row(9, businessType="open_long")]
     desk = Desk({BILLS: pages(bills, 100, picks_business=False)})
-    found = run(lambda: desk.bitget.ledger("ETHUSDT", since_ms=SERVED_MS - DAY_MS))
+    found = run(lambda: desk.adapter.ledger("ETHUSDT", since_ms=SERVED_MS - DAY_MS))
     assert [row.row_id for row in found.rows] == ["7", "8"]
 
 
@@ -96,20 +96,20 @@ def test_more_than_a_hundred_bills_are_read() -> None:
 def test_a_read_that_fails_on_a_later_page_is_a_failed_read() -> None:
     desk = Desk({BILLS: [data({"bills": [bill_row(7)], "endId": "7"}), refusal("40037")]})
     with pytest.raises(ReadFailed):
-        run(lambda: desk.bitget.ledger("ETHUSDT", since_ms=SERVED_MS - DAY_MS))
+        run(lambda: desk.adapter.ledger("ETHUSDT", since_ms=SERVED_MS - DAY_MS))
 
 
 def test_pages_that_do_not_go_on_are_a_failed_read() -> None:
     desk = Desk({BILLS: data({"bills": [bill_row(7)], "endId": "7"})})
     with pytest.raises(ReadFailed, match="do not go on"):
-        run(lambda: desk.bitget.ledger("ETHUSDT", since_ms=SERVED_MS - DAY_MS))
+        run(lambda: desk.adapter.ledger("ETHUSDT", since_ms=SERVED_MS - DAY_MS))
 
 
 @pytest.mark.parametrize("fields", [{"amount": ""}, {"billId": "x"}, {"coin": None}])
 def test_a_bill_that_cannot_be_read_fails_the_read(fields: dict[str, Any]) -> None:
     desk = Desk({BILLS: data({"bills": [bill_row(7, **fields)], "endId": "7"})})
     with pytest.raises(ReadFailed):
-        run(lambda: desk.bitget.ledger("ETHUSDT", since_ms=SERVED_MS - DAY_MS))
+        run(lambda: desk.adapter.ledger("ETHUSDT", since_ms=SERVED_MS - DAY_MS))
 
 
 @pytest.mark.parametrize(("days", "reaches"), [(1, True), (89, True), (91, False)])
@@ -120,7 +120,7 @@ def test_a_read_says_whether_it_reaches_back(days: int, *, reaches: bool) -> Non
 def test_old_rows_are_read_in_windows_that_a_query_may_span() -> None:
     bills = [bill_row(number, cTime=str(SERVED_MS - (100 - number) * DAY_MS)) for number in range(15, 100)]
     desk = Desk({BILLS: pages(bills, 100)})
-    found = run(lambda: desk.bitget.ledger("ETHUSDT", since_ms=SERVED_MS - 85 * DAY_MS))
+    found = run(lambda: desk.adapter.ledger("ETHUSDT", since_ms=SERVED_MS - 85 * DAY_MS))
     assert len(found.rows) == 85
     spans = [params_of(request) for request in desk.asked(BILLS)]
     assert all(int(span["endTime"]) - int(span["startTime"]) <= 29 * DAY_MS for span in spans)
@@ -137,7 +137,7 @@ def test_windows_cover_the_range_without_gap_or_overlap(start: int, length: int)
 
 def test_a_query_never_hides_the_margin_rows() -> None:
     desk = Desk()
-    run(lambda: desk.bitget.ledger("ETHUSDT", since_ms=SERVED_MS - 1000))
+    run(lambda: desk.adapter.ledger("ETHUSDT", since_ms=SERVED_MS - 1000))
     asked = [params_of(request) for request in desk.asked(BILLS)]
     assert {params["businessType"] for params in asked} == set(TYPES)
     assert not [params for params in asked if "onlyFunding" in params or "coin" in params]
@@ -146,5 +146,5 @@ def test_a_query_never_hides_the_margin_rows() -> None:
 
 def test_the_signed_time_is_the_cursor() -> None:
     desk = Desk()
-    run(lambda: desk.bitget.newest_row("ETHUSDT"))
+    run(lambda: desk.adapter.newest_row("ETHUSDT"))
     assert desk.requests() == []

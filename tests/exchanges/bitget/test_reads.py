@@ -44,7 +44,7 @@ def observe(
     product: str | None = None,
 ) -> ObservedAccount:
     desk = Desk(answers, product=product)
-    return run(lambda: desk.bitget.observe({"ETHUSDT": ISOLATED} if declared is None else declared))
+    return run(lambda: desk.adapter.observe({"ETHUSDT": ISOLATED} if declared is None else declared))
 
 
 def test_an_isolated_position_is_read_exactly() -> None:
@@ -134,31 +134,31 @@ def test_free_balance_is_what_isolated_positions_may_take_else_what_is_available
 @pytest.mark.parametrize("told", ["7", 7])
 def test_the_spot_section_tells_the_user_id(told: object) -> None:
     desk = Desk({INFO: data({"userId": told})})
-    assert run(desk.bitget.account_uid) == "7"
-    assert run(lambda: desk.bitget.observe({})).uid == "7"
+    assert run(desk.adapter.account_uid) == "7"
+    assert run(lambda: desk.adapter.observe({})).uid == "7"
 
 
 def test_a_key_that_may_not_read_the_spot_section_tells_no_user_id() -> None:
     refused = answer({"code": "40014", "msg": "Incorrect permissions", "data": None}, 400)
     desk = Desk({INFO: refused})
-    assert run(desk.bitget.account_uid) is None
-    assert run(lambda: desk.bitget.observe({})).uid is None
+    assert run(desk.adapter.account_uid) is None
+    assert run(lambda: desk.adapter.observe({})).uid is None
 
 
 @pytest.mark.parametrize("told", ["", None, True, "a b"])
 def test_an_answer_without_a_user_id_is_a_failed_read(told: object) -> None:
     with pytest.raises(ReadFailed, match="does not name the account"):
-        run(Desk({INFO: data({"userId": told})}).bitget.account_uid)
+        run(Desk({INFO: data({"userId": told})}).adapter.account_uid)
 
 
 def test_a_user_id_that_is_not_read_for_another_reason_is_a_failed_read() -> None:
     with pytest.raises(ReadFailed):
-        run(Desk({INFO: answer({"code": "40725", "msg": "service error", "data": None}, 500)}).bitget.account_uid)
+        run(Desk({INFO: answer({"code": "40725", "msg": "service error", "data": None}, 500)}).adapter.account_uid)
 
 
 def test_the_type_of_a_symbol_with_a_position_is_read_from_its_row() -> None:
     desk = Desk({POSITIONS: data([position_row(marginMode="crossed")])})
-    seen = run(lambda: desk.bitget.observe({"ETHUSDT": ISOLATED}))
+    seen = run(lambda: desk.adapter.observe({"ETHUSDT": ISOLATED}))
     assert seen.symbols["ETHUSDT"].margin_type is CROSSED
     assert desk.asked(ACCOUNT) == []
     assert seen.symbols["ETHUSDT"].open_orders is None
@@ -166,7 +166,7 @@ def test_the_type_of_a_symbol_with_a_position_is_read_from_its_row() -> None:
 
 def test_the_type_of_a_flat_declared_symbol_is_asked_for() -> None:
     desk = Desk({ACCOUNT: data(account_row(marginMode="crossed"))})
-    seen = run(lambda: desk.bitget.observe({"ETHUSDT": ISOLATED, "BTCUSDT": CROSSED}))
+    seen = run(lambda: desk.adapter.observe({"ETHUSDT": ISOLATED, "BTCUSDT": CROSSED}))
     assert seen.symbols["BTCUSDT"].margin_type is CROSSED
     assert [params_of(request) for request in desk.asked(ACCOUNT)] == [
         {"marginCoin": "USDT", "productType": "USDT-FUTURES", "symbol": "BTCUSDT"}
@@ -175,7 +175,7 @@ def test_the_type_of_a_flat_declared_symbol_is_asked_for() -> None:
 
 def test_an_unknown_symbol_is_missing_and_nothing_is_asked_about_it() -> None:
     desk = Desk()
-    seen = run(lambda: desk.bitget.observe({"NOPEUSDT": ISOLATED, "ETHUSDT": ISOLATED}))
+    seen = run(lambda: desk.adapter.observe({"NOPEUSDT": ISOLATED, "ETHUSDT": ISOLATED}))
     assert set(seen.symbols) == {"ETHUSDT"}
     assert desk.asked(ACCOUNT) == []
 
@@ -203,7 +203,7 @@ def test_orders_are_read_for_a_flat_symbol_whose_type_must_change(
 
 def test_orders_are_not_read_for_a_flat_symbol_that_is_as_declared() -> None:
     desk = Desk(NO_POSITION)
-    run(lambda: desk.bitget.observe({"ETHUSDT": ISOLATED}))
+    run(lambda: desk.adapter.observe({"ETHUSDT": ISOLATED}))
     assert desk.asked(ORDERS) == []
     assert desk.asked(PLAN_ORDERS) == []
 
@@ -217,9 +217,9 @@ def test_the_first_look_takes_three_requests_and_a_later_one_two() -> None:
     desk = Desk()
 
     async def looks() -> None:
-        first = await desk.bitget.observe({"ETHUSDT": ISOLATED})
+        first = await desk.adapter.observe({"ETHUSDT": ISOLATED})
         before = len(desk.paths())
-        await desk.bitget.observe({"ETHUSDT": ISOLATED}, reuse=first)
+        await desk.adapter.observe({"ETHUSDT": ISOLATED}, reuse=first)
         assert sorted(desk.paths()[:before]) == sorted([POSITIONS, ACCOUNTS, CONTRACTS])
         assert sorted(desk.paths()[before:]) == sorted([POSITIONS, ACCOUNTS])
 
@@ -234,7 +234,7 @@ def test_a_later_look_asks_again_for_a_type_until_it_is_as_declared() -> None:
         seen = None
         types = []
         for _ in range(5):
-            seen = await desk.bitget.observe({"ETHUSDT": ISOLATED}, reuse=seen)
+            seen = await desk.adapter.observe({"ETHUSDT": ISOLATED}, reuse=seen)
             types.append(seen.symbols["ETHUSDT"].margin_type)
         return types
 
@@ -244,7 +244,7 @@ def test_a_later_look_asks_again_for_a_type_until_it_is_as_declared() -> None:
 
 def test_a_look_is_dated_no_later_than_its_first_request() -> None:
     desk = Desk()
-    seen = run(lambda: desk.bitget.observe({}))
+    seen = run(lambda: desk.adapter.observe({}))
     first = min(at for at, request in desk.wire.sent if "/mix/" in request.url)
     assert seen.sent_at_ms <= SERVED_MS + first
 
@@ -253,7 +253,7 @@ def test_every_read_of_the_account_names_the_product() -> None:
     desk = Desk(
         {**NO_POSITION, CONTRACTS: data([contract_row("ETHPERP", supportMarginCoins=["USDC"])])}, product="USDC-FUTURES"
     )
-    seen = run(lambda: desk.bitget.observe({"ETHPERP": ISOLATED}))
+    seen = run(lambda: desk.adapter.observe({"ETHPERP": ISOLATED}))
     assert seen.symbols["ETHPERP"].asset == "USDC"
     named = {params_of(request)["productType"] for request in desk.requests() if "/mix/" in request.url}
     assert named == {"USDC-FUTURES"}
@@ -270,7 +270,7 @@ def coin_desk(**fields: Any) -> Desk:
 @pytest.mark.parametrize("size", ["0.1", "50"])
 def test_a_coin_margined_position_is_valued_by_its_shown_price_whatever_its_unit(size: str) -> None:
     desk = coin_desk(total=size)
-    seen = run(lambda: desk.bitget.observe({"BTCUSD": ISOLATED}))
+    seen = run(lambda: desk.adapter.observe({"BTCUSD": ISOLATED}))
     position = seen.positions[Address("BTCUSD", Side.LONG)]
     assert seen.symbols["BTCUSD"].asset == "BTC"
     assert isinstance(position.risk, InverseRisk)
@@ -294,7 +294,7 @@ def test_a_coin_margined_size_without_a_price_is_taken_as_coins_where_its_profit
     size: str, mark: str, profit: str, value: str | None
 ) -> None:
     desk = coin_desk(liquidationPrice="0", total=size, markPrice=mark, unrealizedPL=profit)
-    position = run(lambda: desk.bitget.observe({"BTCUSD": ISOLATED})).positions[Address("BTCUSD", Side.LONG)]
+    position = run(lambda: desk.adapter.observe({"BTCUSD": ISOLATED})).positions[Address("BTCUSD", Side.LONG)]
     if value is None:
         assert position.risk is None
     else:
@@ -325,8 +325,8 @@ def test_the_tiers_give_the_offset_where_no_price_is_shown(opened: str, rate: st
     desk = Desk({POSITIONS: data([row])})
 
     async def looks() -> ObservedAccount:
-        first = await desk.bitget.observe({"ETHUSDT": ISOLATED})
-        return await desk.bitget.observe({"ETHUSDT": ISOLATED}, reuse=first)
+        first = await desk.adapter.observe({"ETHUSDT": ISOLATED})
+        return await desk.adapter.observe({"ETHUSDT": ISOLATED}, reuse=first)
 
     risk = run(looks).positions[ETH].risk
     assert isinstance(risk, LinearRisk)
@@ -379,20 +379,20 @@ def test_a_unified_account_is_named_as_the_cause(code: str) -> None:
 def test_a_wrong_key_fails_at_once(code: str) -> None:
     desk = Desk({POSITIONS: refusal(code)})
     with pytest.raises(ReadFailed) as caught:
-        run(lambda: desk.bitget.observe({}))
+        run(lambda: desk.adapter.observe({}))
     assert caught.value.code == code
     assert len(desk.asked(POSITIONS)) == 1
 
 
 def test_a_throttled_read_is_repeated() -> None:
     desk = Desk({POSITIONS: [refusal("429", 429), data([position_row()])]})
-    assert ETH in run(lambda: desk.bitget.observe({})).positions
+    assert ETH in run(lambda: desk.adapter.observe({})).positions
 
 
 @pytest.mark.parametrize(("refusals", "longest_ms"), [(1, 2_000), (2, 65_000)])
 def test_a_throttled_read_waits_for_its_own_limit_first_and_then_for_all(refusals: int, longest_ms: int) -> None:
     desk = Desk({POSITIONS: [*[refusal("429", 429)] * refusals, data([position_row()])]})
-    assert ETH in run(lambda: desk.bitget.observe({})).positions
+    assert ETH in run(lambda: desk.adapter.observe({})).positions
     at = [sent for sent, request in desk.wire.sent if POSITIONS + "?" in request.url]
     waits = [late - early for early, late in pairwise(at)]
     assert 1_000 <= waits[0] <= 2_000
@@ -401,7 +401,7 @@ def test_a_throttled_read_waits_for_its_own_limit_first_and_then_for_all(refusal
 
 def test_a_clock_refusal_asks_for_the_time_again() -> None:
     desk = Desk({POSITIONS: [refusal("40008"), data([position_row()])]})
-    assert ETH in run(lambda: desk.bitget.observe({})).positions
+    assert ETH in run(lambda: desk.adapter.observe({})).positions
     assert len(desk.asked("/api/v2/public/time")) == 2
 
 
@@ -413,7 +413,7 @@ def test_many_flat_symbols_stay_below_ten_questions_a_second() -> None:
         return data(account_row(marginMode="isolated" if params_of(request)["symbol"] != "C3USDT" else "crossed"))
 
     desk.wire.answers[ACCOUNT] = told
-    seen = run(lambda: desk.bitget.observe(dict.fromkeys(names, ISOLATED)))
+    seen = run(lambda: desk.adapter.observe(dict.fromkeys(names, ISOLATED)))
     assert {name for name, state in seen.symbols.items() if state.margin_type is CROSSED} == {"C3USDT"}
     at = [sent for sent, request in desk.wire.sent if ACCOUNT + "?" in request.url]
     assert all(late - early >= 1_000 for early, late in zip(at, at[10:], strict=False))
@@ -441,7 +441,7 @@ def test_what_cannot_be_used_or_contradicts_itself_costs_its_own_address(answers
 
 def test_a_flat_symbol_that_bitget_refuses_to_tell_of_costs_no_other() -> None:
     desk = Desk({ACCOUNT: refusal("40309"), CONTRACTS: data([contract_row(), contract_row(symbol="OLDUSDT")])})
-    account = run(lambda: desk.bitget.observe({"ETHUSDT": ISOLATED, "OLDUSDT": ISOLATED}))
+    account = run(lambda: desk.adapter.observe({"ETHUSDT": ISOLATED, "OLDUSDT": ISOLATED}))
     assert set(account.positions) == {ETH}
     assert {address.symbol for address in account.unusable} == {"OLDUSDT"}
     assert all("40309 (the contract was removed)" in reason for reason in account.unusable.values())

@@ -49,7 +49,7 @@ def test_the_headers_hold_key_passphrase_time_signature_and_language() -> None:
 
 def test_query_keys_are_sorted() -> None:
     desk = Desk()
-    run(lambda: desk.bitget.observe({"BTCUSDT": MarginType.ISOLATED}))
+    run(lambda: desk.adapter.observe({"BTCUSDT": MarginType.ISOLATED}))
     asked = [request.url for request in desk.requests() if "account/account?" in request.url]
     assert asked == [
         "https://api.bitget.com/api/v2/mix/account/account?marginCoin=USDT&productType=USDT-FUTURES&symbol=BTCUSDT"
@@ -58,7 +58,7 @@ def test_query_keys_are_sorted() -> None:
 
 def test_a_public_read_carries_no_credential_and_a_private_one_is_signed_for_the_served_time() -> None:
     desk = Desk()
-    run(lambda: desk.bitget.observe({}))
+    run(lambda: desk.adapter.observe({}))
     assert not [name for name in desk.asked(CONTRACTS)[0].headers if name.startswith("ACCESS")]
     assert SERVED_MS <= int(desk.asked(POSITIONS)[0].headers["ACCESS-TIMESTAMP"]) < SERVED_MS + 1000
 
@@ -66,6 +66,6 @@ def test_a_public_read_carries_no_credential_and_a_private_one_is_signed_for_the
 @pytest.mark.parametrize(("demo", "told"), [(True, "1"), (False, None)])
 def test_every_request_of_a_demo_account_says_so_and_none_of_a_live_one(*, demo: bool, told: str | None) -> None:
     desk = Desk(demo=demo)
-    run(lambda: desk.bitget.observe({}))
-    call = desk.bitget.prepare(move(), move().amount, held(), signed_at_ms=SERVED_MS)
+    run(lambda: desk.adapter.observe({}))
+    call = desk.adapter.prepare(move(), move().amount, held(), signed_at_ms=SERVED_MS)
     assert {request.headers.get("paptrading") for request in [*desk.requests(), call.request]} == {told}

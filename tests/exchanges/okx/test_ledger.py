@@ -29,7 +29,7 @@ def pages(bills: list[dict[str, Any]], size: int) -> Callable[[HttpRequest], Htt
 
 def read(bills: list[dict[str, Any]], *, since_ms: int = SERVED_MS - DAY_MS, size: int = 100) -> LedgerRead:
     desk = Desk({BILLS: pages(bills, size)})
-    return run(lambda: desk.okx.ledger("ETH-USDT-SWAP", since_ms=since_ms))
+    return run(lambda: desk.adapter.ledger("ETH-USDT-SWAP", since_ms=since_ms))
 
 
 @pytest.mark.parametrize(
@@ -89,13 +89,13 @@ def test_rows_come_oldest_first_also_within_one_millisecond() -> None:
 def test_a_read_that_fails_on_a_later_page_is_a_failed_read() -> None:
     desk = Desk({BILLS: [data(bill_row(7)), refusal("50114", 401)]})
     with pytest.raises(ReadFailed):
-        run(lambda: desk.okx.ledger("ETH-USDT-SWAP", since_ms=SERVED_MS - DAY_MS))
+        run(lambda: desk.adapter.ledger("ETH-USDT-SWAP", since_ms=SERVED_MS - DAY_MS))
 
 
 def test_pages_that_do_not_go_on_are_a_failed_read() -> None:
     desk = Desk({BILLS: data(bill_row(7))})
     with pytest.raises(ReadFailed, match="do not go on"):
-        run(lambda: desk.okx.ledger("ETH-USDT-SWAP", since_ms=SERVED_MS - DAY_MS))
+        run(lambda: desk.adapter.ledger("ETH-USDT-SWAP", since_ms=SERVED_MS - DAY_MS))
 
 
 @pytest.mark.parametrize("fields", [{"posBalChg": "x"}, {"ts": ""}, {"posBalChg": "", "sz": ""}])
@@ -109,14 +109,14 @@ def test_beyond_a_week_the_archive_is_read_and_beyond_its_reach_that_is_said(
     days: int, archived: int, *, reaches: bool
 ) -> None:
     desk = Desk({BILLS: pages([bill_row(9)], 100), ARCHIVE: pages([bill_row(8), bill_row(9)], 100)})
-    found = run(lambda: desk.okx.ledger("ETH-USDT-SWAP", since_ms=SERVED_MS - days * DAY_MS))
+    found = run(lambda: desk.adapter.ledger("ETH-USDT-SWAP", since_ms=SERVED_MS - days * DAY_MS))
     assert [row.row_id for row in found.rows] == (["8", "9"] if archived else ["9"])
     assert found.reaches_back is reaches
 
 
 def test_a_query_names_the_instrument_its_kind_and_isolated() -> None:
     desk = Desk()
-    run(lambda: desk.okx.ledger("BTC-USDT-260626", since_ms=SERVED_MS - 1000))
+    run(lambda: desk.adapter.ledger("BTC-USDT-260626", since_ms=SERVED_MS - 1000))
     params = params_of(desk.asked(BILLS)[0])
     assert params["instType"] == "FUTURES"
     assert (params["instId"], params["mgnMode"], params["limit"]) == ("BTC-USDT-260626", "isolated", "100")
@@ -125,10 +125,10 @@ def test_a_query_names_the_instrument_its_kind_and_isolated() -> None:
 
 def test_the_newest_transfer_of_the_account_is_the_cursor() -> None:
     desk = Desk({BILLS: data(bill_row(41, instId="BTC-USDT-SWAP"))})
-    assert run(lambda: desk.okx.newest_row("ETH-USDT-SWAP")) == "41"
+    assert run(lambda: desk.adapter.newest_row("ETH-USDT-SWAP")) == "41"
     assert params_of(desk.asked(BILLS)[0]) == {"type": "6", "limit": "1"}
 
 
 def test_without_a_transfer_there_is_no_cursor() -> None:
     desk = Desk()
-    assert run(lambda: desk.okx.newest_row("ETH-USDT-SWAP")) is None
+    assert run(lambda: desk.adapter.newest_row("ETH-USDT-SWAP")) is None

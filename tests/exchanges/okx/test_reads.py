@@ -35,7 +35,7 @@ def observe(
     declared: Mapping[str, MarginType] | None = None, answers: Mapping[str, Any] | None = None
 ) -> ObservedAccount:
     desk = Desk(answers)
-    return run(lambda: desk.okx.observe({"ETH-USDT-SWAP": ISOLATED} if declared is None else declared))
+    return run(lambda: desk.adapter.observe({"ETH-USDT-SWAP": ISOLATED} if declared is None else declared))
 
 
 def test_an_isolated_position_is_read_exactly() -> None:
@@ -49,7 +49,7 @@ def test_an_isolated_position_is_read_exactly() -> None:
 
 def test_a_look_is_dated_no_later_than_its_first_request() -> None:
     desk = Desk()
-    seen = run(lambda: desk.okx.observe({}))
+    seen = run(lambda: desk.adapter.observe({}))
     first = min(at for at, request in desk.wire.sent if POSITIONS in request.url)
     assert seen.sent_at_ms <= SERVED_MS + first
 
@@ -148,13 +148,13 @@ def test_a_symbol_has_no_margin_type_and_an_unknown_one_is_missing() -> None:
 def test_the_account_tells_its_user_id() -> None:
     desk = Desk()
     assert observe().uid == "44"
-    assert run(desk.okx.account_uid) == "44"
+    assert run(desk.adapter.account_uid) == "44"
 
 
 @pytest.mark.parametrize("uid", ["", " ", "../x", "a" * 65])
 def test_an_account_without_a_user_id_is_a_failed_read(uid: str) -> None:
     with pytest.raises(ReadFailed, match="does not name the account"):
-        run(Desk({CONFIG: data(config_row(uid=uid))}).okx.account_uid)
+        run(Desk({CONFIG: data(config_row(uid=uid))}).adapter.account_uid)
 
 
 @pytest.mark.parametrize(
@@ -176,9 +176,9 @@ def test_the_first_look_takes_four_requests_and_a_later_one_two() -> None:
     desk = Desk({POSITIONS: data(position_row(liqPx="3000"))})
 
     async def looks() -> None:
-        first = await desk.okx.observe({"ETH-USDT-SWAP": ISOLATED})
+        first = await desk.adapter.observe({"ETH-USDT-SWAP": ISOLATED})
         before = len(desk.paths())
-        await desk.okx.observe({"ETH-USDT-SWAP": ISOLATED}, reuse=first)
+        await desk.adapter.observe({"ETH-USDT-SWAP": ISOLATED}, reuse=first)
         assert sorted(desk.paths()[:before]) == sorted([POSITIONS, BALANCE, CONFIG, INSTRUMENTS])
         assert sorted(desk.paths()[before:]) == sorted([POSITIONS, BALANCE])
 
@@ -189,8 +189,8 @@ def test_a_later_look_keeps_what_does_not_change() -> None:
     desk = Desk()
 
     async def looks() -> tuple[ObservedAccount, ObservedAccount]:
-        first = await desk.okx.observe({"ETH-USDT-SWAP": ISOLATED})
-        return first, await desk.okx.observe({"ETH-USDT-SWAP": ISOLATED}, reuse=first)
+        first = await desk.adapter.observe({"ETH-USDT-SWAP": ISOLATED})
+        return first, await desk.adapter.observe({"ETH-USDT-SWAP": ISOLATED}, reuse=first)
 
     first, later = run(looks)
     assert (later.uid, later.position_mode, later.symbols) == (first.uid, first.position_mode, first.symbols)
@@ -200,14 +200,14 @@ def test_a_later_look_keeps_what_does_not_change() -> None:
 def test_instruments_are_read_once_for_each_declared_kind() -> None:
     desk = Desk()
     declared = dict.fromkeys(["ETH-USDT-SWAP", "BTC-USD-SWAP", "BTC-USDT-260626", "ETH-USDT-260626"], ISOLATED)
-    run(lambda: desk.okx.observe(declared))
+    run(lambda: desk.adapter.observe(declared))
     kinds = [params_of(request)["instType"] for request in desk.asked(INSTRUMENTS)]
     assert kinds == ["FUTURES", "SWAP"]
 
 
 def test_tiers_are_asked_for_only_where_no_liquidation_price_is_shown() -> None:
     desk = Desk({POSITIONS: data(position_row(liqPx="3000"))})
-    run(lambda: desk.okx.observe({"ETH-USDT-SWAP": ISOLATED}))
+    run(lambda: desk.adapter.observe({"ETH-USDT-SWAP": ISOLATED}))
     assert desk.asked(TIERS) == []
 
 
@@ -215,7 +215,7 @@ def test_tiers_are_asked_for_five_families_at_a_time() -> None:
     names = [f"C{number}-USDT-SWAP" for number in range(7)]
     rows = [position_row(instId=name, posId=name) for name in names]
     desk = Desk({POSITIONS: data(*rows), INSTRUMENTS: data(*map(swap_row, names))})
-    run(lambda: desk.okx.observe(dict.fromkeys(names, ISOLATED)))
+    run(lambda: desk.adapter.observe(dict.fromkeys(names, ISOLATED)))
     assert [params_of(request)["instFamily"].count(",") + 1 for request in desk.asked(TIERS)] == [5, 2]
 
 
@@ -327,7 +327,7 @@ def test_the_settle_currency_of_the_account_says_nothing_about_other_contracts()
 
 def test_a_name_of_no_kind_is_looked_for_among_swaps_and_futures() -> None:
     desk = Desk()
-    account = run(lambda: desk.okx.observe({"BTC-USDT": MarginType.ISOLATED}))
+    account = run(lambda: desk.adapter.observe({"BTC-USDT": MarginType.ISOLATED}))
     assert len(desk.asked(INSTRUMENTS)) == 2
     assert set(account.instruments) == {"ETH-USDT-SWAP", "BTC-USD-SWAP"}
     assert account.symbols == {}
@@ -344,7 +344,7 @@ def test_a_name_of_no_kind_is_looked_for_among_swaps_and_futures() -> None:
 def test_an_error_ends_with_what_to_do(code: str, ends: str) -> None:
     desk = Desk({POSITIONS: refusal(code, 401)})
     with pytest.raises(ReadFailed) as caught:
-        run(lambda: desk.okx.observe({}))
+        run(lambda: desk.adapter.observe({}))
     assert str(caught.value).endswith(ends)
 
 
@@ -352,19 +352,19 @@ def test_an_error_ends_with_what_to_do(code: str, ends: str) -> None:
 def test_a_wrong_key_fails_at_once(code: str) -> None:
     desk = Desk({POSITIONS: refusal(code, 401)})
     with pytest.raises(ReadFailed) as caught:
-        run(lambda: desk.okx.observe({}))
+        run(lambda: desk.adapter.observe({}))
     assert caught.value.code == code
     assert len(desk.asked(POSITIONS)) == 1
 
 
 def test_a_throttled_read_is_repeated() -> None:
     desk = Desk({POSITIONS: [refusal("50011", 429), refusal("50011"), data(position_row())]})
-    assert ETH in run(lambda: desk.okx.observe({})).positions
+    assert ETH in run(lambda: desk.adapter.observe({})).positions
 
 
 def test_a_clock_refusal_asks_for_the_time_again() -> None:
     desk = Desk({POSITIONS: [refusal("50102", 401), data(position_row())]})
-    assert ETH in run(lambda: desk.okx.observe({})).positions
+    assert ETH in run(lambda: desk.adapter.observe({})).positions
     assert len(desk.asked("/api/v5/public/time")) == 2
 
 

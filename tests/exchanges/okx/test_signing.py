@@ -44,19 +44,19 @@ def test_the_headers_hold_key_passphrase_time_and_signature() -> None:
 
 def test_a_public_read_carries_no_credential() -> None:
     desk = Desk()
-    run(lambda: desk.okx.observe({"ETH-USDT-SWAP": MarginType.ISOLATED}))
+    run(lambda: desk.adapter.observe({"ETH-USDT-SWAP": MarginType.ISOLATED}))
     assert not [name for name in desk.asked(INSTRUMENTS)[0].headers if name.startswith("OK-ACCESS")]
 
 
 @pytest.mark.parametrize(("demo", "told"), [(True, "1"), (False, None)])
 def test_every_request_of_a_demo_account_says_so_and_none_of_a_live_one(*, demo: bool, told: str | None) -> None:
     desk = Desk(demo=demo)
-    run(lambda: desk.okx.observe({"ETH-USDT-SWAP": MarginType.ISOLATED}))
-    call = desk.okx.prepare(move(), move().amount, held(), signed_at_ms=MOMENT_MS)
+    run(lambda: desk.adapter.observe({"ETH-USDT-SWAP": MarginType.ISOLATED}))
+    call = desk.adapter.prepare(move(), move().amount, held(), signed_at_ms=MOMENT_MS)
     assert {request.headers.get("x-simulated-trading") for request in [*desk.requests(), call.request]} == {told}
 
 
 def test_a_read_is_signed_for_the_time_that_the_exchange_served() -> None:
     desk = Desk()
-    run(lambda: desk.okx.observe({}))
+    run(lambda: desk.adapter.observe({}))
     assert desk.asked(POSITIONS)[0].headers["OK-ACCESS-TIMESTAMP"].startswith("2026-01-01T00:00:00")

@@ -171,7 +171,7 @@ def test_a_read_only_key_cannot_move_margin() -> None:
     read_only = type(kept)(
         key=kept.key, secret=kept.secret, passphrase=kept.passphrase, books=kept.books, can_trade=False
     )
-    client.bitget.serve(read_only)
+    client.dialect.serve(read_only)
     assert client.margin("ETHUSDT", "long", "10") == (400, "40014")
 
 
@@ -227,13 +227,13 @@ def test_the_margin_call_takes_five_a_second_and_a_refused_one_moves_nothing() -
 def test_an_address_that_asks_too_much_is_shut_out_for_five_minutes() -> None:
     client = BitgetClient()
     request = Request(method="GET", path="/api/v2/public/nothing")
-    statuses = {client.bitget.handle(request, client.now_ms).status for _ in range(6_000)}
+    statuses = {client.dialect.handle(request, client.now_ms).status for _ in range(6_000)}
     assert statuses == {404}
-    assert client.bitget.handle(request, client.now_ms).status == 429
+    assert client.dialect.handle(request, client.now_ms).status == 429
     client.now_ms += 299_000
-    assert client.bitget.handle(request, client.now_ms).status == 429
+    assert client.dialect.handle(request, client.now_ms).status == 429
     client.now_ms += 1_000
-    assert client.bitget.handle(request, client.now_ms).status == 404
+    assert client.dialect.handle(request, client.now_ms).status == 404
 
 
 def test_a_flat_symbol_changes_its_margin_mode() -> None:
@@ -422,7 +422,7 @@ def test_contract_data_is_public() -> None:
     assert [(row["symbol"], row["supportMarginCoins"]) for row in rows] == [("BTCUSD", ["BTC"]), ("ETHUSD", ["ETH"])]
     tiers = client.get(f"{MIX}/market/query-position-lever", productType=USDT, symbol="BTCUSDT")
     assert (tiers[0]["level"], tiers[0]["endUnit"], tiers[0]["keepMarginRate"]) == ("1", "150000", "0.004")
-    answer = client.bitget.handle(Request(method="GET", path="/api/v2/public/time"), NOW)
+    answer = client.dialect.handle(Request(method="GET", path="/api/v2/public/time"), NOW)
     assert json.loads(answer.body)["data"] == {"serverTime": str(NOW)}
 
 

@@ -201,7 +201,7 @@ def test_a_timestamp_in_another_form_is_invalid(stamp: str) -> None:
 def test_a_read_only_key_cannot_move_margin() -> None:
     client = OkxClient()
     account = client.account
-    client.okx.serve(
+    client.dialect.serve(
         type(account)(
             key=account.key,
             secret=account.secret,
@@ -384,7 +384,7 @@ def test_contract_data_is_public() -> None:
     rows = client.get("/api/v5/public/position-tiers", **params)
     assert [row["maxSz"] for row in rows if row["instFamily"] == "BTC-USD"][:2] == ["2000", "8000"]
     assert [row["minSz"] for row in rows if row["instFamily"] == "BTC-USD"][:2] == ["0", "2000.1"]
-    assert json.loads(client.okx.handle(Request(method="GET", path="/api/v5/public/time"), NOW).body)["data"] == [
+    assert json.loads(client.dialect.handle(Request(method="GET", path="/api/v5/public/time"), NOW).body)["data"] == [
         {"ts": str(NOW)}
     ]
 
