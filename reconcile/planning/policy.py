@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from reconcile.model.account import Limit, ObservedAccount, Percent, Policy, Position, Unmanaged
-from reconcile.model.plan import Entry, MoveMargin, PlanError, Status
+from reconcile.model.plan import Entry, MoveMargin, PlanError, Status, Step
 from reconcile.money import ZERO, minus, plain, plus, rounded, shortened, total
 from reconcile.planning.amounts import limit_for
 from reconcile.planning.day_limits import DayUsed, check_day
@@ -51,16 +51,25 @@ def check(
     permit to the free balance; after that, the account's limits apply.
     """
     checked = tuple(share_out([_check_entry(entry, policy, observed) for entry in entries]))
-    moves = [step for entry in checked for step in entry.steps if isinstance(step, MoveMargin)]
+    steps = [step for entry in checked for step in entry.steps]
+    moves = [step for step in steps if isinstance(step, MoveMargin)]
     errors = [
-        *_totals(moves, "add_margin", "max_total_add", policy.max_total_add),
-        *_totals(moves, "reduce_margin", "max_total_reduce", policy.max_total_reduce),
-        *_changes(sum(len(entry.steps) for entry in checked), policy.max_changes),
-        *check_day((step for entry in checked for step in entry.steps), policy, used),
+        *check_run(steps, policy),
+        *check_day(steps, policy, used),
         *_available(moves, policy.min_available, observed.available),
         *_unmanaged(checked, policy.unmanaged),
     ]
     return PolicyResult(entries=checked, errors=tuple(errors))
+
+
+def check_run(steps: Sequence[Step], policy: Policy) -> list[PlanError]:
+    """The limits of one run that all of its steps together would break. Raises LookupError as ``limit_for``."""
+    moves = [step for step in steps if isinstance(step, MoveMargin)]
+    return [
+        *_totals(moves, "add_margin", "max_total_add", policy.max_total_add),
+        *_totals(moves, "reduce_margin", "max_total_reduce", policy.max_total_reduce),
+        *_changes(len(steps), policy.max_changes),
+    ]
 
 
 def _check_entry(entry: Entry, policy: Policy, observed: ObservedAccount) -> Entry:

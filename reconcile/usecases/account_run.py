@@ -20,6 +20,7 @@ from reconcile.usecases.account import as_error, check_not_frozen, failed_plan, 
 from reconcile.usecases.account_identity import Reached, reach
 from reconcile.usecases.plan import planned_account
 from reconcile.usecases.preparing import check_not_stale, first_look, plan_to_send, within
+from reconcile.usecases.rounds import StepRounds
 from reconcile.usecases.run_end import (
     as_seen,
     check_holds_changes,
@@ -160,11 +161,11 @@ class AccountRun:
         steps = plan.steps
         if steps:
             await self._before_first_call(steps)
-            executor = Executor(self._the_context, parallelism=self._world.parallelism, slots=self._facts.slots)
+            rounds = StepRounds(self._world, self._the_context, self._facts)
             try:
-                await executor.run(steps)
+                await rounds.run(steps)
             finally:
-                self._results, self._timer.steps_ms = executor.results(steps), executor.times
+                self._results, self._timer.steps_ms = rounds.results, rounds.times
         return await self._conclude(plan)
 
     async def failed(self, error: ReconcileError) -> AccountResult:

@@ -20,6 +20,7 @@ from reconcile.protocol.slots import SharedSlots
 from reconcile.usecases.account import Selection
 from reconcile.usecases.account_identity import ACCOUNTS_AT_ONCE, Roster
 from reconcile.usecases.account_run import AccountRun
+from reconcile.usecases.further import Further
 from reconcile.usecases.informing import Notifier
 from reconcile.usecases.plan import flat_overrides
 from reconcile.usecases.run_records import RunFacts
@@ -44,10 +45,12 @@ async def apply(
     saved: SavedPlan | None = None,
     command: str = "apply",
     show: Show | None = None,
+    further: Further | None = None,
 ) -> Result:
     """Apply all accounts. ``confirm`` None means approved already. ``saved`` is the reviewed plan to apply, if any.
 
     ``show`` gets each account's plan just before its first request, unless a person confirmed it; it delays nothing.
+    ``further`` is what may begin while steps of an account are under way, None for nothing.
 
     Raises UsageError for a target or override that means nothing; what fails later stops only its own account.
     """
@@ -67,6 +70,7 @@ async def apply(
         saved=saved,
         roster=Roster(in_force),
         slots=SharedSlots(world.parallelism),
+        further=further,
     )
     started_ms = world.clock.wall_ms()
     runs = [AccountRun(world, account, facts) for account in in_force]

@@ -29,6 +29,7 @@ from reconcile.render.common.json import Document, digest_of
 from reconcile.render.plan.json import entry_document
 from reconcile.usecases.account import Selection, grace_ms
 from reconcile.usecases.account_identity import Roster
+from reconcile.usecases.further import Further
 from reconcile.usecases.limits_in_force import recorded
 from reconcile.usecases.movements import MovementRecord
 from reconcile.usecases.notes import head_of, note, refusal, whose
@@ -44,7 +45,8 @@ _STEP = ("step_id", "action", "amount", "before", "after", "from", "to")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
     """What all accounts of one invocation share. ``saved`` is the reviewed plan being applied, None otherwise;
-    ``slots`` are those of the one wire, ``roster`` tells which accounts are the same."""
+    ``slots`` are those of the one wire, ``roster`` tells which accounts are the same; ``further`` is what may begin
+    beside the plan, None for nothing."""
 
     run_id: str
     plan_id: str
@@ -56,6 +58,7 @@ class RunFacts:
     saved: SavedPlan | None
     roster: Roster
     slots: SharedSlots | None = None
+    further: Further | None = None
 
     @property
     def scope(self) -> tuple[str, ...]:

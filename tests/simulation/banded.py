@@ -20,7 +20,7 @@ from tests.simulation.assumptions import Knows
 from tests.simulation.claims import others_moved
 from tests.simulation.declare import address_of
 from tests.simulation.machine import EPOCH_MS
-from tests.simulation.schedule import PRICE, TIME, Aim, Bounds, Go, Happening, Limits, Schedule
+from tests.simulation.schedule import PRICE, TIME, WRITE, Aim, Bounds, Go, Happening, Limits, Schedule
 from tests.simulation.simulation import Ran, Simulation
 
 DAY_MS = 86_400_000
@@ -41,7 +41,7 @@ def with_bands(made: Schedule, seed: int) -> Schedule:
     dice = random.Random(f"bands {seed}")
     happenings = sorted((*made.happenings, *_prices(dice, len(made.aims))))
     late = dice.random() < 0.2  # midnight passes while it plays
-    return replace(
+    banded = replace(
         made,
         aims=tuple(_aim(dice, aim) for aim in made.aims),
         happenings=tuple(happenings),
@@ -56,6 +56,7 @@ def with_bands(made: Schedule, seed: int) -> Schedule:
         ),
         ahead=DAY_MS - dice.randint(1_000, 60_000) if late else made.ahead,
     )
+    return _meanwhile(random.Random(f"meanwhile {seed}"), banded)
 
 
 def _aim(dice: random.Random, aim: Aim) -> Aim:
@@ -76,6 +77,41 @@ def _prices(dice: random.Random, aims: int) -> Iterator[Happening]:
     for _ in range(dice.choice((0, 1, 2, 4, 8))):
         at_ms += dice.choice((10, 500, 3_000, 12_000))
         yield Happening(where=TIME, n=at_ms, how=PRICE, value=dice.randint(-60, 60), on=dice.randrange(aims))
+
+
+def _meanwhile(dice: random.Random, made: Schedule) -> Schedule:
+    """Two in three look while steps are under way; with several positions most of them give that something to do.
+
+    Then the first position is below its floor from the start, its call is in doubt, and the prices of the others move.
+    """
+    every_ms = dice.choice((0, 500, 3_000))
+    if not every_ms or made.limits is None:
+        return made
+    made = replace(made, limits=replace(made.limits, meanwhile_ms=every_ms))
+    others = range(1, len(made.aims))
+    if not others or dice.random() < 0.3:
+        return made
+    bounds = Bounds(measure="equity_share", floor=100, target=150, most=dice.choice((300, 1_000)))
+    margins = (60, *(dice.choice((105, 110, 130)) for _ in others))
+    aims = [replace(aim, before=each, target=each, bounds=bounds) for aim, each in zip(made.aims, margins, strict=True)]
+    doubt = Happening(where=WRITE, n=1, how=dice.choice(("lost", "never", "late_lost", "refused")), value=2_000)
+    moves = (
+        Happening(where=TIME, n=dice.randint(200, 60_000), how=PRICE, value=_against(dice, aims[on]), on=on)
+        for on in others
+        for _ in range(8)
+    )
+    kept = (each for each in made.happenings if (each.where, each.n) != (WRITE, 1))
+    runs = (replace(made.runs[0], wait=100), *made.runs[1:])
+    happenings = tuple(sorted((*kept, doubt, *moves)))
+    return replace(
+        made, aims=tuple(aims), happenings=happenings, runs=runs, free=dice.choice((made.free, 300, 100_000))
+    )
+
+
+def _against(dice: random.Random, aim: Aim) -> int:
+    """A move of the mark price, most often against the position."""
+    value = dice.choice((20, -30, -40, -60, -90))
+    return -value if aim.side == "short" else value
 
 
 # ---- judged ----------------------------------------------------------------------------------------------------------

@@ -76,13 +76,17 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What the policy of a schedule with bands says; 0 is no limit. ``rounding`` is in whole units."""
+    """What the policy of a schedule with bands says; 0 is no limit. ``rounding`` is in whole units.
+
+    ``meanwhile_ms`` is how often a run looks for what falls below its floor while its steps are under way; 0 is never.
+    """
 
     when_short: str = "refuse"
     reduces: bool = True
     rounding: int = 0
     day_add: int = 0
     day_changes: int = 0
+    meanwhile_ms: int = 0
 
 
 _PART = Decimal("1e-10")

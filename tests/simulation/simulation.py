@@ -29,7 +29,7 @@ from reconcile.journal.identity import identity, is_notes
 from reconcile.journal.records import Intent, Unsettled
 from reconcile.model.account import DesiredAccount, Position
 from reconcile.model.drift import AccountDrift
-from reconcile.model.plan import AccountResult, Plan, Step
+from reconcile.model.plan import AccountPlan, AccountResult, Entry, Plan, Step
 from reconcile.sandbox import faults
 from reconcile.sandbox.demo import account_of
 from reconcile.sandbox.faults import NO_FAULT, Ending, Fault
@@ -41,6 +41,8 @@ from reconcile.usecases import apply as applying
 from reconcile.usecases import plan as planning
 from reconcile.usecases import status
 from reconcile.usecases.drift import drift
+from reconcile.usecases.further import Further
+from reconcile.usecases.watch.news import is_urgent
 from reconcile.usecases.world import Connection, World
 from tests.simulation.declare import declared
 from tests.simulation.disk import SimulatedDisk, SimulatedProcess
@@ -286,7 +288,16 @@ class Simulation:
 
     async def _apply(self, process: _Process) -> None:
         desired = self._declared(process)
-        result = await applying.apply(self._world(process), [desired], reason=None, git_commit=None, confirm=None)
+        limits = self.schedule.limits
+        every_ms = 0 if limits is None else limits.meanwhile_ms
+        result = await applying.apply(
+            self._world(process),
+            [desired],
+            reason=None,
+            git_commit=None,
+            confirm=None,
+            further=Further(every_ms=every_ms, wants=_urgent) if every_ms else None,
+        )
         process.run.result = result.accounts[0]
 
     async def _plan(self, process: _Process) -> None:
@@ -739,3 +750,8 @@ def point_of(request: HttpRequest) -> str:
 
 def _quiet(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """What the dead leave behind is nobody's business."""
+
+
+def _urgent(plan: AccountPlan) -> list[Entry]:
+    """What a watch would begin while other steps of the run are under way."""
+    return [entry for entry in plan.entries if is_urgent(entry)]

@@ -81,7 +81,7 @@ def _timeless(desired: DesiredAccount) -> DesiredAccount:
         (_each(_nearer), 0, "below its floor"),
         (_reducing, 0, "reductions are not allowed"),
         (_timeless, 61, "max_day_add is"),
-        (_timeless, 73, "max_day_changes is"),
+        (_timeless, 165, "max_day_changes is"),
     ],
 )
 def test_a_program_that_goes_by_another_file_is_noticed(

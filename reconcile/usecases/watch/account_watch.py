@@ -11,13 +11,14 @@ from decimal import Decimal
 
 from reconcile.concurrency import interruptible
 from reconcile.errors import Containment, InternalError, JournalError
-from reconcile.model.account import DesiredAccount
+from reconcile.model.account import Address, DesiredAccount
 from reconcile.model.plan import AccountPlan, AccountResult, Entry, OutcomeKind, Status
 from reconcile.money import minus, parse
 from reconcile.render.common.holder import holder_text
 from reconcile.render.metrics.snapshot import AccountSnapshot
 from reconcile.usecases import apply, plan
 from reconcile.usecases.account_identity import Roster
+from reconcile.usecases.further import Further
 from reconcile.usecases.watch.account_record import AccountRecord
 from reconcile.usecases.watch.contention import Contention
 from reconcile.usecases.watch.debounce import Debouncer
@@ -167,6 +168,16 @@ class AccountWatch:
             self._settling.failed(self.name, None, self._world.clock.monotonic_ms())
 
     async def _apply(self, account: AccountPlan, due: Sequence[Entry]) -> None:
+        meanwhile: dict[Address, Entry] = {}
+
+        def urgent(plan: AccountPlan) -> list[Entry]:
+            for entry in plan.entries:
+                if is_urgent(entry):
+                    self._turned(str(entry.address), state(entry), message(entry), at_once=True)
+            found = [entry for entry in self._due(plan) if is_urgent(entry)]
+            meanwhile.update((entry.address, entry) for entry in found)
+            return found
+
         result = await apply.apply(
             self._world,
             [account.desired],
@@ -175,8 +186,10 @@ class AccountWatch:
             git_commit=None,
             confirm=None,
             command="watch",
+            further=Further(every_ms=self._settings.interval_ms, wants=urgent),
         )
-        self._ended(due, result.accounts[0])
+        stepped = {step.address for step in result.accounts[0].steps} - {entry.address for entry in due}
+        self._ended([*due, *(meanwhile[each] for each in stepped)], result.accounts[0])
 
     def _due(self, account: AccountPlan) -> list[Entry]:
         """The entries that are believed to need a change, and that it is time to try."""

@@ -1,0 +1,14 @@
+"""What a run may begin beside its plan while it is under way."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from reconcile.model.plan import AccountPlan, Entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Further:
+    """Plan again every ``every_ms`` while steps are under way; ``wants`` chooses what of that plan cannot wait."""
+
+    every_ms: int
+    wants: Callable[[AccountPlan], Sequence[Entry]]
