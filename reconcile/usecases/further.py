@@ -1,4 +1,4 @@
-"""What a run may begin beside its plan while it is under way."""
+"""A request to a run: plan again while steps are under way, for what cannot wait."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
