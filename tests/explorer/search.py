@@ -1,7 +1,7 @@
 """Breadth first over the worlds of a scope, with the shortest way to a violation; or all of them in order of time."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from time import perf_counter
@@ -26,8 +26,9 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search came to. ``path`` leads to ``violation``; both empty where there is none. ``is_whole``: no bound
-    ended the search."""
+    """What a search came to. ``path`` leads to ``violation``; both empty where there is none, the path also where the
+    way is too long to be sought. ``is_whole``: no bound ended the search. ``before_ms``: every world from before that
+    moment of the scope's own time was reached; None where the search does not go by time."""
 
     states: int
     transitions: int
@@ -35,6 +36,7 @@ class Found:
     path: Sequence[Step]
     is_whole: bool
     seconds: float
+    before_ms: int | None = None
 
     @property
     def timeline(self) -> list[str]:
@@ -78,22 +80,46 @@ def explore(scope: Scope, *, most: int | None = None, seconds: float | None = No
     return found("", (), is_whole=True)
 
 
-def sweep(scope: Scope, *, seconds: float | None = None) -> Found:
+class Progress(NamedTuple):
+    """How far a sweep is: what it has seen, the moment it is at, and how many worlds wait."""
+
+    states: int
+    transitions: int
+    at_ms: int
+    waiting: int
+
+
+def _always(_: Progress) -> bool:
+    return True
+
+
+def sweep(scope: Scope, *, goes_on: Callable[[Progress], bool] = _always) -> Found:
     """Every world within the scope, in order of time, until the first violation; its way is then sought anew.
 
     Time never goes back, so worlds of an earlier moment are not met again and are forgotten: memory grows with what is
-    possible at about one moment, and not with all worlds.
+    possible at about one moment, and not with all worlds. ``goes_on`` is asked now and then whether to go on.
     """
-    began = perf_counter()
-    exchange, states, transitions = Exchange(scope), 0, 0
+    began, exchange = perf_counter(), Exchange(scope)
+    states = transitions = 0
     start = exchange.start()
     waiting: dict[int, set[World]] = {start.at_ms: {start}}
     moments, least = [start.at_ms], _LEAST_TO_FORGET
-    while moments and (seconds is None or perf_counter() - began < seconds):
-        at_ms = heappop(moments)
+
+    def found(violation: str = "") -> Found:
+        before_ms = moments[0] - START_MS if moments else None
+        is_whole = not moments and not violation
+        return Found(states, transitions, violation, (), is_whole, perf_counter() - began, before_ms)
+
+    while moments:
+        at_ms = moments[0]
         known = waiting[at_ms]
         todo = list(known)
         while todo:
+            states += 1
+            if not states % _ASK_EVERY and not goes_on(
+                Progress(states, transitions, at_ms - START_MS, _count(waiting))
+            ):
+                return found()
             for move in exchange.moves(todo.pop()):
                 transitions += 1
                 there = waiting.get(move.world.at_ms)
@@ -101,20 +127,31 @@ def sweep(scope: Scope, *, seconds: float | None = None) -> Found:
                     there = waiting[move.world.at_ms] = set()
                     heappush(moments, move.world.at_ms)
                 is_new = move.world not in there
-                if move.wrong or (is_new and wrong(scope, exchange.library, move.world)):
-                    return explore(scope)
+                violation = move.wrong or (wrong(scope, exchange.library, move.world) if is_new else "")
+                if violation:
+                    told = explore(scope, most=_MOST_TO_TELL)
+                    return told if told.violation else found(violation)
                 if is_new:
                     there.add(move.world)
                     if there is known:
                         todo.append(move.world)
         exchange.turned.clear()  # no world of this moment is met again
-        states += len(waiting.pop(at_ms))
+        heappop(moments)
+        del waiting[at_ms]
         if len(exchange.library) > least:
             exchange.forget_all_but([world for worlds in waiting.values() for world in worlds])
             least = max(_LEAST_TO_FORGET, 2 * len(exchange.library))
-    return Found(states, transitions, "", (), is_whole=not moments, seconds=perf_counter() - began)
+    return found()
 
 
+def _count(waiting: dict[int, set[World]]) -> int:
+    return sum(map(len, waiting.values()))
+
+
+_ASK_EVERY = 2_000
+"""After how many worlds a sweep asks whether to go on."""
+_MOST_TO_TELL = 2_000_000
+"""How many worlds are searched for the shortest way to a violation."""
 _LEAST_TO_FORGET = 50_000
 """How many lives and journals are kept before those that no world names are looked for."""
 

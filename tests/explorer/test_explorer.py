@@ -7,6 +7,7 @@ import pytest
 
 from reconcile.protocol.rules import RULES
 from tests.explorer import search
+from tests.explorer.__main__ import main
 from tests.explorer.model import Scope, World
 from tests.explorer.moves import Exchange
 from tests.explorer.replay import is_known, replay
@@ -83,3 +84,22 @@ def test_in_order_of_time_a_violation_is_found() -> None:
     switch = next(each for each in SWITCHES if each.rule == "adds up")
     with switch.off():
         assert search.sweep(switch.scope).violation == explore(switch.scope).violation != ""
+
+
+def test_a_sweep_that_is_ended_says_which_moment_it_came_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "_ASK_EVERY", 100)
+    asked: list[search.Progress] = []
+
+    def goes_on(progress: search.Progress) -> bool:
+        asked.append(progress)
+        return len(asked) < 3
+
+    found = search.sweep(Scope(faults=1, runs=1), goes_on=goes_on)
+    assert (found.is_whole, found.states, found.before_ms) == (False, 300, asked[-1].at_ms)
+
+
+def test_the_command_prints_what_each_scope_came_to(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["--scope", "a yes that is never done", "--states", "0", "--seconds", "0", "--workers", "1"]) == 0
+    printed = capfd.readouterr().out.splitlines()
+    assert printed[0].startswith("a yes that is never done: all before ")
+    assert ", 0 violations, 0 of 1 scopes whole" in printed[1]
