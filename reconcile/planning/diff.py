@@ -144,6 +144,9 @@ def _declared(place: _Place) -> Entry:
         return place.blocked(*not_shown(target.address, view.observed, view.unlisted))
     if place.observed_type is None:
         entry = place.entry(Status.WAITING, f"no open position; {target.margin_type} is expected when one opens")
+    elif place.observed_type is not target.margin_type and target.template is not None:
+        gone = f"{place.observed_type} now, and {target.template} declares open isolated positions only"
+        return place.entry(Status.WAITING, gone)
     elif place.observed_type is not target.margin_type:
         entry = _retype(place, place.observed_type, place.symbol)
     else:

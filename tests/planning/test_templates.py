@@ -11,10 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconcile.errors import Declined, UsageError
-from reconcile.model.account import DesiredAccount, MarginType, Side, Target
+from reconcile.model.account import DesiredAccount, MarginType, Position, Side, Target
+from reconcile.model.plan import Status
+from reconcile.model.traits import Traits
 from reconcile.planning import target_globs, templates
+from reconcile.planning.order import plan_account
 from reconcile.planning.templates import expanded, is_template, overlap, template_of
-from tests.kit.desk import at, desired, observed, position, target
+from tests.kit.desk import BINANCE, OKX, at, desired, observed, position, symbol, target
 
 CROSSED = MarginType.CROSSED
 
@@ -47,6 +50,24 @@ def test_a_template_stands_for_open_isolated_positions_that_no_entry_names() -> 
         "BTCUSDT.long": (Decimal(900), "BTC*.long"),
         "ETHUSDT.long": (Decimal(500), "*.long"),
     }
+
+
+@pytest.mark.parametrize(
+    ("positions", "traits"),
+    [
+        ([], BINANCE),  # closed, and the symbol switched to crossed by hand
+        ([position("BTCUSDT.long", kind=CROSSED)], BINANCE),
+        ([position("BTCUSDT.long", kind=CROSSED)], OKX),
+    ],
+)
+def test_what_is_crossed_since_a_template_made_an_entry_of_it_is_left_alone(
+    positions: list[Position], traits: Traits
+) -> None:
+    found = expanded(account(made=(BTC,)), observed([position("BTCUSDT.long")]), by_symbol=True)
+    later = observed(positions, [symbol("BTCUSDT", CROSSED)])
+    made = plan_account(found, later, held={}, traits=traits, plan_id="p", observed_wall_ms=0, identity="i")
+    assert [(entry.status, entry.steps) for entry in made.entries] == [(Status.WAITING, ())]
+    assert (made.order, made.errors) == ((), ())
 
 
 def test_an_account_without_templates_is_left_as_it_is() -> None:
