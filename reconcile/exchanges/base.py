@@ -143,6 +143,20 @@ class Code:
     advice: str = ""
 
 
+def above_zero(amount: Decimal | None, doing: str) -> Decimal:
+    """The amount of a margin call; raises ValueError for what must never be signed. ``doing`` leads the message."""
+    if amount is None or amount <= 0:
+        raise ValueError(f"{doing}: the amount {amount} is not above zero")
+    return amount
+
+
+def open_isolated(held: Position | None, doing: str) -> Position:
+    """The position that a call is about; raises ValueError where it is not open and isolated."""
+    if held is None or not held.is_open or held.margin_type is not MarginType.ISOLATED:
+        raise ValueError(f"{doing}: there is no open isolated position")
+    return held
+
+
 def lane_of(traits: Traits, address: Address) -> str:
     """The lane an address belongs to: itself, or its symbol where the ledger names no side."""
     return str(address) if traits.lane.value == "address" else address.symbol

@@ -1,8 +1,8 @@
 """The risk of one open isolated position by its exchange's formulas; each adapter's ``risk`` fulfils ``Risk``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,3 +45,20 @@ class Risk(Protocol):
         """The same position by our own formula alone, nothing taken from the liquidation price that the exchange
         shows; None where the formula lacks what it needs."""
         ...
+
+
+class _WithProfit(Protocol):
+    """A formula that keeps the unrealised profit as a field of its own."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    def exposure(self) -> Exposure | None: ...
+
+
+Formula = TypeVar("Formula", bound=_WithProfit)
+
+
+def with_profit_at_mark(risk: Formula) -> Formula:
+    """The same position with the profit that it has at its own mark price; as it is where it has none."""
+    now = risk.exposure()
+    return risk if now is None else replace(risk, profit=now.profit)

@@ -9,7 +9,7 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Generic, Self, TypeVar
@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 
 from reconcile.sandbox.books import Books
 from reconcile.sandbox.http import Lag, Request, SandboxAccount
-from reconcile.sandbox.values import RequestOrigin, View
+from reconcile.sandbox.values import Market, RequestOrigin, View
 
 Switches = TypeVar("Switches")
 
@@ -70,12 +70,14 @@ class GateCall(ABC, Generic[Switches]):
         """The account's books."""
         return self.account.books
 
+    @staticmethod
     @abstractmethod
-    def missing(self, name: str) -> ErrorAnswer:
+    def missing(name: str) -> ErrorAnswer:
         """What refuses a parameter that is not there."""
 
+    @staticmethod
     @abstractmethod
-    def invalid(self, name: str) -> ErrorAnswer:
+    def invalid(name: str) -> ErrorAnswer:
         """What refuses a value that is none of those allowed."""
 
     def text(self, name: str) -> str | None:
@@ -109,6 +111,23 @@ class GateCall(ABC, Generic[Switches]):
         if value is not None and not re.fullmatch(r"[0-9]{1,19}", value):
             raise self.invalid(name)
         return None if value is None else int(value)
+
+
+class ServedAccounts(Generic[Switches]):
+    """The accounts that a simulated exchange serves, by API key, and its switches."""
+
+    def __init__(self, accounts: Iterable[SandboxAccount], switches: Switches) -> None:
+        self.accounts = {account.key: account for account in accounts}
+        self.switches = switches
+
+    def serve(self, account: SandboxAccount) -> None:
+        """See ``http.SimulatedExchange``."""
+        self.accounts[account.key] = account
+
+    def markets(self) -> list[Market]:
+        """What any of the accounts can trade, each symbol once."""
+        every = (market for account in self.accounts.values() for market in account.books.markets.values())
+        return list({market.symbol: market for market in every}.values())
 
 
 class MovingWindow:

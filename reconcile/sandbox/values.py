@@ -154,6 +154,23 @@ class BookPosition:
         return 1 if self.side == "long" else -1
 
 
+def flat_position(key: Key, *, entry: Decimal = ZERO) -> BookPosition:
+    """A position of size 0, for an exchange that shows a row for every side."""
+    symbol, side, kind = key
+    return BookPosition(
+        symbol=symbol,
+        side=side,
+        margin_type=kind,
+        size=ZERO,
+        entry=entry,
+        margin=ZERO,
+        leverage=Decimal(1),
+        identity=0,
+        opened_ms=0,
+        updated_ms=0,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookRow:
     """One movement in the account's history.

@@ -6,12 +6,12 @@ strings or as JSON numbers, and fields that have nothing to say as "", null or n
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.bitget.risk import OFFSET_SINCE_MS, BitgetTier, InverseRisk, LinearRisk, tier_offset
-from reconcile.exchanges.http.rows import Row, UnknownMode, costing
+from reconcile.exchanges.http.rows import Row, SymbolTable, UnknownMode, costing, symbol_table
 from reconcile.model.account import Address, MarginType, ObservedAccount, Position, PositionMode, Side
 from reconcile.money import ZERO
 
@@ -43,24 +43,9 @@ class SymbolMode:
     union: bool
 
 
-@dataclass(slots=True)
-class Contracts:
-    """What one product lists: contracts by symbol, and why the row of a symbol cannot be used."""
-
-    known: dict[str, Contract] = field(default_factory=dict)
-    odd: dict[str, str] = field(default_factory=dict)
-
-
-def contracts(found: Iterable[Row]) -> Contracts:
+def contracts(found: Iterable[Row]) -> SymbolTable[Contract]:
     """The contracts of one product."""
-    listed = Contracts()
-    for row in found:
-        symbol = row.name("symbol")
-        try:
-            listed.known[symbol] = _contract(row)
-        except ReadFailed as error:
-            listed.odd[symbol] = str(error)
-    return listed
+    return symbol_table(found, "symbol", _contract)
 
 
 def _contract(row: Row) -> Contract:

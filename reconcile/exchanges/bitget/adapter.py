@@ -19,7 +19,6 @@ from reconcile.exchanges.base import Accepted, Call, Writer
 from reconcile.exchanges.bitget import calls, ledger
 from reconcile.exchanges.bitget.account import (
     Contract,
-    Contracts,
     SymbolMode,
     balances,
     common_mode,
@@ -55,7 +54,7 @@ from reconcile.exchanges.bitget.inspection import information, inspection
 from reconcile.exchanges.bitget.risk import BitgetTier
 from reconcile.exchanges.http.answers import write_answer
 from reconcile.exchanges.http.pages import read_pages
-from reconcile.exchanges.http.rows import Row, costing, rows, unless_refused
+from reconcile.exchanges.http.rows import Row, SymbolTable, costing, rows, unless_refused
 from reconcile.exchanges.http.transport import Params, Setup, Transport
 from reconcile.model.account import Address, MarginType, ObservedAccount, Position, PositionMode, SymbolState
 from reconcile.model.auto_add import SetAutoAdd
@@ -85,7 +84,7 @@ class Bitget:
         self.time = self._transport.time
         self.requests: Mapping[str, int] = self._transport.requests
         self.throttles: Mapping[str, int] = self._transport.throttles
-        self._contracts: Contracts | None = None
+        self._contracts: SymbolTable[Contract] | None = None
         self._tiers: dict[str, list[BitgetTier]] = {}
         self._uid: str | None = None
 
@@ -160,7 +159,7 @@ class Bitget:
             unusable=unusable,
         )
 
-    async def _listed_and_read(self) -> tuple[Contracts, list[list[Row]]]:
+    async def _listed_and_read(self) -> tuple[SymbolTable[Contract], list[list[Row]]]:
         """The contracts, read once per run, and what is read each time, side by side."""
         reads = [self._rows(POSITIONS, self._of_product()), self._rows(ACCOUNTS, self._of_product())]
         if self._contracts is not None:

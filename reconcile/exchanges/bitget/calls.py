@@ -6,8 +6,9 @@ prints no product type, so none is sent: a symbol belongs to one product.
 
 from decimal import Decimal
 
+from reconcile.exchanges.base import above_zero, open_isolated
 from reconcile.exchanges.bitget.account import WIRE_TYPES, Contract
-from reconcile.model.account import MarginType, Position, Side
+from reconcile.model.account import Position, Side
 from reconcile.model.auto_add import SetAutoAdd
 from reconcile.model.plan import MoveMargin, SetMarginType
 from reconcile.money import plain
@@ -15,9 +16,8 @@ from reconcile.money import plain
 
 def margin(step: MoveMargin, amount: Decimal | None, held: Position | None) -> dict[str, str]:
     """The body of a margin call, without its product."""
-    if amount is None or amount <= 0:
-        raise ValueError(f"moving margin of {step.address}: the amount {amount} is not above zero")
-    held = _isolated(held, f"moving margin of {step.address}")
+    doing = f"moving margin of {step.address}"
+    amount, held = above_zero(amount, doing), open_isolated(held, doing)
     return {
         "symbol": step.address.symbol,
         "marginCoin": held.asset,
@@ -36,19 +36,13 @@ def margin_mode(step: SetMarginType, contract: Contract | None) -> dict[str, str
 
 def auto_margin(step: SetAutoAdd, held: Position | None) -> dict[str, str]:
     """The body of a switch of auto margin."""
-    held = _isolated(held, f"switching auto-add of {step.address}")
+    held = open_isolated(held, f"switching auto-add of {step.address}")
     return {
         "symbol": step.address.symbol,
         "autoMargin": step.after.value,
         "marginCoin": held.asset,
         "holdSide": hold_side(held),
     }
-
-
-def _isolated(held: Position | None, doing: str) -> Position:
-    if held is None or not held.is_open or held.margin_type is not MarginType.ISOLATED:
-        raise ValueError(f"{doing}: there is no open isolated position")
-    return held
 
 
 def hold_side(position: Position) -> str:

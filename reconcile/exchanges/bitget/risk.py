@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from reconcile.model.risk import Exposure
+from reconcile.model.risk import Exposure, with_profit_at_mark
 from reconcile.money import ZERO
 
 _PROFIT_AMISS = Decimal("0.05")
@@ -93,9 +93,7 @@ class LinearRisk:
     def moved(self, mark: Decimal, margin: Decimal) -> "LinearRisk":
         """The same position at another mark price and with another margin."""
         own_offset = None if self.own_offset is None else self.offset
-        there = replace(self, mark=mark, margin=margin, own_offset=own_offset)
-        now = there.exposure()
-        return there if now is None else replace(there, profit=now.profit)
+        return with_profit_at_mark(replace(self, mark=mark, margin=margin, own_offset=own_offset))
 
     def unfitted(self) -> "LinearRisk | None":
         """The same position with the offset of its tiers; None where they were not read."""
@@ -158,9 +156,7 @@ class InverseRisk:
     def moved(self, mark: Decimal, margin: Decimal) -> "InverseRisk":
         """The same position at another mark price and with another margin."""
         own_value = None if self.own_value is None else self.value
-        there = replace(self, mark=mark, margin=margin, own_value=own_value)
-        now = there.exposure()
-        return there if now is None else replace(there, profit=now.profit)
+        return with_profit_at_mark(replace(self, mark=mark, margin=margin, own_value=own_value))
 
     def unfitted(self) -> "InverseRisk | None":
         """The same position with the value that its size says; None where its unit is not known."""

@@ -1,10 +1,11 @@
 """The payload of a read, taken row by row and field by field; anything that is missing or odd is a failed read."""
 
 import re
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from reconcile.errors import ReadFailed, RefusalKind
 from reconcile.model.account import Address
@@ -116,6 +117,29 @@ class UnknownMode(ReadFailed):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, again=False)
+
+
+@dataclass(slots=True)
+class SymbolTable(Generic[T]):
+    """What an exchange lists: an entry by symbol, and why the row of a symbol cannot be used."""
+
+    known: dict[str, T] = field(default_factory=dict)
+    odd: dict[str, str] = field(default_factory=dict)
+
+
+def symbol_table(found: Iterable[Row], name: str, read: Callable[[Row], T]) -> SymbolTable[T]:
+    """The rows by the symbol in the field ``name``; one that ``read`` cannot use costs its own symbol only.
+
+    Raises ReadFailed for a row that names no symbol.
+    """
+    listed = SymbolTable[T]()
+    for row in found:
+        symbol = row.name(name)
+        try:
+            listed.known[symbol] = read(row)
+        except ReadFailed as error:
+            listed.odd[symbol] = str(error)
+    return listed
 
 
 @contextmanager

@@ -9,11 +9,11 @@ person learns what is in the way. A position's ``size`` is in contracts, as OKX 
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from reconcile.errors import ReadFailed
-from reconcile.exchanges.http.rows import Row, UnknownMode, costing
+from reconcile.exchanges.http.rows import Row, SymbolTable, UnknownMode, costing, symbol_table
 from reconcile.exchanges.okx.risk import ORDINARY_TAKER_FEE, IsolatedRisk, fitted
 from reconcile.model.account import Address, MarginType, Position, PositionMode, Side
 from reconcile.money import ZERO
@@ -81,25 +81,10 @@ class OpenPosition:
     row: Row
 
 
-@dataclass(slots=True)
-class Instruments:
-    """What the public lists name: instruments by id, and why the row of an id cannot be used."""
-
-    known: dict[str, Instrument] = field(default_factory=dict)
-    odd: dict[str, str] = field(default_factory=dict)
-
-
-def instruments(found: Iterable[Row]) -> Instruments:
+def instruments(found: Iterable[Row]) -> SymbolTable[Instrument]:
     """The swaps and futures; rows that are not yet fit for trading (empty sizes or types) are left out."""
-    listed = Instruments()
-    for row in found:
-        if row.has("ctVal") and row.has("tickSz") and row.has("settleCcy") and row.has("ctType"):
-            symbol = row.name("instId")
-            try:
-                listed.known[symbol] = _instrument(row)
-            except ReadFailed as error:
-                listed.odd[symbol] = str(error)
-    return listed
+    fit = (row for row in found if all(map(row.has, ("ctVal", "tickSz", "settleCcy", "ctType"))))
+    return symbol_table(fit, "instId", _instrument)
 
 
 def _instrument(row: Row) -> Instrument:

@@ -14,17 +14,16 @@ from typing import assert_never
 
 from reconcile.concurrency import gather_all
 from reconcile.errors import ReadFailed
-from reconcile.exchanges.base import Accepted, Call, Writer
+from reconcile.exchanges.base import Accepted, Call, Writer, above_zero, open_isolated
 from reconcile.exchanges.http.answers import write_answer
 from reconcile.exchanges.http.pages import read_pages
-from reconcile.exchanges.http.rows import Row, costing, rows
+from reconcile.exchanges.http.rows import Row, SymbolTable, costing, rows
 from reconcile.exchanges.http.transport import Setup, Transport
 from reconcile.exchanges.okx import ledger
 from reconcile.exchanges.okx.account import (
     FUTURES,
     SWAP,
     Instrument,
-    Instruments,
     OkxConfig,
     OkxTier,
     OpenPosition,
@@ -78,7 +77,7 @@ class Okx:
         self.time = self._transport.time
         self.requests: Mapping[str, int] = self._transport.requests
         self.throttles: Mapping[str, int] = self._transport.throttles
-        self._instruments: Instruments | None = None
+        self._instruments: SymbolTable[Instrument] | None = None
         self._settle = ""
         self._tiers: dict[tuple[str, str], list[OkxTier]] = {}
 
@@ -141,7 +140,7 @@ class Okx:
             unusable=unusable,
         )
 
-    async def _listed(self, declared: Iterable[str]) -> Instruments:
+    async def _listed(self, declared: Iterable[str]) -> SymbolTable[Instrument]:
         """The instruments of the declared kinds, read once per run; of all kinds where a declared name shows none."""
         if self._instruments is None:
             declared_kinds = {type_of(symbol) for symbol in declared}
@@ -258,10 +257,9 @@ def _only(found: list[Row]) -> Row:
 
 def _margin_call(step: MoveMargin, amount: Decimal | None, position: Position | None) -> dict[str, str]:
     """The body of a margin call; ``ccy`` is for margin pairs only, which are not managed."""
-    if amount is None or amount <= 0:
-        raise ValueError(f"moving margin of {step.address}: the amount {amount} is not above zero")
-    if position is None or not position.is_open or position.margin_type is not MarginType.ISOLATED:
-        raise ValueError(f"moving margin of {step.address}: there is no open isolated position")
+    doing = f"moving margin of {step.address}"
+    amount = above_zero(amount, doing)
+    open_isolated(position, doing)
     return {
         "instId": step.address.symbol,
         "posSide": step.address.side.value,

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from reconcile.model.risk import Exposure
+from reconcile.model.risk import Exposure, with_profit_at_mark
 from reconcile.money import ZERO
 
 ORDINARY_TAKER_FEE = Decimal("0.0005")
@@ -83,9 +83,7 @@ class IsolatedRisk:
     def moved(self, mark: Decimal, margin: Decimal) -> "IsolatedRisk":
         """The same position at another mark price and with another margin."""
         own_rate = None if self.own_rate is None else self.rate
-        there = replace(self, mark=mark, margin=margin, own_rate=own_rate)
-        now = there.exposure()
-        return there if now is None else replace(there, profit=now.profit)
+        return with_profit_at_mark(replace(self, mark=mark, margin=margin, own_rate=own_rate))
 
     def unfitted(self) -> "IsolatedRisk | None":
         """The same position with r by the tier and the ordinary fee; None where the tier is not known."""

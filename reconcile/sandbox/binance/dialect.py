@@ -24,6 +24,7 @@ from reconcile.sandbox.binance.gate import (
     read_params,
 )
 from reconcile.sandbox.binance.shapes import SIDES
+from reconcile.sandbox.gate import ServedAccounts
 from reconcile.sandbox.http import FRESH, Answer, Lag, Request, SandboxAccount, answer
 from reconcile.sandbox.values import CROSSED, HEDGE, Denied, Refusal
 
@@ -141,23 +142,18 @@ ROUTES: Mapping[tuple[str, str], BinanceRoute] = {
 }
 
 
-class SimulatedBinance:
+class SimulatedBinance(ServedAccounts[BinanceSwitches]):
     """The exchange: accounts by API key, one IP's limits."""
 
     exchange = EXCHANGE
 
     def __init__(self, accounts: Iterable[SandboxAccount], *, switches: BinanceSwitches | None = None) -> None:
         """``switches`` None is the exchange as documented."""
-        self.accounts = {account.key: account for account in accounts}
-        self.switches = switches or BinanceSwitches()
+        super().__init__(accounts, switches or BinanceSwitches())
         self.limits = BinanceLimits(self.switches)
 
-    def serve(self, account: SandboxAccount) -> None:
-        """See ``http.Dialect``."""
-        self.accounts[account.key] = account
-
     def handle(self, request: Request, now_ms: int, lag: Lag = FRESH) -> Answer:
-        """Answer one request; see ``http.Dialect``."""
+        """Answer one request; see ``http.SimulatedExchange``."""
         extra: Mapping[str, str] = {}
         try:
             throttled = self.limits.charge(self._weight(request), now_ms)
@@ -202,9 +198,7 @@ class SimulatedBinance:
         return route.answers(call)
 
     def _exchange_info(self, now_ms: int) -> dict[str, Any]:
-        markets = {
-            market.symbol: market for account in self.accounts.values() for market in account.books.markets.values()
-        }
+        markets = self.markets()
         limit = {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1}
         symbols = [
             {
@@ -222,11 +216,11 @@ class SimulatedBinance:
                 "liquidationFee": "0.015000",
                 "filters": [],
             }
-            for market in markets.values()
+            for market in markets
         ]
         assets = [
             {"asset": asset, "marginAvailable": True, "autoAssetExchange": "0"}
-            for asset in sorted({market.asset for market in markets.values()})
+            for asset in sorted({market.asset for market in markets})
         ]
         rates = [{**limit, "limit": self.switches.weight_limit or 2400}]
         info = {"timezone": "UTC", "serverTime": now_ms, "rateLimits": rates, "exchangeFilters": []}

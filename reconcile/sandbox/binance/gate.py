@@ -92,11 +92,9 @@ class BinanceCall(GateCall[BinanceSwitches]):
 
     __slots__ = ()
 
-    def missing(self, name: str) -> ErrorAnswer:
-        """-1102, for a number that is none as well."""
-        return missing(name)
-
-    invalid = missing
+    missing = staticmethod(missing)
+    invalid = staticmethod(missing)
+    """-1102, for a number that is none as well."""
 
     def text(self, name: str) -> str | None:
         """A parameter, or None; an empty one is refused."""

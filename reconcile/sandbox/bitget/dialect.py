@@ -18,8 +18,8 @@ from reconcile.sandbox.bitget.gate import (
     read_params,
 )
 from reconcile.sandbox.bitget.rules import PRODUCTS
+from reconcile.sandbox.gate import ServedAccounts
 from reconcile.sandbox.http import FRESH, Answer, Lag, Request, SandboxAccount, answer
-from reconcile.sandbox.values import Market
 
 EXCHANGE = "bitget"
 OLD_DEMO = frozenset({"SUSDT-FUTURES", "SCOIN-FUTURES", "SUSDC-FUTURES"})
@@ -58,23 +58,18 @@ PUBLIC: Mapping[str, int] = {
 }
 
 
-class SimulatedBitget:
+class SimulatedBitget(ServedAccounts[BitgetSwitches]):
     """The exchange: accounts by API key, one address's limits."""
 
     exchange = EXCHANGE
 
     def __init__(self, accounts: Iterable[SandboxAccount], *, switches: BitgetSwitches | None = None) -> None:
         """``switches`` None is the exchange as documented."""
-        self.accounts = {account.key: account for account in accounts}
-        self.switches = switches or BitgetSwitches()
+        super().__init__(accounts, switches or BitgetSwitches())
         self.limits = BitgetLimits(self.switches)
 
-    def serve(self, account: SandboxAccount) -> None:
-        """See ``http.Dialect``."""
-        self.accounts[account.key] = account
-
     def handle(self, request: Request, now_ms: int, lag: Lag = FRESH) -> Answer:
-        """Answer one request; see ``http.Dialect``."""
+        """Answer one request; see ``http.SimulatedExchange``."""
         code, message, status = "00000", "success", 200
         data: object = None
         try:
@@ -110,14 +105,10 @@ class SimulatedBitget:
             raise invalid("productType")
         symbol = params.get("symbol", "").upper() or None
         if request.path.endswith("/contracts"):
-            return reads.contracts(self._markets(), product, symbol)
+            return reads.contracts(self.markets(), product, symbol)
         if symbol is None:
             raise missing("symbol")
-        found = next((market for market in self._markets() if market.symbol == symbol), None)
+        found = next((market for market in self.markets() if market.symbol == symbol), None)
         if found is None:
             raise BitgetRefusal("40034", f"Parameter {symbol} does not exist")
         return reads.tiers(found)
-
-    def _markets(self) -> list[Market]:
-        every = (market for account in self.accounts.values() for market in account.books.markets.values())
-        return list({market.symbol: market for market in every}.values())

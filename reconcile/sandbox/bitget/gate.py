@@ -93,13 +93,8 @@ class BitgetCall(GateCall[BitgetSwitches]):
 
     __slots__ = ()
 
-    def missing(self, name: str) -> ErrorAnswer:
-        """40019."""
-        return missing(name)
-
-    def invalid(self, name: str) -> ErrorAnswer:
-        """40020."""
-        return invalid(name)
+    missing = staticmethod(missing)
+    invalid = staticmethod(invalid)
 
     def product(self) -> str:
         """The product type, written either way."""

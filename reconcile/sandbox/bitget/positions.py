@@ -6,7 +6,7 @@ from typing import Any
 
 from reconcile.money import ZERO, plain
 from reconcile.sandbox.bitget.gate import RULES, BitgetCall
-from reconcile.sandbox.values import CROSSED, HEDGE, ISOLATED, BookPosition, Market, View
+from reconcile.sandbox.values import CROSSED, HEDGE, ISOLATED, BookPosition, Market, View, flat_position
 
 _PRECISION = Decimal("1e-16")
 MODES = {HEDGE: "hedge_mode"}
@@ -63,22 +63,10 @@ def _rows(call: BitgetCall, market: Market, product: str) -> Iterable[dict[str, 
         sides = ("long", "short") if call.mode_of(product) == HEDGE else ("net",)
         kind = call.view.settings[market.symbol].margin_type
         for side in set(sides) - set(held):
-            yield {**_row(call, market, _nothing(market, side, kind), product), "liquidationPrice": "0"}
-
-
-def _nothing(market: Market, side: str, kind: str) -> BookPosition:
-    return BookPosition(
-        symbol=market.symbol,
-        side=side,
-        margin_type=kind,
-        size=ZERO,
-        entry=market.mark,
-        margin=ZERO,
-        leverage=Decimal(1),
-        identity=0,
-        opened_ms=0,
-        updated_ms=0,
-    )
+            yield {
+                **_row(call, market, flat_position((market.symbol, side, kind), entry=market.mark), product),
+                "liquidationPrice": "0",
+            }
 
 
 def _size(call: BitgetCall, market: Market, position: BookPosition) -> str:

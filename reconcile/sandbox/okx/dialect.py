@@ -7,10 +7,10 @@ Facts come from the exchange's guide and from public measurements on its demo; w
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from reconcile.sandbox.gate import ServedAccounts
 from reconcile.sandbox.http import FRESH, Answer, Lag, Request, SandboxAccount, answer
 from reconcile.sandbox.okx import balances, bills, positions, public, writes
 from reconcile.sandbox.okx.gate import OkxCall, OkxLimits, OkxRefusal, OkxSwitches, authenticate, invalid, read_params
-from reconcile.sandbox.values import Market
 
 EXCHANGE = "okx"
 IP = "address"
@@ -78,23 +78,18 @@ PUBLIC: Mapping[str, tuple[int, int]] = {
 _PATHS = {path for _, path in ROUTES} | set(PUBLIC)
 
 
-class SimulatedOkx:
+class SimulatedOkx(ServedAccounts[OkxSwitches]):
     """The exchange: accounts by API key, one address's limits."""
 
     exchange = EXCHANGE
 
     def __init__(self, accounts: Iterable[SandboxAccount], *, switches: OkxSwitches | None = None) -> None:
         """``switches`` None is the exchange as documented."""
-        self.accounts = {account.key: account for account in accounts}
-        self.switches = switches or OkxSwitches()
+        super().__init__(accounts, switches or OkxSwitches())
         self.limits = OkxLimits(self.switches)
 
-    def serve(self, account: SandboxAccount) -> None:
-        """See ``http.Dialect``."""
-        self.accounts[account.key] = account
-
     def handle(self, request: Request, now_ms: int, lag: Lag = FRESH) -> Answer:
-        """Answer one request; see ``http.Dialect``."""
+        """Answer one request; see ``http.SimulatedExchange``."""
         try:
             rows = self._answer(request, now_ms, lag)
         except OkxRefusal as fail:
@@ -122,16 +117,12 @@ class SimulatedOkx:
             case "time":
                 return [{"ts": str(now_ms)}]
             case "instruments":
-                return public.instruments(self._markets(), params)
+                return public.instruments(self.markets(), params)
             case "position-tiers":
-                return public.tiers(self._markets(), params)
+                return public.tiers(self.markets(), params)
             case "mark-price":
-                return public.mark_prices(self._markets(), params, now_ms)
+                return public.mark_prices(self.markets(), params, now_ms)
             case "status":
                 return []
             case _:
                 raise invalid("path")
-
-    def _markets(self) -> list[Market]:
-        every = (market for account in self.accounts.values() for market in account.books.markets.values())
-        return list({market.symbol: market for market in every}.values())

@@ -90,13 +90,8 @@ class OkxCall(GateCall[OkxSwitches]):
 
     __slots__ = ()
 
-    def missing(self, name: str) -> ErrorAnswer:
-        """50014."""
-        return missing(name)
-
-    def invalid(self, name: str) -> ErrorAnswer:
-        """51000."""
-        return invalid(name)
+    missing = staticmethod(missing)
+    invalid = staticmethod(invalid)
 
     def listed(self, name: str) -> list[str] | None:
         """A comma-separated list, or None."""

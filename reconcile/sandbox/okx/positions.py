@@ -7,10 +7,10 @@ isolated ones. Rows without a position only show where an instrument is asked fo
 from collections.abc import Iterable
 from decimal import Decimal
 
-from reconcile.money import ZERO, plain
+from reconcile.money import plain
 from reconcile.sandbox.okx.gate import OkxCall, invalid
 from reconcile.sandbox.okx.shapes import MODES, RULES, SPELLED, inst_type, number, position_id, position_mode
-from reconcile.sandbox.values import ISOLATED, BookPosition, Key, Market, View
+from reconcile.sandbox.values import ISOLATED, BookPosition, Key, Market, View, flat_position
 
 REMEMBERED_MS = 30 * 86_400_000
 """How long a closed position is remembered."""
@@ -50,7 +50,7 @@ def _remembered(call: OkxCall, wanted: list[str]) -> Iterable[Key]:
 
 
 def _row(call: OkxCall, market: Market, held: BookPosition | None, *, key: Key | None = None) -> dict[str, object]:
-    position = held or _nothing(key or ("", "", ""))
+    position = held or flat_position(key or ("", "", ""))
     isolated, is_open = position.margin_type == ISOLATED, held is not None
     moved = position.updated_ms if call.switches.update_time_moves else position.opened_ms
     row: dict[str, object] = dict.fromkeys(_EMPTY, "")
@@ -83,22 +83,6 @@ def _row(call: OkxCall, market: Market, held: BookPosition | None, *, key: Key |
         "uTime": str(moved),
         **_risk(call.view, market, held),
     }
-
-
-def _nothing(key: Key) -> BookPosition:
-    symbol, side, kind = key
-    return BookPosition(
-        symbol=symbol,
-        side=side,
-        margin_type=kind,
-        size=ZERO,
-        entry=ZERO,
-        margin=ZERO,
-        leverage=Decimal(1),
-        identity=0,
-        opened_ms=0,
-        updated_ms=0,
-    )
 
 
 def _risk(view: View, market: Market, position: BookPosition | None) -> dict[str, str]:
