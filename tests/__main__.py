@@ -18,7 +18,7 @@ _INCLUDE = ",".join(f"reconcile/{name}.py" for name in CORE)
 _CORE_TESTS = [
     *(
         f"tests/{name}"
-        for name in ("test_money.py", "model", "planning", "protocol", "evidence", "render/test_report.py")
+        for name in ("test_money.py", "model", "planning", "protocol", "evidence", "render/report/test_report.py")
     ),
     *(f"tests/usecases/test_{name}.py" for name in ("bands", "doctor", "holds", "internal_errors", "rehearse")),
 ]

@@ -5,6 +5,7 @@ from pathlib import PurePath
 
 import pytest
 
+from tests.__main__ import CORE, FULL
 from tests.pictures import PAGE, arrows, drawn
 from tests.test_tidy import LAYERS, MODULES, PACKAGE, ours
 
@@ -27,6 +28,12 @@ def test_what_the_page_names_is_there(path: str, name: str) -> None:
             place.read_text(),
             re.MULTILINE,
         )
+
+
+def test_the_whole_run_names_tests_and_modules_that_are_there() -> None:
+    named = [ROOT / word for _, command in FULL for word in command if word.startswith("tests/")]
+    assert [str(path) for path in named if not path.exists()] == []
+    assert [name for name in CORE if not list(PACKAGE.glob(f"{name}.py"))] == []
 
 
 def test_every_folder_of_the_package_is_explained() -> None:
