@@ -25,8 +25,8 @@ cycles wait for it, and there are hardly any: an apply of 20,000 changes leaves 
 def main() -> NoReturn:
     """Run the command line and end the process with the contract's exit code, at once.
 
-    At once: by now the verdict is out, the journal is flushed and the lock is given back. The interpreter would still
-    wait for every thread, also for one that hangs on a socket, and fail in the end where stdout or stderr does.
+    By now the output is written, the journal is flushed and the lock is released. The interpreter would still wait for
+    every thread, even for one that hangs on a socket. It would also fail at the end if stdout or stderr fails.
     """
     _fill_closed_streams()
     if find_spec("fcntl") is None:

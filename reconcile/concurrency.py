@@ -107,10 +107,10 @@ async def interruptible(stop: Stop, work: Coroutine[Any, Any, T], *, doing: str,
 
 
 class _Cancellation:
-    """One request to cancel the current task, that can be told from all others and taken back.
+    """One request to cancel the current task, distinct from all others and revocable.
 
-    What counts are requests that come after it: of those from before, some are long over, since a task group whose work
-    fails asks for its own task's cancellation and before Python 3.13 never takes that back.
+    Only later requests count. Some earlier ones are long over: a task group whose work fails requests the cancellation
+    of its own task, and before Python 3.13 it never revokes that request.
     """
 
     def __init__(self) -> None:

@@ -120,8 +120,8 @@ class Containment:
     """A context manager that lets a bug of ours end one step or one account, and no other.
 
     Every exception that is not a ReconcileError becomes an InternalError; this is the one place that takes them all.
-    The steps and accounts beside it may have calls in flight, and an exception that reached their task group would
-    cancel them between "sent" and "journalled". ``doing`` begins the message; ``trace`` is given the exception.
+    Other steps and accounts may have calls in flight. An exception in their task group would cancel them between "sent"
+    and "journalled". ``doing`` begins the message; ``trace`` receives the exception.
     """
 
     def __init__(self, doing: str, trace: Callable[[Exception], object]) -> None:

@@ -3,8 +3,8 @@
 This is the only parser of numbers from outside: exchange answers, state files, saved plans, journals and options. A
 number is written in ASCII digits and is bounded in length and exponent, so no text can cost more than reading it.
 
-Arithmetic runs in one context wide enough that no amount an exchange can print is ever rounded by accident
-(OKX and Bitget print margins with 16 and more decimals).
+Arithmetic runs in one context. It is wide enough that no amount from an exchange is rounded by accident: OKX and Bitget
+print margins with 16 and more decimals.
 """
 
 import re

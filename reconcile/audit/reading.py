@@ -37,8 +37,11 @@ _OPEN = {IN_FLIGHT, "accepted", "unknown"}
 
 
 def runs(entries: Iterable[JournalEntry], *, identity: str) -> Iterator[Run]:
-    """The runs of one journal, oldest first; of a broken one those before the break, the last as far as it is proven,
-    and then ChainBroken, or JournalError where it could not be read on."""
+    """The runs of one journal, oldest first.
+
+    Of a broken journal, it yields the runs before the break, the last one as far as it is proven. Then it raises
+    ChainBroken, or JournalError if the journal cannot be read on.
+    """
     reader = _Reader(identity)
     broken: JournalError | None = None
     try:

@@ -23,10 +23,10 @@ _MOST_NAMES = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """What of the log is wanted; None and empty mean everything.
+    """The part of the log to show; None and empty mean everything.
 
-    ``account`` is a name or a journal's identity, ``address`` and ``actor`` may hold ``*``; times are Unix milliseconds
-    of the runner's clock, ``since_ms`` included and ``until_ms`` not.
+    ``account`` is a name or a journal's identity; ``address`` and ``actor`` may hold ``*``. Times are Unix milliseconds
+    of the runner's clock, including ``since_ms`` and excluding ``until_ms``.
     """
 
     account: str | None = None

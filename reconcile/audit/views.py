@@ -1,8 +1,8 @@
 """SQL views on a journal in PostgreSQL, for an auditor's own queries: runs, steps and movements.
 
-They are no part of the tables' version: their owner makes them with what ``reconcile audit views`` prints, and may drop
-them. A record is the line that a file would hold, so each view reads the lines; a NUL that a line may hold in a text
-(as an escape) cannot be told in SQL and is replaced. Verification is not for SQL: see ``reconcile audit verify``.
+They are no part of the tables' version: the owner makes them with the output of ``reconcile audit views``, and may drop
+them. A record is the line that a file would hold, so each view reads the lines. SQL cannot hold a NUL, which a text may
+contain as an escape, so the views replace it. SQL does not verify a journal: see ``reconcile audit verify``.
 """
 
 SQL = r"""-- reconcile audit views: run this as the owner of the schema reconcile. It may be run again.

@@ -132,8 +132,8 @@ def region_problem(exchange: str, endpoint: str, region: str) -> str | None:
 def resolve(account: DesiredAccount, env: Mapping[str, str], *, has_demo_keys: Callable[[], bool]) -> Endpoint:
     """The endpoint of an account, checked against the hosts that may have its keys; raises InputError.
 
-    ``has_demo_keys`` tells whether the account's keys are the simulated exchange's own; it is asked only where that
-    matters, for a loopback URL that is not named in the environment.
+    ``has_demo_keys`` tells whether the account's keys are the simulated exchange's own. It is called only for a
+    loopback URL that is not named in the environment.
     """
     traits = TRAITS[account.exchange]
     if account.endpoint == "sandbox":

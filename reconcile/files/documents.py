@@ -62,8 +62,8 @@ def create(file: str, text: str) -> None:
 def replace_private(path: Path, content: bytes) -> None:
     """Replace a file that the program keeps for itself, readable by this user only; raises OSError.
 
-    Its folder is one that the user chose for the program, so links to it are followed; a link in the file's own place
-    is replaced.
+    The user chose its folder for the program, so links to the folder are followed. A link in the place of the file is
+    replaced.
     """
     folder = os.open(path.parent, _FOLDER)
     try:

@@ -12,9 +12,9 @@ from reconcile.model.plan import PlanError
 class Fate:
     """One open isolated position in a rehearsal; amounts in ``asset``.
 
-    ``liquidated_at`` is the mark price of its liquidation, None where it lives. ``stopped_by`` names what kept margin
-    from being added when it was last needed: a limit, ``short``, ``amount`` (a fixed amount is declared),
-    ``undeclared``, ``too fast`` (no round lay between floor and liquidation); None where nothing did.
+    ``liquidated_at`` is the mark price of its liquidation, None if it survives. ``stopped_by`` names the obstacle to
+    the last addition that was needed, None without one. It is a limit, ``short``, ``undeclared``, ``amount`` (a fixed
+    amount is declared), or ``too fast`` (no round lay between floor and liquidation).
     """
 
     address: Address

@@ -242,11 +242,11 @@ class Movement:
     """One change of isolated margin. ``cause`` is ``reconcile`` for ours, the ledger's word, ``opened``,
     ``closed``, ``resized``, or ``unexplained``.
 
-    ``outcome`` is the step's; for what was not ours ``seen``, or ``drift`` where it is more than the run
-    tolerated. ``change`` is None for a step of unknown outcome; ``asked`` is the amount that a step of ours
-    was to move, ``intent_id`` that step. ``at_ms`` is exchange time, None where only the runner's clock (``at``) told.
-    ``run_id`` and ``host``
-    are the run's that sent it or, for what was not ours, that noticed it; the rest is only told of what was ours.
+    ``outcome`` is the step's; for what was not ours ``seen``, or ``drift`` where it is more than the run tolerated.
+    ``change`` is None for a step of unknown outcome; ``asked`` is the amount that a step of ours was to move,
+    ``intent_id`` that step. ``at_ms`` is exchange time, None where only the runner's clock (``at``) told. ``run_id``
+    and ``host`` are the run's that sent it, or, for a movement that was not ours, noticed it. The other fields exist
+    only for movements of ours.
     """
 
     at: str

@@ -1,8 +1,8 @@
 """The formulas in which exchanges differ: liquidation price, what can be removed, what is free.
 
-``Rules`` is the rule set of a plain linear or inverse contract with a flat maintenance rate and initial margin measured
-at the entry price; a dialect subclasses it where its exchange differs. Everything is computed from what is passed in,
-so that a stale read shows stale results too.
+``Rules`` is the rule set of a plain linear or inverse contract. Its maintenance rate is flat, and its initial margin is
+measured at the entry price. A dialect subclasses it where its exchange differs. All results are computed from the
+arguments, so that a stale read shows stale results too.
 """
 
 from decimal import Decimal

@@ -195,11 +195,11 @@ class BookRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookEffect:
-    """What changed a position's margin, who did it and by which request: the oracle of the tests.
+    """One change of a position's margin, with its actor and its request: the oracle of the tests.
 
     ``actor``: ``api`` (a request that was delivered), ``human`` or ``exchange``. ``request`` is the number of the
-    request that caused it and ``delivery`` which of its deliveries it was (1, or 2 when a middlebox repeated it); both
-    are 0 where no request did. ``cause`` is a ledger cause, or ``type`` for a change of margin type (change 0).
+    request, and ``delivery`` the number of its delivery (2 if a middlebox repeated it); both are 0 without a request.
+    ``cause`` is a ledger cause, or ``type`` for a change of margin type (change 0).
     """
 
     time_ms: int

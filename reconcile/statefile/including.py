@@ -1,8 +1,8 @@
 """Shared files: what ``include`` names, read and checked, and its tables under those of the account file.
 
 A state file may come from a pull request. An include therefore reads nothing outside one root, nothing hidden, and only
-a few small regular files. The root is the top of the git working tree around the state file; without one it is the
-folder that the invocation named, or the state file's own.
+a few small regular files. The root is the top of the git working tree around the state file. Without a working tree, it
+is the folder that the invocation named, or the state file's own.
 """
 
 import hashlib

@@ -1,8 +1,8 @@
-"""The positions that are written as nearly all are: one side of a symbol, and one amount or one band.
+"""Check the common form of a position quickly: one side of a symbol, with one amount or one band.
 
-Asking everything that could be asked of them costs more than reading the file. A position that says nothing but a sound
-amount, or a sound measure with its ``at_most``, for a side that its account has, is checked here, by the same functions
-for values; every other is left to ``schema`` and ``resolve``, which find the words for what is odd about it.
+The full set of checks costs more than reading the file. This module handles positions that declare only a valid amount,
+or a valid measure with its ``at_most``, for a side that the account has. It uses the same functions for values. All
+other positions go to ``schema`` and ``resolve``, which explain every problem.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Single values of a state file, read exactly: no float on the way, and an error that says what was expected.
 
-The functions take what ``tomllib`` yields (floats already read as Decimal) and raise ValueError with the text
-``what is wrong; what is expected``, to which the caller adds file, line and key.
+The functions take the values of ``tomllib``, which reads floats as Decimal. They raise ValueError with the text ``what
+is wrong; what is expected``; the caller adds file, line and key.
 """
 
 import re

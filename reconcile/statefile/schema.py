@@ -1,7 +1,7 @@
 """The shape of a state file, version 1: the models that validate it and, from the same models, its JSON Schema.
 
-What one key can say is checked here; what keys say together (a side that does not fit the mode, two files for one
-account) is in ``resolve`` and ``files``. The schema repeats it where JSON Schema can express it.
+This module checks single keys. Combinations of keys (a side that does not fit the mode, two files for one account) are
+checked in ``resolve`` and ``files``. The schema repeats those checks if JSON Schema can express them.
 """
 
 from typing import Any

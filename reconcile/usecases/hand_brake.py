@@ -1,7 +1,7 @@
 """The brake by hand: ``RECONCILE_FROZEN`` freezes accounts for one runner, files in ``<home>/frozen`` for one home.
 
-A misspelt name would go unnoticed, so a name that fits no account freezes every account. The person who wrote
-it meant to stop something; a stop that was not needed can be lifted, and a transfer that was sent cannot be taken back.
+A misspelt name would go unnoticed, so a name that fits no account freezes every account. The person who wrote it meant
+to stop something. An unneeded stop can be lifted; a transfer that was sent cannot be reversed.
 """
 
 import os

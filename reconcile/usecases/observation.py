@@ -1,8 +1,8 @@
 """A saved observation: accounts as they were read, so that they can be rehearsed again without the exchange.
 
-Each open isolated position has the numbers of its exchange's own formula with it (``risk``), whatever they are called
-there: each exchange's ``risk.SHAPES`` has the classes that they belong to. What is read back must reproduce itself in
-that formula, or it is refused.
+Each open isolated position carries the numbers of its exchange's own formula (``risk``). Their names differ by
+exchange; the classes are in each exchange's ``risk.SHAPES``. A position that is read back must reproduce itself in that
+formula, or it is refused.
 """
 
 import json

@@ -15,8 +15,8 @@ _STEP_SHARE = 1_118, 10_000
 def worst_percents(shock_ppm: int, *, paths: int, seed: int) -> dict[int, int]:
     """How many paths have their worst price at each whole percent of change, rounded away from no change.
 
-    ``shock_ppm`` is the shock in millionths, -250,000 for a fall by a quarter; the worst price is the lowest for a
-    fall, the highest for a rise.
+    ``shock_ppm`` is the shock in millionths: -250,000 for a fall by a quarter. The worst price is the lowest one for a
+    fall and the highest one for a rise.
     """
     dice = random.Random(seed)  # noqa: S311 - price paths, not secrets
     found: dict[int, int] = {}

@@ -67,10 +67,11 @@ def doubted_at_end(
     *,
     before: Mapping[Address, Hold],
 ) -> Mapping[Address, Hold]:
-    """The addresses of which the last look tells nothing, with the reason.
+    """The addresses about which the last look proves nothing, with the reason.
 
-    Those doubted ``before``, but for what a step of this run was about, since a step takes a sound look of its own; and
-    those that this look may show from before our last step, a step that found no sound look among them.
+    They are the addresses doubted ``before``, except those of this run's steps, because a step takes a sound look of
+    its own. Added are the addresses that this look may show from before our last step, also where a step of this run
+    found no sound look.
     """
     stepped = {result.address for result in results}
     kept = {address: reason for address, reason in before.items() if address not in stepped}

@@ -1,12 +1,11 @@
 """Binance's rows as the model's values: positions, symbols, free balance. Pure.
 
-One-way accounts have one BOTH row for a symbol, hedge accounts a LONG and a SHORT row; a BOTH row in hedge mode
-(older pages show one) and LONG or SHORT rows in one-way mode are not positions. A row that is missing is a flat slot.
-Kept are the rows of declared symbols and every row with a position or an isolated wallet (which can be left in a flat
-slot).
+One-way accounts have one BOTH row for a symbol, hedge accounts a LONG and a SHORT row. A BOTH row in hedge mode, as
+older pages show, is not a position; neither are LONG or SHORT rows in one-way mode. A missing row is a flat slot. Rows
+of declared symbols are kept, and all rows with a position or an isolated wallet, which can remain in a flat slot.
 
-A symbol's margin asset is the free-balance asset that its name ends with, before the delivery date if there is one;
-the rows of version 3 name it. Where two assets fit or none does, ``asset_of`` says None and the adapter asks
+Rows of version 3 name the symbol's margin asset. Otherwise it is the free-balance asset at the end of the symbol's
+name, before a delivery date. If two assets fit or none does, ``asset_of`` returns None and the adapter reads
 exchangeInfo, whose answer has megabytes on the live exchange.
 """
 

@@ -1,15 +1,15 @@
 """Every Binance code we know: what it means, what it proves about our two calls, where that is from.
 
-Sources: ``docs`` are the Binance derivatives docs, USD-M (Error Codes, General Info, the pages of the calls), ``log``
-their change log; a repository and number is a public issue with a real answer in it. A code that is missing proves
+Sources: ``docs`` are the Binance derivatives docs, USD-M (Error Codes, General Info, the pages of the calls). ``log``
+is their change log; a repository and number is a public issue with a real answer in it. A code that is missing proves
 nothing. One that is documented for other calls only proves nothing either: on ours it would mean something else.
 ``-1001`` and ``-1008`` are documented as surely not executed, but come with HTTP 503, and an order went through despite
 one: doubt. ``-4067`` and ``-4068`` on a type change were seen where nothing was left to change; whether it is so, only
 a look tells.
 
-By HTTP status: every 3xx, 408 and 5xx is doubt before any code is read, the 503 without a code among them; 400, 401,
-404, 418, 429 and 451 mean what their code means; a 403 of the firewall in front (HTML) is doubt on a write. Code 0 is
-a refusal with HTTP 451 (geographic block) only.
+By HTTP status: every 3xx, 408 and 5xx is doubt before any code is read, also a 503 without a code. For 400, 401, 404,
+418, 429 and 451, the code decides. A 403 of the firewall in front (HTML) is doubt on a write. Code 0 is a refusal with
+HTTP 451 (geographic block) only.
 """
 
 import re

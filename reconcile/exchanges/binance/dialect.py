@@ -1,7 +1,7 @@
 """Requests to Binance: their form, their cost, and the meaning of their answers. Pure.
 
-Everything counts against one weight per IP address and minute (Binance docs, USD-M, General Info); every answer says in
-``X-MBX-USED-WEIGHT-1M`` how much of it is used, and that is believed more than the weights here.
+Every request counts against one weight per IP address and minute (Binance docs, USD-M, General Info). Every answer
+gives the used weight in ``X-MBX-USED-WEIGHT-1M``, which takes precedence over the weights here.
 """
 
 import re

@@ -1,8 +1,8 @@
 """Every slot of a Binance account, by whichever version of positionRisk the exchange still has.
 
-Version 3 lists symbols with a position or an order, and symbolConfig every symbol with its type; version 2 lists all of
-it in one and is to be retired. A path that is gone is answered with -5000 (the testnet) or with an HTML page and 404
-(the mainnet). After either, the other version takes its place for the rest of the run.
+Version 3 lists symbols with a position or an order, and symbolConfig lists every symbol with its type. Version 2 lists
+both in one answer and is to be retired. A path that is gone is answered with -5000 (the testnet) or with an HTML page
+and 404 (the mainnet). After either, the other version takes its place for the rest of the run.
 """
 
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence

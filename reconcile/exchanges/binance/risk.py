@@ -8,7 +8,7 @@ tier's maintenance rate m and deduction c (``cum``):
     removable = max(0, min(W − (q·P·m − c), W + s·q·(P − E) − q·P/leverage))
 
 Sources: Binance Support, "How to Calculate Liquidation Price of USD-M Futures Contracts" and "How to Adjust Margin
-Balance in Cross/Isolated Margin Mode"; leverage as the initial rate is inferred from the initial margin that
+Balance in Cross/Isolated Margin Mode". That the initial rate is 1/leverage is inferred from the initial margin that
 positions show.
 
 Maintenance margin as the tiers give it is continuous and grows slower than notional, so exactly one tier holds the

@@ -1,7 +1,7 @@
 """Build and sign a Binance request: everything in the query, an empty body, the signature last.
 
-Source: Binance derivatives docs, USD-M General Info (HMAC-SHA256 in hex over the query exactly as sent); symbols may
-hold characters outside ASCII and go UTF-8 percent-encoded (change log of 2025-10-09).
+Source: Binance derivatives docs, USD-M General Info (HMAC-SHA256 in hex over the query exactly as sent). Symbols may
+hold characters outside ASCII, and are sent percent-encoded as UTF-8 (change log of 2025-10-09).
 """
 
 import hashlib

@@ -177,8 +177,11 @@ def need_tiers(
 
 
 def _needs_tiers(row: Row, *, product: str, is_measured: bool) -> bool:
-    """Whether the tiers are needed for an isolated linear row. They are where it has an offset and shows no price to
-    take it from, or where a measure is declared: our own formula is then compared with that price."""
+    """Whether the tiers are needed for an isolated linear row.
+
+    They are if the row has an offset and shows no price to derive it from. They are too if a measure is declared,
+    because our own formula is then compared with the shown price.
+    """
     isolated = margin_type(row) is MarginType.ISOLATED
     unknown = is_measured or shown_price(row) is None
     return isolated and product != COIN and unknown and row.time("cTime") >= OFFSET_SINCE_MS

@@ -7,8 +7,8 @@ decision wherever the words do not exclude it: timeouts, system errors, transfer
 later read can tell (expired in the engine, lost against a concurrent operation).
 
 Two rows need more than the number: ``40808`` and ``01001`` are a rejected parameter when their text names one, and a
-failure of the exchange otherwise (``names_a_parameter``). Rows marked unified are from the unified account's tables, as
-classic paths seem to share them; a code of which we only know the meaning under ``/api/v3`` is doubt.
+failure of the exchange otherwise (``names_a_parameter``). Rows marked unified are from the unified account's tables,
+because classic paths seem to share them. A code whose meaning is known only under ``/api/v3`` is doubt.
 """
 
 import re

@@ -11,13 +11,13 @@ taker fee:
 
     removable = M + min(0, unrealised profit) − S·E/leverage     (inverse: Q/(E·leverage))
 
-Source of the linear form: Bitget API doc, Get All Positions, whose example it reproduces, and the support notice of
-2025-09-29 for the offset: the sum over the lower tiers of where a tier starts times its step of the rate, for positions
-opened since 2025-11-10. Removable is our assumption: Bitget documents none, and a refusal is what decides.
+Source of the linear form: Bitget API doc, Get All Positions, whose example it reproduces. Source of the offset: the
+support notice of 2025-09-29. For positions opened since 2025-11-10, the offset is a sum over the lower tiers: the start
+of each tier times its step of the rate. Removable is our assumption: Bitget documents none, and a refusal decides.
 
-The offset depends on the position's age and the tiers, and the unit of an inverse size on the symbol. Where the row
-shows a liquidation price, ``fitted`` takes both from it; the tiers are needed only where there is none, and to hold the
-formula against the price that is shown: ``own_offset`` and ``own_value`` are what the formula has without it.
+The offset depends on the position's age and the tiers, and the unit of an inverse size on the symbol. If the row shows
+a liquidation price, ``fitted`` takes both from it. Tiers are needed only if there is none, or to check the formula
+against the shown price: ``own_offset`` and ``own_value`` are the formula's values without that price.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """Sign a Bitget request: HMAC-SHA256 over time, method, path with query and body, in four headers.
 
-Source: Bitget API doc, signature. The timestamp is Unix milliseconds; query keys are sorted; the query is signed as it
-reads before percent-encoding, and the body is signed as the very bytes that are sent.
+Source: Bitget API doc, signature. The timestamp is in Unix milliseconds, and query keys are sorted. The signature
+covers the query before percent-encoding, and the exact bytes of the body.
 """
 
 from collections.abc import Mapping

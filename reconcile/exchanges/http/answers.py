@@ -3,9 +3,15 @@
 An adapter says how its exchange speaks (``ResponseFormat``): where code and message are, what each documented code
 proves, and how long to wait. Everything here is a function of the answer; nothing is sent or waited for.
 
-Of a write, in this order: a redirect, HTTP 408 or any 5xx is doubt, whatever the body says; a body that is not of the
-documented shape is doubt, also with 403 or 429; a success with 2xx is a yes; a documented code that refuses is a
-refusal; everything else is doubt. Messages never carry headers, URLs, keys or addresses of machines.
+For a write, in this order:
+
+1. A redirect, HTTP 408 or any 5xx is doubt, whatever the body says.
+2. A body that does not have the documented shape is doubt, also with 403 or 429.
+3. A success with 2xx is a yes.
+4. A documented code that refuses is a refusal.
+5. Everything else is doubt.
+
+Messages never carry headers, URLs, keys or addresses of machines.
 """
 
 import re

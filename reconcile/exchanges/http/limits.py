@@ -11,9 +11,9 @@ The fastest round trip seen on that host is the part of every journey that canno
 journey took beyond it. That holds however the latency is split between the two directions.
 
 What the exchange says wins: a used weight above our own count is booked as spent by others. After a throttle answer
-everything that counts against the limit waits. Where the answer names neither a limit nor a time, the limit with the
-shortest window is taken to be meant; refused again right after that, all of them are. A reserve is left to urgent
-requests: the looks that settle doubt. One ``Limits`` is shared by all accounts of an invocation. A wait that the
+everything that counts against the limit waits. If the answer names neither a limit nor a time, it is taken for the
+limit with the shortest window; if the exchange refuses again right after that, for all limits. A reserve is left to
+urgent requests: the looks that settle doubt. All accounts of an invocation share one ``Limits``. A wait that the
 exchange named outlives it in ``Bans``.
 """
 

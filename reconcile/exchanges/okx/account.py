@@ -2,9 +2,9 @@
 
 Sources: OKX API guide v5 (Get positions, Get instruments, Get position tiers, Get balance, Get account configuration).
 
-One instrument can have a cross and an isolated position at once, also on the same side. An address can show only one of
-them: the one of the declared type, so that the other is left alone; where only the other exists it is shown, so that a
-person learns what is in the way. A position's ``size`` is in contracts, as OKX prints it.
+One instrument can have a crossed and an isolated position at once, even on the same side. An address can show only one
+of them: the one of the declared type, so that the other is left alone. If only the other exists, the address shows that
+one, so that a person sees the obstacle. A position's ``size`` is in contracts, as OKX prints it.
 """
 
 import re

@@ -3,8 +3,8 @@
 The margin type lives on the position: no symbol has one, and no call changes it. Bills name no side, so one call per
 instrument is in flight at a time. Only swaps and futures are managed; margin pairs are not.
 
-Reads: positions and balance each time; configuration and the instruments of the declared kinds once per run; tiers only
-for open isolated positions that show no liquidation price, five families to a request.
+Each look reads positions and balance. Configuration and the instruments of the declared kinds are read once per run.
+Tiers are read only for open isolated positions that show no liquidation price, five families in a request.
 """
 
 from collections.abc import Collection, Iterable, Mapping

@@ -12,9 +12,9 @@ the fee of closing:
 
     removable = M − opening margin + min(0, unrealised profit), the opening margin being Q·E/leverage or Q/(E·leverage)
 
-The fee of closing depends on the account and is in no read we make. Where the exchange shows a liquidation price,
-``fitted`` finds the r that it was made with; only where it shows none is r taken from the tier and the ordinary fee.
-``own_rate`` is r by the tier and the ordinary fee in any case, to hold the formula against the price that is shown.
+The fee of closing depends on the account and is in no read that we make. If the exchange shows a liquidation price,
+``fitted`` derives r from it. Otherwise r comes from the tier and the ordinary fee. ``own_rate`` is r by the tier and
+the ordinary fee in any case, to check the formula against the shown price.
 """
 
 from collections.abc import Mapping

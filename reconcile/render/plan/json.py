@@ -86,8 +86,11 @@ def _account(account: AccountPlan) -> Document:
 
 
 def entry_document(entry: Entry) -> Document:
-    """One line of a plan; ``measure`` and ``wanted_margin`` only where a risk measure is declared, ``missing`` only
-    where the free balance lacks something, ``held_by`` and ``held_until`` only where it is held."""
+    """One line of a plan.
+
+    It has ``measure`` and ``wanted_margin`` only if a risk measure is declared, and ``missing`` only if the free
+    balance falls short. A held entry has ``held_by`` and ``held_until``.
+    """
     document = {**_entry(entry), **({} if entry.hold is None else held_fields(entry.hold))}
     measures.add(document, entry)
     return document

@@ -49,8 +49,10 @@ def document(band: Band) -> dict[str, Any]:
 
 
 def add(written: dict[str, Any], entry: Entry) -> None:
-    """Add to the JSON of an entry what its addition lacks; and where a measure is declared, its value now, before and
-    after its step, and the margin that the band wants."""
+    """Add to the JSON of an entry the amount that its addition lacks.
+
+    If a measure is declared, add its value now, before and after the step, and the margin that the band requires.
+    """
     if entry.missing is not None:
         written["missing"] = plain(entry.missing)
     if entry.target is None or entry.target.band is None:

@@ -1,7 +1,7 @@
 """Small pictures as inline SVG: isolated margin against declared with its marks, and liquidation distance over time.
 
-Coordinates are whole pixels, computed from exact amounts. Colours are classes that the page's style sheet gives, so one
-picture serves light, dark and paper; no meaning is in a colour alone, each kind of mark has its own form. The axis of
+Coordinates are whole pixels, computed from exact amounts. Colours are classes of the page's style sheet, so one picture
+serves light, dark and paper. No meaning depends on a colour alone: each kind of mark has its own form. The axis of
 amounts begins at zero, or is marked as cut where a small change would not show. Both pictures fit a phone.
 """
 

@@ -1,8 +1,8 @@
 """The published JSON documents as pydantic models: one source for their JSON Schemas and for reading a saved plan.
 
-A reader accepts fields it does not know, because fields are added within a format version; everything it does know is
-checked strictly, amounts as decimal strings and times as RFC 3339 with a zone. Long because it is one
-list: every field of every document, and nothing else.
+A reader accepts fields that it does not know, because fields are added within a format version. It checks all known
+fields strictly: amounts are decimal strings, times are RFC 3339 with a zone. The module is long because it is one list:
+every field of every document, and nothing else.
 """
 
 from typing import Annotated, Any, Literal

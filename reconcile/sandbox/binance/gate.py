@@ -49,12 +49,12 @@ def invalid(name: str) -> BinanceRefusal:
 class BinanceSwitches:
     """What no source settles about the real exchange, and what a rehearsal wants otherwise.
 
-    ``v2_retired`` answers the v2 endpoints with -5000, HTTP ``retired_status``, ``v3_missing`` positions of version
-    3 too; with ``gone_as_page`` what is not there is an HTML page and 404 instead, as on the mainnet.
-    ``history_*_rows`` name the deltaType under which such movements show in the margin history, None where they do
-    not show. ``history_page_newest`` makes a history page of a window keep its newest rows where ``limit`` cuts it,
-    else its oldest. ``ban_after`` is how many refused requests in a minute end in a ban of ``ban_ms``.
-    ``weight_limit`` None never throttles.
+    ``v2_retired`` answers the v2 endpoints with -5000 and HTTP ``retired_status``; ``v3_missing`` does so for positions
+    of version 3. With ``gone_as_page`` the answer is an HTML page and 404 instead, as on the mainnet.
+    ``history_*_rows`` name the deltaType under which such movements show in the margin history, None where they do not
+    show. ``history_page_newest`` makes a history page of a window keep its newest rows where ``limit`` cuts it, else
+    its oldest. ``ban_after`` is how many refused requests in a minute end in a ban of ``ban_ms``. ``weight_limit`` None
+    never throttles.
     """
 
     v2_retired: bool = False

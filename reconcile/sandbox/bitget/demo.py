@@ -1,7 +1,7 @@
 """A new Bitget account of the sandbox, in all three products.
 
-Beside every kind of plan line it shows what is particular to Bitget. The exchange tops up the margin of one side
-itself, one flat symbol has the wrong type, and contracts have their margin in coin or in USDC.
+It shows every kind of plan line, and the peculiarities of Bitget. The exchange itself tops up the margin of one side.
+One flat symbol has the wrong type. Some contracts have their margin in coin or in USDC.
 """
 
 from decimal import Decimal

@@ -1,7 +1,7 @@
 """A new OKX account of the sandbox.
 
-Beside every kind of plan line it shows what is particular to OKX. One instrument and side has a cross and an isolated
-position, no call could make one crossed position isolated, and one contract has its margin in coin.
+It shows every kind of plan line, and the peculiarities of OKX. One instrument and side has a crossed and an isolated
+position. No call can make one of the crossed positions isolated. One contract has its margin in coin.
 """
 
 from decimal import Decimal

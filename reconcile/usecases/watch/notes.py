@@ -1,8 +1,8 @@
 """Notes of a watch for the auditor: kept during a round, written beside each account's journal after it.
 
-Notes are of three kinds: a change of state that is believed (``saw``), a look at another state that is not believed yet
-(``waited``), and a decision not to act (``decided``). A state that stays, whatever its amounts do, is no news. What a
-watch applies, the apply journals itself.
+There are three kinds of notes. ``saw`` is a confirmed change of state, ``waited`` a look at another state that is not
+confirmed yet, ``decided`` a decision not to act. An unchanged state is no news, whatever its amounts do. An apply by
+the watch writes its own journal records.
 """
 
 from collections import defaultdict
