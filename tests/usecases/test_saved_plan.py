@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from reconcile.errors import Declined, InputError
 from reconcile.journal.records import RunStarted
+from reconcile.model.account import Tolerance
 from reconcile.model.plan import OutcomeKind, Result, SavedPlan
 from reconcile.render.common.json import digest_of, dumps
 from reconcile.render.plan.json import plan_document
@@ -30,6 +31,9 @@ LONG = "BTCUSDT.long"
 
 async def once(scene: Scene) -> Result:
     return await scene.apply_saved(await scene.saved(desired()))
+
+
+D = Decimal
 
 
 def test_a_reviewed_plan_brings_live_to_what_was_declared() -> None:
@@ -184,6 +188,27 @@ def test_a_move_beyond_the_tolerance_refuses_the_account_and_says_from_what_to_w
     assert (code, key) == (4, "stale")
     assert f"{LONG}: margin moved from 3000 to {3000 + int(moved)}" in message
     assert scene.moved_by_calls() == [(LONG, Decimal(moved))], "the other step was not sent either"
+
+
+def test_a_tolerance_by_asset_is_saved_as_that_of_the_positions_asset() -> None:
+    """The smallest of the table is another asset's: it would make a plan stale at the next funding."""
+
+    async def act(scene: Scene) -> tuple[SavedPlan, Result]:
+        made = desired({"BTCUSDT.long": "3100", "ETHUSDT.long": "1503"})
+        by_asset = Tolerance(value=D("0.0001"), percent=False, shared={"USDT": D(5), "BTC": D("0.0001")})
+        made = replace(made, targets=tuple(replace(target, tolerance=by_asset) for target in made.targets))
+        saved = await scene.saved(made)
+        scene.fund("BTCUSDT.long", "-0.5")
+        await scene.pass_time(60_000)
+        return saved, await scene.apply_saved(saved)
+
+    (saved, result), scene = play(act)
+    entries = plan_document(saved.plan)["accounts"][0]["entries"]
+    assert [(entry["status"], entry["desired"]["tolerance"]) for entry in entries[:2]] == [
+        ("change", "5"),
+        ("in_sync", "5"),
+    ]
+    assert (result.exit_code, scene.margin("BTCUSDT.long")) == (0, D("3099.5"))
 
 
 def test_a_closed_position_makes_its_plan_stale() -> None:

@@ -117,7 +117,7 @@ def _desired(entry: Entry, target: Target) -> Document:
     if target.band is not None:
         step = next((step for step in (*entry.steps, entry.wanted) if isinstance(step, MoveMargin)), None)
         margin_now = ZERO if entry.observed is None else entry.observed.isolated_margin
-        tolerance = target.tolerance.amount(margin_now) if step is None else step.tolerance
+        tolerance = target.tolerance.amount(margin_now, entry.asset) if step is None else step.tolerance
         return {
             "margin_type": target.margin_type.value,
             "isolated_margin": None,
@@ -128,7 +128,7 @@ def _desired(entry: Entry, target: Target) -> Document:
     return {
         "margin_type": target.margin_type.value,
         "isolated_margin": amount_or_none(margin),
-        "tolerance": None if margin is None else amount_or_none(writable(target.tolerance.amount(margin))),
+        "tolerance": None if margin is None else amount_or_none(writable(target.tolerance.amount(margin, entry.asset))),
         **more,
     }
 
