@@ -2,7 +2,8 @@
 
 import pytest
 
-from benchmarks.crash.__main__ import OURS, Lived, live, table, verdicts
+from benchmarks.crash.__main__ import NARROWER, OURS, Lived, compared, live, sweep_table, table, verdicts
+from benchmarks.crash.players import WIDE
 from reconcile.sandbox.registry import SIMULATED
 
 SEEDS = (3,)
@@ -32,4 +33,16 @@ def test_a_script_that_reads_again_doubles_under_the_same_faults(lived: list[Liv
 def test_the_figures_are_printed_for_every_player(lived: list[Lived]) -> None:
     printed = table(lived)
     assert all(f"| {exchange} | {name} |" in printed for exchange in SIMULATED for name in lived[0].by)
-    assert len(verdicts(lived)) == 4
+    assert len(verdicts(lived)) == 3
+
+
+def test_narrower_bands_lock_less_and_are_compared_with_the_top_up_at_equal_survival() -> None:
+    lived = [live(SEEDS[0], "okx", TICKS, widths=NARROWER[1:2])]
+    wide, narrow = compared(lived)
+    assert (wide.width, narrow.width) == (str(WIDE), "3-4.5-7%")
+    assert narrow.locked < wide.locked
+    assert all(each.ratio == each.locked / each.top_up_locked for each in (wide, narrow))
+    assert f"| {narrow.width} | {narrow.liquidated} of 2 |" in sweep_table([narrow])
+    *_, told = verdicts(lived)
+    equal = [each.ratio for each in (wide, narrow) if each.liquidated <= each.top_up_liquidated]
+    assert f"at equal survival: {min(equal):.2f}" in told

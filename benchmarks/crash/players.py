@@ -17,7 +17,31 @@ from benchmarks.crash.paths import SYMBOLS, TICK_MS, PricePath
 from reconcile.money import ZERO
 from reconcile.sandbox.values import Denied, RequestOrigin
 
-FLOOR, TARGET, CEILING = Decimal("0.05"), Decimal("0.075"), Decimal("0.12")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Width:
+    """The bounds of a liquidation distance, as shares of the mark price."""
+
+    floor: Decimal
+    target: Decimal
+    ceiling: Decimal
+
+    def __str__(self) -> str:
+        """``5-7.5-12%``: floor, target, ceiling."""
+        return "-".join(f"{bound * 100:f}".rstrip("0").rstrip(".") for bound in self._bounds) + "%"
+
+    @property
+    def _bounds(self) -> tuple[Decimal, ...]:
+        return self.floor, self.target, self.ceiling
+
+
+def width(floor: str, target: str, ceiling: str) -> Width:
+    """A width of bounds in per cent."""
+    return Width(floor=Decimal(floor) / 100, target=Decimal(target) / 100, ceiling=Decimal(ceiling) / 100)
+
+
+WIDE = width("5", "7.5", "12")
+FLOOR, TARGET, CEILING = WIDE.floor, WIDE.target, WIDE.ceiling
 AT_MOST = Decimal(6_000)
 LOOK_MS = 10_000
 FAULTS = ("lost", "503", "late", "stale", "never", "throttle")
@@ -182,10 +206,10 @@ def script(exchange: str, path: PricePath, *, leverage: int, faults: bool) -> Ou
     return Script(exchange, path, leverage=leverage, faults=faults).play()
 
 
-def is_doubled(account: Account, symbol: int, amount: Decimal) -> bool:
+def is_doubled(account: Account, symbol: int, amount: Decimal, target: Decimal = TARGET) -> bool:
     """Whether half of an addition that has just taken effect was already more than the target needed."""
     held = account.position(symbol)
     if held is None:
         return False
     without = account.distance(symbol, held.margin - amount / 2)
-    return without is None or without >= TARGET
+    return without is None or without >= target

@@ -13,17 +13,18 @@ from benchmarks.crash.paths import SYMBOLS, TICK_MS, PricePath
 from benchmarks.crash.players import (
     AT_MOST,
     BEHIND_MS,
-    CEILING,
     FAULT_CHANCE,
     FAULTS,
-    FLOOR,
     LATE_MS,
     LOOK_MS,
-    TARGET,
+    WIDE,
     Outcome,
+    Width,
     is_doubled,
     outcome,
 )
+from reconcile.journal.file.store import FileStore
+from reconcile.journal.state import JournalState
 from reconcile.model.account import DesiredAccount, Policy, Target, WhenShort
 from reconcile.model.measures import Band, Measure, Thresholds
 from reconcile.sandbox.faults import NO_FAULT, REPLIES, Ending, Fault
@@ -32,14 +33,25 @@ from reconcile.usecases.watch.loop import Watch
 from reconcile.usecases.watch.settings import Settings
 from tests.simulation.hits import REFUSALS
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.world import Place, declared
+from tests.simulation.world import HOME, Place, Process, declared, inline
 
-BAND = Band(
-    measure=Measure.LIQUIDATION_DISTANCE,
-    bounds=Thresholds(floor=FLOOR, target=TARGET, ceiling=CEILING),
-    at_most=AT_MOST,
-    rounding=Decimal(5),
-)
+
+class RememberingStore(FileStore):
+    """A store that folds a journal again only after it has grown: a watch reads it at every look."""
+
+    def __init__(self, process: Process) -> None:
+        super().__init__(HOME, process.disk, process.clock, run_blocking=inline)
+        self._process = process
+        self._states: dict[str, tuple[int, JournalState]] = {}
+
+    def read(self, identity: str, *, pinned: str | None = None, whole: bool = False) -> JournalState:
+        """See ``base.Store.read``."""
+        found = self._process.disk.stat(self._path(identity))
+        size = 0 if found is None else found.size
+        known = self._states.get(identity)
+        if known is None or known[0] != size:
+            known = self._states[identity] = size, super().read(identity, pinned=pinned, whole=whole)
+        return known[1]
 
 
 class WriteFaults:
@@ -73,7 +85,7 @@ class WriteFaults:
         return NO_FAULT
 
 
-def desired(exchange: str, path: PricePath) -> DesiredAccount:
+def desired(exchange: str, path: PricePath, width: Width) -> DesiredAccount:
     """The state file: a band for each position, the balance to what is nearest to liquidation first."""
     sides = ["long" if is_long else "short" for is_long in path.long]
     names = [f"{name}.{side}" for name, side in zip(NAMES[exchange], sides, strict=True)]
@@ -81,28 +93,33 @@ def desired(exchange: str, path: PricePath) -> DesiredAccount:
         allow_reduce=True, min_liquidation_distance=None, max_margin=None, when_short=WhenShort.NEAREST_FIRST
     )
     made = declared(exchange, dict.fromkeys(names, "0"), policy=policy)
-    return replace(made, targets=tuple(_banded(target) for target in made.targets))
+    return replace(made, targets=tuple(_banded(target, width) for target in made.targets))
 
 
-def _banded(target: Target) -> Target:
+def _banded(target: Target, width: Width) -> Target:
+    band = Band(
+        measure=Measure.LIQUIDATION_DISTANCE,
+        bounds=Thresholds(floor=width.floor, target=width.target, ceiling=width.ceiling),
+        at_most=AT_MOST,
+        rounding=Decimal(5),
+    )
     tolerance = replace(target.tolerance, value=Decimal("0.5"), percent=True)
-    return replace(target, isolated_margin=None, band=BAND, tolerance=tolerance)
+    return replace(target, isolated_margin=None, band=band, tolerance=tolerance)
 
 
-def program(exchange: str, path: PricePath, *, leverage: int, faults: bool, needed: int = 2, of: int = 3) -> Outcome:
-    """The program's way through a path; ``needed`` of ``of`` looks must agree, as ``--debounce`` has it."""
+def program(exchange: str, path: PricePath, *, leverage: int, faults: bool, width: Width = WIDE) -> Outcome:
+    """The program's way through a path, with bands of this width."""
     loop = VirtualLoop()
     account = Account(exchange=exchange, path=path, leverage=leverage, keep_ms=60_000 if faults else 0)
     place = Place(exchange=exchange, books=account.books, loop=loop, seed=path.seed, cold_fence=False)
     if faults:
         place.venue.faults = WriteFaults(exchange, path.seed, loop)
-    doubled = _follow(account, place)
-    settings = Settings(
-        interval_ms=LOOK_MS, apply=True, needed=needed, of=of, rounds=path.lasts_ms // LOOK_MS, undo_limit=5
-    )
+    doubled = _follow(account, place, width.target)
+    settings = Settings(interval_ms=LOOK_MS, apply=True, rounds=path.lasts_ms // LOOK_MS)
+    process, account_file = place.process(), desired(exchange, path, width)
     watch = Watch(
-        place.process().world(),
-        lambda: [desired(exchange, path)],
+        replace(process.world(), store=RememberingStore(process)),
+        lambda: [account_file],
         settings,
         hold=_unlocked,
         tell=lambda _: None,
@@ -115,7 +132,7 @@ def program(exchange: str, path: PricePath, *, leverage: int, faults: bool, need
     return outcome(account, doubled=doubled[0])
 
 
-def _follow(account: Account, place: Place) -> list[int]:
+def _follow(account: Account, place: Place, target: Decimal) -> list[int]:
     """Let the path happen in the venue's time; the number of doubled additions, once it is over."""
     doubled, seen = [0], [0]
 
@@ -124,7 +141,7 @@ def _follow(account: Account, place: Place) -> list[int]:
             if effect.actor == "api":
                 symbol = NAMES[account.exchange].index(effect.symbol)
                 account.count(symbol)
-                doubled[0] += effect.change > 0 and is_doubled(account, symbol, effect.change)
+                doubled[0] += effect.change > 0 and is_doubled(account, symbol, effect.change, target)
         seen[0] = len(account.books.effects)
 
     dialect = place.venue.dialect

@@ -49,7 +49,7 @@ def _nothing(_: object) -> None:
     """Nobody watches."""
 
 
-def _inline_error(*_: object) -> None:
+def inline_error(*_: object) -> None:
     """Nobody watches."""
 
 
@@ -185,7 +185,7 @@ class Process:
             env={},
             home=HOME,
             clock=self.clock,
-            store=FileStore(HOME, self.disk, self.clock, run_blocking=_inline),
+            store=FileStore(HOME, self.disk, self.clock, run_blocking=inline),
             dice=dice,
             connect=connected,
             progress=self.place.progress.append,
@@ -208,7 +208,8 @@ class Process:
         )
 
 
-async def _inline(work: Callable[[], T]) -> T:
+async def inline(work: Callable[[], T]) -> T:
+    """What would block a thread happens at once."""
     return work()
 
 
