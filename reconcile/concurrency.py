@@ -110,7 +110,7 @@ class _Cancellation:
     """One request to cancel the current task, distinct from all others and revocable.
 
     Only later requests count. Some earlier ones are long over: a task group whose work fails requests the cancellation
-    of its own task, and before Python 3.13 it never revokes that request.
+    of its own task. Before Python 3.13 it never revokes that request.
     """
 
     def __init__(self) -> None:

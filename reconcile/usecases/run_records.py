@@ -67,7 +67,7 @@ class RunFacts:
 
 
 def patience_ms(world: World, facts: RunFacts) -> int:
-    """How long a run waits for a hold to end: as long as for the lock, but a watch not at all, since it looks again."""
+    """How long a run waits for a hold to end: as long as for the lock. A watch does not wait, since it looks again."""
     return world.lock_timeout_ms if facts.command == "apply" else 0
 
 

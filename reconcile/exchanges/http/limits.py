@@ -11,8 +11,8 @@ The fastest round trip seen on that host is the part of every journey that canno
 journey took beyond it. That holds however the latency is split between the two directions.
 
 What the exchange says wins: a used weight above our own count is booked as spent by others. After a throttle answer
-everything that counts against the limit waits. If the answer names neither a limit nor a time, it is taken for the
-limit with the shortest window; if the exchange refuses again right after that, for all limits. A reserve is left to
+everything that counts against the limit waits. If the answer names neither a limit nor a time, it counts for the limit
+with the shortest window. If the exchange refuses again right after that, it counts for all limits. A reserve is left to
 urgent requests: the looks that settle doubt. All accounts of an invocation share one ``Limits``. A wait that the
 exchange named outlives it in ``Bans``.
 """
