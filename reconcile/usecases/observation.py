@@ -22,7 +22,7 @@ from reconcile.model.risk import Risk
 from reconcile.money import parse, plain
 from reconcile.render.common.json import Document
 from reconcile.render.common.values import rfc3339
-from reconcile.render.schema.documents import ObservationModel, ObservedAccountModel, ObservedPositionModel
+from reconcile.render.schema.observation import ObservationModel, ObservedAccountModel, ObservedPositionModel
 
 OBSERVATION_FORMAT = "reconcile.observation/1"
 _DOING = "reading the saved observation"

@@ -44,7 +44,7 @@ from reconcile.money import ZERO, parse
 from reconcile.render.common.json import digest_of
 from reconcile.render.plan.json import PLAN_FORMAT, plan_document
 from reconcile.render.plan.saved_checks import check_plan, check_text, check_written
-from reconcile.render.schema.documents import (
+from reconcile.render.schema.plan import (
     AccountPlanModel,
     AutoAddStepModel,
     BandModel,
