@@ -87,10 +87,10 @@ def watch(
 ) -> int:
     """Plan in a loop, with one line per change of state; sends nothing without --apply.
 
-    State files are read anew each round. One watch per account and home. The accounts take their turns side by side:
-    one that is locked, or waits for its exchange, holds up no other one. With --apply, what is believed to need a
-    change is applied under the account's lock, as 'reconcile apply' does it; a change that keeps being undone is tried
-    less and less often, then left alone, and said so. Ends with Ctrl-C or SIGTERM; what is in flight is settled first.
+    State files are read again each round. One watch per account and home. The accounts take their turns side by side:
+    one that is locked, or waits for its exchange, delays no other. With --apply, a confirmed change is applied under
+    the account's lock, as 'reconcile apply' does it. If others keep undoing it, the watch tries less and less often,
+    then leaves it alone and says so. Ends with Ctrl-C or SIGTERM; calls in flight are settled first.
 
     \b
     Exit codes: 0 after --rounds, 1 error at the start, 4 other watches have all accounts, 130 stopped.
