@@ -72,17 +72,24 @@ def resized(step: MoveMargin, amount: Decimal, target: Target | None, position: 
     )
 
 
-def with_headroom(entry: Entry, headroom: Percent | None, step_size: Callable[[str], Decimal]) -> Entry:
-    """The entry with the amount to which its addition may grow if its measure needs more just before the send.
+def with_headroom(
+    entry: Entry,
+    headroom: Percent | None,
+    step_size: Callable[[str], Decimal],
+    room_for: Callable[[MoveMargin, Position], Decimal | None],
+) -> Entry:
+    """The entry with what its addition may grow to where its measure asks for more just before it is sent.
 
-    The amount stays within ``at_most``. A reduction and a declared amount cannot grow; nor does any with None.
+    Within ``at_most`` and ``room_for`` (None: no limit). Without ``headroom``, a reduction and a declared amount have
+    none.
     """
     band = None if entry.target is None else entry.target.band
-    step = next((step for step in entry.steps if isinstance(step, MoveMargin)), None)
-    if headroom is None or band is None or step is None or step.action != "add_margin":
+    step, held = next((step for step in entry.steps if isinstance(step, MoveMargin)), None), entry.observed
+    if headroom is None or band is None or held is None or step is None or step.action != "add_margin":
         return entry
-    wider = min(plus(step.amount, headroom.of(step.amount)), minus(band.at_most, step.before))
-    ceiling = cut(wider, step_size(step.asset))
+    wider, room = plus(step.amount, headroom.of(step.amount)), room_for(step, held)
+    most = min(wider, minus(band.at_most, step.before), wider if room is None else room)
+    ceiling = cut(most, step_size(step.asset))
     return with_move(entry, replace(step, ceiling=ceiling)) if ceiling > step.amount else entry
 
 

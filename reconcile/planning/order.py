@@ -61,9 +61,12 @@ def plan_account(
     ids = partial(_step_id, plan_id, desired.name)
     entries = diff(desired, observed, held=held, traits=traits, targets=targets, step_id=ids)
     step_size = partial(amount_step, desired, traits)
-    entries = tuple(with_headroom(entry, headroom, step_size) for entry in entries)
     share_out = partial(short.share_out, desired=desired, observed=observed, step_size=step_size)
-    checked = policy.check(entries, desired.policy, observed, used=used, share_out=share_out)
+    check = partial(policy.check, policy=desired.policy, observed=observed, used=used, share_out=share_out)
+    room_for = partial(policy.room_for, desired.policy)
+    checked = check([with_headroom(entry, headroom, step_size, room_for) for entry in entries])
+    if checked.errors and headroom is not None:
+        checked = check(entries)  # the account's limits leave no room for more than the amounts
     entries = checked.entries
     after = _available_after(observed.available, _moves(entries))
     if checked.errors:

@@ -130,6 +130,13 @@ def _add_violations(policy: Policy, asset: str, amount: Decimal, position: Posit
     return found
 
 
+def room_for(policy: Policy, step: MoveMargin, position: Position) -> Decimal | None:
+    """The most that the limits on one entry let be added to it; None where none of them limits it."""
+    ceiling, _ = _ceiling(policy.max_margin, step.asset, position)
+    rooms = limit_for(policy.max_add, step.asset), None if ceiling is None else minus(ceiling, position.isolated_margin)
+    return min((room for room in rooms if room is not None), default=None)
+
+
 def _ceiling(limit: Percent | Limit | None, asset: str, position: Position) -> tuple[Decimal | None, str]:
     if isinstance(limit, Percent):
         notional = abs(position.notional)

@@ -105,6 +105,29 @@ def test_headroom_never_passes_at_most() -> None:
     assert (step.amount, step.ceiling) == (D(1395), D(1500))
 
 
+@pytest.mark.parametrize(
+    ("limits", "ceiling"),
+    [
+        ({"max_add": D(1400)}, "1400"),
+        ({"max_add": D(1395)}, None),
+        ({"max_margin": D("4444.5")}, "1444.5"),
+        ({"max_total_add": D(1500)}, None),
+        ({"max_day_add": D(1500)}, None),
+        ({"min_available": D(3500)}, None),
+        ({"min_available": D(3326)}, "1674"),
+    ],
+)
+def test_headroom_ends_at_a_limit_and_stops_nothing_that_the_limit_allows(
+    limits: dict[str, Any], ceiling: str | None
+) -> None:
+    plan, _ = play(lambda scene: scene.plan(banded(**limits), headroom=Percent(value=D(20))))
+    (account,) = plan.accounts
+    (step,) = account.entries[0].steps
+    assert isinstance(step, MoveMargin)
+    assert (account.errors, step.amount, step.ceiling) == ((), D(1395), None if ceiling is None else D(ceiling))
+    assert account.order == (step.step_id,)
+
+
 def test_a_price_that_recovered_sends_nothing() -> None:
     async def risen(scene: Scene) -> Result:
         saved = await scene.saved(banded())
