@@ -25,7 +25,16 @@ from reconcile.clock import SystemClock
 from reconcile.journal.base import Store
 from reconcile.journal.file.disk import SystemDisk
 from reconcile.journal.file.store import FileStore
-from reconcile.journal.records import Intent, IntentStatus, Noted, Outcome, PlanUsed, Record, RunFinished, RunStarted
+from reconcile.journal.records import (
+    Intent,
+    IntentStatus,
+    NoteRecord,
+    Outcome,
+    PlanUsed,
+    Record,
+    RunFinished,
+    RunStarted,
+)
 from reconcile.journal.run_end import RunEnd
 from reconcile.model.account import Address, Side
 from reconcile.model.notes import PlanNote
@@ -47,7 +56,7 @@ _START = RunStart(
 def one_run(number: int) -> Iterator[list[Record]]:
     """The records of one run, in the batches that are flushed together."""
     planned = PlanNote(plan_id="p")
-    yield [RunStarted(host="runner", command="apply", details=_START), Noted(what=planned.what, details=planned)]
+    yield [RunStarted(host="runner", command="apply", details=_START), NoteRecord(what=planned.what, details=planned)]
     yield [PlanUsed(plan_id=f"{number:016x}", digest="sha256:" + "ef" * 32)]
     now_ms = 1_790_000_000_000 + number * 60_000
     addresses = [ADDRESSES[(number * STEPS + each) % len(ADDRESSES)] for each in range(STEPS)]
@@ -106,7 +115,7 @@ async def write(store: Store, records: int) -> int:
 async def append_once(store: Store) -> int:
     """Open the journal, as every apply does, and append one durable record."""
     async with store.open(ACCOUNT, run_id="one", holder={}, timeout_ms=0) as journal:
-        await journal.append(Noted(what="one"), durable=True)
+        await journal.append(NoteRecord(what="one"), durable=True)
         return int(journal.state.records)
 
 

@@ -15,7 +15,7 @@ from benchmarks.trouble import FirstWrites
 from reconcile.clock import SystemClock
 from reconcile.sandbox.demo import fleet, fleet_symbol
 from reconcile.sandbox.faults import NoFaults
-from reconcile.sandbox.http import FRESH, Answer, Answering, Lag, Request
+from reconcile.sandbox.http import FRESH, Answer, Lag, Request, Responder
 from reconcile.sandbox.registry import simulated
 from reconcile.sandbox.server import SandboxServer
 from reconcile.sandbox.venue import Venue
@@ -27,7 +27,7 @@ OPENED_BEFORE_MS = 3_600_000
 class Counting:
     """A dialect, and what it was asked."""
 
-    def __init__(self, inner: Answering) -> None:
+    def __init__(self, inner: Responder) -> None:
         self._inner = inner
         self._methods: Counter[str] = Counter()
         self._throttled = 0

@@ -14,7 +14,7 @@ from reconcile.journal.codec import Header, UnknownRecord
 from reconcile.journal.records import (
     Checkpoint,
     Intent,
-    Noted,
+    NoteRecord,
     Outcome,
     PlanUsed,
     Record,
@@ -134,7 +134,7 @@ class _Reader:
                 self._finished(record.details, at)
             case Relocation():
                 self._moved(record, at)
-            case Noted():
+            case NoteRecord():
                 self._noted(record.details, at)
                 if not isinstance(record.details, RefusalNote):
                     note = Note(at=at, what=record.what, details=entry.get("details", {}), body=record.details)

@@ -13,7 +13,7 @@ from reconcile.errors import JournalError
 from reconcile.journal.base import Store
 from reconcile.journal.codec import decode
 from reconcile.journal.identity import BRAKE, notes_of
-from reconcile.journal.records import Noted
+from reconcile.journal.records import NoteRecord
 from reconcile.model.notes import BrakeNote, Freeze
 
 EVERY = "*"
@@ -34,10 +34,10 @@ class Brake:
                 return freeze
         return None
 
-    def record(self, *, command: str, account: str, reason: str, actor: str, host: str) -> Noted:
+    def record(self, *, command: str, account: str, reason: str, actor: str, host: str) -> NoteRecord:
         """The record of this state of the brake, with the person who changed it and the reason."""
         note = BrakeNote(command=command, account=account, reason=reason, actor=actor, host=host, frozen=self.freezes)
-        return Noted(what=note.what, details=note)
+        return NoteRecord(what=note.what, details=note)
 
 
 async def read_brake(store: Store) -> Brake:
@@ -59,7 +59,7 @@ def _last_of(records: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
 
 
 def _is_brake(record: Mapping[str, Any]) -> bool:
-    return (record.get("kind"), record.get("what")) == (Noted.kind, BrakeNote.what)
+    return (record.get("kind"), record.get("what")) == (NoteRecord.kind, BrakeNote.what)
 
 
 def _brake(record: Mapping[str, Any]) -> Brake:
@@ -67,7 +67,7 @@ def _brake(record: Mapping[str, Any]) -> Brake:
         note = decode(dict(record))
     except ValueError as error:
         raise _unreadable(str(error)) from error
-    if not isinstance(note, Noted) or not isinstance(note.details, BrakeNote) or note.details.frozen is None:
+    if not isinstance(note, NoteRecord) or not isinstance(note.details, BrakeNote) or note.details.frozen is None:
         raise _unreadable("it does not say what is frozen")
     return Brake(freezes=note.details.frozen)
 

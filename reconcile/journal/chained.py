@@ -14,7 +14,7 @@ from reconcile.errors import JournalError
 from reconcile.journal.chain import line_hash
 from reconcile.journal.checkpoint import is_due, taken
 from reconcile.journal.codec import Header, encode, rfc3339
-from reconcile.journal.folding import Folded
+from reconcile.journal.folding import JournalFold
 from reconcile.journal.records import Checkpoint, Intent, Record, RunFinished
 
 T = TypeVar("T")
@@ -38,7 +38,7 @@ class ChainedJournal(ABC):
         run_blocking: RunBlocking,
         identity: str,
         run_id: str,
-        folded: Folded,
+        folded: JournalFold,
     ) -> None:
         self.identity = identity
         self.state = folded.state

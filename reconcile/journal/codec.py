@@ -38,7 +38,7 @@ from reconcile.journal.records import (
     Checkpoint,
     Intent,
     IntentStatus,
-    Noted,
+    NoteRecord,
     Outcome,
     PlanUsed,
     Record,
@@ -222,10 +222,10 @@ def stored(value: object) -> Any:
 class _Notes:
     """Reads a note; its name determines the type of its details."""
 
-    def read(self, value: Any, *, what: str = "") -> Noted:
+    def read(self, value: Any, *, what: str = "") -> NoteRecord:
         note = _NOTE.read(value, what=what)
         try:
-            return Noted(what=note.what, details=details.noted(note.what, note.details))
+            return NoteRecord(what=note.what, details=details.noted(note.what, note.details))
         except ValueError as error:
             raise ValueError(f"the details of its note {error}") from error
 
@@ -261,7 +261,7 @@ RUN_STARTED = shape(
     details=details.run_start,
 )
 RELOCATION = shape(Relocation, to=text, with_records=flag, account=text, actor=text, host=text)
-_NOTE = shape(Noted, what=text, details=mapping)
+_NOTE = shape(NoteRecord, what=text, details=mapping)
 _KINDS: Mapping[str, Shape[Any] | _Notes] = {
     Header.kind: shape(Header, format=text, identity=text),
     Intent.kind: INTENT,
@@ -284,7 +284,7 @@ _KINDS: Mapping[str, Shape[Any] | _Notes] = {
     ),
     Repaired.kind: shape(Repaired, file=text, size=count),
     Relocation.kind: RELOCATION,
-    Noted.kind: _Notes(),
+    NoteRecord.kind: _Notes(),
     Checkpoint.kind: shape(Checkpoint, version=count, state=mapping, size=optional(count)),
 }
 """Every kind of record, and the type of each of its fields."""

@@ -8,12 +8,12 @@ from reconcile.errors import ChainBroken, JournalError
 from reconcile.journal.chain import ChainHead, bad, decoded, line_hash, parsed, verified
 from reconcile.journal.checkpoint import proves, restored
 from reconcile.journal.codec import GENESIS, VERSION, Header, UnknownRecord, is_sealed
-from reconcile.journal.records import Checkpoint, Noted, Repaired
+from reconcile.journal.records import Checkpoint, NoteRecord, Repaired
 from reconcile.journal.state import JournalState
 from reconcile.money import whole
 from reconcile.render.common.values import clean
 
-_UNFOLDED = frozenset(kind.kind.encode() for kind in (Repaired, Noted))
+_UNFOLDED = frozenset(kind.kind.encode() for kind in (Repaired, NoteRecord))
 """Kinds that ``JournalState`` only counts: their lines are proven but not taken apart."""
 _KIND_AFTER = len('"at":"2026-01-01T00:00:00.000Z","kind":"')
 CHECKPOINT = re.compile(rb'\{"seq":([1-9][0-9]{0,15}),"prev":"([0-9a-f]{64})","at":"[^"\n]{24}","kind":"checkpoint",')
@@ -21,7 +21,7 @@ CHECKPOINT = re.compile(rb'\{"seq":([1-9][0-9]{0,15}),"prev":"([0-9a-f]{64})","a
 
 
 @dataclass(slots=True, kw_only=True)
-class Folded:
+class JournalFold:
     """The state of a journal, and its end.
 
     ``length`` is the size of its lines in bytes. ``tail`` is the number of bytes after the last checkpoint, and
@@ -50,13 +50,13 @@ def fold(
     pinned: str | None = None,
     prove: bool = False,
     writer: bool = False,
-) -> Folded:
+) -> JournalFold:
     """The state of a whole journal by its records alone; with ``prove`` each checkpoint must equal that state.
 
     One of its lines must have the hash ``pinned``. A ``writer`` refuses a newer format. Raises ChainBroken, or
     JournalError if the journal is another account's.
     """
-    folded = Folded(state=JournalState(), position=ChainHead())
+    folded = JournalFold(state=JournalState(), position=ChainHead())
     found = pinned in {None, GENESIS}
     for line, offset in verified(lines, folded.position, name=name):
         found = found or folded.position.head == pinned
@@ -75,7 +75,7 @@ def fold(
 
 def resumed(
     header: bytes, lines: Iterable[bytes], *, before: int | None, identity: str, name: str, writer: bool = False
-) -> Folded | None:
+) -> JournalFold | None:
     """The state of a journal, by its first line and its lines from a checkpoint on.
 
     ``before`` is the number of bytes before the checkpoint, None if unknown. Returns None if the checkpoint does not
@@ -100,7 +100,7 @@ def resumed(
     return folded
 
 
-def _from_checkpoint(line: bytes, before: int | None, name: str) -> Folded:
+def _from_checkpoint(line: bytes, before: int | None, name: str) -> JournalFold:
     """The state of a checkpoint. Raises ValueError or ChainBroken if no reader can begin at it."""
     place = CHECKPOINT.match(line)
     if place is None:
@@ -109,14 +109,14 @@ def _from_checkpoint(line: bytes, before: int | None, name: str) -> Folded:
     record = decoded(parsed(line, position, name), position, name)
     if not isinstance(record, Checkpoint) or record.size not in {None, before}:
         raise ValueError("is of another place")
-    folded = Folded(state=restored(record), position=position, length=before or 0)
+    folded = JournalFold(state=restored(record), position=position, length=before or 0)
     if folded.state.records != position.line - 1:  # all lines but the header
         raise ValueError("is of another line")
     folded.count(line, is_checkpoint=True)
     return folded
 
 
-def _fold_one(folded: Folded, line: bytes, offset: int, name: str, *, prove: bool) -> None:
+def _fold_one(folded: JournalFold, line: bytes, offset: int, name: str, *, prove: bool) -> None:
     """Fold one proven line after the first. Raises ChainBroken."""
     state, position = folded.state, folded.position
     kind_at = offset + _KIND_AFTER

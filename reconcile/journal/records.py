@@ -148,7 +148,7 @@ class Repaired:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Noted:
+class NoteRecord:
     """Any other event for the auditor: a refused apply, a watch decision. ``what`` names it and its body's type."""
 
     kind: ClassVar[str] = "noted"
@@ -184,7 +184,9 @@ class Checkpoint:
     size: int | None = None
 
 
-Record = Intent | Outcome | RunStarted | RunFinished | PlanUsed | Resolved | Repaired | Noted | Relocation | Checkpoint
+Record = (
+    Intent | Outcome | RunStarted | RunFinished | PlanUsed | Resolved | Repaired | NoteRecord | Relocation | Checkpoint
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from reconcile.errors import InDoubt, NotSent, RefusalKind, Refused
 from reconcile.exchanges.base import Accepted
-from reconcile.journal.records import IntentStatus, Noted, Outcome
+from reconcile.journal.records import IntentStatus, NoteRecord, Outcome
 from reconcile.model.ledger import LedgerRead
 from reconcile.model.notes import AnswerNote
 from reconcile.money import plain
@@ -214,7 +214,7 @@ def proof(life: Life, known: IntentStatus, message: str, code: str | None = None
 def in_doubt(life: Life, message: str, code: str | None = None) -> Write:
     """The call may or may not have been executed: journal the answer, and leave the intent open."""
     told = AnswerNote(intent_id=life.the_intent.intent_id, code=code, message=message)
-    return Write(Noted(what=told.what, details=told))
+    return Write(NoteRecord(what=told.what, details=told))
 
 
 # Classify.

@@ -66,15 +66,15 @@ class SandboxAccount:
     can_trade: bool = True
 
 
-class Answering(Protocol):
-    """Whatever answers requests: a dialect, or one that is kept in a store."""
+class Responder(Protocol):
+    """Answers requests: a dialect, or a dialect that is kept in a store."""
 
     def handle(self, request: Request, now_ms: int, lag: Lag = FRESH) -> Answer:
         """Answer a request that arrives at ``now_ms`` by the exchange's clock. Never raises for what a client sends."""
         ...
 
 
-class SimulatedExchange(Answering, Protocol):
+class SimulatedExchange(Responder, Protocol):
     """One exchange's paths, shapes, signatures and codes over the account rules."""
 
     exchange: str

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from reconcile.sandbox.faults import NEVER_LEFT, Ending, Fault, Faults, NoFaults
-from reconcile.sandbox.http import Answer, Answering, Request
+from reconcile.sandbox.http import Answer, Request, Responder
 
 CONNECT_TIMEOUT_MS = 5_000
 READ_TIMEOUT_MS = 10_000
@@ -75,7 +75,7 @@ class Venue:
     a list is given, to which every event is appended.
     """
 
-    dialect: Answering
+    dialect: Responder
     faults: Faults = field(default_factory=NoFaults)
     clock: Callable[[int], int] = same_clock
     latency_ms: int = 0

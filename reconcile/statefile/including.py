@@ -32,7 +32,7 @@ _EXPECTED = "expected [policy] and [defaults]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Included:
+class IncludedSettings:
     """What the included files of one state file say, and what is wrong inside them.
 
     ``tables`` are their tables together; ``origins`` has the file and line of each key in them, by dotted key.
@@ -51,11 +51,11 @@ def root_of(path: Path, named: Path) -> Path:
     return next(found, Path(os.path.realpath(named)))
 
 
-def read(path: Path, raw: Mapping[str, Any], named: Path, book: ProblemList) -> Included:
+def read(path: Path, raw: Mapping[str, Any], named: Path, book: ProblemList) -> IncludedSettings:
     """The files that the ``include`` of a parsed state file names; ``book`` gets what is wrong with the names."""
     names = raw.get("include")
     if not isinstance(names, list) or not 0 < len(names) <= MOST_INCLUDED:
-        return Included()
+        return IncludedSettings()
     root = root_of(path, named)
     seen: dict[str, int] = {}
     found: list[_SharedFile] = []
@@ -72,7 +72,7 @@ def read(path: Path, raw: Mapping[str, Any], named: Path, book: ProblemList) -> 
     return _together(found, book)
 
 
-def merged(raw: Mapping[str, Any], included: Included, book: ProblemList) -> dict[str, Any]:
+def merged(raw: Mapping[str, Any], included: IncludedSettings, book: ProblemList) -> dict[str, Any]:
     """The parsed state file with what it inherits; ``book`` gets each limit that is looser than the included one."""
     whole = dict(raw)
     for table in _TABLES:
@@ -85,7 +85,7 @@ def merged(raw: Mapping[str, Any], included: Included, book: ProblemList) -> dic
 
 
 def settings(
-    raw: Mapping[str, Any], whole: Mapping[str, Any], included: Included, book: ProblemList
+    raw: Mapping[str, Any], whole: Mapping[str, Any], included: IncludedSettings, book: ProblemList
 ) -> list[SettingOrigin]:
     """Every limit and default in force of a file that includes others, with where it comes from."""
     found = []
@@ -171,7 +171,7 @@ def _check_tables(raw: Mapping[str, Any], where: Mapping[lines.Key, int]) -> Non
         raise ValueError(f"holds something else in its line {where.get((other,), 1)}; {_EXPECTED} only")
 
 
-def _together(found: Sequence[_SharedFile], book: ProblemList) -> Included:
+def _together(found: Sequence[_SharedFile], book: ProblemList) -> IncludedSettings:
     """The tables of all included files; a key that two of them have is a problem."""
     tables: dict[str, dict[str, Any]] = {}
     origins: dict[str, tuple[str, int]] = {}
@@ -188,12 +188,14 @@ def _together(found: Sequence[_SharedFile], book: ProblemList) -> Included:
                         f"{shared.file.path}:{line} says {table}.{key}, as {first[0]}:{first[1]} does; "
                         "expected each key in one of the included files",
                     )
-    return Included(
+    return IncludedSettings(
         files=tuple(shared.file for shared in found), tables=tables, origins=origins, problems=tuple(problems)
     )
 
 
-def _check_tighter(own: Mapping[str, Any], shared: Mapping[str, Any], included: Included, book: ProblemList) -> None:
+def _check_tighter(
+    own: Mapping[str, Any], shared: Mapping[str, Any], included: IncludedSettings, book: ProblemList
+) -> None:
     """Each limit that both files name allows no more in the account's own file."""
     for key in [key for key in own if key in shared]:
         try:

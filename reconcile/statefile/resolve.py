@@ -23,7 +23,7 @@ from reconcile.model.account import (
 from reconcile.model.traits import Scope, environment
 from reconcile.planning.templates import is_template
 from reconcile.statefile import bands, including, lag, lines, scalars, templates
-from reconcile.statefile.including import Included
+from reconcile.statefile.including import IncludedSettings
 from reconcile.statefile.plain import Plain, is_instrument, parted
 from reconcile.statefile.problems import ProblemList
 from reconcile.statefile.schema import StateFile
@@ -50,10 +50,10 @@ class Claim(NamedTuple):
 
 
 def account(
-    raw: dict[str, Any], book: ProblemList, *, sha256: str, included: Included | None = None
+    raw: dict[str, Any], book: ProblemList, *, sha256: str, included: IncludedSettings | None = None
 ) -> DesiredAccount | None:
     """The account that one file declares, with what it ``included``; None when ``book`` got a problem."""
-    own, included = raw, included or Included()
+    own, included = raw, included or IncludedSettings()
     whole = raw = templates.spread(including.merged(raw, included, book), book)
     plain, raw = parted(raw)
     try:

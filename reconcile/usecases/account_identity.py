@@ -53,8 +53,8 @@ class AccountIdentity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reached(Generic[R_co]):
-    """A way to an account, and which account it is."""
+class AccountConnection(Generic[R_co]):
+    """A connection to an account, and the identity of that account."""
 
     connection: Connection[R_co]
     account: AccountIdentity
@@ -95,9 +95,9 @@ async def ask(world: World, connection: Connection[Reader]) -> AccountIdentity:
     return AccountIdentity(name=name, former=former, journal=journals.reads, moves=journals.moves, uid=uid)
 
 
-async def reach(world: World, desired: DesiredAccount, connection: Connection[A]) -> Reached[A]:
+async def reach(world: World, desired: DesiredAccount, connection: Connection[A]) -> AccountConnection[A]:
     """Ask which account a connection leads to. Raises what ``identify`` raises."""
-    return Reached(connection=connection, account=await identify(world, desired, connection))
+    return AccountConnection(connection=connection, account=await identify(world, desired, connection))
 
 
 def check_pin(desired: DesiredAccount, uid: str | None) -> None:
@@ -135,7 +135,9 @@ class Roster:
         self._closed = {group: asyncio.Event() for group in self._open}
         self._reached: dict[str, list[DesiredAccount]] = {}
 
-    async def join(self, desired: DesiredAccount, work: Callable[[], Awaitable[Reached[A]]]) -> Reached[A]:
+    async def join(
+        self, desired: DesiredAccount, work: Callable[[], Awaitable[AccountConnection[A]]]
+    ) -> AccountConnection[A]:
         """What ``work`` reaches; each account joins once.
 
         Raises what ``work`` raises, and Declined (key ``account``) where another account of the invocation is the same.

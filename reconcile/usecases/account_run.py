@@ -17,7 +17,7 @@ from reconcile.planning import order
 from reconcile.protocol.context import Context
 from reconcile.protocol.executor import Executor
 from reconcile.usecases.account import as_error, check_not_frozen, failed_plan, guarded_look, with_templates
-from reconcile.usecases.account_identity import Reached, reach
+from reconcile.usecases.account_identity import AccountConnection, reach
 from reconcile.usecases.plan import planned_account
 from reconcile.usecases.preparing import check_not_stale, first_look, plan_to_send, within
 from reconcile.usecases.rounds import StepRounds
@@ -57,7 +57,7 @@ class AccountRun:
         self.trace = world.trace
         self._declared = self._desired = desired
         self._saved = account_of(facts.saved, desired.name)
-        self._reached: Reached[Writer] | None = None
+        self._reached: AccountConnection[Writer] | None = None
         self._journal: Journal | None = None
         self._context: Context | None = None
         self._plan: AccountPlan | None = None
@@ -79,7 +79,7 @@ class AccountRun:
         if self._saved is not None:
             check_account(self._saved, account.name, former=account.former)
 
-    async def _reach(self) -> Reached[Writer]:
+    async def _reach(self) -> AccountConnection[Writer]:
         await check_not_frozen(self._world, self._desired)
         self._reached = await reach(self._world, self._desired, self._world.writer(self._desired))
         self.identity = self._reached.account.name
@@ -288,7 +288,7 @@ class AccountRun:
         return None if reason is None else f"frozen: {reason}"
 
     @property
-    def _the_reached(self) -> Reached[Writer]:
+    def _the_reached(self) -> AccountConnection[Writer]:
         if self._reached is None:
             raise RuntimeError("an account run was used before it was connected")
         return self._reached

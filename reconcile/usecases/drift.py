@@ -11,7 +11,7 @@ from reconcile.model.drift import AccountDrift, Drift, NotCompared
 from reconcile.planning.order import hold_exit_code, worst
 from reconcile.planning.unlisted import UNLISTED, not_shown, reasons
 from reconcile.usecases.account import as_error, at_work, expanded_look
-from reconcile.usecases.account_identity import ACCOUNTS_AT_ONCE, Reached, Roster, reach
+from reconcile.usecases.account_identity import ACCOUNTS_AT_ONCE, AccountConnection, Roster, reach
 from reconcile.usecases.explain import Reading, drift_of
 from reconcile.usecases.world import World
 
@@ -49,7 +49,7 @@ async def drift(world: World, accounts: Sequence[DesiredAccount]) -> tuple[Accou
     return tuple(await gather_all(one(desired) for desired in accounts))
 
 
-async def _drifted(world: World, desired: DesiredAccount, reached: Reached[Reader]) -> AccountDrift:
+async def _drifted(world: World, desired: DesiredAccount, reached: AccountConnection[Reader]) -> AccountDrift:
     reader, journal = reached.connection.adapter, reached.account.journal
     state = world.store.read(journal)
     desired, look, held = await expanded_look(world, desired, reader, state)

@@ -29,7 +29,7 @@ from reconcile.model.plan import Status
 from reconcile.planning import order
 from reconcile.render.common.values import why
 from reconcile.usecases.account import guarded_look
-from reconcile.usecases.account_identity import Reached, Roster, may_be_same, reach, several_files
+from reconcile.usecases.account_identity import AccountConnection, Roster, may_be_same, reach, several_files
 from reconcile.usecases.import_bands import around, provisional
 from reconcile.usecases.world import Connection, World
 
@@ -98,7 +98,7 @@ async def import_account(
 
 async def _alone(
     world: World, account: DesiredAccount, beside: Sequence[DesiredAccount]
-) -> tuple[Reached[Reader], list[str]]:
+) -> tuple[AccountConnection[Reader], list[str]]:
     """The way to the account where no file beside it is for the same one, and which files cannot be told from it.
 
     A pin tells without a key; the account of a file without one is asked of the exchange.
@@ -108,7 +108,7 @@ async def _alone(
     roster = Roster([account, *asked])
     unknown: list[str] = []
 
-    async def join(other: DesiredAccount) -> Reached[Reader] | None:
+    async def join(other: DesiredAccount) -> AccountConnection[Reader] | None:
         try:
             return await roster.join(other, lambda: reach(world, other, world.reader(other)))
         except ReconcileError as error:

@@ -24,7 +24,7 @@ from typing import Any
 from reconcile.concurrency import interruptible
 from reconcile.errors import Declined, InputError, Interrupted, ReadFailed, ReconcileError
 from reconcile.journal.identity import UNATTRIBUTED, notes_of
-from reconcile.journal.records import Noted
+from reconcile.journal.records import NoteRecord
 from reconcile.model.account import DesiredAccount
 from reconcile.model.notes import RefusalNote
 from reconcile.model.run_start import RunStart
@@ -37,7 +37,7 @@ LONGEST_WAIT_MS = 2_000
 
 
 async def note(
-    world: World, account: str, record: Noted, *, name: str, run_id: str | None = None, command: str
+    world: World, account: str, record: NoteRecord, *, name: str, run_id: str | None = None, command: str
 ) -> str | None:
     """Append one record to the notes of an account (a journal's identity), called ``name`` by people.
 
@@ -63,7 +63,7 @@ def refusal(
     start: RunStart,
     more: Mapping[str, Any] = MappingProxyType({}),
     message: str | None = None,
-) -> Noted:
+) -> NoteRecord:
     """A run that ended before it held the account, and why; ``start`` and ``more`` are what is known of it.
 
     ``message`` stands in place of the error's own.
@@ -78,7 +78,7 @@ def refusal(
         exit_code=code,
         more=more,
     )
-    return Noted(what=note.what, details=note)
+    return NoteRecord(what=note.what, details=note)
 
 
 async def whose(world: World, desired: DesiredAccount, error: ReconcileError) -> str:

@@ -18,7 +18,7 @@ from reconcile.planning.policy import NOTHING_USED
 from reconcile.planning.rehearsal import rehearse_move
 from reconcile.planning.templates import expanded
 from reconcile.usecases.account import as_error, expanded_look
-from reconcile.usecases.account_identity import ACCOUNTS_AT_ONCE, Reached, Roster, reach
+from reconcile.usecases.account_identity import ACCOUNTS_AT_ONCE, AccountConnection, Roster, reach
 from reconcile.usecases.observation import SavedLook
 from reconcile.usecases.price_paths import worst_percents
 from reconcile.usecases.world import World
@@ -99,7 +99,9 @@ def _fitting(desired: DesiredAccount, saved: SavedLook | None) -> ObservedAccoun
     return saved.look
 
 
-async def _rehearsed(world: World, desired: DesiredAccount, reached: Reached[Reader], shock: Shock) -> AccountRehearsal:
+async def _rehearsed(
+    world: World, desired: DesiredAccount, reached: AccountConnection[Reader], shock: Shock
+) -> AccountRehearsal:
     reader = reached.connection.adapter
     state = world.store.read(reached.account.journal)
     desired, look, _ = await expanded_look(world, desired, reader, state)

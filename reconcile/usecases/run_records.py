@@ -8,7 +8,7 @@ from decimal import Decimal
 from reconcile.errors import ReconcileError
 from reconcile.exchanges.base import Reader, Writer
 from reconcile.journal.base import Journal
-from reconcile.journal.records import Noted, RunFinished, RunStarted
+from reconcile.journal.records import NoteRecord, RunFinished, RunStarted
 from reconcile.journal.run_end import RunEnd
 from reconcile.model.account import Address, DesiredAccount, MarginType, ObservedAccount, Position, Target
 from reconcile.model.measures import MeasureBounds
@@ -128,7 +128,7 @@ async def note_refused(
     return await note(world, account, record, name=desired.name, run_id=facts.run_id, command=facts.command)
 
 
-def planned(facts: RunFacts, plan: AccountPlan) -> Noted:
+def planned(facts: RunFacts, plan: AccountPlan) -> NoteRecord:
     """What was to be done: the plan's digest, and every entry that is not simply in sync (``MOST_NOTED`` of them)."""
     entries = [entry_document(entry) for entry in plan.entries]
     pinned = facts.saved.digest if facts.saved else digest_of({"plan_id": facts.plan_id, "entries": entries})
@@ -140,7 +140,7 @@ def planned(facts: RunFacts, plan: AccountPlan) -> Noted:
         entries=tuple(loud[:MOST_NOTED]),
         errors=tuple(error.key for error in plan.errors),
     )
-    return Noted(what=note.what, details=note)
+    return NoteRecord(what=note.what, details=note)
 
 
 def _noted(entry: Document) -> NotedEntry:

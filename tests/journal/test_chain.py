@@ -11,7 +11,7 @@ from reconcile.errors import ChainBroken, JournalError
 from reconcile.journal.chain import ChainHead, entries, line_hash, verified
 from reconcile.journal.codec import GENESIS, Header, encode, parse_line, rfc3339, seal
 from reconcile.journal.folding import fold
-from reconcile.journal.records import Noted, Record
+from reconcile.journal.records import NoteRecord, Record
 from tests.kit.journals import ACCOUNT, START_MS, chained, intent, steps
 
 RECORDS = 9
@@ -42,7 +42,7 @@ def as_lines(content: bytes) -> list[bytes]:
 
 
 def record_line(number: int, prev: str, what: str) -> bytes:
-    return encode(Noted(what=what), seq=number, prev=prev, at=rfc3339(START_MS), run="forger")
+    return encode(NoteRecord(what=what), seq=number, prev=prev, at=rfc3339(START_MS), run="forger")
 
 
 def test_an_untouched_journal_is_good() -> None:
@@ -125,7 +125,7 @@ def test_a_cut_end_is_found_against_a_pinned_head_only(end: int) -> None:
 
 
 def test_an_end_that_was_written_anew_is_found_against_a_pinned_head_only() -> None:
-    anew = chained([*steps(RECORDS - 2), Noted(what="nothing happened"), Noted(what="nothing at all")])
+    anew = chained([*steps(RECORDS - 2), NoteRecord(what="nothing happened"), NoteRecord(what="nothing at all")])
 
     assert bad_line(anew) is None
     assert bad_line(anew, pinned=line_hash(ORIGINAL[-1])) == LAST + 1

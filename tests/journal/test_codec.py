@@ -28,7 +28,7 @@ from reconcile.journal.records import (
     Checkpoint,
     Intent,
     IntentStatus,
-    Noted,
+    NoteRecord,
     Outcome,
     PlanUsed,
     Record,
@@ -135,7 +135,7 @@ EVERY_KIND: tuple[Record | Header, ...] = (
     Resolved(intent_id="i", applied=False, reason="saw it", actor="ana", effect_ms=8, key_deleted=True),
     Repaired(file="x.torn", size=12),
     Relocation(to="okx-live-7", with_records=True, account="main", actor="ana", host="alpha"),
-    *(Noted(what=getattr(body, "what", "other"), details=body) for body in BODIES),
+    *(NoteRecord(what=getattr(body, "what", "other"), details=body) for body in BODIES),
     Checkpoint(version=1, size=700, state={"records": 3, "names": ["a"]}),
 )
 
@@ -178,15 +178,15 @@ def test_a_line_begins_with_its_place_in_the_chain_and_ends_sealed(record: Recor
     )
 )
 def test_any_details_come_back_on_one_line(value: Any) -> None:
-    line = line_of(Noted(what="any", details={"value": value}))
+    line = line_of(NoteRecord(what="any", details={"value": value}))
 
     assert line.count(b"\n") == 1
-    assert decode(parse_line(line)) == Noted(what="any", details={"value": value})
+    assert decode(parse_line(line)) == NoteRecord(what="any", details={"value": value})
 
 
 def test_the_same_details_in_another_order_are_the_same_line() -> None:
-    assert line_of(Noted(what="x", details={"a": 1, "b": {"d": 2, "c": 3}})) == line_of(
-        Noted(what="x", details={"b": {"c": 3, "d": 2}, "a": 1})
+    assert line_of(NoteRecord(what="x", details={"a": 1, "b": {"d": 2, "c": 3}})) == line_of(
+        NoteRecord(what="x", details={"b": {"c": 3, "d": 2}, "a": 1})
     )
 
 
@@ -197,25 +197,25 @@ def test_half_a_surrogate_pair_in_a_message_can_be_journalled() -> None:
 
 
 def test_amounts_are_plain_text_whatever_their_exponent() -> None:
-    line = line_of(Noted(what="x", details={"small": Decimal("1E-8"), "large": Decimal("1E+3")}))
+    line = line_of(NoteRecord(what="x", details={"small": Decimal("1E-8"), "large": Decimal("1E+3")}))
 
     assert json.loads(line)["details"] == {"large": "1000", "small": "0.00000001"}
 
 
 def test_a_number_without_an_exact_form_is_refused() -> None:
     with pytest.raises(TypeError, match="no exact form"):
-        line_of(Noted(what="x", details={"ratio": 0.1}))
+        line_of(NoteRecord(what="x", details={"ratio": 0.1}))
 
 
 def test_a_record_that_is_too_long_is_refused() -> None:
     with pytest.raises(ValueError, match="at most"):
-        line_of(Noted(what="x" * MAX_LINE))
+        line_of(NoteRecord(what="x" * MAX_LINE))
 
 
 def test_a_record_with_too_many_values_is_refused() -> None:
-    assert len(line_of(Noted(what="," * (MAX_MARKS - 50)))) > MAX_MARKS
+    assert len(line_of(NoteRecord(what="," * (MAX_MARKS - 50)))) > MAX_MARKS
     with pytest.raises(ValueError, match="too many values"):
-        line_of(Noted(what="," * MAX_MARKS))
+        line_of(NoteRecord(what="," * MAX_MARKS))
 
 
 @pytest.mark.parametrize("values", ["{},", "[],", "0,", '"ab",', "[0,[]],"])
@@ -338,9 +338,9 @@ BAD_DETAILS: dict[str, tuple[Record, dict[str, Any]]] = {
     "errors that are no list": (RunFinished(), {"errors": "x"}),
     "a movement without causes": (RunFinished(), {"moved": {"BTCUSDT.long": {"from": "1"}}}),
     "an exit code that is text": (RunFinished(), {"exit_code": "0"}),
-    "a refusal whose key is a list": (Noted(what="refused"), {"key": []}),
-    "a decision that is text": (Noted(what="watch"), {"decisions": ["x"]}),
-    "a planned entry without address": (Noted(what="planned"), {"entries": [{}]}),
+    "a refusal whose key is a list": (NoteRecord(what="refused"), {"key": []}),
+    "a decision that is text": (NoteRecord(what="watch"), {"decisions": ["x"]}),
+    "a planned entry without address": (NoteRecord(what="planned"), {"entries": [{}]}),
 }
 
 

@@ -8,7 +8,7 @@ from reconcile.audit.reading import runs
 from reconcile.journal.chain import entries
 from reconcile.journal.codec import stored
 from reconcile.journal.folding import fold
-from reconcile.journal.records import Noted, RunFinished, RunStarted
+from reconcile.journal.records import NoteRecord, RunFinished, RunStarted
 from reconcile.model.account import PositionMode
 from reconcile.model.notes import PlanNote
 from reconcile.model.reports import Margin, MovementSummary
@@ -83,7 +83,7 @@ def test_what_an_old_run_said_of_itself_is_a_value() -> None:
 
 
 def test_every_body_of_an_old_journal_is_stored_as_it_was_but_for_what_was_not_said() -> None:
-    bodies = [each for each in entries(FIRST, name="first") if isinstance(each.record, RunStarted | Noted)]
+    bodies = [each for each in entries(FIRST, name="first") if isinstance(each.record, RunStarted | NoteRecord)]
     assert {type(each.record.details) for each in bodies} == {RunStart, PlanNote}  # type: ignore[union-attr]
     for each in bodies:
         default: dict[str, Any] = {"scope": []} if isinstance(each.record, RunStarted) else {}

@@ -19,7 +19,7 @@ from reconcile.journal.identity import notes_of
 from reconcile.journal.moving import JournalNames, journal_names
 from reconcile.journal.postgres.session import Session
 from reconcile.journal.postgres.store import PostgresStore
-from reconcile.journal.records import IntentStatus, Noted, PlanUsed, Record, Relocation, RunFinished, RunStarted
+from reconcile.journal.records import IntentStatus, NoteRecord, PlanUsed, Record, Relocation, RunFinished, RunStarted
 from reconcile.journal.run_end import RunEnd
 from reconcile.model.run_start import RunStart
 from tests.kit.journals import ACCOUNT, HOME, START_MS, intent, outcome, store_on
@@ -127,11 +127,11 @@ def test_a_head_pinned_before_the_move_still_pins(any_store: Store) -> None:
 
 
 def test_notes_from_before_the_move_stay_pinned_by_the_journal(any_store: Store) -> None:
-    notes = asyncio.run(write(any_store, notes_of(ACCOUNT), [Noted(what="a"), Noted(what="b")]))
+    notes = asyncio.run(write(any_store, notes_of(ACCOUNT), [NoteRecord(what="a"), NoteRecord(what="b")]))
     began = RunStarted(host="alpha", command="apply", details=RunStart(account="main", notes_head=notes))
     asyncio.run(write(any_store, ACCOUNT, [began]))
     asyncio.run(move(any_store))
-    later = asyncio.run(write(any_store, notes_of(NEW), [Noted(what="c")]))
+    later = asyncio.run(write(any_store, notes_of(NEW), [NoteRecord(what="c")]))
     began = RunStarted(host="alpha", command="apply", details=RunStart(account="main", notes_head=later))
     asyncio.run(write(any_store, NEW, [began]))
 

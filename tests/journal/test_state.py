@@ -8,7 +8,16 @@ import pytest
 
 from reconcile.journal import run_end
 from reconcile.journal.margins import MOST_SENT
-from reconcile.journal.records import Effect, IntentStatus, Noted, PlanUsed, Record, Resolved, RunFinished, RunStarted
+from reconcile.journal.records import (
+    Effect,
+    IntentStatus,
+    NoteRecord,
+    PlanUsed,
+    Record,
+    Resolved,
+    RunFinished,
+    RunStarted,
+)
 from reconcile.journal.state import JournalState
 from tests.kit.journals import intent, outcome
 
@@ -77,7 +86,9 @@ def test_an_intent_is_unsettled_until_its_fate_is_known(
 
 
 def test_an_unsettled_intent_keeps_when_it_was_written_and_the_latest_evidence() -> None:
-    state = folded([Noted(what="x"), FIRST, outcome(1, IntentStatus.UNKNOWN, effect_ms=9_000, evidence="two rows")])
+    state = folded(
+        [NoteRecord(what="x"), FIRST, outcome(1, IntentStatus.UNKNOWN, effect_ms=9_000, evidence="two rows")]
+    )
 
     found = state.find("intent-1")
 

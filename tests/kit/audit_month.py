@@ -8,7 +8,7 @@ from typing import Any
 
 from reconcile.journal import run_end
 from reconcile.journal.base import Journal, Store
-from reconcile.journal.records import Intent, IntentStatus, Noted, Outcome, Resolved, RunFinished, RunStarted
+from reconcile.journal.records import Intent, IntentStatus, NoteRecord, Outcome, Resolved, RunFinished, RunStarted
 from reconcile.journal.run_end import RunEnd
 from reconcile.model.account import Address
 from reconcile.model.notes import PlanNote, RefusalNote
@@ -73,7 +73,7 @@ class Desk:
         async def go(journal: Journal) -> None:
             await journal.append(self._started(actor, reason, facts), durable=False)
             await journal.append(
-                Noted(what="planned", details=PlanNote(plan_id="p1", digest="sha256:abc")), durable=False
+                NoteRecord(what="planned", details=PlanNote(plan_id="p1", digest="sha256:abc")), durable=False
             )
             for place, amount in steps:
                 await self._step(journal, f"{run_id}-{place}", place, Decimal(amount), known)
@@ -92,7 +92,7 @@ class Desk:
         note = RefusalNote(start=start, host="h", command="apply", key=key, message=message)
 
         async def go(journal: Journal) -> None:
-            await journal.append(Noted(what=note.what, details=note), durable=True)
+            await journal.append(NoteRecord(what=note.what, details=note), durable=True)
 
         asyncio.run(self._held(run_id, go))
         return run_id

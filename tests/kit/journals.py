@@ -11,7 +11,7 @@ from reconcile.journal.chain import line_hash
 from reconcile.journal.codec import FORMAT, GENESIS, Header, encode, rfc3339
 from reconcile.journal.file.disk import Disk
 from reconcile.journal.file.store import FileStore
-from reconcile.journal.records import Intent, IntentStatus, Noted, Outcome, Record
+from reconcile.journal.records import Intent, IntentStatus, NoteRecord, Outcome, Record
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, Side
 
@@ -113,5 +113,9 @@ def steps(count: int) -> list[Record]:
     """That many records of three kinds in turn."""
     made: list[Record] = []
     for number in range(count):
-        made += [intent(number), outcome(number, IntentStatus.APPLIED, effect_ms=2_000), Noted(what=f"note {number}")]
+        made += [
+            intent(number),
+            outcome(number, IntentStatus.APPLIED, effect_ms=2_000),
+            NoteRecord(what=f"note {number}"),
+        ]
     return made[:count]

@@ -8,7 +8,7 @@ from decimal import Decimal
 from reconcile.clock import SystemClock
 from reconcile.sandbox.books import Books
 from reconcile.sandbox.demo import account_of, new_books
-from reconcile.sandbox.http import FRESH, Answer, Answering, Lag, Request, SandboxAccount
+from reconcile.sandbox.http import FRESH, Answer, Lag, Request, Responder, SandboxAccount
 from reconcile.sandbox.registry import simulated
 from reconcile.sandbox.server import SandboxServer
 from reconcile.sandbox.venue import Venue
@@ -20,11 +20,11 @@ D = Decimal
 class Recorder:
     """Passes requests on and keeps them."""
 
-    inner: Answering
+    inner: Responder
     seen: list[Request] = field(default_factory=list)
 
     def handle(self, request: Request, now_ms: int, lag: Lag = FRESH) -> Answer:
-        """See ``Answering``."""
+        """See ``Responder``."""
         self.seen.append(request)
         return self.inner.handle(request, now_ms, lag)
 

@@ -33,7 +33,7 @@ from reconcile.model.plan import AccountPlan, AccountResult, Entry, Plan, Step
 from reconcile.sandbox import faults
 from reconcile.sandbox.demo import account_of
 from reconcile.sandbox.faults import NO_FAULT, Ending, Fault
-from reconcile.sandbox.http import FRESH, Answer, Answering, Lag, Request, SandboxAccount
+from reconcile.sandbox.http import FRESH, Answer, Lag, Request, Responder, SandboxAccount
 from reconcile.sandbox.registry import simulated
 from reconcile.sandbox.values import View
 from reconcile.sandbox.venue import SentRequest, TimelineEvent, Venue
@@ -643,12 +643,12 @@ class Simulation:
 class _Watched:
     """The exchange, and what each margin call leaves of the free balance."""
 
-    def __init__(self, simulation: Simulation, dialect: Answering) -> None:
+    def __init__(self, simulation: Simulation, dialect: Responder) -> None:
         self._simulation = simulation
         self._dialect = dialect
 
     def handle(self, request: Request, now_ms: int, lag: Lag = FRESH) -> Answer:
-        """See ``Answering.handle``."""
+        """See ``Responder.handle``."""
         simulation = self._simulation
         if request.method != "GET" and simulation.schedule.limits is not None:
             simulation.seen[request.serial] = tuple(states(simulation, now_ms))

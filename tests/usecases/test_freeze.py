@@ -16,7 +16,7 @@ from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.journal.brake import CHAIN, Brake, read_brake
 from reconcile.journal.file.disk import SystemDisk
 from reconcile.journal.file.store import FileStore
-from reconcile.journal.records import Noted
+from reconcile.journal.records import NoteRecord
 from reconcile.model.notes import Freeze
 from reconcile.model.plan import OutcomeKind, Result
 from reconcile.usecases import apply as applying
@@ -177,7 +177,7 @@ def test_lifting_says_what_was_never_frozen_and_what_is_frozen_still() -> None:
 def test_an_apply_that_cannot_read_the_brake_sends_nothing() -> None:
     async def unreadable(scene: Scene) -> Result:
         async with scene.world().store.open(CHAIN, run_id="r", holder={}, timeout_ms=0) as chain:
-            await chain.append(Noted(what="brake", details={}), durable=True)
+            await chain.append(NoteRecord(what="brake", details={}), durable=True)
         result = await scene.apply(desired({LONG: "3500"}))
         await lifted(scene, None)
         assert await read_brake(scene.world().store) == Brake()
@@ -247,7 +247,7 @@ def store(home: Path) -> FileStore:
     return FileStore(home, SystemDisk(), SystemClock())
 
 
-async def written(home: Path, record: Noted) -> None:
+async def written(home: Path, record: NoteRecord) -> None:
     """One record at the end of the brake's chain."""
     async with store(home).open(CHAIN, run_id="r", holder={}, timeout_ms=0) as chain:
         await chain.append(record, durable=True)
@@ -294,7 +294,7 @@ def test_a_crash_while_it_is_changed_leaves_it_as_it_was(tmp_path: Path) -> None
 )
 def test_a_brake_that_cannot_be_read_stops_everything(tmp_path: Path, details: dict[str, Any]) -> None:
     async def story() -> None:
-        await written(tmp_path, Noted(what="brake", details=details))
+        await written(tmp_path, NoteRecord(what="brake", details=details))
         await read_brake(store(tmp_path))
 
     with pytest.raises(JournalError, match="nothing is sent"):

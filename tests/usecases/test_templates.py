@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from reconcile.errors import InputError
-from reconcile.journal.records import Noted
+from reconcile.journal.records import NoteRecord
 from reconcile.model.account import DesiredAccount, Target
 from reconcile.model.notes import PlanNote
 from reconcile.model.plan import Plan, Result, SavedPlan, Status
@@ -58,7 +58,7 @@ def test_an_apply_moves_margin_once_and_journals_the_template() -> None:
     assert scene.moved_by_calls() == [("BTCUSDT.long", Decimal(1500))]
     store = scene.world().store
     (identity,) = store.identities()
-    notes = [line.record for line in store.lines(identity) if isinstance(line.record, Noted)]
+    notes = [line.record for line in store.lines(identity) if isinstance(line.record, NoteRecord)]
     bodies = [note.details for note in notes if isinstance(note.details, PlanNote)]
     assert [(each.address, each.template) for body in bodies for each in body.entries] == [
         ("BTCUSDT.long", "BTC*.long")

@@ -5,7 +5,7 @@ from pathlib import Path
 from reconcile.journal import checkpoint
 from reconcile.journal.file.disk import Disk
 from reconcile.journal.file.lines import End, lines_of
-from reconcile.journal.folding import CHECKPOINT, Folded, fold, resumed
+from reconcile.journal.folding import CHECKPOINT, JournalFold, fold, resumed
 from reconcile.journal.state import JournalState
 
 _CHUNK = 1 << 20
@@ -24,7 +24,7 @@ def glance(disk: Disk, path: Path, *, identity: str) -> JournalState:
         disk.close(handle)
 
 
-def folded_from(disk: Disk, handle: int, end: End, *, identity: str, name: str, writer: bool = False) -> Folded:
+def folded_from(disk: Disk, handle: int, end: End, *, identity: str, name: str, writer: bool = False) -> JournalFold:
     """The state of an open file: from its last checkpoint but one on, or from its first line if that fails."""
     offset = _last_checkpoint_but_one(disk, handle)
     if offset is not None:

@@ -12,7 +12,7 @@ from reconcile.errors import JournalError, LockLost
 from reconcile.journal.chained import ChainedJournal, RunBlocking, finish
 from reconcile.journal.file.disk import Disk, write_all
 from reconcile.journal.file.lock import FileLock
-from reconcile.journal.folding import Folded
+from reconcile.journal.folding import JournalFold
 
 
 class FileJournal(ChainedJournal):
@@ -29,7 +29,7 @@ class FileJournal(ChainedJournal):
         handle: int,
         identity: str,
         run_id: str,
-        folded: Folded,
+        folded: JournalFold,
         size: int,
         last: bytes,
         was_changed: bool,

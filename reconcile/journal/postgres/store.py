@@ -20,7 +20,7 @@ from reconcile.journal.chained import RunBlocking, finish
 from reconcile.journal.codec import FORMAT, Header, encode, rfc3339
 from reconcile.journal.file.lock import POLL_MS, waited_s
 from reconcile.journal.file.store import Threads
-from reconcile.journal.folding import Folded, fold, resumed
+from reconcile.journal.folding import JournalFold, fold, resumed
 from reconcile.journal.moving import Move, decide, led_away, relocation
 from reconcile.journal.postgres.queries import (
     Page,
@@ -258,7 +258,7 @@ class PostgresStore:
             folded=folded,
         )
 
-    def _folded(self, page: Page, checkpoint: int | None, *, identity: str, writer: bool = False) -> Folded:
+    def _folded(self, page: Page, checkpoint: int | None, *, identity: str, writer: bool = False) -> JournalFold:
         """The state of the lines: from the last checkpoint but one on, or from the first line if that fails."""
         name = self._name(identity)
         if checkpoint is not None and checkpoint > 1:

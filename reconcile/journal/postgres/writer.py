@@ -5,7 +5,7 @@ from reconcile.errors import JournalError
 from reconcile.journal.chain import ChainHead, line_hash
 from reconcile.journal.chained import ChainedJournal, RunBlocking, finish
 from reconcile.journal.codec import Header
-from reconcile.journal.folding import Folded
+from reconcile.journal.folding import JournalFold
 from reconcile.journal.postgres.session import Session
 from reconcile.journal.records import Record
 
@@ -28,7 +28,7 @@ class PostgresJournal(ChainedJournal):
         number: int,
         identity: str,
         run_id: str,
-        folded: Folded,
+        folded: JournalFold,
     ) -> None:
         super().__init__(clock=clock, run_blocking=run_blocking, identity=identity, run_id=run_id, folded=folded)
         self._session = session

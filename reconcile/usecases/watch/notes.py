@@ -9,7 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from reconcile.journal.identity import UNATTRIBUTED
-from reconcile.journal.records import Noted
+from reconcile.journal.records import NoteRecord
 from reconcile.model.notes import WatchDecision, WatchNote
 from reconcile.model.run_start import RunStart
 from reconcile.usecases.notes import note
@@ -80,5 +80,5 @@ class WatchNotes:
             state_sha256=known.sha256,
         )
         told = WatchNote(start=start, host=world.host, applies=self._applies, decisions=tuple(decisions))
-        record = Noted(what=told.what, details=told)
+        record = NoteRecord(what=told.what, details=told)
         await note(world, known.identity, record, name=account or "watch", command="watch")

@@ -6,21 +6,21 @@ from collections.abc import Awaitable, Callable, Sequence
 from reconcile.errors import InputError
 from reconcile.exchanges.base import Reader
 from reconcile.model.account import DesiredAccount
-from reconcile.usecases.account_identity import A, Reached, Roster
+from reconcile.usecases.account_identity import A, AccountConnection, Roster
 
 
 class Identities:
     """What the accounts of a watch were identified as, by name in the state file."""
 
     def __init__(self) -> None:
-        self._reached: dict[str, Reached[Reader]] = {}
+        self._reached: dict[str, AccountConnection[Reader]] = {}
         self._asked: dict[str, asyncio.Event] = {}
 
     def begin(self, name: str) -> None:
         """A turn begins: the account is about to be identified anew."""
         self._asked[name] = asyncio.Event()
 
-    async def ask(self, name: str, work: Callable[[], Awaitable[Reached[A]]]) -> Reached[A]:
+    async def ask(self, name: str, work: Callable[[], Awaitable[AccountConnection[A]]]) -> AccountConnection[A]:
         """Identify it and remember what it is; raises what ``work`` raises."""
         try:
             reached = await work()
@@ -29,7 +29,7 @@ class Identities:
         finally:
             self._asked[name].set()
 
-    async def known(self, name: str) -> Reached[Reader]:
+    async def known(self, name: str) -> AccountConnection[Reader]:
         """What an account is whose turn is under way; raises InputError where it could not be identified."""
         await self._asked[name].wait()
         if name not in self._reached:
@@ -44,10 +44,12 @@ class RoundRoster(Roster):
         super().__init__(accounts)
         self._identities = identities
 
-    async def join(self, desired: DesiredAccount, work: Callable[[], Awaitable[Reached[A]]]) -> Reached[A]:
+    async def join(
+        self, desired: DesiredAccount, work: Callable[[], Awaitable[AccountConnection[A]]]
+    ) -> AccountConnection[A]:
         """See ``Roster.join``."""
         return await super().join(desired, lambda: self._identities.ask(desired.name, work))
 
-    async def stand_in(self, desired: DesiredAccount) -> Reached[Reader]:
+    async def stand_in(self, desired: DesiredAccount) -> AccountConnection[Reader]:
         """Join with what the account was identified as; raises as ``Roster.join`` does."""
         return await super().join(desired, lambda: self._identities.known(desired.name))

@@ -15,7 +15,7 @@ from reconcile.clock import SystemClock
 from reconcile.errors import Declined, JournalError, LockLost
 from reconcile.journal.file.disk import SystemDisk
 from reconcile.journal.file.store import FileStore
-from reconcile.journal.records import Noted
+from reconcile.journal.records import NoteRecord
 from tests.kit.journals import ACCOUNT, intent
 
 ROOT = Path(__file__).parents[3]
@@ -27,7 +27,7 @@ from tests.kit.journals import ACCOUNT, intent, outcome
 from reconcile.clock import SystemClock
 from reconcile.journal.file.disk import SystemDisk
 from reconcile.journal.file.store import FileStore
-from reconcile.journal.records import IntentStatus, Noted
+from reconcile.journal.records import IntentStatus, NoteRecord
 
 HOME, NAME = Path(sys.argv[1]), sys.argv[2]
 
@@ -63,7 +63,7 @@ async def main():
     for turn in range(5):
         async with opened(timeout_ms=60_000) as journal:
             for each in range(4):
-                await journal.append(Noted(what=f"{NAME} {turn} {each}"), durable=each == 3)
+                await journal.append(NoteRecord(what=f"{NAME} {turn} {each}"), durable=each == 3)
 
 asyncio.run(main())
 """
@@ -248,7 +248,7 @@ def test_appends_on_a_real_disk_share_flushes(tmp_path: Path) -> None:
     async def go() -> None:
         counting = FileStore(tmp_path, disk, SystemClock())
         async with counting.open(ACCOUNT, run_id="r", holder={}, timeout_ms=0) as journal:
-            await asyncio.gather(*(journal.append(Noted(what=str(n)), durable=True) for n in range(200)))
+            await asyncio.gather(*(journal.append(NoteRecord(what=str(n)), durable=True) for n in range(200)))
 
     asyncio.run(go())
 

@@ -21,7 +21,7 @@ from reconcile.journal.file.writer import FileJournal
 from reconcile.journal.records import (
     Checkpoint,
     IntentStatus,
-    Noted,
+    NoteRecord,
     PlanUsed,
     Record,
     Relocation,
@@ -144,7 +144,7 @@ def every_kind() -> list[Record]:
         intent(32),
         Resolved(intent_id="intent-32", applied=True, reason="looked", actor="ana", effect_ms=6_000),
         Repaired(file="torn", size=3),
-        Noted(what="refused"),
+        NoteRecord(what="refused"),
         RunFinished(details=run_end.read(found)),
         Relocation(to="okx-live-7", with_records=True, account="main", actor="ana", host="alpha"),
     ]
@@ -187,7 +187,7 @@ def test_the_head_is_that_of_the_last_whole_line_whatever_its_length(size: int, 
 
 async def long_line(journal: FileJournal, size: int) -> str:
     for _ in range(2):
-        await journal.append(Noted(what="x" * size), durable=True)
+        await journal.append(NoteRecord(what="x" * size), durable=True)
     return journal.head
 
 
@@ -351,7 +351,7 @@ def test_a_line_without_an_end_is_a_break_and_is_not_held_in_memory() -> None:
 
 def test_lines_across_the_chunks_of_a_reader_are_whole() -> None:
     disk = SimulatedDisk(1)
-    lines = chained([Noted(what="x" * 300_000) for _ in range(9)])
+    lines = chained([NoteRecord(what="x" * 300_000) for _ in range(9)])
     disk.replace(JOURNAL, b"".join(lines))
 
     assert store_on(disk.process("a")).read(ACCOUNT).head == line_hash(lines[-1])
@@ -359,7 +359,7 @@ def test_lines_across_the_chunks_of_a_reader_are_whole() -> None:
 
 def test_a_file_that_shrinks_while_it_is_read_ends_where_it_ends() -> None:
     disk = SimulatedDisk(1)
-    lines = chained([Noted(what="x" * 300_000) for _ in range(9)])
+    lines = chained([NoteRecord(what="x" * 300_000) for _ in range(9)])
     disk.replace(JOURNAL, b"".join(lines))
     reads = iter([False, False, False, False, True])  # three chunks from the end, then two from the beginning
 
@@ -759,7 +759,7 @@ def test_after_a_failed_flush_nothing_is_trusted_any_more() -> None:
         both = (journal.append(intent(1), durable=True), journal.append(intent(2), durable=True))
         results = list(await asyncio.gather(*both, return_exceptions=True))
         with pytest.raises(JournalError):
-            await journal.append(Noted(what="anything"), durable=False)
+            await journal.append(NoteRecord(what="anything"), durable=False)
         with pytest.raises(JournalError):
             journal.check()
         return results

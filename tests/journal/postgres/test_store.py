@@ -25,7 +25,7 @@ from reconcile.journal.postgres.schema import MIGRATIONS, VERSION
 from reconcile.journal.postgres.store import PostgresStore
 from reconcile.journal.postgres.url import place_of
 from reconcile.journal.postgres.writer import MOST_AT_ONCE, PostgresJournal
-from reconcile.journal.records import IntentStatus, Noted, RunFinished, RunStarted
+from reconcile.journal.records import IntentStatus, NoteRecord, RunFinished, RunStarted
 from reconcile.journal.state import JournalState
 from reconcile.model.notes import Freeze
 from tests.kit.journals import ACCOUNT, HOLDER, VirtualClock, chained, everything, inline, intent, outcome, steps
@@ -150,7 +150,7 @@ def test_a_journal_of_many_pages_and_batches_is_whole(store: PostgresStore) -> N
 
     async def go() -> None:
         async with opened(store) as journal:
-            await asyncio.gather(*(journal.append(Noted(what=str(n)), durable=True) for n in range(count)))
+            await asyncio.gather(*(journal.append(NoteRecord(what=str(n)), durable=True) for n in range(count)))
 
     asyncio.run(go())
 
@@ -162,7 +162,7 @@ def test_records_that_nobody_waits_for_are_written_when_the_run_ends(store: Post
     async def go() -> None:
         async with opened(store) as journal:
             for number in range(5):
-                await journal.append(Noted(what=str(number)), durable=False)
+                await journal.append(NoteRecord(what=str(number)), durable=False)
 
     asyncio.run(go())
 
@@ -232,7 +232,7 @@ def test_the_same_store_does_not_take_one_lock_twice(store: PostgresStore) -> No
 def test_accounts_do_not_wait_for_each_other(store: PostgresStore) -> None:
     async def go() -> list[str]:
         async with opened(store) as first, store.open("okx-live-7", run_id="r", holder={}, timeout_ms=0) as second:
-            await asyncio.gather(*(each.append(Noted(what="x"), durable=True) for each in (first, second)))
+            await asyncio.gather(*(each.append(NoteRecord(what="x"), durable=True) for each in (first, second)))
             return [first.identity, second.identity]
 
     assert sorted(asyncio.run(go())) == store.identities()
@@ -242,7 +242,7 @@ def test_a_lock_that_is_given_back_is_taken_by_who_waits(store: PostgresStore, u
     async def go() -> int:
         async with opened(store) as journal:
             waiting = asyncio.ensure_future(later())
-            await journal.append(Noted(what="first"), durable=True)
+            await journal.append(NoteRecord(what="first"), durable=True)
             await asyncio.sleep(0)
         return await waiting
 
@@ -509,7 +509,7 @@ def test_the_database_refuses_a_record_that_no_runner_may_add(case: str, shared:
 def following(url: str) -> bytes:
     """A record that would follow the last one."""
     ((last,),) = sql(url, "SELECT line FROM reconcile.record ORDER BY seq DESC LIMIT 1")
-    return encode(Noted(what="x"), seq=5, prev=line_hash(bytes(last)), at=rfc3339(0), run="r")
+    return encode(NoteRecord(what="x"), seq=5, prev=line_hash(bytes(last)), at=rfc3339(0), run="r")
 
 
 def begin(url: str) -> None:
@@ -580,7 +580,7 @@ def test_runners_that_start_together_make_the_tables_once(url: str) -> None:
     async def one(number: int) -> None:
         store = another(url)
         async with store.open(f"account-{number}", run_id="r", holder={}, timeout_ms=0) as journal:
-            await journal.append(Noted(what="here"), durable=True)
+            await journal.append(NoteRecord(what="here"), durable=True)
 
     async def go() -> None:
         await asyncio.gather(*(one(number) for number in range(8)))

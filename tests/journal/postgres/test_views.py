@@ -13,7 +13,7 @@ from reconcile.audit.views import SQL
 from reconcile.clock import SystemClock
 from reconcile.journal.postgres.store import PostgresStore
 from reconcile.journal.postgres.url import place_of
-from reconcile.journal.records import IntentStatus, Noted
+from reconcile.journal.records import IntentStatus, NoteRecord
 from tests.cli.test_audit import ALICE, declare
 from tests.kit.audit_month import LONG, SHORT, Calendar, Desk
 from tests.kit.cli import run
@@ -76,7 +76,7 @@ def test_a_step_has_the_last_outcome_that_any_run_or_person_told(server: Server,
 def test_a_text_that_sql_cannot_hold_breaks_no_view(server: Server, desk: Desk) -> None:
     async def go() -> None:
         async with desk.store.open(desk.identity, run_id="x", holder={}, timeout_ms=0) as journal:
-            await journal.append(Noted(what="odd \x00 \ud800 \\u0000 €", details={"a": "\x00"}), durable=True)
+            await journal.append(NoteRecord(what="odd \x00 \ud800 \\u0000 €", details={"a": "\x00"}), durable=True)
 
     asyncio.run(go())
 

@@ -14,7 +14,7 @@ from reconcile.model.account import DesiredAccount
 from reconcile.render.metrics.exposition import exposition
 from reconcile.render.metrics.snapshot import Snapshot
 from reconcile.sandbox.values import HUMAN
-from reconcile.usecases.account_identity import AccountIdentity, Reached
+from reconcile.usecases.account_identity import AccountConnection, AccountIdentity
 from reconcile.usecases.watch.lock import Hold
 from reconcile.usecases.watch.loop import Watch
 from reconcile.usecases.watch.news import News
@@ -212,9 +212,9 @@ def test_an_account_whose_turn_is_under_way_is_still_known_to_a_second_file_of_i
         world, files = keys.world(), [file_of(scene, "one"), file_of(scene, "two")]
         identities, refused = Identities(), []
 
-        async def reach(number: int) -> Reached[Writer]:
+        async def reach(number: int) -> AccountConnection[Writer]:
             found = AccountIdentity(name="binance-live-7", journal="binance-live-7", uid="7")
-            return Reached(connection=world.connect(files[number], True), account=found)  # noqa: FBT003
+            return AccountConnection(connection=world.connect(files[number], True), account=found)  # noqa: FBT003
 
         identities.begin("one")
         await RoundRoster(files[:1], identities).join(files[0], lambda: reach(0))
