@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -205,10 +206,9 @@ def test_json_is_one_document_whatever_the_exit_code(words: list[str], code: int
 def test_what_the_program_writes_is_valid_by_what_it_publishes(name: str, words: list[str], tmp_path: Path) -> None:
     schema = run(tmp_path, "schema", "--of", name).json
     assert schema == documents.schema(name)
-    states = tmp_path / "states"
-    states.mkdir()
-    for state in (ROOT / "states").glob("*.toml"):
-        (states / state.name).write_text(state.read_text().replace('"sandbox"', '"sandbox"\ngrace = 0.3'))
+    states = shutil.copytree(ROOT / "states", tmp_path / "states")
+    for state in states.glob("*.toml"):
+        state.write_text(state.read_text().replace('"sandbox"', '"sandbox"\ngrace = 0.3'))
     document = run(tmp_path, *words, str(states), "--format", "json").json
     jsonschema.Draft202012Validator(schema).validate(document)
     assert len(document["accounts"]) > 1

@@ -23,6 +23,7 @@ SHOWN = {
     "demo-bands": {Status.IN_SYNC},
     "demo-okx-bands": {Status.IN_SYNC},
     "demo-bitget-bands": {Status.IN_SYNC},
+    "demo-templates": {Status.CHANGE, Status.IN_SYNC},
     "demo-blocked": {Status.BLOCKED},
     "demo-okx-blocked": {Status.BLOCKED},
     "demo-bitget-blocked": {Status.BLOCKED},
@@ -31,6 +32,21 @@ SHOWN = {
 
 def test_there_is_no_other_state_file() -> None:
     assert {path.stem for path in STATES.glob("*.toml")} == set(SHOWN)
+
+
+def test_the_demo_of_templates_declares_what_is_open_within_the_limits_that_it_includes() -> None:
+    (desired,) = statefile.load([STATES / "demo-templates.toml"])
+    kind = simulated(desired.exchange)
+    books = new_books("demo-templates", kind.rules, kind.seed, now_ms=EPOCH_MS - HOUR_MS, keep_ms=0)
+    loop = VirtualLoop()
+    place = Place(exchange=desired.exchange, books=books, loop=loop, seed=1, cold_fence=False)
+    result = finish(place.process().apply(desired), loop)
+    templates = {str(each.address): each.template for each in result.accounts[0].plan.desired.targets}
+    assert (templates["BTCUSDT.long"], templates["BTCUSDT.short"]) == ("*.long", "BTC*.short")
+    assert templates["ETHUSDT.long"] is None
+    assert books.margin("BTCUSDT", "long") == 4090
+    assert desired.includes != {}
+    assert (desired.policy.max_day_add, desired.policy.min_available) == (5000, 500)
 
 
 def statuses(plan: Plan) -> set[Status]:
