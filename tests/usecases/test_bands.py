@@ -9,11 +9,12 @@ import pytest
 
 from reconcile import statefile
 from reconcile.audit.reporting import make_report
-from reconcile.audit.run_log import Filter
+from reconcile.audit.run_log import Filter, find_runs
 from reconcile.model.account import DesiredAccount, Percent, WhenShort
 from reconcile.model.drift import Drift
 from reconcile.model.measures import Band, Measure, Thresholds
 from reconcile.model.plan import MoveMargin, OutcomeKind, Plan, Result, SavedPlan, Status
+from reconcile.render.audit.run import run_document
 from reconcile.render.common.json import dumps
 from reconcile.render.metrics import exposition
 from reconcile.render.metrics.snapshot import AccountSnapshot, Snapshot
@@ -25,7 +26,7 @@ from reconcile.statefile import writing
 from reconcile.usecases.drift import drift
 from reconcile.usecases.import_ import TOLERANCE, import_account
 from reconcile.usecases.import_bands import around, provisional
-from tests.kit import desk
+from tests.kit import desk, documents
 from tests.kit.scene import Scene, desired, play
 from tests.simulation.world import declared
 
@@ -239,6 +240,18 @@ def test_the_report_draws_the_distance_in_its_band() -> None:
 
     shown, _ = play(reported)
     assert "BTCUSDT.long: distance to liquidation, last 15.0%, declared 12.0% to 40.0%" in shown
+
+
+def test_the_audit_of_a_run_has_the_measure_that_it_declared() -> None:
+    async def shown(scene: Scene) -> dict[str, Any]:
+        result = await scene.apply(banded())
+        return run_document(find_runs(scene.world().store, result.run_id))
+
+    document, _ = play(shown)
+    (account,) = document["accounts"]
+    bounds = {"name": "liquidation_distance", "floor": "0.12", "target": "0.15", "ceiling": "0.4"}
+    assert (account["declared"], account["measures"]) == ({}, {LONG: bounds})
+    documents.check(document)
 
 
 def test_metrics_have_the_measure_its_floor_and_what_is_missing() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from reconcile.model.measures import MeasureBounds
 from reconcile.model.notes import NoteBody, PlanNote, WatchNote
 from reconcile.model.reports import MovementSummary, Run, StepTaken
 from reconcile.money import plain, total
@@ -47,6 +48,7 @@ def run_document(runs: Sequence[Run]) -> Document:
                 "settled": [step_document(step) for step in run.settled],
                 "notes": [{"at": note.at, "what": note.what, "details": note.details} for note in run.notes],
                 "declared": {place: plain(margin) for place, margin in run.declared.items()},
+                "measures": {place: _bounds(band) for place, band in run.bands.items()},
                 "moved": None if run.moved is None else {place: _told(each) for place, each in run.moved.items()},
                 "moved_problem": run.moved_problem,
                 "live": None if run.live is None else _live(run),
@@ -76,6 +78,16 @@ def _told(moved: MovementSummary) -> Document:
             {"cause": cause, "amount": plain(amount), "at": None if at_ms is None else rfc3339(at_ms)}
             for cause, amount, at_ms in moved.causes
         ],
+    }
+
+
+def _bounds(band: MeasureBounds) -> Document:
+    bounds = band.bounds
+    return {
+        "name": band.measure.value,
+        "floor": plain(bounds.floor),
+        "target": plain(bounds.target),
+        "ceiling": _amount(bounds.ceiling),
     }
 
 

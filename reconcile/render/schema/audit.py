@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from reconcile.model.measures import Measure
 from reconcile.render.schema.types import Amount, Count, ExitCode, Model, Time
 
 
@@ -158,6 +159,15 @@ class LiveModel(Model):
     liquidation_price: Amount | None
 
 
+class MeasureModel(Model):
+    """The bounds of a declared risk measure; shares are parts of one, covers are multiples."""
+
+    name: Measure
+    floor: Amount
+    target: Amount
+    ceiling: Amount | None
+
+
 class RunAccountModel(Model):
     """What one run did on one account."""
 
@@ -192,6 +202,7 @@ class RunAccountModel(Model):
     settled: tuple[StepTakenModel, ...]
     notes: tuple[NoteModel, ...]
     declared: dict[str, Amount]
+    measures: dict[str, MeasureModel] = Field(default={})
     moved: dict[str, MovedModel] | None
     moved_problem: str
     live: dict[str, LiveModel] | None
