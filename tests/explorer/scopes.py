@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from tests.explorer.model import Scope
 
-_HANDS = (300, -300, 70, -80)
-"""The same amount as ours, less than a quarter of it, and a little more than a quarter."""
+_HANDS = (300, -300, 250, 70, -80)
+"""The same amount as ours, nearly it, less than a quarter of it, and a little more than a quarter."""
 
 SCOPES: Mapping[str, Scope] = {
     "lost answers": Scope(faults=2, clock_ms=20),

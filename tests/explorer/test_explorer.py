@@ -8,6 +8,7 @@ import pytest
 from reconcile.protocol.rules import RULES
 from tests.explorer import search
 from tests.explorer.__main__ import main
+from tests.explorer.defects import DEFECTS, Defect
 from tests.explorer.model import Scope, World
 from tests.explorer.moves import Exchange
 from tests.explorer.replay import is_known, replay
@@ -103,3 +104,10 @@ def test_the_command_prints_what_each_scope_came_to(capfd: pytest.CaptureFixture
     printed = capfd.readouterr().out.splitlines()
     assert printed[0].startswith("a yes that is never done: all before ")
     assert ", 0 violations, 0 of 1 scopes whole" in printed[1]
+
+
+@pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name)
+def test_a_defect_within_a_rule_is_noticed(defect: Defect) -> None:
+    with defect.put_in():
+        assert explore(defect.scope, most=60_000).violation == defect.breaks
+    assert explore(defect.scope, most=MOST).violation == ""

@@ -1,0 +1,92 @@
+"""Deliberate defects within a rule: the rule is there, and a part of it is wrong. Each costs money or truth in a world.
+
+A rule that is missing as a whole is in ``switches.py``.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+from reconcile.evidence import staleness, verdict
+from reconcile.protocol import earlier, freshness, rules, searching, timing
+from tests.explorer import moves
+from tests.explorer.model import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """A defect, the attributes that it replaces, the world in which it shows, and what it breaks there."""
+
+    name: str
+    changes: tuple[tuple[Any, str, Any], ...]
+    scope: Scope
+    breaks: str
+
+    def put_in(self) -> AbstractContextManager[object]:
+        """The program with the defect."""
+        stack = ExitStack()
+        for target, name, value in self.changes:
+            stack.enter_context(patch.object(target, name, value))
+        return stack
+
+
+def _always(function: Callable[..., Any], **named: Any) -> Callable[..., Any]:
+    """The function with some of its arguments given for good."""
+    return lambda *given, **others: function(*given, **{**others, **named})
+
+
+def _late(**named: Any) -> Scope:
+    return Scope(**{"positions_late": 10, "faults": 0, "waits": (0, 20_000), "targets": (1300, 1600), **named})
+
+
+_DOUBLED = "margin 1900 is past (1300, 1600) by our doing"
+_NEVER = "i0.0 is journalled as applied, and never happened"
+_GRACES = (timing, searching, rules, freshness, earlier)
+
+DEFECTS = (
+    Defect(
+        "the margins around the steps before the last one are forgotten",
+        tuple((module, "stale_basis", _always(staleness.stale_basis, older=())) for module in (rules, earlier)),
+        _late(targets=(1400, 1080, 1600), runs=3),
+        "margin 1680 is past (1400, 1080, 1600) by our doing",
+    ),
+    Defect(
+        "a fill is taken to be in the step's look whatever the size was",
+        tuple((module, "unsure_rows", _always(module.unsure_rows, same_size=True)) for module in (staleness, verdict)),
+        _late(fills=(300,), others=1),
+        _DOUBLED,
+    ),
+    Defect(
+        "a call is taken to be in the step's look up to when the ledger was asked",
+        tuple((module, "calls_seen", lambda *, asked_ms, **_: asked_ms) for module in (earlier, moves)),
+        _late(by_hand=(300,), others=1, waits=(3_000, 20_000)),
+        _DOUBLED,
+    ),
+    Defect(
+        "one witness late by one grace, where it may be by ten",
+        tuple((module, "LONG_AFTER_GRACES", 1) for module in _GRACES),
+        _late(by_hand=(300, -300), others=1),
+        _DOUBLED,
+    ),
+    Defect(
+        "applied on the margin alone before the ledger's row can be there",
+        ((searching, "judge", _always(verdict.judge, deadline_passed=True)),),
+        Scope(by_hand=(250,), others=1, runs=1),
+        _NEVER,
+    ),
+    Defect(
+        "not applied, at once, where it must be ten graces later",
+        ((searching, "judge", _always(verdict.judge, long_after=True)),),
+        Scope(names_side=False, other_side=(300,), others=1, runs=1),
+        "i0.0 is journalled as not_applied, and happened",
+    ),
+    Defect(
+        "a row without a side taken for ours where both sides are open",
+        ((searching, "sight", _always(verdict.sight, shared=False)),),
+        Scope(names_side=False, other_side=(300,), others=1, runs=1),
+        _NEVER,
+    ),
+)
+"""Each with the smallest world that shows it."""
