@@ -104,7 +104,7 @@ class ChainBroken(JournalError):
 
 
 class LockLost(JournalError):
-    """What we hold is no longer the lock of this account; nothing more may be sent."""
+    """We no longer hold the lock of this account; nothing more may be sent."""
 
 
 class Interrupted(ReconcileError):
@@ -142,7 +142,7 @@ class Containment:
 
 
 def origin(error: BaseException) -> str:
-    """Where an exception was raised, as far as our own code goes: `` at FILE:LINE in FUNCTION``, empty if unknown."""
+    """The place of an exception in our own code: `` at FILE:LINE in FUNCTION``, empty if unknown."""
     place, at = "", error.__traceback__
     while at is not None:
         code = at.tb_frame.f_code
@@ -192,7 +192,7 @@ class NotSent(WriteError):
 
 
 class RefusalKind(StrEnum):
-    """What a proven refusal asks of us."""
+    """The action that a proven refusal requires."""
 
     THROTTLE = "throttle"  # a rate limit; try again from a new look
     CLOCK = "clock"  # our timestamp; synchronise, then again from a new look

@@ -138,8 +138,8 @@ def test_a_class_name_names_one_class() -> None:
 
 
 PARTICIPLES = {
-    "Asked", "Checked", "Counted", "Fixed", "Found", "Imported", "Informing", "Kept", "Known", "Left", "Moved", "Said",
-    "Seen", "Sending", "Standing", "Told", "Undoing", "Was",
+    "Answering", "Asked", "Checked", "Counted", "Fixed", "Folded", "Found", "Imported", "Included", "Informing", "Kept",
+    "Known", "Left", "Moved", "Noted", "Reached", "Said", "Seen", "Sending", "Standing", "Told", "Undoing", "Was",
 }  # fmt: skip
 
 

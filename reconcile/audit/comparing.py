@@ -36,7 +36,7 @@ def compare(store: Store, start: str, end: str, *, on_break: OnBreak = raising) 
 
 
 def held_runs(store: Store, run_id: str, *, on_break: OnBreak = raising) -> list[Run]:
-    """What one run did on the accounts that it held; raises InputError where it held none."""
+    """The acts of one run on the accounts that it held; raises InputError if it held none."""
     found = [run for run in find_runs(store, run_id, on_break=on_break) if not is_notes(run.identity)]
     if not found:
         raise InputError(f"comparing run {run_id}: it never held an account, so it knows no margin; name another run")

@@ -19,7 +19,7 @@ from reconcile.render.common.values import rfc3339
 OURS = "reconcile"
 UNEXPLAINED = "unexplained"
 TOLERANCE = Decimal("0.005")
-"""What counts as drift where a run did not say what it tolerates: the default of a state file."""
+"""The drift tolerance of a run that did not record one: the default of a state file."""
 _UNCLEAR = {IN_FLIGHT, "unknown", "released"}
 
 
@@ -57,7 +57,7 @@ class Tracker:
         waited, self._waiting = self._waiting, []
         return [movement for run in waited for movement in self._alone(run)]
 
-    # What a run told.
+    # Movements that a run reported.
 
     def _told(self, run: Run, moved: Mapping[str, MovementSummary], waited: Sequence[Run]) -> list[Movement]:
         live = {place: each.isolated_margin for place, each in (run.live or {}).items()}
@@ -130,7 +130,7 @@ class Tracker:
             yield each if each.cause == OURS else replace(each, before=plain(margin), after=plain(after))
             margin = after
 
-    # What a run's own looks show, where it told nothing.
+    # Movements that a run's own looks show, if it reported none.
 
     def _alone(self, run: Run) -> list[Movement]:
         found = [movement for step in run.settled for movement in self._settled(step)]
@@ -144,7 +144,7 @@ class Tracker:
         return found
 
     def _settled(self, step: StepTaken) -> Iterator[Movement]:
-        """What an earlier run left open; margin that moved by it is ours, whoever saw it first."""
+        """Report a step that an earlier run left open; its margin is ours, whichever run saw it first."""
         if step.intent_id in self._counted and step.has_moved:
             return
         yield _movement(step)
@@ -227,7 +227,7 @@ def _counting(step: Movement | None, run: Run, place: str, amount: Decimal) -> M
 
 
 def _tolerated(run: Run, place: str) -> Decimal:
-    """What the run tolerated there; where it did not say so, the default of a state file."""
+    """The tolerance of the run there; if it recorded none, the default of a state file."""
     if place in run.tolerance:
         return run.tolerance[place]
     return run.declared.get(place, ZERO) * TOLERANCE

@@ -32,7 +32,7 @@ from reconcile.money import parse, plain
 from reconcile.render.common.values import clean
 
 MOVED = "moved"
-"""What a note is called of a journal that was led to another name."""
+"""The name of the note about a journal that moved to another name."""
 _OPEN = {IN_FLIGHT, "accepted", "unknown"}
 
 

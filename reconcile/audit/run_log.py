@@ -65,7 +65,7 @@ STEP_OUTCOMES = frozenset(
 RUN_OUTCOMES = frozenset({"in_sync", "nothing_sent", "error", "interrupted", CUT_OFF})
 """How a run that sent nothing can end; beside these there is ``refused:`` with the key of the rule."""
 NOTE_OUTCOMES = frozenset({"saw", "waited", "decided", "frozen", "unfrozen", "moved"})
-"""What a watch, the brake and a move of the journal note."""
+"""The notes of a watch, the brake and a move of the journal."""
 OUTCOMES = STEP_OUTCOMES | RUN_OUTCOMES | NOTE_OUTCOMES
 """Every outcome of a row but ``refused:KEY``."""
 
@@ -143,7 +143,7 @@ class _NamesInJournals:
 
 
 def _hint(word: str, known: Iterable[str]) -> str:
-    """What was probably meant, and else what there is, as far as a person reads it."""
+    """A hint at the probable meaning, else the list of what exists, up to a readable length."""
     names = sorted(filter(None, known))
     near = get_close_matches(word, names, n=1)
     if near:
@@ -180,7 +180,7 @@ def no_such_account(account: str, *, near: Iterable[str] = ()) -> InputError:
 
 
 def find_runs(store: Store, run_id: str, *, on_break: OnBreak = raising) -> list[Run]:
-    """What one run did, on every account; raises InputError when there is none, or several begin with ``run_id``."""
+    """The acts of one run on every account; raises InputError if there is none, or several begin with ``run_id``."""
     found = [run for run in selected(store, Filter(), on_break=on_break) if run.run_id.startswith(run_id)]
     ids = sorted({run.run_id for run in found})
     if run_id in ids:
@@ -264,6 +264,6 @@ def _plain_row(run: Run, what: str, outcome: str, *, at: str, detail: str, addre
 
 
 def _trace(run: Run) -> dict[str, str]:
-    """What a row has of its run, whatever the row is about."""
+    """The fields of a row that come from its run."""
     own = {name: getattr(run, name) for name in ("account", "identity", "run_id", "actor", "command", "reason")}
     return {**own, **{name: getattr(run.origin, name) for name in ("host", "git_commit", "plan_id", "digest")}}

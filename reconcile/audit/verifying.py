@@ -133,5 +133,5 @@ def _bad(identity: str, error: JournalError, pinned: str | None, state: JournalS
 
 
 def _name(state: JournalState, identity: str) -> str:
-    """What its last run called the account."""
+    """The account's name in its last run."""
     return (None if state.last_run is None else state.last_run.details.account) or identity

@@ -37,7 +37,7 @@ _LOOK_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What is to be applied: accounts with the overrides that were typed, or those of a reviewed plan."""
+    """The accounts to apply: accounts with the overrides that were typed, or those of a reviewed plan."""
 
     accounts: Sequence[DesiredAccount]
     overrides: dict[str, dict[str, str]]

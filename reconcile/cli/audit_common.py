@@ -48,7 +48,7 @@ until_option = click.option("--until", type=MOMENT, help="Before then.")
 
 
 def journals(session: Invocation) -> Store:
-    """Where the journals are; raises InputError where there is none: an empty home proves nothing."""
+    """The store of the journals; raises InputError if it has none: an empty home proves nothing."""
     store = any_store(session)
     if not store.identities():
         place = "the database of --journal" if session.journal else home_of(session, os.environ)

@@ -21,7 +21,7 @@ CONTEXT: dict[str, Any] = {
 }
 _F = TypeVar("_F", bound=Callable[..., Any])
 _LONG_CHOICE = re.compile(r"\[[^\s\]]{50,}\]")
-"""What an option may be, too long for one line."""
+"""The values of an option, too long for one line."""
 _UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 

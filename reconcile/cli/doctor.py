@@ -53,7 +53,7 @@ def doctor(session: Invocation, *, paths: tuple[str, ...]) -> int:
 
 
 def _journals(session: Invocation) -> str:
-    """Where the journals are, without a password."""
+    """The place of the journals, without a password."""
     if not session.journal:
         return str(home_of(session, os.environ) / "journal")
     from reconcile.journal.postgres.url import place_of  # noqa: PLC0415 - only a shared journal needs psycopg

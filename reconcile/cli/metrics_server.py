@@ -58,7 +58,7 @@ class MetricsServer:
         self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
 
     def publish(self, snapshot: Snapshot) -> None:
-        """What is served from now on."""
+        """The metrics to serve from now on."""
         self._snapshot = snapshot
 
     def _families(self) -> Iterable[tuple[str, str, str, Any]]:

@@ -133,5 +133,5 @@ def views(session: Invocation, made: Plan, document: Document) -> Mapping[str, C
 
 
 def exit_code(made: Plan, *, detailed: bool) -> int:
-    """What a plan exits with: whether it could be made, and with ``detailed`` what is in it."""
+    """The exit code of a plan: whether it could be made, and with ``detailed`` its content."""
     return plan_exit_code(made.accounts, detailed=detailed)

@@ -80,7 +80,7 @@ async def _conduct(
 
 
 class Stopper:
-    """What signals do while it is entered; the handlers from before come back after it."""
+    """Handle signals inside the block, and restore the earlier handlers after it."""
 
     def __init__(self, *, sends: bool, line: Callable[[str, str], str]) -> None:
         """``line`` makes a line of the log of a level and a message."""

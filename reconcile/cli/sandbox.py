@@ -111,7 +111,7 @@ def _interrupt(*_: object) -> None:
 
 
 def _exchange_of(store: SandboxStore, account: str) -> str:
-    """What an account is, Binance for a new one."""
+    """The exchange of an account, Binance for a new one."""
     with store.locked(account) as kept:
         return kept.exchange
 

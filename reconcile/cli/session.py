@@ -90,7 +90,7 @@ class Invocation:
 
     @property
     def outputs(self) -> list[Sink]:
-        """Where a document goes: what was asked for, and text on stdout where nothing else goes there."""
+        """The outputs of a document: those asked for, and text on stdout if nothing else goes there."""
         if any(sink.file is None for sink in self.sinks):
             return self.sinks
         return [Sink("text", None), *self.sinks]

@@ -10,7 +10,7 @@ from reconcile.model.account import DesiredAccount
 from reconcile.planning import target_globs
 
 TITLES: Mapping[str, str] = {name: traits.title for name, traits in TRAITS.items()}
-"""What people call each exchange."""
+"""The usual name of each exchange."""
 
 
 def load(

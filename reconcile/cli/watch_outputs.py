@@ -42,7 +42,7 @@ class Outputs:
         self._opened = ExitStack()
 
     def publish(self, snapshot: Snapshot) -> None:
-        """What stands after a round."""
+        """The state after a round."""
         if self._server is not None:
             self._server.publish(snapshot)
         if self._metrics is not None:

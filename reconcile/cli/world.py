@@ -49,7 +49,7 @@ from reconcile.model.traits import Traits
 from reconcile.usecases.world import Connection, World
 
 ACTOR_VARIABLES = ("RECONCILE_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "CI_COMMIT_AUTHOR", "BUILD_USER")
-"""Who is responsible, the first that is set; CI systems set theirs."""
+"""The variables that name the responsible person, the first that is set; CI systems set theirs."""
 
 _URGENT = 4
 """Threads for reads beyond the parallelism, so that looks need not wait for those that hang."""
@@ -69,7 +69,7 @@ def home_of(session: Invocation, env: Mapping[str, str]) -> Path:
 
 
 def actor_of(env: Mapping[str, str]) -> str:
-    """Who is responsible: as the environment says, else user@host."""
+    """The responsible person: as the environment says, else user@host."""
     for name in ACTOR_VARIABLES:
         if env.get(name, "").strip():
             return env[name].strip()
@@ -81,7 +81,7 @@ def actor_of(env: Mapping[str, str]) -> str:
 
 
 def store_of(session: Invocation, home: Path, clock: Clock) -> Store:
-    """Where journals and locks are: the home, or what ``--journal`` names; raises InputError."""
+    """The place of journals and locks: the home, or what ``--journal`` names; raises InputError."""
     if not session.journal:
         return FileStore(home, SystemDisk(), clock)
     if not session.journal.startswith(("postgresql://", "postgres://")):
@@ -196,7 +196,7 @@ class WorldContext:
         return found
 
     def _bans(self) -> BanFile:
-        """What earlier processes were told by exchanges: kept in the home, also beside a shared journal."""
+        """The waits that exchanges named to earlier processes: kept in the home, also beside a shared journal."""
         return BanFile(
             self._home / bans.NAME,
             self._clock,

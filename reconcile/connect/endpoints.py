@@ -36,7 +36,7 @@ _ONLY_DEMO_KEYS = "; a program on this machine may pass them on, so only 'reconc
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where one account is reached.
+    """The endpoint of one account.
 
     ``url`` has no trailing slash and is None for the built-in sandbox. ``kind`` is ``live``, ``testnet``, ``sandbox``
     or ``host:port`` of a URL that is none of the exchange's own: part of the account's identity. ``demo`` asks the

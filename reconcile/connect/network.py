@@ -34,7 +34,7 @@ def certificates(env: Mapping[str, str]) -> str | bool:
 
 
 def explain(env: Mapping[str, str], error: Exception, url: str) -> str | None:
-    """What went wrong on the way to an exchange and what to do, in one line; None where the cause is not the way."""
+    """One line about a network failure and its remedy; None if the cause is not the network."""
     parts = urlsplit(url)
     proxy, advice = _proxy(env, parts.scheme), f"check it, or name {parts.hostname} in NO_PROXY"
     match error:

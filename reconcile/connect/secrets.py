@@ -26,7 +26,7 @@ class Credentials:
 
 
 SANDBOX = Credentials(key="sandbox-key", secret="sandbox-secret", passphrase="sandbox-passphrase")  # noqa: S106 - no account
-"""What the built-in sandbox is given: it needs no secrets, but a signature needs something to be made with."""
+"""The keys of the built-in sandbox: it needs no secrets, but a signature needs a key."""
 
 
 def names(account: DesiredAccount) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ MOST_UNSURE = 10
 
 
 class MarginEvidence(StrEnum):
-    """What the margin proves about a step."""
+    """The proof that a margin gives about a step."""
 
     MOVED = "moved"  # by our amount
     NOT_MOVED = "not_moved"

@@ -108,7 +108,7 @@ class _Reckoning:
         return (ahead if self.amount > 0 else -ahead) <= abs(self.amount) / 4
 
     def explained(self, *, by_calls: bool) -> Decimal:
-        """What the rows have moved since the step.
+        """The sum that the rows have moved since the step.
 
         Rows without a side count only if some of them add up to the exact reading; ``by_calls`` lets calls be among
         them.

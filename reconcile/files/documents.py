@@ -29,7 +29,7 @@ _TAKEN = "it is there already; name another file, or move it away first"
 
 
 class _Unfit(Exception):
-    """What is wrong with a place, and what to name instead."""
+    """The problem with a place, and the kind of place to name instead."""
 
 
 def check(file: str) -> None:
@@ -127,7 +127,7 @@ def _opened(path: str) -> int:
 
 
 def _target(folder: int, name: str, *, links: int) -> str | None:
-    """Where a link of the system leads, None for what is no link; raises _Unfit for every other link."""
+    """The target of a link of the system, None for anything but a link; raises _Unfit for every other link."""
     found = os.stat(name, dir_fd=folder, follow_symlinks=False)
     if not stat.S_ISLNK(found.st_mode):
         return None

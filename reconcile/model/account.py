@@ -126,7 +126,7 @@ Limit = Decimal | Mapping[str, Decimal]
 
 
 class Unmanaged(StrEnum):
-    """What to do about open isolated positions that no file declares."""
+    """The policy for open isolated positions that no file declares."""
 
     REPORT = "report"
     IGNORE = "ignore"
@@ -161,7 +161,7 @@ class Policy:
 
 
 class ColdStart(StrEnum):
-    """What a run does first where its journal may not know what was sent before."""
+    """The first act of a run whose journal may lack calls that were sent before."""
 
     WAIT = "wait"  # the cold fence: until a request from before the run can no longer take effect
     TRUST = "trust"  # nothing: only where no other program can have sent anything
@@ -254,7 +254,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SymbolState:
-    """What belongs to a symbol and not to a position.
+    """The state that belongs to a symbol and not to a position.
 
     ``margin_type`` is None where the exchange keeps none for a flat symbol (OKX). ``open_orders`` is None when not
     asked for. ``asset`` is the margin asset.

@@ -8,7 +8,7 @@ from reconcile.model.account import DesiredAccount
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountInspection:
-    """What the exchange tells of the key and of account modes that no look shows; None where it does not tell.
+    """The exchange's report on the key, and on account modes that no look shows; None if it does not report one.
 
     ``told`` says in words what the exchange shows and what it does not. ``mode_notes`` are modes of the account that
     may stand in the way of isolated margin.

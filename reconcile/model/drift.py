@@ -10,7 +10,7 @@ from reconcile.model.plan import PlanError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """What one cause did to a margin: ``amount`` signed, in the asset; ``at_ms`` the exchange time of its last row."""
+    """One cause's part of a change of margin: ``amount`` is signed, ``at_ms`` the exchange time of its last row."""
 
     cause: str
     amount: Decimal
@@ -84,6 +84,6 @@ class AccountDrift:
 
     @property
     def holds(self) -> tuple[Hold, ...]:
-        """What holds its addresses."""
+        """The holds of its addresses."""
         held = [*(entry.held for entry in self.entries), *(each.held for each in self.not_compared)]
         return tuple(hold for hold in held if hold is not None)

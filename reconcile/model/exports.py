@@ -24,7 +24,7 @@ class AccountMovement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MovementTotal:
-    """What one cause and actor moved of one asset. ``actor`` is empty for what was not ours.
+    """The sum that one cause and actor moved of one asset. ``actor`` is empty for movements that were not ours.
 
     ``added`` and ``removed`` are positive; ``unclear`` counts steps of unknown outcome, which are in no sum.
     """

@@ -11,7 +11,7 @@ AT_WORK = "run at work"
 
 
 def held_by(outcome: str | None) -> str:
-    """What holds the address of an open step of ours, by its outcome so far (None: the journal has none)."""
+    """The name of the hold of an open step of ours, by its outcome so far (None: the journal has none)."""
     return UNSEEN if outcome == "accepted" else UNSETTLED
 
 

@@ -12,7 +12,7 @@ from reconcile.money import ZERO, plain, rounded
 
 
 class Measure(StrEnum):
-    """What a band bounds; docs/contract.md section 1 has the formulas."""
+    """The measure that a band bounds; docs/contract.md section 1 has the formulas."""
 
     LIQUIDATION_DISTANCE = "liquidation_distance"  # |mark - liquidation| / mark
     MAINTENANCE_COVER = "maintenance_cover"  # margin balance / maintenance margin; 1 is liquidation

@@ -25,7 +25,7 @@ class NotedEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanNote:
-    """What a run was to do: the plan's digest, how many entries have each status, and those that are not in sync.
+    """The plan of a run: its digest, how many entries have each status, and those that are not in sync.
 
     ``errors`` are the keys of the plan's errors.
     """
@@ -67,7 +67,7 @@ class RefusalNote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchDecision:
-    """What a watch saw at an address (empty: of the account itself), or decided about it."""
+    """One look or decision of a watch about an address (empty: about the account itself)."""
 
     address: str
     decision: str
@@ -76,7 +76,7 @@ class WatchDecision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchNote:
-    """What one round of a watch saw and decided; ``applies``: it may send."""
+    """The looks and decisions of one round of a watch; ``applies``: it may send."""
 
     what: ClassVar[str] = "watch"
     start: RunStart = field(default_factory=RunStart)

@@ -136,7 +136,7 @@ class LooserLimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountPlan:
-    """What one account's plan says.
+    """The plan of one account.
 
     ``observed`` is None when the account could not be read; then ``errors`` says why and ``exit_code`` is 1 (or 4).
     ``entries`` are in file order, unmanaged last; ``order`` lists step ids in the order they are to start.
@@ -167,8 +167,10 @@ class AccountPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SinceCommit:
-    """What ``--changed-since`` left out: the accounts whose files are as they were at ``commit``, and its state files
-    that are deleted now."""
+    """The accounts that ``--changed-since`` left out, because their files are as they were at ``commit``.
+
+    ``deleted`` are state files of that commit that are gone now.
+    """
 
     commit: str
     unchanged: tuple[str, ...]
@@ -195,7 +197,7 @@ class Plan:
 
 
 class OutcomeKind(StrEnum):
-    """What is known about a step when a run ends."""
+    """The outcome of a step at the end of a run."""
 
     APPLIED = "applied"
     ACCEPTED = "accepted"

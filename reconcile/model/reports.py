@@ -119,7 +119,7 @@ class Margin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MovementSummary:
-    """What a run told of one address since the look that the run before it ended with; None: no isolated position.
+    """A run's report on one address since the last look of the run before; None: no isolated position.
 
     ``ours`` are our steps that count, by intent. ``causes`` are the rest: cause, amount, and the exchange time of its
     last ledger row (None where there is none). They add up.
@@ -174,7 +174,7 @@ class Run:
 
     @property
     def actor(self) -> str:
-        """Who was responsible; empty where it is not known."""
+        """The responsible person or program; empty if unknown."""
         return self.start.actor or ""
 
     @property
@@ -184,7 +184,7 @@ class Run:
 
     @property
     def origin(self) -> Origin:
-        """What its steps are traced back to."""
+        """The origin of its steps."""
         noted = (note.body.digest for note in self.notes if isinstance(note.body, PlanNote))
         start = self.start
         return Origin(
@@ -283,7 +283,7 @@ class AddressChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """What one account was at two moments; ``end`` is a run's id or ``live``. ``problem`` says what is missing."""
+    """One account at two moments; ``end`` is a run's id or ``live``. ``problem`` says what is missing."""
 
     account: str
     identity: str

@@ -24,7 +24,7 @@ def is_stable(asset: str) -> bool:
 
 
 class Scope(StrEnum):
-    """What a thing belongs to: one address, one position, or a whole symbol."""
+    """The scope of a property: one address, one position, or a whole symbol."""
 
     ADDRESS = "address"
     POSITION = "position"

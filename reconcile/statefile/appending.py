@@ -37,7 +37,7 @@ def appended(path: Path, text: str, new: Sequence[Target], *, note: str) -> str:
 
 
 def _declared(target: Target) -> tuple[object, ...]:
-    """What a position declares; the rounding of its band is the file's, and no bound."""
+    """The declaration of a position; the rounding of its band is the file's, and no bound."""
     band = None if target.band is None else replace(target.band, rounding=None)
     return target.margin_type, target.isolated_margin, band, target.auto_add
 

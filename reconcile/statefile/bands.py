@@ -39,7 +39,7 @@ def band(declared: PositionTable, rounding: Decimal | Mapping[str, Decimal] | No
 
 
 def check(key: Key, position: Mapping[str, Any], raw: Mapping[str, Any], book: ProblemList) -> None:
-    """What the keys of one position say together about its margin."""
+    """The margin that the keys of one position declare together."""
     said = [way for way in WAYS if way in position]
     for way in said[1:]:
         book.add((*key, way), f"beside {said[0]}; expected one of {scalars.either(WAYS)}")

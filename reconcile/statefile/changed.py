@@ -22,7 +22,7 @@ _DOING = "--changed-since"
 
 
 def changed_since(revision: str, accounts: Sequence[DesiredAccount], paths: Sequence[str]) -> SinceCommit:
-    """What a plan of the accounts whose files changed leaves out. ``paths`` are those that were named.
+    """The accounts that a plan of changed files leaves out. ``paths`` are those that were named.
 
     Raises UsageError for what is no revision, and InputError where there is no repository or no such commit.
     """
@@ -50,7 +50,7 @@ def files_of(account: DesiredAccount) -> Iterator[str]:
 
 
 class _Commits:
-    """What a revision names in each repository that the files are in."""
+    """The commit that a revision names, in each repository of the files."""
 
     def __init__(self, revision: str) -> None:
         self._revision = revision

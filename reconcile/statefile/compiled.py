@@ -13,9 +13,9 @@ from typing import Any
 LARGE = 16 * 1024
 """Characters of a text for which looking for the compiled parser is worth its while."""
 _NOT_1_0 = ("table = {\n}", "[table.inner]\n[table]\ninner.key = 1")
-"""What TOML 1.1 allows, and what versions before 2.0 let pass."""
+"""Text that TOML 1.1 allows, and text that versions before 2.0 accept."""
 _UNUSABLE = (ImportError, SyntaxError, AttributeError, TypeError, OSError, RuntimeError)
-"""What an installation that is old, half removed or built for something else ends with."""
+"""The errors of an installation that is old, half removed or built for another system."""
 
 
 def loads(text: str, parse_float: Callable[[str], object]) -> dict[str, Any] | None:

@@ -97,7 +97,7 @@ def _read(
 
 
 def from_content(path: Path, content: bytes) -> DesiredAccount:
-    """What a state file at that path with that content says; raises StateFileErrors."""
+    """The account that a state file with this path and content declares; raises StateFileErrors."""
     problems: list[Problem] = []
     account = _from(path, content, problems, [])
     if account is None or problems:
@@ -144,7 +144,7 @@ class _FileResult(NamedTuple):
 
 
 def _resolved(path: Path, text: str, raw: dict[str, Any] | None, sha256: str, named: Path) -> _FileResult | None:
-    """What a parsed file says and what is wrong with it; None where it could not be parsed."""
+    """The content and the problems of a parsed file; None if it could not be parsed."""
     if raw is None:
         return None
     if bounds.is_deep(raw):
@@ -173,7 +173,7 @@ def _parse(path: Path, text: str, problems: list[Problem]) -> dict[str, Any] | N
 
 
 def _together(claims: Sequence[Claim]) -> Iterator[Problem]:
-    """What two files must not share: a name, or the exchange account itself."""
+    """The facts that two files must not share: a name, or the exchange account itself."""
     names: dict[str, Claim] = {}
     places: dict[tuple[str | None, ...], Claim] = {}
     pins: dict[tuple[str | None, ...], Claim] = {}

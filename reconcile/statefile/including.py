@@ -33,7 +33,7 @@ _EXPECTED = "expected [policy] and [defaults]"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncludedSettings:
-    """What the included files of one state file say, and what is wrong inside them.
+    """The settings from the included files of one state file, and the problems in those files.
 
     ``tables`` are their tables together; ``origins`` has the file and line of each key in them, by dotted key.
     """

@@ -7,7 +7,7 @@ from reconcile.statefile.schema import AccountTable
 
 
 def check_cold_start(endpoint: str | None, declared: str | None, book: ProblemList) -> ColdStart:
-    """What the account does first; ``endpoint`` and ``declared`` are None where they are not soundly said."""
+    """The first act of the account's runs; ``endpoint`` and ``declared`` are None if they are not valid."""
     if endpoint is None:
         return ColdStart.WAIT
     try:

@@ -28,7 +28,7 @@ _STATEMENT = re.compile(
     r"|(?P<key>[A-Za-z0-9_-]+)[ \t]*=[ \t]*(?:\"[^\"\\\n]*\"(?!\")|[^\s\"'\[{#][^\n\"'\[{#]*))"
     r"[ \t]*(?:#[^\n]*)?(?P<end>\n|\Z)"
 )
-"""What nearly every line of a state file is: a table or one bare key with a plain value, after any empty lines."""
+"""The form of nearly every line of a state file: a table or one bare key with a plain value, after empty lines."""
 _POSITIONS = re.compile(
     r"(?>\[positions\.[A-Za-z0-9_-]+\.[a-z]+\]\n"
     r"(?>[a-z_]+ = (?>[0-9]+(?>\.[0-9]+)?|\"[^\"\\\n]+\"|\{[^{}\[\]#'\\\n]*+\})\n)*+\n?+)++"

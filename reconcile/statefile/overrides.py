@@ -76,7 +76,7 @@ def _only(names: Sequence[str], key: str) -> str:
 
 
 def _raw(value: str, doing: str) -> object:
-    """What the file would hold: tables, quoted strings, true and false as TOML, all else as a string."""
+    """The value as a file would hold it: tables, quoted strings, true and false as TOML, all else as a string."""
     if not re.match(r"[{\"']|(true|false)$", value):
         return value
     text = f"value = {value}"

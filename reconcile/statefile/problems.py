@@ -78,7 +78,7 @@ def _messages(key: Key, detail: Mapping[str, Any]) -> Iterable[tuple[Key, str]]:
 
 
 def _missing(key: Key) -> str:
-    """What a required key looks like, from the examples of the schema."""
+    """An example of a required key, from the examples of the schema."""
     model = StateFile if len(key) == 1 else _TABLES[key[0]]
     examples = model.model_fields[key[-1]].examples
     return f"{key[-1]} = {scalars.shown(examples[0])} or the like" if examples else f"[{lines.dotted(key)}]"

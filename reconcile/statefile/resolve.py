@@ -36,7 +36,7 @@ _LINE = attrgetter("line")
 
 
 class Claim(NamedTuple):
-    """What a file says its account is: for finding two files that say the same. None where it is not said soundly.
+    """A file's description of its account, for finding two files with the same one. None if it is not valid.
 
     ``pinned`` is the place with the exchange's own id of the account, where the file has one.
     """
@@ -128,7 +128,7 @@ def _targets(
 
 
 def claim(raw: dict[str, Any], book: ProblemList) -> Claim:
-    """What a file says about its account's name and place, as far as that is sound."""
+    """The account's name and place in a file, as far as they are valid."""
     said = _RawFile(raw, book)
     name = said.text("account", "name")
     exchange, endpoint = said.text("account", "exchange"), said.text("account", "endpoint", missing="live")
@@ -233,13 +233,13 @@ def _check_types(said: "_RawFile", book: ProblemList) -> None:
 
 
 def _check_templates(said: "_RawFile", book: ProblemList) -> None:
-    """What the templates of the file say together, as far as each is sound."""
+    """Check the templates of a file together, as far as each is valid."""
     keys = [key for key, _ in said.positions() if is_template(key[1]) and not book.has(key)]
     templates.check(keys, {key: said.type_of(key) for key in keys}, book)
 
 
 class _RawFile:
-    """What a file says, as far as it is sound: a key with a problem counts as not said."""
+    """The content of a file, as far as it is valid: a key with a problem counts as missing."""
 
     def __init__(self, raw: dict[str, Any], book: ProblemList) -> None:
         self.raw = raw

@@ -11,7 +11,7 @@ _ADVICE = "secrets never go into a state file; set {} in the environment, and re
 
 
 def secret_problem(key: str) -> str | None:
-    """What to say of an unknown key that names a secret; None for any other key."""
+    """The error for an unknown key that names a secret; None for any other key."""
     for variable, pattern in _NAMES.items():
         if pattern.fullmatch(key):
             return _ADVICE.format(f"PREFIX_{variable} (PREFIX is the account's name in capitals, or its credentials)")
@@ -19,7 +19,7 @@ def secret_problem(key: str) -> str | None:
 
 
 def value_problem(text: str) -> str | None:
-    """What to say of a value that looks like a key: long, of mixed letters and digits; None for any other."""
+    """The error for a value that looks like a key: long, of mixed letters and digits; None for any other."""
     if len(text) < _SHORTEST or not re.fullmatch(r"[A-Za-z0-9+/=_-]+", text):
         return None
     kinds = (r"[a-z]", r"[A-Z]", r"[0-9]")

@@ -34,7 +34,7 @@ def spread(raw: dict[str, Any], book: ProblemList) -> dict[str, Any]:
 
 
 def check(keys: Sequence[lines.Key], types: Mapping[lines.Key, str | None], book: ProblemList) -> None:
-    """What the templates say together. ``types`` has the declared margin type of each, None where it has none."""
+    """Check the templates together. ``types`` has the declared margin type of each, None if it has none."""
     if len(keys) > MOST_TEMPLATES:
         book.add(("positions",), f"{len(keys)} templates; expected at most {MOST_TEMPLATES}")
         return

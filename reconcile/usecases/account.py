@@ -38,7 +38,7 @@ _KEYS = {InputError: "input", JournalError: "journal", InternalError: "internal"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What of the declared is meant: ``targets`` are globs (empty: all), ``overrides`` by account and policy key.
+    """The declared state to act on: ``targets`` are globs (empty: all), ``overrides`` by account and policy key.
 
     ``headroom`` is how much more than planned an addition for a measure may become.
     """

@@ -138,7 +138,7 @@ class Roster:
     async def join(
         self, desired: DesiredAccount, work: Callable[[], Awaitable[AccountConnection[A]]]
     ) -> AccountConnection[A]:
-        """What ``work`` reaches; each account joins once.
+        """The connection that ``work`` makes; each account joins once.
 
         Raises what ``work`` raises, and Declined (key ``account``) where another account of the invocation is the same.
         """

@@ -131,7 +131,7 @@ class AccountRun:
         return plan
 
     async def prepare(self) -> AccountPlan:
-        """What is to be done: the reviewed plan if it still holds, else a new one.
+        """The plan to carry out: the reviewed plan if it still holds, else a new one.
 
         Raises Declined, ReadFailed, Interrupted.
         """

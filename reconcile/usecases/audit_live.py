@@ -60,7 +60,7 @@ def _addresses(state: JournalState, several: Sequence[Run]) -> tuple[Target, ...
 
 
 async def _run_that_ends_now(span: AccountInterval, early: Run, *, at: str) -> Run:
-    """What a run would tell that ended with this look and sent nothing."""
+    """The report of a run that ended with this look and sent nothing."""
     told = await moved_since_the_last_look(span, span.reader.ledgers)
     return Run(
         identity=early.identity,

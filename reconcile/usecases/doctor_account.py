@@ -38,7 +38,7 @@ class _Examination:
 
     @property
     def title(self) -> str:
-        """What people call the exchange."""
+        """The exchange's usual name."""
         return TRAITS[self.desired.exchange].title
 
     @property
@@ -209,7 +209,7 @@ async def _freeze(case: _Examination) -> Check:
 
 _Make = Callable[[_Examination], Awaitable[Check]]
 _FINDS = {"credentials": "connection", "network": "served_ms", "account": "account", "journal": "state"}
-"""What the checks that others need find out."""
+"""The findings of the checks that other checks need."""
 _CHECKS: Mapping[str, tuple[str, _Make]] = {
     "credentials": ("", _credentials),
     "network": ("credentials", _network),

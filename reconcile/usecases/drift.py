@@ -17,7 +17,7 @@ from reconcile.usecases.world import World
 
 
 def exit_code(found: AccountDrift, *, detailed: bool) -> int:
-    """What it adds to the exit code; ``detailed``: 2 says that it drifted, 5 that the outcome of a call is unknown.
+    """The account's exit code; ``detailed``: 2 means that it drifted, 5 that the outcome of a call is unknown.
 
     As for a plan, 3 says that an entry names no instrument of the exchange or, ``detailed``, that one is unusable.
     """
@@ -29,7 +29,7 @@ def exit_code(found: AccountDrift, *, detailed: bool) -> int:
 
 
 async def drift(world: World, accounts: Sequence[DesiredAccount]) -> tuple[AccountDrift, ...]:
-    """What moved on every account, each with its own fate."""
+    """The drift of every account; an error of one does not affect the others."""
     slots = asyncio.Semaphore(ACCOUNTS_AT_ONCE)
     roster = Roster(accounts)
 
@@ -83,7 +83,7 @@ def _left_out(reading: Reading, target: Target, blocked_by: str | None, reason: 
 
 
 def _nothing_to_compare(target: Target, position: Position | None, symbol: SymbolState) -> str:
-    """What is known of an address of which no margin is declared, or none was applied and none stands there."""
+    """The reason not to compare an address: no declared margin, or neither an applied nor a live one."""
     is_open = position is not None and position.is_open
     shown = position.margin_type if position is not None and is_open else symbol.margin_type
     differs = "" if shown in {None, target.margin_type} else f", but the exchange has {shown} (see reconcile plan)"

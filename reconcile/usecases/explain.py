@@ -37,11 +37,11 @@ class Reading:
     held: Mapping[Address, Hold] = field(default_factory=dict)
 
     def baseline(self, address: Address) -> Baseline | None:
-        """What we last left there; None for never."""
+        """The margin that we last left there; None for never."""
         return baseline(self.state, address, lane_of(self.reader.traits, address))
 
     async def causes(self, found: Baseline, address: Address, amount: Decimal) -> tuple[Share, ...]:
-        """What the ledger says about a drift of ``amount``; raises ReadFailed."""
+        """Explain a drift of ``amount`` by the ledger; raises ReadFailed."""
         asset = self.look.symbols[address.symbol].asset
         interval = Interval(
             address=address,

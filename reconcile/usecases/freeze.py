@@ -17,7 +17,7 @@ LONGEST_WAIT_MS = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrakeChange:
-    """What a command did.
+    """The result of a command.
 
     ``account`` is None for all. ``still`` says what else keeps it frozen after an unfreeze, None where nothing does;
     ``head`` pins the brake's chain.
@@ -97,7 +97,7 @@ async def _change(
 
 
 def _still(world: World, account: str | None, brake: Brake) -> str | None:
-    """What keeps an account (None: any) frozen all the same."""
+    """The reason why an account (None: any) stays frozen all the same."""
     by_hand = world.frozen_by_hand()
     if account is None:
         return f"{', '.join(by_hand)} by RECONCILE_FROZEN or a file in {world.home}/frozen" if by_hand else None

@@ -34,7 +34,7 @@ from reconcile.usecases.import_bands import around, provisional
 from reconcile.usecases.world import Connection, World
 
 TOLERANCE = Percent(value=Decimal("0.5"))
-"""What the file gives every position: the contract's own default, written out."""
+"""The value that the file gives every position: the contract's own default, written out."""
 LOOKS = 3
 """How many looks are taken in wait for one that shows no other positions than the look before it."""
 

@@ -21,7 +21,7 @@ def limits_of(desired: DesiredAccount) -> dict[str, Any]:
 
 
 def recorded(desired: DesiredAccount, overrides: Mapping[str, str], last: RunStarted | None) -> dict[str, Any]:
-    """What the state file allows without the overrides, which hold for one run only.
+    """The limits of the state file without the overrides, which hold for one run only.
 
     ``overrides`` are named ``KEY`` or ``ACCOUNT:KEY``. What the file says for such a key is not known to a run, so
     that of the run before stands.
@@ -37,7 +37,7 @@ def recorded(desired: DesiredAccount, overrides: Mapping[str, str], last: RunSta
 
 
 def looser_than_at(last: RunStarted | None, desired: DesiredAccount) -> tuple[LooserLimit, ...]:
-    """What this account is allowed now and was not at its last run; nothing where there was none."""
+    """The limits that allow more than at the account's last run; none if there was no run."""
     earlier = {} if last is None else _limits_at(last)
     grace_ms = TRAITS[desired.exchange].grace_ms
     return looser(earlier, limits_of(desired), grace_ms=grace_ms) if earlier else ()

@@ -55,7 +55,7 @@ class Ledgers(Protocol):
 
 
 async def moved(context: Context) -> MovementRecord | None:
-    """What moved between the last look in the journal and this run's; None where there are not two to compare.
+    """The movements between the last look in the journal and this run's; None without two looks to compare.
 
     Never raises: the run has ended, and its end is still to be journalled.
     """
@@ -82,7 +82,7 @@ async def moved(context: Context) -> MovementRecord | None:
 
 
 async def moved_since_the_last_look(span: AccountInterval, read: Ledgers) -> MovementRecord | None:
-    """What moved since the last look in the journal; None where there is none."""
+    """The movements since the last look in the journal; None if there is none."""
     since_ms = span.state.margins.live_at_ms
     if since_ms is None:
         return None

@@ -83,7 +83,7 @@ class StepRounds:
 
     @property
     def results(self) -> tuple[StepResult, ...]:
-        """What the steps that have ended so far ended in, in the order in which they were planned."""
+        """The results of the steps that have ended so far, in the order of the plan."""
         return tuple(result for steps, executor in self._begun for result in executor.results(steps))
 
     @property

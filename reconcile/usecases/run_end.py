@@ -96,7 +96,7 @@ def differing_outside(context: Context, facts: RunFacts, plan: AccountPlan, look
 
 
 def exit_code_of(context: Context, results: Sequence[StepResult], *, stopped: bool, in_place: bool) -> int:
-    """What the account's run ends with; ``in_place`` is whether everything in the scope is as declared."""
+    """The exit code of the account's run; ``in_place`` tells whether everything in the scope is as declared."""
     outcomes = {result.outcome for result in results}
     unsettled = context.journal.state.unsettled.values()
     if stopped:

@@ -44,8 +44,8 @@ _STEP = ("step_id", "action", "amount", "before", "after", "from", "to")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
-    """What all accounts of one invocation share. ``saved`` is the reviewed plan being applied, None otherwise;
-    ``slots`` are those of the one wire, ``roster`` tells which accounts are the same; ``further`` is what may begin
+    """The facts of one invocation, for all accounts. ``saved`` is the reviewed plan being applied, None otherwise;
+    ``slots`` are those of the one wire. ``roster`` tells which accounts are the same, ``further`` what may begin
     beside the plan, None for nothing."""
 
     run_id: str
@@ -100,7 +100,7 @@ def cold_until(world: World, desired: DesiredAccount, journal: Journal, connecti
 async def run_started(
     world: World, desired: DesiredAccount, facts: RunFacts, journal: Journal, cold_until_ms: int | None
 ) -> RunStarted:
-    """Who runs what, on which account, why, and under which policy; and where the notes beside the journal stand."""
+    """The person, command, account, reason and policy of a run, and the head of the notes beside the journal."""
     details = replace(
         _who_and_what(world, desired, facts),
         limits=recorded(desired, facts.overrides, journal.state.last_run),
@@ -129,7 +129,7 @@ async def note_refused(
 
 
 def planned(facts: RunFacts, plan: AccountPlan) -> NoteRecord:
-    """What was to be done: the plan's digest, and every entry that is not simply in sync (``MOST_NOTED`` of them)."""
+    """The note of a plan: its digest, and the entries that are not simply in sync (``MOST_NOTED`` of them)."""
     entries = [entry_document(entry) for entry in plan.entries]
     pinned = facts.saved.digest if facts.saved else digest_of({"plan_id": facts.plan_id, "entries": entries})
     loud = [_noted(entry) for entry in entries if entry["status"] in _LOUD]

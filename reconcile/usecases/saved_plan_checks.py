@@ -17,7 +17,7 @@ from reconcile.statefile.files import MAX_BYTES
 
 
 def account_of(saved: SavedPlan | None, name: str) -> AccountPlan | None:
-    """What a reviewed plan says about one of its accounts; None where there is no reviewed plan."""
+    """The part of a reviewed plan for one of its accounts; None if there is no reviewed plan."""
     if saved is None:
         return None
     return next(account for account in saved.plan.accounts if account.desired.name == name)

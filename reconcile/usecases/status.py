@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
-    """What a resolve did."""
+    """The result of a resolve."""
 
     account: str
     item: Unsettled

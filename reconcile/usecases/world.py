@@ -128,7 +128,7 @@ class World:
         return f"{self.dice.getrandbits(64):016x}"
 
     def holder(self, command: str, **more: str) -> Mapping[str, str]:
-        """What whoever waits for a lock of ours is told: the command, who and where, and ``more``."""
+        """The text for processes that wait for our lock: the command, person and host, and ``more``."""
         pid = {} if self.pid is None else {"pid": str(self.pid)}
         return {"host": self.host, **pid, "actor": self.actor, "command": command, **more}
 

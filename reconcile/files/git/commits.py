@@ -48,7 +48,7 @@ class Commit:
         self._folder = lru_cache(maxsize=1024)(self._entries)
 
     def entry(self, path: str) -> TreeEntry | None:
-        """What the commit has at a path below the root, written with ``/``; None for nothing."""
+        """The commit's object at a path below the root, written with ``/``; None for nothing."""
         name, mode = self._root, _FOLDER
         for part in path.split("/") if path else ():
             below = self._folder(name).get(part) if mode == _FOLDER else None

@@ -65,7 +65,7 @@ class Pack:
                 return self._object(pack, offset, index)
 
     def _place(self, index: "_Bytes", wanted: bytes) -> int | None:
-        """Where in the pack an object is; None where it is not in it."""
+        """The offset of an object in the pack; None if the pack lacks it."""
         low, high = self._range(index, wanted[0])
         place = self._first(index, wanted, low, high)
         is_there = place < high and self._name(index, place) == wanted

@@ -24,7 +24,7 @@ _MOST_REFS = 5
 """How many symbolic refs follow one another; git's own limit."""
 _REF = re.compile(r"refs(?:/[0-9A-Za-z_+@#=,-][0-9A-Za-z._+@#=,-]*)+")
 _SHORTHANDS = ("refs/{}", "refs/tags/{}", "refs/heads/{}", "refs/remotes/{}", "refs/remotes/{}/HEAD")
-"""Where git looks for a short name, in this order (gitrevisions(7))."""
+"""The places where git looks for a short name, in this order (gitrevisions(7))."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Repository:
         return None
 
     def _value(self, ref: str) -> str | None:
-        """What a ref holds: its own file, or its line in packed-refs; a further worktree shares those of the first."""
+        """The content of a ref: its own file, or its line in packed-refs; further worktrees share the first one's."""
         loose = _line(self.folder / ref) or _line(self.common / ref)
         if loose is not None:
             return loose

@@ -51,14 +51,14 @@ class AccountWatch:
     def __init__(self, world: World, name: str, settings: Settings, teller: Teller) -> None:
         self.name = name
         self.snapshot: AccountSnapshot | None = None
-        """What the last turn saw; None before the first."""
+        """The state that the last turn saw; None before the first."""
         self._world = world
         self._settings = settings
         self._teller = teller
         self._states: Debouncer[str] = Debouncer(needed=settings.needed, of=settings.of)
         self._contention: Contention[str] = Contention(interval_ms=settings.interval_ms, limit=settings.undo_limit)
         self._hands: Contention[str] = Contention(interval_ms=settings.interval_ms, limit=settings.undo_limit)
-        """What undoes a band: a hand that takes margin out again. A price that moves undoes nothing."""
+        """Counts bands that a person undid by taking margin out again. A price that moves undoes nothing."""
         self._settling: Contention[str] = Contention(interval_ms=settings.interval_ms, limit=settings.undo_limit)
         """Paces the looks for a step whose outcome stays unknown."""
         self._left: dict[str, Decimal] = {}

@@ -21,7 +21,7 @@ class Turn:
 
 
 class Debouncer(Generic[K]):
-    """What has been seen of each key, and the state that is held to be true."""
+    """The looks at each key, and the state that counts as confirmed."""
 
     def __init__(self, *, needed: int, of: int) -> None:
         """``needed`` of the last ``of`` looks must agree; raises ValueError unless 1 <= needed <= of."""

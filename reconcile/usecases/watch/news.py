@@ -46,7 +46,7 @@ KINDS = (
     *("drift", "blocked", "held", "waiting", "absent", "unmanaged", "near_liquidation", "recovered"),
     *("unreadable", "refused", "frozen", "applied", "short", "unknown", "decided"),
 )
-"""What news can be about: a state of an address, one of an account, the end of a step, or a decision of the watch."""
+"""The subjects of news: a state of an address or an account, the end of a step, or a decision of the watch."""
 
 
 def kind_of_state(state: str) -> str:

@@ -41,7 +41,7 @@ class WatchNotes:
         self._decisions: dict[str, list[WatchDecision]] = defaultdict(list)
 
     def knows(self, account: str, identity: str, *, state_file: str, sha256: str) -> None:
-        """Whose journal an account's is, as far as it is known by now."""
+        """Keep the name of an account's journal, as far as it is known by now."""
         self._accounts[account] = _Account(identity=identity, state_file=state_file, sha256=sha256)
 
     def add(self, key: tuple[str, str], message: str, *, outcome: str = DECIDED) -> None:

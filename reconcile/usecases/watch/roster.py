@@ -10,7 +10,7 @@ from reconcile.usecases.account_identity import A, AccountConnection, Roster
 
 
 class Identities:
-    """What the accounts of a watch were identified as, by name in the state file."""
+    """The identities of a watch's accounts, by name in the state file."""
 
     def __init__(self) -> None:
         self._reached: dict[str, AccountConnection[Reader]] = {}
@@ -30,7 +30,7 @@ class Identities:
             self._asked[name].set()
 
     async def known(self, name: str) -> AccountConnection[Reader]:
-        """What an account is whose turn is under way; raises InputError where it could not be identified."""
+        """The identity of an account whose turn is under way; raises InputError if it could not be identified."""
         await self._asked[name].wait()
         if name not in self._reached:
             raise InputError(f"identifying {name}: its exchange did not say which account it is")
