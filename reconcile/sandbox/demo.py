@@ -8,7 +8,7 @@ from reconcile.sandbox.books import Books
 from reconcile.sandbox.http import SandboxAccount
 from reconcile.sandbox.keys import demo_keys
 from reconcile.sandbox.rules import Rules
-from reconcile.sandbox.values import HEDGE, ISOLATED, Market, Setting, brackets
+from reconcile.sandbox.values import CROSSED, HEDGE, ISOLATED, Market, Setting, brackets
 
 LEVERAGE = Decimal(10)
 FLEET_TIERS = brackets(
@@ -27,6 +27,14 @@ def leave_free(books: Books, asset: str, wanted: Decimal, now_ms: int) -> None:
     room = Decimal(10) ** 6
     books.deposit(asset, room, now_ms=now_ms)
     books.deposit(asset, wanted - books.rules.available(books.view(), asset), now_ms=now_ms)
+
+
+def open_positions(books: Books, rows: Iterable[tuple[str, str, str, str, str | None]], now_ms: int) -> None:
+    """Open what each row says: symbol, side, size, entry price and isolated margin; None opens a crossed position."""
+    for symbol, side, size, entry, margin in rows:
+        given, kind = (None, CROSSED) if margin is None else (Decimal(margin), ISOLATED)
+        price = Decimal(entry)
+        books.open_position(symbol, side, Decimal(size), now_ms=now_ms, price=price, margin=given, margin_type=kind)
 
 
 def new_books(account: str, rules: Rules, seed: Callable[[Books, int], None], *, now_ms: int, keep_ms: int) -> Books:

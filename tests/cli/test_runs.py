@@ -14,7 +14,7 @@ import pytest
 from reconcile.clock import SystemClock
 from reconcile.render.common.json import digest_of
 from reconcile.sandbox.store import SandboxStore
-from tests.kit.cli import ROOT, SECONDS, at_terminal, environment, process, run
+from tests.kit.cli import ROOT, SECONDS, at_terminal, environment, process, run, started
 
 DEMO = "states/demo.toml"
 BEFORE = {"BTCUSDT.long": Decimal(3000), "BTCUSDT.short": Decimal(2500)}
@@ -219,24 +219,6 @@ def served(home: Path, *words: str) -> Iterator[tuple[Path, dict[str, str]]]:
         assert server.wait(SECONDS) == 0
         if server.stdout is not None:
             server.stdout.close()
-
-
-@contextmanager
-def started(home: Path, *words: str, env: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """A command that is still running."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", "reconcile", *words],
-        env=environment(home, env),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-    )
-    try:
-        yield child
-    finally:
-        child.kill()
-        child.communicate()
 
 
 def until(moved: Mapping[str, Decimal], home: Path) -> None:

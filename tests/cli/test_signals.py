@@ -3,7 +3,6 @@
 import json
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
@@ -13,28 +12,9 @@ from threading import Event
 import pytest
 
 from reconcile.clock import SystemClock
-from tests.kit.cli import ROOT, SECONDS, environment, process, run
+from tests.kit.cli import SECONDS, process, run, started
 
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-
-
-@contextmanager
-def started(home: Path, *words: str, env: Mapping[str, str] | None = None) -> Iterator["subprocess.Popen[str]"]:
-    """A command that is still running."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", "reconcile", *words],
-        env=environment(home, env),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-    )
-    try:
-        yield child
-    finally:
-        child.kill()
-        child.communicate()
 
 
 @contextmanager

@@ -22,7 +22,6 @@ from reconcile.exchanges.http.wire import HttpRequest, RequestsWire, http_adapte
 from reconcile.exchanges.registry import connect
 from reconcile.journal.file.disk import SystemDisk
 from reconcile.journal.file.store import FileStore
-from reconcile.journal.identity import identity
 from reconcile.model.account import Address, DesiredAccount, MarginType, Policy, PositionMode, Target, Tolerance
 from reconcile.model.plan import Plan, Result
 from reconcile.sandbox.books import Books
@@ -36,6 +35,7 @@ from reconcile.sandbox.venue import SentRequest, Venue
 from reconcile.usecases import apply as applying
 from reconcile.usecases import plan as planning
 from reconcile.usecases.world import Connection, World
+from tests.kit.connection import live_connection
 from tests.kit.scene import finish
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.machine import EPOCH_MS
@@ -295,17 +295,7 @@ class Sockets:
                 traits=traits,
                 read_only=read_only,
             )
-            return Connection(
-                adapter=writer,
-                identify=lambda uid: identity(
-                    exchange=desired.exchange,
-                    endpoint_kind="live",
-                    product=desired.product,
-                    uid=uid,
-                    api_key=secrets.key,
-                ),
-                cold_fence=False,
-            )
+            return live_connection(desired, writer, secrets.key)
 
         return World(
             env={},

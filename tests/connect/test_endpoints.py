@@ -10,23 +10,11 @@ from reconcile.connect import endpoints
 from reconcile.connect.endpoints import Endpoint
 from reconcile.errors import InputError
 from reconcile.exchanges.catalogue import TRAITS
-from reconcile.model.account import ColdStart, DesiredAccount, Policy, PositionMode
+from reconcile.model.account import ColdStart
 from reconcile.sandbox.keys import are_demo_keys, demo_keys
+from tests.kit.documents_sample import desired
 
-ACCOUNT = DesiredAccount(
-    name="main",
-    exchange="binance",
-    position_mode=PositionMode.HEDGE,
-    endpoint="live",
-    product=None,
-    credentials="MAIN",
-    targets=(),
-    policy=Policy(),
-    amount_step=None,
-    grace_ms=None,
-    path="main.toml",
-    sha256="",
-)
+ACCOUNT = desired([])
 
 
 def _resolve(exchange: str, endpoint: str, hosts: str = "", *, demo_keys: bool = False) -> Endpoint:

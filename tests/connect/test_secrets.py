@@ -1,29 +1,18 @@
 """Secrets: every way to give one, everything that can be wrong with it, and no value in any message."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from reconcile.connect import secrets
 from reconcile.errors import InputError
-from reconcile.model.account import DesiredAccount, Policy, PositionMode
+from reconcile.model.account import DesiredAccount
+from tests.kit.documents_sample import desired
 
 
 def _account(*, exchange: str = "binance", endpoint: str = "live") -> DesiredAccount:
-    return DesiredAccount(
-        name="main",
-        exchange=exchange,
-        position_mode=PositionMode.HEDGE,
-        endpoint=endpoint,
-        product=None,
-        credentials="MAIN",
-        targets=(),
-        policy=Policy(),
-        amount_step=None,
-        grace_ms=None,
-        path="main.toml",
-        sha256="",
-    )
+    return replace(desired([]), exchange=exchange, endpoint=endpoint)
 
 
 BOTH = {"MAIN_API_KEY": "key-1", "MAIN_API_SECRET": "secret-1"}

@@ -6,7 +6,8 @@ import pty
 import select
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,25 @@ def process(
     seen(done.stdout)
     note(words, done.stdout, done.stderr)
     return Ended(code=done.returncode, out=done.stdout, err=done.stderr)
+
+
+@contextmanager
+def started(home: Path, *words: str, env: Mapping[str, str] | None = None) -> Iterator["subprocess.Popen[str]"]:
+    """A command that is still running."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "reconcile", *words],
+        env=environment(home, env),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.communicate()
 
 
 def at_terminal(

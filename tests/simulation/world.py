@@ -23,7 +23,6 @@ from reconcile.exchanges.http.limits import Limits
 from reconcile.exchanges.http.wire import HttpRequest, HttpResponse
 from reconcile.exchanges.registry import connect
 from reconcile.journal.file.store import FileStore
-from reconcile.journal.identity import identity
 from reconcile.model.account import Address, DesiredAccount, MarginType, Policy, PositionMode, Target, Tolerance
 from reconcile.model.plan import Plan, Result
 from reconcile.sandbox.books import Books
@@ -35,6 +34,7 @@ from reconcile.sandbox.venue import SentRequest, Venue
 from reconcile.usecases import apply as applying
 from reconcile.usecases import plan as planning
 from reconcile.usecases.world import Connection, World
+from tests.kit.connection import live_connection
 from tests.simulation.disk import SimulatedDisk, SimulatedProcess
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.machine import EPOCH_MS, MachineClock
@@ -169,17 +169,7 @@ class Process:
                 dice=dice,
                 read_only=read_only,
             )
-            return Connection(
-                adapter=writer,
-                identify=lambda uid: identity(
-                    exchange=desired.exchange,
-                    endpoint_kind="live",
-                    product=desired.product,
-                    uid=uid,
-                    api_key=secrets.key,
-                ),
-                cold_fence=self.place.cold_fence,
-            )
+            return live_connection(desired, writer, secrets.key, cold_fence=self.place.cold_fence)
 
         return World(
             env={},

@@ -13,7 +13,7 @@ from reconcile.errors import InputError, ReadFailed, ReconcileError
 from reconcile.exchanges.base import Writer
 from reconcile.exchanges.http.limits import Limits
 from reconcile.exchanges.registry import connect
-from reconcile.journal.identity import UNATTRIBUTED, former_identities, identity, is_notes, notes_of
+from reconcile.journal.identity import UNATTRIBUTED, former_identities, is_notes, notes_of
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import Plan, Result
 from reconcile.render.common.json import dumps
@@ -29,6 +29,7 @@ from reconcile.usecases.import_ import import_account
 from reconcile.usecases.watch.loop import Watch
 from reconcile.usecases.watch.settings import Settings
 from reconcile.usecases.world import Connection, World
+from tests.kit.connection import live_connection
 from tests.kit.scene import HOUR_MS, Scene, play
 from tests.simulation.machine import EPOCH_MS
 from tests.simulation.world import URL, VenueWire, declared
@@ -76,15 +77,8 @@ class Keys:
                 dice=random.Random(1),
                 read_only=read_only,
             )
-            return Connection(
-                adapter=writer,
-                identify=lambda uid: identity(
-                    exchange=desired.exchange,
-                    endpoint_kind="live",
-                    product=desired.product,
-                    uid=uid,
-                    api_key=credentials.key,
-                ),
+            return replace(
+                live_connection(desired, writer, credentials.key),
                 former=lambda uid: former_identities(
                     exchange=desired.exchange,
                     endpoint_kind="live",
@@ -92,7 +86,6 @@ class Keys:
                     uid=uid,
                     api_key=credentials.key,
                 ),
-                cold_fence=False,
             )
 
         return replace(world, connect=connected)

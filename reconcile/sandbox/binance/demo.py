@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from reconcile.money import ZERO
 from reconcile.sandbox.books import Books
-from reconcile.sandbox.demo import FLEET_TIERS, LEVERAGE, leave_free
+from reconcile.sandbox.demo import FLEET_TIERS, LEVERAGE, leave_free, open_positions
 from reconcile.sandbox.values import CROSSED, ISOLATED, Market, RiskTier, Setting, brackets
 
 AVAILABLE = Decimal(5000)
@@ -55,7 +55,5 @@ def seed_binance(books: Books, now_ms: int) -> None:
         books.add_market(market, setting=Setting(margin_type=kind, leverage=LEVERAGE))
     margins = [Decimal(margin) for *_, margin in _POSITIONS if margin is not None]
     books.deposit("USDT", sum(margins, ZERO), now_ms=now_ms)
-    for symbol, side, size, entry, margin in _POSITIONS:
-        given = None if margin is None else Decimal(margin)
-        books.open_position(symbol, side, Decimal(size), now_ms=now_ms, price=Decimal(entry), margin=given)
+    open_positions(books, _POSITIONS, now_ms)
     leave_free(books, "USDT", AVAILABLE, now_ms)

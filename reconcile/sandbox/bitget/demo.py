@@ -7,7 +7,7 @@ One flat symbol has the wrong type. Some contracts have their margin in coin or 
 from decimal import Decimal
 
 from reconcile.sandbox.books import Books
-from reconcile.sandbox.demo import leave_free
+from reconcile.sandbox.demo import leave_free, open_positions
 from reconcile.sandbox.values import CROSSED, ISOLATED, Market, RiskTier, Setting, brackets
 
 LEVERAGE = Decimal(10)
@@ -65,9 +65,7 @@ def seed_bitget(books: Books, now_ms: int) -> None:
         books.add_market(market, setting=Setting(margin_type=kind, leverage=LEVERAGE))
     for asset in AVAILABLE:
         books.deposit(asset, Decimal(20_000), now_ms=now_ms)
-    for symbol, side, size, entry, margin in _POSITIONS:
-        given = None if margin is None else Decimal(margin)
-        books.open_position(symbol, side, Decimal(size), now_ms=now_ms, price=Decimal(entry), margin=given)
+    open_positions(books, _POSITIONS, now_ms)
     books.set_auto_add("LINKUSDT", ("long",), now_ms=now_ms)
     for asset, wanted in AVAILABLE.items():
         leave_free(books, asset, wanted, now_ms)

@@ -7,8 +7,8 @@ position. No call can make one of the crossed positions isolated. One contract h
 from decimal import Decimal
 
 from reconcile.sandbox.books import Books
-from reconcile.sandbox.demo import leave_free
-from reconcile.sandbox.values import CROSSED, ISOLATED, Market, RiskTier, Setting, brackets
+from reconcile.sandbox.demo import leave_free, open_positions
+from reconcile.sandbox.values import Market, RiskTier, Setting, brackets
 
 LEVERAGE = Decimal(10)
 AVAILABLE = {"USDT": Decimal(5000), "BTC": Decimal("0.2")}
@@ -60,9 +60,6 @@ def seed_okx(books: Books, now_ms: int) -> None:
         books.add_market(market, setting=Setting(leverage=LEVERAGE))
     for asset in AVAILABLE:
         books.deposit(asset, Decimal(20_000), now_ms=now_ms)
-    for symbol, side, size, entry, margin in _POSITIONS:
-        given, kind = (None, CROSSED) if margin is None else (Decimal(margin), ISOLATED)
-        price = Decimal(entry)
-        books.open_position(symbol, side, Decimal(size), now_ms=now_ms, price=price, margin=given, margin_type=kind)
+    open_positions(books, _POSITIONS, now_ms)
     for asset, wanted in AVAILABLE.items():
         leave_free(books, asset, wanted, now_ms)
