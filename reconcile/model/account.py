@@ -1,7 +1,6 @@
 """The words of the program as values: addresses, targets, positions, desired and observed accounts.
 
-Everything is frozen and every amount is a Decimal in the position's margin asset. Times are milliseconds of the
-exchange's own clock unless a name says otherwise.
+Everything is frozen. Amounts are Decimals in the margin asset. Times are the exchange's, in ms, unless a name differs.
 """
 
 from collections.abc import Collection, Mapping
@@ -10,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from reconcile.errors import ReadFailed
+from reconcile.model.by_symbol import BySymbol
 from reconcile.model.included import IncludedFile, SettingOrigin
 from reconcile.model.measures import Band
 from reconcile.model.risk import Risk
@@ -200,9 +200,9 @@ class DesiredAccount:
     settings: tuple[SettingOrigin, ...] = ()
 
     @property
-    def types(self) -> Mapping[str, MarginType]:
-        """Each declared symbol with its declared margin type."""
-        return {target.address.symbol: target.margin_type for target in self.targets}
+    def types(self) -> BySymbol[MarginType]:
+        """Each declared symbol, and each address, with its declared margin type."""
+        return BySymbol({target.address: target.margin_type for target in self.targets})
 
     @property
     def measured(self) -> frozenset[str]:

@@ -10,7 +10,7 @@ import pytest
 from reconcile import statefile
 from reconcile.audit.reporting import make_report
 from reconcile.audit.run_log import Filter, find_runs
-from reconcile.model.account import DesiredAccount, Percent, WhenShort
+from reconcile.model.account import DesiredAccount, MarginType, Percent, WhenShort
 from reconcile.model.drift import Drift
 from reconcile.model.measures import Band, Measure, Thresholds
 from reconcile.model.plan import MoveMargin, OutcomeKind, Plan, Result, SavedPlan, Status
@@ -210,6 +210,19 @@ def test_a_position_of_several_tiers_is_brought_into_its_band(exchange: str, sym
         Measure.EQUITY_SHARE: behind / value,
     }[measure]
     assert D(aim) <= found < D(aim) * D("1.00001")
+
+
+@pytest.mark.parametrize("is_turned", [False, True])
+def test_each_side_of_an_okx_instrument_is_seen_in_its_own_declared_type(*, is_turned: bool) -> None:
+    """The long has a crossed and an isolated position at once; which is meant does not depend on the other side."""
+    made = declared("okx", {"BTC-USDT-SWAP.long": "3000", "BTC-USDT-SWAP.short": "2500"})
+    long, short = made.targets
+    sides = (replace(long, isolated_margin=None, margin_type=MarginType.CROSSED), short)
+    made = replace(made, targets=sides[::-1] if is_turned else sides)
+    plan, _ = play(lambda scene: scene.plan(made), Scene(exchange="okx"))
+    found = {str(entry.address): (entry.status, entry.observed_type) for entry in plan.accounts[0].entries}
+    assert found["BTC-USDT-SWAP.long"] == (Status.IN_SYNC, MarginType.CROSSED)
+    assert found["BTC-USDT-SWAP.short"] == (Status.IN_SYNC, MarginType.ISOLATED)
 
 
 # What moved, and where the band was left.

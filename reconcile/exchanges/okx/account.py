@@ -16,6 +16,7 @@ from reconcile.errors import ReadFailed
 from reconcile.exchanges.http.rows import Row, SymbolTable, UnknownMode, costing, symbol_table
 from reconcile.exchanges.okx.risk import ORDINARY_TAKER_FEE, IsolatedRisk, fitted
 from reconcile.model.account import Address, MarginType, Position, PositionMode, Side
+from reconcile.model.by_symbol import BySymbol
 from reconcile.money import ZERO
 
 SWAP = "SWAP"
@@ -169,9 +170,17 @@ def chosen(found: Iterable[OpenPosition], declared: Mapping[str, MarginType]) ->
         other = kept.get(item.address)
         if other is not None and other.margin_type is item.margin_type:
             raise ReadFailed(f"reading positions: {item.address} is listed twice", again=True)
-        if other is None or item.margin_type is declared.get(item.address.symbol, MarginType.ISOLATED):
+        if other is None or item.margin_type is _declared_type(item.address, declared):
             kept[item.address] = item
     return kept
+
+
+def _declared_type(address: Address, declared: Mapping[str, MarginType]) -> MarginType:
+    """By address where that is told: the sides of one instrument may be declared with different types."""
+    if isinstance(declared, BySymbol):
+        kind: MarginType = declared.by_address.get(address, MarginType.ISOLATED)
+        return kind
+    return declared.get(address.symbol, MarginType.ISOLATED)
 
 
 def needs_tiers(found: OpenPosition, instrument: Instrument, *, is_measured: bool) -> bool:
