@@ -9,16 +9,17 @@ nothing moves any more sends nothing.
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from reconcile.model.plan import Status
+from reconcile.model.account import Address
+from reconcile.model.plan import Entry, Status
 from reconcile.money import ZERO
 from reconcile.sandbox.values import ISOLATED, BookEffect, BookPosition, View
 from tests.simulation.assumptions import Knows
 from tests.simulation.claims import others_moved
-from tests.simulation.declare import address_of
+from tests.simulation.declare import TOLERANCE, address_of
 from tests.simulation.machine import EPOCH_MS
 from tests.simulation.schedule import PRICE, TIME, WRITE, Aim, Bounds, Go, Happening, Limits, Schedule
 from tests.simulation.simulation import Ran, Simulation
@@ -56,7 +57,20 @@ def with_bands(made: Schedule, seed: int) -> Schedule:
         ),
         ahead=DAY_MS - dice.randint(1_000, 60_000) if late else made.ahead,
     )
-    return _meanwhile(random.Random(f"meanwhile {seed}"), banded)
+    return _meanwhile(random.Random(f"meanwhile {seed}"), _ranked(random.Random(f"ranked {seed}"), banded))
+
+
+def _ranked(dice: random.Random, made: Schedule) -> Schedule:
+    """One in four shares by the positions' own priorities; most of these have too little for all of them."""
+    if made.limits is None or dice.random() < 0.75:
+        return made
+    made = replace(made, limits=replace(made.limits, when_short="priority"))
+    aims = [replace(aim, priority=dice.choice((0, 1, 2, 3))) for aim in made.aims]
+    if dice.random() < 0.3:
+        return replace(made, aims=tuple(aims))
+    bounds = Bounds(measure="equity_share", floor=100, target=150)
+    low = (replace(aim, before=60, target=60, bounds=bounds) for aim in aims)
+    return replace(made, aims=tuple(low), free=dice.choice((40, 60, 100)))
 
 
 def _aim(dice: random.Random, aim: Aim) -> Aim:
@@ -133,6 +147,9 @@ def at_every_instant(simulation: Simulation) -> Iterator[str]:
         what = f"{effect.symbol}.{effect.side}: {effect.change} by request {effect.request} led to {effect.margin}"
         yield from (f"{what}, {text}" for text in found)
     yield from _days(simulation)
+    for ran in simulation.ran:
+        if ran.result is not None:
+            yield from (f"run {ran.number}: {text}" for text in _shares(simulation, ran.result.plan.entries))
 
 
 def _added(simulation: Simulation, effect: BookEffect, bounds: Bounds, excuse: Decimal) -> Iterator[str]:
@@ -176,6 +193,47 @@ def value(simulation: Simulation, state: View, position: BookPosition, measure: 
         return balance / (rules.maintenance(market, position) + fee(market, position))
     price = rules.liquidation_price(market, position)
     return None if price is None else (market.mark - price) * position.direction / market.mark
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Share:
+    """An addition of a plan: what the free balance gives it of what it needs, and its place in the way of sharing."""
+
+    address: Address
+    given: Decimal
+    missing: Decimal
+    rank: tuple[bool, Decimal]
+
+    @property
+    def part(self) -> Decimal:
+        return self.given / (self.given + self.missing)
+
+
+def _shares(simulation: Simulation, entries: Sequence[Entry]) -> Iterator[str]:
+    """Who gets the free balance where it does not cover all additions, by the way that the schedule's policy says."""
+    limits = simulation.schedule.limits or Limits()
+    found = [share for entry in entries if (share := _share(simulation, entry, limits.when_short)) is not None]
+    for first in (share for share in found if share.missing):
+        for other in (share for share in found if share.given and share.address != first.address):
+            if limits.when_short == "pro-rata":
+                slack = 2 * (simulation.books.rules.amount_step + TOLERANCE)
+                if abs(first.part - other.part) > slack / min(first.given + first.missing, other.given + other.missing):
+                    yield f"{first.address} gets {first.part} of its need, and {other.address} {other.part}"
+            elif first.rank < other.rank and (limits.when_short == "priority" or not first.given):
+                yield f"{first.address} lacks {first.missing}; {other.address} comes after it and gets {other.given}"
+
+
+def _share(simulation: Simulation, entry: Entry, way: str) -> _Share | None:
+    move = entry.move
+    if move is None or move.action != "add_margin" or (entry.missing is None and not entry.steps):
+        return None
+    given = move.amount if entry.steps else ZERO
+    rank = (move.liquidation_distance_before is None, move.liquidation_distance_before or ZERO)
+    if way == "priority":
+        aims = enumerate(simulation.schedule.aims)
+        priority = next(aim.priority for n, aim in aims if address_of(simulation.schedule, n) == entry.address)
+        rank = (not priority, Decimal(priority))
+    return _Share(address=entry.address, given=given, missing=entry.missing or ZERO, rank=rank)
 
 
 def _days(simulation: Simulation) -> Iterator[str]:

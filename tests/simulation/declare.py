@@ -17,7 +17,7 @@ from reconcile.model.account import (
     WhenShort,
 )
 from reconcile.model.measures import Band, Measure, Thresholds
-from tests.simulation.schedule import Bounds, Limits, Schedule
+from tests.simulation.schedule import Aim, Bounds, Limits, Schedule
 from tests.simulation.small import symbol_of
 
 TOLERANCE = Decimal("0.01")
@@ -41,11 +41,13 @@ def _banded(schedule: Schedule, made: DesiredAccount, limits: Limits) -> Desired
         max_day_add=Decimal(limits.day_add) if limits.day_add else None,
         max_day_changes=limits.day_changes or None,
     )
-    targets = (
-        target if aim.bounds is None else replace(target, isolated_margin=None, band=_band(aim.bounds, limits))
-        for target, aim in zip(made.targets, schedule.aims, strict=True)
-    )
+    targets = (_with_aim(target, aim, limits) for target, aim in zip(made.targets, schedule.aims, strict=True))
     return replace(made, policy=policy, targets=tuple(targets))
+
+
+def _with_aim(target: Target, aim: Aim, limits: Limits) -> Target:
+    target = replace(target, priority=aim.priority or None)
+    return target if aim.bounds is None else replace(target, isolated_margin=None, band=_band(aim.bounds, limits))
 
 
 def _band(bounds: Bounds, limits: Limits) -> Band:

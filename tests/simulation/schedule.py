@@ -98,7 +98,7 @@ class Aim:
 
     ``revised`` is the target in the other version of the state file; None where both versions agree. ``part`` is what
     both versions declare on top of that, in 1e-10 units: more digits than any exchange moves. With ``bounds`` it
-    declares those and no target.
+    declares those and no target. ``priority`` 1 is first where the balance is short, 0 is none.
     """
 
     symbol: int = 0
@@ -108,6 +108,7 @@ class Aim:
     revised: int | None = None
     part: int = 0
     bounds: Bounds | None = None
+    priority: int = 0
 
     def declared(self, *, revised: bool) -> Decimal:
         """The target in one version of the state file."""

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from reconcile.model.account import DesiredAccount, Target
+from reconcile.model.account import DesiredAccount, Target, WhenShort
 from reconcile.model.measures import Thresholds
 from tests.simulation import simulation
 from tests.simulation.declare import declared
@@ -72,6 +72,19 @@ def _timeless(desired: DesiredAccount) -> DesiredAccount:
     return replace(desired, policy=replace(desired.policy, max_day_add=None, max_day_changes=None))
 
 
+def _last_first(desired: DesiredAccount) -> DesiredAccount:
+    targets = (replace(each, priority=9 - (each.priority or 9) or None) for each in desired.targets)
+    return replace(desired, targets=tuple(targets))
+
+
+def _shared_otherwise(way: WhenShort) -> Defect:
+    def changed(desired: DesiredAccount) -> DesiredAccount:
+        is_shared = desired.policy.when_short in {WhenShort.NEAREST_FIRST, WhenShort.PRO_RATA}
+        return replace(desired, policy=replace(desired.policy, when_short=way)) if is_shared else desired
+
+    return changed
+
+
 @pytest.mark.parametrize(
     ("defect", "first", "words"),
     [
@@ -82,6 +95,9 @@ def _timeless(desired: DesiredAccount) -> DesiredAccount:
         (_reducing, 0, "reductions are not allowed"),
         (_timeless, 61, "max_day_add is"),
         (_timeless, 165, "max_day_changes is"),
+        (_last_first, 150, "comes after it and gets"),
+        (_shared_otherwise(WhenShort.PRIORITY), 54, "of its need, and"),
+        (_shared_otherwise(WhenShort.PRIORITY), 495, "comes after it and gets"),
     ],
 )
 def test_a_program_that_goes_by_another_file_is_noticed(
