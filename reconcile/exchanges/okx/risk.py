@@ -62,8 +62,8 @@ class IsolatedRisk:
         """The margin that is used up at this mark price, with the buffer of one tick."""
         bare = price - self.tick if self.long else price + self.tick
         if self.inverse:
-            if self.long:
-                return self.size * (1 + self.rate) / bare - self.size / self.entry
+            if self.long:  # no margin brings the price under the buffer
+                return self.size * (1 + self.rate) / max(bare, self.tick / 1000) - self.size / self.entry
             return self.size / self.entry - self.size * (1 - self.rate) / bare
         if self.long:
             return self.entry * self.size - bare * self.size * (1 - self.rate)

@@ -91,3 +91,9 @@ def test_more_margin_moves_the_liquidation_price_away(more: Decimal) -> None:
     assert lower is not None
     assert higher is not None
     assert higher < lower
+
+
+@pytest.mark.parametrize("price", ["0.1", "0.05", "0.0001"])
+def test_a_price_under_the_buffer_takes_more_margin_than_any_price_above_it(price: str) -> None:
+    """At one tick the formula divides by zero, and below it by less."""
+    assert COIN_LONG.margin_at(Decimal(price)) > COIN_LONG.margin_at(Decimal("0.101"))
