@@ -5,12 +5,14 @@ program guards against the same thing twice, the defect takes both guards away, 
 would go wrong, which is the point of having two. ``hunt`` plays schedules under a defect until one is violated.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 from unittest.mock import patch
+from weakref import WeakKeyDictionary
 
 from reconcile.errors import InDoubt, ReadFailed
 from reconcile.evidence.possible import MarginEvidence
@@ -416,17 +418,21 @@ def look_dated_by_its_answer() -> AbstractContextManager[None]:
     return _patched(*((kind, "observe", dated(kind.observe)) for kind in (Binance, Okx, Bitget)), _no_second_guard())
 
 
+_OFTEN = 100
+"""How often a look that is too early is given to a step that waits for a later one."""
+
+
 def any_look_will_do() -> AbstractContextManager[None]:
-    """The delta computed from the look that the plan was made of."""
+    """The delta computed from the look that the plan was made of; not for ever, where a step waits for a later one."""
     look = Observer.look
+    served: WeakKeyDictionary[Observer, Counter[int]] = WeakKeyDictionary()
 
     async def old(self: Any, *, after_ms: int, max_age_ms: int | None) -> Any:
-        last = self.last
-        return (
-            last
-            if last is not None and max_age_ms is not None
-            else await look(self, after_ms=after_ms, max_age_ms=None)
-        )
+        last, counts = self.last, served.setdefault(self, Counter())
+        if last is None or max_age_ms is None or counts[after_ms] >= _OFTEN:
+            return await look(self, after_ms=after_ms, max_age_ms=None)
+        counts[after_ms] += 1
+        return last
 
     return _patched(
         (Observer, "look", old),
