@@ -56,7 +56,7 @@ class Reader(Protocol):
         ...
 
     async def inspect(self) -> AccountInspection:
-        """What the exchange tells of this key's permissions and of modes that no look shows; raises ReadFailed."""
+        """The exchange's report on this key's permissions, and on modes that no look shows; raises ReadFailed."""
         ...
 
     async def observe(
@@ -81,7 +81,7 @@ class Reader(Protocol):
         ...
 
     async def ledgers(self, symbols: Collection[str], *, since_ms: int) -> Mapping[str, LedgerRead]:
-        """What ``ledger`` gives, for each of these symbols, in as few requests as the exchange allows: those for the
+        """The result of ``ledger`` for each of these symbols, in as few requests as the exchange allows: those for the
         whole account count once. Raises ReadFailed."""
         ...
 
@@ -114,7 +114,7 @@ class Writer(Reader, Protocol):
 
 
 class CodeClass(StrEnum):
-    """What a documented code proves about a write."""
+    """The class of a documented code: the proof that it gives about a write."""
 
     ALREADY = "already"  # absolute calls only: it is as asked; success after a look
     THROTTLE = "throttle"

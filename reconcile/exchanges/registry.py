@@ -15,7 +15,7 @@ from reconcile.model.traits import Traits
 
 
 class Build(Protocol):
-    """What ``reconcile.exchanges.<name>.adapter.build`` must be."""
+    """The form of ``reconcile.exchanges.<name>.adapter.build``."""
 
     def __call__(self, setup: Setup) -> Writer:
         """The adapter; sends nothing yet."""

@@ -32,7 +32,7 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SymbolConfig:
-    """What belongs to a symbol: its type, the position's leverage, and whether the exchange adds margin by itself."""
+    """The state of a symbol: its type, the position's leverage, and whether the exchange adds margin by itself."""
 
     margin_type: MarginType
     leverage: Decimal
@@ -77,7 +77,7 @@ class Balance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountConfig:
-    """What does not change within a run. ``block`` is a reason why nothing can be managed."""
+    """The facts that do not change within a run. ``block`` is a reason why nothing can be managed."""
 
     mode: PositionMode
     multi_assets: bool

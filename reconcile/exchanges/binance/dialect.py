@@ -72,5 +72,5 @@ class BinanceDialect:
 
 
 def classify(call: str, response: HttpResponse, *, now_ms: int | None = None) -> Accepted:
-    """What the answer to a write (``codes.MARGIN`` or ``codes.TYPE``) proves; raises Refused or InDoubt."""
+    """Classify the answer to a write (``codes.MARGIN`` or ``codes.TYPE``); raises Refused or InDoubt."""
     return write_answer(f"calling {call}", response, codes.WRITE[call], now_ms=now_ms)

@@ -37,7 +37,7 @@ class Listing:
         return {row.text("symbol") for row in self.rows} if self.configs is None else self.configs.keys()
 
     def config(self, row: Row) -> SymbolConfig:
-        """What belongs to the symbol of a row of positionRisk; raises ReadFailed."""
+        """The state of the symbol in a row of positionRisk; raises ReadFailed."""
         symbol = row.text("symbol")
         if self.configs is not None and symbol not in self.configs:
             raise ReadFailed(f"reading the positions: {SYMBOLS} does not list {symbol}; try again", again=True)
@@ -46,7 +46,7 @@ class Listing:
 
 @dataclass(slots=True)
 class SlotTable:
-    """What is kept of a listing. ``unusable`` maps an address to why its row cannot be used."""
+    """The result of a listing. ``unusable`` maps an address to why its row cannot be used."""
 
     kept: dict[Address, Slot] = field(default_factory=dict)
     configs: dict[str, SymbolConfig] = field(default_factory=dict)

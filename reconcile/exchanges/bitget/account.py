@@ -36,7 +36,7 @@ class Contract:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SymbolMode:
-    """What ``account/account`` says of one symbol, flat or not."""
+    """The answer of ``account/account`` about one symbol, flat or not."""
 
     margin_type: MarginType
     position_mode: PositionMode

@@ -120,7 +120,7 @@ def _query(params: Params) -> str:
 
 
 class BitgetDialect(HeaderSigned):
-    """What the transport must know of Bitget."""
+    """The facts that the transport needs about Bitget."""
 
     time_path = TIME
     time_charges = CHARGES[TIME]

@@ -26,7 +26,7 @@ TYPES: Mapping[str, tuple[Cause, int]] = MappingProxyType(
 
 
 def movement(row: Row) -> LedgerRow | None:
-    """What a bill says about isolated margin; None for any other business."""
+    """The movement of isolated margin in a bill; None for any other business."""
     found = TYPES.get(row.text("businessType"))
     if found is None:
         return None

@@ -52,7 +52,7 @@ _BY_STATUS = {
     407: "the proxy wants a user and a password: check the proxy variables",
     451: "the exchange does not serve the place that you call from: run reconcile where it does",
 }
-"""What to do about an answer that is not the exchange's own, by HTTP status."""
+"""The advice for an answer that is not the exchange's own, by HTTP status."""
 
 
 def of_other_calls(codes: tuple[Code, ...], calls: Collection[str | None]) -> Mapping[str, Code]:
@@ -209,7 +209,7 @@ def _quote(said: Envelope, code: Code | None) -> str:
 
 
 def _advice(manners: ResponseFormat, code: Code | None) -> str:
-    """What to do about a failed read."""
+    """The advice after a failed read."""
     if code is None:
         return f"reconcile's table does not have this code; look it up in the documentation of {manners.title}"
     return code.advice or _ADVICE.get(code.proves, "see the message")

@@ -56,7 +56,7 @@ class Bans(Protocol):
     """Waits that exchanges named, kept from one process to the next. ``owner`` is empty where a limit counts by IP."""
 
     place: str
-    """Where they are kept, for a person."""
+    """The place where they are kept, for a person."""
 
     def left_ms(self, host: str, owner: str, limit: str) -> int:
         """How long the exchange still wants not to be asked; 0 where nothing is known. Never raises."""

@@ -54,7 +54,7 @@ def settling() -> Iterator[None]:
 
 
 class CountedBy(StrEnum):
-    """What the exchange counts a limit by."""
+    """The subject by which the exchange counts a limit."""
 
     IP = "ip"
     UID = "uid"
@@ -73,7 +73,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
-    """What one request costs against one limit."""
+    """The cost of one request against one limit."""
 
     limit: Limit
     cost: int = 1
@@ -248,7 +248,7 @@ class Limits:
         self._budgets: dict[tuple[str, str, Limit], Budget] = {}
 
     def trips(self, host: str) -> RoundTrips:
-        """What is known of the way to a host."""
+        """The known round trips to a host."""
         return self._trips.setdefault(host, RoundTrips())
 
     def budget(self, limit: Limit, *, host: str, owner: str) -> Budget:

@@ -121,7 +121,7 @@ class UnknownMode(ReadFailed):
 
 @dataclass(slots=True)
 class SymbolTable(Generic[T]):
-    """What an exchange lists: an entry by symbol, and why the row of a symbol cannot be used."""
+    """The list of an exchange: an entry by symbol, and the reason if a symbol's row cannot be used."""
 
     known: dict[str, T] = field(default_factory=dict)
     odd: dict[str, str] = field(default_factory=dict)

@@ -50,7 +50,7 @@ class Setup:
 
 
 class Dialect(Protocol):
-    """What a transport must know of its exchange; all of it pure."""
+    """The facts that a transport needs about its exchange; all of them pure."""
 
     time_path: str
     time_charges: Charges
@@ -68,7 +68,7 @@ class Dialect(Protocol):
         ...
 
     def used(self, headers: Mapping[str, str]) -> Mapping[Limit, int]:
-        """What the headers say is used of which limits."""
+        """The use of limits that the headers report."""
         ...
 
 

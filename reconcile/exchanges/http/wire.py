@@ -25,7 +25,7 @@ CONNECT_TIMEOUT_S = 5
 REQUEST_TIMEOUT_S = 60
 """The longest a request may take in all, with its wait for a thread, its name lookup and its connection."""
 BOUNDS = Bounds()
-"""What one answer may take."""
+"""The limits of one answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpResponse:
-    """What came back; header names in lower case."""
+    """The answer to a request; header names in lower case."""
 
     status: int
     headers: Mapping[str, str]

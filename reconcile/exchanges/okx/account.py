@@ -47,7 +47,7 @@ class Instrument:
     tick: Decimal
 
     def margin_asset(self, settle: str) -> str:
-        """What its margin is in on an account whose settle currency is ``settle`` (empty where OKX tells none)."""
+        """The margin asset on an account whose settle currency is ``settle`` (empty where OKX tells none)."""
         return settle if settle and self.asset == "USD" and not self.inverse else self.asset
 
 

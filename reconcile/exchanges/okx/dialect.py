@@ -52,7 +52,7 @@ CHARGES: Mapping[str, Charges] = {
     TIERS: _limit(TIERS, CountedBy.IP, 10, 2_000),
     MOVE_MARGIN: _limit(MOVE_MARGIN, CountedBy.UID, 20, 2_000),
 }
-"""What one request to a path costs."""
+"""The cost of one request to a path."""
 
 
 def envelope(_status: int, value: object) -> Envelope | None:
@@ -105,7 +105,7 @@ WRITING = replace(READING, envelope=write_envelope)
 
 
 class OkxDialect(HeaderSigned):
-    """What the transport must know of OKX."""
+    """The facts that the transport needs about OKX."""
 
     time_path = TIME
     time_charges = CHARGES[TIME]

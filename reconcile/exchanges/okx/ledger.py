@@ -28,7 +28,7 @@ _DIRECTED = {
 
 
 def movement(row: Row) -> LedgerRow | None:
-    """What a bill says about isolated margin; None where it moved none."""
+    """The movement of isolated margin in a bill; None if it moved none."""
     if row.text("mgnMode") != "isolated":
         return None
     kind = row.text("type")

@@ -187,7 +187,7 @@ def _note(details: Mapping[str, Any]) -> str:
 
 
 def _decisions(body: NoteBody) -> Iterable[str]:
-    """What a watch saw and decided, and the entries of a plan that templates made."""
+    """The looks and decisions of a watch, and the entries of a plan that templates made."""
     for each in body.decisions if isinstance(body, WatchNote) else ():
         yield f"{each.address or 'account'} {each.outcome}: {each.decision}"
     for entry in body.entries if isinstance(body, PlanNote) else ():

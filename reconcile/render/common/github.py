@@ -43,7 +43,7 @@ def shown(listed: Iterable[Annotation], *, place: Place = str) -> str:
 
 
 def problems(listed: Iterable[Problem], *, level: str = "error", place: Place = str) -> str:
-    """What is wrong in state files; ``level`` and ``place`` as for ``shown``."""
+    """The problems in state files; ``level`` and ``place`` as for ``shown``."""
     return shown(
         (
             Annotation(

@@ -15,7 +15,7 @@ def holder_text(holder: Mapping[str, str]) -> str:
 
 
 def busy(holder: Mapping[str, str], waited_s: str) -> str:
-    """What a run is told that did not get an account's lock after ``waited_s`` seconds (empty: it did not wait)."""
+    """The message for a run that did not get an account's lock after ``waited_s`` seconds (empty: it did not wait)."""
     waited = f"not free within {waited_s} s" if waited_s else "not free"
     return (
         f"taking the account's lock: {waited}, it is held by {holder_text(holder)}; "

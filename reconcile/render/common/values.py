@@ -138,7 +138,7 @@ def _why(entry: Entry) -> str:
 
 
 def now(entry: Entry) -> str:
-    """What stands on the exchange: the isolated margin of an open position, else the margin type, else ``none``."""
+    """The live state: the isolated margin of an open position, else the margin type, else ``none``."""
     if entry.observed is not None and entry.observed.is_open and entry.observed.isolated_margin != 0:
         return plain(entry.observed.isolated_margin)
     return entry.observed_type.value if entry.observed_type is not None else "none"

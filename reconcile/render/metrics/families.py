@@ -64,7 +64,7 @@ def _accounts(snapshot: Snapshot) -> Iterable[Family]:
 
 
 def _done(by_name: "_Named") -> Iterable[Family]:
-    """What this watch did: runs, steps, requests, and the locks that it met."""
+    """The acts of this watch: runs, steps, requests, and the locks that it met."""
     yield (
         "reconcile_runs_total",
         "counter",

@@ -32,7 +32,7 @@ LEGEND: Mapping[str, str] = {
     "*": "unmanaged",
     "=": "in sync",
 }
-"""What each mark at the beginning of a line means."""
+"""The meaning of each mark at the beginning of a line."""
 COLOURS: Mapping[str, str] = {"+": "32", "-": "33", "~": "36", "!": "31", "?": "35", ".": "2", "*": "2", "=": "2"}
 _INDENT = " " * 6
 

@@ -44,7 +44,7 @@ def _reduction(account: AccountPlan, entry: Entry, step: MoveMargin) -> Annotati
 
 
 def entry_annotation(account: AccountPlan, entry: Entry) -> Annotation:
-    """What is in the way of an entry, at its position."""
+    """The obstacle to an entry, at its position."""
     line = None if entry.target is None else entry.target.line
     return Annotation(file=account.desired.path, line=line, title=str(entry.address), message=why(entry))
 

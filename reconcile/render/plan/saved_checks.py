@@ -18,7 +18,7 @@ from reconcile.planning.templates import template_of
 LONGEST_LIFE_MS = 3650 * 86_400_000
 """No plan may be applied for longer than ``--expires`` allows: ten years."""
 _EXIT_CODES = frozenset({0, 1, 4, 130})
-"""What planning one account can end with."""
+"""The exit codes that planning one account can have."""
 _PATHS = frozenset({"state_file", "includes"})
 """Where paths stand."""
 _FROM_BYTES = range(0xDC80, 0xDD00)

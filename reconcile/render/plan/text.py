@@ -73,7 +73,7 @@ def error_lines(errors: Sequence[PlanError], *, color: bool) -> list[str]:
 def ahead(
     account: AccountPlan, *, color: bool, titles: Mapping[str, str] = NO_TITLES, columns: int | None = None
 ) -> str:
-    """What is about to be sent to one account, for a run without a confirmation."""
+    """The calls for one account, for a run without a confirmation."""
     lines = [painted(fit(f"sending to {_request_line(account, titles)}", columns), "1", color=color)]
     lines += [fit(painted(f"  ! {caution}", COLOURS["!"], color=color), columns) for caution in cautions(account)]
     changing = [entry for entry in account.entries if entry.status is Status.CHANGE]
@@ -81,7 +81,7 @@ def ahead(
 
 
 def question(plan: Plan, *, titles: Mapping[str, str] = NO_TITLES, columns: int | None = None) -> str:
-    """What apply asks: every account with its exchange, endpoint, requests and sums, then what is to be typed."""
+    """The question of apply: every account with its exchange, endpoint, requests and sums, then the word to type."""
     lines = [f"  {_request_line(account, titles)}" for account in plan.accounts if account.order]
     return fit("\n".join(["Apply this plan to", *lines, "Type 'yes' to apply (anything else cancels): "]), columns)
 

@@ -121,7 +121,7 @@ def _unresolved(items: Sequence[OpenItem]) -> str:
 
 
 def _causes(totals: Sequence[MovementTotal]) -> str:
-    """What moved in the period, by cause; before the pictures, because it is read first."""
+    """The movements of the period, by cause; before the pictures, because they are read first."""
     if not totals:
         return ""
     rows = [

@@ -53,7 +53,7 @@ def _writes(result: Result) -> int:
 
 
 def _settled(result: Result) -> str:
-    """What became of the steps that earlier runs left, as a sentence of its own; empty where there were none."""
+    """A sentence about the outcomes of steps that earlier runs left; empty if there were none."""
     counts = Counter(step.outcome for account in result.accounts for step in account.settled)
     if not counts:
         return ""

@@ -33,7 +33,7 @@ def result_annotations(result: Result, *, place: Place = str) -> str:
 
 
 def _lines(account: AccountPlan) -> Mapping[Address, int]:
-    """Where each address is declared."""
+    """The place of each address's declaration."""
     return {entry.address: entry.target.line or 0 for entry in account.entries if entry.target is not None}
 
 

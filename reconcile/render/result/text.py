@@ -22,7 +22,7 @@ _OUTCOME_MARKS = {
 def result_text(
     result: Result, *, color: bool, titles: Mapping[str, str] = NO_TITLES, columns: int | None = None
 ) -> str:
-    """What was and was not done; the last line is the one that a tired person reads."""
+    """The steps that were and were not done; the last line is the summary."""
     blocks = [_result(account, color=color, titles=titles, columns=columns) for account in result.accounts]
     last = fit(conclusion(result), columns)
     ends = [f"run {clean(result.run_id)}", *filter(None, [advice.of_result(result)])]
