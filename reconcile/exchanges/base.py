@@ -145,8 +145,8 @@ class Code:
 
 def above_zero(amount: Decimal | None, doing: str) -> Decimal:
     """The amount of a margin call; raises ValueError for what must never be signed. ``doing`` leads the message."""
-    if amount is None or amount <= 0:
-        raise ValueError(f"{doing}: the amount {amount} is not above zero")
+    if amount is None or not amount.is_finite() or amount <= 0:
+        raise ValueError(f"{doing}: the amount {amount} is not above zero; this is a bug")
     return amount
 
 

@@ -131,11 +131,13 @@ def test_a_run_that_waits_for_the_lock_ends_at_the_first_signal(tmp_path: Path) 
             end = clock.monotonic_ms() + SECONDS * 1000
             while not any((tmp_path / "home" / "journal").glob("*.jsonl")):
                 assert clock.monotonic_ms() < end
+            first.send_signal(signal.SIGSTOP)  # so that it holds the lock however slow the second is
             with started(tmp_path, *words, env=keys(facts)) as second:
                 heard(second, "waiting for the lock, held by")
                 second.send_signal(signal.SIGTERM)
                 out, _ = second.communicate(timeout=SECONDS)
             assert first.poll() is None, "the first goes on"
+            first.send_signal(signal.SIGCONT)
     assert second.returncode == 130
     assert "INTERRUPTED: nothing was sent" in out
 

@@ -155,10 +155,10 @@ def times(call: MarginCall, wire: FakeWire) -> list[int]:
 
 
 @EVERY
-@pytest.mark.parametrize("amount", [None, Decimal(0), Decimal(-1)])
+@pytest.mark.parametrize("amount", [None, *map(Decimal, ("0", "-1", "NaN", "Infinity"))])
 def test_an_amount_that_is_not_positive_is_never_signed(call: MarginCall, amount: Decimal | None) -> None:
     adapter, _ = call.desk({})
-    with pytest.raises(ValueError, match=r"not above zero|not a positive amount"):
+    with pytest.raises(ValueError, match="not above zero"):
         adapter.prepare(call.step, amount, call.position, signed_at_ms=SERVED_MS)
 
 

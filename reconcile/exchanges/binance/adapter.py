@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import assert_never
 
 from reconcile.errors import ReadFailed
-from reconcile.exchanges.base import Accepted, Call, Writer
+from reconcile.exchanges.base import Accepted, Call, Writer, above_zero
 from reconcile.exchanges.binance import codes, ledger
 from reconcile.exchanges.binance.account import WIRE_SIDES, WIRE_TYPES, AccountConfig, Balance, asset_of
 from reconcile.exchanges.binance.dialect import BinanceDialect, classify, weight_of
@@ -24,7 +24,7 @@ from reconcile.model.auto_add import SetAutoAdd
 from reconcile.model.doctor import AccountInspection
 from reconcile.model.ledger import LedgerRead, LedgerRow
 from reconcile.model.plan import MoveMargin, SetMarginType, Step
-from reconcile.money import ZERO, plain
+from reconcile.money import plain
 
 _EDGE_MS = 60_000
 """How far inside the ledger's reach a read begins, so that it is not refused for a second."""
@@ -285,8 +285,7 @@ def _fixed(config: Row, tiers: Mapping[str, tuple[BinanceTier, ...]]) -> Account
 
 
 def _margin_params(step: MoveMargin, amount: Decimal | None) -> dict[str, str]:
-    if amount is None or not amount.is_finite() or amount <= ZERO:
-        raise ValueError(f"moving margin of {step.address}: {amount} is not a positive amount; this is a bug")
+    amount = above_zero(amount, f"moving margin of {step.address}")
     return {
         "symbol": step.address.symbol,
         "positionSide": WIRE_SIDES[step.address.side],

@@ -469,12 +469,6 @@ def test_a_margin_call_names_side_direction_and_a_plain_amount(
     assert list(sent)[-1] == "signature"
 
 
-@pytest.mark.parametrize("amount", [D("NaN"), D("Infinity")])
-def test_an_amount_that_is_no_number_is_never_signed(amount: Decimal) -> None:
-    with pytest.raises(ValueError, match="not a positive amount"):
-        Desk().adapter.prepare(move("add_margin", Side.LONG), amount, None, signed_at_ms=5)
-
-
 def test_a_type_change_is_sent_in_the_spelling_of_requests() -> None:
     step = SetMarginType(step_id="s", address=at("ETHUSDT", Side.LONG), before=ISOLATED, after=CROSSED)
     sent = params_of(Desk().adapter.prepare(step, None, None, signed_at_ms=5).request)
