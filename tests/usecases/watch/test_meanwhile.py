@@ -90,7 +90,7 @@ def night(
             return pick(request)
 
     venue.faults = Noting()
-    vigil = Vigil([two_bands(**limits)], apply=True, rounds=48_000 // interval_ms, interval_ms=interval_ms)
+    vigil = Vigil([two_bands(**limits)], apply=True, rounds=20_000 // interval_ms, interval_ms=interval_ms)
     play(vigil, scene)
     return Night(scene, vigil, min(free_balance), written)
 
@@ -121,7 +121,7 @@ def test_a_lane_in_doubt_gets_no_second_call_however_far_it_falls() -> None:
 
 @pytest.mark.parametrize("faults", TRIES)
 def test_a_lane_between_two_attempts_gets_no_second_step(faults: Sequence[Fault]) -> None:
-    done = night(*faults, interval_ms=700)
+    done = night(*faults, interval_ms=900)
     assert [each.margin for each in done.additions(LONG)] == [D(4395)]
     assert len(done.additions(ETH)) == 1
     assert [news.kind for news in done.vigil.news if news.address == LONG and news.after is None] == ["applied"]
@@ -145,7 +145,7 @@ def test_min_available_is_left_whatever_becomes_of_the_doubt(faults: Sequence[Fa
     ],
 )
 def test_a_day_never_gets_more_than_its_limit(faults: Sequence[Fault], limits: Mapping[str, Any], most: D) -> None:
-    done = night(*faults, interval_ms=700, **limits)
+    done = night(*faults, interval_ms=900, **limits)
     assert D(1395) <= done.added() <= most
 
 
