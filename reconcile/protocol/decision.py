@@ -86,7 +86,9 @@ def _decide_amount(task: Task, step: MoveMargin, position: Position | None) -> D
     found = fresh_move(task.target, step, position, task.step_size)
     match found:
         case InSync():
-            return NotStarted(Event.IN_SYNC, "inside the tolerance of the declared margin already")
+            band = task.target.band
+            margin = "inside the tolerance of the declared margin already"
+            return NotStarted(Event.IN_SYNC, margin if band is None else f"{band.measure} needs no change any more")
         case Stale(reason=reason):
             return _stale(reason)
         case Send(amount=amount):

@@ -7,6 +7,7 @@ import pytest
 from reconcile.exchanges.base import Accepted
 from reconcile.model.account import MarginType, Policy, Position
 from reconcile.model.auto_add import AutoAdd, SetAutoAdd
+from reconcile.model.measures import Band, Measure, Thresholds
 from reconcile.model.plan import SetMarginType
 from reconcile.protocol.decision import Decision, NotStarted, another_amount, decide, intent_of
 from reconcile.protocol.lifecycle import Event
@@ -96,6 +97,15 @@ def test_margin_is_not_moved_where_live_has_left_what_was_planned(margin: str | 
 def test_margin_that_is_as_declared_is_left() -> None:
     found = decide(task(), move(LONG, "1499", "1500", tolerance="5"), look("1500"))
     assert found == NotStarted(Event.IN_SYNC, "inside the tolerance of the declared margin already")
+
+
+def test_a_declared_measure_that_needs_no_more_is_named() -> None:
+    bounds = Thresholds(floor=D("0.08"), target=D("0.12"), ceiling=None)
+    band = Band(measure=Measure.LIQUIDATION_DISTANCE, bounds=bounds, at_most=D(4_000))
+    held = position(LONG, "1200", mark="10000", notional="10000")
+    held = replace(held, liquidation_price=held.liquidation_at(held.isolated_margin))
+    found = decide(task(target=replace(target(LONG), band=band)), move(), look(position=held))
+    assert found == NotStarted(Event.IN_SYNC, "liquidation_distance needs no change any more")
 
 
 def test_a_limit_that_no_longer_permits_the_step_stops_it() -> None:
