@@ -35,10 +35,10 @@ PEERS = (
 )
 SECONDS = 600
 NOTE = f"""\
-{TRIALS} accounts each, with a margin of 1000 that is declared as 1100. The first write of each meets one fault, twenty of every
-kind. *lost*: the answer is lost after the effect. *503*: a gateway answers 503 after the effect. *late*: the request
-arrives a second and a half late. *stale*: the answer is lost and reads are stale for three seconds. *never*: the request
-never arrives. *Doubled* is more than was declared, by the exchange's own books. *Short* is less.
+{TRIALS} accounts each, with a margin of 1000 that is declared as 1100. The first write of each meets one fault, twenty
+of every kind. *lost*: the answer is lost after the effect. *503*: a gateway answers 503 after the effect. *late*: the
+request arrives a second and a half late. *stale*: the answer is lost and reads are stale for three seconds. *never*:
+the request never arrives. *Doubled* is more than was declared, by the exchange's own books. *Short* is less.
 """
 
 
