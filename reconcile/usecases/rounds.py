@@ -168,9 +168,9 @@ class StepRounds:
         return [step for steps, _ in self._begun for step in steps if step.step_id not in ended]
 
     def _open(self, step: Step) -> Intent | None:
-        """The call of a step that is under way or in doubt; None where none is."""
+        """The call of a step that is under way or in doubt; None where none is, as while it waits for its lane."""
         item = self._context.journal.state.unsettled.get(self._context.lane(step.address))
-        return None if item is None else item.intent
+        return None if item is None or item.intent.step_id != step.step_id else item.intent
 
     def _available(self, look: ObservedAccount, unfinished: Sequence[Step]) -> dict[str, Decimal]:
         """The free balance, less the additions that this look may not have seen or that are still to be sent."""
