@@ -168,7 +168,7 @@ def _drop_typed_ahead() -> None:
 
 
 def _show_ahead(session: Invocation, account: AccountPlan) -> None:
-    """What is about to be sent, for a run without a confirmation: on stdout before the result, or on stderr."""
+    """Show the calls to come of a run without a confirmation: on stdout before the result, or on stderr."""
     if session.log_json and session.stdout_format != "text":
         session.log("info", text.ahead(account, titles=state_files.TITLES, color=False).partition("\n")[0])
     elif session.stdout_format == "text":

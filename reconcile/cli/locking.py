@@ -38,5 +38,5 @@ def lock_options(*, if_locked: str, skipping: str) -> Callable[[_F], _F]:
 
 
 def lock_timeout_ms(if_locked: str, lock_timeout: int) -> int:
-    """How long to wait for a lock, from both options."""
+    """The longest wait for a lock, from both options."""
     return 0 if if_locked == "skip" else lock_timeout * 1000

@@ -17,7 +17,7 @@ _START_FIELD = 19
 
 
 def machine_of(host: str, root: Path = Path("/")) -> str:
-    """What the runs of one machine share from boot to boot, and the runs in one container; 16 hex digits.
+    """An id that the runs of one machine share from boot to boot, and the runs in one container; 16 hex digits.
 
     It is a hash of the host's name, the kernel's boot id and the machine's id where there is one. The process namespace
     and the start of its first process are part of it too. Where no boot id can be read, it is new with each process of
@@ -51,6 +51,6 @@ def _namespace(path: Path) -> str:
 
 
 def _first_start(path: Path) -> str:
-    """When the namespace's first process began: a namespace's number is used again, but not with the same start."""
+    """The start of the namespace's first process: a namespace's number is used again, but not with the same start."""
     fields = _text(path).rpartition(")")[2].split()
     return fields[_START_FIELD] if len(fields) > _START_FIELD else ""

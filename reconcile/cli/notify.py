@@ -29,11 +29,11 @@ SIGNATURE = "X-Reconcile-Signature"
 MOST_WAITING = 1_000
 """Documents that wait for delivery at most; a newer one is dropped then, which is said."""
 TIMEOUT_S = 10.0
-"""How long one try may take."""
+"""The longest duration of one try."""
 WAITS_S = (0.0, 2.0, 10.0)
-"""How long before each try."""
+"""The wait before each try."""
 DRAIN_S = 15.0
-"""How long a watch that ends waits for what is still to be delivered."""
+"""The longest wait of a watch that ends, for news that is not delivered yet."""
 
 _SUCCESS = 2  # hundred
 

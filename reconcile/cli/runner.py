@@ -1,7 +1,7 @@
 """One use case on an event loop: what Ctrl-C and SIGTERM do, what is said while it lasts, and what is closed after it.
 
-The first signal ends a reading command at once; it asks a sending one to start nothing new, settle or journal what is
-in flight, verify and report. The second ends the process on the spot, which is safe: the next run settles the rest.
+The first signal ends a reading command at once. A sending command starts nothing new, settles or journals the calls in
+flight, verifies and reports. The second ends the process on the spot, which is safe: the next run settles the rest.
 """
 
 import asyncio

@@ -15,14 +15,14 @@ from typing import Any, TextIO, TypedDict
 import click
 
 _PATIENCE_S = 1.0
-"""How long a line waits, once, for a reader of stderr that has stopped reading."""
+"""The wait of a line, once, for a reader of stderr that has stopped reading."""
 _NARROWEST = 40
 """Columns below which nothing is made to fit."""
 FORMATS = ("text", "json", "markdown", "github", "csv")
 
 
 class TextStyle(TypedDict):
-    """How text is shown: in colour or not, and in how many columns (None: lines are as long as they are)."""
+    """The style of text: in colour or not, and the number of columns (None: lines are not broken)."""
 
     color: bool
     columns: int | None
@@ -112,7 +112,7 @@ class Invocation:
         return stream.isatty() and os.environ.get("TERM") != "dumb"
 
     def columns_of(self, stream: TextIO) -> int | None:
-        """How wide the terminal behind that stream is; None where there is none. ``COLUMNS`` wins, as elsewhere."""
+        """The columns of the terminal behind that stream; None where there is none. ``COLUMNS`` wins, as elsewhere."""
         told = os.environ.get("COLUMNS", "")
         if re.fullmatch(r"[1-9][0-9]{0,3}", told):
             from reconcile.money import whole  # noqa: PLC0415 - only where the variable is set
@@ -125,7 +125,7 @@ class Invocation:
         return max(columns, _NARROWEST) if columns else None
 
     def look_of(self, stream: TextIO) -> TextStyle:
-        """How text is to look on that stream; plain while a document goes into a file."""
+        """The style of text on that stream; plain while a document goes into a file."""
         if self._into_file:
             return TextStyle(color=False, columns=None)
         return TextStyle(color=self.color_on(stream), columns=self.columns_of(stream))

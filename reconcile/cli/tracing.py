@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 """Either of them asks for spans."""
 DRAIN_S = 5.0
-"""How long the end of the program waits for spans that are still to be exported."""
+"""The longest wait of the program's end for spans that are not exported yet."""
 _LIBRARY = "opentelemetry"
 
 Warn = Callable[[str], object]

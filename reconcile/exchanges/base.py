@@ -43,9 +43,9 @@ class Reader(Protocol):
     traits: Traits
     time: ExchangeTime
     requests: Mapping[str, int]
-    """How many signed reads (``read``), public reads (``public``) and writes (``write``) were sent so far."""
+    """The numbers of signed reads (``read``), public reads (``public``) and writes (``write``) sent so far."""
     throttles: Mapping[str, int]
-    """How many answers to reads (``read``) and writes (``write``) said so far that a rate limit was hit."""
+    """The numbers of answers to reads (``read``) and writes (``write``) that reported a rate limit so far."""
 
     async def sync_time(self) -> int:
         """Ask the exchange for its time now, take it into ``time`` and return it; raises ReadFailed."""
@@ -66,11 +66,11 @@ class Reader(Protocol):
         reuse: ObservedAccount | None = None,
         measured: Collection[str] = (),
     ) -> ObservedAccount:
-        """Read the account. ``declared`` maps each declared symbol to its declared type; ``measured`` are those of them
-        with a declared risk measure, whose positions are read with all that our own formula needs.
+        """Read the account. ``declared`` maps each declared symbol to its declared type. ``measured`` are those of them
+        with a declared risk measure: their positions are read with all that our own formula needs.
 
-        With ``reuse``, what does not change within a run (modes, tiers, instruments) is taken from there and only
-        positions and free balance are read. A number of requests that does not grow with the targets, but for flat
+        With ``reuse``, facts that do not change within a run (modes, tiers, instruments) are taken from there, and only
+        positions and free balance are read. The number of requests does not grow with the targets, except for flat
         symbols whose type must change. Raises ReadFailed; a partial answer is a failed read.
         """
         ...
@@ -86,8 +86,8 @@ class Reader(Protocol):
         ...
 
     async def newest_row(self, symbol: str) -> str | None:
-        """A cursor of the ledger as it is now, for the journal. It is the newest row's id where one cheap request tells
-        it for the whole account; None where it does not (the signed time is the cursor then). Raises ReadFailed."""
+        """A cursor of the ledger as it is now, for the journal. It is the newest row's id if one cheap request tells it
+        for the whole account, else None (the signed time is the cursor then). Raises ReadFailed."""
         ...
 
 

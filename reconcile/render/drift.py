@@ -101,7 +101,7 @@ def text(accounts: Sequence[AccountDrift], *, columns: int | None = None) -> str
 
 
 def _codes(account: AccountDrift) -> list[str]:
-    """What of an account has a page in the runbook."""
+    """The codes of an account that have a page in the runbook."""
     found = [error.key for error in account.errors]
     found += [each.blocked_by for each in account.not_compared if each.blocked_by is not None]
     return [*found, *(advice.held(hold) for hold in account.holds)]
@@ -141,7 +141,7 @@ def _line(entry: Drift, now_ms: int | None) -> str:
 
 
 def _remarks(entry: Drift, space: str) -> str:
-    """What else there is to say: how the band was left, and that there is nothing of ours to compare with."""
+    """Further remarks: how the band was left, and that there is nothing of ours to compare with."""
     left = f"{space}({entry.left_band})" if entry.left_band else ""
     never = f"{space}(never applied: compared with what is declared)" if entry.baseline != "applied" else ""
     return left + never

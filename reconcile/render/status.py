@@ -68,7 +68,7 @@ def text(accounts: Sequence[AccountStatus], *, columns: int | None = None) -> st
 
 
 def _codes(account: AccountStatus) -> list[str]:
-    """What of an account has a page in the runbook."""
+    """The codes of an account that have a page in the runbook."""
     found = [step.outcome or advice.held(Hold(by=UNSETTLED, reason="")) for step in account.unsettled]
     found += ["frozen"] if account.frozen is not None else []
     return found + [error.key for error in account.errors]

@@ -132,7 +132,7 @@ class Books:
         return ZERO if position is None else position.margin
 
     def removable(self, symbol: str, side: str) -> Decimal:
-        """How much of it may be taken out now."""
+        """The margin that may be taken out now."""
         position = self.positions.get((symbol, side, ISOLATED))
         return ZERO if position is None else self._cut(self.rules.removable(self.markets[symbol], position))
 
@@ -189,7 +189,7 @@ class Books:
     def set_orders(
         self, symbol: str, *, now_ms: int, open_orders: int | None = None, algo_orders: int | None = None
     ) -> None:
-        """How many orders rest on a symbol; None leaves a number as it is."""
+        """Set the number of orders that rest on a symbol; None leaves a number as it is."""
         self._market(symbol)
         self._tick(now_ms)
         setting = self.settings[symbol]

@@ -57,7 +57,7 @@ def account_of(exchange: str, account: str, books: Books) -> SandboxAccount:
 
 
 def fleet_symbol(exchange: str, number: int) -> str:
-    """What a fleet's accounts hold, spelled as the exchange spells its instruments."""
+    """The symbol of a fleet's account, spelled as the exchange spells its instruments."""
     return f"C{number}-USDT-SWAP" if exchange == "okx" else f"C{number}USDT"
 
 

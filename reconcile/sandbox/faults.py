@@ -38,7 +38,7 @@ from reconcile.sandbox.http import FRESH, Answer, Lag, Request
 
 
 class Ending(StrEnum):
-    """How a request ends for the one who sent it."""
+    """The end of a request as its sender sees it."""
 
     TRUE = "true"  # the answer arrives (or ``Fault.reply`` in its place)
     LOST = "lost"  # the connection is reset before an answer
@@ -55,7 +55,7 @@ NEVER_LEFT = frozenset({Ending.REFUSED, Ending.CONNECT_TIMEOUT, Ending.NAME})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """What happens to one request.
+    """The fault that one request meets.
 
     ``arrives_ms`` lists after how long it reaches the exchange: empty for never, two numbers for a middlebox that
     repeats it. ``reply`` replaces the true answer, whether or not there was an effect; ``answer_ms`` delays it.
@@ -72,10 +72,10 @@ NO_FAULT = Fault()
 
 
 class Faults(Protocol):
-    """Where a venue gets its faults from."""
+    """A source of faults for a venue."""
 
     def pick(self, request: Request) -> Fault:
-        """What happens to this request; called once for each, in the order they are sent."""
+        """The fault of this request; called once for each, in the order of sending."""
         ...
 
 
@@ -102,7 +102,7 @@ class Scripted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultRule:
-    """Which requests a fault happens to; None means any or all. ``chance`` is a probability from 0 to 1."""
+    """The requests that a fault happens to; None means any or all. ``chance`` is a probability from 0 to 1."""
 
     fault: Fault
     method: str = "*"

@@ -73,12 +73,12 @@ class GateCall(ABC, Generic[Switches]):
     @staticmethod
     @abstractmethod
     def missing(name: str) -> ErrorAnswer:
-        """What refuses a parameter that is not there."""
+        """The answer that refuses a missing parameter."""
 
     @staticmethod
     @abstractmethod
     def invalid(name: str) -> ErrorAnswer:
-        """What refuses a value that is none of those allowed."""
+        """The answer that refuses a value outside of those allowed."""
 
     def text(self, name: str) -> str | None:
         """A parameter, or None where it is not there or empty."""
@@ -125,13 +125,13 @@ class ServedAccounts(Generic[Switches]):
         self.accounts[account.key] = account
 
     def markets(self) -> list[Market]:
-        """What any of the accounts can trade, each symbol once."""
+        """The markets that any of the accounts can trade, each symbol once."""
         every = (market for account in self.accounts.values() for market in account.books.markets.values())
         return list({market.symbol: market for market in every}.values())
 
 
 class MovingWindow:
-    """How often each caller may call each path within a window that moves; refused calls do not count."""
+    """The calls that each caller may make to each path within a moving window; refused calls do not count."""
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, str], deque[int]] = {}

@@ -32,7 +32,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the exchange sends back."""
+    """An answer of the exchange."""
 
     status: int
     headers: Mapping[str, str]
@@ -41,7 +41,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lag:
-    """How far behind a replica is when it answers a read, each kind of data by itself; milliseconds.
+    """The lag of a replica that answers a read, for each kind of data by itself; milliseconds.
 
     ``empty`` makes it answer a read of positions with none at all.
     """

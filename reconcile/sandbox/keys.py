@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoKeys:
-    """What one simulated account is reached with; the passphrase is used on OKX and Bitget."""
+    """The keys of one simulated account; the passphrase is used on OKX and Bitget."""
 
     key: str = field(repr=False)
     secret: str = field(repr=False)

@@ -12,19 +12,19 @@ from reconcile.sandbox.values import CROSSED, BookPosition, Market, View
 
 
 class Rules:
-    """What the account rules ask of an exchange. All amounts are in the symbol's margin asset."""
+    """The facts that the account rules need from an exchange. All amounts are in the symbol's margin asset."""
 
     type_on_symbol = True
     """Whether the margin type belongs to the symbol (Binance, Bitget) or to each position (OKX)."""
     amount_step = Decimal("0.00000001")
-    """What the exchange rounds its own margin bookings to."""
+    """The step to which the exchange rounds its own margin bookings."""
 
     def scope(self, market: Market) -> str:  # noqa: ARG002 - for dialects
-        """What the position mode belongs to: one per account, unless an exchange divides its accounts."""
+        """The scope of the position mode: the account, unless an exchange divides its accounts."""
         return ""
 
     def initial_margin(self, market: Market, position: BookPosition) -> Decimal:
-        """What must stay behind an isolated position."""
+        """The margin that must stay behind an isolated position."""
         return market.notional(position.size, position.entry) / position.leverage
 
     def maintenance(self, market: Market, position: BookPosition) -> Decimal:
@@ -33,7 +33,7 @@ class Rules:
         return notional * (market.tier(notional).mmr + market.taker_fee)
 
     def removable(self, market: Market, position: BookPosition) -> Decimal:
-        """How much margin may be taken out of an isolated position now; never negative."""
+        """The margin that may be taken out of an isolated position now; never negative."""
         loss = min(ZERO, market.profit(position, market.mark))
         return max(ZERO, position.margin + loss - self.initial_margin(market, position))
 
@@ -62,9 +62,9 @@ class Rules:
         return max(ZERO, free)
 
     def addable(self, view: View, asset: str) -> Decimal:
-        """How much may be moved into isolated positions now."""
+        """The amount that may be moved into isolated positions now."""
         return max(ZERO, min(view.cross.get(asset, ZERO), self.available(view, asset)))
 
     def top_up(self, market: Market, position: BookPosition, leverage: Decimal) -> Decimal:  # noqa: ARG002 - for dialects
-        """What lowering the leverage pulls into an isolated position; 0 where the exchange moves nothing."""
+        """The margin that a lower leverage pulls into an isolated position; 0 where the exchange moves nothing."""
         return ZERO

@@ -24,7 +24,7 @@ from reconcile.sandbox.venue import Delivery, Venue
 LOOPBACK = ("127.0.0.1", "::1")
 MAX_BODY = 1 << 20
 SILENCE_MS = 60_000
-"""How long a request that is never answered is held before its connection is closed."""
+"""The time for which an unanswered request is held before its connection is closed."""
 _RESET = struct.pack("ii", 1, 0)
 
 

@@ -27,7 +27,7 @@ from reconcile.sandbox.values import BooksBroken
 
 FORMAT = "reconcile.sandbox/1"
 KEEP_MS = 60_000
-"""How far back stale reads can reach."""
+"""The greatest age of a stale read."""
 OPENED_AGO_MS = 3_600_000
 """A new account's demo positions were opened this long ago, so that no run takes that for something of its own time."""
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,99}")

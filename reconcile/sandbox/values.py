@@ -116,7 +116,7 @@ def brackets(rows: list[tuple[str, str, int]]) -> tuple[RiskTier, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What belongs to a symbol in one account. ``auto_add`` names the sides whose margin the exchange tops up."""
+    """The settings of a symbol in one account. ``auto_add`` names the sides whose margin the exchange tops up."""
 
     margin_type: str = CROSSED
     leverage: Decimal = Decimal(20)
@@ -127,8 +127,8 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookPosition:
-    """One open position. ``size`` is unsigned for long and short, signed for net; ``margin`` is what is allocated to an
-    isolated position without profit, 0 on crossed; ``identity`` is new whenever the position was opened from flat."""
+    """One open position. ``size`` is unsigned for long and short, signed for net. ``margin`` is the amount allocated to
+    an isolated position, without profit; 0 on crossed. ``identity`` is new whenever a position is opened from flat."""
 
     symbol: str
     side: str
@@ -217,7 +217,7 @@ class BookEffect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestOrigin:
-    """Who is doing something: see ``BookEffect``."""
+    """The origin of an effect: see ``BookEffect``."""
 
     actor: str = "exchange"
     request: int = 0

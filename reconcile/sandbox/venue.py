@@ -1,9 +1,9 @@
 """A simulated exchange and the network in front of it: when requests arrive, and what comes back.
 
 One object drives the loopback server, the in-process adapter and the virtual-time simulation. ``send`` schedules a
-request's arrivals; ``advance`` lets time pass and applies what is due, each thing at its own moment and in order;
-``submit`` does both for callers that do one thing at a time. Whether a request is still valid is judged when it
-arrives, so a late one is refused by itself. Times given to a venue are true time; the exchange's own clock may differ.
+request's arrivals. ``advance`` lets time pass and applies each due event at its own moment and in order. ``submit``
+does both for callers that do one thing at a time. A request's validity is judged when it arrives, so a late one is
+refused by itself. Times given to a venue are true time; the exchange's own clock may differ.
 """
 
 import heapq
@@ -19,8 +19,8 @@ READ_TIMEOUT_MS = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """What the sender of a request gets and when; exactly one of ``answer`` and ``trouble`` is set, but for a cut
-    answer, which has both."""
+    """The end of a request for its sender, and its time. Exactly one of ``answer`` and ``trouble`` is set; a cut answer
+    has both."""
 
     answer: Answer | None
     trouble: Ending | None
@@ -40,7 +40,7 @@ class SentRequest:
     answer: Answer | None = None
 
     def delivery(self) -> Delivery:
-        """What the sender gets at ``at_ms``; call it only after the venue has advanced that far."""
+        """The sender's delivery at ``at_ms``; call it only after the venue has advanced that far."""
         match self.ending:
             case Ending.TRUE:
                 return Delivery(answer=self.fault.reply or self.answer, trouble=None, at_ms=self.at_ms)
@@ -120,7 +120,7 @@ class Venue:
             action(self.clock(moment))
 
     def next_due(self) -> int | None:
-        """When the next thing happens; None when nothing is under way."""
+        """The time of the next event; None when nothing is under way."""
         return self._due[0][0] if self._due else None
 
     def _ending(self, fault: Fault, now_ms: int, arrives: tuple[int, ...], timeout_ms: int) -> tuple[Ending, int]:

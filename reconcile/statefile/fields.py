@@ -17,7 +17,7 @@ from reconcile.statefile.secret_keys import value_problem
 
 VERSION = 1
 MOST_INCLUDED = 8
-"""How many files one state file may include."""
+"""The most files that one state file may include."""
 NAME_PATTERN = r"[a-z][a-z0-9-]{0,62}"
 PREFIX_PATTERN = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
 UID_PATTERN = r"[A-Za-z0-9_-]{1,64}"

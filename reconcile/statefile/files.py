@@ -20,7 +20,7 @@ from reconcile.statefile.resolve import Claim
 MAX_BYTES = 4 * 1024 * 1024
 """A state file is not longer than this: tens of thousands of positions."""
 MAX_PROBLEMS = 200
-"""How many problems of one file are shown."""
+"""The most problems of one file that are shown."""
 
 _PLACE = re.compile(r"\s*\(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)\s*$")
 

@@ -9,7 +9,7 @@ import tomllib
 
 Key = tuple[str, ...]
 LONGEST_KEY = 200
-"""How much of a key a message shows."""
+"""The most characters of a key that a message shows."""
 
 _BLANK = re.compile(r"[ \t]*")
 _SPACE = re.compile(r"(?:[ \t\n]|#[^\n]*)*")

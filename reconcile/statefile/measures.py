@@ -10,7 +10,7 @@ from reconcile.model.measures import Thresholds
 from reconcile.statefile import scalars
 
 ROOM = Decimal("1.01")
-"""How much higher the next bound must be: what rounding and a marked last digit change must stay inside the band."""
+"""The least ratio between two bounds: rounding and a marked last digit must not leave the band."""
 _KEYS = ("floor", "target", "ceiling")
 _WHOLE = Decimal(1)
 

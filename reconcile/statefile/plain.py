@@ -26,7 +26,7 @@ _READ: Mapping[Measure, Callable[[object], Thresholds]] = {
 
 
 class Plain(NamedTuple):
-    """Where it is, its side as it is written, and its isolated margin or, None there, its band."""
+    """A position's address, its side as written, and its isolated margin, or None and its band."""
 
     address: Address
     side: str

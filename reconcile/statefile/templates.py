@@ -11,7 +11,7 @@ from reconcile.statefile.fields import TEMPLATE_PATTERN
 from reconcile.statefile.problems import ProblemList
 
 MOST_TEMPLATES = 200
-"""How many templates one state file may have."""
+"""The most templates that one state file may have."""
 _TEMPLATE = re.compile(TEMPLATE_PATTERN)
 
 

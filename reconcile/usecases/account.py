@@ -62,13 +62,13 @@ class Selection:
         )
 
     def outside(self, desired: DesiredAccount) -> int:
-        """How many declared addresses are not selected."""
+        """The number of declared addresses that are not selected."""
         chosen = self.addresses(desired)
         return 0 if chosen is None else len(desired.targets) - len(chosen)
 
 
 def grace_ms(desired: DesiredAccount, reader: Reader) -> int:
-    """How long effects, reads and ledger rows may lag, as declared or as the exchange's traits say."""
+    """The longest lag of effects, reads and ledger rows, as declared or as the exchange's traits say."""
     return desired.grace_ms if desired.grace_ms is not None else reader.traits.grace_ms
 
 

@@ -24,16 +24,16 @@ from reconcile.usecases.world import Connection, R_co, World
 A = TypeVar("A", bound=Reader)
 
 ACCOUNTS_AT_ONCE = 64
-"""How many accounts are in work at once; the requests in flight are bounded by the wire."""
+"""The most accounts in work at once; the wire bounds the requests in flight."""
 FAR_APART_MS = 60_000
-"""How far this machine's clock may be from the exchange's before that is said."""
+"""A greater distance of this machine's clock from the exchange's is reported."""
 _MOST_NAMED = 10
-"""How many files one error names."""
+"""The most files that one error names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountIdentity:
-    """Which exchange account was reached.
+    """The exchange account that was reached.
 
     ``name`` is its identity (``journal.identity``); ``journal`` is the name of the journal that it has. ``former`` are
     the names that its journal may have from before the exchange was asked. A run first leads the journals in ``moves``
@@ -87,7 +87,7 @@ def _compare_clocks(world: World, desired: DesiredAccount, time: ExchangeTime) -
 
 
 async def ask(world: World, connection: Connection[Reader]) -> AccountIdentity:
-    """Which account answers, whatever a state file pins. Raises ReadFailed, and Declined for several journals."""
+    """The account that answers, whatever a state file pins. Raises ReadFailed, and Declined for several journals."""
     await connection.adapter.sync_time()
     uid = await connection.adapter.account_uid()
     name, former = connection.identify(uid), connection.former(uid)

@@ -191,7 +191,7 @@ async def _connected(run: AccountRun, results: dict[AccountRun, AccountResult]) 
 
 
 def _refused(world: World, confirm: Confirm, plan: Plan) -> ReconcileError | None:
-    """Why the answer is not yes; None for a yes."""
+    """The error of an answer that is not yes; None for a yes."""
     try:
         with Containment("asking before the first call", world.trace):
             is_yes = confirm(plan)

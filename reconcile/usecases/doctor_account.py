@@ -19,7 +19,7 @@ from reconcile.usecases.account_identity import AccountIdentity, ask, check_pin
 from reconcile.usecases.world import Connection, World
 
 CLOCK_TOLERANCE_MS = 1_000
-"""How far the runner's clock may be off before it is worth a word."""
+"""A greater error of the runner's clock is a finding."""
 SLOW_MS = 1_000
 """A round trip that leaves little of the shortest validity of a signed request (3 s)."""
 

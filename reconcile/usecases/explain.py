@@ -20,7 +20,7 @@ from reconcile.render.drift import moved, redeclared
 from reconcile.usecases.account import grace_ms
 
 MOST_EXPLAINED = 5
-"""How many drifted addresses of one account a plan asks the ledger about: planning stays a constant number of reads."""
+"""The most drifted addresses of an account that a plan reads the ledger for: planning's reads stay constant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

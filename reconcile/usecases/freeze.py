@@ -12,7 +12,7 @@ from reconcile.usecases.hand_brake import accounts_of
 from reconcile.usecases.world import World
 
 LONGEST_WAIT_MS = 10_000
-"""How long a change waits for another that is just being written."""
+"""The longest wait of a change for another that is just being written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

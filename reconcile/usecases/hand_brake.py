@@ -27,7 +27,7 @@ def frozen_by_hand(env: Mapping[str, str], home: Path) -> list[str]:
 
 
 def why_frozen(env: Mapping[str, str], home: Path, account: str, *, known: set[str], store: Store) -> str | None:
-    """Why nothing may be sent for an account, by what stands there now; None where nothing holds it.
+    """The reason why nothing may be sent for an account now; None where nothing freezes it.
 
     ``known`` are the accounts whose state files this process has read; where a name is none of them, those that have
     journals are added. Raises JournalError where journals cannot be listed.
@@ -81,7 +81,7 @@ def _file(home: Path, account: str) -> str | None:
 
 
 def _unknown(variable: list[str], files: list[str], *, known: set[str], store: Store) -> str | None:
-    """Why a name that fits no account freezes all of them; the journals are asked only for a name no state file has."""
+    """The reason that a name of no account freezes all. Journals are read only for a name that no state file has."""
     if {*variable, *files} <= known:
         return None
     known |= accounts_of(store).keys()

@@ -36,7 +36,7 @@ from reconcile.usecases.world import Connection, World
 TOLERANCE = Percent(value=Decimal("0.5"))
 """The value that the file gives every position: the contract's own default, written out."""
 LOOKS = 3
-"""How many looks are taken in wait for one that shows no other positions than the look before it."""
+"""The most looks that an import takes until one shows no position that the look before did not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,7 +48,7 @@ class AccountInterval:
 
 
 class Ledgers(Protocol):
-    """How ledgers are read: as ``Reader.ledgers``."""
+    """A reader of ledgers, with the signature of ``Reader.ledgers``."""
 
     def __call__(self, symbols: Collection[str], *, since_ms: int) -> Awaitable[Mapping[str, LedgerRead]]:
         """The ledger of each symbol since then. Raises ReadFailed."""

@@ -33,7 +33,7 @@ from reconcile.usecases.account_identity import ask
 from reconcile.usecases.world import World
 
 LONGEST_WAIT_MS = 2_000
-"""How long a note waits for others that are just being written, and for the exchange to say whose it is."""
+"""The longest wait of a note for others that are just being written, and for the exchange to name its account."""
 
 
 async def note(

@@ -102,7 +102,7 @@ def check_not_stale(context: Context, steps: Sequence[Step], look: ObservedAccou
 
 
 def _stale(context: Context, step: Step, look: ObservedAccount, *, switched_off: Collection[Address]) -> str | None:
-    """Why a step does not fit a look; ``switched_off`` are the positions whose auto-add this run switches off first."""
+    """The reason why a step does not fit a look. This run switches off auto-add of ``switched_off`` first."""
     if isinstance(step, SetMarginType):
         if open_addresses(look, step.address.symbol):
             return f"{step.address}: a position was opened since the plan"
@@ -141,7 +141,7 @@ async def _pass(context: Context, fence_ms: int) -> bool:
 
 
 def _to_ask(context: Context, plan: AccountPlan) -> Collection[Address]:
-    """Where margin is to be moved; and every open target while the journal may have missed what a look may miss too."""
+    """The addresses whose margin moves, and every open target while journal and look may both miss a call."""
     moves = {step.address for step in plan.steps if isinstance(step, MoveMargin)}
     cold_until_ms = context.journal.state.cold_until_ms
     late_ms = LONG_AFTER_GRACES * context.grace_ms

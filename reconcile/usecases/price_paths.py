@@ -13,7 +13,7 @@ _STEP_SHARE = 1_118, 10_000
 
 
 def worst_percents(shock_ppm: int, *, paths: int, seed: int) -> dict[int, int]:
-    """How many paths have their worst price at each whole percent of change, rounded away from no change.
+    """The number of paths with their worst price at each whole percent of change, rounded away from no change.
 
     ``shock_ppm`` is the shock in millionths: -250,000 for a fall by a quarter. The worst price is the lowest one for a
     fall and the highest one for a rise.

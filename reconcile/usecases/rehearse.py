@@ -24,12 +24,12 @@ from reconcile.usecases.price_paths import worst_percents
 from reconcile.usecases.world import World
 
 ROUND_MS = 10_000
-"""How far apart the rounds of the watch are that is rehearsed."""
+"""The interval of the rehearsed watch."""
 MOST_ROUNDS = 60
 """A longer rehearsal has longer steps between its rounds."""
 _PERCENT = Decimal("0.01")
 PATH_ROUNDS = 20
-"""How many rounds a path's worst price is reached in."""
+"""The number of rounds in which a path reaches its worst price."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Shock:
 
     @property
     def rounds(self) -> int:
-        """How many rounds of a watch lie in it."""
+        """The number of rounds of a watch in it."""
         return max(1, min(MOST_ROUNDS, self.over_ms // ROUND_MS))
 
 

@@ -2,8 +2,8 @@
 
 A lost answer keeps a lane in doubt until its request can no longer be accepted, which takes tens of seconds. Other
 positions of the account fall meanwhile. A watch therefore lets its run plan again at every interval as long as a step
-of its plan is under way: under the same lock, with the same journal, reservation and observer, and only on lanes where
-no step of this run is under way or has failed.
+of its plan is under way. It does so under the same lock, with the same journal, reserved funds and looks, and only on
+lanes where no step of this run is under way or has failed.
 
 The limits of one run and of one day count the steps of all rounds together. A step without a result counts in full,
 since it may be sent again once its first call is proven not to have happened.
@@ -88,7 +88,7 @@ class StepRounds:
 
     @property
     def times(self) -> dict[str, tuple[int, int]]:
-        """When each step that was begun began and ended, by its id: Unix milliseconds of this machine."""
+        """The begin and end of each step that was begun, by its id: Unix milliseconds of this machine."""
         return {step_id: times for _, executor in self._begun for step_id, times in executor.times.items()}
 
     # Further rounds.
@@ -188,7 +188,7 @@ class StepRounds:
         return left
 
     def _used(self, now_ms: int, unfinished: Sequence[Step]) -> DayUsed:
-        """What the day has used once every unfinished step has been sent, with as much as its plan allows."""
+        """The day's use once every unfinished step has been sent, with as much as its plan allows."""
         used = self._context.journal.state.days.on(now_ms)
         added, changes = dict(used.added), used.changes
         for step in unfinished:

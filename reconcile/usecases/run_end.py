@@ -79,7 +79,7 @@ def doubted_at_end(
 
 
 def differing_outside(context: Context, facts: RunFacts, plan: AccountPlan, look: ObservedAccount | None) -> int | None:
-    """How many declared addresses outside the plan's scope differ from the state file; None where that is not known.
+    """The number of declared addresses outside the plan's scope that differ from the state file; None if unknown.
 
     A saved plan holds only the addresses in its scope, so nothing is known of the others.
     """

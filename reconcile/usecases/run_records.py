@@ -37,7 +37,7 @@ from reconcile.usecases.world import Connection, World
 
 """Behind a commit that the state files differ from."""
 MOST_NOTED = 1_000
-"""How many entries of a plan the journal is told at most."""
+"""The most entries of a plan that go into the journal."""
 _LOUD = {Status.CHANGE.value, Status.BLOCKED.value, Status.HELD.value}
 _STEP = ("step_id", "action", "amount", "before", "after", "from", "to")
 
@@ -67,7 +67,7 @@ class RunFacts:
 
 
 def patience_ms(world: World, facts: RunFacts) -> int:
-    """How long a run waits for a hold to end: as long as for the lock. A watch does not wait, since it looks again."""
+    """The longest wait of a run for a hold to end: as long as for the lock. A watch does not wait: it looks again."""
     return world.lock_timeout_ms if facts.command == "apply" else 0
 
 
@@ -186,7 +186,7 @@ def run_finished(
     first: AccountPlan | None = None,
     unproven: Collection[Address] = (),
 ) -> RunFinished:
-    """How it ended: outcomes, what was declared, what live was at the last look, and what had moved until then.
+    """The record of a run's end: outcomes, declared values, live values at the last look, and moves until then.
 
     Addresses that are held in the plan, or were in the ``first`` one, are not noted as in place. Nor are the
     ``unproven``: the last look may show an earlier margin of them.

@@ -19,7 +19,7 @@ class RunTimer:
         self._facts = facts
         self._began_ms = world.clock.wall_ms()
         self.steps_ms: Mapping[str, tuple[int, int]] = {}
-        """When each step that was begun began and ended, by its id: Unix milliseconds of this machine."""
+        """The begin and end of each step that was begun, by its id: Unix milliseconds of this machine."""
 
     def ended(self, exit_code: int, steps: Sequence[StepResult]) -> None:
         """Tell the spans of the run, which ends now; a step that was not begun has none. Never raises."""

@@ -148,7 +148,7 @@ async def _resolve(
 
 
 def _too_early(wanted: Address, resolvable_at_ms: int, now_ms: int) -> str:
-    """Why a person's word is not taken yet, and what to do where that would be very long.
+    """The refusal of a resolve that comes too early, and what to do if the wait would be very long.
 
     A request that was signed with a wrong time of the exchange carries that time. If it is still under way, the
     exchange accepts it around then. So a far time does not end sooner by itself, however long ago the request was sent.

@@ -58,11 +58,11 @@ class World:
 
     Use cases call ``reader`` and ``writer``, whose types say which of them it is.
 
-    ``progress`` takes one line for a person, and never raises here; ``stop`` is set when the run is asked to end;
-    ``host`` names this machine for the journal and ``actor`` who is responsible. ``machine`` is what a reboot and
-    another container of the same name do not share (None: the host's name tells). ``parallelism`` bounds the writes of
-    one account and the accounts in work at once. ``version`` is the tool's. ``warn`` takes a line that must be shown
-    (None: as ``progress``).
+    ``progress`` takes one line for a person, and never raises here. ``stop`` is set when the run is asked to end.
+    ``host`` names this machine for the journal, ``actor`` the person or job responsible. ``machine`` changes with a
+    reboot and differs for another container of the same name (None: the host's name tells). ``parallelism`` bounds the
+    writes of one account and the accounts in work at once. ``version`` is the tool's. ``warn`` takes a line that must
+    be shown (None: as ``progress``).
     ``trace`` takes an exception that is a bug of ours, for a person who asked to see where it was, and never raises
     here. ``accounts`` are the names that state files and journals have had so far: a freeze by hand must fit one.
     ``pid`` is this process, None where it says nothing. ``ahead_ms`` is, by account, how far its exchange's
@@ -141,7 +141,7 @@ class World:
         (self.warn or self.progress)(line)
 
     async def frozen(self, account: str, *identities: str) -> str | None:
-        """Why applies of this account are refused, None when they are not; looked at anew each time.
+        """The reason why applies of this account are refused, None when they are not; read anew each time.
 
         ``identities`` are its journal's names, where they are known: an account that was frozen under another name
         stays frozen. Raises JournalError where it cannot be told.

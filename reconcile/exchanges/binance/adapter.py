@@ -27,9 +27,9 @@ from reconcile.model.plan import MoveMargin, SetMarginType, Step
 from reconcile.money import plain
 
 _EDGE_MS = 60_000
-"""How far inside the ledger's reach a read begins, so that it is not refused for a second."""
+"""A read begins this far inside the ledger's reach, so that it is not refused for a second."""
 _AHEAD_MS = 1_000
-"""How far ahead of the exchange's clock a row may be dated, and still be read."""
+"""A row dated up to this far ahead of the exchange's clock is still read."""
 
 
 class Binance:

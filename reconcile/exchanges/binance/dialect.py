@@ -30,7 +30,7 @@ def weight_of(weight: int) -> Charges:
 
 
 class BinanceDialect:
-    """How requests to Binance look."""
+    """The form of requests to Binance."""
 
     time_path = "/fapi/v1/time"
     time_charges = weight_of(1)

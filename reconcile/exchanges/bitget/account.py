@@ -190,7 +190,7 @@ def _needs_tiers(row: Row, *, product: str, is_measured: bool) -> bool:
 def risk(
     row: Row, contract: Contract | None, ladder: Sequence[BitgetTier], *, product: str
 ) -> LinearRisk | InverseRisk | None:
-    """What the margin of an open isolated position is worth; None where the rows do not tell.
+    """The risk of an open isolated position; None where the rows do not tell.
 
     A rate of 1 and more, fee included, is no maintenance rate: no formula has a price for it. The unit of a
     coin-margined size is only believed where the row's liquidation price or its profit tells it.

@@ -65,7 +65,7 @@ from reconcile.model.plan import MoveMargin, SetMarginType, Step
 PLAN_TYPES = ("normal_plan", "track_plan")
 """The trigger orders a flat symbol can have; profit and loss orders belong to positions."""
 _EDGE_MS = 60_000
-"""How far a query of bills reaches beyond now, so that nothing new is missed."""
+"""A query of bills reaches this far beyond now, so that it misses nothing new."""
 
 
 def build(setup: Setup) -> Writer:

@@ -1,4 +1,4 @@
-"""Every Bitget code we know: what it means, what it proves about a write, where that is from.
+"""Every Bitget code we know: its meaning, what it proves about a write, and the source.
 
 The module is long because it is one table.
 
@@ -6,7 +6,7 @@ A code that is missing proves nothing. No Bitget document says of any code that 
 decision wherever the words do not exclude it: timeouts, system errors, transfers under way. The same holds where only a
 later read can tell (expired in the engine, lost against a concurrent operation).
 
-Two rows need more than the number: ``40808`` and ``01001`` are a rejected parameter when their text names one, and a
+Two rows need more than the number. ``40808`` and ``01001`` are a rejected parameter when their text names one, and a
 failure of the exchange otherwise (``names_a_parameter``). Rows marked unified are from the unified account's tables,
 because classic paths seem to share them. A code whose meaning is known only under ``/api/v3`` is doubt.
 """
@@ -51,7 +51,7 @@ ADVICE: Mapping[str, str] = {
     "40128": _CLASSIC_ONLY,
     "25245": _CLASSIC_ONLY,
 }
-"""What to do about a code where its class does not say that."""
+"""The advice for a code whose class does not say what to do."""
 
 CODES: tuple[Code, ...] = (
     *_group(
@@ -367,7 +367,7 @@ def names_a_parameter(message: str) -> bool:
 
 
 def parameter_face(code: str) -> str:
-    """How the table names a two-faced code whose text names a parameter."""
+    """The table's name for a two-faced code whose text names a parameter."""
     return f"{code}/parameter"
 
 

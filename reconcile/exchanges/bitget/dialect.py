@@ -66,9 +66,9 @@ CHARGES: Mapping[str, Charges] = MappingProxyType(
         PLAN_ORDERS: _limit(PLAN_ORDERS, CountedBy.UID, 10),
     }
 )
-"""What one read of a path costs; a limit for plan orders is printed nowhere, so it is taken as that of orders."""
+"""The cost of one read by path. No document has a limit for plan orders, so that of orders is taken."""
 WRITE_CHARGES = _limit("margin writes", CountedBy.UID, 5)
-"""What one write costs: each of the three has 5 per second; they share them here, as a turn is taken for either."""
+"""The cost of one write: each of the three has 5 per second, and they share one budget here."""
 
 
 def envelope(_status: int, value: object) -> Envelope | None:
@@ -110,7 +110,7 @@ WRITING: Mapping[str, ResponseFormat] = MappingProxyType(
         SET_AUTO_MARGIN: _writing(lambda data: data is None or isinstance(data, str)),
     }
 )
-"""What the answers to our writes look like: a success of a margin call has an empty text as its data. Of auto
+"""The form of the answers to our writes: a success of a margin call has an empty text as its data. Of auto
 margin the documents print the code alone, and public clients know the text ``success``."""
 
 

@@ -1,6 +1,6 @@
 """Facts about a key from Bitget's account information in the spot section.
 
-It lists ``authorities``, words that no page explains, so what the key may do stays unknown; ``ips`` are the addresses
+It lists ``authorities``, words that no page explains, so the rights of the key stay unknown. ``ips`` are the addresses
 that the key is bound to.
 """
 

@@ -17,7 +17,7 @@ of each tier times its step of the rate. Removable is our assumption: Bitget doc
 
 The offset depends on the position's age and the tiers, and the unit of an inverse size on the symbol. If the row shows
 a liquidation price, ``fitted`` takes both from it. Tiers are needed only if there is none, or to check the formula
-against the shown price: ``own_offset`` and ``own_value`` are the formula's values without that price.
+against the shown price. ``own_offset`` and ``own_value`` are the formula's values without that price.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ from reconcile.model.risk import Exposure, with_profit_at_mark
 from reconcile.money import ZERO
 
 _PROFIT_AMISS = Decimal("0.05")
-"""How far a computed profit may be from the shown one, as a share of it: each is of its own moment."""
+"""The tolerance of a computed profit, as a share of the shown one: each is of its own moment."""
 OFFSET_SINCE_MS = 1_762_761_600_000
 """Positions opened before 2025-11-10 08:00 UTC keep the rate of their highest tier on the whole value: no offset."""
 
@@ -75,7 +75,7 @@ class LinearRisk:
         return price if price > 0 else None
 
     def removable(self) -> Decimal:
-        """How much margin can be taken out now, by our assumption; 0 for a position that was just opened."""
+        """The margin that can be taken out now, by our assumption; 0 for a position that was just opened."""
         return max(ZERO, self.margin + min(ZERO, self.profit) - self.size * self.entry / self.leverage)
 
     def margin_at(self, price: Decimal) -> Decimal:
@@ -135,7 +135,7 @@ class InverseRisk:
         return self.value * (1 + self.rate if self.long else 1 - self.rate) / under
 
     def removable(self) -> Decimal:
-        """How much margin can be taken out now, by our assumption; 0 for a position that was just opened."""
+        """The margin that can be taken out now, by our assumption; 0 for a position that was just opened."""
         return max(ZERO, self.margin + min(ZERO, self.profit) - self.value / (self.entry * self.leverage))
 
     def margin_at(self, price: Decimal) -> Decimal:

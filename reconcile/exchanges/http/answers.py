@@ -62,8 +62,8 @@ def of_other_calls(codes: tuple[Code, ...], calls: Collection[str | None]) -> Ma
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """What a well-formed answer says; ``code`` is None where a success carries none, ``payload`` what a read is for,
-    ``amount`` what a success repeats of a margin call (None: nothing)."""
+    """The content of a well-formed answer. ``code`` is None if a success carries none. ``payload`` is the data of a
+    read. ``amount`` is the amount of a margin call that its success repeats (None: it repeats none)."""
 
     success: bool
     code: str | None
@@ -74,10 +74,10 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseFormat:
-    """How one exchange speaks.
+    """The response format of one exchange.
 
-    ``envelope`` reads (HTTP status, parsed body) and returns None when the body is not of the documented shape;
-    ``retry_after_ms`` reads (headers, message, exchange time or None) and returns None when nothing was asked for.
+    ``envelope`` reads (HTTP status, parsed body) and returns None when the body is not of the documented shape.
+    ``retry_after_ms`` reads (headers, message, exchange time or None) and returns None when no wait was asked for.
     ``others`` are the codes that are documented for other calls only.
     """
 
@@ -216,7 +216,7 @@ def _advice(manners: ResponseFormat, code: Code | None) -> str:
 
 
 def _unknown(said: Envelope, manners: ResponseFormat) -> str:
-    """Why a code proves nothing about a write."""
+    """The reason why a code proves nothing about a write."""
     other = manners.others.get(said.code or "")
     if other is not None:
         return f"{_quote(said, other)} is documented for other calls only, and proves nothing about this one"

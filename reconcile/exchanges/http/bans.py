@@ -1,7 +1,7 @@
-"""Waits that an exchange named, kept in the home for the next process: a banned address is not asked again before.
+"""Waits that an exchange asked for, kept in the home so that the next process sends nothing before they end.
 
-Each run of a pipeline is a process of its own. Without this file every one of them would ask a banned address once
-more, and Binance answers that with a longer ban (2 minutes to 3 days: USD-M docs, Limits). The file keeps the end on
+Each run of a pipeline is a process of its own. Without this file, each would send one more request from a banned
+address. Binance answers that with a longer ban (2 minutes to 3 days: USD-M docs, Limits). The file keeps the end on
 this machine's clock for each exchange host and proxy, since a proxy calls from another address. Where the limit counts
 by account, the key's fingerprint is part of it. Nothing in the file sends or stops money: where it cannot be read, or
 holds a time that no ban has, the exchange is asked.
@@ -47,7 +47,7 @@ class Ban:
     until_ms: int
 
     def left_ms(self, now_ms: int) -> int:
-        """How much of it is left; 0 where it is over, and where its times cannot be true."""
+        """The time left of it; 0 where it is over, and where its times cannot be true."""
         is_possible = 0 < self.until_ms - self.noted_ms <= LONGEST_BAN_MS and self.noted_ms <= now_ms + SET_BACK_MS
         return max(0, min(self.until_ms - now_ms, self.until_ms - self.noted_ms)) if is_possible else 0
 
@@ -59,7 +59,7 @@ class Bans(Protocol):
     """The place where they are kept, for a person."""
 
     def left_ms(self, host: str, owner: str, limit: str) -> int:
-        """How long the exchange still wants not to be asked; 0 where nothing is known. Never raises."""
+        """The time for which the exchange still wants no request; 0 where none is known. Never raises."""
         ...
 
     def keep(self, host: str, owner: str, limit: str, for_ms: int) -> None:
@@ -103,7 +103,7 @@ class BanFile:
         self._is_told = False
 
     def left_ms(self, host: str, owner: str, limit: str) -> int:
-        """How long the exchange still wants not to be asked; 0 where nothing is known."""
+        """The time for which the exchange still wants no request; 0 where none is known."""
         key, now_ms = self._key(host, owner, limit), self._clock.wall_ms()
         return max((ban.left_ms(now_ms) for ban in self._read() if ban.key == key), default=0)
 

@@ -30,7 +30,7 @@ class OutOfBounds(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What one answer may take.
+    """The bounds of one answer in bytes and time.
 
     ``head_bytes`` is everything before the body, ``body_bytes`` the body as sent and as unpacked. ``silence_ms`` is the
     longest wait for the next byte, ``answer_ms`` the longest wait for the last one.

@@ -13,12 +13,12 @@ from reconcile.model.times import LAST_MS, written
 
 RESYNC_AFTER_MS = 60_000
 DRIFT_PER_MILLE = 2
-"""How far a local clock may run fast or slow against the exchange's: either may be 1 in 1000 off, the other way."""
+"""The drift of a local clock against the exchange's: either may be 1 in 1000 off, the other way."""
 
 FIRST_MS = 1_577_836_800_000
 """2020-01-01T00:00:00Z; no exchange serves an earlier time, nor one past ``LAST_MS``, the end of 2099."""
 DISAGREEMENT_MS = 60_000
-"""How far a served time may lie outside of what the one before it makes of now."""
+"""The greatest disagreement between a served time and the time that the one before it gives for now."""
 LONGEST_WAIT_MS = 600_000
 """The longest wait for a moment of the exchange's time, beside the grace. The longest that is needed is half a minute
 and a grace or two; what is further away comes from a wrong time."""
@@ -34,7 +34,7 @@ class Sample:
 
     @property
     def round_trip(self) -> int:
-        """How long the question and its answer took."""
+        """The duration of the request and its answer."""
         return self.received_at - self.sent_at
 
 
@@ -85,7 +85,7 @@ class ExchangeTime:
         return moment_ms - self.earliest() <= self._longest_wait_ms
 
     def wait_ms(self, moment_ms: int) -> int:
-        """How long it is until ``moment_ms`` at the latest, not positive where it is over.
+        """The longest time until ``moment_ms``, not positive where it is over.
 
         Raises ReadFailed where that is longer than ``LONGEST_WAIT_MS`` and two graces.
         """

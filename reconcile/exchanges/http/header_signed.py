@@ -46,7 +46,7 @@ def query_of(params: Params) -> str:
 
 
 class HeaderSigned:
-    """What the transport must know of such an exchange, but for its time."""
+    """The facts that the transport needs of such an exchange, except its time."""
 
     sign: Sign
     demo_headers: Mapping[str, str]

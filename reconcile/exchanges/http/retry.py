@@ -18,9 +18,9 @@ from reconcile.errors import ReadFailed
 T = TypeVar("T")
 
 READ_ATTEMPTS = 4
-"""How often one read is tried."""
+"""The number of tries of one read."""
 READ_PATIENCE_MS = 60_000
-"""How long a read waits because the exchange asked for it; where it asks for longer, the read fails at once."""
+"""The longest wait of a read that the exchange asked for; if it asks for longer, the read fails at once."""
 FIRST_PAUSE_MS = 200
 LONGEST_PAUSE_MS = 5_000
 

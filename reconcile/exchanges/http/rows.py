@@ -17,7 +17,7 @@ LONGEST_MESSAGE = 200
 LONGEST_NAME = 64
 _ACCOUNT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NUMBERS = (str, int, Decimal)
-"""How exchanges print numbers, once JSON is parsed."""
+"""The types in which exchanges print numbers, once JSON is parsed."""
 
 
 class Row:
@@ -144,7 +144,7 @@ def symbol_table(found: Iterable[Row], name: str, read: Callable[[Row], T]) -> S
 
 @contextmanager
 def costing(found: dict[Address, str], *addresses: Address) -> Iterator[None]:
-    """What cannot be used inside costs these addresses and no other: ``found`` gets the reason.
+    """Data that cannot be used inside costs these addresses and no other: ``found`` gets the reason.
 
     Only for taking rows apart, never around a request. Raises UnknownMode, which costs the account.
     """
@@ -157,7 +157,7 @@ def costing(found: dict[Address, str], *addresses: Address) -> Iterator[None]:
 
 
 async def unless_refused(work: Coroutine[Any, Any, T]) -> T | ReadFailed:
-    """What a read about one symbol gives, or its failure where the exchange refuses the symbol: that costs no other.
+    """The result of a read about one symbol, or its failure where the exchange refuses it: that costs no other.
 
     Raises ReadFailed for any other failure.
     """

@@ -35,8 +35,8 @@ _turn: contextvars.ContextVar["tuple[Transport, list[BudgetSlot]] | None"] = con
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """Everything an adapter is built from. ``url`` is the base without a trailing slash; ``demo`` asks for the
-    exchange's own simulated trading where that is a header; ``product`` is None where there is only one."""
+    """Everything an adapter is built from. ``url`` is the base without a trailing slash. ``demo`` asks for the
+    exchange's own simulated trading where that is a header. ``product`` is None where there is only one."""
 
     traits: Traits
     credentials: Credentials = field(repr=False)

@@ -151,7 +151,7 @@ def _prepared(request: HttpRequest) -> requests.PreparedRequest:
 
 
 def _never_connected(error: requests.exceptions.ConnectionError) -> str | None:
-    """Why there was no connection at all: name lookup or refused, which urllib3 reports as NewConnectionError."""
+    """The reason for no connection at all: name lookup or refused, which urllib3 reports as NewConnectionError."""
     cause = error.args[0] if error.args else None
     reason = getattr(cause, "reason", cause)
     if isinstance(reason, NameResolutionError):

@@ -62,7 +62,7 @@ class OkxTier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OkxConfig:
-    """What of the account's configuration decides whether isolated margin can be managed."""
+    """The parts of the account's configuration that decide whether isolated margin can be managed."""
 
     uid: str | None
     """None only where an earlier look of the same run told none."""
@@ -193,7 +193,7 @@ def needs_tiers(found: OpenPosition, instrument: Instrument, *, is_measured: boo
 
 
 def risk(found: OpenPosition, instrument: Instrument | None, ladder: Sequence[OkxTier]) -> IsolatedRisk | None:
-    """What the margin of an open isolated position is worth; None where the rows do not tell.
+    """The risk of an open isolated position; None where the rows do not tell.
 
     The rate is the one behind the price that the row shows, else that of the tier which holds the size.
     """

@@ -34,7 +34,7 @@ ADVICE: Mapping[str, str] = {
     "50121": "run reconcile from an address that OKX serves",
     "51010": "switch the account to futures mode on OKX",
 }
-"""What to do about a code where its class does not say that."""
+"""The advice for a code whose class does not say what to do."""
 
 CODES: tuple[Code, ...] = (
     *_group(

@@ -14,7 +14,7 @@ from reconcile.money import ZERO
 
 PAGE = 100
 WEEK_MS = 7 * 86_400_000
-"""How far back ``bills`` reaches; ``bills-archive`` reaches three months."""
+"""The reach of ``bills``; ``bills-archive`` reaches three months."""
 TRANSFER = "6"
 _TYPES = {"2": Cause.FILL, "5": Cause.FILL, TRANSFER: Cause.OTHER, "8": Cause.FUNDING}
 """2 is a trade, 5 a liquidation."""

@@ -54,7 +54,7 @@ class IsolatedRisk:
         return price if over > 0 and price > 0 else None
 
     def removable(self) -> Decimal:
-        """How much margin can be taken out now; 0 for a position that was just opened."""
+        """The margin that can be taken out now; 0 for a position that was just opened."""
         opened = self.size / (self.entry * self.leverage) if self.inverse else self.size * self.entry / self.leverage
         return max(ZERO, self.margin - opened + min(ZERO, self.profit))
 

@@ -18,7 +18,7 @@ _FACTS = (
     *("actor", "reason", "host", "tool_version", "git_commit", "git_dirty", "state_file", "state_sha256"),
     *("plan_id", "digest", "exchange", "endpoint", "product", "position_mode"),
 )
-"""What a run said of itself that is shown, in this order."""
+"""The facts that a run recorded about itself, in the order shown."""
 _WORDS = {"None": "none", "True": "yes", "False": "no"}
 
 

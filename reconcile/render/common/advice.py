@@ -7,7 +7,7 @@ from reconcile.model.holds import Hold
 from reconcile.model.plan import Entry, OutcomeKind, Plan, PlanError, Result, Status
 
 MOST_CODES = 4
-"""How many codes fit a line of 80 columns."""
+"""The number of codes that fit a line of 80 columns."""
 _ENDS = {
     OutcomeKind.UNKNOWN: "unknown",
     OutcomeKind.ACCEPTED: "accepted",

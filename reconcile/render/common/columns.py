@@ -14,11 +14,11 @@ _KEPT = re.compile(r"(?<=[0-9]) (?=[A-Za-z])|(?<= [^\w\s]) ")
 _WORD = re.compile(r" *[^ ]+")
 _NO_BREAK = "\u00a0"
 _HANGING = 4
-"""How far the rest of a broken line stands to the right of its beginning."""
+"""The indent of the rest of a broken line."""
 
 
 def width(text: str) -> int:
-    """How many columns a text takes."""
+    """The number of columns that a text takes."""
     if text.isascii() and "\x1b" not in text:
         return len(text)
     return sum(map(_columns, _COLOUR.sub("", text)))

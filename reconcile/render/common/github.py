@@ -13,7 +13,7 @@ from reconcile.render.common.values import clean
 
 _LEVELS = ("error", "warning", "notice")
 MOST_SHOWN = 10
-"""How many annotations of one level GitHub takes from one step of a job (docs.github.com, workflow commands)."""
+"""GitHub takes this many annotations of one level from one step of a job (docs.github.com, workflow commands)."""
 Place = Callable[[str], str]
 
 

@@ -54,6 +54,6 @@ def amount_or_none(amount: Decimal | None) -> str | None:
 
 
 def held_fields(hold: Hold | None) -> Document:
-    """Which rule holds an address and until when at most; null where nothing does, or no time ends it."""
+    """The rule that holds an address, and until when at most; null where none does, or no time ends it."""
     until_ms = None if hold is None else hold.until_ms
     return {"held_by": None if hold is None else hold.by, "held_until": None if until_ms is None else rfc3339(until_ms)}

@@ -94,7 +94,7 @@ def step_amounts(step: Step) -> tuple[str, str, str]:
 
 
 def liquidation(step: Step) -> str:
-    """What a margin step does to the liquidation price and to its distance from the mark; empty where not known."""
+    """The effect of a margin step on the liquidation price and its distance from the mark; empty if not known."""
     if not isinstance(step, MoveMargin):
         return ""
     if step.liquidation_price_before is None and step.liquidation_price_after is None:
@@ -145,7 +145,7 @@ def now(entry: Entry) -> str:
 
 
 def declared(entry: Entry) -> str:
-    """What the file wants of it, empty where that is nothing, or nothing more than what stands already."""
+    """The declared values of it; empty where nothing is declared, or nothing more than is shown already."""
     if entry.target is None or entry.status is Status.IN_SYNC:
         return ""
     margin = entry.target.isolated_margin if entry.target.band is None else entry.wanted_margin
@@ -156,7 +156,7 @@ def declared(entry: Entry) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """How many entries have each status, and what would be added and taken out, by asset."""
+    """The number of entries by status, and the sums to add and to take out, by asset."""
 
     counts: Mapping[Status, int]
     add: Mapping[str, Decimal]
@@ -196,7 +196,7 @@ STATUS_WORDS: Mapping[Status, str] = {
     Status.UNMANAGED: "unmanaged",
     Status.IN_SYNC: "in sync",
 }
-"""How a summary speaks of each status, in the order of what a person should look at first."""
+"""The words of a summary for each status; the order is the one in which to look at them."""
 
 
 def by_attention(entries: Iterable[Entry]) -> list[Entry]:
@@ -239,7 +239,7 @@ def describe(account: AccountPlan, titles: Mapping[str, str]) -> str:
 
 
 def cautions(account: AccountPlan) -> list[str]:
-    """What a reviewer must not miss: settings that are not the exchange's own, and limits that allow more than at the
+    """Warnings for the reviewer: settings that are not the exchange's own, and limits that allow more than at the
     last apply."""
     desired = account.desired
     said = []

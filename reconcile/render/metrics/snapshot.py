@@ -8,14 +8,14 @@ from reconcile.model.plan import AccountPlan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSnapshot:
-    """One account after a round: ``plan`` is what the round read, ``steps`` counts our steps so far by outcome and
+    """One account after a round. ``plan`` is the plan of the round. ``steps`` counts our steps so far by outcome,
     ``runs`` our applies and settlements by exit code.
 
-    ``is_locked`` says that another run holds what we were to apply. ``read_ms`` is when it was read last, ``good_ms``
-    when it was last read with nothing against it and without an apply that failed (Unix time; None: never). ``undone``
-    says how often in a row our change was undone, by address; ``gave_up`` where we stopped. ``requests`` are by kind,
-    ``throttles`` the answers that a rate limit was hit; ``lock_waits`` counts how often another run held the account,
-    ``lock_wait_ms`` how long we waited for it in all.
+    ``is_locked`` says that another run holds an account that we have changes for. ``read_ms`` is the time of the last
+    read. ``good_ms`` is that of the last read that was not refused and followed no failed apply (Unix time; None:
+    never). ``undone`` counts by address how often in a row our change was undone; ``gave_up`` names the addresses where
+    we stopped. ``requests`` are by kind. ``throttles`` counts the answers that a rate limit was hit. ``lock_waits``
+    counts how often another run held the account; ``lock_wait_ms`` is the total wait for it.
     """
 
     plan: AccountPlan

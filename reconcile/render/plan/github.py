@@ -13,8 +13,8 @@ SHOWN = (Status.HELD, Status.BLOCKED)
 
 
 def plan_annotations(plan: Plan, *, place: Place = str) -> str:
-    """What a reviewer must see. Errors of accounts stand at the policy key they name; held and blocked entries and
-    reductions at their position; looser limits at their key."""
+    """The annotations for a reviewer. Errors of accounts stand at the policy key they name; held and blocked entries
+    and reductions at their position; looser limits at their key."""
     listed = [each for account in plan.accounts for each in error_annotations(account, account.errors)]
     entries = [(account, entry) for account in plan.accounts for entry in account.entries]
     listed += [entry_annotation(*each) for status in SHOWN for each in entries if each[1].status is status]

@@ -20,7 +20,7 @@ LONGEST_LIFE_MS = 3650 * 86_400_000
 _EXIT_CODES = frozenset({0, 1, 4, 130})
 """The exit codes that planning one account can have."""
 _PATHS = frozenset({"state_file", "includes"})
-"""Where paths stand."""
+"""The keys that hold paths."""
 _FROM_BYTES = range(0xDC80, 0xDD00)
 """Code points that stand for the bytes of a file name that is not UTF-8."""
 
@@ -89,7 +89,7 @@ def check_account(account: AccountPlan) -> None:
 
 
 def _check_status(entry: Entry, changed: set[str]) -> None:
-    """What each status may stand beside; the second side of a symbol shares the first one's change of type."""
+    """Check the fields that each status allows; the second side of a symbol shares the first one's change of type."""
     is_change, is_blocked = entry.status is Status.CHANGE, entry.status is Status.BLOCKED
     if entry.steps and not is_change:
         raise ValueError(f"{entry.address} has steps and is {entry.status}")

@@ -58,7 +58,7 @@ class SavedPlanView:
 
     @property
     def expiry(self) -> str:
-        """When it expires, and how far that is away."""
+        """The time of expiry, and how far that is away."""
         left = (self.plan.expires_ms - self.now_ms) // 1000
         when = f"{self.plan_time(self.plan.expires_ms)}, "
         return f"{when}in {_length(left)}" if left >= 0 else f"{when}{_length(-left)} ago: apply refuses it"

@@ -16,7 +16,7 @@ from reconcile.render.report.picture import moment, text
 from reconcile.render.report.style import STYLE
 
 MOST_ROWS = 2_000
-"""How many movements of one account the page lists; the log has them all."""
+"""The most movements of one account that the page lists; the log has them all."""
 _QUIET = ' class="seen"'
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _SIGNS = (
@@ -150,7 +150,7 @@ def _address(each: AddressPicture) -> str:
 
 
 def _standing(each: AddressPicture) -> str:
-    """What stands at the end: the margin and what is declared, or since when the position is closed."""
+    """The state at the end: the margin and what is declared, or since when the position is closed."""
     last = each.points[-1]
     wanted = last.band if last.declared is None else plain(last.declared)
     declared = "not declared" if wanted is None else f"declared {wanted}"

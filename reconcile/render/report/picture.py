@@ -41,7 +41,7 @@ def moment(time_ms: int) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Frame:
-    """Which times and values the picture spans; ``is_cut``: its axis does not begin at zero."""
+    """The times and values that the picture spans; ``is_cut``: its axis does not begin at zero."""
 
     start: int
     end: int
@@ -86,7 +86,7 @@ def margin(picture: AddressPicture) -> str:
 
 
 def distance(picture: AddressPicture) -> str:
-    """How far the liquidation price was from the mark price, with its declared band; no line while no position was
+    """The distance of liquidation price from mark price, with its declared band; no line while no position was
     there. A band without a ceiling ends where the picture does."""
     looked = [each for each in picture.points if each.distance is not None or each.is_closed]
     seen = [each.distance for each in looked if each.distance is not None]
@@ -125,7 +125,7 @@ def _inside(frame: _Frame, band: Thresholds | None) -> tuple[Decimal | None, Dec
 
 
 def _band(point: Point) -> tuple[Decimal | None, Decimal | None]:
-    """What the margin may be without being drift; None where nothing is declared or no tolerance is told."""
+    """The band of margin that is not drift; None where nothing is declared or no tolerance is told."""
     if point.declared is None or point.tolerance is None:
         return None, None
     return minus(point.declared, point.tolerance), plus(point.declared, point.tolerance)
@@ -207,7 +207,7 @@ def _tolerance(frame: _Frame, bands: Sequence[tuple[int, Decimal | None, Decimal
 
 
 def _closings(points: Sequence[Point]) -> list[int]:
-    """When a position that was there was not any more."""
+    """The times at which a position was closed."""
     return [now.at_ms for before, now in pairwise(points) if now.is_closed and not before.is_closed]
 
 

@@ -48,7 +48,7 @@ def _left(result: Result) -> str:
 
 
 def _writes(result: Result) -> int:
-    """How many requests left that may change an account."""
+    """The number of requests sent that may change an account."""
     return sum(account.requests.get("write", 0) for account in result.accounts)
 
 
@@ -67,7 +67,7 @@ def _outside(result: Result) -> str:
 
 
 def _whose(result: Result) -> str:
-    """Which of several accounts the verdict is about; empty where there is one."""
+    """The accounts that the verdict is about; empty if there is only one."""
     if len(result.accounts) == 1:
         return ""
     names = [account.plan.desired.name for account in result.accounts if account.exit_code == result.exit_code]

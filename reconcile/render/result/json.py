@@ -9,7 +9,7 @@ RESULT_FORMAT = "reconcile.result/1"
 
 
 def result_document(result: Result) -> Document:
-    """How one apply ended."""
+    """The result of one apply."""
     return {
         "format": RESULT_FORMAT,
         "run_id": result.run_id,

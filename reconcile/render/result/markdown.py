@@ -12,7 +12,7 @@ from reconcile.render.result.conclusion import conclusion
 
 
 def result_markdown(result: Result, *, titles: Mapping[str, str] = NO_TITLES, limit: int = LIMIT) -> str:
-    """How one apply ended, led by its verdict; the journals' heads can be pinned from here."""
+    """The result of one apply, led by its verdict; the journals' heads can be pinned from here."""
     by = f"<sub>run {code(result.run_id)} · plan {code(result.plan_id)} · by {quote(result.actor)}"
     tail = [
         *advice_lines(advice.of_result(result)),

@@ -77,7 +77,7 @@ def _settled(step: SettledStep) -> EntryLine:
 
 
 def _remaining(account: AccountResult) -> str:
-    """What the entries that remain have in common."""
+    """The line that the remaining entries share."""
     if any(error.key == "stale" for error in account.errors):
         return "as planned, and out of date"
     if all(entry.status is Status.WAITING for entry in account.remaining):

@@ -37,7 +37,7 @@ Params = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BinanceRoute:
-    """What answers a path. ``heavy`` is the weight without a symbol, None where that makes no difference."""
+    """The handler of a path. ``heavy`` is the weight without a symbol, None where that makes no difference."""
 
     answers: Callable[[BinanceCall], object]
     weight: int = 5

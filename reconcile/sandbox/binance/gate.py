@@ -47,7 +47,7 @@ def invalid(name: str) -> BinanceRefusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BinanceSwitches:
-    """What no source settles about the real exchange, and what a rehearsal wants otherwise.
+    """Switches for facts that no source settles, and for rehearsals.
 
     ``v2_retired`` answers the v2 endpoints with -5000 and HTTP ``retired_status``; ``v3_missing`` does so for positions
     of version 3. With ``gone_as_page`` the answer is an HTML page and 404 instead, as on the mainnet.
@@ -147,7 +147,7 @@ class BinanceLimits:
         return BinanceRefusal(429, -1003, text), self._retry(left_ms)
 
     def headers(self) -> dict[str, str]:
-        """What every reply says about the weight used."""
+        """The headers of every reply that tell the weight used."""
         return {"x-mbx-used-weight-1m": "-1" if self._switches.weight_header_lost else str(self.used)}
 
     def _ban(self, now_ms: int) -> tuple[BinanceRefusal, Mapping[str, str]]:

@@ -30,7 +30,7 @@ def _page(call: BinanceCall, rows: list[dict[str, Any]], limit: int) -> list[dic
 
 
 def margin_history(call: BinanceCall) -> object:
-    """What moved a symbol's isolated margin; see ``BinanceSwitches`` for what shows."""
+    """The movements of a symbol's isolated margin; ``BinanceSwitches`` says which are shown."""
     symbol = call.symbol()
     if symbol is None:
         raise missing("symbol")

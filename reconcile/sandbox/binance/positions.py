@@ -26,7 +26,7 @@ def _moved_ms(position: BookPosition | None, switches: BinanceSwitches) -> int:
 
 
 def _risk(view: View, market: Market, position: BookPosition | None) -> dict[str, str]:
-    """What both versions of a position row share."""
+    """The fields that both versions of a position row share."""
     if position is None:
         zero = money(ZERO)
         return {

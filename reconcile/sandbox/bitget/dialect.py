@@ -29,7 +29,7 @@ _MIX = "/api/v2/mix"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BitgetRoute:
-    """What answers a path, and how many calls a second each user may make."""
+    """The handler of a path, and the number of calls a second that each user may make."""
 
     answers: Callable[[BitgetCall], object]
     rate: int = 10

@@ -18,7 +18,7 @@ from reconcile.sandbox.http import Request, SandboxAccount
 from reconcile.sandbox.values import Market
 
 VALIDITY_MS = 30_000
-"""How far a request's timestamp may be from the exchange's clock."""
+"""The greatest distance of a request's timestamp from the exchange's clock."""
 MINUTE_MS = 60_000
 RULES = BitgetRules()
 
@@ -42,15 +42,15 @@ def invalid(name: str) -> BitgetRefusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BitgetSwitches:
-    """What no source settles about the real exchange, and what a rehearsal wants otherwise.
+    """Switches for facts that no source settles, and for rehearsals.
 
     ``unified`` makes it an account of the newer generation (40085). ``key_kind`` is ``live``, ``demo`` or ``any`` (the
     header ``paptrading`` is not looked at). ``error_status`` is the HTTP status of business errors. ``bill_amounts`` is
     ``signed`` (as the position gains), ``absolute`` or ``account`` (as the free balance gains). ``minimum`` is the
     smallest amount. ``coin_size_in_base`` shows sizes of coin-margined contracts in coins at the entry price, else in
     contracts. ``bill_delay_ms`` holds back rows of the ledger; ``limited`` off never throttles.
-    ``auto_margin_data`` is the data of that call's success, which the documents leave out; ``auto_margin_product``
-    refuses it without a product type (40019), which they do not print either.
+    ``auto_margin_data`` is the data of that call's success, which the documents leave out. ``auto_margin_product``
+    refuses the call without a product type (40019), which they do not print either.
     ``spot_read`` off is a key that may not ask whose it is.
     """
 
@@ -127,7 +127,7 @@ class BitgetCall(GateCall[BitgetSwitches]):
 
 
 class BitgetLimits:
-    """How often each endpoint may be called in a second that moves, and everything in a minute from one address."""
+    """The limits of each endpoint in a moving second, and of all calls from one address in a minute."""
 
     def __init__(self, switches: BitgetSwitches) -> None:
         self._switches = switches

@@ -29,7 +29,7 @@ def shown_mode(mode: str) -> str:
 
 
 def all_positions(call: BitgetCall) -> object:
-    """What is open in a product."""
+    """The open positions of a product."""
     product, coin = call.product(), call.text("marginCoin")
     rows = [
         row
@@ -41,7 +41,7 @@ def all_positions(call: BitgetCall) -> object:
 
 
 def single_position(call: BitgetCall) -> object:
-    """What is open on one symbol: two rows at most."""
+    """The open positions of one symbol: two rows at most."""
     product = call.product()
     market = call.market(product=product)
     call.margin_coin(market)

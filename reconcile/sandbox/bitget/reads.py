@@ -27,7 +27,7 @@ _MARGIN = frozenset({"append_margin", "reduce_margin", "auto_append_margin", "ad
 
 
 def information(call: BitgetCall) -> object:
-    """Whose key it is; 40014 for a key that may not read the spot section."""
+    """The owner of the key; 40014 if the key may not read the spot section."""
     if not call.switches.spot_read:
         raise BitgetRefusal("40014", "Incorrect permissions, need spot account read permissions")
     return {

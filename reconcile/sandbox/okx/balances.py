@@ -75,7 +75,7 @@ def _detail(view: View, asset: str, *, empty: str) -> dict[str, object]:
 
 
 def max_avail_size(call: OkxCall) -> list[dict[str, object]]:
-    """How much could be put behind a new position; with ``tdMode=isolated`` what could be added as margin."""
+    """The amount that could back a new position; with ``tdMode=isolated`` the margin that could be added."""
     names, mode = call.need("instId").split(","), call.one_of("tdMode", "isolated", "cross", "cash")
     rows: list[dict[str, object]] = []
     for name in names:

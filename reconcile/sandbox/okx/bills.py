@@ -140,7 +140,7 @@ def _asked(call: OkxCall) -> Callable[[dict[str, str]], bool]:
 
 
 def subtypes(call: OkxCall) -> list[dict[str, object]]:
-    """What the types and subtypes of bills are called."""
+    """The names of the types and subtypes of bills."""
     wanted = (call.text("type") or ",".join(SUB_TYPES)).split(",")
     names = {"2": "Trade", "6": "Margin transfer", "8": "Funding fee"}
     return [

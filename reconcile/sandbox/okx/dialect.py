@@ -18,7 +18,7 @@ IP = "address"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OkxRoute:
-    """What answers a path, and how many calls it takes within how many milliseconds for each user."""
+    """The handler of a path, and its limit for each user: a number of calls within milliseconds."""
 
     answers: Callable[[OkxCall], object]
     rate: tuple[int, int] = (20, 2_000)

@@ -15,7 +15,7 @@ from reconcile.sandbox.gate import ErrorAnswer, GateCall, MovingWindow, json_par
 from reconcile.sandbox.http import Answer, Request, SandboxAccount, answer
 
 VALIDITY_MS = 30_000
-"""How far a request's timestamp may be from the exchange's clock."""
+"""The greatest distance of a request's timestamp from the exchange's clock."""
 
 
 class OkxRefusal(ErrorAnswer):
@@ -44,7 +44,7 @@ def invalid(name: str) -> OkxRefusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OkxSwitches:
-    """What no source settles about the real exchange, and what a rehearsal wants otherwise.
+    """Switches for facts that no source settles, and for rehearsals.
 
     ``key_kind`` is ``live``, ``demo`` or ``any`` (the header ``x-simulated-trading`` is not looked at).
     ``account_level`` is ``acctLv``; at 3 and 4 ``isolated_ended`` answers 50072. Amounts with more decimals than
@@ -100,7 +100,7 @@ class OkxCall(GateCall[OkxSwitches]):
 
 
 class OkxLimits:
-    """How often each endpoint may be called, in a window that moves; refused calls do not count."""
+    """The limits of each endpoint in a moving window; refused calls do not count."""
 
     def __init__(self, switches: OkxSwitches) -> None:
         self._switches = switches

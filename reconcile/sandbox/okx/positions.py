@@ -13,12 +13,12 @@ from reconcile.sandbox.okx.shapes import MODES, RULES, SPELLED, inst_type, numbe
 from reconcile.sandbox.values import ISOLATED, BookPosition, Key, Market, View, flat_position
 
 REMEMBERED_MS = 30 * 86_400_000
-"""How long a closed position is remembered."""
+"""The time for which a closed position is remembered."""
 _EMPTY = ("baseBal", "interest", "liab", "liabCcy", "optVal", "posCcy", "quoteBal", "spotInUseAmt", "spotInUseCcy")
 
 
 def positions(call: OkxCall) -> list[dict[str, object]]:
-    """What is open, the newest first."""
+    """The open positions, the newest first."""
     kind, wanted, ids = call.text("instType"), call.listed("instId"), call.listed("posId")
     if kind not in {None, "SWAP", "FUTURES", "MARGIN", "OPTION"}:
         raise invalid("instType")
@@ -171,7 +171,7 @@ def _leverage(call: OkxCall, symbol: str, side: str, mode: str) -> Decimal:
 
 
 def adjust_leverage_info(call: OkxCall) -> list[dict[str, object]]:
-    """What another leverage would mean; ``estAvailTrans`` is what could be taken out, where that is told."""
+    """The effects of another leverage; ``estAvailTrans`` is the margin that could be taken out, where told."""
     call.one_of("instType", "SWAP", "FUTURES", "MARGIN")
     mode, lever, name = call.one_of("mgnMode", "isolated", "cross"), call.need("lever"), call.need("instId")
     market = call.view.markets.get(name)

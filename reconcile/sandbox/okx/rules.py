@@ -25,7 +25,7 @@ class OkxRules(Rules):
         return market.notional(position.size, market.mark) * self.tier(market, position).mmr
 
     def closing_fee(self, market: Market, position: BookPosition) -> Decimal:
-        """What closing at the mark would cost."""
+        """The fee of closing at the mark price."""
         return market.notional(position.size, market.mark) * market.taker_fee
 
     def margin_ratio(self, market: Market, position: BookPosition) -> Decimal:

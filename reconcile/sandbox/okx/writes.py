@@ -144,7 +144,7 @@ def set_position_mode(call: OkxCall) -> list[dict[str, str]]:
 
 
 def set_isolated_mode(call: OkxCall) -> list[dict[str, str]]:
-    """How margin follows positions; only the automatic mode is left."""
+    """Set how margin follows positions; only the automatic mode is left."""
     mode = call.one_of("isoMode", "automatic", "autonomy", "quick_margin")
     call.one_of("type", "MARGIN", "CONTRACTS")
     if mode != "automatic":

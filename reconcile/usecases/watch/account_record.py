@@ -10,7 +10,7 @@ _TO_DO = {Status.CHANGE, Status.HELD}
 
 
 class AccountRecord:
-    """When an account was read and all was well, and what our runs and steps came to."""
+    """The times of an account's last read and last good run, and the results of our runs and steps."""
 
     def __init__(self) -> None:
         self._read_ms: int | None = None

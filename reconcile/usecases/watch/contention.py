@@ -65,7 +65,7 @@ class Contention(Generic[K]):
         return not self._is_over(case) and now_ms >= case.not_before_ms
 
     def waits_ms(self, key: K, now_ms: int) -> int:
-        """How long until the next try."""
+        """The time until the next try."""
         case = self._cases.get(key)
         return 0 if case is None else max(0, case.not_before_ms - now_ms)
 
@@ -75,7 +75,7 @@ class Contention(Generic[K]):
         return case is not None and self._is_over(case)
 
     def undone(self, key: K) -> int:
-        """How often in a row we have been undone."""
+        """The number of times in a row that our change was undone."""
         case = self._cases.get(key)
         return 0 if case is None else case.undone
 

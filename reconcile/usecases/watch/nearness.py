@@ -26,7 +26,7 @@ class NearTurn(NamedTuple):
 
 
 class Nearness:
-    """Which positions of an account are near; ``limit`` is a share of the mark price, None: nothing is near."""
+    """The positions of an account that are near liquidation; ``limit``: a share of the mark price; None: none is."""
 
     def __init__(self, limit: Decimal | None, *, needed: int, of: int) -> None:
         self._limit = limit

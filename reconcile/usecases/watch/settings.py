@@ -6,7 +6,7 @@ from decimal import Decimal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How to watch.
+    """The settings of a watch.
 
     ``needed`` of the last ``of`` looks must agree before a state is believed. ``undo_limit`` is how often in a row
     a change may be undone before we leave an address alone. ``skip_locked`` leaves an account that another run holds
