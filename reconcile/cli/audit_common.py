@@ -42,7 +42,7 @@ class MomentType(DurationType):
 MOMENT = MomentType()
 account_option = click.option("--account", metavar="ACCOUNT", help="Only this account.")
 address_option = click.option("--address", metavar="GLOB", help="Only these addresses: SYMBOL.side with *.")
-actor_option = click.option("--actor", metavar="GLOB", help="Only who is called so; with *.")
+actor_option = click.option("--actor", metavar="GLOB", help="Only runs of this actor; * is any text.")
 since_option = click.option("--since", type=MOMENT, help="From then on; a date, a time, or 7d for a week ago.")
 until_option = click.option("--until", type=MOMENT, help="Before then.")
 
@@ -90,4 +90,4 @@ class Breaks:
 
     def __exit__(self, *_: object) -> None:
         for error in self._found:
-            self._session.warn(f"{error}; what stands before that is shown")
+            self._session.warn(f"{error}; the records before that are shown")

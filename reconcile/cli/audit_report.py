@@ -16,7 +16,7 @@ FORMAT = "reconcile.audit.report/1"
 
 
 @command("report", formats=("text", "json"))
-@click.option("--html", metavar="FILE", required=True, help="Where the page goes.")
+@click.option("--html", metavar="FILE", required=True, help="The file to write the page to.")
 @account_option
 @since_option
 @until_option

@@ -30,7 +30,7 @@ from reconcile.usecases import import_ as usecase
 
 
 @command("import", formats=("text",))
-@click.option("--exchange", type=click.Choice(list(TRAITS)), help="Where the account is.")
+@click.option("--exchange", type=click.Choice(list(TRAITS)), help="The exchange of the account.")
 @click.option(
     "--endpoint", metavar="ENDPOINT", default="live", show_default=True, help="live, testnet, sandbox or a URL."
 )

@@ -31,7 +31,7 @@ DEFAULT = "demo"
 
 _account = click.argument("account", metavar="[ACCOUNT]", default=DEFAULT)
 _exchange = click.option(
-    "--exchange", type=click.Choice(list(SIMULATED)), help="Of a new account; binance where nothing is said."
+    "--exchange", type=click.Choice(list(SIMULATED)), help="The exchange of a new account; default: binance."
 )
 
 

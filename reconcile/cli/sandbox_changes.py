@@ -151,7 +151,7 @@ CHANGES: tuple[Change, ...] = (
     Change(
         option="--switch",
         shape="NAME=VALUE",
-        help="How the exchange behaves where its documents do not say.",
+        help="Choose a behaviour that the exchange's documents leave open.",
         apply=_switch,
     ),
     Change(option="--close", shape="ADDRESS=SIZE|all", help="Close a position at the mark price.", apply=_close),

@@ -197,7 +197,7 @@ class Invocation:
             return True
         if not self._said_stdout:
             self._said_stdout = True
-            self.warn(f"writing to stdout: {_reason(error)}; the output is lost, what is being done goes on")
+            self.warn(f"writing to stdout: {_reason(error)}; the output is lost, and the command goes on")
         return False
 
     def warn(self, text: str) -> None:

@@ -60,7 +60,7 @@ FORMAT = "reconcile.watch/1"
     metavar="PERCENT",
     default="5%",
     show_default=True,
-    help="Tell of a position whose liquidation price is nearer to the mark price; 0% for none.",
+    help="Report a position whose liquidation price is nearer to the mark price; 0% for none.",
 )
 @click.option("--notify", metavar="URL|COMMAND", help="Give each piece of news there, as a JSON document.")
 @click.option("--rounds", metavar="N", type=WholeType(1), help="End after N rounds; default: never.")

@@ -30,7 +30,7 @@ def appended(path: Path, text: str, new: Sequence[Target], *, note: str) -> str:
     kept = tuple(target for target in after.targets if target.address not in known)
     if found != known or replace(after, targets=kept, sha256="") != replace(before, sha256=""):
         raise InputError(
-            f"adding to {path}: with its [defaults] the new positions would not say what is there; "
+            f"adding to {path}: with its [defaults] the new positions would not match the account; "
             "import into a new file with --out, and copy what fits"
         )
     return whole

@@ -115,7 +115,7 @@ async def _alone(
             if other is account:
                 raise
             if not isinstance(error, Declined):
-                unknown.append(f"whether {other.path} is for the same account cannot be told: {error}")
+                unknown.append(f"reconcile cannot tell whether {other.path} is for the same account: {error}")
             return None
 
     reached = (await gather_all(map(join, [account, *asked])))[0]
@@ -124,7 +124,7 @@ async def _alone(
     if reached.account.uid is None:
         why = "the exchange tells this key no id"
         pinned = [other.path for other in rivals if other.uid is not None]
-        unknown += [f"whether {path} is for the same account cannot be told: {why}" for path in pinned]
+        unknown += [f"reconcile cannot tell whether {path} is for the same account: {why}" for path in pinned]
     elif same := [other for other in rivals if other.uid == reached.account.uid]:
         raise several_files(account, [account, *same])
     return reached, sorted(unknown)

@@ -41,7 +41,7 @@ def around(
         value = value_of(measure, position)
         bounds = value if isinstance(value, str) else _bounds(value, measure)
         if not position.isolated_margin:
-            bounds = "no margin stands behind it"
+            bounds = "it has no isolated margin"
         if isinstance(bounds, str):
             notes.append(f"{target.address} keeps its amount: {measure.value}: {bounds}")
             made.append(replace(target, isolated_margin=position.isolated_margin, band=None))

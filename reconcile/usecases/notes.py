@@ -94,7 +94,7 @@ async def whose(world: World, desired: DesiredAccount, error: ReconcileError) ->
         with suppress(ReadFailed, Interrupted, TimeoutError):
             async with asyncio.timeout(LONGEST_WAIT_MS / 1000):
                 work = ask(world, connection)
-                return (await interruptible(world.stop, work, doing="asking whose account it is")).journal
+                return (await interruptible(world.stop, work, doing="asking which account the key belongs to")).journal
     return connection.identify(None)
 
 

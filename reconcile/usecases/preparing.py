@@ -135,7 +135,7 @@ async def _pass(context: Context, fence_ms: int) -> bool:
     """Wait until the exchange's time is later; whether it had to be waited for."""
     if context.writer.time.earliest() > fence_ms:
         return False
-    why = "this journal has not seen what was sent before, which may still show"
+    why = "an earlier request that this journal does not know may still take effect or become visible"
     await context.pass_exchange_time(fence_ms, why=why)
     return True
 

@@ -35,7 +35,7 @@ async def hold(
     if journal.was_changed:
         world.progress(
             f"{name}: something else changed the journal since its last record; it may be an older copy, so this run "
-            "takes it that it has not seen what was sent before"
+            "assumes that it lacks earlier requests"
         )
     return journal
 

@@ -157,7 +157,7 @@ class World:
         try:
             return await self.frozen(account, *identities)
         except JournalError as error:
-            return f"whether it is frozen cannot be told: {error}"
+            return f"reconcile cannot tell whether it is frozen: {error}"
 
     def frozen_by_hand(self) -> list[str]:
         """The names that the environment or a file in the home freezes; ``*`` is every account."""

@@ -98,9 +98,9 @@ def _check_status(entry: Entry, changed: set[str]) -> None:
     if len(entry.steps) > 1 and [step.action == "set_auto_add" for step in entry.steps] != [True, False]:
         raise ValueError(f"{entry.address} has more than one step")
     if (entry.blocked_by is not None) is not is_blocked or (entry.wanted is not None and not is_blocked):
-        raise ValueError(f"{entry.address} is {entry.status}, which does not go with what blocks it")
+        raise ValueError(f"{entry.address} is {entry.status}, which contradicts its blocked_by")
     if (entry.target is None) is not (entry.status is Status.UNMANAGED) and entry.status is not Status.HELD:
-        raise ValueError(f"{entry.address} is {entry.status}, which does not go with what is declared")
+        raise ValueError(f"{entry.address} is {entry.status}, which contradicts the declared values")
 
 
 def _check_target(entry: Entry, mode: PositionMode) -> None:
@@ -151,7 +151,7 @@ def _check_step(entry: Entry, step: Step) -> None:
     else:
         fits = _leads(entry, step)
     if not fits:
-        raise ValueError(f"{entry.address}: {step.action} does not lead to what is declared")
+        raise ValueError(f"{entry.address}: {step.action} does not lead to the declared values")
 
 
 def _switches(entry: Entry, step: SetAutoAdd) -> bool:

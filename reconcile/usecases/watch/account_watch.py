@@ -248,7 +248,7 @@ class AccountWatch:
     def _lock_is(self, problem: str | None) -> None:
         """Tell once that the account is locked; None: it is not."""
         if problem is not None and not self._is_locked:
-            self._teller.decide(self._key(), f"{problem}; left for now, and tried again each round")
+            self._teller.decide(self._key(), f"{problem}; the watch tries again each round")
         self._is_locked = problem is not None
 
     def _ended(self, due: Sequence[Entry], result: AccountResult) -> None:

@@ -52,7 +52,7 @@ class WatchNotes:
         """Keep it where a look shows a ``state`` that is not ``held`` to be true, once as long as it shows that."""
         if held is None or state == held:
             if self._doubted.pop(key, None) is not None and state == held:
-                self.add(key, f"{held} again; what was seen meanwhile did not last", outcome=WAITED)
+                self.add(key, f"{held} again; the state seen meanwhile did not last", outcome=WAITED)
         elif self._doubted.get(key) != state:
             self._doubted[key] = state
             seen = f"{state} ({message})" if message else state
