@@ -198,7 +198,7 @@ class BookEffect:
     """One change of a position's margin, with its actor and its request: the oracle of the tests.
 
     ``actor``: ``api`` (a request that was delivered), ``human`` or ``exchange``. ``request`` is the number of the
-    request, and ``delivery`` the number of its delivery (2 if a middlebox repeated it); both are 0 without a request.
+    request, ``delivery`` that of its delivery (2 if a middlebox repeated it). Both are 0 without a request.
     ``cause`` is a ledger cause, or ``type`` for a change of margin type (change 0).
     """
 

@@ -2,7 +2,7 @@
 
 A lost answer keeps a lane in doubt until its request can no longer be accepted, which takes tens of seconds. Other
 positions of the account fall meanwhile. A watch therefore lets its run plan again at every interval as long as a step
-of its plan is under way. It does so under the same lock, with the same journal, reserved funds and looks, and only on
+of its plan is under way. It does so under the same lock, with the same journal, reserved funds and looks. It uses only
 lanes where no step of this run is under way or has failed.
 
 The limits of one run and of one day count the steps of all rounds together. A step without a result counts in full,
