@@ -145,14 +145,14 @@ def unknown_code_is_refused() -> AbstractContextManager[None]:
     kind = answers._kind
     write = answers.write_answer
 
-    def believe(what: str, response: Any, manners: Any, *, now_ms: Any) -> Any:
+    def believe(what: str, response: Any, form: Any, *, now_ms: Any) -> Any:
         class All(dict[str, Any]):
             def get(self, key: str, default: Any = None) -> Any:
-                found = manners.codes.get(key, default)
-                known = next(iter(manners.codes.values()))
+                found = form.codes.get(key, default)
+                known = next(iter(form.codes.values()))
                 return found if found is not None else replace(known, code=key, proves=CodeClass.STATE)
 
-        return write(what, response, replace(manners, codes=All()), now_ms=now_ms)
+        return write(what, response, replace(form, codes=All()), now_ms=now_ms)
 
     return _patched(*_answering(believe), (answers, "_kind", kind))
 
@@ -202,9 +202,9 @@ def judged_by_code_alone() -> AbstractContextManager[None]:
     """HTTP 408 and 5xx believed to refuse where the body has the code of a refusal."""
     write = answers.write_answer
 
-    def by_code(what: str, response: Any, manners: Any, *, now_ms: Any) -> Any:
+    def by_code(what: str, response: Any, form: Any, *, now_ms: Any) -> Any:
         lies = response.status == 408 or response.status >= 500
-        return write(what, replace(response, status=400) if lies else response, manners, now_ms=now_ms)
+        return write(what, replace(response, status=400) if lies else response, form, now_ms=now_ms)
 
     return _patched(*_answering(by_code))
 

@@ -278,10 +278,10 @@ class Bitget:
     async def send(self, call: Call) -> Accepted:
         """See ``Writer.send``."""
         path = urlsplit(call.request.url).path
-        manners = next(form for write, form in WRITING.items() if path.endswith(write))
+        form = next(form for write, form in WRITING.items() if path.endswith(write))
         return await self._transport.send(
             call,
-            lambda response, now_ms: write_answer(f"sending POST {path}", response, manners, now_ms=now_ms),
+            lambda response, now_ms: write_answer(f"sending POST {path}", response, form, now_ms=now_ms),
             WRITE_CHARGES,
         )
 

@@ -91,66 +91,70 @@ class ResponseFormat:
 def read_answer(
     what: str,
     response: HttpResponse,
-    manners: ResponseFormat,
+    form: ResponseFormat,
     *,
     now_ms: int | None,
 ) -> object:
     """The payload of a read; ``what`` begins every message. Raises ReadFailed."""
     value = parsed(response.body)
-    said = None if value is None else _said(manners, response.status, value)
-    if said is not None and said.success and 200 <= response.status < 300:
-        return said.payload
-    if said is None or said.code is None:
-        raise _unusable(what, response, manners, is_json=value is not None, now_ms=now_ms)
-    code = manners.codes.get(said.code)
+    envelope = None if value is None else _envelope(form, response.status, value)
+    if envelope is not None and envelope.success and 200 <= response.status < 300:
+        return envelope.payload
+    if envelope is None or envelope.code is None:
+        raise _unusable(what, response, form, is_json=value is not None, now_ms=now_ms)
+    code = form.codes.get(envelope.code)
     proves = CodeClass.DOUBT if code is None else code.proves
     throttled = proves is CodeClass.THROTTLE or response.status in {418, 429}
     raise ReadFailed(
-        f"{what}: {manners.title} answers {_quote(said, code)} (HTTP {response.status}); {_advice(manners, code)}",
+        f"{what}: {form.title} answers {_quote(envelope, code)} (HTTP {response.status}); {_advice(form, code)}",
         again=throttled or proves in _AGAIN or response.status >= 500,
-        code=said.code,
-        retry_after_ms=manners.retry_after_ms(response.headers, said.message, now_ms) if throttled else None,
+        code=envelope.code,
+        retry_after_ms=form.retry_after_ms(response.headers, envelope.message, now_ms) if throttled else None,
         kind=RefusalKind.THROTTLE if throttled else _kind(proves),
         status=response.status,
     )
 
 
-def write_answer(what: str, response: HttpResponse, manners: ResponseFormat, *, now_ms: int | None) -> Accepted:
+def write_answer(what: str, response: HttpResponse, form: ResponseFormat, *, now_ms: int | None) -> Accepted:
     """The yes of a write; raises Refused or InDoubt, never anything else."""
     status = response.status
     value = parsed(response.body)
-    said = _said(manners, status, value) if isinstance(value, dict) else None
-    told = None if said is None else said.code
+    envelope = _envelope(form, status, value) if isinstance(value, dict) else None
+    told = None if envelope is None else envelope.code
     if status < 200 or 300 <= status < 400 or status == 408 or status >= 500:
         raise InDoubt(f"{what}: HTTP {status}, which does not say whether it was done", code=told)
-    if said is None:
-        raise InDoubt(f"{what}: HTTP {status} with a body that is not what {manners.title} documents")
-    if said.success:
+    if envelope is None:
+        raise InDoubt(f"{what}: HTTP {status} with a body that is not what {form.title} documents")
+    if envelope.success:
         if status >= 300:
             raise InDoubt(f"{what}: a success with HTTP {status}", code=told)
-        note = clean(said.message) if told is None else f"{told} {clean(said.message)}".strip()
-        return Accepted(note=note, amount=said.amount)
-    code = manners.codes.get(told or "")
+        note = clean(envelope.message) if told is None else f"{told} {clean(envelope.message)}".strip()
+        return Accepted(note=note, amount=envelope.amount)
+    code = form.codes.get(told or "")
     if code is None:
-        raise InDoubt(f"{what}: {_unknown(said, manners)}", code=told)
+        raise InDoubt(f"{what}: {_unknown(envelope, form)}", code=told)
     if code.proves is CodeClass.ALREADY:
-        return Accepted(note=_quote(said, code))
+        return Accepted(note=_quote(envelope, code))
     kind = _kind(code.proves)
     if kind is None:
-        raise InDoubt(f"{what}: {_quote(said, code)}", code=told)
+        raise InDoubt(f"{what}: {_quote(envelope, code)}", code=told)
     throttled = kind is RefusalKind.THROTTLE
     raise Refused(
-        f"{what}: {manners.title} refuses: {_quote(said, code)}{f'; {code.advice}' if code.advice else ''}",
+        f"{what}: {form.title} refuses: {_quote(envelope, code)}{f'; {code.advice}' if code.advice else ''}",
         kind=kind,
         code=code.code,
-        retry_after_ms=manners.retry_after_ms(response.headers, said.message, now_ms) if throttled else None,
+        retry_after_ms=form.retry_after_ms(response.headers, envelope.message, now_ms) if throttled else None,
     )
 
 
-def _said(manners: ResponseFormat, status: int, value: object) -> Envelope | None:
+def _envelope(form: ResponseFormat, status: int, value: object) -> Envelope | None:
     """The envelope, its code fit to be shown and journalled as well."""
-    said = manners.envelope(status, value)
-    return said if said is None or said.code is None else replace(said, code=clean(said.code)[:LONGEST_CODE])
+    envelope = form.envelope(status, value)
+    return (
+        envelope
+        if envelope is None or envelope.code is None
+        else replace(envelope, code=clean(envelope.code)[:LONGEST_CODE])
+    )
 
 
 @lru_cache(maxsize=256)
@@ -203,28 +207,28 @@ def _kind(proves: CodeClass) -> RefusalKind | None:
     return None if proves in {CodeClass.DOUBT, CodeClass.ALREADY} else RefusalKind(proves.value)
 
 
-def _quote(said: Envelope, code: Code | None) -> str:
+def _quote(envelope: Envelope, code: Code | None) -> str:
     meaning = "" if code is None else f" ({code.meaning})"
-    return f"{said.code}{meaning}: {clean(said.message)}"
+    return f"{envelope.code}{meaning}: {clean(envelope.message)}"
 
 
-def _advice(manners: ResponseFormat, code: Code | None) -> str:
+def _advice(form: ResponseFormat, code: Code | None) -> str:
     """The advice after a failed read."""
     if code is None:
-        return f"reconcile's table does not have this code; look it up in the documentation of {manners.title}"
+        return f"reconcile's table does not have this code; look it up in the documentation of {form.title}"
     return code.advice or _ADVICE.get(code.proves, "see the message")
 
 
-def _unknown(said: Envelope, manners: ResponseFormat) -> str:
+def _unknown(envelope: Envelope, form: ResponseFormat) -> str:
     """The reason why a code proves nothing about a write."""
-    other = manners.others.get(said.code or "")
+    other = form.others.get(envelope.code or "")
     if other is not None:
-        return f"{_quote(said, other)} is documented for other calls only, and proves nothing about this one"
-    return f"{_quote(said, None)}: reconcile's table does not have this code, so it proves nothing"
+        return f"{_quote(envelope, other)} is documented for other calls only, and proves nothing about this one"
+    return f"{_quote(envelope, None)}: reconcile's table does not have this code, so it proves nothing"
 
 
 def _unusable(
-    what: str, response: HttpResponse, manners: ResponseFormat, *, is_json: bool, now_ms: int | None
+    what: str, response: HttpResponse, form: ResponseFormat, *, is_json: bool, now_ms: int | None
 ) -> ReadFailed:
     """A read whose answer cannot be understood at all; a firewall, a wrong URL or an overloaded exchange."""
     status, body = response.status, response.body.strip()
@@ -241,7 +245,7 @@ def _unusable(
     return ReadFailed(
         f"{what}: {problem} (HTTP {status}); {'wait, then try again' if status >= 500 or throttled else advice}",
         again=throttled or status in {408, 425} or status >= 500 or 200 <= status < 300,
-        retry_after_ms=manners.retry_after_ms(response.headers, "", now_ms) if throttled else None,
+        retry_after_ms=form.retry_after_ms(response.headers, "", now_ms) if throttled else None,
         kind=RefusalKind.THROTTLE if throttled else None,
         status=status,
     )
