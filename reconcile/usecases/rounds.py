@@ -174,10 +174,10 @@ class StepRounds:
 
     def _available(self, look: ObservedAccount, unfinished: Sequence[Step]) -> dict[str, Decimal]:
         """The free balance, less the additions that this look may not have seen or that are still to be sent."""
-        context = self._context
-        left = {}
-        for asset, balance in look.available.items():
-            least = limit_for(context.desired.policy.min_available, asset) or ZERO
+        context, left = self._context, dict(look.available)
+        begun = {step.asset for steps, _ in self._begun for step in _additions(steps)}
+        for asset in begun & left.keys():
+            balance, least = left[asset], limit_for(context.desired.policy.min_available, asset) or ZERO
             unseen = minus(
                 minus(balance, least), context.reservation.free(look.available, asset, sent_at_ms=look.sent_at_ms)
             )

@@ -7,6 +7,7 @@ ETHUSDT falls through the floor of ETHUSDT.long.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -64,12 +65,18 @@ class Night:
 
 
 def night(
-    *faults: Fault, free: str = "5000", btc_falls_ms: int | None = None, interval_ms: int = INTERVAL_MS, **limits: Any
+    *faults: Fault,
+    free: str = "5000",
+    others: Mapping[str, D] = MappingProxyType({}),
+    btc_falls_ms: int | None = None,
+    interval_ms: int = INTERVAL_MS,
+    **limits: Any,
 ) -> Night:
     """Play it, with these faults for the first margin calls."""
     scene, written, free_balance = Scene(faults=Scripted(faults, method="POST")), [], [D(5000)]
     books, venue = scene.place.books, scene.place.venue
-    books.deposit("USDT", D(free) - books.cross["USDT"], now_ms=scene.now_ms())
+    for asset, balance in {**others, "USDT": D(free) - books.cross["USDT"]}.items():
+        books.deposit(asset, balance, now_ms=scene.now_ms())
 
     def fall(symbol: str, share: str, at_ms: int) -> None:
         mark = books.markets[symbol].mark * D(share)
@@ -134,6 +141,13 @@ def test_min_available_is_left_whatever_becomes_of_the_doubt(faults: Sequence[Fa
     assert done.least_free >= D(200)
     assert done.scene.place.books.cross["USDT"] >= D(200)
     assert done.additions(LONG) != []
+
+
+def test_a_balance_in_another_asset_needs_no_limit() -> None:
+    done = night(NEVER, others={"BNB": D(3)}, min_available={"USDT": D(200)})
+    (eth,) = done.additions(ETH)
+    assert eth.time_ms - done.scene.now_ms() + done.scene.loop.now_ms() <= 2 * INTERVAL_MS
+    assert [news.kind for news in done.vigil.news if news.kind in {"applied", "short"}] == ["applied", "applied"]
 
 
 @pytest.mark.parametrize("faults", TRIES)
