@@ -9,7 +9,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from benchmarks import applying, cold, doubling, fleet, growth, planning, server, write_limits
@@ -71,7 +71,13 @@ def main(names: Sequence[str]) -> int:
     if unknown:
         print(f"not a benchmark: {', '.join(unknown)}; choose from {', '.join([*PARTS, 'doubling'])}", file=sys.stderr)
         return 64
-    where = machine()
+    try:
+        where = machine()
+    except PackageNotFoundError as error:
+        print(
+            f"the benchmarks compare with {error.name}, which is not installed: pip install '.[bench]'", file=sys.stderr
+        )
+        return 1
     found: list[Row] = []
     for name, measure in PARTS.items():
         if not names or name in names:
