@@ -1,6 +1,6 @@
 """Plans and steps: what would be called, in which order, and what it was computed from. Data, not closures."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -71,6 +71,11 @@ class MoveMargin:
 
 
 Step = SetMarginType | SetAutoAdd | MoveMargin
+
+
+def additions(steps: Iterable[Step]) -> list[MoveMargin]:
+    """The steps that add margin, in their order."""
+    return [step for step in steps if isinstance(step, MoveMargin) and step.action == "add_margin"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

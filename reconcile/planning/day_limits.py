@@ -6,7 +6,7 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from reconcile.model.account import Policy
-from reconcile.model.plan import MoveMargin, PlanError, Step
+from reconcile.model.plan import PlanError, Step, additions
 from reconcile.money import ZERO, plain, plus, total
 from reconcile.planning.amounts import limit_for
 
@@ -23,10 +23,10 @@ def check_day(steps: Iterable[Step], policy: Policy, used: DayUsed) -> list[Plan
     """The limits that these steps would break after the day's earlier calls; LookupError as for ``limit_for``."""
     steps = tuple(steps)
     errors = []
-    additions = [step for step in steps if isinstance(step, MoveMargin) and step.action == "add_margin"]
-    for asset in sorted({step.asset for step in additions}):
+    added = additions(steps)
+    for asset in sorted({step.asset for step in added}):
         most, spent = limit_for(policy.max_day_add, asset), used.added.get(asset, ZERO)
-        more = total(step.most for step in additions if step.asset == asset)
+        more = total(step.most for step in added if step.asset == asset)
         value = plus(spent, more)
         if most is not None and value > most:
             message = (

@@ -56,7 +56,7 @@ class Reservation:
 
     def free(self, available: Mapping[str, Decimal], asset: str, *, sent_at_ms: int) -> Decimal:
         """The balance that may still be added, by a look sent at ``sent_at_ms``; below zero if it is overspent."""
-        taken = self._taken(asset, sent_at_ms)
+        taken = self.taken(asset, sent_at_ms)
         return minus(minus(available.get(asset, ZERO), taken), self._minimum(asset) or ZERO)
 
     def unseen_until(self, asset: str, *, sent_at_ms: int) -> int | None:
@@ -97,7 +97,7 @@ class Reservation:
         if addition is not None and key in self._counted[addition.asset].keys:
             self._discount(key, addition)
 
-    def _taken(self, asset: str, sent_at_ms: int) -> Decimal:
+    def taken(self, asset: str, sent_at_ms: int) -> Decimal:
         """The sum of the additions that a look sent at that time may lack.
 
         Each addition enters the running sum once and leaves it once; the sum is not computed anew for later looks.

@@ -8,7 +8,7 @@ from reconcile.money import plain
 from reconcile.render.common import advice
 from reconcile.render.common.columns import fit
 from reconcile.render.common.holder import holder_text
-from reconcile.render.common.json import Document, error_list, held_fields
+from reconcile.render.common.json import Document, error_list
 from reconcile.render.common.markdown import code, quote
 from reconcile.render.common.values import clean, rfc3339, signed_text
 
@@ -46,7 +46,8 @@ def _document(step: OpenStep) -> Document:
         "since": step.since,
         "resolvable_at": rfc3339(step.resolvable_at_ms),
         "evidence": step.evidence,
-        **held_fields(Hold(by=held_by(step.outcome), reason="")),
+        "held_by": held_by(step.outcome),
+        "held_until": None,
     }
 
 

@@ -10,7 +10,7 @@ since it may be sent again once its first call is proven not to have happened.
 """
 
 import asyncio
-from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -21,7 +21,7 @@ from reconcile.journal.days import DAY_MS
 from reconcile.journal.records import Intent
 from reconcile.model.account import Address, ObservedAccount
 from reconcile.model.holds import AT_WORK, Hold
-from reconcile.model.plan import AccountPlan, MoveMargin, OutcomeKind, Step, StepResult
+from reconcile.model.plan import AccountPlan, MoveMargin, OutcomeKind, Step, StepResult, additions
 from reconcile.money import ZERO, minus, plus, total
 from reconcile.planning import order, policy
 from reconcile.planning.amounts import limit_for
@@ -174,17 +174,11 @@ class StepRounds:
 
     def _available(self, look: ObservedAccount, unfinished: Sequence[Step]) -> dict[str, Decimal]:
         """The free balance, less the additions that this look may not have seen or that are still to be sent."""
-        context, left = self._context, dict(look.available)
-        begun = {step.asset for steps, _ in self._begun for step in _additions(steps)}
-        for asset in begun & left.keys():
-            balance, least = left[asset], limit_for(context.desired.policy.min_available, asset) or ZERO
-            unseen = minus(
-                minus(balance, least), context.reservation.free(look.available, asset, sent_at_ms=look.sent_at_ms)
-            )
-            coming = total(
-                step.most for step in _additions(unfinished) if step.asset == asset and self._open(step) is None
-            )
-            left[asset] = minus(minus(balance, unseen), coming)
+        coming = [step for step in additions(unfinished) if self._open(step) is None]
+        left = {}
+        for asset, balance in look.available.items():
+            unseen = self._context.reservation.taken(asset, look.sent_at_ms)
+            left[asset] = minus(minus(balance, unseen), total(step.most for step in coming if step.asset == asset))
         return left
 
     def _used(self, now_ms: int, unfinished: Sequence[Step]) -> DayUsed:
@@ -204,13 +198,9 @@ class StepRounds:
     def _fits(self, steps: Sequence[Step]) -> bool:
         """Whether the limits of one run allow these steps beside all that it has begun."""
         limits, whole = self._context.desired.policy, [*(step for begun, _ in self._begun for step in begun), *steps]
-        for step in _additions(steps):
+        for step in additions(steps):
             most = limit_for(limits.max_add, step.asset)
-            added = total(each.most for each in _additions(whole) if each.address == step.address)
+            added = total(each.most for each in additions(whole) if each.address == step.address)
             if most is not None and added > most:
                 return False
         return not policy.check_run(whole, limits)
-
-
-def _additions(steps: Iterable[Step]) -> list[MoveMargin]:
-    return [step for step in steps if isinstance(step, MoveMargin) and step.action == "add_margin"]
