@@ -8,6 +8,7 @@ from reconcile.cli.audit_common import account_option, check_period, journals, s
 from reconcile.cli.common import command, pass_session
 from reconcile.cli.session import Invocation
 from reconcile.clock import SystemClock
+from reconcile.journal.identity import owner_of
 from reconcile.render.common.json import dumps
 from reconcile.render.common.values import rfc3339
 from reconcile.render.report.html import page
@@ -43,9 +44,10 @@ def report_(session: Invocation, *, html: str, account: str | None, since: int |
         "accounts": [each.account for each in made.accounts],
         "at": rfc3339(now_ms),
     }
+    count = len({owner_of(each.identity) for each in made.accounts})  # its notes are no account of their own
     shown = session.emit(
         {
-            "text": lambda: f"{html}: {len(made.accounts)} account{'' if len(made.accounts) == 1 else 's'}\n",
+            "text": lambda: f"{html}: {count} account{'' if count == 1 else 's'}\n",
             "json": lambda: dumps(facts),
         }
     )

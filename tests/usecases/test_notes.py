@@ -440,6 +440,7 @@ def test_the_page_shows_what_was_refused_beside_the_journal(tmp_path: Path) -> N
     run(tmp_path, "apply", state, "--auto-approve")
     run(tmp_path, "apply", state, "--auto-approve", env={"RECONCILE_FROZEN": "demo"})
 
-    assert run(tmp_path, "audit", "report", "--html", str(page)).code == 0
+    ended = run(tmp_path, "audit", "report", "--html", str(page))
 
+    assert (ended.code, ended.out) == (0, f"{page}: 1 account\n")
     assert "refused:frozen" in page.read_text()
