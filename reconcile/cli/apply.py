@@ -50,7 +50,7 @@ class Work:
 @click.option("--reason", metavar="TEXT", help="Why, for the journal; required with --override.")
 @override
 @target
-@lock_options(if_locked="wait", skipping="it is refused at once (4)")
+@lock_options(if_locked="wait", skipping="it is refused at once (4)", waits_for="the lock, or for a hold to end,")
 @parallelism
 @click.option("--digest", metavar="DIGEST", help="Only with a PLAN: it must be the plan with this digest.")
 @pass_session

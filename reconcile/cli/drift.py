@@ -20,7 +20,7 @@ from reconcile.usecases import drift as usecase
 @click.option(
     "--detailed-exitcode",
     is_flag=True,
-    help="Exit 2 when an account drifted beyond its tolerance, 5 when a call's outcome is unknown.",
+    help="Exit 2 when an account drifted beyond its tolerance, 3 and 5 as the entries say.",
 )
 @parallelism
 @pass_session

@@ -10,8 +10,9 @@ from reconcile.cli.common import WholeType
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-def lock_options(*, if_locked: str, skipping: str) -> Callable[[_F], _F]:
+def lock_options(*, if_locked: str, skipping: str, waits_for: str = "the lock") -> Callable[[_F], _F]:
     """Both options. ``if_locked`` is the default, ``skipping`` what becomes of an account that is skipped.
+    ``waits_for`` is what the command waits for.
 
     The defaults differ on purpose: a single run waits, since none comes after it; a watch skips, and comes back.
     """
@@ -28,7 +29,7 @@ def lock_options(*, if_locked: str, skipping: str) -> Callable[[_F], _F]:
         type=WholeType(0, 86_400),
         default=60,
         show_default=True,
-        help="How long to wait with --if-locked wait; no other account waits meanwhile.",
+        help=f"How long to wait for {waits_for} with --if-locked wait; no other account waits meanwhile.",
     )
 
     def decorate(function: _F) -> _F:

@@ -74,8 +74,8 @@ def plan(
 
     \b
     Signs:      + add   - take out   ~ margin type, auto-add   ! blocked
-                ? held by an unsettled step   . waiting for a position
-                * unmanaged   = in sync
+                ? held: a step or a reading is in doubt
+                . waiting for a position   * unmanaged   = in sync
     Exit codes: 0 the command worked, 1 an account could not be read,
                 4 an account is refused (several files reach it, or another
                 than the pinned one answers).

@@ -16,13 +16,14 @@ from reconcile.usecases import status as usecase
 
 @command("status", formats=("text", "json", "markdown"))
 @paths
-@click.option("--detailed-exitcode", is_flag=True, help="Exit 5 while the outcome of a step is unknown.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 5 or 3 while a step is unsettled.")
 @pass_session
 def status(session: Invocation, *, paths: tuple[str, ...], detailed_exitcode: bool) -> int:
     """Show unsettled steps and who holds the lock.
 
     An unsettled step is one without a known outcome. The next apply looks again by itself; what stays unknown a
-    person settles with 'reconcile resolve'.
+    person settles with 'reconcile resolve'. Positions are not read, so an address that a reading in doubt holds is not
+    shown here: 'reconcile plan' and 'reconcile drift' show it.
 
     \b
     Exit codes: 0 every account could be read, 1 one could not.

@@ -112,8 +112,7 @@ def _account(account: AccountDrift) -> list[str]:
     lines += [clean(f"  ! {error.key}: {error.message}") for error in account.errors]
     lines += [clean(f"  {each.address} {_why(each)}") for each in account.not_compared]
     for entry in _held(account.entries):
-        reason = "" if entry.held is None else entry.held.reason
-        lines.append(clean(f"  {entry.address} unknown: {reason} ({_as_read(entry, account.observed_wall_ms)})"))
+        lines.append(clean(f"  {entry.address} {_doubt(entry, account.observed_wall_ms)}"))
     for entry in _by_attention(account.entries):
         inside = (
             ""
@@ -125,6 +124,14 @@ def _account(account: AccountDrift) -> list[str]:
     if quiet:
         lines.append(f"  {quiet} not moved")
     return lines
+
+
+def _doubt(entry: Drift, now_ms: int | None) -> str:
+    """``held: the margin reads … (read −14.2 USDT)``; ``unknown`` where the doubt is about a call of ours."""
+    if entry.held is None:
+        return ""
+    word = "unknown" if entry.held.is_unknown else "held"
+    return f"{word}: {entry.held.reason} ({_as_read(entry, now_ms)})"
 
 
 def _why(entry: NotCompared) -> str:
@@ -167,20 +174,23 @@ def _by_attention(entries: Sequence[Drift]) -> list[Drift]:
 
 
 def summary(accounts: Sequence[AccountDrift]) -> str:
-    """One line: how many drifted, how many did not, and of how many that is not known."""
+    """One line: how many drifted, how many did not, and of how many a call or a reading is in doubt."""
     entries = [entry for account in accounts for entry in account.entries]
     beyond = sum(1 for entry in entries if entry.is_beyond and abs(entry.drift) > entry.tolerance)
     left = sum(1 for entry in entries if entry.is_beyond and entry.left_band)
     left_out = [each for account in accounts for each in account.not_compared]
-    held = len(_held(entries)) + sum(1 for each in left_out if each.blocked_by is None and each.held is not None)
+    doubts = [entry.held for entry in entries] + [each.held for each in left_out if each.blocked_by is None]
+    holds = [hold.is_unknown for hold in doubts if hold is not None]
+    unknown, held = holds.count(True), holds.count(False)
     blocked = sum(1 for each in left_out if each.blocked_by is not None)
     without = sum(1 for each in left_out if each.blocked_by is None and each.held is None)
     failed = sum(1 for account in accounts if account.errors)
     parts = [f"{failed} account{'s' if failed > 1 else ''} could not be read"] if failed else []
     parts += [f"{blocked} blocked"] if blocked else []
     compared = len(entries) - len(_held(entries))
-    parts += [f"{held} unknown"] if held else []
-    if beyond or compared or not (failed or blocked or held or without):
+    parts += [f"{unknown} unknown"] if unknown else []
+    parts += [f"{held} held"] if held else []
+    if beyond or compared or not (failed or blocked or holds or without):
         parts.append(f"{beyond} drifted beyond tolerance" if beyond else "no drift beyond tolerance")
     parts += [f"{left} outside {'their bands' if left > 1 else 'its band'}"] if left else []
     if entries or without or not (failed or blocked):
@@ -216,7 +226,8 @@ def _row_left_out(each: NotCompared) -> str:
 
 def _row(entry: Drift, now_ms: int | None) -> str:
     if entry.held is not None:
-        cells = ["❓", code(str(entry.address)), plain(entry.expected), plain(entry.observed), "unknown"]
+        word = "unknown" if entry.held.is_unknown else "held"
+        cells = ["❓", code(str(entry.address)), plain(entry.expected), plain(entry.observed), word]
         return f"| {' | '.join(cells)} | {quote(f'{entry.held.reason} ({_as_read(entry, now_ms)})')} |"
     amount, _, causes = moved(entry.drift, entry.causes, now_ms=now_ms).partition(":")
     mark = "⚠️" if entry.is_beyond else ""
@@ -259,5 +270,5 @@ def github(accounts: Sequence[AccountDrift], *, place: Place = str) -> str:
 
 def _annotated(entry: Drift, now_ms: int | None) -> str:
     if entry.held is not None:
-        return f"unknown: {entry.held.reason} ({_as_read(entry, now_ms)})"
+        return _doubt(entry, now_ms)
     return f"drifted {moved(entry.drift, entry.causes, now_ms=now_ms)}{_remarks(entry, ' ')}"

@@ -41,7 +41,7 @@ async def _compare_one(world: World, early: Run) -> Comparison:
     span = AccountInterval(desired=desired, reader=reader, state=state, look=look, grace_ms=grace)
     now = await _run_that_ends_now(span, early, at=rfc3339(world.clock.wall_ms()))
     found = compared(early, now, [*between, now])
-    doubts = [f"{address}: {reason}" for address, reason in held.items()]
+    doubts = [f"{address} is held: {hold.reason}" for address, hold in held.items()]
     if world.store.read(early.identity).head != state.head:
         doubts.append("a run is at work on this account: run again when it has ended")
     return replace(found, problem="; ".join(part for part in (found.problem, now.moved_problem, *doubts) if part))

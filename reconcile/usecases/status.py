@@ -13,7 +13,7 @@ from reconcile.exchanges.catalogue import TRAITS
 from reconcile.exchanges.http.exchange_time import LONGEST_WAIT_MS
 from reconcile.journal.base import Journal
 from reconcile.journal.identity import is_notes
-from reconcile.journal.records import Resolved, RunFinished, RunStarted, Unsettled
+from reconcile.journal.records import IntentStatus, Resolved, RunFinished, RunStarted, Unsettled
 from reconcile.journal.run_end import RunEnd
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, DesiredAccount, Policy
@@ -27,6 +27,8 @@ from reconcile.usecases.notes import head_of, note, refusal
 from reconcile.usecases.world import World
 
 T = TypeVar("T")
+SAID_YES = "the exchange said yes"
+"""Evidence that a later look does not take back: who resolves the step must know it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +77,7 @@ def _held(state: JournalState, desired: DesiredAccount, reader: Reader) -> tuple
 
 def _open_step(item: Unsettled, grace: int) -> OpenStep:
     intent = item.intent
+    is_untold = item.said_yes and item.known is IntentStatus.UNKNOWN and not item.evidence.startswith(SAID_YES)
     return OpenStep(
         address=intent.address,
         action=intent.action,
@@ -82,7 +85,7 @@ def _open_step(item: Unsettled, grace: int) -> OpenStep:
         amount=intent.amount,
         outcome=item.known,
         since=item.since,
-        evidence=item.evidence,
+        evidence=f"{SAID_YES}; {item.evidence}" if is_untold else item.evidence,
         resolvable_at_ms=intent.fence_ms + grace,
     )
 

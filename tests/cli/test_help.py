@@ -98,7 +98,10 @@ def test_apply_and_watch_share_their_lock_options_but_for_the_default_that_each_
     shared = {
         (*words, option.name): option for words, option in options() if option.name in {"if_locked", "lock_timeout"}
     }
-    assert shared["apply", "lock_timeout"].to_info_dict() == shared["watch", "lock_timeout"].to_info_dict()
+    apply, watch = (shared[name, "lock_timeout"].to_info_dict() for name in ("apply", "watch"))
+    assert {**apply, "help": ""} == {**watch, "help": ""}
+    assert "for a hold to end" in apply["help"]  # for which a watch does not wait
+    assert "hold" not in watch["help"]
     assert (shared["apply", "if_locked"].default, shared["watch", "if_locked"].default) == ("wait", "skip")
 
 

@@ -105,7 +105,7 @@ def test_a_closed_position_has_drifted_by_all_of_its_margin() -> None:
 
 
 @pytest.mark.parametrize("exchange", list(SIMULATED))
-def test_a_reading_that_may_predate_our_own_step_is_no_drift_but_unknown(exchange: str) -> None:
+def test_a_reading_that_may_predate_our_own_step_is_no_drift_but_held(exchange: str) -> None:
     async def late(scene: Scene) -> AccountDrift:
         place = next(str(target.address) for target in demo(exchange).targets)
         before = scene.margin(place)
@@ -122,12 +122,12 @@ def test_a_reading_that_may_predate_our_own_step_is_no_drift_but_unknown(exchang
     assert entry.held is not None
     assert entry.held.by == "adds up"
     shown = render.text([found]).splitlines()
-    assert f"{entry.address} unknown: the margin reads" in shown[1]
-    assert "Drift: 1 unknown, 0 compared (times are UTC)." in shown
+    assert f"{entry.address} held: the margin reads" in shown[1]
+    assert "Drift: 1 held, 0 compared (times are UTC)." in shown
     assert render.document([found])["accounts"][0]["entries"][0]["held"] == entry.held.reason
     assert f"| <code>{entry.address}</code> |" in render.markdown([found])
-    assert "| unknown | the margin reads" in render.markdown([found])
-    assert "unknown: the margin reads" in render.github([found])
+    assert "| held | the margin reads" in render.markdown([found])
+    assert "::held: the margin reads" in render.github([found])
     check(render.document([found]))
 
 

@@ -1,10 +1,12 @@
 """What moved between two runs is told by cause from the journal alone; it costs nothing where nothing moved."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
+
+import pytest
 
 from reconcile.audit.comparing import compare
 from reconcile.audit.run_log import find_runs
@@ -12,11 +14,11 @@ from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import Result
 from reconcile.model.reports import Comparison, Run
-from reconcile.render.audit.diff import diff_text
+from reconcile.render.audit.diff import diff_markdown, diff_text
 from reconcile.render.audit.run import run_document, run_markdown, run_text
 from reconcile.render.common.values import signed
-from reconcile.sandbox.faults import Ending, Fault, Scripted
-from reconcile.sandbox.http import Request
+from reconcile.sandbox.faults import Ending, Fault, FaultPlan, FaultRule, Scripted
+from reconcile.sandbox.http import Lag, Request
 from reconcile.usecases.audit_live import compare_with_live
 from reconcile.usecases.movements import MOST_ASKED
 from tests.kit.scene import HOUR_MS, Scene, desired, play
@@ -217,6 +219,23 @@ def test_a_position_that_came_is_told_as_opened_and_one_that_went_as_closed() ->
     for each in (found, live):
         assert sorted(told(each, xrp)) == [("manual", "+5"), ("opened", "+50")]
         assert sorted(told(each, link)) == [("closed", signed(-before - 2)), ("manual", "+2")]
+
+
+@pytest.mark.parametrize("show", [diff_text, diff_markdown])
+def test_live_that_may_be_from_before_our_step_says_so_in_words(show: Callable[[Sequence[Comparison]], str]) -> None:
+    async def act(scene: Scene) -> list[Comparison]:
+        await scene.apply(desired({LONG: "4500"}))
+        await scene.pass_time(60_000)
+        last = await scene.apply(desired({LONG: "4600"}))
+        scene.place.venue.faults = FaultPlan([FaultRule(fault=Fault(lag=Lag(positions_ms=60_000)), method="GET")])
+        return await compare_with_live(scene.world(), last.run_id)
+
+    found, _ = play(act)
+    assert found[0].problem.startswith(f"{LONG} is held: the margin reads 4500 after our last step (4500 → 4600 by ")
+    shown = show(found)
+    assert f"{LONG} is held: the margin reads 4500" in shown
+    assert "Hold(" not in shown
+    assert "run live" not in shown
 
 
 def test_what_moves_while_a_run_is_at_work_is_told_too() -> None:

@@ -6,6 +6,8 @@ import pytest
 
 from reconcile.model.status import AccountStatus
 from reconcile.render import status as render
+from reconcile.sandbox.faults import Fault, FaultPlan, FaultRule
+from reconcile.sandbox.http import Lag
 from reconcile.usecases import status as usecase
 from tests.kit.scene import Scene, desired, play
 from tests.simulation.machine import Killed
@@ -26,6 +28,21 @@ def test_an_address_with_an_open_step_is_listed_as_held_in_every_format() -> Non
     assert f"held, nothing is sent to: {LONG}" in render.text([found])
     assert f"held, nothing is sent to: <code>{LONG}</code>" in render.markdown([found])
     assert render.document([found])["accounts"][0]["held"] == [LONG]
+
+
+def test_a_yes_that_no_look_confirmed_is_told_however_often_it_was_looked_for_since() -> None:
+    behind = Fault(lag=Lag(positions_ms=300_000, ledger_ms=300_000))
+
+    async def act(scene: Scene) -> Sequence[AccountStatus]:
+        scene.place.venue.faults = FaultPlan([FaultRule(fault=behind, method="GET")])
+        first, again = await scene.apply(desired()), await scene.apply(desired())
+        assert (first.exit_code, again.exit_code) == (5, 5)
+        return await usecase.status(scene.world(), [desired()])
+
+    (found,), _ = play(act)
+    (step,) = found.unsettled
+    assert step.outcome == "unknown"
+    assert step.evidence == "the exchange said yes; no ledger row; margin 3000 → 3000, not moved"
 
 
 def test_with_nothing_open_nothing_is_held() -> None:

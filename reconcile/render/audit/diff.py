@@ -11,6 +11,8 @@ from reconcile.render.common.page import Page
 from reconcile.render.common.values import clean, rfc3339, signed_text
 
 FORMAT = "reconcile.audit.diff/1"
+_LIVE = "live"
+"""What stands for a run where the exchange was read instead."""
 
 
 def diff_document(found: Sequence[Comparison]) -> Document:
@@ -77,7 +79,7 @@ def _margin(amount: Decimal | None) -> str:
 def _movement(movement: Movement) -> str:
     at = movement.at if movement.at_ms is None else rfc3339(movement.at_ms)
     change = "?" if movement.change is None else signed_text(movement.change)
-    by = f", run {movement.run_id}" if movement.run_id else ""
+    by = f", run {movement.run_id}" if movement.run_id not in {"", _LIVE} else ""
     return f"{at} {change} {movement.cause}{by}, {movement.outcome}" + (
         f"  ({movement.detail})" if movement.detail else ""
     )

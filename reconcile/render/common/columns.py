@@ -69,7 +69,7 @@ def _broken(line: str, columns: int) -> Iterator[str]:
     current = ""
     for word in _WORD.findall(_KEPT.sub(_NO_BREAK, line)):
         if current and width(current) + width(word) > columns:
-            yield current.replace(_NO_BREAK, " ")
+            yield current.replace(_NO_BREAK, " ").rstrip(" ")
             current = indent + word.lstrip(" ")
         else:
             current += word

@@ -27,7 +27,7 @@ LEGEND: Mapping[str, str] = {
     TAKE_OUT: "take out",
     RETYPE: "margin type",
     "!": "blocked",
-    "?": "held by an unsettled step",
+    "?": "held: a step or a reading is in doubt",
     ".": "waiting for a position",
     "*": "unmanaged",
     "=": "in sync",

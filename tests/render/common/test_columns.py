@@ -107,3 +107,8 @@ def test_margins_with_sixteen_decimals_go_below_their_address() -> None:
     assert "      1234.567890123456789 → 98765.4321098765432109  +97530.8642197530864219 USDT" in [
         re.sub(" +", " ", line).replace(" 1234", "      1234", 1).replace(" +", "  +") for line in lines
     ]
+
+
+def test_no_broken_line_ends_in_a_space() -> None:
+    line = "2026-11-27T18:42:00.421Z  unknown      t ETHUSDT.long +300 USDT 2400 → ?"
+    assert fit(f"{line}  [add_margin, run 56325bc9]", 80).splitlines() == [line, "    [add_margin, run 56325bc9]"]
