@@ -105,4 +105,5 @@ def test_an_exit_code_is_a_code_and_a_wrong_one_is_said(tmp_path: Path) -> None:
     assert run(tmp_path, "explain", "within the grace").out.startswith("within_the_grace\n")
     assert run(tmp_path, "explain", "nope").code == 64
     listed = run(tmp_path, "explain").out.splitlines()
+    assert [line for line in listed if line.endswith("-")] == []
     assert [line.split()[0] for line in listed if line[0] != " "] == [code.removeprefix("exit ") for code in pages()]

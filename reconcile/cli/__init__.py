@@ -20,7 +20,7 @@ Exit codes:
     0  in sync, or applied and verified (plan, drift: the command worked)
     1  error: nothing could be decided
     2  only with --detailed-exitcode: changes are pending, or drifted
-    3  short of the declared state: refused, blocked, stale or not started
+    3  short of the declared state: refused, blocked, held, stale, not sent
     4  refused before sending: policy, stale plan, lock, not confirmed
     5  an outcome is unknown and its address held; drift: it is unknown
    64  the command line is wrong

@@ -41,11 +41,13 @@ def movements(
 ) -> int:
     """Show every movement of margin, ours or not, with its cause; then totals by cause, actor and asset.
 
-    \b
     Ours ('reconcile') have the actor, commit, plan and digest of the run that sent them; the others the run that
     noticed them. CSV begins with a byte order mark, and no cell of it is a formula.
-    Exit codes: 0 shown, 1 a journal cannot be read or is broken (what stands before the break is shown), there is no
-                journal, or no run has such an account, actor or address.
+
+    \b
+    Exit codes: 0 shown, 1 a journal cannot be read or is broken (what stands
+                before the break is shown), there is no journal, or no run
+                has such an account, actor or address.
     Example:    reconcile audit movements --since 30d --format csv=movements.csv
     """
     session.check_files()

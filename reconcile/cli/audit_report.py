@@ -28,7 +28,8 @@ def report_(session: Invocation, *, html: str, account: str | None, since: int |
     The page needs no network and no script, prints well, and follows the reader's light or dark.
 
     \b
-    Exit codes: 0 written, 1 a chain is broken (the page says so and is written all the same), or an error.
+    Exit codes: 0 written, 1 a chain is broken (the page says so and is
+                written all the same), or an error.
     Example:    reconcile audit report --html margin.html --since 30d
     """
     session.check_files(html)

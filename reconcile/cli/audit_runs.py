@@ -45,13 +45,15 @@ def log(
 ) -> int:
     """Show every step, refusal and decision, oldest first.
 
-    \b
     OUTCOME is applied, accepted, refused, unknown, not_sent, not_applied, released or in_flight for a step; in_sync,
     nothing_sent, refused:KEY, error, interrupted or cut_off for a run that sent nothing; decided for a watch;
     frozen or unfrozen for the brake.
-    Exit codes: 0 shown, 1 a journal cannot be read or is broken (what stands before the break is shown), there is no
-                journal, or no run has such an account, actor, address or outcome.
-    Example:    reconcile audit log --since 7d --address 'BTC*' --format csv=moves.csv
+
+    \b
+    Exit codes: 0 shown, 1 a journal cannot be read or is broken (what stands
+                before the break is shown), there is no journal, or no run
+                has such an account, actor, address or outcome.
+    Example:    reconcile audit log --since 7d --address 'BTC*' --format csv
     """
     session.check_files()
     check_period(since, until)
@@ -77,9 +79,11 @@ def log(
 def show(session: Invocation, run_id: str) -> int:
     """Show everything about one run: who, why, from what, each step with its answer and evidence.
 
-    \b
     RUN is a run's id, or as much of its beginning as is unique.
-    Exit codes: 0 shown, 1 there is no such run, or a journal cannot be read or is broken.
+
+    \b
+    Exit codes: 0 shown, 1 there is no such run, or a journal cannot be read
+                or is broken.
     Example:    reconcile audit show 5f0c
     """
     session.check_files()
@@ -102,9 +106,11 @@ def show(session: Invocation, run_id: str) -> int:
 def diff(session: Invocation, start: str, end: str) -> int:
     """Show what the account was after one run and after another, or is now, with every movement between.
 
-    \b
     Two runs are compared from the journal alone. With 'live' the exchange is read, ledger included; nothing is sent.
-    Exit codes: 0 shown, 1 there is no such run, something could not be read, or a journal is broken.
+
+    \b
+    Exit codes: 0 shown, 1 there is no such run, something could not be read,
+                or a journal is broken.
     Examples:   reconcile audit diff 5f0c 91aa
                 reconcile audit diff 5f0c live
     """

@@ -29,7 +29,8 @@ def doctor(session: Invocation, *, paths: tuple[str, ...]) -> int:
     Exit codes: 0 nothing stands in the way of an apply (there may be warnings),
                 1 credentials, exchange or journal fail,
                 3 a mode of the account blocks its isolated targets,
-                4 an apply would be refused: frozen, another account or position mode,
+                4 an apply would be refused: frozen, another account or
+                position mode,
                 5 a step has no known outcome and its address is held.
     Example:    reconcile doctor states/
     """

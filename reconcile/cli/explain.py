@@ -4,7 +4,7 @@ import re
 import sys
 from functools import cache
 from importlib.resources import files
-from textwrap import wrap
+from textwrap import TextWrapper
 
 import click
 
@@ -24,8 +24,8 @@ _COLUMNS = 80
 def explain(session: Invocation, *, codes: tuple[str, ...]) -> int:
     """Say what an exit code or a reason means and what to do.
 
-    A CODE is an exit code, an outcome, or the word behind 'blocked by' or '!' in the output. Without one, all of them
-    are listed.
+    A CODE is an exit code, an outcome, or the word behind 'blocked by', '!' or 'What to do' in the output. Without one,
+    all of them are listed.
 
     \b
     Exit codes: 0 shown, 64 there is no such code.
@@ -69,5 +69,6 @@ def _listed(found: dict[str, str], columns: int) -> str:
     lines = []
     for code, page in found.items():
         name = f"{code.removeprefix(_EXIT):<{width}}"
-        lines += wrap(summary(page), columns, initial_indent=name, subsequent_indent=" " * width)
+        box = TextWrapper(columns, initial_indent=name, subsequent_indent=" " * width, break_on_hyphens=False)
+        lines += box.wrap(summary(page))
     return "\n".join(lines) + "\n"

@@ -74,7 +74,7 @@ def serve(
 
     \b
     Exit codes: 0 stopped, 1 error.
-    Example:    reconcile sandbox serve --exchange binance --port 8080 --latency 20
+    Example:    reconcile sandbox serve --exchange okx --port 8080 --latency 20
     """
     store = _store(session)
     name = exchange or _exchange_of(store, account)
@@ -185,9 +185,10 @@ def set_(session: Invocation, /, *, account: str, exchange: str | None, **change
     SYMBOL.side. Moving margin here is what a person does in the exchange's own app: the next plan shows it.
 
     \b
-    Exit codes: 0 changed, 1 refused by the account's rules; then nothing was changed.
-    Examples:   reconcile sandbox set --margin BTCUSDT.long=-100 --mark BTCUSDT=60800
-                reconcile sandbox set demo --open XRPUSDT.long=1000 --orders SOLUSDT=1
+    Exit codes: 0 changed,
+                1 refused by the account's rules; then nothing was changed.
+    Examples:   reconcile sandbox set --margin BTCUSDT.long=-100
+                reconcile sandbox set demo --mark BTCUSDT=60800 --orders SOLUSDT=1
     """
     wanted = named(changes)
     if not wanted:

@@ -26,7 +26,8 @@ def show(session: Invocation, *, plan: str, digest: str | None) -> int:
     Needs no keys and no network. Whether the plan was applied already is in the journal: 'reconcile audit log'.
 
     \b
-    Exit codes: 0 shown (an expired plan too; it says so), 1 it cannot be read or is no plan,
+    Exit codes: 0 shown (an expired plan too; it says so),
+                1 it cannot be read or is no plan,
                 4 it was changed after it was saved, or has another digest.
     Example:    reconcile show plan.json
     """

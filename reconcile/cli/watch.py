@@ -93,8 +93,9 @@ def watch(
     then leaves it alone and says so. Ends with Ctrl-C or SIGTERM; calls in flight are settled first.
 
     \b
-    Exit codes: 0 after --rounds, 1 error at the start, 4 other watches have all accounts, 130 stopped.
-    Example:    reconcile watch states/ --interval 60s --metrics /var/lib/node_exporter/reconcile.prom
+    Exit codes: 0 after --rounds, 1 error at the start,
+                4 other watches have all accounts, 130 stopped.
+    Example:    reconcile watch states/ --interval 60s --metrics margin.prom
     """
     needed, of = _debounce(debounce)
     if any(sink.file is not None for sink in session.sinks):

@@ -147,7 +147,8 @@ class FaultPlan:
             text = path.read_text(encoding="utf-8")
             data = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
         except (OSError, ValueError) as error:
-            raise InputError(f"reading the faults file {path}: {error}; give a TOML or JSON file") from error
+            why = (error.strerror if isinstance(error, OSError) else None) or error
+            raise InputError(f"reading the faults file {path}: {why}; give a TOML or JSON file") from error
         try:
             rules = [_rule(row, replies) for row in data.get("rule", [])]
             _only(set(data), {"rule", "seed"})

@@ -82,7 +82,7 @@ def _compare_clocks(world: World, desired: DesiredAccount, time: ExchangeTime) -
     apart, side = f"{abs(ahead_ms) // 1000} s", "behind" if ahead_ms > 0 else "ahead of"
     world.alarm(
         f"{desired.name}: this machine's clock is {apart} {side} the exchange's; a plan's times and its expiry are the "
-        "exchange's, those of the journal this machine's: set its clock (NTP)"
+        "exchange's, those of the journal this machine's; if this machine is wrong, set its clock (NTP)"
     )
 
 

@@ -1,6 +1,7 @@
 """Help, what is meant by a wrong word, and how wide and coloured what a person reads is."""
 
 from collections.abc import Iterator, Sequence
+from inspect import cleandoc
 from pathlib import Path
 
 import click
@@ -33,6 +34,21 @@ def test_help_fits_into_80_columns_and_names_the_variables_of_the_common_options
     flat = " ".join(shown.split())
     for name in ("FORMAT", "HOME", "JOURNAL", "VERBOSE", "NO_COLOR"):
         assert f"[env var: RECONCILE_{name}]" in flat
+
+
+@pytest.mark.parametrize("words", list(every_command()), ids=" ".join)
+def test_lines_of_help_that_keep_their_place_are_not_broken_in_80_columns(words: list[str], tmp_path: Path) -> None:
+    shown = run(tmp_path, *words, "--help", env={"COLUMNS": "80"}).out.splitlines()
+    found: click.Command = main
+    for word in words:
+        assert isinstance(found, click.Group)
+        known = found.get_command(click.Context(found), word)
+        assert known is not None
+        found = known
+    kept = [part for part in cleandoc(found.help or "").split("\n\n") if part.startswith("\b\n")]
+    lines = [line for part in kept for line in part.splitlines()[1:]]
+    assert lines or isinstance(found, click.Group)
+    assert [line for line in lines if f"  {line}" not in shown] == []
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,7 @@ def test_clocks_that_are_minutes_apart_change_nothing(tmp_path: Path, minutes: i
     side = "behind" if minutes > 0 else "ahead of"
     assert ended.code == 0
     assert re.search(rf"this machine's clock is (59[0-9]|60[0-9]) s {side} the exchange's", ended.err)
+    assert "if this machine is wrong, set its clock (NTP)" in " ".join(ended.err.split())
     done = datetime.fromisoformat(applied.json["finished_at"]) - datetime.now(UTC)
     assert (applied.code, round(done.total_seconds() / 60)) == (0, minutes)
     made = datetime.fromisoformat(ended.json["created_at"]) - datetime.now(UTC)

@@ -244,6 +244,12 @@ def test_a_faults_file_says_what_it_says(tmp_path: Path) -> None:
     assert history == Fault()
 
 
+def test_a_faults_file_that_is_not_there_is_said_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "none.toml"
+    with pytest.raises(InputError, match=rf"^reading the faults file {path}: No such file or directory; give a TOML"):
+        FaultPlan.load(path, replies={})
+
+
 def test_a_faults_file_may_be_json(tmp_path: Path) -> None:
     path = tmp_path / "faults.json"
     path.write_text('{"seed": 3, "rule": [{"method": "POST", "answer": "lost"}]}')
