@@ -6,6 +6,8 @@ our amount is ours if it is dated at most ``CLOCK_AHEAD_MS`` before the signatur
 A row that is earlier within that slack, or whose amount is only near ours, needs the margin as well. It is ours if the
 margin moved by exactly the amount we sent. Otherwise it may be ours or another party's, and the verdict is that we
 cannot tell.
+
+Each of our other calls accounts for one row at most. Only the rows that are left over can be this step's.
 """
 
 from collections.abc import Collection, Sequence
@@ -58,37 +60,46 @@ def match_rows(
 
     A candidate is a margin call's row of the intent's symbol and direction, and of its side if the ledger names one. It
     is newer than the newest row that the intent journalled, and no other outcome claims it. It is dated from
-    ``slack_ms`` before the signature (at least ``CLOCK_AHEAD_MS``) until the fence. ``known`` are our other calls: a
-    row that fits one of them does not count if it is dated more than ``CLOCK_AHEAD_MS`` before the signature.
+    ``slack_ms`` before the signature (at least ``CLOCK_AHEAD_MS``) until the fence. ``known`` are our other calls of
+    the lane. A row that one of them accounts for does not count if it is dated more than ``CLOCK_AHEAD_MS`` before the
+    signature. If as many of them fit the later rows as there are such rows, each of these rows may be another call's.
+    If there are more rows, the newest are ours: no call of a lane is sent before the one before it took effect.
     """
     amount = signed_amount(intent)
     at_cursor = next((place for place, row in enumerate(rows) if row.row_id == intent.cursor), -1)
     from_ms = intent.signed_at_ms - CLOCK_AHEAD_MS
+    near_ms = min(from_ms, intent.signed_at_ms - slack_ms)
+    rivals = [call for call in known if call.fence_ms >= near_ms]
+    left = without_known(rows, rivals, step_size=step_size, slack_ms=slack_ms)
     candidates = [
         row
         for row in rows[at_cursor + 1 :]
         if row.cause is Cause.MANUAL
         and may_be_of(row, intent.address)
-        and min(from_ms, intent.signed_at_ms - slack_ms) <= row.time_ms <= intent.fence_ms
+        and near_ms <= row.time_ms <= intent.fence_ms
         and (row.change > 0) is (amount > 0)
         and row.row_id not in claims
-        and (row.time_ms >= from_ms or not any(fits(row, call, step_size=step_size) for call in known))
+        and (row.time_ms >= from_ms or row in left)
     ]
     ours = [row for row in candidates if row.time_ms >= from_ms and abs(minus(row.change, amount)) <= step_size]
-    if ours:
-        return Match(ours=tuple(ours))
+    others = sum(any(fits(row, call, step_size=step_size) for row in ours) for call in known)
+    if len(ours) > others:
+        return Match(ours=tuple(ours[others:]))
     near = [row for row in candidates if _is_printed(row, amount) or abs(minus(row.change, amount)) <= abs(amount) / 4]
     if near:
         return Match(maybe=tuple(near))
     return Match(maybe=tuple(summing(candidates, amount) or ()), is_sum=True)
 
 
-def fits(row: LedgerRow, intent: Intent, *, step_size: Decimal) -> bool:
-    """Whether a row has the address, amount and time of a call of ours; the amount may be rounded as the row shows."""
+def fits(row: LedgerRow, intent: Intent, *, step_size: Decimal, slack_ms: int = CLOCK_AHEAD_MS) -> bool:
+    """Whether a row has the address, amount and time of a call of ours; the amount may be rounded as the row shows.
+
+    The row may be dated ``slack_ms`` before the signature.
+    """
     if intent.amount is None or not may_be_of(row, intent.address):
         return False
     amount = signed_amount(intent)
-    is_within = intent.signed_at_ms - CLOCK_AHEAD_MS <= row.time_ms <= intent.fence_ms
+    is_within = intent.signed_at_ms - slack_ms <= row.time_ms <= intent.fence_ms
     return is_within and (abs(minus(row.change, amount)) <= step_size or _is_printed(row, amount))
 
 
@@ -99,16 +110,28 @@ def _is_printed(row: LedgerRow, amount: Decimal) -> bool:
 def unknown_calls(
     rows: Sequence[LedgerRow], known: Sequence[Intent], address: Address, *, step_size: Decimal
 ) -> list[LedgerRow]:
-    """The margin calls of an address, or of its symbol where rows name no side, that no known call accounts for.
-
-    A known call accounts for one row.
-    """
+    """The margin calls of an address, or of its symbol where rows name no side, that no known call accounts for."""
     calls = [row for row in rows if row.cause is Cause.MANUAL and may_be_of(row, address)]
+    return without_known(calls, known, step_size=step_size)
+
+
+def without_known(
+    rows: Sequence[LedgerRow], known: Sequence[Intent], *, step_size: Decimal, slack_ms: int = CLOCK_AHEAD_MS
+) -> list[LedgerRow]:
+    """The rows that no known call accounts for; each accounts for the first margin call's row that ``fits`` it."""
+    left = list(rows)
     for intent in known:
-        own = next((row for row in calls if fits(row, intent, step_size=step_size)), None)
+        calls = (row for row in left if row.cause is Cause.MANUAL)
+        own = next((row for row in calls if fits(row, intent, step_size=step_size, slack_ms=slack_ms)), None)
         if own is not None:
-            calls.remove(own)
-    return calls
+            left.remove(own)
+    return left
+
+
+def ledger_from(intent: Intent, known: Sequence[Intent], *, slack_ms: int) -> int:
+    """The time from which the ledger is needed to find an intent's row beside those of our other calls of the lane."""
+    near_ms = intent.signed_at_ms - slack_ms
+    return min([near_ms, *(call.signed_at_ms - slack_ms for call in known if call.fence_ms >= near_ms)])
 
 
 def may_be_of(row: LedgerRow, address: Address) -> bool:

@@ -20,6 +20,7 @@ from reconcile.evidence.rows import (
     signed_amount,
     unnamed,
     unsure_rows,
+    without_known,
 )
 from reconcile.journal.records import Intent
 from reconcile.model.account import MarginType, Position
@@ -90,6 +91,8 @@ def sight(
     is_open = position is not None and position.is_open and position.margin_type is MarginType.ISOLATED
     live = position.isolated_margin if position is not None and is_open else None
     others = [row for row in ledger.rows if row not in found.ours and may_be_of(row, intent.address)]
+    candidates = [row for row in others if row in found.maybe]
+    others = candidates + without_known([row for row in others if row not in candidates], known, step_size=step_size)
     if live is not None and _moved_by_ours(found, others, intent, live, step_size=step_size):
         others = [row for row in others if row not in found.maybe]
         found = Match(ours=found.maybe[:1])

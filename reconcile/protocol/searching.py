@@ -7,6 +7,7 @@ runs alike.
 from collections.abc import Mapping
 from dataclasses import replace
 
+from reconcile.evidence.rows import ledger_from
 from reconcile.evidence.verdict import (
     PriorOutcome,
     Sight,
@@ -114,7 +115,8 @@ def _sighted(life: Life, event: SomeEvent) -> Turned:
     life = replace(life, look=look, memory=event.memory)
     if intent.amount is None:
         return _weigh(life, SettingSight(live=setting(intent, look)), event.at)
-    since_ms = min(_unsure_ms(life, event.memory), intent.signed_at_ms - life.task.slack_ms)
+    from_ms = ledger_from(intent, event.memory.others, slack_ms=life.task.slack_ms)
+    since_ms = min(_unsure_ms(life, event.memory), from_ms)
     return replace(life, doing=Doing.SIGHT_LEDGER), (ReadLedger(since_ms),)
 
 

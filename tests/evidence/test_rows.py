@@ -6,8 +6,10 @@ from dataclasses import replace
 import pytest
 
 from reconcile.evidence.possible import MarginEvidence
-from reconcile.evidence.rows import match_rows
+from reconcile.evidence.rows import ledger_from, match_rows
 from reconcile.evidence.verdict import PriorOutcome, Sight, Verdict, judge, sight
+from reconcile.journal.records import Intent
+from reconcile.model.account import Address, Side
 from reconcile.model.ledger import Cause, LedgerRead, LedgerRow
 from tests.kit.desk import FENCE_MS, SIGNED_MS, D, intent, position, row
 
@@ -47,14 +49,59 @@ def test_an_early_row_that_fits_an_earlier_call_of_ours_is_that_calls() -> None:
     assert match_rows(rows, intent(), claims=(), step_size=STEP, slack_ms=SLACK_MS, known=[earlier]).maybe == ()
 
 
-def look(live: str, *rows: LedgerRow) -> Sight:
+def test_an_early_row_is_ours_where_each_earlier_call_has_one_as_early() -> None:
+    earlier = replace(intent(), signed_at_ms=EARLY_MS, fence_ms=EARLY_MS + 35_000)
+    rows = [row("300", time_ms=EARLY_MS - 20_000), row("300", "r2", time_ms=SIGNED_MS - 20_000)]
+    found = match_rows(rows, intent(), claims=(), step_size=STEP, slack_ms=SLACK_MS, known=[earlier])
+    assert [each.row_id for each in found.maybe] == ["r2"]
+    assert ledger_from(intent(), [earlier], slack_ms=SLACK_MS) <= rows[0].time_ms
+
+
+LAST = replace(intent(), intent_id="i0", signed_at_ms=SIGNED_MS - 1_000, fence_ms=FENCE_MS - 1_000)
+"""A call of the same amount a second earlier, said yes to and seen, whose row no outcome claims."""
+
+
+@pytest.mark.parametrize(
+    ("rows", "ours", "maybe"),
+    [
+        ([row("300", time_ms=SIGNED_MS - 500)], [], ["r1"]),
+        ([row("300", time_ms=SIGNED_MS - 500), row("300", "r2")], ["r2"], []),
+        ([row("300")], [], ["r1"]),
+        ([row("300"), row("300", "r2")], ["r2"], []),
+    ],
+    ids=["only its row", "its row and ours", "one row of the two", "both in our time"],
+)
+def test_an_earlier_call_of_the_same_amount_accounts_for_one_row(
+    rows: list[LedgerRow], ours: list[str], maybe: list[str]
+) -> None:
+    found = match_rows(rows, intent(), claims=(), step_size=STEP, known=[LAST])
+    assert [each.row_id for each in found.ours] == ours
+    assert [each.row_id for each in found.maybe] == maybe
+
+
+@pytest.mark.parametrize(("live", "verdict"), [("1200", Verdict.NOT_APPLIED), ("1500", Verdict.APPLIED)])
+def test_the_margin_tells_whose_a_row_of_two_calls_is(live: str, verdict: Verdict) -> None:
+    seen = look(live, row("300", time_ms=SIGNED_MS - 500), known=[LAST])
+    assert judge(seen, was=PriorOutcome.DOUBT, long_after=True, deadline_passed=True) is verdict
+
+
+def test_the_other_sides_row_does_not_blur_ours() -> None:
+    other = replace(LAST, address=Address(intent().address.symbol, Side.SHORT), signed_at_ms=SIGNED_MS - 6_000)
+    rows = [row("300", time_ms=SIGNED_MS - 5_500, side=None), row("300", "r2", side=None)]
+    seen = look("1500", *rows, known=[other], shared=True)
+    assert (seen.rows, seen.named, seen.margin) == (("r2",), False, MarginEvidence.MOVED)
+    assert judge(seen, was=PriorOutcome.DOUBT, long_after=False, deadline_passed=False) is Verdict.APPLIED
+
+
+def look(live: str, *rows: LedgerRow, known: Sequence[Intent] = (), shared: bool = False) -> Sight:
     return sight(
         intent(),
         position("BTCUSDT.long", live),
         LedgerRead(rows=rows, reaches_back=True),
         claims=(),
         step_size=STEP,
-        shared=False,
+        shared=shared,
+        known=known,
         asked_ms=FENCE_MS + 1,
         slack_ms=SLACK_MS,
         unsure_since_ms=SIGNED_MS - 60_000,
