@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from reconcile.model.plan import OutcomeKind, Result, Status
+from reconcile.model.plan import Entry, OutcomeKind, Result, Status
 from reconcile.render.common.scope import globs, of_result
 from reconcile.render.common.values import clean
 
@@ -109,6 +109,11 @@ def _done(outcomes: Counter[OutcomeKind], planned: int, *, writes: int) -> str:
     return ", ".join(parts) + "."
 
 
+def _is_unsettled(entry: Entry) -> bool:
+    """Whether a step holds the entry, which status shows; a reading in doubt is counted, and told above."""
+    return entry.status is Status.HELD and (entry.hold is None or entry.hold.is_unknown)
+
+
 def _held(result: Result) -> str:
     held = [
         f"{account.plan.desired.name}:{step.address}"
@@ -120,7 +125,7 @@ def _held(result: Result) -> str:
         f"{account.plan.desired.name}:{entry.address}"
         for account in result.accounts
         for entry in account.remaining
-        if entry.status is Status.HELD and f"{account.plan.desired.name}:{entry.address}" not in held
+        if _is_unsettled(entry) and f"{account.plan.desired.name}:{entry.address}" not in held
     ]
     names = clean(", ".join(held[:5])) + (f" and {len(held) - 5} more" if len(held) > 5 else "")
     return (

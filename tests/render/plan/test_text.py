@@ -23,6 +23,7 @@ from reconcile.render.result.github import result_annotations
 from reconcile.render.result.json import result_document
 from reconcile.render.result.markdown import result_markdown
 from reconcile.render.result.text import result_text
+from tests.kit.desk import hold
 from tests.kit.documents_sample import (
     account,
     account_result,
@@ -98,6 +99,10 @@ def test_nothing_that_others_wrote_adds_a_line_to_the_text(words: str) -> None:
 
 
 APPLIED = step_result("s1", "A.long", OutcomeKind.APPLIED, amount="1")
+HELD = [
+    replace(entry(f"{symbol}.long", Status.HELD), hold=hold("why", is_unknown=symbol == "LTCUSDT"))
+    for symbol in ("ETHUSDT", "LTCUSDT")
+]
 WAITING = [item for item in every_entry() if item.status is Status.WAITING]
 LAST_LINES: dict[str, tuple[Result, str]] = {
     "in sync": (
@@ -139,6 +144,13 @@ LAST_LINES: dict[str, tuple[Result, str]] = {
     "unknown": (
         result(account_result([every_outcome()[1]], exit_code=5), exit_code=5),
         "UNKNOWN: 0 of 3 steps applied, 1 UNKNOWN, 2 not started. Held, nothing more is sent for: main:BTCUSDT.long.",
+    ),
+    "unknown, and a reading in doubt": (
+        result(account_result([every_outcome()[1]], exit_code=5, remaining=HELD), exit_code=5),
+        (
+            "UNKNOWN: 0 of 3 steps applied, 1 UNKNOWN, 2 not started, 2 held. Held, nothing more is sent for: "
+            "main:BTCUSDT.long, main:LTCUSDT.long. Do not move"
+        ),
     ),
     "interrupted": (
         result(account_result([APPLIED], exit_code=130), exit_code=130),
