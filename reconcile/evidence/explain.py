@@ -17,7 +17,7 @@ from decimal import Decimal
 from itertools import combinations, islice, permutations, product
 
 from reconcile.evidence.attribution import UNEXPLAINED, Baseline, explaining, rows_after, shares_of
-from reconcile.evidence.rows import CLOCK_AHEAD_MS, certain, fits, may_be_of, signed_amount
+from reconcile.evidence.rows import CLOCK_AHEAD_MS, certain, fits, match_rows, may_be_of, signed_amount
 from reconcile.journal.records import IntentStatus, UnreportedStep
 from reconcile.model.account import Address
 from reconcile.model.drift import Share
@@ -158,27 +158,25 @@ def _is_likely(interval: Interval, sent: UnreportedStep, rows: Sequence[LedgerRo
     if sent.is_sure and sent.known is IntentStatus.APPLIED:
         return True
     if rows:
-        row = _row_of(interval, sent, rows, ())
-        return row is not None and row.time_ms <= interval.until_ms + CLOCK_AHEAD_MS
+        own = _rows_of(interval, sent, rows, ())
+        return bool(own) and own[-1].time_ms <= interval.until_ms + CLOCK_AHEAD_MS
     return sent.known is IntentStatus.APPLIED
 
 
 def _rows_of_ours(interval: Interval, rows: Sequence[LedgerRow]) -> set[str]:
+    return set(_taken(interval, interval.sent, rows))
+
+
+def _taken(interval: Interval, steps: Sequence[UnreportedStep], rows: Sequence[LedgerRow]) -> list[str]:
     taken: list[str] = []
-    for sent in interval.sent:
-        row = _row_of(interval, sent, rows, taken)
-        if row is not None:
-            taken.append(row.row_id)
-    return set(taken)
+    for sent in steps:
+        taken += [row.row_id for row in _rows_of(interval, sent, rows, taken)]
+    return taken
 
 
 def _with(interval: Interval, chosen: tuple[UnreportedStep, ...], rows: Sequence[LedgerRow]) -> Explanation:
     """Explain by ledger rows the part of the change that these steps of ours leave open."""
-    taken: list[str] = []
-    for sent in chosen:
-        row = _row_of(interval, sent, rows, taken)
-        if row is not None:
-            taken.append(row.row_id)
+    taken = _taken(interval, chosen, rows)
     rest = minus(interval.change, total(signed_amount(sent.intent) for sent in chosen))
     counted = _counted(interval, [row for row in rows if row.row_id not in taken], rest)
     return Explanation(
@@ -235,20 +233,19 @@ def _ends(interval: Interval, rows: Sequence[LedgerRow]) -> Iterator[int]:
     yield from [time_ms - 1 for time_ms in reversed(times) if sent_ms - lag_ms <= time_ms <= sent_ms][:MOST_AROUND]
 
 
-def _row_of(
+def _rows_of(
     interval: Interval, sent: UnreportedStep, rows: Sequence[LedgerRow], taken: Collection[str]
-) -> LedgerRow | None:
-    """The row of a step of ours: the one its outcome claims, else the first that looks like it."""
-    intent = sent.intent
-    for row in rows:
-        if row.row_id in taken or row.symbol != interval.address.symbol:
-            continue
-        if sent.claim is not None:
-            if row.row_id == sent.claim:
-                return row
-        elif row.cause is Cause.MANUAL and fits(row, intent, step_size=interval.step_size):
-            return row
-    return None
+) -> list[LedgerRow]:
+    """The rows of a step of ours: the one its outcome claims, else the first that looks like it, else those that may
+    all be its own at once."""
+    free = [row for row in rows if row.row_id not in taken and row.symbol == interval.address.symbol]
+    if sent.claim is not None:
+        return [row for row in free if row.row_id == sent.claim][:1]
+    alike = [row for row in free if row.cause is Cause.MANUAL and fits(row, sent.intent, step_size=interval.step_size)]
+    if alike:
+        return alike[:1]
+    found = match_rows(free, sent.intent, claims=(), step_size=interval.step_size)
+    return list(found.maybe) if found.is_one else []
 
 
 def _named(interval: Interval, found: Explanation) -> Explanation:

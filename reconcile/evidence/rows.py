@@ -198,9 +198,14 @@ def our_row(rows: Sequence[LedgerRow], move: Effect, amount: Decimal) -> LedgerR
 
 
 def without_ours(rows: Sequence[LedgerRow], move: Effect) -> list[LedgerRow]:
-    """The rows since a step of ours was signed, less the one that is its own."""
+    """The rows since a step of ours was signed, less its own: one, or those until its effect that add up to it."""
     newer = rows_since(rows, move)
     if move.before is None or move.after is None:
         return newer
-    ours = our_row(newer, move, minus(move.after, move.before))
-    return [row for row in newer if row is not ours]
+    amount = minus(move.after, move.before)
+    own = our_row(newer, move, amount)
+    if own is not None or move.claim is not None:
+        return [row for row in newer if row is not own]
+    calls = [row for row in newer if row.cause is Cause.MANUAL and may_be_of(row, move.address)]
+    parts = summing([row for row in calls if row.time_ms <= move.effect_ms + CLOCK_AHEAD_MS], amount) or ()
+    return [row for row in newer if row not in parts]

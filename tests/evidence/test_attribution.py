@@ -80,6 +80,13 @@ BY_HAND = row("-10", "m", time_ms=LATER_MS + 1)
         pytest.param([OURS, FUNDED], "-14.2", False, [("funding", "-4.2"), ("unexplained", "-10.0")], id="a rest"),
         pytest.param([], "-14.2", False, [("unexplained", "-14.2")], id="no rows at all"),
         pytest.param(
+            [row("100", "a", time_ms=SIGNED_MS + 100), row("200", "b", time_ms=SIGNED_MS + 150), FUNDED],
+            "-14.2",
+            False,
+            [("funding", "-4.2"), ("unexplained", "-10.0")],
+            id="our own step, booked as two rows",
+        ),
+        pytest.param(
             [OURS, row("-10", "s", side="short", time_ms=LATER_MS)],
             "-10",
             False,

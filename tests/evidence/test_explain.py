@@ -257,6 +257,12 @@ CASES: Mapping[str, Case] = {
         1,
         [("funding", "-4")],
     ),
+    "our step, booked as two rows, and what the ledger does not have": (
+        interval(after="1790", sent=[added()]),
+        (row("100", "a", time_ms=1_000_050), row("200", "b", time_ms=1_000_100), FUNDED),
+        1,
+        [("funding", "-4"), (UNEXPLAINED, "-6")],
+    ),
     "our step by the row it claims": (
         interval(after="2100", sent=[added(claim="b")]),
         (row("300", "a", time_ms=1_000_050), row("300", "b", time_ms=1_000_100)),
