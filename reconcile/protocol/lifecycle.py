@@ -15,7 +15,8 @@ PLANNED is no permission to send: the step looks again and writes a new intent. 
 arrow leads back. Whatever a read shows, ACCEPTED and CONFIRMING end without another call for that lane in this run.
 
 A process that dies leaves its intents behind. The next run begins each of them in a state that cannot send. An intent
-that the exchange accepted begins in CONFIRMING, also if its outcome became unknown since; any other begins in DOUBT.
+without an outcome begins in DOUBT, an accepted one in CONFIRMING. An unknown one begins in LOOKING, because its fence
+passed in the run that gave up on it.
 """
 
 from collections.abc import Mapping

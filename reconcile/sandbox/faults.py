@@ -59,12 +59,14 @@ class Fault:
 
     ``arrives_ms`` lists after how long it reaches the exchange: empty for never, two numbers for a middlebox that
     repeats it. ``reply`` replaces the true answer, whether or not there was an effect; ``answer_ms`` delays it.
+    ``queued_ms`` is how long after its arrival it takes effect: its validity is judged at its arrival.
     """
 
     arrives_ms: tuple[int, ...] = (0,)
     ending: Ending = Ending.TRUE
     reply: Answer | None = None
     answer_ms: int = 0
+    queued_ms: int = 0
     lag: Lag = FRESH
 
 

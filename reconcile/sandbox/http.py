@@ -19,6 +19,8 @@ class Request:
     """One request as it reached the exchange; header names in lower case, ``query`` exactly as sent.
 
     ``serial`` numbers the requests of a venue and ``delivery`` counts the arrivals of one request, both from 1.
+    ``accepted_ms`` is the exchange's time at which it was accepted, where that is before it takes effect: its validity
+    is judged by that. None: as it takes effect.
     """
 
     method: str
@@ -28,6 +30,7 @@ class Request:
     body: bytes = field(default=b"", repr=False)
     serial: int = 0
     delivery: int = 0
+    accepted_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,8 @@
 One object drives the loopback server, the in-process adapter and the virtual-time simulation. ``send`` schedules a
 request's arrivals. ``advance`` lets time pass and applies each due event at its own moment and in order. ``submit``
 does both for callers that do one thing at a time. A request's validity is judged when it arrives, so a late one is
-refused by itself. Times given to a venue are true time; the exchange's own clock may differ.
+refused by itself; a queued one takes effect later than that. Times given to a venue are true time; the exchange's own
+clock may differ.
 """
 
 import heapq
@@ -94,7 +95,7 @@ class Venue:
         ending, at_ms = self._ending(fault, now_ms, arrives, timeout_ms)
         sent = SentRequest(request=request, fault=fault, sent_ms=now_ms, arrives=arrives, at_ms=at_ms, ending=ending)
         for number, moment in enumerate(arrives, start=1):
-            self.at(moment, self._arrival(sent, number))
+            self.at(moment + fault.queued_ms, self._arrival(sent, number))
         if self.timeline is not None:
             self.timeline.append(
                 TimelineEvent(at_ms=now_ms, what="sent", serial=self._serial, detail=_line(request, fault))
@@ -144,14 +145,17 @@ class Venue:
 
     def _arrival(self, sent: SentRequest, number: int) -> Callable[[int], None]:
         def arrive(exchange_ms: int) -> None:
+            moment = sent.arrives[number - 1]
             request = sent.request if number == 1 else _numbered(sent.request, sent.request.serial, delivery=number)
+            if sent.fault.queued_ms:
+                request = replace(request, accepted_ms=self.clock(moment))
             answer = self.dialect.handle(request, exchange_ms, sent.fault.lag)
             if number == 1:
                 sent.answer = answer
             if self.timeline is not None:
-                moment = sent.arrives[number - 1]
                 detail = f"{request.method} {request.path} -> {answer.status} at exchange time {exchange_ms}"
-                self.timeline.append(TimelineEvent(at_ms=moment, what="arrived", serial=request.serial, detail=detail))
+                at_ms = moment + sent.fault.queued_ms
+                self.timeline.append(TimelineEvent(at_ms=at_ms, what="arrived", serial=request.serial, detail=detail))
 
         return arrive
 

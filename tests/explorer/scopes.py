@@ -1,4 +1,4 @@
-"""What is explored: each scope has a few kinds of trouble, alone and together. Not every two kinds share a scope."""
+"""What is explored: each scope a few kinds of trouble, so that together they are in every combination of two."""
 
 from collections.abc import Mapping
 

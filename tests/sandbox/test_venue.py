@@ -108,6 +108,17 @@ def test_a_late_request_counts_to_the_end_of_its_validity_and_no_longer(late_ms:
     assert added(client) == D(effect)
 
 
+@pytest.mark.parametrize(("late_ms", "effect"), [(3000, 10), (3001, 0)])
+def test_a_queued_request_takes_effect_later_than_it_is_judged(late_ms: int, effect: int) -> None:
+    client = Client()
+    venue = venue_of(client, Fault(arrives_ms=(late_ms,), queued_ms=5000, reply=REPLIES["object_200"]))
+    venue.submit(adding(client), START)
+    venue.advance(START + late_ms + 4999)
+    assert added(client) == 0
+    venue.advance(START + late_ms + 5000)
+    assert added(client) == D(effect)
+
+
 def test_a_repeated_request_takes_effect_twice_and_both_are_told_apart() -> None:
     client = Client()
     venue = venue_of(client, Fault(arrives_ms=(0, 1500)))

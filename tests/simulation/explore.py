@@ -28,6 +28,7 @@ from tests.simulation.schedule import (
     Happening,
     Schedule,
 )
+from tests.simulation.themes import themed
 
 GRACE_MS = 5_000
 
@@ -169,18 +170,29 @@ def random_schedule(seed: int, exchange: str = "binance", *, outside: bool = Fal
         drift=dice.choice((0, 0, 0, 1, -1)),
         seed=seed,
     )
+    made = themed(made, seed, validity_ms=VALIDITY_MS[exchange])
     return made if outside else _kept_inside(made, VALIDITY_MS[exchange])
 
 
 def _kept_inside(made: Schedule, validity: int) -> Schedule:
-    """Without the early yes to a request that dies before it counts, which no exchange says; and where reads are as
-    late as they may be, without effects that lag too."""
-    room = validity - made.latency - made.flush - 200
-    kept = tuple(each for each in made.happenings if each.how != "early_yes" or each.value <= room)
-    inside = replace(made, happenings=kept)
-    if inside.outside:
-        return replace(inside, happenings=tuple(each for each in kept if each.how not in {"early_yes", "behind"}))
-    return inside
+    """Without the early yes to a request that the exchange refuses when it arrives; and where reads are late as well,
+    with effects that are late by so much less, or not at all."""
+    if made.latency // 2 + made.flush + 200 > validity:
+        made = _early_by(made, 0)
+    for most in (made.grace // 2, made.grace // 8, 0):
+        if not made.outside:
+            return made
+        made = _early_by(made, most)
+    return replace(made, happenings=tuple(each for each in made.happenings if each.how != "behind"))
+
+
+def _early_by(made: Schedule, most: int) -> Schedule:
+    """With effects at most this late after their yes; 0: none is."""
+    shorter = (
+        replace(each, value=min(each.value, most)) if each.how == "early_yes" else each for each in made.happenings
+    )
+    kept = (each for each in shorter if each.how != "early_yes" or each.value)
+    return replace(made, happenings=tuple(sorted(kept)))
 
 
 def _runs(dice: random.Random, theme: frozenset[str], *, outside: bool) -> tuple[Go, ...]:
@@ -289,7 +301,7 @@ class _Mix:
         elif how in {"kill_sent", "power_sent"}:
             value = dice.choice((0, validity - 100, dice.randint(0, validity)))
         elif how == "early_yes":
-            value = dice.randint(0, min(self._grace, validity - 100))
+            value = dice.randint(0, self._grace)
         elif how == "slow":
             value = dice.randint(1, 12_000)
         return Happening(where=WRITE, n=number, how=how, value=value)

@@ -33,17 +33,25 @@ def _bitget(status: int, code: str) -> Answer:
 
 
 _OKX_YES = {"instId": "BTC-USDT-SWAP", "posSide": "long", "amt": "500", "type": "add", "leverage": "", "ccy": "USDT"}
-YES: Mapping[str, Answer] = {
+_YES: Mapping[str, Answer] = {
     "binance": _answer(200, {"code": 200, "msg": "Successfully modified."}),
-    "okx": _answer(200, {"code": "0", "msg": "", "data": [_OKX_YES]}),
     "bitget": _answer(200, {"code": "00000", "msg": "success", "requestTime": 1_767_225_600_000, "data": ""}),
 }
-"""What each exchange says when it has done what was asked."""
 OTHER_YES: Mapping[str, Answer] = {
     "binance": _answer(200, {"code": 200, "msg": "Successfully modified.", "amount": 7.0, "type": 1}),
     "okx": _answer(200, {"code": "0", "msg": "", "data": [{**_OKX_YES, "amt": "7"}]}),
 }
 """A yes that repeats an amount which nobody sent; Bitget's repeats none."""
+
+
+def yes(exchange: str, body: bytes) -> Answer:
+    """What an exchange says when it has done what was asked; OKX repeats the request."""
+    if exchange != "okx":
+        return _YES[exchange]
+    asked = json.loads(body)
+    row = {name: asked.get(name, "") for name in ("instId", "posSide", "amt", "type")}
+    return _answer(200, {"code": "0", "msg": "", "data": [{**row, "leverage": "", "ccy": "USDT"}]})
+
 
 VALIDITY_MS: Mapping[str, int] = {"binance": 3_000, "okx": 30_000, "bitget": 30_000}
 """How long each exchange accepts a request after it was signed, by the exchange sheets and not by the program's own
@@ -145,8 +153,8 @@ READ_NAMES = (
 """What can happen to any read; odd answers come on top."""
 
 
-def write_fault(exchange: str, each: Happening) -> Fault:
-    """What a happening does to a write; raises KeyError for a name that means nothing."""
+def write_fault(exchange: str, each: Happening, body: bytes) -> Fault:
+    """What a happening does to a write with this body; raises KeyError for a name that means nothing."""
     kind, _, name = each.how.partition(":")
     match kind:
         case "odd":
@@ -154,9 +162,9 @@ def write_fault(exchange: str, each: Happening) -> Fault:
         case "odd_without":
             fault = Fault(arrives_ms=(), reply=simulated(exchange).replies[name])
         case "yes_without":
-            fault = Fault(arrives_ms=(), reply=YES[exchange])
+            fault = Fault(arrives_ms=(), reply=yes(exchange, body))
         case "early_yes":
-            fault = Fault(arrives_ms=(each.value,), reply=YES[exchange])
+            fault = Fault(queued_ms=each.value, reply=yes(exchange, body))
         case "other_yes":
             fault = Fault(arrives_ms=(each.value,), reply=OTHER_YES[exchange])
         case "other_yes_without":

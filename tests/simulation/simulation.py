@@ -82,6 +82,8 @@ class Written:
     serial: int = 0
     arrives: tuple[int, ...] = ()
     answered: bool = False
+    queued_ms: int = 0
+    """How long after its arrival an accepted call takes effect."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -555,7 +557,7 @@ class Simulation:
     def submit(self, process: _Process, request: HttpRequest, where: str, each: Happening | None) -> SentRequest:
         """Hand a request to the venue, with what the schedule has for it, and note a margin call."""
         now = self.loop.now_ms()
-        self._fault = self._fault_of(where, each)
+        self._fault = self._fault_of(where, each, request.body)
         self.venue.advance(now)
         path, _, query = request.url.removeprefix(URL).partition("?")
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -566,13 +568,13 @@ class Simulation:
             self._note(process, request, sent)
         return sent
 
-    def _fault_of(self, where: str, each: Happening | None) -> Fault:
+    def _fault_of(self, where: str, each: Happening | None, body: bytes) -> Fault:
         if where == WRITE:
             if each is None:
                 return NO_FAULT
             if each.how in CRASHES:
                 return Fault(arrives_ms=(each.value,))
-            return write_fault(self.schedule.exchange, each)
+            return write_fault(self.schedule.exchange, each, body)
         crashes = each is None or each.how in CRASHES
         fault = NO_FAULT if each is None or crashes else read_fault(self.schedule.exchange, each)
         if fault.lag is not FRESH or self.calm or not self.schedule.replicas:
@@ -592,8 +594,9 @@ class Simulation:
             self._calls[id(request)],
             sent_ms=self.loop.now_ms(),
             serial=sent.request.serial,
-            arrives=sent.arrives,
+            arrives=tuple(moment + sent.fault.queued_ms for moment in sent.arrives),
             answered=sent.ending is Ending.TRUE and sent.fault.reply is None,
+            queued_ms=sent.fault.queued_ms,
         )
         self._check_alone(call)
         self.written.append(call)
@@ -615,7 +618,7 @@ class Simulation:
             ran = self.ran[call.run]
             if outside and (earlier.home != call.home or self.has_lost(earlier, ran, how=FORGETS)):
                 continue
-            end = earlier.signed_ms + VALIDITY_MS[self.schedule.exchange]
+            end = earlier.signed_ms + VALIDITY_MS[self.schedule.exchange] + earlier.queued_ms
             known = earlier.arrives[:1] if earlier.answered else earlier.arrives  # nobody tells of a repetition
             if any(now < moment and self.exchange_ms(moment) <= end for moment in known):
                 self.broken.append(

@@ -10,6 +10,7 @@ import os
 import secrets
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -132,10 +133,31 @@ def test_a_span_hits_the_requests_of_its_time_and_no_others(how: str) -> None:
     assert (hit > 0, missed) == (True, 0)
 
 
-def test_a_yes_may_come_before_its_effect() -> None:
-    early = Schedule(runs=(Go(),), happenings=(Happening(where="write", n=1, how="early_yes", value=2_000),))
-    found = verdict(early, watch=True)
-    answered = next(at for at, _, text in found.simulation.lines or () if "Successfully modified" in text)
-    effect = next(each for each in found.simulation.books.effects if each.actor == "api")
+@pytest.mark.parametrize("exchange", EXCHANGES)
+@pytest.mark.parametrize("target", [1_500, 1_300])
+def test_a_yes_may_come_a_whole_grace_before_its_effect(exchange: str, target: int) -> None:
+    """Later than its validity, by which the exchange judged it when it said yes; and it is a yes to our amount."""
+    early = Happening(where="write", n=1, how="early_yes", value=5_000)
+    found = verdict(Schedule(exchange=exchange, aims=(Aim(target=target),), runs=(Go(),), happenings=(early,)))
+    (effect,) = (each for each in found.simulation.books.effects if each.actor == "api")
+    (call,) = found.simulation.written
+    result = found.simulation.ran[0].result
     assert found.violations == ()
-    assert effect.time_ms - found.simulation.exchange_ms(answered) == 1_990
+    assert effect.time_ms - found.simulation.exchange_ms(call.sent_ms) == 5_010
+    assert result is not None
+    assert [step.evidence for step in result.steps] == [f"1000 → {target} seen after the exchange said yes"]
+
+
+@pytest.mark.parametrize("exchange", EXCHANGES)
+def test_chance_brings_equal_steps_and_late_effects(exchange: str) -> None:
+    made = [random_schedule(seed, exchange) for seed in range(600)]
+    twice = [each for each in made if any(_steps(aim)[1:] == _steps(aim)[:1] for aim in each.aims)]
+    sides = [each for each in made if len({(aim.symbol, *_steps(aim)[:1]) for aim in each.aims}) < len(each.aims)]
+    late = [each for each in made if any(one.how == "early_yes" and one.value > 4_000 for one in each.happenings)]
+    assert min(len(found) for found in (twice, sides, late)) >= 10
+
+
+def _steps(aim: Aim) -> list[int]:
+    """The steps from the first margin to the target, and from there to the revised one; none for what does not move."""
+    margins = (aim.before, aim.target, aim.target if aim.revised is None else aim.revised)
+    return [after - before for before, after in pairwise(margins) if after != before]

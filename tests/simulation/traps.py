@@ -168,9 +168,7 @@ def traps(exchange: str, validity_ms: int) -> Mapping[str, Schedule]:
         "more digits than the exchange moves": Schedule(aims=(Aim(part=3_333_333_333),), runs=(Go(),)),
         "later than our recvWindow": Schedule(runs=(Go(),), happenings=(_hit("write", 1, "late_lost", 20_000),)),
         "a yes that is never done": Schedule(runs=(Go(),), happenings=(_hit("write", 1, "yes_without"),)),
-        "a yes before its effect": Schedule(
-            runs=(Go(), Go()), happenings=(_hit("write", 1, "early_yes", min(GRACE, late)),)
-        ),
+        "a yes before its effect": Schedule(runs=(Go(), Go()), happenings=(_hit("write", 1, "early_yes", GRACE),)),
         **_other_yes(exchange, cold=cold, late=late),
         "no answer in time, and late": Schedule(runs=(Go(),), happenings=(_hit("write", 1, "late", late),)),
         "an addition that a refused reduction does not pay for": Schedule(
