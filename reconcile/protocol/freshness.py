@@ -156,7 +156,7 @@ async def sound_look(
     """
     declared, measured = desired.types, desired.measured
     longest_ms, looks = (LONG_AFTER_GRACES + 1) * grace_ms + CLOCK_AHEAD_MS, FRESH_LOOKS
-    told = False
+    told = again = False
     patient_until_ms = reader.time.latest() + min(patience_ms, LONGEST_WAIT_MS) if patience_ms else 0
     look = await _present(desired, reader, state, pause=pause, reuse=reuse)
     while True:
@@ -166,7 +166,8 @@ async def sound_look(
         if near and looks > 0:
             looks -= 1
             wait_ms = max(BETWEEN_LOOKS_MS, reader.time.wait_ms(max(near)) + 1)
-            await pause(wait_ms, f"waiting {_seconds(wait_ms)} s for reads that have seen our last step")
+            await pause(wait_ms, "" if again else _why(found, wait_ms, looks=looks, grace_ms=grace_ms))
+            again = again or wait_ms <= BETWEEN_LOOKS_MS
         elif (ends_ms := _worth_waiting(desired, look, found, until_ms=patient_until_ms)) is not None:
             left_ms = reader.time.wait_ms(ends_ms) + 1
             await pause(min(left_ms, grace_ms), "" if told else _told(found, grace_ms=grace_ms, left_ms=left_ms))
@@ -185,10 +186,23 @@ def _worth_waiting(
     return max((doubt.ends_ms for doubt in found.values() if doubt.ends_ms <= until_ms), default=None)
 
 
+def _why(found: Mapping[Address, Doubt], wait_ms: int, *, looks: int, grace_ms: int) -> str:
+    """The reason of a wait; one of more than a grace is named by what holds, such as a clock that was set back."""
+    if wait_ms > grace_ms:
+        return f"waiting {_seconds(wait_ms)} s: {_holds(found)}"
+    reads = "for reads that have seen our last step"
+    if wait_ms > BETWEEN_LOOKS_MS:
+        return f"waiting {_seconds(wait_ms)} s {reads}"
+    return f"looking again each second, up to {looks + 1} times, {reads}"
+
+
+def _holds(found: Mapping[Address, Doubt]) -> str:
+    return "; ".join(f"{address} is held: {doubt.hold.reason}" for address, doubt in sorted(found.items()))
+
+
 def _told(found: Mapping[Address, Doubt], *, grace_ms: int, left_ms: int) -> str:
     """``BTCUSDT.long is held: …; looking again every 5 s, up to 40 s``."""
-    held = "; ".join(f"{address} is held: {doubt.hold.reason}" for address, doubt in sorted(found.items()))
-    return f"{held}; looking again every {_seconds(grace_ms)} s, up to {_seconds(left_ms)} s"
+    return f"{_holds(found)}; looking again every {_seconds(grace_ms)} s, up to {_seconds(left_ms)} s"
 
 
 def _seconds(milliseconds: int) -> int:

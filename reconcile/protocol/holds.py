@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
+from reconcile.evidence.staleness import stale_basis
 from reconcile.journal.records import Effect
+from reconcile.model.account import Position
 from reconcile.model.holds import Hold
 from reconcile.model.times import written
 from reconcile.money import plain
@@ -16,10 +18,12 @@ def hold_of(ask: Question) -> Hold:
     return _hold(rule.name, rule.says(ask), until_ms=_end(ask))
 
 
-def unproven(move: Effect, *, grace_ms: int) -> Hold:
+def unproven(move: Effect, position: Position | None, *, grace_ms: int) -> Hold:
     """The hold of a run's last look that differs from the margin our last step left, without a ledger read."""
     said = f"the last look of the run may be from before our last step ({step_text(move)})"
-    return _hold(ADDS_UP.name, said, until_ms=move.effect_ms + LONG_AFTER_GRACES * grace_ms)
+    is_before = stale_basis(position, move, (), long_after=True)
+    graces = LET_GO_GRACES if is_before else LONG_AFTER_GRACES
+    return _hold(ADDS_UP.name, said, until_ms=move.effect_ms + graces * grace_ms)
 
 
 def _hold(by: str, said: str, *, until_ms: int) -> Hold:

@@ -155,7 +155,7 @@ def _weigh(life: Life, seen: Sight | SettingSight, now: Now) -> Turned:
         settles_in_ms = None if search.effect_ms is None else search.effect_ms + life.task.grace_ms
         is_early = settles_in_ms is not None and search.asked_ms <= settles_in_ms
         if judgement is not Verdict.LOOK_AGAIN and not (is_early and judgement is Verdict.UNKNOWN):
-            said_yes = search.was is IntentStatus.ACCEPTED
+            said_yes = search.was is not None  # accepted, also where an earlier run could not determine the rest
             intent, effect_ms = life.the_intent, _not_before(life)
             return _end(life, outcome_of(intent, seen, judgement, effect_ms=effect_ms, said_yes=said_yes))
     return _go_on(life, seen, now)

@@ -56,7 +56,8 @@ def _unproven(context: Context, desired: DesiredAccount, look: ObservedAccount) 
     state, grace_ms = context.journal.state, context.grace_ms
     targets = (target for target in desired.targets if may_be_older(target, state, look, grace_ms=grace_ms))
     moves = ((target.address, state.moves[str(target.address)]) for target in targets)
-    return {address: unproven(move, grace_ms=grace_ms) for address, move in moves}
+    shown = look.positions
+    return {address: unproven(move, shown.get(address), grace_ms=grace_ms) for address, move in moves}
 
 
 def doubted_at_end(

@@ -96,9 +96,11 @@ def test_the_page_lists_everything_that_holds() -> None:
     assert {row[1].strip("`") for row in ROWS} == holding | {UNSETTLED, UNSEEN, AT_WORK}
 
 
-def test_a_last_look_that_no_ledger_proves_is_held_for_ten_graces() -> None:
-    hold = unproven(MOVE, grace_ms=GRACE_MS)
-    assert (hold.by, hold.until_ms) == ("adds up", STEP_MS + 50_000)
+@pytest.mark.parametrize(("margin", "ends_ms"), [("1350", 50_000), ("1200", 500_000)])
+def test_a_last_look_that_no_ledger_proves_is_held_as_the_next_run_will_say(margin: str, ends_ms: int) -> None:
+    hold = unproven(MOVE, position("BTCUSDT.long", margin), grace_ms=GRACE_MS)
+    assert (hold.by, hold.until_ms) == ("adds up", STEP_MS + ends_ms)
+    assert hold.until_ms == hold_of(asked(after_ms=9_000, margin=margin, ledger=EMPTY)).until_ms
     assert hold.reason.startswith(
         "the last look of the run may be from before our last step (1200 → 1500 at 2026-01-01T00:00:00Z); "
     )

@@ -131,3 +131,30 @@ def test_an_apply_that_asks_does_not_wait_for_what_it_has_not_shown() -> None:
     result, scene = play(act)
     (entry,) = result.accounts[0].remaining
     assert (result.exit_code, entry.status, scene.margin(LONG)) == (3, Status.HELD, Decimal(3500))
+
+
+def test_looks_for_a_late_reading_are_told_once() -> None:
+    async def act(scene: Scene) -> Result:
+        await scene.apply(desired({LONG: "3500"}))
+        scene.place.venue.faults = LATE
+        await scene.pass_time(6_000)
+        world = replace(scene.world(scene.process()), lock_timeout_ms=0)
+        return await applying.apply(world, [desired({LONG: "3700"})], reason=None, git_commit=None, confirm=None)
+
+    _, scene = play(act)
+    told = [line for line in scene.place.progress if "reads that have seen" in line]
+    assert told == ["main: looking again each second, up to 6 times, for reads that have seen our last step"]
+
+
+def test_a_wait_for_a_clock_that_was_set_back_says_so() -> None:
+    async def act(scene: Scene) -> Result:
+        await scene.apply(desired({LONG: "3500"}))
+        right = scene.place.venue.clock
+        scene.place.venue.clock = lambda now_ms: right(now_ms) - 20_000
+        return await scene.apply(desired({LONG: "3700"}))
+
+    result, scene = play(act)
+    assert result.exit_code == 0
+    (told,) = [line for line in scene.place.progress if "waiting" in line]
+    assert told.startswith(f"main: waiting 25 s: {LONG} is held: our last step there took effect by ")
+    assert "it was set back, or is wrong" in told
