@@ -29,7 +29,8 @@ def drift(session: Invocation, *, paths: tuple[str, ...], detailed_exitcode: boo
 
     Each declared position is compared with what was last applied, whatever the file says by now; where nothing ever
     was, with what is declared. The causes come from the exchange's own ledger: funding, fills, manual (a person or
-    another program) and automatic. What it does not tell is unexplained.
+    another program) and automatic. Margin that came or went with a position is opened, closed or resized. What is left
+    is unexplained.
 
     \b
     Exit codes: 0 the command worked, 1 an account could not be read, 3 an

@@ -121,13 +121,14 @@ def accounts(intervals: Sequence[Interval], rows: Sequence[LedgerRow]) -> Mappin
 def drift_shares(
     found: Baseline, interval: Interval, rows: Sequence[LedgerRow], *, unsettled: frozenset[str] = frozenset()
 ) -> tuple[Share, ...]:
-    """The changes of margin since our last step at an address, summed by cause; the rest is ``unexplained``.
+    """The changes of margin since our last step at an address, summed by cause; the rest is named as by ``account``.
 
     ``interval`` begins at the baseline, whose margin includes our own step. ``unsettled`` are the rows of a step of
     ours that has no outcome yet.
     """
     counted = _counted(interval, rows_after(rows, found), interval.change)
-    return shares_of(counted, interval.change, unsettled=unsettled)
+    shares = shares_of(counted, interval.change, unsettled=unsettled)
+    return _named(interval, Explanation(ours=(), shares=shares)).shares
 
 
 def summary(interval: Interval, found: Explanation) -> MovementSummary:

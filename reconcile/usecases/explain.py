@@ -42,17 +42,20 @@ class Reading:
 
     async def causes(self, found: Baseline, address: Address, amount: Decimal) -> tuple[Share, ...]:
         """Explain a drift of ``amount`` by the ledger; raises ReadFailed."""
-        asset = self.look.symbols[address.symbol].asset
+        asset, position = self.look.symbols[address.symbol].asset, self.look.positions.get(address)
+        is_isolated = position is not None and position.is_open and position.margin_type is MarginType.ISOLATED
+        seen = self.state.margins.live.get(str(address))
         interval = Interval(
             address=address,
             asset=asset,
             before=found.expected,
-            after=plus(found.expected, amount),
+            after=plus(found.expected, amount) if is_isolated else None,
             since_ms=found.since_ms,
             until_ms=self.look.sent_at_ms,
             lag_ms=grace_ms(self.desired, self.reader),
             step_size=amount_step(self.desired, self.reader.traits, asset),
             shared=shares_symbol(self.look, address.symbol),
+            resized=position is not None and seen is not None and seen.size not in {None, position.size},
         )
         ledger = await self.reader.ledger(address.symbol, since_ms=interval.rows_since_ms)
         lane = lane_of(self.reader.traits, address)

@@ -21,6 +21,13 @@ Causes = Mapping[str, Decimal]
 Told = tuple[Causes, Causes, Causes]
 
 
+def fill(scene: Scene, place: str) -> None:
+    """The position grows by a tenth."""
+    symbol, _, side = place.rpartition(".")
+    size = scene.place.books.positions[symbol, side, "isolated"].size
+    scene.place.books.open_position(symbol, side, size / 10, now_ms=scene.now_ms(), margin_type="isolated")
+
+
 def by_cause(found: Comparison, address: str) -> Causes:
     """What others moved."""
     sums: dict[str, Decimal] = {}
@@ -33,7 +40,7 @@ def by_cause(found: Comparison, address: str) -> Causes:
 
 MOVES = st.lists(
     st.tuples(
-        st.sampled_from(("fund", "by hand", "by hand on the other side")),
+        st.sampled_from(("fund", "by hand", "by hand on the other side", "fill")),
         st.integers(-9, 9).filter(bool).map(lambda tenths: str(Decimal(tenths) / 10)),
         st.sampled_from((0, 300, 4_000, 70_000)),
     ),
@@ -55,6 +62,8 @@ def test_all_say_the_same(exchange: str, *, amount: int, moves: list[tuple[str, 
         for kind, change, wait_ms in moves:
             if kind == "fund":
                 scene.fund(mine, change)
+            elif kind == "fill":
+                fill(scene, mine)
             else:
                 scene.by_hand(mine if kind == "by hand" else other, change if kind == "by hand" else change.lstrip("-"))
             await scene.pass_time(wait_ms)
@@ -70,3 +79,28 @@ def test_all_say_the_same(exchange: str, *, amount: int, moves: list[tuple[str, 
     (drifted, live, ended), _ = play(act, Scene(exchange=exchange))
     assert live == ended
     assert drifted == (live if sum(live.values()) else {})  # what cancels out is no drift
+
+
+@pytest.mark.parametrize("exchange", SIMULATED)
+@pytest.mark.parametrize("size", ["half", "all"])
+def test_a_position_that_shrank_or_went_has_one_cause(exchange: str, size: str) -> None:
+    mine, _ = PLACES.get(exchange, ("BTCUSDT.long", "BTCUSDT.short"))
+
+    async def act(scene: Scene) -> Told:
+        account = declared(exchange, {mine: str(scene.margin(mine) + 500)})
+        first = await scene.apply(account)
+        await scene.pass_time(600_000)
+        symbol, _, side = mine.rpartition(".")
+        half = scene.place.books.positions[symbol, side, "isolated"].size / 2
+        wanted = half if size == "half" else None
+        scene.place.books.close_position(symbol, side, now_ms=scene.now_ms(), size=wanted, margin_type="isolated")
+        await scene.pass_time(60_000)
+        (seen,) = await drift(scene.world(), [account])
+        (live,) = await compare_with_live(scene.world(), first.run_id)
+        await scene.apply(declared(exchange, {mine: str(scene.margin(mine))}))
+        (entry,) = seen.entries
+        return {str(share.cause): share.amount for share in entry.causes}, by_cause(live, mine), {}
+
+    (drifted, live, _), _ = play(act, Scene(exchange=exchange))
+    assert drifted == live
+    assert "unexplained" not in drifted
