@@ -47,8 +47,13 @@ async def finished(
 ) -> RunFinished:
     """The record of the run's end. ``first`` is the plan that it began with, ``context`` is None where it had none."""
     look, told = (None, None) if context is None else (context.observer.last, await moved(context))
-    older = [] if context is None or look is None else list(_unproven(context, plan.desired, look))
+    older = [] if context is None or look is None else [*_unproven(context, plan.desired, look), *_open(context, plan)]
     return run_finished(plan, look, told, results, exit_code=exit_code, errors=errors, first=first, unproven=older)
+
+
+def _open(context: Context, plan: AccountPlan) -> dict[Address, Hold]:
+    """The declared addresses that an open step of ours holds, also where the plan has no entries."""
+    return held_addresses(context.journal.state, plan.desired, context.writer)
 
 
 def _unproven(context: Context, desired: DesiredAccount, look: ObservedAccount) -> dict[Address, Hold]:
@@ -97,7 +102,10 @@ def differing_outside(context: Context, facts: RunFacts, plan: AccountPlan, look
 
 
 def exit_code_of(context: Context, results: Sequence[StepResult], *, stopped: bool, in_place: bool) -> int:
-    """The exit code of the account's run; ``in_place`` tells whether everything in the scope is as declared."""
+    """The exit code of the account's run; ``in_place`` tells whether everything in the scope is as declared.
+
+    A step of ours that is still open is told, also where its address is not in the scope or not declared any more.
+    """
     outcomes = {result.outcome for result in results}
     unsettled = context.journal.state.unsettled.values()
     if stopped:
@@ -106,7 +114,7 @@ def exit_code_of(context: Context, results: Sequence[StepResult], *, stopped: bo
         return 5
     if outcomes & {OutcomeKind.REFUSED, OutcomeKind.ACCEPTED}:
         return 3
-    return 0 if in_place else 3
+    return 0 if in_place and not unsettled else 3
 
 
 def check_holds_changes(facts: RunFacts, plan: AccountPlan, seen: AccountPlan) -> None:
