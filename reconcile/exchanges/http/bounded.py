@@ -21,6 +21,8 @@ from reconcile.clock import SystemClock
 _CLOCK = SystemClock()
 _PIECE = 1 << 16
 _MIB = 1 << 20
+_FINAL = 200
+"""The least status of an answer that is no interim one (RFC 9110, 15.2)."""
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 
 
@@ -114,8 +116,13 @@ class _BoundedResponse(HTTPResponse):
         self.fp: Any = io.BufferedReader(self._counted)
 
     def begin(self) -> None:
-        """Read all that comes before the body."""
+        """Read all that comes before the body. Raises OutOfBounds for an interim answer other than 100.
+
+        ``http.client`` takes it for the whole answer. The real one would then answer the next request.
+        """
         super().begin()
+        if self.status < _FINAL:
+            raise OutOfBounds(f"an interim answer (HTTP {self.status}) came where the answer should be")
         self._counted.begin_body()
         if self.length is not None and self.length > self.limits.body_bytes:
             raise _too_long(self.limits.body_bytes)

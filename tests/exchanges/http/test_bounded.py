@@ -173,6 +173,25 @@ def test_a_connection_is_kept_after_an_answer_and_given_up_after_a_broken_one() 
     assert len(seen) == 2
 
 
+@pytest.mark.parametrize("interim", [b"101 Switching Protocols", b"102 Processing", b"103 Early Hints"])
+def test_the_answer_behind_an_interim_one_is_never_that_of_the_next_request(interim: bytes) -> None:
+    def speak(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 " + interim + b"\r\n\r\n" if not seen else with_length(b'{"to": 2}'))
+        seen.append(connection)
+        if connection.recv(65_536):  # the second request on the same connection, before the answer to the first
+            connection.sendall(with_length(b'{"to": 1}'))
+
+    seen: list[socket.socket] = []
+    with speaking(speak) as url:
+        adapter = http_adapter(1, SMALL)
+        wire = RequestsWire(adapter, threads=None, bounds=SMALL)
+        call = HttpRequest(method="POST", url=url)
+        with pytest.raises(InDoubt, match="an interim answer"):
+            asyncio.run(wire.send(call))
+        assert asyncio.run(wire.send(call)).body == b'{"to": 2}'
+        adapter.close()
+
+
 def test_nothing_is_asked_to_be_compressed() -> None:
     heard: list[bytes] = []
 
