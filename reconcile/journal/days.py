@@ -1,6 +1,6 @@
 """Amounts that an account's runs have moved on each UTC day of the exchange's time, for limits over all runs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
@@ -57,12 +57,12 @@ class DayTotals:
         totals._days = {number: _Day(calls=dict(calls)) for number, calls in days.items()}
         return totals
 
-    def on(self, time_ms: int) -> DayUsed:
-        """The calls of the UTC day that contains an exchange time."""
-        day = self._days.get(time_ms // DAY_MS)
-        if day is None:
-            return DayUsed()
+    def on(self, time_ms: int, *, beside: Iterable["DayTotals"] = ()) -> DayUsed:
+        """The calls of the UTC day that contains an exchange time, with those of the totals ``beside``."""
+        calls: dict[str, tuple[str, Decimal] | None] = {}
+        for totals in (self, *beside):
+            calls |= totals._days.get(time_ms // DAY_MS, _Day()).calls
         added: dict[str, Decimal] = {}
-        for asset, amount in filter(None, day.calls.values()):
+        for asset, amount in filter(None, calls.values()):
             added[asset] = plus(added.get(asset, ZERO), amount)
-        return DayUsed(added=MappingProxyType(added), changes=len(day.calls))
+        return DayUsed(added=MappingProxyType(added), changes=len(calls))

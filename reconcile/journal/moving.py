@@ -52,10 +52,14 @@ def relocation(to: str, holder: Mapping[str, str], *, with_records: bool) -> Rel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalNames:
-    """The names of an account's journal: read-only commands use ``reads``; a run first moves ``moves`` away."""
+    """The names of an account's journal: read-only commands use ``reads``; a run first moves ``moves`` away.
+
+    ``beside`` are journals of the account that are no part of it: their runs did not know the account's new name.
+    """
 
     reads: str
     moves: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
 
 class _Readable(Protocol):
@@ -81,10 +85,9 @@ def journal_names(store: _Readable, name: str, former: Collection[str]) -> Journ
         raise _open_in_both(name, unsettled)
     if len(unsettled) > 1 or (led and unsettled):
         raise _open_in_both(unsettled[0], [*led, *unsettled[1:]])
-    if is_begun:
-        return JournalNames(reads=name, moves=tuple(left))
-    first = next(iter([*led, *unsettled, *left]), name)
-    return JournalNames(reads=first, moves=tuple(sorted(left, key=lambda each: each != first)))
+    first = name if is_begun else next(iter([*led, *unsettled, *left]), name)
+    beside = tuple(each for each in states if each != first)
+    return JournalNames(reads=first, moves=tuple(sorted(left, key=lambda each: each != first)), beside=beside)
 
 
 def _is_closed(state: JournalState, name: str) -> bool:

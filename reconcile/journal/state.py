@@ -1,5 +1,7 @@
 """The state of a journal: the protocol's half (``lanes.py``), the audit's half (``margins.py``), and its runs."""
 
+from collections.abc import Sequence
+
 from reconcile.journal.days import DayTotals
 from reconcile.journal.lanes import LaneState
 from reconcile.journal.margins import MarginHistory
@@ -14,6 +16,7 @@ from reconcile.journal.records import (
     RunFinished,
     RunStarted,
 )
+from reconcile.planning.day_limits import DayUsed
 
 
 class JournalState(LaneState):
@@ -43,6 +46,8 @@ class JournalState(LaneState):
         """The cold fence of the last run: an exchange time, None if it needed none."""
         self.used_plans: set[str] = set()
         """The ids of saved plans that were applied."""
+        self.beside: Sequence[JournalState] = ()
+        """The account's other journals, which are no part of this one (``moving.JournalNames``)."""
 
     def add(self, record: Record, *, at: str) -> None:
         """Fold in one record, written at ``at`` (RFC 3339). Raises ValueError for one that no writer can have made."""
@@ -74,6 +79,15 @@ class JournalState(LaneState):
                 self.margins.finished(record.details, is_open=self.lanes.__contains__)
             case _:
                 pass
+
+    def used_on(self, time_ms: int) -> DayUsed:
+        """The calls of all the account's journals on the UTC day that contains an exchange time."""
+        return self.days.on(time_ms, beside=[each.days for each in self.beside])
+
+    @property
+    def beside_ms(self) -> int | None:
+        """The exchange time of the last effect in the account's other journals; None if they have none."""
+        return max((effect.effect_ms for each in self.beside for effect in each.effects.values()), default=None)
 
     def led_to(self, identity: str) -> str | None:
         """The name under which the journal of ``identity`` goes on; None if it has not moved."""

@@ -215,7 +215,7 @@ async def plan_account(
         observed_wall_ms=look.sent_at_ms,
         identity=identity,
         targets=selection.addresses(desired),
-        used=state.days.on(look.sent_at_ms),
+        used=state.used_on(look.sent_at_ms),
         headroom=selection.headroom,
     )
     for glob in unmatched(selection.targets, desired) if desired.templates else ():

@@ -17,6 +17,7 @@ from reconcile.exchanges.base import Reader
 from reconcile.exchanges.catalogue import TRAITS
 from reconcile.exchanges.http.exchange_time import ExchangeTime
 from reconcile.journal.moving import journal_names
+from reconcile.journal.state import JournalState
 from reconcile.model.account import DesiredAccount
 from reconcile.model.traits import environment
 from reconcile.usecases.world import Connection, R_co, World
@@ -37,7 +38,8 @@ class AccountIdentity:
 
     ``name`` is its identity (``journal.identity``); ``journal`` is the name of the journal that it has. ``former`` are
     the names that its journal may have from before the exchange was asked. A run first leads the journals in ``moves``
-    to ``name``. ``uid`` is the exchange's own id, None where it tells this key none.
+    to ``name``. Those in ``beside`` are no part of it. ``uid`` is the exchange's own id, None where it tells this key
+    none.
     """
 
     name: str
@@ -45,6 +47,7 @@ class AccountIdentity:
     uid: str | None
     former: tuple[str, ...] = ()
     moves: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -92,7 +95,15 @@ async def ask(world: World, connection: Connection[Reader]) -> AccountIdentity:
     uid = await connection.adapter.account_uid()
     name, former = connection.identify(uid), connection.former(uid)
     journals = journal_names(world.store, name, former)
-    return AccountIdentity(name=name, former=former, journal=journals.reads, moves=journals.moves, uid=uid)
+    return AccountIdentity(
+        name=name, former=former, journal=journals.reads, moves=journals.moves, beside=journals.beside, uid=uid
+    )
+
+
+def with_beside(world: World, account: AccountIdentity, state: JournalState) -> JournalState:
+    """The state of the account's journal, which is told of the account's other journals. Raises JournalError."""
+    state.beside = [world.store.read(each) for each in account.beside]
+    return state
 
 
 async def reach(world: World, desired: DesiredAccount, connection: Connection[A]) -> AccountConnection[A]:

@@ -18,6 +18,7 @@ from reconcile.protocol.context import Context
 from reconcile.protocol.executor import Executor
 from reconcile.usecases.account import as_error, check_not_frozen, failed_plan, guarded_look, with_templates
 from reconcile.usecases.account_identity import AccountConnection, reach
+from reconcile.usecases.cold_fence import cold_until
 from reconcile.usecases.plan import planned_account
 from reconcile.usecases.preparing import check_not_stale, first_look, plan_to_send, within
 from reconcile.usecases.rounds import StepRounds
@@ -33,7 +34,6 @@ from reconcile.usecases.run_end import (
 from reconcile.usecases.run_lock import hold
 from reconcile.usecases.run_records import (
     RunFacts,
-    cold_until,
     make_context,
     note_refused,
     patience_ms,

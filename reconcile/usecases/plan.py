@@ -11,7 +11,7 @@ from reconcile.model.account import DesiredAccount, Percent
 from reconcile.model.plan import AccountPlan, Plan, SinceCommit
 from reconcile.planning import target_globs
 from reconcile.usecases.account import Selection, failed_plan, plan_account, with_templates
-from reconcile.usecases.account_identity import ACCOUNTS_AT_ONCE, AccountConnection, Roster, reach
+from reconcile.usecases.account_identity import ACCOUNTS_AT_ONCE, AccountConnection, Roster, reach, with_beside
 from reconcile.usecases.world import World
 
 
@@ -83,7 +83,7 @@ async def planned_account(
     world: World, desired: DesiredAccount, reached: AccountConnection[Reader], *, plan_id: str, selection: Selection
 ) -> AccountPlan:
     """One account's plan, made without its lock, each change with its reason. Raises ReadFailed, JournalError."""
-    state = world.store.read(reached.account.journal)
+    state = with_beside(world, reached.account, world.store.read(reached.account.journal))
     desired = await with_templates(desired, reached.connection.adapter)
     made = await plan_account(
         world,

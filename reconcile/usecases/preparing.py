@@ -87,7 +87,7 @@ async def first_look(context: Context, steps: Sequence[Step]) -> ObservedAccount
 
 def _check_day_limits(context: Context, steps: Sequence[Step], look: ObservedAccount) -> None:
     """Raise Declined where the day's earlier runs leave less than these steps need; a saved plan may predate them."""
-    used = context.journal.state.days.on(look.sent_at_ms)
+    used = context.journal.state.used_on(look.sent_at_ms)
     for error in check_day(steps, context.desired.policy, used):
         raise Declined(error.key, error.message, asset=error.asset, limit=error.limit, value=error.value)
 

@@ -18,7 +18,7 @@ from reconcile.planning.policy import NOTHING_USED
 from reconcile.planning.rehearsal import rehearse_move
 from reconcile.planning.templates import expanded
 from reconcile.usecases.account import as_error, expanded_look
-from reconcile.usecases.account_identity import ACCOUNTS_AT_ONCE, AccountConnection, Roster, reach
+from reconcile.usecases.account_identity import ACCOUNTS_AT_ONCE, AccountConnection, Roster, reach, with_beside
 from reconcile.usecases.observation import SavedLook
 from reconcile.usecases.price_paths import worst_percents
 from reconcile.usecases.world import World
@@ -103,9 +103,9 @@ async def _rehearsed(
     world: World, desired: DesiredAccount, reached: AccountConnection[Reader], shock: Shock
 ) -> AccountRehearsal:
     reader = reached.connection.adapter
-    state = world.store.read(reached.account.journal)
+    state = with_beside(world, reached.account, world.store.read(reached.account.journal))
     desired, look, _ = await expanded_look(world, desired, reader, state)
-    return _played(desired, look, reader.traits, shock, used=state.days.on(look.sent_at_ms))
+    return _played(desired, look, reader.traits, shock, used=state.used_on(look.sent_at_ms))
 
 
 def _played(

@@ -183,7 +183,7 @@ class StepRounds:
 
     def _used(self, now_ms: int, unfinished: Sequence[Step]) -> DayUsed:
         """The day's use once every unfinished step has been sent, with as much as its plan allows."""
-        used = self._context.journal.state.days.on(now_ms)
+        used = self._context.journal.state.used_on(now_ms)
         added, changes = dict(used.added), used.changes
         for step in unfinished:
             intent = self._open(step)

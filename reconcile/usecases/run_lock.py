@@ -8,7 +8,7 @@ from reconcile.concurrency import interruptible
 from reconcile.errors import Containment, Declined, ReconcileError
 from reconcile.journal.base import Journal
 from reconcile.render.common.holder import holder_text
-from reconcile.usecases.account_identity import AccountIdentity
+from reconcile.usecases.account_identity import AccountIdentity, with_beside
 from reconcile.usecases.world import World
 
 
@@ -20,7 +20,11 @@ async def hold(
     Raises Declined (keys ``lock``, ``account``), JournalError, Interrupted.
     """
     for former in account.moves:
-        await _move(world, former, account.name, name=name, run_id=run_id, command=command)
+        was_moved = await _move(world, former, account.name, name=name, run_id=run_id, command=command)
+        if was_moved and former in account.beside:
+            world.alarm(f"{name}: the journal {former} was closed; runs go on in {account.name}, the account's own id")
+        elif was_moved:
+            world.alarm(f"{name}: the journal {former} was moved to {account.name}, the account's own id")
     wait = _LockWait(world, name)
     lock = world.store.open(
         account.name,
@@ -32,6 +36,7 @@ async def hold(
     with wait:
         journal = await interruptible(world.stop, lock.__aenter__(), doing=f"taking the lock of {name}")
     stack.push_async_callback(_give_back, world, lock, name)
+    with_beside(world, account, journal.state)
     if journal.was_changed:
         world.progress(
             f"{name}: something else changed the journal since its last record; it may be an older copy, so this run "
@@ -40,8 +45,8 @@ async def hold(
     return journal
 
 
-async def _move(world: World, identity: str, to: str, *, name: str, run_id: str, command: str) -> None:
-    """Move the journal of an account that is called ``name`` to its new identity.
+async def _move(world: World, identity: str, to: str, *, name: str, run_id: str, command: str) -> bool:
+    """Move the journal of an account that is called ``name`` to its new identity; False if nothing was to do.
 
     What is broken off, by a signal too, is left to the next run. Raises Declined, JournalError, Interrupted.
     """
@@ -55,9 +60,7 @@ async def _move(world: World, identity: str, to: str, *, name: str, run_id: str,
         on_wait=wait.begins,
     )
     with wait:
-        was_moved = await interruptible(world.stop, work, doing=f"moving the journal of {name}")
-    if was_moved:
-        world.alarm(f"{name}: the journal {identity} was moved to {to}, the account's own id")
+        return await interruptible(world.stop, work, doing=f"moving the journal of {name}")
 
 
 class _LockWait:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from reconcile.errors import ReconcileError
-from reconcile.exchanges.base import Reader, Writer
+from reconcile.exchanges.base import Writer
 from reconcile.journal.base import Journal
 from reconcile.journal.records import NoteRecord, RunFinished, RunStarted
 from reconcile.journal.run_end import RunEnd
@@ -69,32 +69,6 @@ class RunFacts:
 def patience_ms(world: World, facts: RunFacts) -> int:
     """The longest wait of a run for a hold to end: as long as for the lock. A watch does not wait: it looks again."""
     return world.lock_timeout_ms if facts.command == "apply" else 0
-
-
-def seen_from(journal: Journal, world: World) -> bool:
-    """Whether this journal has seen everything that was sent before: its last run was here, or in the same database.
-
-    Here is the same running machine: not another container of the same name, and not before a reboot. A journal that
-    something else has changed may be an older copy.
-    """
-    last = journal.state.last_run
-    if last is None or journal.was_changed:
-        return False
-    if journal.place is not None:
-        return last.details.journal_place == journal.place
-    return (last.host, last.machine) == (world.host, world.machine)
-
-
-def cold_until(world: World, desired: DesiredAccount, journal: Journal, connection: Connection[Reader]) -> int | None:
-    """The exchange time before which a request that this journal has not seen could still take effect; None: none."""
-    if not connection.cold_fence:
-        return None
-    writer = connection.adapter
-    from_now_ms = writer.time.latest() + writer.traits.validity_ms + grace_ms(desired, writer)
-    if not seen_from(journal, world):
-        return from_now_ms
-    known_ms = journal.state.cold_until_ms
-    return None if known_ms is None else min(known_ms, from_now_ms)  # later only where a wrong time was served then
 
 
 async def run_started(

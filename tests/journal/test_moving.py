@@ -159,8 +159,8 @@ def test_a_settled_old_journal_beside_the_new_one_is_closed_where_it_stands(any_
     asyncio.run(write(any_store, ACCOUNT, SETTLED))
     asyncio.run(write(any_store, NEW, RECORDS))
 
-    assert asyncio.run(find_and_move(any_store)) == JournalNames(reads=NEW, moves=(ACCOUNT,))
-    assert asyncio.run(find_and_move(any_store)) == JournalNames(reads=NEW)
+    assert asyncio.run(find_and_move(any_store)) == JournalNames(reads=NEW, moves=(ACCOUNT,), beside=(ACCOUNT,))
+    assert asyncio.run(find_and_move(any_store)) == JournalNames(reads=NEW, beside=(ACCOUNT,))
 
     assert any_store.identities() == sorted([ACCOUNT, NEW])
     assert kinds(any_store, ACCOUNT)[-1] == "moved"
@@ -187,9 +187,9 @@ def test_of_two_old_journals_the_one_with_unsettled_steps_goes_along(any_store: 
     for old in found.moves:
         asyncio.run(move(any_store, old))
 
-    assert found == JournalNames(reads=ACCOUNT, moves=(ACCOUNT, other))
+    assert found == JournalNames(reads=ACCOUNT, moves=(ACCOUNT, other), beside=(other,))
     assert list(any_store.read(NEW).unsettled) == ["SYM2.long"]
-    assert journal_names(any_store, NEW, (other, ACCOUNT)) == JournalNames(reads=NEW)
+    assert journal_names(any_store, NEW, (other, ACCOUNT)) == JournalNames(reads=NEW, beside=(other,))
 
 
 def test_the_locks_of_both_names_are_taken(any_store: Store) -> None:

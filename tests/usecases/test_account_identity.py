@@ -20,6 +20,8 @@ from reconcile.render.common.json import dumps
 from reconcile.render.plan.json import plan_document
 from reconcile.render.plan.saved import loads_plan
 from reconcile.sandbox.demo import account_of, new_books
+from reconcile.sandbox.faults import NO_FAULT, Fault
+from reconcile.sandbox.http import Lag, Request
 from reconcile.sandbox.registry import SIMULATED, simulated
 from reconcile.usecases import apply as applying
 from reconcile.usecases import plan as planning
@@ -408,3 +410,69 @@ def test_a_key_that_may_no_longer_ask_begins_no_second_journal() -> None:
     (error,) = result.accounts[0].errors
     assert (result.exit_code, error.key, len(scene.moved_by_calls()), len(journals(scene))) == (4, "account", 1, 1)
     assert "it was moved to" in error.message
+
+
+# A key that may not ask for a while: its journal stays beside the account's own.
+
+
+def fenced(world: World) -> World:
+    """As with a live account: a run that cannot know all earlier calls waits for the cold fence."""
+    return replace(
+        world, connect=lambda desired, read_only: replace(world.connect(desired, read_only), cold_fence=True)
+    )
+
+
+class Behind:
+    """The faults of an exchange whose reads are four seconds late from some moment on."""
+
+    def __init__(self) -> None:
+        self.is_late = False
+
+    def pick(self, request: Request) -> Fault:
+        late = Lag(positions_ms=4_000, balances_ms=4_000, ledger_ms=4_000)
+        return Fault(lag=late) if self.is_late and request.method == "GET" else NO_FAULT
+
+
+@pytest.mark.parametrize("exchange", EXCHANGES)
+def test_a_step_in_a_journal_beside_the_accounts_own_is_not_sent_again_on_a_late_read(exchange: str) -> None:
+    faults = Behind()
+
+    async def act(scene: Scene) -> tuple[Result, Result]:
+        keys = Keys(scene).reaching("ONE", "1")
+        assert (await apply(fenced(keys.world()), [file_of(scene, "one", more="0")])).exit_code == 0
+        file = file_of(scene, "one")
+        by_its_key = await apply(fenced(by_key(keys.world())), [file])
+        faults.is_late = True
+        return by_its_key, await apply(fenced(keys.world()), [file])
+
+    (by_its_key, last), scene = play(act, Scene(exchange, faults=faults))
+
+    assert [step.outcome.value for step in by_its_key.accounts[0].steps] == ["applied"]
+    assert (last.exit_code, last.accounts[0].steps, len(scene.moved_by_calls())) == (0, (), 1)
+    assert len(journals(scene)) == 2
+    (closed,) = (line for line in scene.place.progress if "was closed; runs go on in" in line)
+    assert "was moved" not in closed
+
+
+def test_the_limit_of_a_day_counts_the_journals_beside_the_accounts_own() -> None:
+    async def act(scene: Scene) -> tuple[Plan, Result]:
+        keys = Keys(scene).reaching("ONE", "1")
+
+        def limited(more: str) -> DesiredAccount:
+            made = file_of(scene, "one", more=more)
+            return replace(made, policy=replace(made.policy, max_day_add={"USDT": Decimal(350)}))
+
+        await apply(keys.world(), [limited("0")])
+        assert (await apply(by_key(keys.world()), [limited("300")])).exit_code == 0
+        await scene.pass_time(HOUR_MS)
+        file = limited("100")
+        plan = await planning.plan(keys.world(), [file], targets=(), overrides={}, expires_ms=1, git_commit=None)
+        return plan, await apply(keys.world(), [file])
+
+    (plan, result), scene = play(act)
+
+    assert len(scene.moved_by_calls()) == 1
+    assert result.exit_code == 4
+    for errors in (plan.accounts[0].errors, result.accounts[0].errors):
+        assert [error.key for error in errors] == ["max_day_add"]
+        assert "adding 100 USDT to the 300 of earlier runs today" in errors[0].message
