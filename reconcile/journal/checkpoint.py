@@ -32,6 +32,7 @@ from reconcile.journal.fields import (
     shape,
     text,
 )
+from reconcile.journal.free import FreeBalances
 from reconcile.journal.records import (
     Checkpoint,
     Effect,
@@ -46,7 +47,7 @@ from reconcile.journal.state import JournalState
 from reconcile.model.reports import Margin
 from reconcile.money import whole
 
-FOLD_VERSION = 3
+FOLD_VERSION = 4
 """Raise it whenever a record changes a ``JournalState`` in another way, or a state has other parts.
 
 Checkpoints of earlier versions are then ignored, and their records are folded again."""
@@ -89,6 +90,8 @@ def _parts(state: JournalState) -> dict[str, Any]:
         "claimed": {str(day): claims for day, claims in state.claimed.items()},
         "claims": sorted(state.claims - dated),
         "days": {str(number): calls for number, calls in state.days.by_day().items()},
+        "free": dict(state.free.amounts),
+        "free_open": dict(state.free.open),
         "unsettled": [_values(item) for item in state.unsettled.values()],
         "effects": {lane: _values(effect) for lane, effect in state.effects.items()},
         "moves": {place: _values(effect) for place, effect in state.moves.items()},
@@ -129,6 +132,7 @@ def restored(checkpoint: Checkpoint) -> JournalState:
     state.claimed = {whole(day): claims for day, claims in found["claimed"].items()}
     state.claims = {*found["claims"], *(claim for claims in state.claimed.values() for claim in claims)}
     state.days = DayTotals.of({whole(number): calls for number, calls in found["days"].items()})
+    state.free = FreeBalances(found["free"], found["free_open"])
     for item in found["unsettled"]:
         state.unsettled[item.intent.lane] = item
         state.lanes[item.intent.intent_id] = item.intent.lane
@@ -225,6 +229,8 @@ _PARTS: Mapping[str, Read[Any]] = {
     "claimed": _table(_texts),
     "claims": _texts,
     "days": _table(_table(optional(_added))),
+    "free": _table(amount),
+    "free_open": _table(_added),
     "unsettled": _list(_UNSETTLED.read),
     "effects": _table(_EFFECT.read),
     "moves": _table(_EFFECT.read),

@@ -250,6 +250,7 @@ INTENT = shape(
     signed_at_ms=moment,
     fence_ms=moment,
     calls_seen_ms=optional(moment),
+    free=optional(amount),
 )
 """Also used for the parts of a checkpoint."""
 RUN_STARTED = shape(

@@ -47,7 +47,9 @@ class Intent:
     and ``identity`` are the position's. ``cursor`` is the id of the ledger's newest row, None if the signed time is the
     cursor. ``signed_at_ms`` is part of the request. ``fence_ms`` = signed_at_ms + validity + grace: once the exchange's
     clock has passed it, the request can no longer take effect. ``calls_seen_ms``: ``before`` includes every party's
-    margin calls up to this exchange time; None: unknown.
+    margin calls up to this exchange time; None: unknown. ``free`` is the free balance that an addition was reserved
+    from, by our own arithmetic, before it and before ``min_available``; None for any other call, and in records from
+    before this field.
     """
 
     kind: ClassVar[str] = "intent"
@@ -66,6 +68,7 @@ class Intent:
     signed_at_ms: int
     fence_ms: int
     calls_seen_ms: int | None = None
+    free: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from reconcile.journal.days import DayTotals
+from reconcile.journal.free import FreeBalances
 from reconcile.journal.lanes import LaneState
 from reconcile.journal.margins import MarginHistory
 from reconcile.journal.records import (
@@ -26,6 +27,7 @@ class JournalState(LaneState):
         super().__init__()
         self.margins = MarginHistory()
         self.days = DayTotals()
+        self.free = FreeBalances()
         self.records = 0
         """The number of records without the journal's header; 0 in a new journal."""
         self.head = "0" * 64
@@ -65,15 +67,18 @@ class JournalState(LaneState):
                 self.intent(record, at)
                 self.margins.intent(record)
                 self.days.intent(record)
+                self.free.intent(record)
             case Outcome():
                 self.days.outcome(record.intent_id, record.known)
                 if (intent := self.outcome(record)) is not None:
+                    self.free.outcome(intent, record.known)
                     self.margins.outcome(intent, record, at)
             case Resolved():
                 self.days.outcome(
                     record.intent_id, IntentStatus.APPLIED if record.applied else IntentStatus.NOT_APPLIED
                 )
                 if (intent := self.resolved(record)) is not None:
+                    self.free.resolved(intent)
                     self.margins.resolved(intent, record, at)
             case RunFinished():
                 self.margins.finished(record.details, is_open=self.lanes.__contains__)

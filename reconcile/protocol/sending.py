@@ -143,7 +143,7 @@ def _decide(life: Life, now: Now) -> Turned:
 
 def _reserved(life: Life, event: SomeEvent) -> Turned:
     if isinstance(event, Reserved):
-        return _journal(life)
+        return _journal(replace(life, intent=replace(life.the_intent, free=event.free)))
     if not isinstance(event, Short):
         raise life.no_answer(event)
     life = replace(life, placed=False, intents=0)

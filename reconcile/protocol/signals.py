@@ -104,14 +104,15 @@ class Halted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reserved:
-    """The free balance covers the addition, and is reserved for it."""
+    """The free balance covers the addition, and is reserved for it. ``free`` goes into the intent."""
 
     at: Now
+    free: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Short:
-    """The free balance is too small. ``awaits_reductions``: more may come; ``unseen_until_ms`` as for ``funds.py``."""
+    """The free balance is too small. ``awaits_reductions``: more may come; ``unseen_until_ms`` as in ``funds.py``."""
 
     at: Now
     free: Decimal

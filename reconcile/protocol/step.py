@@ -232,15 +232,16 @@ class StepRun:
     def _reserve(self, command: Reserve) -> Reserved | Short:
         intent, look, reservation = command.intent, command.look, self._context.reservation
         asset, amount = addition_of(intent)
-        free = reservation.free({asset: look.available}, asset, sent_at_ms=look.sent_at_ms)
+        free = reservation.free(asset, look.available, sent_at_ms=look.sent_at_ms)
         if free >= amount:
+            reckoned = reservation.reckoned(asset, look.available, sent_at_ms=look.sent_at_ms)
             reservation.take(intent.intent_id, asset, amount)
-            return Reserved(at=self._now())
+            return Reserved(at=self._now(), free=reckoned)
         return Short(
             at=self._now(),
             free=free,
             awaits_reductions=reservation.awaits_reductions,
-            unseen_until_ms=reservation.unseen_until(asset, sent_at_ms=look.sent_at_ms),
+            unseen_until_ms=reservation.unseen_until(asset, look.available, amount, sent_at_ms=look.sent_at_ms),
         )
 
     # The wire.

@@ -32,6 +32,9 @@ LEAST_LOOKS = 4
 LONG_AFTER_GRACES = 10
 """After this many grace periods we no longer expect stale reads. Past that point a look is rejected only if it shows
 the margin from before the step."""
+LATE_BALANCE_GRACES = LONG_AFTER_GRACES + 1
+"""How many grace periods after an addition's yes a balance may lack it: it takes effect up to one later, and the read
+may be as late as any."""
 LET_GO_GRACES = 100
 """After this many grace periods every read counts as fresh. Without this limit, an account where a person moved our
 amount back would be held for ever."""

@@ -177,8 +177,8 @@ class StepRounds:
         coming = [step for step in additions(unfinished) if self._open(step) is None]
         left = {}
         for asset, balance in look.available.items():
-            unseen = self._context.reservation.taken(asset, look.sent_at_ms)
-            left[asset] = minus(minus(balance, unseen), total(step.most for step in coming if step.asset == asset))
+            free = self._context.reservation.unreserved(asset, balance, sent_at_ms=look.sent_at_ms)
+            left[asset] = minus(free, total(step.most for step in coming if step.asset == asset))
         return left
 
     def _used(self, now_ms: int, unfinished: Sequence[Step]) -> DayUsed:

@@ -250,11 +250,10 @@ def make_context(
     """Everything that the conduct of this account's steps is handed."""
     writer = connection.adapter
     grace = grace_ms(desired, writer)
-    reservation = Reservation(grace_ms=grace, minimum=lambda asset: limit_for(desired.policy.min_available, asset))
-    for address, move in journal.state.moves.items():
-        if move.asset is not None and move.before is not None and move.after is not None and move.after > move.before:
-            reservation.take(address, move.asset, minus(move.after, move.before))
-            reservation.done(address, effect_ms=move.effect_ms)
+    least, own = desired.policy.min_available, journal.state.free.amounts
+    reservation = Reservation(grace_ms=grace, minimum=lambda asset: limit_for(least, asset), reckoned=own.get)
+    if journal.state.calls:
+        reservation.recall(journal.state, now_ms=writer.time.earliest())
     return Context(
         desired=desired,
         writer=writer,

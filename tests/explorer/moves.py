@@ -267,8 +267,8 @@ class Exchange:
                 yield from self._look(world, stage, stage.todo)
             case ReadLedger(since_ms=since_ms):
                 yield from self._read_ledger(world, since_ms)
-            case Reserve():
-                yield self._told(world, "reserved", lambda now: Reserved(at=now), "")
+            case Reserve(look=look):
+                yield self._told(world, "reserved", lambda now: Reserved(at=now, free=look.available), "")
             case Write():
                 yield self._write(world, stage.todo)
             case TakeWire():

@@ -261,7 +261,7 @@ BAD_FIELDS: dict[str, dict[str, tuple[Any, ...]]] = {
         "address": (None, "BTCUSDT", "BTCUSDT.up", *NO_TEXT),
         "action": (None, "steal", *NO_TEXT),
         "amount": (None, "0", "-1", *NO_AMOUNT),
-        "size": NO_AMOUNT,
+        **dict.fromkeys(("size", "free"), NO_AMOUNT),
     },
     "outcome": {
         **dict.fromkeys(("intent_id", "evidence", "message"), (None, *NO_TEXT)),

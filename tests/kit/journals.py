@@ -82,6 +82,7 @@ def intent(number: int, *, lane: str | None = None, signed_at_ms: int = 1_000) -
         signed_at_ms=signed_at_ms,
         fence_ms=signed_at_ms + 8_000,
         calls_seen_ms=signed_at_ms,
+        free=Decimal("900.5"),
     )
 
 

@@ -105,7 +105,12 @@ UNREADABLE = CannotRead(at=NOW, reason="timeout")
             Doing.ANSWER,
             SendCall(),
         ),
-        (replace(READY, doing=Doing.RESERVATION), Reserved(at=NOW), Doing.INTENT, Write(intent(), durable=True)),
+        (
+            replace(READY, doing=Doing.RESERVATION),
+            Reserved(at=NOW, free=D(900)),
+            Doing.INTENT,
+            Write(replace(intent(), free=D(900)), durable=True),
+        ),
         (replace(READY, doing=Doing.RESERVATION), short(awaits=True), Doing.FUNDS, AwaitFunds()),
         (
             replace(READY, doing=Doing.RESERVATION),
