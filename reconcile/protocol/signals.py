@@ -191,8 +191,7 @@ class TakePlace:
 class Look:
     """Take a look sent later than ``after_ms`` and no older than ``max_age_ms`` (None: any age).
 
-    ``to_send``: the look is for a call, so a halt comes first. ``batched``: while writes go on, it is shared with other
-    lanes' looks. Looked, CannotRead, Halted.
+    ``to_send``: for a call, so a halt comes first. ``batched``: shared while writes go on. Looked, CannotRead, Halted.
     """
 
     after_ms: int

@@ -1,4 +1,4 @@
-"""What is free by our own arithmetic, as records add up: every proof counts, and nothing that a read may show already."""
+"""What is free by our own arithmetic: every proof counts, and nothing that a read may show already."""
 
 from collections.abc import Sequence
 from dataclasses import replace
