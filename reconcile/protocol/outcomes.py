@@ -13,6 +13,12 @@ from reconcile.money import parse, plain
 from reconcile.protocol.life import SettingSight
 from reconcile.protocol.signals import LaneLook
 
+_TOLD = {
+    MarginEvidence.MOVED: "moved",
+    MarginEvidence.NOT_MOVED: "not seen to move",
+    MarginEvidence.CANNOT_TELL: "which alone does not tell",
+}
+
 
 def visible(intent: Intent, look: LaneLook) -> str | None:
     """The new margin or setting of an accepted step as a look shows it; None if the look does not show it yet."""
@@ -68,9 +74,12 @@ def _evidence(intent: Intent, seen: Sight | SettingSight) -> str:
     if isinstance(seen, SettingSight):
         what = "auto-add" if intent.action == "set_auto_add" else "margin type"
         return f"{what} reads {seen.live or 'nothing'} after the fence"
-    rows = f"ledger row {', '.join(seen.rows)}" if seen.rows else "no ledger row"
+    rows = f"ledger row {seen.rows[0]}" if seen.rows else "no ledger row"
+    if len(seen.rows) > 1:
+        rows = f"{len(seen.rows)} ledger rows fit ({', '.join(seen.rows)})"
     if seen.maybe:
         rows = f"ledger row {', '.join(seen.maybe)} may be ours"
     reach = "" if seen.complete else " (the ledger does not reach back that far)"
-    live = "no open position" if seen.live is None else f"margin {intent.before} → {plain(seen.live)}"
-    return f"{rows}{reach}; {live}, {seen.margin.replace('_', ' ')}"
+    if seen.live is None:
+        return f"{rows}{reach}; no open position"
+    return f"{rows}{reach}; margin {intent.before} → {plain(seen.live)}, {_TOLD[seen.margin]}"

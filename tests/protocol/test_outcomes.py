@@ -87,12 +87,22 @@ def test_the_journal_is_told_what_is_known(
 @pytest.mark.parametrize(
     ("seen", "said_yes", "evidence"),
     [
-        (sight("r1", "r2"), False, "ledger row r1, r2; margin 1200 → 1500, moved"),
-        (sight(live=None), True, "the exchange said yes, but no ledger row; no open position, moved"),
+        (sight("r1", "r2"), False, "2 ledger rows fit (r1, r2); margin 1200 → 1500, moved"),
+        (sight(live=None), True, "the exchange said yes, but no ledger row; no open position"),
         (
             replace(sight(), complete=False),
             False,
             "no ledger row (the ledger does not reach back that far); margin 1200 → 1500, moved",
+        ),
+        (
+            sight("r1", margin=MarginEvidence.NOT_MOVED, live="1200"),
+            False,
+            "ledger row r1; margin 1200 → 1200, not seen to move",
+        ),
+        (
+            sight("r1", margin=MarginEvidence.CANNOT_TELL),
+            False,
+            "ledger row r1; margin 1200 → 1500, which alone does not tell",
         ),
         (SettingSight(live=None), False, "margin type reads nothing after the fence"),
     ],

@@ -42,7 +42,7 @@ def test_a_yes_that_no_look_confirmed_is_told_however_often_it_was_looked_for_si
     (found,), _ = play(act)
     (step,) = found.unsettled
     assert step.outcome == "unknown"
-    assert step.evidence == "the exchange said yes, but no ledger row; margin 3000 → 3000, not moved"
+    assert step.evidence == "the exchange said yes, but no ledger row; margin 3000 → 3000, not seen to move"
 
 
 def test_with_nothing_open_nothing_is_held() -> None:
