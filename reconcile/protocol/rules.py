@@ -94,7 +94,7 @@ def _adds_up(ask: Question) -> Finding | None:
     unsure_ms = unsure_from(move, grace_ms=ask.grace_ms)
     if ledger is None:
         return AskLedger(min(unsure_ms, move.signed_ms - CLOCK_AHEAD_MS))
-    is_stale = ledger.reaches_back and stale_basis(
+    is_stale = not ledger.reaches_back or stale_basis(
         ask.look.position,
         move,
         ledger.rows,

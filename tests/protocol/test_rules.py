@@ -67,7 +67,11 @@ def without(graces: int) -> Question:
         ("past our step", without(LONG_AFTER_GRACES), None),
         ("adds up", asked(2, ledger=NO_ROWS), Sound()),
         ("adds up", asked(2, "900", ledger=NO_ROWS), LookLater(asked(2).at.earliest_ms - 1)),
-        ("adds up", asked(2, "900", ledger=replace(NO_ROWS, reaches_back=False)), Sound()),
+        (
+            "adds up",
+            asked(2, "900", ledger=replace(NO_ROWS, reaches_back=False)),
+            LookLater(asked(2).at.earliest_ms - 1),
+        ),
         ("adds up", without(2), None),
     ],
 )
