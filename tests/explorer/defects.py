@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
-from reconcile.evidence import staleness, verdict
+from reconcile.evidence import rows, staleness, verdict
 from reconcile.protocol import earlier, freshness, rules, searching, timing
 from tests.explorer import moves
 from tests.explorer.model import Scope
@@ -87,6 +87,20 @@ DEFECTS = (
         ((searching, "sight", _always(verdict.sight, shared=False)),),
         Scope(names_side=False, other_side=(300,), others=1, runs=1),
         _NEVER,
+    ),
+    Defect(
+        "a row of an earlier call is taken for that of a later one of the same amount",
+        ((verdict, "match_rows", _always(rows.match_rows, known=())),),
+        Scope(
+            targets=(1300, 1600),
+            early_ms=1_000,
+            grace_ms=1_000,
+            positions_late=0,
+            ledger_late=0,
+            names_side=False,
+            validity_ms=30_000,
+        ),
+        "i3.1 is journalled as applied, and never happened",
     ),
 )
 """Each with the smallest world that shows it."""

@@ -3,8 +3,9 @@
 from typing import TypeGuard
 
 from reconcile.journal.records import Intent, IntentStatus, Outcome, Record
+from reconcile.model.account import Address
 from reconcile.protocol.timing import MAX_READ_AGE_MS
-from tests.explorer.model import Kind, Library, Scope, World, slot_at
+from tests.explorer.model import ADDRESS, OTHER_ADDRESS, Kind, Library, Row, Scope, World, slot_at
 
 _NOTHING = {IntentStatus.NOT_APPLIED, IntentStatus.REFUSED, IntentStatus.NOT_SENT}
 
@@ -25,11 +26,12 @@ def _past(scope: Scope, library: Library, world: World) -> str:
         return ""
     last = world.rows[-1]
     targets = scope.targets[: world.run + 1]
-    margin = slot_at(scope, world.rows, last.time_ms).margin or 0
+    margin = slot_at(scope, world.rows, last.time_ms, _address(last)).margin or 0
     over = min((margin - target) * (1 if last.change > 0 else -1) for target in targets)
     if over <= 0:
         return ""
-    theirs = [row for row in world.rows if not row.intent and row.kind not in {Kind.OTHER_SIDE, Kind.MARK}]
+    others = {Kind.MARK} if last.kind is Kind.OTHER_SIDE else {Kind.OTHER_SIDE, Kind.MARK}
+    theirs = [row for row in world.rows if not row.intent and row.kind not in others]
     since_ms = _shown_ms(scope, library, world)
     excused = sum(abs(row.change) for row in theirs if row.time_ms > since_ms)
     return f"margin {margin} is past {targets} by our doing" if over > excused else ""
@@ -45,7 +47,8 @@ def _shown_ms(scope: Scope, library: Library, world: World) -> int:
     if intent is None:
         return since_ms
     moments = [since_ms, *(row.time_ms for row in world.rows if since_ms < row.time_ms <= signed_ms)]
-    shows = (each for each in moments if str(slot_at(scope, world.rows, each).margin) == intent.before)
+    slots = {each: slot_at(scope, world.rows, each, intent.address) for each in moments}
+    shows = (each for each in moments if str(slots[each].margin) == intent.before)
     return next(shows, since_ms)
 
 
@@ -71,6 +74,10 @@ def _word(scope: Scope, library: Library, world: World) -> str:
         if known in _NOTHING and intent_id in done:
             return f"{intent_id} is journalled as {known}, and happened"
     return ""
+
+
+def _address(row: Row) -> Address:
+    return OTHER_ADDRESS if row.kind is Kind.OTHER_SIDE else ADDRESS
 
 
 def _change(record: Record) -> int | None:

@@ -22,6 +22,7 @@ from reconcile.protocol.task import Task
 from tests.kit.desk import LinearRisk
 
 ADDRESS = Address.parse("BTCUSDT.long")
+OTHER_ADDRESS = Address.parse("BTCUSDT.short")
 STEP = Decimal("0.00000001")
 START_MS = 1_000_000_000
 ENTRY = 10_000
@@ -44,7 +45,8 @@ class Scope:
     exchange's documents allow. ``other_yes`` is an amount that a yes may repeat although another one was sent (0: no
     such answer): it tells nothing of our call. ``slow_ms`` is how long the answer to a look to send on may take (0: no
     longer than any other). ``marks`` are prices that the mark price may move to, ``min_distance`` the policy's least
-    distance from it to the liquidation price, in percent (0: no such limit).
+    distance from it to the liquidation price, in percent (0: no such limit). ``early_ms`` is how long before its effect
+    a yes may be said (0: not before). ``short_runs`` are the runs, from 0, whose target is the symbol's other side.
     """
 
     before: int = 1000
@@ -67,6 +69,12 @@ class Scope:
     slow_ms: int = 0
     marks: tuple[int, ...] = ()
     min_distance: int = 0
+    early_ms: int = 0
+    short_runs: tuple[int, ...] = ()
+
+    def address(self, run: int) -> Address:
+        """Which side a run declares."""
+        return OTHER_ADDRESS if run in self.short_runs else ADDRESS
 
     @property
     def lane(self) -> str:
@@ -94,20 +102,29 @@ class Kind(StrEnum):
 
 
 class Row(NamedTuple):
-    """One movement of the books. ``intent`` is the id of the step that made it, empty: somebody else's."""
+    """One movement of the books. ``intent`` is the id of the step that made it, empty: somebody else's. ``early_ms`` is
+    how long before it the exchange said yes."""
 
     time_ms: int
     change: int
     intent: str = ""
     kind: Kind = Kind.CALL
+    early_ms: int = 0
+
+    @property
+    def said_ms(self) -> int:
+        """The moment from which on reads of it are late."""
+        return self.time_ms - self.early_ms
 
 
 class Flight(NamedTuple):
-    """A request that may still take effect, until a moment."""
+    """A request that may still take effect, until a moment; that it will is sure from when the exchange said yes."""
 
     intent: str
     change: int
     until_ms: int
+    kind: Kind = Kind.CALL
+    said_ms: int | None = None
 
 
 class World(NamedTuple):
@@ -221,8 +238,11 @@ class Slot(NamedTuple):
     size: int = 1
 
 
-def slot_at(scope: Scope, rows: tuple[Row, ...], time_ms: int) -> Slot:
+def slot_at(scope: Scope, rows: tuple[Row, ...], time_ms: int, address: Address = ADDRESS) -> Slot:
     """The books' position at a moment."""
+    if address == OTHER_ADDRESS:
+        moved = sum(row.change for row in rows if row.time_ms <= time_ms and row.kind is Kind.OTHER_SIDE)
+        return Slot(scope.before + moved, 0, ENTRY)
     margin: int | None = scope.before
     opened, mark, size = 0, ENTRY, 1
     for row in rows:
@@ -246,29 +266,29 @@ def is_too_near(scope: Scope, *, margin: int, mark: int) -> bool:
 
 
 @cache
-def position(scope: Scope, slot: Slot) -> Position:
+def position(scope: Scope, slot: Slot, address: Address) -> Position:
     """What a read shows of it. Where the ledger names no side the exchange tells a reopened position by its id."""
     return Position(
-        address=ADDRESS,
+        address=address,
         asset="USDT",
         margin_type=MarginType.ISOLATED,
         isolated_margin=Decimal(slot.margin or 0),
         size=Decimal(0 if slot.margin is None else slot.size),
-        identity=None if scope.names_side else f"p{slot.opened}",
+        identity=None if scope.names_side else f"{address.side}{slot.opened}",
         risk=None if slot.margin is None else RISK,
         mark_price=Decimal(slot.mark),
     )
 
 
 @lru_cache(maxsize=1 << 16)
-def lane_look(scope: Scope, sent_at_ms: int, slot: Slot) -> LaneLook:
+def lane_look(scope: Scope, sent_at_ms: int, slot: Slot, address: Address) -> LaneLook:
     """A look that was sent then and shows this; of equal looks there is one."""
     is_open = slot.margin is not None
     return LaneLook(
         sent_at_ms=sent_at_ms,
-        position=position(scope, slot),
+        position=position(scope, slot, address),
         symbol=None,
-        shared=bool(scope.other_side) and is_open,
+        shared=bool(scope.other_side or scope.short_runs) and is_open,
         is_open=is_open,
         available=Decimal(10**6),
     )
@@ -308,14 +328,14 @@ POLICY = Policy(allow_reduce=True, min_liquidation_distance=None, max_margin=Non
 
 
 @cache
-def task(scope: Scope, target: int, planned_from: int) -> Task:
+def task(scope: Scope, target: int, planned_from: int, address: Address) -> Task:
     """A plan's step from a margin to a target."""
     change = target - planned_from
     distance = Percent(value=Decimal(scope.min_distance)) if scope.min_distance else None
     tolerance = Tolerance(value=Decimal(0), percent=False)
     return Task(
         name="main",
-        address=ADDRESS,
+        address=address,
         lane=scope.lane,
         policy=replace(POLICY, min_liquidation_distance=distance),
         step_size=STEP,
@@ -324,7 +344,7 @@ def task(scope: Scope, target: int, planned_from: int) -> Task:
         slack_ms=max(scope.grace_ms, scope.validity_ms),
         step=MoveMargin(
             step_id="s",
-            address=ADDRESS,
+            address=address,
             asset="USDT",
             amount=Decimal(abs(change)),
             before=Decimal(planned_from),
@@ -333,7 +353,7 @@ def task(scope: Scope, target: int, planned_from: int) -> Task:
             action="add_margin" if change > 0 else "reduce_margin",
         ),
         target=Target(
-            address=ADDRESS,
+            address=address,
             margin_type=MarginType.ISOLATED,
             isolated_margin=Decimal(target),
             tolerance=tolerance,
@@ -342,11 +362,11 @@ def task(scope: Scope, target: int, planned_from: int) -> Task:
 
 
 @cache
-def search_task(scope: Scope) -> Task:
+def search_task(scope: Scope, address: Address) -> Task:
     """The search for an earlier step."""
     return Task(
         name="main",
-        address=ADDRESS,
+        address=address,
         lane=scope.lane,
         policy=POLICY,
         step_size=STEP,

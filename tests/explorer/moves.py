@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from reconcile.errors import InDoubt, NotSent, RefusalKind, Refused
 from reconcile.exchanges.base import Accepted
+from reconcile.model.account import Address
 from reconcile.model.ledger import LedgerRead
 from reconcile.protocol import machine
 from reconcile.protocol.earlier import calls_seen, unseen_until
@@ -170,7 +171,7 @@ class Exchange:
         last = min(flight.until_ms, until_ms)
         if flight.until_ms > until_ms:
             yield later
-        else:
+        elif flight.said_ms is None:
             yield later._replace(flights=world.flights[1:])  # it never arrives
         for moment in sorted({world.at_ms, (world.at_ms + last) // 2, last}):
             if world.at_ms <= moment <= flight.until_ms:
@@ -178,8 +179,9 @@ class Exchange:
 
     def _effect(self, world: World, flight: Flight, moment: int) -> World:
         rows = world.rows
-        if slot_at(self.scope, rows, moment).margin is not None:  # else the exchange refuses it, unheard
-            rows = tuple(sorted([*rows, Row(moment, flight.change, flight.intent)]))
+        if flight.kind is not Kind.CALL or slot_at(self.scope, rows, moment).margin is not None:
+            early_ms = 0 if flight.said_ms is None else moment - flight.said_ms
+            rows = tuple(sorted([*rows, Row(moment, flight.change, flight.intent, flight.kind, early_ms)]))
         return world._replace(rows=rows, flights=tuple(each for each in world.flights if each is not flight))
 
     # Runs.
@@ -193,7 +195,7 @@ class Exchange:
                 state = self.library.state(later.journal)
                 item = state.unsettled.get(self.scope.lane)
                 if item is not None:
-                    life = Life.from_journal(search_task(scope), item)
+                    life = Life.from_journal(search_task(scope, item.intent.address), item)
                     yield self._on(f"run {world.run + 1} settles", later, machine.begin(life))
                 else:
                     yield from self._plan(later)
@@ -202,33 +204,35 @@ class Exchange:
         """A plan, what it takes before the first call, and the first turn of a life."""
         scope = self.scope
         begins = world.at_ms + (scope.validity_ms + scope.grace_ms + 1 if world.is_cold and COLD_FENCE else 0)
-        target = scope.targets[min(world.run, len(scope.targets) - 1)]
+        target, address = scope.targets[min(world.run, len(scope.targets) - 1)], scope.address(world.run)
         for later in self._flown(world, begins):
             asked_ms = later.at_ms
             for shown in self._ledger(later, asked_ms):
-                for slot in self._readings(later, asked_ms):
+                for slot in self._readings(later, asked_ms, address):
                     if slot.margin is None or slot.margin == target:
                         continue
                     if target < slot.margin and is_too_near(scope, margin=target, mark=slot.mark):
                         continue
-                    life = Life(task=task(scope, target, slot.margin))
+                    life = Life(task=task(scope, target, slot.margin, address))
                     ready = later._replace(asked=shown, asked_ms=asked_ms)
                     what = f"run {world.run + 1} plans {slot.margin} → {target}"
                     yield self._on(what, ready, machine.begin(life))
 
     # Reads.
 
-    def _readings(self, world: World, sent_ms: int) -> list[Slot]:
+    def _readings(self, world: World, sent_ms: int, address: Address) -> list[Slot]:
         """What a read sent then may show."""
         since = sent_ms - self.scope.positions_late * self.scope.grace_ms
-        moments = {since, *(row.time_ms for row in world.rows if since < row.time_ms <= sent_ms)}
-        return list(dict.fromkeys(slot_at(self.scope, world.rows, moment) for moment in sorted(moments)))
+        rows = [row for row in world.rows if since < row.time_ms <= sent_ms]
+        since = max([since, *(row.time_ms for row in rows if row.said_ms <= since)])
+        moments = {since, *(row.time_ms for row in rows if row.time_ms > since)}
+        return list(dict.fromkeys(slot_at(self.scope, world.rows, moment, address) for moment in sorted(moments)))
 
     def _ledger(self, world: World, sent_ms: int) -> list[tuple[Row, ...]]:
         """The rows that a ledger read sent then may show."""
         since = sent_ms - self.scope.ledger_late * self.scope.grace_ms
         seen = tuple(row for row in world.rows if row.time_ms <= sent_ms)
-        sure = sum(row.time_ms <= since for row in seen)
+        sure = max([0, *(number for number, row in enumerate(seen, start=1) if row.said_ms <= since)])
         return [seen[:count] for count in range(sure, len(seen) + 1)]
 
     def _memory(self, world: World, look: LaneLook, key: object, *, asks: bool) -> Memory:
@@ -241,7 +245,8 @@ class Exchange:
 
     def _made_memory(self, world: World, look: LaneLook, *, asks: bool) -> Memory:
         scope, state = self.scope, self.library.state(world.journal)
-        memory = memory_of(state, scope.lane, ADDRESS, look.sent_at_ms, grace_ms=scope.grace_ms)
+        address = ADDRESS if look.position is None else look.position.address
+        memory = memory_of(state, scope.lane, address, look.sent_at_ms, grace_ms=scope.grace_ms)
         memory = replace(memory, claims=frozenset(memory.claims), others=tuple(memory.others))
         if not asks or look.position is None:
             return memory
@@ -251,7 +256,7 @@ class Exchange:
             LedgerRead(rows=ledger_rows(scope, world.asked), reaches_back=True),
             sent_at_ms=look.sent_at_ms,
             known=state.calls.get(scope.lane, ()),
-            move=state.moves.get(str(ADDRESS)),
+            move=state.moves.get(str(address)),
             step_size=STEP,
             shared=look.shared,
             grace_ms=scope.grace_ms,
@@ -322,12 +327,12 @@ class Exchange:
         if kept is not None and _serves(kept, asked, world.at_ms):
             yield self._looked(world, stage, kept, "")
             return
-        sent_ms = max(world.at_ms, asked.after_ms + 1 + self.scope.clock_ms)
+        sent_ms, address = max(world.at_ms, asked.after_ms + 1 + self.scope.clock_ms), stage.life.task.address
         for later in self._flown(world, sent_ms):
-            for slot in self._readings(later, sent_ms):
+            for slot in self._readings(later, sent_ms, address):
                 answered = later._replace(at_ms=sent_ms + ANSWER_MS)
                 what = f"a look shows {'no position' if slot.margin is None else slot.margin}"
-                yield self._looked(answered, stage, self._seen(sent_ms, slot), what)
+                yield self._looked(answered, stage, self._seen(sent_ms, slot, address), what)
             if asked.to_send:
                 yield from self._slow_look(later, stage, sent_ms)
             yield from self._failed(later)
@@ -337,13 +342,14 @@ class Exchange:
         if not self.scope.slow_ms:
             return
         later = world._replace(at_ms=sent_ms + self.scope.slow_ms)
-        for slot in self._readings(world, sent_ms):
+        address = stage.life.task.address
+        for slot in self._readings(world, sent_ms, address):
             if slot.margin is not None:
                 what = f"a slow look shows {slot.margin}"
-                yield self._looked(later, stage, self._seen(sent_ms, slot), what)
+                yield self._looked(later, stage, self._seen(sent_ms, slot, address), what)
 
-    def _seen(self, sent_ms: int, slot: Slot) -> LaneLook:
-        return lane_look(self.scope, sent_ms - self.scope.clock_ms, slot)
+    def _seen(self, sent_ms: int, slot: Slot, address: Address) -> LaneLook:
+        return lane_look(self.scope, sent_ms - self.scope.clock_ms, slot, address)
 
     def _looked(self, world: World, stage: Stage, look: LaneLook, what: str) -> Move:
         asks = stage.life.state is State.PLANNED and look.position is not None
@@ -395,14 +401,20 @@ class Exchange:
         arrives, answered = world.at_ms + ANSWER_MS // 2, world.at_ms + ANSWER_MS
         what = f"sends {change:+}"
         never = Refused("no", kind=RefusalKind.STATE, code="2")
-        if slot_at(self.scope, world.rows, arrives).margin is None:
+        kind = Kind.CALL if intent.address == ADDRESS else Kind.OTHER_SIDE
+        if slot_at(self.scope, world.rows, arrives, intent.address).margin is None:
             yield self._answer(world, answered, never, f"{what}: refused")
             return
-        done = tuple(sorted([*world.rows, Row(arrives, change, intent.intent_id)]))
+        done = tuple(sorted([*world.rows, Row(arrives, change, intent.intent_id, kind)]))
         yes = Accepted(note="ok", amount=intent.amount)
         yield self._answer(world._replace(rows=done), answered, yes, f"{what}: yes")
         if self.scope.hollow:
             yield self._answer(world, answered, yes, f"{what}: yes, and never done")
+        if self.scope.early_ms:
+            queued = Flight(intent.intent_id, change, arrives + self.scope.early_ms, kind, arrives)
+            yield self._answer(
+                world._replace(flights=(*world.flights, queued)), answered, yes, f"{what}: yes, done later"
+            )
         faults, crashes, others = world.left
         if not faults:
             return
@@ -410,7 +422,7 @@ class Exchange:
         lost = world.at_ms + TIMEOUT_MS
         yield self._answer(world._replace(rows=done), lost, InDoubt("timeout"), f"{what}: done, the answer is lost")
         last = intent.signed_at_ms + self.scope.validity_ms  # reads are late from its acceptance on
-        flying = world._replace(flights=(*world.flights, Flight(intent.intent_id, change, last)))
+        flying = world._replace(flights=(*world.flights, Flight(intent.intent_id, change, last, kind)))
         yield self._answer(flying, lost, InDoubt("timeout"), f"{what}: under way, no answer")
         yield self._answer(world, lost, NotSent("refused"), f"{what}: never left")
         yield self._answer(world, answered, never, f"{what}: refused")

@@ -23,6 +23,7 @@ from tests.simulation.simulation import Simulation
 ANSWERS = {
     "yes": "",
     "yes, and never done": "yes_without",
+    "yes, done later": "early_yes",
     "done, the answer is lost": "lost",
     "under way, no answer": "late_lost",
     "never left": "refused",
@@ -33,7 +34,7 @@ ANSWERS = {
     "yes to another amount, never done": "other_yes_without",
 }
 """What becomes of a call, in the explorer's words and in those of schedules (empty: nothing goes wrong)."""
-_ON_THE_WAY = {"late_lost": "never_reset", "other_yes": "other_yes_without"}
+_ON_THE_WAY = {"late_lost": "never_reset", "other_yes": "other_yes_without", "early_yes": "yes_without"}
 """What may take effect after its answer, and what it is called where it never does."""
 CRASHES = {"killed": "kill", "power cut": "power", "the machine is lost": "kill"}
 OTHERS = {
@@ -169,6 +170,8 @@ class _Making:
             self.without.append(f"a clock that is {scope.clock_ms} ms off all the time: schedules know rates and jumps")
         if scope.names_side is (scope.validity_ms != 3_000):
             self.without.append(f"a validity of {scope.validity_ms} ms: an exchange has its own")
+        if scope.short_runs:
+            self.without.append("steps of ours on the symbol's other side: the schedule has them on the first side")
         if scope.min_distance:
             self.without.append("a least distance to liquidation: the simulation's policy has none")
 
@@ -198,6 +201,8 @@ class _Making:
         value = self._arrival(step) if how in _ON_THE_WAY else 0
         if value is None:
             how, value = _ON_THE_WAY[how], 0
+        if how == "early_yes":
+            value = min(value, self.scope.early_ms)
         crash = self._crash_at_once(number)
         if crash and how in {"", "lost", *_ON_THE_WAY}:
             how = f"{crash}_answer" if not how else f"{crash}_sent"

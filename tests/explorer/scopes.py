@@ -1,11 +1,15 @@
 """What is explored: each scope a few kinds of trouble, so that together they are in every combination of two."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from tests.explorer.model import Scope
 
 _HANDS = (300, -300, 250, 70, -80)
 """The same amount as ours, nearly it, less than a quarter of it, and a little more than a quarter."""
+_QUEUED = Scope(targets=(1300, 1600), grace_ms=1_000, early_ms=1_000)
+"""Effects up to a grace after their yes; the grace is short, so that few looks are taken until then."""
+_BOTH_SIDES = replace(_QUEUED, targets=(1300, 1300), short_runs=(1,), names_side=False, validity_ms=30_000)
 
 SCOPES: Mapping[str, Scope] = {
     "lost answers": Scope(faults=2, clock_ms=20),
@@ -51,6 +55,13 @@ SCOPES: Mapping[str, Scope] = {
     ),
     "other hands, slow looks": Scope(faults=1, others=1, by_hand=(-250, 250), slow_ms=4_500, waits=(0, 2_000)),
     "other hands, late ledger": Scope(faults=1, others=1, by_hand=_HANDS, ledger_late=10, waits=(0, 20_000)),
+    "equal steps, late effects": replace(_QUEUED, faults=2, waits=(0, 2_000), positions_late=0, ledger_late=0),
+    "equal steps, late effects, kills": replace(_QUEUED, crashes=1, positions_late=0, ledger_late=0),
+    "equal steps, late effects and reads": _QUEUED,
+    "equal steps on both sides, late effects": replace(
+        _BOTH_SIDES, before=1600, targets=(1300, 1300, 1000), runs=3, positions_late=0, ledger_late=0
+    ),
+    "equal steps on both sides, late effects and reads": _BOTH_SIDES,
     "a mark price that moves": Scope(
         before=1600, faults=1, others=2, by_hand=(-70,), marks=(9_600, 9_700), min_distance=10
     ),
