@@ -21,7 +21,7 @@ from tests.simulation.assumptions import Knows
 from tests.simulation.claims import others_moved
 from tests.simulation.declare import TOLERANCE, address_of
 from tests.simulation.machine import EPOCH_MS
-from tests.simulation.schedule import PRICE, TIME, WRITE, Aim, Bounds, Go, Happening, Limits, Schedule
+from tests.simulation.schedule import MOVERS, PRICE, TIME, WRITE, Aim, Bounds, Go, Happening, Limits, Schedule
 from tests.simulation.simulation import Ran, Simulation
 
 DAY_MS = 86_400_000
@@ -57,7 +57,8 @@ def with_bands(made: Schedule, seed: int) -> Schedule:
         ),
         ahead=DAY_MS - dice.randint(1_000, 60_000) if late else made.ahead,
     )
-    return _meanwhile(random.Random(f"meanwhile {seed}"), _ranked(random.Random(f"ranked {seed}"), banded))
+    banded = _meanwhile(random.Random(f"meanwhile {seed}"), _ranked(random.Random(f"ranked {seed}"), banded))
+    return _short(random.Random(f"short {seed}"), banded)
 
 
 def _ranked(dice: random.Random, made: Schedule) -> Schedule:
@@ -119,6 +120,26 @@ def _meanwhile(dice: random.Random, made: Schedule) -> Schedule:
     happenings = tuple(sorted((*kept, doubt, *moves)))
     return replace(
         made, aims=tuple(aims), happenings=happenings, runs=runs, free=dice.choice((made.free, 300, 100_000))
+    )
+
+
+def _short(dice: random.Random, made: Schedule) -> Schedule:
+    """Of those that look while steps are under way, half have room for one addition above what must stay free, read
+    balances late, and run again soon; nobody else moves margin."""
+    if made.limits is None or not made.limits.meanwhile_ms or len(made.aims) < 2 or dice.random() < 1 / 2:
+        return made
+    late = dice.choice((made.grace, 10 * made.grace))
+    kept = (each for each in made.happenings if each.how not in {*MOVERS, "early_yes"})
+    floor = dice.choice((10, 50))
+    runs = made.runs if len(made.runs) > 1 else (made.runs[0], made.runs[0])
+    soon = (replace(go, wait=dice.choice((0, 1_000, 4_000, 9_000)), beside=False) for go in runs[1:])
+    return replace(
+        made,
+        runs=(runs[0], *soon),
+        happenings=tuple(kept),
+        replicas=dice.choice((((0, 0), (late, 0)), ((late, 0), (0, 0)), ((0, 0), (0, 0), (late, 0)))),
+        free=floor + dice.choice((60, 90, 100, 130)),
+        floor=floor,
     )
 
 

@@ -149,12 +149,13 @@ def test_a_yes_may_come_a_whole_grace_before_its_effect(exchange: str, target: i
 
 
 @pytest.mark.parametrize("exchange", EXCHANGES)
-def test_chance_brings_equal_steps_and_late_effects(exchange: str) -> None:
+def test_chance_brings_equal_steps_and_a_short_balance(exchange: str) -> None:
     made = [random_schedule(seed, exchange) for seed in range(600)]
     twice = [each for each in made if any(_steps(aim)[1:] == _steps(aim)[:1] for aim in each.aims)]
     sides = [each for each in made if len({(aim.symbol, *_steps(aim)[:1]) for aim in each.aims}) < len(each.aims)]
     late = [each for each in made if any(one.how == "early_yes" and one.value > 4_000 for one in each.happenings)]
-    assert min(len(found) for found in (twice, sides, late)) >= 10
+    short = [each for each in made if each.floor and each.lag > each.grace and each.free < each.floor + 1_000]
+    assert min(len(found) for found in (twice, sides, late, short)) >= 10
 
 
 def _steps(aim: Aim) -> list[int]:

@@ -1,8 +1,8 @@
 """What chance alone seldom brings together: each theme makes over a share of the seeds' schedules, with its own dice.
 
 *Equal steps*: the same amount twice in a row on one address, or on both sides of one symbol, with a second run soon
-after the first one, an effect later than its yes, and a fault at a later call. *Switches*: what no document of an
-exchange settles.
+after the first one, an effect later than its yes, and a fault at a later call. *Short balance*: a second addition that
+the first one leaves no room for, while balances are read late. *Switches*: what no document of an exchange settles.
 """
 
 import random
@@ -67,6 +67,8 @@ def themed(made: Schedule, seed: int, *, validity_ms: int) -> Schedule:
     share = dice.random()
     if share < 0.15:
         made = _equal_steps(dice, made, validity_ms)
+    elif share < 0.25:
+        made = _short_balance(dice, made)
     return _switched(dice, made)
 
 
@@ -108,6 +110,18 @@ def _later(dice: random.Random, validity_ms: int, *, call: int) -> Happening:
     if how in {"late", "late_lost", "kill_sent", "power_sent"}:
         value = dice.choice((0, dice.randint(0, validity_ms), validity_ms - 100))
     return Happening(where=WRITE, n=call, how=how, value=value)
+
+
+def _short_balance(dice: random.Random, made: Schedule) -> Schedule:
+    floor, step, more = dice.choice((100, 300)), dice.choice((200, 300, 500)), dice.choice((200, 300, 500))
+    aim = replace(made.aims[0], before=1_000, target=1_000 + step, revised=1_000 + step, part=0)
+    other = replace(_beside(aim, dice.choice((made.mode, "one-way"))), target=1_000, revised=1_000 + more)
+    made = _undisturbed(dice, made, share=1.0)
+    late = dice.choice((made.grace, 10 * made.grace, dice.randint(1, 10 * made.grace)))
+    turns = dice.choice((((0, 0), (late, 0)), ((0, 0), (0, 0), (late, 0)), ((late, 0), (0, 0)), made.replicas))
+    room = dice.choice((1, 100, more - 1, more, more + 100))
+    made = replace(made, replicas=turns, free=floor + step + room, floor=floor)
+    return _with(made, dice.choice((_early(dice, made.grace), [])), aims=(aim, other), runs=_two_runs(dice, made))
 
 
 def _two_runs(dice: random.Random, made: Schedule) -> tuple[Go, ...]:
