@@ -1,4 +1,4 @@
-"""The free balance of each asset by our own arithmetic: what our last addition was reserved from, and our calls since.
+"""The free balance of each asset by our own arithmetic: what a look proved before a call, and our calls since.
 
 A balance may be read up to ten graces late, so it may lack our last additions. This sum cannot: where only we move
 balance, no more than this is free, whatever a read shows.
@@ -17,7 +17,7 @@ class FreeBalances:
     """A fold over intents, outcomes and resolves. It grows with assets and lanes."""
 
     amounts: dict[str, Decimal] = field(default_factory=dict)
-    """By asset: what is free if every addition takes effect; none where an earlier version reserved the last one."""
+    """By asset: what is free if every addition takes effect; none where an earlier version sent the last call."""
     open: dict[str, tuple[str, Decimal]] = field(default_factory=dict)
     """By lane: asset and signed amount of an open call that may yet free balance: a reduction (below 0) by its effect,
     an addition by having done nothing."""
@@ -28,14 +28,12 @@ class FreeBalances:
         asset, amount = intent.asset, intent.amount
         if asset is None or amount is None:
             return
-        if intent.action != "add_margin":
-            self.open[intent.lane] = (asset, minus(ZERO, amount))
-            return
+        is_addition = intent.action == "add_margin"
         if intent.free != self.amounts.get(asset):
             self._begin_anew(asset)
         if intent.free is not None:
-            self.amounts[asset] = minus(intent.free, amount)
-        self.open[intent.lane] = (asset, amount)
+            self.amounts[asset] = minus(intent.free, amount) if is_addition else intent.free
+        self.open[intent.lane] = (asset, amount if is_addition else minus(ZERO, amount))
 
     def outcome(self, intent: Intent, known: IntentStatus) -> None:
         """The outcome of an open call. An addition that was accepted is not given back if it proves to have done

@@ -47,9 +47,8 @@ class Intent:
     and ``identity`` are the position's. ``cursor`` is the id of the ledger's newest row, None if the signed time is the
     cursor. ``signed_at_ms`` is part of the request. ``fence_ms`` = signed_at_ms + validity + grace: once the exchange's
     clock has passed it, the request can no longer take effect. ``calls_seen_ms``: ``before`` includes every party's
-    margin calls up to this exchange time; None: unknown. ``free`` is the free balance that an addition was reserved
-    from, by our own arithmetic, before it and before ``min_available``; None for any other call, and in records from
-    before this field.
+    margin calls up to this exchange time; None: unknown. ``free`` is the free balance by our own arithmetic before
+    a call that moves margin, ``min_available`` included; None for other calls, and in records from before this field.
     """
 
     kind: ClassVar[str] = "intent"

@@ -136,7 +136,7 @@ def _decide(life: Life, now: Now) -> Turned:
         return give_up(life, found.detail, found.event)
     intent = decision.intent_of(life.task, step, found, new_id=life.new_id, now=now, calls_seen_ms=memory.calls_seen_ms)
     life = replace(life, intent=intent)
-    if intent.action == "add_margin":
+    if intent.amount is not None:
         return replace(life, doing=Doing.RESERVATION), (Reserve(intent, look),)
     return _journal(life)
 

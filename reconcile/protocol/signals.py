@@ -104,7 +104,7 @@ class Halted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reserved:
-    """The free balance covers the addition, and is reserved for it. ``free`` goes into the intent."""
+    """The free balance covers the step, and is reserved for an addition. ``free`` goes into the intent."""
 
     at: Now
     free: Decimal
@@ -209,7 +209,7 @@ class ReadLedger:
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """Reserve an addition from the free balance that ``look`` shows. Reserved, Short."""
+    """Reserve an addition from the free balance that ``look`` shows; a reduction needs none. Reserved, Short."""
 
     intent: Intent
     look: LaneLook

@@ -232,9 +232,11 @@ class StepRun:
     def _reserve(self, command: Reserve) -> Reserved | Short:
         intent, look, reservation = command.intent, command.look, self._context.reservation
         asset, amount = addition_of(intent)
+        reckoned = reservation.reckoned(asset, look.available, sent_at_ms=look.sent_at_ms)
+        if intent.action == "reduce_margin":
+            return Reserved(at=self._now(), free=reckoned)
         free = reservation.free(asset, look.available, sent_at_ms=look.sent_at_ms)
         if free >= amount:
-            reckoned = reservation.reckoned(asset, look.available, sent_at_ms=look.sent_at_ms)
             reservation.take(intent.intent_id, asset, amount)
             return Reserved(at=self._now(), free=reckoned)
         return Short(

@@ -18,8 +18,9 @@ def added(number: int, free: str | None) -> Intent:
     return replace(intent(number), amount=D(300), free=None if free is None else D(free))
 
 
-def reduced(number: int) -> Intent:
-    return replace(intent(number), amount=D(50), action="reduce_margin", free=None)
+def reduced(number: int, free: str | None) -> Intent:
+    """A reduction by 50, with this free balance before it."""
+    return replace(added(number, free), amount=D(50), action="reduce_margin")
 
 
 def switched(number: int) -> Intent:
@@ -55,21 +56,32 @@ NOT_APPLIED, RELEASED = IntentStatus.NOT_APPLIED, IntentStatus.RELEASED
         pytest.param((added(1, "1000"), ended(1, UNKNOWN), ended(1, RELEASED)), "700", id="released is no proof"),
         pytest.param((added(1, "1000"), ended(1, ACCEPTED), ended(1, NOT_APPLIED)), "700", id="accepted before"),
         pytest.param((added(1, "1000"), stated(1, is_applied=False)), "700", id="a person's word is no proof"),
-        pytest.param((added(1, "1000"), reduced(2)), "700", id="a reduction under way"),
-        pytest.param((added(1, "1000"), reduced(2), ended(2, APPLIED)), "750", id="applied, it frees balance"),
-        pytest.param((added(1, "1000"), reduced(2), ended(2, ACCEPTED)), "700", id="accepted, it does not yet"),
+        pytest.param((added(1, "1000"), reduced(2, "700")), "700", id="a reduction under way"),
+        pytest.param((added(1, "1000"), reduced(2, "700"), ended(2, APPLIED)), "750", id="applied, it frees balance"),
+        pytest.param((added(1, "1000"), reduced(2, "700"), ended(2, ACCEPTED)), "700", id="accepted, it does not yet"),
         pytest.param(
-            (added(1, "1000"), reduced(2), ended(2, ACCEPTED), ended(2, APPLIED)), "750", id="but then it does"
-        ),
-        pytest.param((added(1, "1000"), reduced(2), ended(2, NOT_APPLIED)), "700", id="a reduction that did nothing"),
-        pytest.param((added(1, "1000"), reduced(2), stated(2, is_applied=True)), "700", id="one that a person states"),
-        pytest.param(
-            (added(1, "1000"), reduced(2), added(3, "700"), ended(2, APPLIED)), "450", id="it is in no sum before it"
+            (added(1, "1000"), reduced(2, "700"), ended(2, ACCEPTED), ended(2, APPLIED)), "750", id="but then it does"
         ),
         pytest.param(
-            (added(1, "1000"), reduced(2), added(3, "750"), ended(2, APPLIED)), "450", id="a look may show it already"
+            (added(1, "1000"), reduced(2, "700"), ended(2, NOT_APPLIED)), "700", id="a reduction that did nothing"
         ),
-        pytest.param((reduced(1), ended(1, APPLIED)), None, id="nothing is known before the first addition"),
+        pytest.param(
+            (added(1, "1000"), reduced(2, "700"), stated(2, is_applied=True)), "700", id="one that a person states"
+        ),
+        pytest.param(
+            (added(1, "1000"), reduced(2, "700"), added(3, "700"), ended(2, APPLIED)),
+            "450",
+            id="it is in no sum before it",
+        ),
+        pytest.param(
+            (added(1, "1000"), reduced(2, "700"), added(3, "750"), ended(2, APPLIED)),
+            "450",
+            id="a look may show it already",
+        ),
+        pytest.param((reduced(1, "1000"), added(2, "1000"), ended(1, APPLIED)), "750", id="a reduction comes first"),
+        pytest.param((reduced(1, "1000"), added(2, "1050"), ended(1, APPLIED)), "750", id="and its look shows it"),
+        pytest.param((added(1, "1000"), reduced(2, "650"), ended(2, APPLIED)), "700", id="a look before it shows less"),
+        pytest.param((added(1, "1000"), reduced(2, None)), None, id="an earlier version reduced"),
         pytest.param((added(1, "1000"), added(2, None)), None, id="an earlier version added"),
         pytest.param((added(1, "1000"), added(2, None), ended(1, NOT_APPLIED)), None, id="and nothing makes it known"),
         pytest.param((added(1, "1000"), switched(2), ended(2, APPLIED)), "700", id="a call that moves no margin"),
@@ -84,6 +96,6 @@ def test_what_is_free_by_our_own_arithmetic(records: Sequence[Intent | Outcome |
 
 def test_a_look_shows_the_reductions_of_its_own_asset_alone() -> None:
     state = JournalState()
-    for record in (added(1, "1000"), reduced(2), replace(added(3, "5"), asset="USDC"), ended(2, APPLIED)):
+    for record in (added(1, "1000"), reduced(2, "700"), replace(added(3, "5"), asset="USDC"), ended(2, APPLIED)):
         state.add(record, at="2026-01-01T00:00:00.000Z")
     assert state.free.amounts == {"USDT": D(750), "USDC": D(-295)}

@@ -133,10 +133,12 @@ def test_a_sound_look_in_its_place_reserves_what_it_adds() -> None:
     assert commands == (Reserve(life.the_intent, looked().look),)
 
 
-def test_a_reduction_is_journalled_without_a_reservation() -> None:
+def test_a_reduction_asks_what_is_free_for_its_intent() -> None:
     less = replace(SEEN, task=task(step=move(LONG, "1800", "1500")))
     life, commands = on(less, looked("1800"))
-    assert (life.doing, commands) == (Doing.INTENT, (Write(life.the_intent, durable=True),))
+    assert (life.doing, commands) == (Doing.RESERVATION, (Reserve(life.the_intent, looked("1800").look),))
+    life, commands = on(life, Reserved(at=NOW, free=D(-5)))
+    assert (life.the_intent.free, commands) == (D(-5), (Write(life.the_intent, durable=True),))
 
 
 # A look that is not sound.
