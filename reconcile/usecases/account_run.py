@@ -29,6 +29,7 @@ from reconcile.usecases.run_end import (
     doubted_at_end,
     exit_code_of,
     finished,
+    has_unknown,
     unfinished,
 )
 from reconcile.usecases.run_lock import hold
@@ -155,9 +156,8 @@ class AccountRun:
     async def execute(self, plan: AccountPlan) -> AccountResult:
         """Send what the plan says, look at the end, and say what is known."""
         if plan.errors:
-            return await self._end(
-                plan, exit_code=plan.exit_code, errors=plan.errors, remaining=unfinished(plan.entries)
-            )
+            left = unfinished(plan.entries)
+            return await self._end(plan, exit_code=plan.exit_code, errors=plan.errors, remaining=left)
         steps = plan.steps
         if steps:
             await self._before_first_call(steps)
@@ -253,7 +253,7 @@ class AccountRun:
         remaining: tuple[Entry, ...] = (),
     ) -> AccountResult:
         """Journal the end of the run, so that the head in the result pins all of it. Never raises."""
-        head = None
+        head, exit_code = None, order.worst((exit_code, 5 if has_unknown(self._context) else 0))
         if self._journal is not None:
             try:
                 with Containment("journalling the end of the run", self.trace):

@@ -107,14 +107,19 @@ def exit_code_of(context: Context, results: Sequence[StepResult], *, stopped: bo
     A step of ours that is still open is told, also where its address is not in the scope or not declared any more.
     """
     outcomes = {result.outcome for result in results}
-    unsettled = context.journal.state.unsettled.values()
     if stopped:
         return 130
-    if OutcomeKind.UNKNOWN in outcomes or any(item.known in {None, IntentStatus.UNKNOWN} for item in unsettled):
+    if OutcomeKind.UNKNOWN in outcomes or has_unknown(context):
         return 5
     if outcomes & {OutcomeKind.REFUSED, OutcomeKind.ACCEPTED}:
         return 3
-    return 0 if in_place and not unsettled else 3
+    return 0 if in_place and not context.journal.state.unsettled else 3
+
+
+def has_unknown(context: Context | None) -> bool:
+    """Whether it is open what a step of ours did, in this run or an earlier one; False if the run never began."""
+    unsettled = () if context is None else context.journal.state.unsettled.values()
+    return any(item.known in {None, IntentStatus.UNKNOWN} for item in unsettled)
 
 
 def check_holds_changes(facts: RunFacts, plan: AccountPlan, seen: AccountPlan) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from reconcile.exchanges.http.wire import HttpRequest
 from reconcile.journal.records import IntentStatus
 from reconcile.journal.state import JournalState
 from reconcile.model.plan import AccountResult, Result
+from reconcile.render.result.conclusion import conclusion
 from reconcile.sandbox.faults import NO_FAULT, Ending, Fault
 from reconcile.sandbox.http import Lag, Request
 from reconcile.sandbox.venue import SentRequest
@@ -20,10 +22,13 @@ LONG, ETH = "BTCUSDT.long", "ETHUSDT.long"
 
 
 class NoWitness:
-    """Once ``is_dark``, the ledger cannot be read, and positions are ``late_ms`` behind."""
+    """Once ``is_dark``, the ledger cannot be read, and positions are ``late_ms`` behind; with ``is_shut``, they cannot
+    be read either once the ledger was tried."""
 
     def __init__(self, late_ms: int) -> None:
         self.is_dark = False
+        self.is_shut = False
+        self._looks = 0
         self._late_ms = late_ms
 
     def pick(self, request: Request) -> Fault:
@@ -31,6 +36,9 @@ class NoWitness:
         if not self.is_dark or request.method != "GET":
             return NO_FAULT
         if request.path.endswith("positionMargin/history"):
+            self._looks += 1
+            return replace(NO_FAULT, ending=Ending.LOST)
+        if self.is_shut and self._looks and request.path.endswith("positionRisk"):
             return replace(NO_FAULT, ending=Ending.LOST)
         return replace(NO_FAULT, lag=Lag(positions_ms=self._late_ms))
 
@@ -78,3 +86,22 @@ def test_a_settle_that_leaves_a_step_unknown_notes_no_margin_of_its_address_as_i
     known = journal(scene)
     assert [item.known for item in known.unsettled.values()] == [IntentStatus.UNKNOWN]
     assert list(known.margins.standing) == [ETH]
+
+
+@pytest.mark.parametrize("limit", [{}, {"max_total_add": Decimal(10)}], ids=["positions unread", "over a limit"])
+def test_an_account_that_cannot_go_on_ends_with_5_while_a_step_is_unknown(limit: dict[str, Any]) -> None:
+    faults = NoWitness(late_ms=0)
+
+    async def act(scene: Scene) -> Result:
+        with pytest.raises(Killed):
+            await scene.apply(desired({LONG: "4500"}), scene.victim())
+        faults.is_dark = True
+        faults.is_shut = not limit
+        return await scene.apply(desired({LONG: "4500", ETH: "1900"}, **limit))
+
+    result, scene = play(act, Scene(faults=faults))
+    (error,) = result.accounts[0].errors
+    assert (result.exit_code, error.key) == (5, "max_total_add" if limit else "exchange")
+    assert [item.known for item in journal(scene).unsettled.values()] == [IntentStatus.UNKNOWN]
+    assert [step for step, _ in scene.moved_by_calls()] == [LONG]
+    assert conclusion(result).startswith("UNKNOWN: nothing was sent")

@@ -129,8 +129,9 @@ def _held(result: Result) -> str:
     ]
     names = clean(", ".join(held[:5])) + (f" and {len(held) - 5} more" if len(held) > 5 else "")
     return (
-        f"Held, nothing more is sent for: {names or 'the addresses above'}. Do not move this margin by hand yet: "
-        "run 'reconcile status' to see it; the next apply looks again by itself, or settle it with 'reconcile resolve'."
+        f"Held, nothing more is sent for: {names or 'an address whose step is unknown'}. "
+        "Do not move this margin by hand yet: run 'reconcile status' to see it; "
+        "the next apply looks again by itself, or settle it with 'reconcile resolve'."
     )
 
 
