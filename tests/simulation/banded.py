@@ -21,7 +21,7 @@ from tests.simulation.assumptions import Knows
 from tests.simulation.claims import others_moved
 from tests.simulation.declare import TOLERANCE, address_of
 from tests.simulation.machine import EPOCH_MS
-from tests.simulation.schedule import MOVERS, PRICE, TIME, WRITE, Aim, Bounds, Go, Happening, Limits, Schedule
+from tests.simulation.schedule import MOVERS, PRICE, QUEUED, TIME, WRITE, Aim, Bounds, Go, Happening, Limits, Schedule
 from tests.simulation.simulation import Ran, Simulation
 
 DAY_MS = 86_400_000
@@ -129,7 +129,7 @@ def _short(dice: random.Random, made: Schedule) -> Schedule:
     if made.limits is None or not made.limits.meanwhile_ms or len(made.aims) < 2 or dice.random() < 1 / 2:
         return made
     late = dice.choice((made.grace, 10 * made.grace))
-    kept = (each for each in made.happenings if each.how not in {*MOVERS, "early_yes"})
+    kept = (each for each in made.happenings if each.how not in {*MOVERS, *QUEUED})
     floor = dice.choice((10, 50))
     runs = made.runs if len(made.runs) > 1 else (made.runs[0], made.runs[0])
     soon = (replace(go, wait=dice.choice((0, 1_000, 4_000, 9_000)), beside=False) for go in runs[1:])

@@ -20,6 +20,7 @@ from tests.simulation.schedule import (
     DISK,
     FORGETS,
     MOVERS,
+    QUEUED,
     SPAN,
     TIME,
     WRITE,
@@ -187,11 +188,9 @@ def _kept_inside(made: Schedule, validity: int) -> Schedule:
 
 
 def _early_by(made: Schedule, most: int) -> Schedule:
-    """With effects at most this late after their yes; 0: none is."""
-    shorter = (
-        replace(each, value=min(each.value, most)) if each.how == "early_yes" else each for each in made.happenings
-    )
-    kept = (each for each in shorter if each.how != "early_yes" or each.value)
+    """With effects at most this late after their acceptance; 0: none is."""
+    shorter = (replace(each, value=min(each.value, most)) if each.how in QUEUED else each for each in made.happenings)
+    kept = (each for each in shorter if each.how not in QUEUED or each.value)
     return replace(made, happenings=tuple(sorted(kept)))
 
 

@@ -12,7 +12,7 @@ from functools import cache
 from reconcile.sandbox.faults import Ending, Fault
 from reconcile.sandbox.http import Answer, Lag
 from reconcile.sandbox.registry import simulated
-from tests.simulation.schedule import CRASHES, WRITE, Happening
+from tests.simulation.schedule import CRASHES, QUEUED, WRITE, Happening
 
 
 def _answer(status: int, value: object, headers: Mapping[str, str] | None = None) -> Answer:
@@ -156,6 +156,8 @@ READ_NAMES = (
 def write_fault(exchange: str, each: Happening, body: bytes) -> Fault:
     """What a happening does to a write with this body; raises KeyError for a name that means nothing."""
     kind, _, name = each.how.partition(":")
+    if kind in QUEUED:
+        return _queued_fault(exchange, each, body)
     match kind:
         case "odd":
             fault = Fault(reply=simulated(exchange).replies[name])
@@ -163,8 +165,6 @@ def write_fault(exchange: str, each: Happening, body: bytes) -> Fault:
             fault = Fault(arrives_ms=(), reply=simulated(exchange).replies[name])
         case "yes_without":
             fault = Fault(arrives_ms=(), reply=yes(exchange, body))
-        case "early_yes":
-            fault = Fault(queued_ms=each.value, reply=yes(exchange, body))
         case "other_yes":
             fault = Fault(arrives_ms=(each.value,), reply=OTHER_YES[exchange])
         case "other_yes_without":
@@ -183,6 +183,13 @@ def write_fault(exchange: str, each: Happening, body: bytes) -> Fault:
         case _:
             fault = _BOTH[kind]
     return fault
+
+
+def _queued_fault(exchange: str, each: Happening, body: bytes) -> Fault:
+    if each.how == "early_yes":
+        return Fault(queued_ms=each.value, reply=yes(exchange, body))
+    arrives_ms = 0 if each.how == "queued_lost" else VALIDITY_MS[exchange] - 100
+    return Fault(arrives_ms=(arrives_ms,), queued_ms=each.value, ending=Ending.LOST)
 
 
 def read_fault(exchange: str, each: Happening) -> Fault:

@@ -30,6 +30,9 @@ is under way, or when its answer is there."""
 
 DOUBLED = ("twice", "twice_lost")
 """One request that takes effect twice: a network that repeats what it is given."""
+QUEUED = ("early_yes", "queued_lost", "late_queued", "kill_queued_sent")
+"""A request that takes effect ``value`` after the exchange accepted it: it said yes, it gave no answer, it accepted it
+only at the end of its validity, or its process was killed meanwhile."""
 LIES = ("yes_without",)
 """The exchange says yes and does nothing."""
 FORGETS = ("rolled_back", "cut_short")
@@ -249,8 +252,8 @@ class Schedule:
 
     @property
     def _effect_ms(self) -> int:
-        """How long after its yes an effect comes: both witnesses are later by as much."""
-        return max((each.value for each in self.happenings if each.how == "early_yes"), default=0)
+        """How long after its acceptance an effect comes: both witnesses are later by as much."""
+        return max((each.value for each in self.happenings if each.how in QUEUED), default=0)
 
     def without(self) -> Iterator["Schedule"]:
         """Schedules that are a little simpler, the boldest first."""

@@ -685,7 +685,7 @@ class _Wire:
         self._live()
         where = point_of(request)
         each = simulation.happening(where)
-        crash = each.how if each is not None and each.how in CRASHES else ""
+        crash = each.how if each is not None and each.how in {*CRASHES, "kill_queued_sent"} else ""
         if crash in {"kill", "power"}:
             self._die(crash)
         await process.clock.awake()

@@ -18,7 +18,7 @@ import pytest
 from reconcile.journal import checkpoint
 from reconcile.sandbox.registry import SIMULATED
 from tests.simulation.explore import exhaustive, random_schedule, roots, shrink
-from tests.simulation.hits import SPANS
+from tests.simulation.hits import SPANS, VALIDITY_MS
 from tests.simulation.oracle import verdict
 from tests.simulation.schedule import SPAN, TIME, Aim, Go, Happening, Schedule
 from tests.simulation.timeline import timeline
@@ -146,6 +146,18 @@ def test_a_yes_may_come_a_whole_grace_before_its_effect(exchange: str, target: i
     assert effect.time_ms - found.simulation.exchange_ms(call.sent_ms) == 5_010
     assert result is not None
     assert [step.evidence for step in result.steps] == [f"1000 → {target} seen after the exchange said yes"]
+
+
+@pytest.mark.parametrize("exchange", EXCHANGES)
+@pytest.mark.parametrize(
+    ("how", "accepted_ms"), [("queued_lost", 0), ("late_queued", -100), ("kill_queued_sent", -100)]
+)
+def test_an_effect_may_come_a_grace_after_a_call_without_an_answer(exchange: str, how: str, accepted_ms: int) -> None:
+    found = verdict(Schedule(exchange=exchange, happenings=(Happening(where="write", n=1, how=how, value=5_000),)))
+    (effect,) = (each for each in found.simulation.books.effects if each.actor == "api")
+    late = effect.time_ms - found.simulation.exchange_ms(found.simulation.written[0].sent_ms)
+    assert found.violations == ()
+    assert late == 5_010 + (accepted_ms and accepted_ms + VALIDITY_MS[exchange])
 
 
 @pytest.mark.parametrize("exchange", EXCHANGES)

@@ -69,7 +69,21 @@ def themed(made: Schedule, seed: int, *, validity_ms: int) -> Schedule:
         made = _equal_steps(dice, made, validity_ms)
     elif share < 0.25:
         made = _short_balance(dice, made)
-    return _switched(dice, made)
+    return _queued(dice, _switched(dice, made))
+
+
+def _queued(dice: random.Random, made: Schedule) -> Schedule:
+    """In half of them a call without an answer takes effect later than the exchange accepted it."""
+    if dice.random() < 0.5:
+        return made
+    named = {"lost": "queued_lost", "late_lost": "late_queued", "late": "late_queued", "kill_sent": "kill_queued_sent"}
+    hits = (
+        replace(each, how=named[each.how], value=dice.choice((made.grace, dice.randint(1, made.grace))))
+        if each.where == WRITE and each.how in named
+        else each
+        for each in made.happenings
+    )
+    return replace(made, happenings=tuple(sorted(hits)))
 
 
 def _equal_steps(dice: random.Random, made: Schedule, validity_ms: int) -> Schedule:
