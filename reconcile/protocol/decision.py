@@ -13,7 +13,8 @@ from reconcile.journal.records import Intent
 from reconcile.model.account import MarginType, Position
 from reconcile.model.auto_add import AutoAdd, SetAutoAdd
 from reconcile.model.plan import MoveMargin, SetMarginType, Step
-from reconcile.money import minus, plain, plus
+from reconcile.model.times import written
+from reconcile.money import ZERO, minus, plain, plus
 from reconcile.planning import policy
 from reconcile.planning.fresh import InSync, Send, Stale, fresh_move
 from reconcile.protocol.lifecycle import Event
@@ -136,3 +137,13 @@ def another_amount(intent: Intent, yes: Accepted) -> str | None:
     if sent is None or yes.amount is None or abs(minus(abs(yes.amount), sent)) <= sent * FLOAT_ERROR:
         return None
     return f"the exchange said yes to {plain(yes.amount)}, and {plain(sent)} was sent"
+
+
+def shortage(intent: Intent, free: Decimal) -> str:
+    """``300 USDT is needed, 100 may be added``, of an addition."""
+    return f"{plain(intent.amount or ZERO)} {intent.asset} is needed, {plain(free)} may be added"
+
+
+def wait_for_funds(missing: str, until_ms: int) -> str:
+    """The reason to look again at ``until_ms`` (exchange time) where a ``shortage`` may be only a late reading."""
+    return f"{missing}; the balance may still lack our last additions: looking again at {written(until_ms)}"

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from reconcile.errors import ReadFailed
 from reconcile.evidence.possible import margins_around
 from reconcile.evidence.rows import CLOCK_AHEAD_MS
 from reconcile.exchanges.base import Reader, lane_of, open_addresses
@@ -17,7 +16,6 @@ from reconcile.exchanges.http.exchange_time import LONGEST_WAIT_MS
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, DesiredAccount, ObservedAccount, Target
 from reconcile.model.holds import Hold
-from reconcile.model.plan import Step
 from reconcile.money import ZERO, minus
 from reconcile.planning.bands import is_inside
 from reconcile.protocol.earlier import Earlier
@@ -38,21 +36,15 @@ def lane_look(look: ObservedAccount, address: Address) -> LaneLook:
     position, symbol = look.slot(address), look.symbols.get(address.symbol)
     asset = position.asset if position is not None else symbol.asset if symbol is not None else None
     count = len(open_addresses(look, address.symbol))
+    available = None if asset in look.unknown_balances else ZERO if asset is None else look.available.get(asset, ZERO)
     return LaneLook(
         sent_at_ms=look.sent_at_ms,
         position=position,
         symbol=symbol,
         shared=count > 1,
         is_open=count > 0,
-        available=ZERO if asset is None else look.available.get(asset, ZERO),
+        available=available,
     )
-
-
-def check_balance(step: Step, seen: LaneLook, look: ObservedAccount) -> None:
-    """Raises ReadFailed if an addition needs a free balance that the exchange does not report."""
-    asset = seen.position.asset if seen.position is not None else None
-    if step.action == "add_margin" and asset in look.unknown_balances:
-        raise ReadFailed(f"the exchange does not tell the free balance of {asset}", again=True)
 
 
 def remember(

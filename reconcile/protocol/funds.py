@@ -15,6 +15,7 @@ from decimal import Decimal
 from reconcile.journal.records import Intent
 from reconcile.journal.state import JournalState
 from reconcile.money import ZERO, minus, plus, total
+from reconcile.protocol.signals import Now, Reserve, Reserved, Short
 from reconcile.protocol.timing import LATE_BALANCE_GRACES
 
 
@@ -94,6 +95,19 @@ class Reservation:
         self._totals: dict[str, _Totals] = {}
         self._reductions: set[str] = set()
         self._freed = asyncio.Event()
+
+    def reserve(self, asked: Reserve, *, at: Now) -> Reserved | Short:
+        """Reserve an addition, if the balance covers it; for a reduction tell what is free."""
+        (asset, amount), sent_ms = addition_of(asked.intent), asked.sent_at_ms
+        reckoned = self.reckoned(asset, asked.available, sent_at_ms=sent_ms)
+        if asked.intent.action == "reduce_margin":
+            return Reserved(at=at, free=reckoned)
+        free = self.free(asset, asked.available, sent_at_ms=sent_ms)
+        if free >= amount:
+            self.take(asked.intent.intent_id, asset, amount)
+            return Reserved(at=at, free=reckoned)
+        until_ms = self.unseen_until(asset, asked.available, amount, sent_at_ms=sent_ms)
+        return Short(at=at, free=free, awaits_reductions=self.awaits_reductions, unseen_until_ms=until_ms)
 
     def recall(self, state: JournalState, *, now_ms: int) -> None:
         """Count the additions that a journal knows and a look sent at ``now_ms`` (exchange time) or later may lack."""

@@ -9,7 +9,6 @@ from reconcile.exchanges.base import Accepted
 from reconcile.journal.records import IntentStatus, NoteRecord, Outcome
 from reconcile.model.ledger import LedgerRead
 from reconcile.model.notes import AnswerNote
-from reconcile.money import plain
 from reconcile.protocol import decision, rules
 from reconcile.protocol.decision import NotStarted
 from reconcile.protocol.holds import hold_of
@@ -36,6 +35,7 @@ from reconcile.protocol.signals import (
     Release,
     Reserve,
     Reserved,
+    Say,
     SendCall,
     Short,
     SomeEvent,
@@ -136,8 +136,10 @@ def _decide(life: Life, now: Now) -> Turned:
         return give_up(life, found.detail, found.event)
     intent = decision.intent_of(life.task, step, found, new_id=life.new_id, now=now, calls_seen_ms=memory.calls_seen_ms)
     life = replace(life, intent=intent)
-    if intent.amount is not None:
-        return replace(life, doing=Doing.RESERVATION), (Reserve(intent, look),)
+    if intent.amount is not None and look.available is not None:
+        return replace(life, doing=Doing.RESERVATION), (Reserve(intent, look.available, look.sent_at_ms),)
+    if intent.action == "add_margin":
+        return give_up(life, f"the exchange does not tell the free balance of {intent.asset}, so nothing is added")
     return _journal(life)
 
 
@@ -149,13 +151,13 @@ def _reserved(life: Life, event: SomeEvent) -> Turned:
     life = replace(life, placed=False, intents=0)
     if event.awaits_reductions:
         return replace(life, doing=Doing.FUNDS), (Leave(), AwaitFunds())
-    if event.unseen_until_ms is not None:
-        until_ms = event.unseen_until_ms
-        life = replace(life, doing=Doing.SEEN_FUNDS, not_before_ms=until_ms)
-        return life, (Leave(), WaitUntil(until_ms, at_least_ms=0))
-    intent = life.the_intent
-    needed = f"{plain(intent.amount)} {intent.asset}" if intent.amount is not None else ""
-    return give_up(life, f"not enough free balance: {needed} is needed, {plain(event.free)} may be added")
+    missing = decision.shortage(life.the_intent, event.free)
+    if (until_ms := event.unseen_until_ms) is None:
+        return give_up(life, f"not enough free balance: {missing}")
+    is_long = until_ms > event.at.latest_ms + life.task.grace_ms
+    say = Say(f"{life.task.name}: {life.the_intent.address}: {decision.wait_for_funds(missing, until_ms)}")
+    life = replace(life, doing=Doing.SEEN_FUNDS, not_before_ms=until_ms)
+    return life, (Leave(), *([say] if is_long else []), WaitUntil(until_ms, at_least_ms=0))
 
 
 def _funds_came(life: Life, event: SomeEvent) -> Turned:

@@ -1,6 +1,6 @@
 """Events and commands of a step's machine. Values only; ``machine.py`` decides, ``step.py`` executes.
 
-Every event carries ``at``, the exchange's time when it came. A command's docstring ends with the events that answer it.
+Each event carries ``at``, the exchange's time when it came. A command's docstring ends with the events that answer it.
 """
 
 from collections.abc import Collection, Sequence
@@ -27,7 +27,7 @@ class LaneLook:
     """The part of one look at the account that a step of one lane needs.
 
     ``shared``: both sides of the symbol hold a position. ``is_open``: one of them does. ``available`` is the free
-    balance of the step's asset, zero where the exchange lists none.
+    balance of the step's asset: zero where the exchange lists none, None where it does not tell it.
     """
 
     sent_at_ms: int
@@ -35,18 +35,17 @@ class LaneLook:
     symbol: SymbolState | None
     shared: bool
     is_open: bool
-    available: Decimal
+    available: Decimal | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """The facts that the journal and the run know about a lane at the moment of a look.
 
-    ``effect`` is the lane's last effect, ``move`` the address's last step that moved margin. A look later than
-    ``unseen_until_ms`` shows all calls. ``open_step`` is the known outcome of an open step, ``later_than_ms`` is that
-    step's value for ``unsure_since``. ``calls_seen_ms`` goes into a new intent. ``claims`` are rows of other outcomes.
-    ``older`` are the margins around all steps except the last. ``others`` are all calls except the open one, and
-    ``around_others`` are the margins around them.
+    ``effect`` is the lane's last effect, ``move`` the address's last step that moved margin. A later look than
+    ``unseen_until_ms`` shows all calls. ``open_step`` is an open step's known outcome, ``later_than_ms`` its value for
+    ``unsure_since``. ``calls_seen_ms`` goes into a new intent. ``claims`` are rows of other outcomes. ``older`` are the
+    margins around all steps except the last, ``around_others`` those around ``others``: all calls except the open one.
     """
 
     effect: Effect | None = None
@@ -209,10 +208,11 @@ class ReadLedger:
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """Reserve an addition from the free balance that ``look`` shows; a reduction needs none. Reserved, Short."""
+    """Reserve an addition from the free balance of a look of that time; a reduction needs none. Reserved, Short."""
 
     intent: Intent
-    look: LaneLook
+    available: Decimal
+    sent_at_ms: int
 
 
 @dataclass(frozen=True, slots=True)

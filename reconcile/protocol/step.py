@@ -24,7 +24,7 @@ from reconcile.journal.records import Outcome
 from reconcile.model.plan import Step, StepResult
 from reconcile.protocol import machine
 from reconcile.protocol.context import Context
-from reconcile.protocol.freshness import check_balance, lane_look, remember
+from reconcile.protocol.freshness import lane_look, remember
 from reconcile.protocol.funds import addition_of
 from reconcile.protocol.life import Life
 from reconcile.protocol.lifecycle import OUTCOMES, State
@@ -49,11 +49,9 @@ from reconcile.protocol.signals import (
     ReadLedger,
     Release,
     Reserve,
-    Reserved,
     Resumed,
     Say,
     SendCall,
-    Short,
     SomeEvent,
     Take,
     TakePlace,
@@ -169,7 +167,7 @@ class StepRun:
             case ReadLedger(since_ms=since_ms):
                 event = await self._read_ledger(since_ms)
             case Reserve():
-                event = self._reserve(command)
+                event = self._context.reservation.reserve(command, at=self._now())
             case TakeWire():
                 event = await self._take_wire(command)
             case SendCall():
@@ -218,8 +216,6 @@ class StepRun:
         else:
             look = await context.observer.look(after_ms=command.after_ms, max_age_ms=command.max_age_ms)
         seen = lane_look(look, self._life.task.address)
-        if command.to_send:
-            check_balance(self._life.task.the_step, seen, look)
         address, state = self._life.task.address, context.journal.state
         memory = remember(context.writer, state, address, look, grace_ms=context.grace_ms, earlier=earlier)
         return Looked(at=self._now(), look=seen, memory=memory, new_id=context.new_id() if command.to_send else "")
@@ -228,23 +224,6 @@ class StepRun:
         context, symbol = self._context, self._life.task.address.symbol
         ledger = await context.writer.ledger(symbol, since_ms=since_ms)
         return LedgerCame(at=self._now(), ledger=ledger)
-
-    def _reserve(self, command: Reserve) -> Reserved | Short:
-        intent, look, reservation = command.intent, command.look, self._context.reservation
-        asset, amount = addition_of(intent)
-        reckoned = reservation.reckoned(asset, look.available, sent_at_ms=look.sent_at_ms)
-        if intent.action == "reduce_margin":
-            return Reserved(at=self._now(), free=reckoned)
-        free = reservation.free(asset, look.available, sent_at_ms=look.sent_at_ms)
-        if free >= amount:
-            reservation.take(intent.intent_id, asset, amount)
-            return Reserved(at=self._now(), free=reckoned)
-        return Short(
-            at=self._now(),
-            free=free,
-            awaits_reductions=reservation.awaits_reductions,
-            unseen_until_ms=reservation.unseen_until(asset, look.available, amount, sent_at_ms=look.sent_at_ms),
-        )
 
     # The wire.
 

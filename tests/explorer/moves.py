@@ -272,8 +272,8 @@ class Exchange:
                 yield from self._look(world, stage, stage.todo)
             case ReadLedger(since_ms=since_ms):
                 yield from self._read_ledger(world, since_ms)
-            case Reserve(look=look):
-                yield self._told(world, "reserved", lambda now: Reserved(at=now, free=look.available), "")
+            case Reserve(available=free):
+                yield self._told(world, "reserved", lambda now: Reserved(at=now, free=free), "")
             case Write():
                 yield self._write(world, stage.todo)
             case TakeWire():

@@ -6,29 +6,20 @@ from typing import cast
 
 import pytest
 
-from reconcile.errors import ReadFailed
 from reconcile.exchanges.base import Reader
 from reconcile.journal.state import JournalState
 from reconcile.model.account import ObservedAccount, Position, Target
-from reconcile.protocol.freshness import check_balance, differs, doubts, lane_look
-from tests.kit.desk import CROSSED, at, desired, move, observed, position, symbol, target
+from reconcile.protocol.freshness import differs, doubts, lane_look
+from tests.kit.desk import CROSSED, at, desired, observed, position, symbol, target
 from tests.kit.fakes import run
 
 LONG = "BTCUSDT.long"
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "is_refused"), [("1200", "1500", True), ("1500", "1200", False)], ids=["addition", "reduction"]
-)
-def test_only_an_addition_needs_a_free_balance_that_is_told(before: str, after: str, is_refused: bool) -> None:  # noqa: FBT001
+def test_a_free_balance_that_the_exchange_does_not_tell_is_none() -> None:
     look = replace(observed([position(LONG)]), unknown_balances=frozenset({"USDT"}))
-    step = move(LONG, before, after)
-    if not is_refused:
-        check_balance(step, lane_look(look, at(LONG)), look)
-        return
-    with pytest.raises(ReadFailed, match="does not tell the free balance of USDT") as refused:
-        check_balance(step, lane_look(look, at(LONG)), look)
-    assert refused.value.again
+    assert lane_look(look, at(LONG)).available is None
+    assert lane_look(observed([position(LONG)]), at(LONG)).available is not None
 
 
 TARGET = target(LONG, "1000")

@@ -32,6 +32,7 @@ from reconcile.protocol.signals import (
     Reserve,
     Reserved,
     Resumed,
+    Say,
     SendCall,
     Short,
     SomeEvent,
@@ -130,13 +131,41 @@ def test_each_event_asks_for_the_next(life: Life, event: SomeEvent, doing: Doing
 def test_a_sound_look_in_its_place_reserves_what_it_adds() -> None:
     life, commands = on(SEEN, looked())
     assert (life.doing, life.the_intent.amount) == (Doing.RESERVATION, D(300))
-    assert commands == (Reserve(life.the_intent, looked().look),)
+    assert commands == (Reserve(life.the_intent, D(10_000), looked().look.sent_at_ms),)
+
+
+def untold(margin: str) -> Looked:
+    """A look at this margin without a free balance."""
+    return replace(looked(margin), look=replace(look(margin), available=None))
+
+
+def test_without_a_free_balance_that_is_told_only_a_reduction_goes_on() -> None:
+    life, commands = on(SEEN, untold("1200"))
+    assert (life.state, life.intent, commands) == (State.SKIPPED, None, (Leave(), Done()))
+    assert life.detail == "the exchange does not tell the free balance of USDT, so nothing is added"
+
+    less = replace(SEEN, task=task(step=move(LONG, "1800", "1500")))
+    life, commands = on(less, untold("1800"))
+    assert (life.doing, life.the_intent.free) == (Doing.INTENT, None)
+    assert commands == (Write(life.the_intent, durable=True),)
+
+
+@pytest.mark.parametrize(("later_ms", "is_told"), [(0, False), (1, True)])
+def test_a_wait_for_funds_of_more_than_a_grace_is_told(later_ms: int, *, is_told: bool) -> None:
+    until_ms = NOW.latest_ms + READY.task.grace_ms + later_ms
+    _, commands = on(replace(READY, doing=Doing.RESERVATION), short(until_ms=until_ms))
+    texts = [command.text for command in commands if isinstance(command, Say)]
+    missing = "main: BTCUSDT.long: 300 USDT is needed, 7 may be added; the balance may still lack our last additions"
+    assert [text.startswith(missing) for text in texts] == [True] * is_told
 
 
 def test_a_reduction_asks_what_is_free_for_its_intent() -> None:
     less = replace(SEEN, task=task(step=move(LONG, "1800", "1500")))
     life, commands = on(less, looked("1800"))
-    assert (life.doing, commands) == (Doing.RESERVATION, (Reserve(life.the_intent, looked("1800").look),))
+    assert (life.doing, commands) == (
+        Doing.RESERVATION,
+        (Reserve(life.the_intent, D(10_000), looked().look.sent_at_ms),),
+    )
     life, commands = on(life, Reserved(at=NOW, free=D(-5)))
     assert (life.the_intent.free, commands) == (D(-5), (Write(life.the_intent, durable=True),))
 

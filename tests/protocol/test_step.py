@@ -21,7 +21,6 @@ from reconcile.sandbox.faults import Ending, Fault, FaultPlan, FaultRule
 from reconcile.usecases.run_records import make_context
 from tests.kit.desk import at, intent, move
 from tests.kit.scene import Scene, desired, play
-from tests.protocol.test_decision import look
 
 LONG = "BTCUSDT.long"
 STEP = move(LONG, "3000", "3500")
@@ -69,7 +68,7 @@ def test_a_step_is_sent_once_and_ends_applied() -> None:
     "commands",
     [
         pytest.param((SendCall(),), id="send a call that was not signed"),
-        pytest.param((Reserve(intent(None), look()),), id="reserve for a step that moves no margin"),
+        pytest.param((Reserve(intent(None), Decimal(1), 0),), id="reserve for a step that moves no margin"),
         pytest.param((Leave(), Pause(0), Done()), id="wait in the middle"),
         pytest.param((Say("on"), Leave()), id="end without an answer"),
     ],

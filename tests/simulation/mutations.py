@@ -520,6 +520,19 @@ def reservation_ends_at_the_yes() -> AbstractContextManager[None]:
     return _patched((Reservation, "done", lambda self, key, *, effect_ms: self.release(key)))  # noqa: ARG005
 
 
+def late_balance_believed() -> AbstractContextManager[None]:
+    """A balance taken to hold every addition of more than a grace ago."""
+    from reconcile.protocol import funds
+
+    return _patched((funds, "LATE_BALANCE_GRACES", 1))
+
+
+def equal_call_forgotten() -> AbstractContextManager[None]:
+    """A row taken for a step's although another call of the same amount explains it."""
+    seen_of = _modules().witness.sight
+    return _patched((_modules().searching, "sight", lambda *given, **named: seen_of(*given, **{**named, "known": ()})))
+
+
 def empty_read_believed() -> AbstractContextManager[None]:
     """A position that is not listed taken for a margin that did not move."""
     witness = _modules().witness
@@ -763,5 +776,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("every yes reported as seen", every_yes_is_seen, trap="a yes that is never"),
     Mutation("a yes forgotten once unknown", yes_forgotten, trap="a yes taken back unseen, then 0"),
     Mutation("an addition leaves the reservation at its yes", reservation_ends_at_the_yes, trap="an addition that"),
+    Mutation("a late balance believed", late_balance_believed, trap="an addition on a balance"),
+    Mutation("another call of the same amount forgotten", equal_call_forgotten, trap="the row of an equal call"),
 )
 """Every defect there is; one that no schedule notices means that the simulation is too kind."""

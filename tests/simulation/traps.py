@@ -171,6 +171,21 @@ def traps(exchange: str, validity_ms: int) -> Mapping[str, Schedule]:
         "a yes before its effect": Schedule(runs=(Go(), Go()), happenings=(_hit("write", 1, "early_yes", GRACE),)),
         **_other_yes(exchange, cold=cold, late=late),
         "no answer in time, and late": Schedule(runs=(Go(),), happenings=(_hit("write", 1, "late", late),)),
+        "an addition on a balance that lacks the last one": Schedule(
+            aims=(Aim(revised=1500), Aim(symbol=1, target=1000, revised=1500)),
+            runs=(Go(), Go(wait=GRACE + 1_000, revised=True)),
+            replicas=((0, 0), (2 * GRACE, 0)),
+            free=1_000,
+            floor=300,
+        ),
+        "the row of an equal call": Schedule(
+            aims=(Aim(target=1300, revised=1600),),
+            runs=(Go(), Go(wait=0, revised=True)),
+            happenings=(_hit("write", 1, "early_yes", 600), _hit("write", 2, "never")),
+            grace=1_000,
+        )
+        if exchange == "binance"
+        else Schedule(aims=both, happenings=(_hit("write", 1, "early_yes", 300), _hit("write", 2, "lost"))),
         "an addition that a refused reduction does not pay for": Schedule(
             aims=(Aim(before=1500, target=1200), Aim(symbol=1), Aim(symbol=2)),
             runs=(Go(),),
