@@ -10,18 +10,18 @@ from fnmatch import fnmatchcase
 from itertools import groupby
 
 from reconcile.audit.movements import OURS, UNEXPLAINED, Tracker
+from reconcile.audit.reading import UNCLEAR
 from reconcile.audit.run_log import Filter, OnBreak, raising, scanned
 from reconcile.journal.base import Store
 from reconcile.journal.identity import is_notes
 from reconcile.model.exports import AccountMovement, MovementExport, MovementTotal
 from reconcile.model.ledger import Cause
-from reconcile.model.reports import IN_FLIGHT, Movement, Run
+from reconcile.model.reports import Movement, Run
 from reconcile.money import ZERO, minus, total
 from reconcile.render.common.values import rfc3339
 
 CAUSES = (OURS, *(str(cause) for cause in Cause), "opened", "closed", "resized", UNEXPLAINED)
 """Every cause that a movement can have."""
-_UNCLEAR = frozenset({"unknown", "released", IN_FLIGHT})
 
 
 def export(
@@ -65,7 +65,7 @@ def _of_journal(told: Iterable[tuple[Run, list[Movement]]], wanted: Filter) -> I
     unclear: dict[str, AccountMovement] = {}
     for run, movements in told:
         for step in run.settled:
-            if step.outcome not in _UNCLEAR:
+            if step.outcome not in UNCLEAR:
                 unclear.pop(step.intent_id, None)
         for each in _of(run, movements) if wanted.has_account(run) else ():
             if each.movement.change is None:

@@ -11,8 +11,10 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple
 
+from reconcile.audit.reading import UNCLEAR
+from reconcile.journal.records import IntentStatus
 from reconcile.model.notes import PlanNote
-from reconcile.model.reports import IN_FLIGHT, Movement, MovementSummary, Run, StepTaken
+from reconcile.model.reports import Movement, MovementSummary, Run, StepTaken
 from reconcile.money import ZERO, minus, parse, plain, plus, total
 from reconcile.render.common.values import rfc3339
 
@@ -20,7 +22,6 @@ OURS = "reconcile"
 UNEXPLAINED = "unexplained"
 TOLERANCE = Decimal("0.005")
 """The drift tolerance of a run that did not record one: the default of a state file."""
-_UNCLEAR = {IN_FLIGHT, "unknown", "released"}
 
 
 class _When(NamedTuple):
@@ -181,7 +182,7 @@ class Tracker:
 def _movement(step: StepTaken, *, counts: bool = True) -> Movement:
     """A step; one that does not count moved nothing by now as far as looks tell, whatever its answer was."""
     moved = step.has_moved
-    unclear = step.outcome in _UNCLEAR or (not counts and step.outcome == "accepted" and moved)
+    unclear = step.outcome in UNCLEAR or (not counts and step.outcome == IntentStatus.ACCEPTED and moved)
     detail = "; ".join(part for part in (step.answer, step.evidence) if part)
     return Movement(
         at=step.at,

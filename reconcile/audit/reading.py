@@ -14,6 +14,7 @@ from reconcile.journal.codec import Header, UnknownRecord
 from reconcile.journal.records import (
     Checkpoint,
     Intent,
+    IntentStatus,
     NoteRecord,
     Outcome,
     PlanUsed,
@@ -33,7 +34,10 @@ from reconcile.render.common.values import clean
 
 MOVED = "moved"
 """The name of the note about a journal that moved to another name."""
-_OPEN = {IN_FLIGHT, "accepted", "unknown"}
+OPEN = frozenset({IN_FLIGHT, *(str(each) for each in IntentStatus if not each.settles)})
+"""The outcomes of a step that needs another look."""
+UNCLEAR = frozenset({IN_FLIGHT, str(IntentStatus.UNKNOWN), str(IntentStatus.RELEASED)})
+"""The outcomes of a step of which it is not known whether it moved margin."""
 
 
 def runs(entries: Iterable[JournalEntry], *, identity: str) -> Iterator[Run]:
@@ -112,7 +116,7 @@ class _Reader:
         )
         for step in (*self._steps.values(), *self._settled.values()):
             self._open.pop(step.intent_id, None)
-            if step.outcome in _OPEN:
+            if step.outcome in OPEN:
                 self._open[step.intent_id] = step
         self._steps, self._settled, self._notes, self._resolved, self._origin = {}, {}, [], [], None
         return run

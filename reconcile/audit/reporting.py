@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from reconcile.audit.exporting import totals
 from reconcile.audit.movements import OURS, Tracker
+from reconcile.audit.reading import OPEN
 from reconcile.audit.run_log import Filter, before_a_break, ignoring, no_such_account, rows
 from reconcile.audit.verifying import heads
 from reconcile.journal.base import Store
@@ -25,7 +26,6 @@ from reconcile.render.common.values import signed_text
 MOST_POINTS = 400
 """How many points one picture has at most; what is between them is thinned out, never a mark."""
 _IDLE = {"error", "interrupted", "cut_off"}
-_OPEN = {"in_flight", "accepted", "unknown"}
 
 
 def make_report(store: Store, wanted: Filter, *, now_ms: int) -> Report:
@@ -69,7 +69,7 @@ class _Picture:
         movements = self._tracker.take(run)
         for step in (*run.settled, *run.steps):
             self._open.pop(step.intent_id, None)
-            if step.outcome in _OPEN:
+            if step.outcome in OPEN:
                 self._open[step.intent_id] = step
         self._see(run)
         if not self._wanted.has_time(run.finished_at or run.started_at):

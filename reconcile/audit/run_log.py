@@ -12,6 +12,7 @@ from reconcile.audit.reading import MOVED, runs
 from reconcile.errors import InputError, JournalError
 from reconcile.journal.base import Store
 from reconcile.journal.identity import owner_of
+from reconcile.journal.records import IntentStatus
 from reconcile.model.notes import BrakeNote, PlanNote, WatchNote
 from reconcile.model.reports import CUT_OFF, IN_FLIGHT, LogRow, Note, Run, StepTaken
 from reconcile.model.times import unix_ms
@@ -58,9 +59,7 @@ class Filter:
         return (self.since_ms is None or moment >= self.since_ms) and (self.until_ms is None or moment < self.until_ms)
 
 
-STEP_OUTCOMES = frozenset(
-    {"applied", "accepted", "refused", "unknown", "not_sent", "not_applied", "released", IN_FLIGHT}
-)
+STEP_OUTCOMES = frozenset({IN_FLIGHT, *map(str, IntentStatus)})
 """How a step can end."""
 RUN_OUTCOMES = frozenset({"in_sync", "nothing_sent", "error", "interrupted", CUT_OFF})
 """How a run that sent nothing can end; beside these there is ``refused:`` with the key of the rule."""

@@ -41,7 +41,7 @@ class News:
 
 
 _OF_STATE = {"ok": "recovered", "in_sync": "recovered", "away": "recovered", "change": "drift"}
-_OF_OUTCOME = {"applied": "applied", "unknown": "unknown", "accepted": "short", "skipped": "short", "refused": "short"}
+_OF_OUTCOME = {OutcomeKind.APPLIED: "applied", OutcomeKind.UNKNOWN: "unknown"}
 KINDS = (
     *("drift", "blocked", "held", "waiting", "absent", "unmanaged", "near_liquidation", "recovered"),
     *("unreadable", "refused", "frozen", "applied", "short", "unknown", "decided"),
@@ -57,7 +57,7 @@ def kind_of_state(state: str) -> str:
 
 def kind_of_outcome(outcome: OutcomeKind) -> str:
     """The kind of a step's end."""
-    return _OF_OUTCOME[outcome.value]
+    return _OF_OUTCOME.get(outcome, "short")
 
 
 def standing(account: AccountPlan, frozen: str | None) -> tuple[str, str]:
