@@ -496,6 +496,29 @@ def test_no_function_is_longer_than_a_page(module: Module) -> None:
     assert long == []
 
 
+def paths(function: ast.AST) -> int:
+    """A function's ways, counted strictly: each branch, boolean operator, comprehension and its conditions is one."""
+    count = 1
+    for node in ast.walk(function):
+        match node:
+            case ast.If() | ast.IfExp() | ast.For() | ast.AsyncFor() | ast.While() | ast.ExceptHandler():
+                count += 1
+            case ast.BoolOp(values=values):
+                count += len(values) - 1
+            case ast.comprehension(ifs=conditions):
+                count += 1 + len(conditions)
+            case ast.match_case(pattern=pattern):
+                count += not (isinstance(pattern, ast.MatchAs) and pattern.pattern is None)
+    return count
+
+
+@for_every_module
+def test_no_function_of_the_protocol_has_more_than_ten_paths(module: Module) -> None:
+    functions = (node for node in ast.walk(module.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    if is_in(module.name, "protocol", "evidence"):
+        assert [f"{each.name}: {paths(each)}" for each in functions if paths(each) > 10] == []
+
+
 @for_every_module
 def test_public_names_are_documented(module: Module) -> None:
     bare = [

@@ -62,7 +62,7 @@ def unsettled_rows(
     if item is None or item.intent.amount is None or item.intent.address != address:
         return frozenset()
     matching = match_rows(rows, item.intent, claims=state.claims, step_size=step_size)
-    return frozenset(row.row_id for row in (*matching.ours, *(matching.maybe if matching.is_one else ())))
+    return frozenset(row.row_id for row in (*matching.ours, *matching.at_once))
 
 
 def shares_of(

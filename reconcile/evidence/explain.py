@@ -14,16 +14,16 @@ The parts always add up to the difference.
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import combinations, islice, permutations, product
+from itertools import chain, combinations, islice, permutations, product
 
 from reconcile.evidence.attribution import UNEXPLAINED, Baseline, explaining, rows_after, shares_of
-from reconcile.evidence.rows import CLOCK_AHEAD_MS, certain, fits, match_rows, may_be_of, signed_amount
+from reconcile.evidence.rows import CLOCK_AHEAD_MS, calls_of, certain, fits, match_rows, may_be_of, signed_amount
 from reconcile.journal.records import IntentStatus, UnreportedStep
 from reconcile.model.account import Address
 from reconcile.model.drift import Share
 from reconcile.model.ledger import Cause, LedgerRow
 from reconcile.model.reports import MovementSummary
-from reconcile.money import ZERO, minus, plus, total
+from reconcile.money import ZERO, minus, total
 
 OPENED, CLOSED, RESIZED = "opened", "closed", "resized"
 MOST_UNSURE = 4
@@ -102,20 +102,25 @@ def accounts(intervals: Sequence[Interval], rows: Sequence[LedgerRow]) -> Mappin
     The row of a step of ours counts for its own address only. A row without a side goes to the address whose sums come
     out with it; several orders of the addresses are tried.
     """
-    ours = {interval.address: _rows_of_ours(interval, rows) for interval in intervals}
-    first: dict[Address, Explanation] | None = None
+    first: Mapping[Address, Explanation] | None = None
     for order in islice(permutations(intervals), MOST_ORDERS):
-        found: dict[Address, Explanation] = {}
-        used: set[str] = set()
-        for interval in order:
-            others = {row_id for address, ids in ours.items() if address != interval.address for row_id in ids}
-            left = [row for row in rows if row.row_id not in used | others]
-            found[interval.address] = told = account(interval, left)
-            used |= told.rows
+        found = _in_order(order, rows)
         if all(told.is_whole for told in found.values()):
             return found
         first = first or found
     return first or {}
+
+
+def _in_order(intervals: Sequence[Interval], rows: Sequence[LedgerRow]) -> Mapping[Address, Explanation]:
+    """Explain one address after the other; each leaves the rows that it used, and those of the others' steps."""
+    ours = {interval.address: _rows_of_ours(interval, rows) for interval in intervals}
+    found: dict[Address, Explanation] = {}
+    used: set[str] = set()
+    for interval in intervals:
+        taken = used.union(*(ids for address, ids in ours.items() if address != interval.address))
+        found[interval.address] = told = account(interval, [row for row in rows if row.row_id not in taken])
+        used |= told.rows
+    return found
 
 
 def drift_shares(
@@ -147,16 +152,19 @@ def _choices(interval: Interval, rows: Sequence[LedgerRow]) -> Iterator[tuple[Un
     """The choices of our steps to count: the likeliest first, then with more and more unsure steps reversed."""
     likely = [each for each in interval.sent if _is_likely(interval, each, rows)]
     yield tuple(likely)
-    unsure = [each for each in interval.sent if not each.is_sure or each.known is not IntentStatus.APPLIED]
+    unsure = [each for each in interval.sent if not _is_certain(each)]
     if len(unsure) > MOST_UNSURE:
         return
-    for size in range(1, len(unsure) + 1):
-        for turned in combinations(unsure, size):
-            yield tuple(each for each in interval.sent if (each in likely) is not (each in turned))
+    for turned in chain.from_iterable(combinations(unsure, size) for size in range(1, len(unsure) + 1)):
+        yield tuple(each for each in interval.sent if (each in likely) is not (each in turned))
+
+
+def _is_certain(sent: UnreportedStep) -> bool:
+    return sent.is_sure and sent.known is IntentStatus.APPLIED
 
 
 def _is_likely(interval: Interval, sent: UnreportedStep, rows: Sequence[LedgerRow]) -> bool:
-    if sent.is_sure and sent.known is IntentStatus.APPLIED:
+    if _is_certain(sent):
         return True
     if rows:
         own = _rows_of(interval, sent, rows, ())
@@ -242,11 +250,9 @@ def _rows_of(
     free = [row for row in rows if row.row_id not in taken and row.symbol == interval.address.symbol]
     if sent.claim is not None:
         return [row for row in free if row.row_id == sent.claim][:1]
-    alike = [row for row in free if row.cause is Cause.MANUAL and fits(row, sent.intent, step_size=interval.step_size)]
-    if alike:
-        return alike[:1]
+    alike = [row for row in calls_of(free, sent.intent.address) if fits(row, sent.intent, step_size=interval.step_size)]
     found = match_rows(free, sent.intent, claims=(), step_size=interval.step_size)
-    return list(found.maybe) if found.is_one else []
+    return alike[:1] or list(found.at_once)
 
 
 def _named(interval: Interval, found: Explanation) -> Explanation:
@@ -254,17 +260,19 @@ def _named(interval: Interval, found: Explanation) -> Explanation:
 
     If it opened or closed, its fills are part of that too.
     """
-    if (interval.before is None) is not (interval.after is None):
-        cause, kinds = (OPENED if interval.before is None else CLOSED), {Cause.FILL.value, UNEXPLAINED}
-    elif interval.resized:
-        cause, kinds = RESIZED, {UNEXPLAINED}
-    else:
+    cause, kinds = _name_of(interval)
+    if cause is None:
         return found
     with_it = [share for share in found.shares if str(share.cause) in kinds]
-    amount = ZERO
-    for share in with_it:
-        amount = plus(amount, share.amount)
+    amount = total(share.amount for share in with_it)
     kept = tuple(share for share in found.shares if share not in with_it)
     at_ms = max((share.at_ms for share in with_it if share.at_ms is not None), default=None)
     added = (Share(cause=cause, amount=amount, at_ms=at_ms),) if amount != ZERO else ()
     return Explanation(ours=found.ours, shares=(*kept, *added), rows=found.rows)
+
+
+def _name_of(interval: Interval) -> tuple[str | None, Collection[str]]:
+    """The name for what stays unexplained (None: it has none), and the causes that are part of it."""
+    if (interval.before is None) is not (interval.after is None):
+        return OPENED if interval.before is None else CLOSED, {Cause.FILL.value, UNEXPLAINED}
+    return RESIZED if interval.resized else None, {UNEXPLAINED}

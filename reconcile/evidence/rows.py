@@ -35,9 +35,9 @@ class Match:
     is_sum: bool = False
 
     @property
-    def is_one(self) -> bool:
-        """Whether the rows that may be ours can all be ours at once."""
-        return self.is_sum or len(self.maybe) == 1
+    def at_once(self) -> tuple[LedgerRow, ...]:
+        """The rows that may be ours, if all of them can be; else none."""
+        return self.maybe if self.is_sum or len(self.maybe) == 1 else ()
 
 
 def signed_amount(intent: Intent) -> Decimal:
@@ -65,30 +65,47 @@ def match_rows(
     signature. If as many of them fit the later rows as there are such rows, each of these rows may be another call's.
     If there are more rows, the newest are ours: no call of a lane is sent before the one before it took effect.
     """
-    amount = signed_amount(intent)
-    at_cursor = next((place for place, row in enumerate(rows) if row.row_id == intent.cursor), -1)
-    from_ms = intent.signed_at_ms - CLOCK_AHEAD_MS
-    near_ms = min(from_ms, intent.signed_at_ms - slack_ms)
+    amount, from_ms = signed_amount(intent), intent.signed_at_ms - CLOCK_AHEAD_MS
+    left = _left_early(rows, intent, known, step_size=step_size, slack_ms=slack_ms)
+    candidates = [row for row in _candidates(rows, intent, left) if row.row_id not in claims]
+    exact = [row for row in candidates if row.time_ms >= from_ms and abs(minus(row.change, amount)) <= step_size]
+    ours = exact[_fitting(known, exact, step_size=step_size) :]
+    if ours:
+        return Match(ours=tuple(ours))
+    return _near(candidates, amount)
+
+
+def _near(candidates: Sequence[LedgerRow], amount: Decimal) -> Match:
+    """The rows that may be a step's of this amount: each of those near it, else those that add up to it."""
+    near = [row for row in candidates if _is_printed(row, amount) or _is_near(row, amount)]
+    return Match(maybe=tuple(near)) if near else Match(maybe=tuple(summing(candidates, amount) or ()), is_sum=True)
+
+
+def _candidates(rows: Sequence[LedgerRow], intent: Intent, left: Sequence[LedgerRow]) -> list[LedgerRow]:
+    """The margin calls of an intent's address, direction and time; ``left`` are earlier rows that count as timely."""
+    from_ms, is_adding = intent.signed_at_ms - CLOCK_AHEAD_MS, signed_amount(intent) > 0
+    timely = [row for row in _after(rows, intent.cursor) if from_ms <= row.time_ms <= intent.fence_ms or row in left]
+    return [row for row in calls_of(timely, intent.address) if (row.change > 0) is is_adding]
+
+
+def _fitting(calls: Sequence[Intent], rows: Sequence[LedgerRow], *, step_size: Decimal) -> int:
+    """The number of calls that fit one of the rows."""
+    return sum(any(fits(row, call, step_size=step_size) for row in rows) for call in calls)
+
+
+def _left_early(
+    rows: Sequence[LedgerRow], intent: Intent, known: Sequence[Intent], *, step_size: Decimal, slack_ms: int
+) -> list[LedgerRow]:
+    """The rows from the clock's slack before the signature that no other call accounts for."""
+    near_ms, from_ms = intent.signed_at_ms - slack_ms, intent.signed_at_ms - CLOCK_AHEAD_MS
     rivals = [call for call in known if call.fence_ms >= near_ms]
     left = without_known(rows, rivals, step_size=step_size, slack_ms=slack_ms)
-    candidates = [
-        row
-        for row in rows[at_cursor + 1 :]
-        if row.cause is Cause.MANUAL
-        and may_be_of(row, intent.address)
-        and near_ms <= row.time_ms <= intent.fence_ms
-        and (row.change > 0) is (amount > 0)
-        and row.row_id not in claims
-        and (row.time_ms >= from_ms or row in left)
-    ]
-    ours = [row for row in candidates if row.time_ms >= from_ms and abs(minus(row.change, amount)) <= step_size]
-    others = sum(any(fits(row, call, step_size=step_size) for row in ours) for call in known)
-    if len(ours) > others:
-        return Match(ours=tuple(ours[others:]))
-    near = [row for row in candidates if _is_printed(row, amount) or abs(minus(row.change, amount)) <= abs(amount) / 4]
-    if near:
-        return Match(maybe=tuple(near))
-    return Match(maybe=tuple(summing(candidates, amount) or ()), is_sum=True)
+    return [row for row in left if near_ms <= row.time_ms < from_ms]
+
+
+def _after(rows: Sequence[LedgerRow], row_id: str | None) -> Sequence[LedgerRow]:
+    """The rows after that one; all if it is not among them."""
+    return rows[next((place + 1 for place, row in enumerate(rows) if row.row_id == row_id), 0) :]
 
 
 def fits(row: LedgerRow, intent: Intent, *, step_size: Decimal, slack_ms: int = CLOCK_AHEAD_MS) -> bool:
@@ -103,6 +120,10 @@ def fits(row: LedgerRow, intent: Intent, *, step_size: Decimal, slack_ms: int = 
     return is_within and (abs(minus(row.change, amount)) <= step_size or _is_printed(row, amount))
 
 
+def _is_near(row: LedgerRow, amount: Decimal) -> bool:
+    return abs(minus(row.change, amount)) <= abs(amount) / 4
+
+
 def _is_printed(row: LedgerRow, amount: Decimal) -> bool:
     return row.change != ZERO and rounded(amount, decimals(row.change)) == row.change
 
@@ -111,8 +132,7 @@ def unknown_calls(
     rows: Sequence[LedgerRow], known: Sequence[Intent], address: Address, *, step_size: Decimal
 ) -> list[LedgerRow]:
     """The margin calls of an address, or of its symbol where rows name no side, that no known call accounts for."""
-    calls = [row for row in rows if row.cause is Cause.MANUAL and may_be_of(row, address)]
-    return without_known(calls, known, step_size=step_size)
+    return without_known(calls_of(rows, address), known, step_size=step_size)
 
 
 def without_known(
@@ -137,6 +157,11 @@ def ledger_from(intent: Intent, known: Sequence[Intent], *, slack_ms: int) -> in
 def may_be_of(row: LedgerRow, address: Address) -> bool:
     """Whether a row may belong to an address: same symbol, and same side if the ledger names one."""
     return row.symbol == address.symbol and (row.side is None or row.side == address.side)
+
+
+def calls_of(rows: Sequence[LedgerRow], address: Address) -> list[LedgerRow]:
+    """The margin calls that may belong to an address."""
+    return [row for row in rows if row.cause is Cause.MANUAL and may_be_of(row, address)]
 
 
 def certain(rows: Sequence[LedgerRow], *, shared: bool) -> list[LedgerRow]:
@@ -164,11 +189,21 @@ def unsure_rows(
     fills or both lack them, unless another fill undid the size; such a fill moves margin the other way.
     ``calls_seen_ms`` is from the intent: its margin includes the calls up to that time.
     """
-    recent = [row for row in rows if since_ms is not None and row.time_ms >= since_ms and may_be_of(row, address)]
-    fills = [row for row in recent if row.cause is Cause.FILL]
-    alike = fills if same_size and {row.change > 0 for row in fills} != {True, False} else []
-    sure = [*alike, *(row for row in recent if row.cause is Cause.MANUAL and row.time_ms <= (calls_seen_ms or 0))]
-    return [row for row in recent if row.time_ms < signed_ms and row not in sure]
+    if since_ms is None:
+        return []
+    mine = [row for row in rows if row.time_ms >= since_ms and may_be_of(row, address)]
+    sure = [*_calls_until(mine, calls_seen_ms or 0), *(_fills_one_way(mine) if same_size else ())]
+    return [row for row in mine if row.time_ms < signed_ms and row not in sure]
+
+
+def _calls_until(rows: Sequence[LedgerRow], time_ms: int) -> list[LedgerRow]:
+    return [row for row in rows if row.cause is Cause.MANUAL and row.time_ms <= time_ms]
+
+
+def _fills_one_way(rows: Sequence[LedgerRow]) -> list[LedgerRow]:
+    """The fills among rows; none if they moved margin both ways."""
+    fills = [row for row in rows if row.cause is Cause.FILL]
+    return fills if {row.change > 0 for row in fills} != {True, False} else []
 
 
 def changes(rows: Sequence[LedgerRow]) -> Decimal:
@@ -185,16 +220,7 @@ def our_row(rows: Sequence[LedgerRow], move: Effect, amount: Decimal) -> LedgerR
     """The row of our own step: the row that its outcome claims, else the first one that resembles it."""
     if move.claim is not None:
         return next((row for row in rows if row.row_id == move.claim), None)
-    return next(
-        (
-            row
-            for row in rows
-            if row.cause is Cause.MANUAL
-            and may_be_of(row, move.address)
-            and abs(minus(row.change, amount)) <= abs(amount) / 4
-        ),
-        None,
-    )
+    return next((row for row in calls_of(rows, move.address) if _is_near(row, amount)), None)
 
 
 def without_ours(rows: Sequence[LedgerRow], move: Effect) -> list[LedgerRow]:
@@ -202,10 +228,13 @@ def without_ours(rows: Sequence[LedgerRow], move: Effect) -> list[LedgerRow]:
     newer = rows_since(rows, move)
     if move.before is None or move.after is None:
         return newer
-    amount = minus(move.after, move.before)
-    own = our_row(newer, move, amount)
-    if own is not None or move.claim is not None:
-        return [row for row in newer if row is not own]
-    calls = [row for row in newer if row.cause is Cause.MANUAL and may_be_of(row, move.address)]
-    parts = summing([row for row in calls if row.time_ms <= move.effect_ms + CLOCK_AHEAD_MS], amount) or ()
-    return [row for row in newer if row not in parts]
+    own: Sequence[LedgerRow] = [each for each in [our_row(newer, move, minus(move.after, move.before))] if each]
+    if not own and move.claim is None:
+        own = _parts(newer, move, minus(move.after, move.before))
+    return [row for row in newer if row not in own]
+
+
+def _parts(rows: Sequence[LedgerRow], move: Effect, amount: Decimal) -> Sequence[LedgerRow]:
+    """The rows until a step's effect that add up to its amount, if an exchange booked it as several."""
+    calls = [row for row in calls_of(rows, move.address) if row.time_ms <= move.effect_ms + CLOCK_AHEAD_MS]
+    return summing(calls, amount) or ()

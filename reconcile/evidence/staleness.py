@@ -40,20 +40,20 @@ def stale_basis(
     of them from one without it. No sum can do so for an unknown call without a side while ``shared``. ``older`` are the
     margins around our steps before the last one.
     """
-    before, after = last_move.before, last_move.after
-    if position is None or before is None or after is None:
+    if position is None or None in {last_move.before, last_move.after}:
         return False
     reckoning = _Reckoning.of(position, last_move, rows, shared=shared, unsure_since_ms=unsure_since_ms)
     if long_after:
-        same = last_move.identity is None or position.identity == last_move.identity
-        is_comparable = same and position.size == last_move.size
-        return (
-            is_comparable and reckoning.is_behind and not reckoning.possible(by_calls=True).adds_up(reckoning.reading)
-        )
-    if any(row.side is None and shared for row in unknown):
+        return _is_same(position, last_move) and reckoning.is_behind and not reckoning.adds_up_by_calls
+    if unnamed(tuple(unknown), shared=shared):
         return True
-    least = min((abs(row.change) for row in unknown if row.time_ms >= (unsure_since_ms or 0)), default=None)
-    return not reckoning.possible(least=least, older=older).is_newest(reckoning.reading)
+    recent = [abs(row.change) for row in unknown if row.time_ms >= (unsure_since_ms or 0)]
+    return not reckoning.possible(least=min(recent, default=None), older=older).is_newest(reckoning.reading)
+
+
+def _is_same(position: Position, move: Effect) -> bool:
+    """Whether the position has the size, and the id if there is one, that it had at our step."""
+    return position.size == move.size and move.identity in {None, position.identity}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +106,11 @@ class _Reckoning:
         """Whether the reading is at or behind the margin before our step."""
         ahead = minus(self.reading, self.before)
         return (ahead if self.amount > 0 else -ahead) <= abs(self.amount) / 4
+
+    @property
+    def adds_up_by_calls(self) -> bool:
+        """Whether our step and the rows, calls without a side among them, make the reading."""
+        return self.possible(by_calls=True).adds_up(self.reading)
 
     def explained(self, *, by_calls: bool) -> Decimal:
         """The sum that the rows have moved since the step.

@@ -64,6 +64,11 @@ class Sight:
     asked_ms: int = field(compare=False)
     live: Decimal | None = field(default=None, compare=False)
 
+    @property
+    def shows_absence(self) -> bool:
+        """Whether both witnesses say that nothing happened."""
+        return self.margin is MarginEvidence.NOT_MOVED and self.complete and not self.maybe
+
 
 def sight(
     intent: Intent,
@@ -88,22 +93,16 @@ def sight(
     to either. Raises ValueError for an intent that moves no margin.
     """
     found = match_rows(ledger.rows, intent, claims=claims, step_size=step_size, slack_ms=slack_ms, known=known)
-    is_open = position is not None and position.is_open and position.margin_type is MarginType.ISOLATED
-    live = position.isolated_margin if position is not None and is_open else None
-    others = [row for row in ledger.rows if row not in found.ours and may_be_of(row, intent.address)]
-    candidates = [row for row in others if row in found.maybe]
-    others = candidates + without_known([row for row in others if row not in candidates], known, step_size=step_size)
+    seen = (*found.ours, *found.maybe)
+    others = [row for row in ledger.rows if may_be_of(row, intent.address) and row not in seen]
+    others = without_known(others, known, step_size=step_size)
+    live = _live(position)
     if live is not None and _moved_by_ours(found, others, intent, live, step_size=step_size):
-        others = [row for row in others if row not in found.maybe]
         found = Match(ours=found.maybe[:1])
-    is_same = intent.identity is None or (position is not None and position.identity == intent.identity)
-    margin = MarginEvidence.CANNOT_TELL
-    if position is not None and live is not None and is_same:
-        possible = _around(intent, position, others, found, shared=shared, unsure_since_ms=unsure_since_ms, older=older)
-        margin = possible.verdict(live)
+    around = _around(intent, position, others, found, shared=shared, unsure_since_ms=unsure_since_ms, older=older)
     return Sight(
         rows=tuple(row.row_id for row in found.ours),
-        margin=margin,
+        margin=MarginEvidence.CANNOT_TELL if live is None or around is None else around.verdict(live),
         complete=ledger.reaches_back,
         named=not unnamed(found.ours, shared=shared),
         maybe=tuple(row.row_id for row in found.maybe),
@@ -112,28 +111,37 @@ def sight(
     )
 
 
+def _live(position: Position | None) -> Decimal | None:
+    """The isolated margin of an open position; None if there is none."""
+    is_isolated = position is not None and position.is_open and position.margin_type is MarginType.ISOLATED
+    return position.isolated_margin if position is not None and is_isolated else None
+
+
 def _moved_by_ours(
     found: Match, others: Sequence[LedgerRow], intent: Intent, live: Decimal, *, step_size: Decimal
 ) -> bool:
     """Whether the margin moved by exactly what was sent and the other rows since then, so that near rows are ours."""
-    if not found.maybe or not found.is_one:
+    if not found.at_once:
         return False
-    since = [row for row in others if row.time_ms >= intent.signed_at_ms and row not in found.maybe]
+    since = [row for row in others if row.time_ms >= intent.signed_at_ms]
     moved = minus(minus(live, parse(intent.before)), changes(since))
     return abs(minus(moved, signed_amount(intent))) <= step_size
 
 
 def _around(
     intent: Intent,
-    position: Position,
+    position: Position | None,
     others: Sequence[LedgerRow],
     found: Match,
     *,
     shared: bool,
     unsure_since_ms: int | None,
     older: Collection[Decimal],
-) -> Possible:
-    since = [row for row in others if row.time_ms >= intent.signed_at_ms and row not in found.maybe]
+) -> Possible | None:
+    """The margins that are possible around an intent; None if the position is gone, or is another one by its id."""
+    if position is None or intent.identity not in {None, position.identity}:
+        return None
+    since = [row for row in others if row.time_ms >= intent.signed_at_ms]
     unsure = unsure_rows(
         others,
         intent.address,
@@ -142,12 +150,11 @@ def _around(
         calls_seen_ms=intent.calls_seen_ms,
         same_size=position.size == intent.size,
     )
-    before = [row for row in unsure if row not in found.maybe]
     return Possible(
         before=parse(intent.before),
         amount=signed_amount(intent),
         since=changes(certain(since, shared=shared)),
-        unsure=[row.change for row in (*unnamed(since, shared=shared), *before, *found.maybe)],
+        unsure=[row.change for row in (*unnamed(since, shared=shared), *unsure, *found.maybe)],
         older=older,
     )
 
@@ -157,18 +164,20 @@ def judge(seen: Sight, *, was: PriorOutcome, long_after: bool, deadline_passed: 
 
     ``long_after``: ten grace periods after the fence. ``deadline_passed``: the time to wait for a ledger row is over.
     """
-    if len(seen.rows) == 1:
-        is_ours = seen.named or was is PriorOutcome.ACCEPTED
-        return Verdict.APPLIED if is_ours else _judge_unnamed(seen, long_after=long_after, late=deadline_passed)
     if seen.rows:
-        return Verdict.APPLIED if was is PriorOutcome.ACCEPTED else Verdict.UNKNOWN
+        return _judge_rows(seen, was=was, long_after=long_after, late=deadline_passed)
     if long_after or (seen.maybe and was is PriorOutcome.ACCEPTED):
         return _judge_at_last(seen, was=was)
     if seen.margin is MarginEvidence.MOVED:
         return Verdict.APPLIED_ON_MARGIN if deadline_passed else Verdict.LOOK_AGAIN
-    if seen.margin is MarginEvidence.NOT_MOVED and seen.complete and not seen.maybe and was is PriorOutcome.DOUBT:
-        return Verdict.NOT_APPLIED
-    return Verdict.UNKNOWN
+    return Verdict.NOT_APPLIED if seen.shows_absence and was is PriorOutcome.DOUBT else Verdict.UNKNOWN
+
+
+def _judge_rows(seen: Sight, *, was: PriorOutcome, long_after: bool, late: bool) -> Verdict:
+    """The verdict from matching rows: one proves the step; of several, it is not known which are ours."""
+    if was is PriorOutcome.ACCEPTED or (seen.named and len(seen.rows) == 1):
+        return Verdict.APPLIED
+    return Verdict.UNKNOWN if len(seen.rows) > 1 else _judge_unnamed(seen, long_after=long_after, late=late)
 
 
 def _judge_at_last(seen: Sight, *, was: PriorOutcome) -> Verdict:

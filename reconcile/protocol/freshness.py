@@ -153,11 +153,10 @@ async def sound_look(
     look = await _present(desired, reader, state, pause=pause, reuse=reuse)
     while True:
         found = await doubts(desired, reader, state, look, grace_ms=grace_ms, earlier=earlier)
-        now_ms = reader.time.earliest()
-        near = [doubt.later_than_ms for doubt in found.values() if doubt.later_than_ms - now_ms <= longest_ms]
-        if near and looks > 0:
+        than_ms = _latest(found, until_ms=reader.time.earliest() + longest_ms)
+        if than_ms is not None and looks > 0:
             looks -= 1
-            wait_ms = max(BETWEEN_LOOKS_MS, reader.time.wait_ms(max(near)) + 1)
+            wait_ms = max(BETWEEN_LOOKS_MS, reader.time.wait_ms(than_ms) + 1)
             await pause(wait_ms, "" if again else _why(found, wait_ms, looks=looks, grace_ms=grace_ms))
             again = again or wait_ms <= BETWEEN_LOOKS_MS
         elif (ends_ms := _worth_waiting(desired, look, found, until_ms=patient_until_ms)) is not None:
@@ -167,6 +166,11 @@ async def sound_look(
         else:
             return look, {address: doubt.hold for address, doubt in found.items()}
         look = await reader.observe(declared, reuse=look, measured=measured)
+
+
+def _latest(found: Mapping[Address, Doubt], *, until_ms: int) -> int | None:
+    """The time past which a look settles every doubt that a look of ``until_ms`` settles; None if there is none."""
+    return max((doubt.later_than_ms for doubt in found.values() if doubt.later_than_ms <= until_ms), default=None)
 
 
 def _worth_waiting(
