@@ -5,7 +5,7 @@ A rule that is missing as a whole is in ``switches.py``.
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
@@ -37,11 +37,29 @@ def _always(function: Callable[..., Any], **named: Any) -> Callable[..., Any]:
     return lambda *given, **others: function(*given, **{**others, **named})
 
 
+def _judged(change: Callable[[verdict.Sight], verdict.Sight]) -> Callable[..., verdict.Verdict]:
+    """The verdict from what is wrongly seen."""
+    judge = verdict.judge
+    return lambda seen, **named: judge(change(seen), **named)
+
+
+def _not_released(*given: Any, **named: Any) -> verdict.Verdict:
+    """A lane is freed as if nothing had happened."""
+    told = verdict.judge(*given, **named)
+    return verdict.Verdict.NOT_APPLIED if told is verdict.Verdict.RELEASED else told
+
+
+def _but_for_early(known: Callable[..., Any]) -> Callable[..., Any]:
+    """Our other calls account for no row that is dated before the signature."""
+    return lambda found, calls, **named: known(found, () if "slack_ms" in named else calls, **named)
+
+
 def _late(**named: Any) -> Scope:
     return Scope(**{"positions_late": 10, "faults": 0, "waits": (0, 20_000), "targets": (1300, 1600), **named})
 
 
 _DOUBLED = "margin 1900 is past (1300, 1600) by our doing"
+_RESENT = "margin 1600 is past (1300,) by our doing"
 _NEVER = "i0.0 is journalled as applied, and never happened"
 _GRACES = (timing, searching, rules, freshness, earlier)
 
@@ -89,18 +107,34 @@ DEFECTS = (
         _NEVER,
     ),
     Defect(
-        "a row of an earlier call is taken for that of a later one of the same amount",
-        ((verdict, "match_rows", _always(rows.match_rows, known=())),),
-        Scope(
-            targets=(1300, 1600),
-            early_ms=1_000,
-            grace_ms=1_000,
-            positions_late=0,
-            ledger_late=0,
-            names_side=False,
-            validity_ms=30_000,
-        ),
-        "i3.1 is journalled as applied, and never happened",
+        "rows that may be ours are taken for another party's",
+        ((searching, "judge", _judged(lambda seen: replace(seen, maybe=()))),),
+        _late(faults=1, splits=True),
+        _RESENT,
+    ),
+    Defect(
+        "a row that is dated before the signature is taken for another party's",
+        ((verdict, "match_rows", _always(rows.match_rows, slack_ms=rows.CLOCK_AHEAD_MS)),),
+        _late(faults=1, behind_ms=5_000),
+        _RESENT,
+    ),
+    Defect(
+        "a ledger that does not reach back is taken for complete",
+        ((searching, "judge", _judged(lambda seen: replace(seen, complete=True))),),
+        _late(faults=1, is_cut=True, waits=(0, 60_000)),
+        _RESENT,
+    ),
+    Defect(
+        "a step whose lane is freed is taken for one that did not happen",
+        ((searching, "judge", _not_released),),
+        _late(faults=1, is_cut=True, waits=(0, 60_000)),
+        "i0.0 is journalled as not_applied, and happened",
+    ),
+    Defect(
+        "a row of an earlier call that is dated before the signature may be a later one's",
+        ((rows, "without_known", _but_for_early(rows.without_known)),),
+        Scope(faults=1, targets=(1300, 1600), waits=(0, 6_000), validity_ms=30_000, names_side=False, knows=True),
+        "left unknown, though only we move margin",
     ),
 )
 """Each with the smallest world that shows it."""

@@ -2,8 +2,10 @@
 
 from typing import TypeGuard
 
+from reconcile.evidence.rows import signed_amount
 from reconcile.journal.records import Intent, IntentStatus, Outcome, Record
 from reconcile.model.account import Address
+from reconcile.money import parse
 from reconcile.protocol.timing import MAX_READ_AGE_MS
 from tests.explorer.model import ADDRESS, OTHER_ADDRESS, Kind, Library, Row, Scope, World, slot_at
 
@@ -48,7 +50,7 @@ def _shown_ms(scope: Scope, library: Library, world: World) -> int:
         return since_ms
     moments = [since_ms, *(row.time_ms for row in world.rows if since_ms < row.time_ms <= signed_ms)]
     slots = {each: slot_at(scope, world.rows, each, intent.address) for each in moments}
-    shows = (each for each in moments if str(slots[each].margin) == intent.before)
+    shows = (each for each in moments if slots[each].margin == parse(intent.before) / scope.unit)
     return next(shows, since_ms)
 
 
@@ -60,7 +62,7 @@ def _word(scope: Scope, library: Library, world: World) -> str:
     if any(not row.intent for row in world.rows) and max(scope.positions_late, scope.ledger_late) > 1:
         return ""  # where somebody undoes the very same move, a late witness may leave a wrong word
     ours = {row.change for row in world.rows if row.intent} | {
-        change for record in library.records[world.journal] if (change := _change(record)) is not None
+        change for record in library.records[world.journal] if (change := _change(scope, record)) is not None
     }
     if any(not row.intent and row.change in ours and row.kind is not Kind.OTHER_SIDE for row in world.rows):
         return ""  # the very same move of somebody else is taken for ours: the margin is right all the same
@@ -80,10 +82,10 @@ def _address(row: Row) -> Address:
     return OTHER_ADDRESS if row.kind is Kind.OTHER_SIDE else ADDRESS
 
 
-def _change(record: Record) -> int | None:
+def _change(scope: Scope, record: Record) -> int | None:
     if not isinstance(record, Intent) or record.amount is None:
         return None
-    return int(record.amount) * (1 if record.action == "add_margin" else -1)
+    return int(signed_amount(record) / scope.unit)
 
 
 def _is_of(record: Record, intent_id: str) -> TypeGuard[Intent]:

@@ -16,6 +16,7 @@ from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, MarginType, Percent, Policy, Position, Target, Tolerance
 from reconcile.model.ledger import Cause, LedgerRow
 from reconcile.model.plan import MoveMargin
+from reconcile.money import rounded
 from reconcile.protocol.life import Life
 from reconcile.protocol.signals import LaneLook, Turn
 from reconcile.protocol.task import Task
@@ -47,6 +48,12 @@ class Scope:
     longer than any other). ``marks`` are prices that the mark price may move to, ``min_distance`` the policy's least
     distance from it to the liquidation price, in percent (0: no such limit). ``early_ms`` is how long before its effect
     a yes may be said (0: not before). ``short_runs`` are the runs, from 0, whose target is the symbol's other side.
+
+    The ledger: its clock is ``behind_ms`` behind, so that its rows are dated so much before their effect. It prints
+    ``digits`` decimals (None: all) of amounts of which one is worth ``unit``. ``splits``: it books a call as two rows
+    that add up to it. ``is_cut``: a read of it may not reach back, and then has no row or the last one.
+
+    ``knows``: a run that nothing but its own call's answer troubles may not leave it open what the call did.
     """
 
     before: int = 1000
@@ -71,6 +78,12 @@ class Scope:
     min_distance: int = 0
     early_ms: int = 0
     short_runs: tuple[int, ...] = ()
+    behind_ms: int = 0
+    unit: Decimal = Decimal(1)
+    digits: int | None = None
+    splits: bool = False
+    is_cut: bool = False
+    knows: bool = False
 
     def address(self, run: int) -> Address:
         """Which side a run declares."""
@@ -272,7 +285,7 @@ def position(scope: Scope, slot: Slot, address: Address) -> Position:
         address=address,
         asset="USDT",
         margin_type=MarginType.ISOLATED,
-        isolated_margin=Decimal(slot.margin or 0),
+        isolated_margin=(slot.margin or 0) * scope.unit,
         size=Decimal(0 if slot.margin is None else slot.size),
         identity=None if scope.names_side else f"{address.side}{slot.opened}",
         risk=None if slot.margin is None else RISK,
@@ -296,24 +309,31 @@ def lane_look(scope: Scope, sent_at_ms: int, slot: Slot, address: Address) -> La
 
 def ledger_rows(scope: Scope, rows: tuple[Row, ...]) -> tuple[LedgerRow, ...]:
     """Books as the exchange's ledger has them."""
-    return tuple(_ledger_row(scope, row, number) for number, row in enumerate(rows) if row.kind is not Kind.MARK)
+    kept = ((number, row) for number, row in enumerate(rows) if row.kind is not Kind.MARK)
+    return tuple(each for number, row in kept for each in _ledger_rows(scope, row, number))
 
 
 _CAUSES = {Kind.FUNDING: Cause.FUNDING, **dict.fromkeys((Kind.CLOSE, Kind.OPEN, Kind.FILL), Cause.FILL)}
 
 
 @lru_cache(maxsize=1 << 16)
-def _ledger_row(scope: Scope, row: Row, number: int) -> LedgerRow:
+def _ledger_rows(scope: Scope, row: Row, number: int) -> tuple[LedgerRow, ...]:
+    """The row of a movement; the rows, where the ledger books a call as two."""
     side = "short" if row.kind is Kind.OTHER_SIDE else str(ADDRESS.side)
-    return LedgerRow(
+    change = row.change * scope.unit
+    one = LedgerRow(
         row_id=str(number),
         symbol=ADDRESS.symbol,
         side=side if scope.names_side else None,
         asset="USDT",
         cause=_CAUSES.get(row.kind, Cause.MANUAL),
-        change=Decimal(row.change),
-        time_ms=row.time_ms,
+        change=change if scope.digits is None else rounded(change, scope.digits),
+        time_ms=row.time_ms - scope.behind_ms,
     )
+    if not scope.splits or one.cause is not Cause.MANUAL:
+        return (one,)
+    first = rounded(change * 2 / 5, 0)
+    return replace(one, change=first), replace(one, row_id=f"{number}b", change=change - first)
 
 
 def _folded(journal: tuple[Record, ...]) -> JournalState:
@@ -346,16 +366,16 @@ def task(scope: Scope, target: int, planned_from: int, address: Address) -> Task
             step_id="s",
             address=address,
             asset="USDT",
-            amount=Decimal(abs(change)),
-            before=Decimal(planned_from),
-            after=Decimal(target),
+            amount=abs(change) * scope.unit,
+            before=planned_from * scope.unit,
+            after=target * scope.unit,
             tolerance=Decimal(10**9),  # somebody else's moves are for the machine to live with, not for the plan
             action="add_margin" if change > 0 else "reduce_margin",
         ),
         target=Target(
             address=address,
             margin_type=MarginType.ISOLATED,
-            isolated_margin=Decimal(target),
+            isolated_margin=target * scope.unit,
             tolerance=tolerance,
         ),
     )

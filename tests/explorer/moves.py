@@ -7,6 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 from reconcile.errors import InDoubt, NotSent, RefusalKind, Refused
+from reconcile.evidence.rows import signed_amount
 from reconcile.exchanges.base import Accepted
 from reconcile.model.account import Address
 from reconcile.model.ledger import LedgerRead
@@ -366,11 +367,26 @@ class Exchange:
             later = world._replace(at_ms=world.at_ms + ANSWER_MS)
             what = f"the ledger shows {', '.join(f'{row.change:+}' for row in shown) or 'nothing'}"
             yield self._told(later, shown, partial(self._ledger_came, shown, since_ms), what)
+            yield from self._cut(later, shown, since_ms)
         yield from self._failed(world)
 
-    def _ledger_came(self, shown: tuple[Row, ...], since_ms: int, now: Now) -> LedgerCame:
-        rows = tuple(row for row in ledger_rows(self.scope, shown) if row.time_ms >= since_ms)
-        return LedgerCame(at=now, ledger=LedgerRead(rows=rows, reaches_back=True))
+    def _cut(self, later: World, shown: tuple[Row, ...], since_ms: int) -> Iterator[Move]:
+        """A read that does not reach back so far: it has no row, or the last one."""
+        if not self.scope.is_cut:
+            return
+        for kept in dict.fromkeys((shown[len(shown) :], shown[-1:])):
+            what = f"a ledger that does not reach back shows {f'{kept[0].change:+}' if kept else 'nothing'}"
+            came = partial(self._ledger_came, kept, since_ms, lacks=shown[: len(shown) - len(kept)])
+            yield self._told(later, (shown, kept), came, what)
+
+    def _ledger_came(
+        self, shown: tuple[Row, ...], since_ms: int, now: Now, *, lacks: tuple[Row, ...] | None = None
+    ) -> LedgerCame:
+        """What a read shows; ``lacks`` are the rows before that it does not reach back to, None: it reaches back."""
+        missing = lacks or ()
+        rows = ledger_rows(self.scope, (*missing, *shown))[len(ledger_rows(self.scope, missing)) :]
+        rows = tuple(row for row in rows if row.time_ms >= since_ms)
+        return LedgerCame(at=now, ledger=LedgerRead(rows=rows, reaches_back=lacks is None))
 
     def _failed(self, world: World) -> Iterator[Move]:
         faults, crashes, others = world.left
@@ -396,7 +412,7 @@ class Exchange:
         intent = stage.life.the_intent
         if intent.amount is None:
             return
-        change = int(intent.amount) * (1 if intent.action == "add_margin" else -1)
+        change = int(signed_amount(intent) / self.scope.unit)
         self._wrong = self._wrong_to_send(world, stage)
         arrives, answered = world.at_ms + ANSWER_MS // 2, world.at_ms + ANSWER_MS
         what = f"sends {change:+}"
@@ -473,8 +489,13 @@ class Exchange:
         return Move(
             f"run {world.run + 1} ends: {stage.life.state}",
             world._replace(life=-1, run=following, asked=(), asked_ms=0),
-            _wrong_to_refuse(self.scope, life),
+            _wrong_to_refuse(self.scope, life) or _wrong_not_to_know(self.scope, life),
         )
+
+
+def _wrong_not_to_know(scope: Scope, life: Life) -> str:
+    """Whether a run left it open what its call did, with no trouble but the call's own answer."""
+    return "left unknown, though only we move margin" if scope.knows and life.state is State.UNKNOWN else ""
 
 
 def _wrong_to_refuse(scope: Scope, life: Life) -> str:

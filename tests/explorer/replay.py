@@ -48,6 +48,7 @@ OTHERS = {
 NO_COUNTERPART = {
     "a fill moves": "what a fill of the simulation moves follows from its size, which is always the same",
     "a slow look shows": "a read of the simulation is slow or late, not both",
+    "a ledger that does not reach back": "a schedule cuts off the ledger by its age, for all reads alike",
     "the mark price is": "the mark price of the simulation does not move, and no limit on its distance is declared",
 }
 """What the simulation cannot do, by how the explorer's words begin, and why."""

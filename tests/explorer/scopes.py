@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 
 from tests.explorer.model import Scope
 
@@ -9,6 +10,10 @@ _HANDS = (300, -300, 250, 70, -80)
 """The same amount as ours, nearly it, less than a quarter of it, and a little more than a quarter."""
 _QUEUED = Scope(targets=(1300, 1600), grace_ms=1_000, early_ms=1_000)
 """Effects up to a grace after their yes; the grace is short, so that few looks are taken until then."""
+_BEHIND = Scope(faults=1, targets=(1300, 1600), waits=(0, 20_000), behind_ms=5_000)
+"""A ledger whose clock is a grace behind; 30 s where requests are valid for 30 s."""
+_TENTHS = Scope(faults=1, before=10_000, targets=(13_004, 16_008), unit=Decimal("0.1"), digits=0)
+"""Amounts of a tenth more than the ledger prints."""
 _BOTH_SIDES = replace(_QUEUED, targets=(1300, 1300), short_runs=(1,), names_side=False, validity_ms=30_000)
 
 SCOPES: Mapping[str, Scope] = {
@@ -73,6 +78,34 @@ SCOPES: Mapping[str, Scope] = {
     "both sides, late positions": Scope(
         faults=1, others=1, names_side=False, other_side=(300, -300, 70), positions_late=10, waits=(0, 20_000)
     ),
+    "rows dated early, late positions": replace(_BEHIND, positions_late=10),
+    "rows dated early, late ledger": replace(_BEHIND, ledger_late=10),
+    "rows dated 30 s early, late positions": replace(
+        _BEHIND, positions_late=10, behind_ms=30_000, validity_ms=30_000, names_side=False
+    ),
+    "rows dated early, other hands": replace(_BEHIND, others=1, by_hand=_HANDS, targets=(1300,)),
+    "rows dated a second early, lost machines, late positions": Scope(
+        faults=1, crashes=1, forgets=True, positions_late=10, waits=(0, 20_000), behind_ms=1_000
+    ),
+    "calls booked as two rows, late positions": Scope(
+        faults=1, targets=(1300, 1600), positions_late=10, waits=(0, 20_000), splits=True
+    ),
+    "calls booked as two rows, other hands": Scope(faults=1, others=1, by_hand=_HANDS, splits=True),
+    "rounded rows, late positions": replace(_TENTHS, positions_late=10, waits=(0, 20_000)),
+    "rounded rows, other hands": replace(_TENTHS, others=1, by_hand=(3_000, -3_004, 2_504, -700)),
+    "a ledger that does not reach back, late positions": Scope(
+        faults=1, targets=(1300, 1600), positions_late=10, waits=(0, 60_000), is_cut=True
+    ),
+    "a ledger that does not reach back, other hands": Scope(
+        faults=1, others=1, by_hand=_HANDS, waits=(0, 60_000), is_cut=True
+    ),
+    "two early rows that may not be reached, kills": replace(
+        _BEHIND, targets=(1300,), crashes=1, waits=(0, 60_000), splits=True, is_cut=True
+    ),
+    "equal steps, nothing else happens": Scope(
+        faults=1, targets=(1300, 1600), waits=(0, 6_000), validity_ms=30_000, names_side=False, knows=True
+    ),
+    "equal steps, rows dated early, nothing else happens": replace(_BEHIND, waits=(0, 6_000), knows=True),
 }
 
 OUTSIDE: Mapping[str, Scope] = {

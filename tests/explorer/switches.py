@@ -41,6 +41,7 @@ _OTHER_YES = Scope(
     other_yes=70,
 )
 _JUST_BEFORE = Scope(positions_late=10, targets=(1300, 1600), waits=(3_000, 20_000), faults=0, others=1, by_hand=(300,))
+_EQUAL = Scope(targets=(1300, 1600), early_ms=1_000, grace_ms=1_000, positions_late=0, ledger_late=0)
 _SLOW = Scope(runs=1, waits=(2_000,), others=1, by_hand=(250,), slow_ms=4_500)
 
 
@@ -169,6 +170,12 @@ def _claims_forgotten() -> AbstractContextManager[None]:
     return _patched((verdict, "match_rows", any_row))
 
 
+def _others_forgotten() -> AbstractContextManager[None]:
+    """Our other calls account for no row."""
+    seen = verdict.sight
+    return _patched((searching, "sight", lambda *given, **named: seen(*given, **{**named, "known": ()})))
+
+
 def _none_unsure(module: Any) -> Callable[[], AbstractContextManager[None]]:
     """Every row from before a step is in the margin that it was computed from."""
     return lambda: _patched((module, "unsure_rows", lambda *_, **__: []))
@@ -247,6 +254,7 @@ SWITCHES = (
     Switch("adds up", _without("adds up"), _LATE),
     Switch("an unsure row leaves a reading in doubt", _none_unsure(staleness), _JUST_BEFORE),
     Switch("an unsure row proves nothing", _none_unsure(verdict), _SLOW, _LIKE_OURS),
+    Switch("each other call accounts for one row", _others_forgotten, _EQUAL),
     Switch("unknown call", _unknown_call, _LOST),
     Switch("cold fence", _cold_fence, _LOST),
 )
