@@ -78,7 +78,16 @@ def match_rows(
 def _near(candidates: Sequence[LedgerRow], amount: Decimal) -> Match:
     """The rows that may be a step's of this amount: each of those near it, else those that add up to it."""
     near = [row for row in candidates if _is_printed(row, amount) or _is_near(row, amount)]
-    return Match(maybe=tuple(near)) if near else Match(maybe=tuple(summing(candidates, amount) or ()), is_sum=True)
+    return Match(maybe=tuple(near)) if near else Match(maybe=tuple(_adding_up(candidates, amount)), is_sum=True)
+
+
+def _adding_up(candidates: Sequence[LedgerRow], amount: Decimal) -> Sequence[LedgerRow]:
+    """The rows that add up to an amount: exactly, or all of them within the rounding to their last digits but zeros."""
+    exact = summing(candidates, amount)
+    if exact is not None:
+        return exact
+    rounding = total(Decimal(1).scaleb(-decimals(row.change.normalize())) for row in candidates) / 2
+    return candidates if abs(minus(changes(candidates), amount)) < rounding else ()
 
 
 def _candidates(rows: Sequence[LedgerRow], intent: Intent, left: Sequence[LedgerRow]) -> list[LedgerRow]:
@@ -138,14 +147,25 @@ def unknown_calls(
 def without_known(
     rows: Sequence[LedgerRow], known: Sequence[Intent], *, step_size: Decimal, slack_ms: int = CLOCK_AHEAD_MS
 ) -> list[LedgerRow]:
-    """The rows that no known call accounts for; each accounts for the first margin call's row that ``fits`` it."""
+    """The rows that no known call accounts for.
+
+    Each accounts for the first row of a margin call that ``fits`` it, else for the first such rows that add up to it.
+    """
     left = list(rows)
     for intent in known:
-        calls = (row for row in left if row.cause is Cause.MANUAL)
-        own = next((row for row in calls if fits(row, intent, step_size=step_size, slack_ms=slack_ms)), None)
-        if own is not None:
-            left.remove(own)
+        calls = calls_of(left, intent.address)
+        own = [row for row in calls if fits(row, intent, step_size=step_size, slack_ms=slack_ms)][:1]
+        for row in own or _sum_of(calls, intent, slack_ms=slack_ms):
+            left.remove(row)
     return left
+
+
+def _sum_of(calls: Sequence[LedgerRow], intent: Intent, *, slack_ms: int) -> Sequence[LedgerRow]:
+    """The rows of a call that its exchange booked as several; none if there are no such rows."""
+    if intent.amount is None:
+        return ()
+    timely = [row for row in calls if intent.signed_at_ms - slack_ms <= row.time_ms <= intent.fence_ms]
+    return summing(timely, signed_amount(intent)) or ()
 
 
 def ledger_from(intent: Intent, known: Sequence[Intent], *, slack_ms: int) -> int:

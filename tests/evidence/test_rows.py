@@ -57,6 +57,36 @@ def test_an_early_row_is_ours_where_each_earlier_call_has_one_as_early() -> None
     assert ledger_from(intent(), [earlier], slack_ms=SLACK_MS) <= rows[0].time_ms
 
 
+def test_an_earlier_call_of_the_same_amount_accounts_for_its_rows_where_each_call_is_booked_as_two() -> None:
+    earlier = replace(intent(), intent_id="i0", signed_at_ms=EARLY_MS, fence_ms=EARLY_MS + 35_000)
+    rows = [
+        *(row("150", f"a{number}", time_ms=EARLY_MS + 100) for number in range(2)),
+        *(row("150", f"b{number}") for number in range(2)),
+    ]
+    found = match_rows(rows, intent(), claims=(), step_size=STEP, slack_ms=SLACK_MS, known=[earlier])
+    assert [each.row_id for each in found.at_once] == ["b0", "b1"]
+    seen = look("1500", *rows, known=[earlier])
+    assert judge(seen, was=PriorOutcome.DOUBT, long_after=False, deadline_passed=False) is Verdict.APPLIED
+
+
+@pytest.mark.parametrize(
+    ("printed", "maybe"),
+    [
+        (("0.13", "0.2"), ["r0", "r1"]),
+        (("0.1", "0.2"), ["r0", "r1"]),
+        (("0.13", "0.21"), ["r0", "r1"]),
+        (("0.13", "0.22"), []),
+        (("0.13000000", "0.21000000"), ["r0", "r1"]),
+        (("0.13000000", "0.22000000"), []),
+    ],
+    ids=["to cents", "to tenths", "within the rounding", "more than the rounding", "with zeros", "more, with zeros"],
+)
+def test_rows_that_add_up_but_for_their_rounding_may_be_ours(printed: tuple[str, str], maybe: list[str]) -> None:
+    sent = intent("0.33333333", before="1", wanted="1.33333333")
+    rows = [row(each, f"r{number}") for number, each in enumerate(printed)]
+    assert [each.row_id for each in match_rows(rows, sent, claims=(), step_size=STEP).at_once] == maybe
+
+
 LAST = replace(intent(), intent_id="i0", signed_at_ms=SIGNED_MS - 1_000, fence_ms=FENCE_MS - 1_000)
 """A call of the same amount a second earlier, said yes to and seen, whose row no outcome claims."""
 
