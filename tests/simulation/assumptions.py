@@ -4,7 +4,7 @@ A world is inside the assumptions when one row of ``TOGETHER`` allows its journa
 graces. A journal is what the run that sends can know of what was sent before.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -32,6 +32,10 @@ class Together:
     words: bool = True
 
 
+SLACK_MS: Mapping[str, int] = {"binance": 1_000, "okx": 30_000, "bitget": 30_000}
+"""How far before its signature the row of a call of ours may be dated, by exchange; the grace at least."""
+STRANGERS_MS = 1_000
+"""How far before its effect the row of a call that a journal does not know may be dated, where positions are late."""
 LATE = LONG_AFTER_GRACES
 """How many graces late one witness may be while the other one is in time."""
 

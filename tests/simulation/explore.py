@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from tests.simulation.assumptions import TOGETHER
+from tests.simulation.assumptions import STRANGERS_MS, TOGETHER
 from tests.simulation.banded import with_bands
 from tests.simulation.hits import READ_NAMES, SPANS, VALIDITY_MS, doubtful, refusing, write_names
 from tests.simulation.oracle import Verdict, verdict
@@ -180,6 +180,8 @@ def _kept_inside(made: Schedule, validity: int) -> Schedule:
     with effects that are late by so much less, or not at all."""
     if made.latency // 2 + made.flush + 200 > validity:
         made = _early_by(made, 0)
+    if made.ledger.behind > STRANGERS_MS and made.outside:
+        made = replace(made, ledger=replace(made.ledger, behind=STRANGERS_MS))
     for most in (made.grace // 2, made.grace // 8, 0):
         if not made.outside:
             return made

@@ -16,7 +16,8 @@ from weakref import WeakKeyDictionary
 
 from reconcile.errors import InDoubt, ReadFailed
 from reconcile.evidence.possible import MarginEvidence
-from reconcile.evidence.verdict import Sight
+from reconcile.evidence.rows import CLOCK_AHEAD_MS
+from reconcile.evidence.verdict import Sight, Verdict
 from reconcile.exchanges import catalogue, registry
 from reconcile.exchanges.base import CodeClass
 from reconcile.exchanges.http import answers, rows, transport
@@ -533,6 +534,58 @@ def equal_call_forgotten() -> AbstractContextManager[None]:
     return _patched((_modules().searching, "sight", lambda *given, **named: seen_of(*given, **{**named, "known": ()})))
 
 
+def _judged(change: Callable[[Sight], Sight]) -> AbstractContextManager[None]:
+    """The verdict from what is wrongly seen."""
+    judge = _modules().witness.judge
+    return _patched((_modules().searching, "judge", lambda seen, **named: judge(change(seen), **named)))
+
+
+def maybe_rows_dropped() -> AbstractContextManager[None]:
+    """Rows that may be ours taken for another party's."""
+    return _judged(lambda seen: replace(seen, maybe=()))
+
+
+def row_slack_forgotten() -> AbstractContextManager[None]:
+    """A row that is dated before the signature taken for another party's."""
+    witness = _modules().witness
+    matched = witness.match_rows
+
+    def strict(*given: Any, slack_ms: int, **named: Any) -> Any:
+        return matched(*given, slack_ms=min(slack_ms, CLOCK_AHEAD_MS), **named)
+
+    return _patched((witness, "match_rows", strict))
+
+
+def early_equal_call_forgotten() -> AbstractContextManager[None]:
+    """An early row taken for one that may be ours although another call of the same amount explains it."""
+    from reconcile.evidence import rows as evidence_rows
+
+    known = evidence_rows.without_known
+    return _patched(
+        (
+            evidence_rows,
+            "without_known",
+            lambda found, calls, **named: known(found, () if "slack_ms" in named else calls, **named),
+        )
+    )
+
+
+def short_ledger_is_complete() -> AbstractContextManager[None]:
+    """A ledger that does not reach back taken for one that does."""
+    return _judged(lambda seen: replace(seen, complete=True))
+
+
+def released_is_not_applied() -> AbstractContextManager[None]:
+    """A step whose lane is freed taken for one that did not happen."""
+    judge = _modules().witness.judge
+
+    def decided(*given: Any, **named: Any) -> Verdict:
+        told = judge(*given, **named)
+        return Verdict.NOT_APPLIED if told is Verdict.RELEASED else told
+
+    return _patched((_modules().searching, "judge", decided))
+
+
 def empty_read_believed() -> AbstractContextManager[None]:
     """A position that is not listed taken for a margin that did not move."""
     witness = _modules().witness
@@ -778,5 +831,10 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("an addition leaves the reservation at its yes", reservation_ends_at_the_yes, trap="an addition that"),
     Mutation("a late balance believed", late_balance_believed, trap="an addition on a balance"),
     Mutation("another call of the same amount forgotten", equal_call_forgotten, trap="the row of an equal call"),
+    Mutation("rows that may be ours dropped", maybe_rows_dropped, trap="a call booked"),
+    Mutation("a row before the signature never ours", row_slack_forgotten, trap="a row dated"),
+    Mutation("an early row of an equal call taken", early_equal_call_forgotten, ("bitget",), trap="an equal step"),
+    Mutation("a short ledger taken for complete", short_ledger_is_complete, trap="a ledger that does"),
+    Mutation("a released step taken for not applied", released_is_not_applied, trap="a ledger that does not"),
 )
 """Every defect there is; one that no schedule notices means that the simulation is too kind."""

@@ -27,7 +27,7 @@ from tests.simulation import banded
 from tests.simulation.claims import false_claims, others_moved
 from tests.simulation.declare import TOLERANCE, address_of
 from tests.simulation.machine import EPOCH_MS
-from tests.simulation.schedule import FORGETS, LIES, TIME, Go, Schedule
+from tests.simulation.schedule import FORGETS, LIES, TIME, WRITE, Go, Schedule
 from tests.simulation.simulation import LOOK_MS, Ran, Simulation, Written
 
 FURTHER_RUNS = 2
@@ -178,8 +178,20 @@ def at_the_end(simulation: Simulation) -> Iterator[str]:
             yield f"a further run (run {again.number}) sent {again.writes} more"
     simulation.let_arrive()
     yield from _truth(simulation)
+    yield from _needlessly_unknown(simulation)
     if schedule.outside:
         yield from _reported(simulation, further)
+
+
+def _needlessly_unknown(simulation: Simulation) -> Iterator[str]:
+    """Whether a run left it open what its call did, although nothing but the answer to one call went wrong."""
+    schedule = simulation.schedule
+    wrong = [each.where for each in schedule.happenings]
+    if wrong != [WRITE] or schedule.replicas or schedule.outside or _unknown_may_stay(schedule):
+        return
+    for ran in simulation.ran:
+        if _exit(ran) == UNKNOWN:
+            yield f"run {ran.number} does not know what a call did, and nothing else was wrong"
 
 
 def _reported(simulation: Simulation, further: Go) -> Iterator[str]:
@@ -234,7 +246,8 @@ def _journal_may_be_broken(schedule: Schedule) -> bool:
 
 
 def _unknown_may_stay(schedule: Schedule) -> bool:
-    return schedule.others or any(each.how in LIES for each in schedule.happenings)
+    lies = any(each.how in LIES for each in schedule.happenings)
+    return schedule.others or lies or schedule.ledger.splits
 
 
 def _lacks_funds(simulation: Simulation) -> bool:

@@ -16,7 +16,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from decimal import Decimal
 from typing import Any
 
-from tests.simulation.assumptions import Knows, Together, allowed
+from tests.simulation.assumptions import SLACK_MS, STRANGERS_MS, Knows, Together, allowed
+from tests.simulation.ledger import EXACT, Ledger
 
 WRITE = "write"
 READS = ("positions", "balance", "ledger", "time", "setup")
@@ -147,7 +148,8 @@ class Go:
 class Schedule:
     """One world. ``replicas`` are how far behind reads are, in turn, in pairs (positions, ledger), milliseconds. The
     exchange's clock is ``ahead`` of the true one (milliseconds) and gains ``drift`` parts per thousand. Additions must
-    leave ``floor`` of the ``free`` balance: the policy's ``min_available``."""
+    leave ``floor`` of the ``free`` balance: the policy's ``min_available``. ``ledger`` is how its rows differ from what
+    happened."""
 
     exchange: str = "binance"
     mode: str = "hedge"
@@ -165,6 +167,7 @@ class Schedule:
     drift: int = 0
     seed: int = 0
     limits: Limits | None = None
+    ledger: Ledger = EXACT
 
     @property
     def others(self) -> bool:
@@ -175,13 +178,15 @@ class Schedule:
     def outside(self) -> int:
         """How many times it breaks an assumption of the program; 0 when it stays inside all of them."""
         broken = sum(1 for each in self.happenings if each.how in DOUBLED)
-        allows = all(row is not None for row in self._rows)
+        sums = not self.ledger.splits or self.ledger.digits < 0  # else the two rows do not add up to the call
+        allows = all(row is not None for row in self._rows) and self.ledger.behind <= self._slack_ms and sums
         return broken + self._apart + (0 if allows else len(self.runs))
 
     @property
     def words(self) -> bool:
-        """Whether the journal's word on each step must be true."""
-        return all(row is not None and row.words for row in self._rows)
+        """Whether the journal's word on each step must be true. Where a call is two rows, those of another call may be
+        taken for a step's."""
+        return all(row is not None and row.words for row in self._rows) and not self.ledger.splits
 
     @property
     def lag(self) -> int:
@@ -216,6 +221,14 @@ class Schedule:
             allowed(knows, positions_ms=self._positions_ms, ledger_ms=self._ledger_ms, grace_ms=self.grace)
             for knows in self.journals
         )
+
+    @property
+    def _slack_ms(self) -> int:
+        """How far behind the ledger's clock may be: less where it shows a call that a journal does not know and reads
+        are late."""
+        is_known = self.journals == (Knows.ALL,) and not any(each.how in ROW_MAKERS for each in self.happenings)
+        is_timely = self._positions_ms <= self.grace
+        return max(self.grace, SLACK_MS[self.exchange]) if is_known or is_timely else STRANGERS_MS
 
     @property
     def journals(self) -> tuple[Knows, ...]:
@@ -293,6 +306,8 @@ class Schedule:
                 yield replace(self, aims=_lacking(self.aims, index))
         if self.replicas:
             yield replace(self, replicas=())
+        if self.ledger != EXACT:
+            yield replace(self, ledger=EXACT)
         for index in range(len(self.switches)):
             yield replace(self, switches=_lacking(self.switches, index))
 
@@ -313,6 +328,7 @@ class Schedule:
                 "happenings": tuple(Happening(**each) for each in value.get("happenings", [])),
                 "switches": tuple((str(name), setting) for name, setting in value.get("switches", [])),
                 "limits": Limits(**value["limits"]) if "limits" in value else None,
+                "ledger": Ledger(**value.get("ledger", {})),
             }
         )
 
@@ -349,7 +365,7 @@ def _sparse(value: Any) -> Mapping[str, Any]:
         if found == usual[each.name]:
             continue
         items = isinstance(found, tuple) and found and isinstance(found[0], Aim | Go | Happening)
-        if isinstance(found, Bounds | Limits):
+        if isinstance(found, Bounds | Limits | Ledger):
             found = asdict(found)
         kept[each.name] = [_sparse(item) for item in found] if items else found
     if isinstance(value, Happening):

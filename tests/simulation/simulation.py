@@ -357,6 +357,8 @@ class Simulation:
                 dice=dice,
                 read_only=read_only,
             )
+            if reach := self.schedule.ledger.reach:
+                writer.traits = replace(writer.traits, ledger_reach_ms=reach)
             prepare = writer.prepare
 
             def spy(step: Step, amount: Decimal | None, position: Position | None, *, signed_at_ms: int) -> Call:

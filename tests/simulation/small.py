@@ -5,12 +5,13 @@ Every position is 10 units at 100, leverage 10: 100 must stay behind it, and the
 
 from collections.abc import Mapping
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 
 from reconcile.sandbox.books import Books
 from reconcile.sandbox.registry import simulated
 from reconcile.sandbox.simulation import ExchangeSimulation
 from reconcile.sandbox.values import HEDGE, ISOLATED, Market, Setting, brackets
+from tests.simulation.ledger import EXACT, InexactBooks
 from tests.simulation.machine import EPOCH_MS
 from tests.simulation.schedule import Aim, Schedule
 
@@ -44,7 +45,8 @@ def small_books(schedule: Schedule) -> Books:
     """The account as it is when the schedule begins."""
     kind: ExchangeSimulation = simulated(schedule.exchange)
     opened_ms = EPOCH_MS - _HOUR_MS
-    books = Books(uid="100000001", position_mode=schedule.mode, rules=kind.rules)
+    kept = Books if schedule.ledger == EXACT else partial(InexactBooks, schedule.ledger)
+    books = kept(uid="100000001", position_mode=schedule.mode, rules=kind.rules)
     for number in sorted({aim.symbol for aim in schedule.aims}):
         books.add_market(
             _market(schedule.exchange, number), setting=Setting(margin_type=ISOLATED, leverage=Decimal(10))

@@ -3,6 +3,7 @@
 *Equal steps*: the same amount twice in a row on one address, or on both sides of one symbol, with a second run soon
 after the first one, an effect later than its yes, and a fault at a later call. *Short balance*: a second addition that
 the first one leaves no room for, while balances are read late. *Switches*: what no document of an exchange settles.
+*An inexact ledger*: rows that are dated early, rounded, or two for one call.
 """
 
 import random
@@ -10,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from tests.simulation.assumptions import SLACK_MS
+from tests.simulation.ledger import Ledger
 from tests.simulation.schedule import MOVERS, TIME, WRITE, Aim, Go, Happening, Schedule
 
 _SOON = (0, 0, 0, 100, 1_000, 4_000, 8_000, 10_000)
@@ -69,7 +72,20 @@ def themed(made: Schedule, seed: int, *, validity_ms: int) -> Schedule:
         made = _equal_steps(dice, made, validity_ms)
     elif share < 0.25:
         made = _short_balance(dice, made)
-    return _queued(dice, _switched(dice, made))
+    return _inexact(dice, _queued(dice, _switched(dice, made)))
+
+
+def _inexact(dice: random.Random, made: Schedule) -> Schedule:
+    """One in six with a ledger that is not exact."""
+    if dice.random() >= 1 / 6:
+        return made
+    slack = max(made.grace, SLACK_MS[made.exchange])
+    ledgers = (
+        *(Ledger(behind=behind) for behind in (1_000, slack, dice.randint(1, slack))),
+        *(Ledger(digits=digits, behind=dice.choice((0, 0, 1_000))) for digits in (2, 4)),
+        Ledger(splits=True, behind=dice.choice((0, 0, 1_000))),
+    )
+    return replace(made, ledger=dice.choice(ledgers))
 
 
 def _queued(dice: random.Random, made: Schedule) -> Schedule:

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from tests.simulation.assumptions import SLACK_MS
 from tests.simulation.hits import OTHER_YES, SPANS, refusing
+from tests.simulation.ledger import Ledger
 from tests.simulation.schedule import SPAN, TIME, Aim, Go, Happening, Schedule
 
 GRACE = 5_000
@@ -224,9 +226,29 @@ def traps(exchange: str, validity_ms: int) -> Mapping[str, Schedule]:
             ),
         ),
         "every class of refusal, one after the other": _refused(exchange),
+        **_inexact(max(GRACE, SLACK_MS[exchange])),
+        "an equal step whose call never arrives": Schedule(
+            aims=(Aim(target=1300, revised=1600),),
+            runs=(Go(), Go(wait=6_000, revised=True)),
+            happenings=(_hit("write", 2, "never"),),
+        ),
         **_yes_in_doubt(cold),
     }
     return {name: _on(schedule, exchange) for name, schedule in found.items()}
+
+
+def _inexact(slack_ms: int) -> Mapping[str, Schedule]:
+    """A call without an answer in a ledger that is not exact, with positions as late as they may be."""
+    lost = Schedule(runs=(Go(),), happenings=(_hit("write", 1, "lost"),), replicas=((49_000, 0),))
+    return {
+        "a row dated as early as may be": replace(lost, ledger=Ledger(behind=slack_ms)),
+        "a call booked as two rows": replace(lost, ledger=Ledger(splits=True)),
+        "a rounded row": replace(lost, aims=(Aim(part=3_333_333_333),), ledger=Ledger(digits=0)),
+        "a ledger that does not reach back": replace(lost, ledger=Ledger(reach=GRACE)),
+        "a ledger that does not reach back, ten graces later": Schedule(
+            runs=(Go(), Go(wait=100_000)), happenings=(_hit("write", 1, "kill_sent"),), ledger=Ledger(reach=GRACE)
+        ),
+    }
 
 
 def _other_yes(exchange: str, *, cold: int, late: int) -> Mapping[str, Schedule]:
