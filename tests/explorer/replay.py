@@ -16,6 +16,7 @@ from reconcile.protocol.signals import Look, ReadLedger, SendCall, Write
 from reconcile.protocol.timing import MAX_READ_AGE_MS
 from tests.explorer.model import ANSWER_MS, Kind, Row, Scope, slot_at
 from tests.explorer.search import Step
+from tests.simulation.ledger import Ledger
 from tests.simulation.machine import EPOCH_MS
 from tests.simulation.schedule import TIME, WRITE, Aim, Go, Happening, Schedule
 from tests.simulation.simulation import Simulation
@@ -163,6 +164,7 @@ class _Making:
             runs=tuple(runs),
             happenings=tuple(happenings),
             grace=scope.grace_ms,
+            ledger=Ledger(behind=scope.behind_ms, splits=scope.splits),
         )
 
     def _assume(self) -> None:
@@ -173,6 +175,8 @@ class _Making:
             self.without.append(f"a validity of {scope.validity_ms} ms: an exchange has its own")
         if scope.short_runs:
             self.without.append("steps of ours on the symbol's other side: the schedule has them on the first side")
+        if scope.digits is not None:
+            self.without.append("a ledger that rounds: the amounts of a schedule's targets are whole")
         if scope.min_distance:
             self.without.append("a least distance to liquidation: the simulation's policy has none")
 

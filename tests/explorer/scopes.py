@@ -91,6 +91,9 @@ SCOPES: Mapping[str, Scope] = {
         faults=1, targets=(1300, 1600), positions_late=10, waits=(0, 20_000), splits=True
     ),
     "calls booked as two rows, other hands": Scope(faults=1, others=1, by_hand=_HANDS, splits=True),
+    "calls booked as two rounded rows, late positions": replace(
+        _TENTHS, positions_late=10, waits=(0, 20_000), splits=True
+    ),
     "rounded rows, late positions": replace(_TENTHS, positions_late=10, waits=(0, 20_000)),
     "rounded rows, other hands": replace(_TENTHS, others=1, by_hand=(3_000, -3_004, 2_504, -700)),
     "a ledger that does not reach back, late positions": Scope(
@@ -104,6 +107,16 @@ SCOPES: Mapping[str, Scope] = {
     ),
     "equal steps, nothing else happens": Scope(
         faults=1, targets=(1300, 1600), waits=(0, 6_000), validity_ms=30_000, names_side=False, knows=True
+    ),
+    "equal steps on both sides, calls booked as two rows, nothing else happens": Scope(
+        faults=1,
+        targets=(1300, 1300),
+        short_runs=(1,),
+        waits=(0, 6_000),
+        validity_ms=30_000,
+        names_side=False,
+        knows=True,
+        splits=True,
     ),
     "equal steps, rows dated early, nothing else happens": replace(_BEHIND, waits=(0, 6_000), knows=True),
 }

@@ -246,8 +246,7 @@ def _journal_may_be_broken(schedule: Schedule) -> bool:
 
 
 def _unknown_may_stay(schedule: Schedule) -> bool:
-    lies = any(each.how in LIES for each in schedule.happenings)
-    return schedule.others or lies or schedule.ledger.splits
+    return schedule.others or any(each.how in LIES for each in schedule.happenings)
 
 
 def _lacks_funds(simulation: Simulation) -> bool:

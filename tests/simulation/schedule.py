@@ -178,15 +178,13 @@ class Schedule:
     def outside(self) -> int:
         """How many times it breaks an assumption of the program; 0 when it stays inside all of them."""
         broken = sum(1 for each in self.happenings if each.how in DOUBLED)
-        sums = not self.ledger.splits or self.ledger.digits < 0  # else the two rows do not add up to the call
-        allows = all(row is not None for row in self._rows) and self.ledger.behind <= self._slack_ms and sums
+        allows = all(row is not None for row in self._rows) and self.ledger.behind <= self._slack_ms
         return broken + self._apart + (0 if allows else len(self.runs))
 
     @property
     def words(self) -> bool:
-        """Whether the journal's word on each step must be true. Where a call is two rows, those of another call may be
-        taken for a step's."""
-        return all(row is not None and row.words for row in self._rows) and not self.ledger.splits
+        """Whether the journal's word on each step must be true."""
+        return all(row is not None and row.words for row in self._rows)
 
     @property
     def lag(self) -> int:
