@@ -30,9 +30,10 @@ def test_the_rules_of_freshness_stand_in_the_order_in_which_they_are_asked() -> 
 
 
 @pytest.mark.parametrize("rule", ON_PAGE, ids=lambda rule: rule.name)
-def test_a_rule_has_its_reason_its_assumptions_its_code_and_its_proof(rule: PageRule) -> None:
-    for part in ("*Why:*", "*Rests on:*", "*Code:*"):
+def test_a_rule_has_its_reason_its_assumptions_its_code_and_its_proofs(rule: PageRule) -> None:
+    for part in ("*Why:*", "*Rests on:*", "*Code:*", "*Test:*"):
         assert rule.text.count(part) == 1
+    assert re.search(r"\*Test:\* `tests/\w+/test_\w+\.py`\. \*(?:Off|Covered by):\*", rule.text)
     assert rule.assumptions <= set(assumptions_of(TEXT))
     assert rule.assumptions
     covered = rule.name in {each.rule for each in COVERED}
