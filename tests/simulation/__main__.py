@@ -3,6 +3,7 @@
     --seed N          the first seed of the random schedules (default: a fresh one, printed)
     --schedules N     how many random schedules to play
     --exhaustive N    every schedule with up to N happenings for one address
+    --part K/N        with --exhaustive: only the K-th of N parts of them, so that many machines or days can share them
     --bands           random schedules declare bands: prices move, balance is short, days have limits
     --outside         random schedules may break the program's assumptions too
     --exchange X      default binance
@@ -14,17 +15,19 @@
 
     --reach           print how often each arrow, cell of evidence, rule and class of codes was reached
 
-Prints figures, and for what failed its seed, its shrunk schedule and its timeline; exit 1 then.
+Prints figures, and for what failed its seed, its shrunk schedule and its timeline; exit 1 then. Its progress is on
+stderr.
 """
 
 import argparse
 import gc
 import json
 import os
+import re
 import secrets
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -102,16 +105,25 @@ def _verdicts(job: Job) -> Iterator[tuple[int | None, Verdict]]:
 def campaign(jobs: list[Job], workers: int) -> Part:
     """All parts, over several processes."""
     if workers <= 1:
-        parts = [play(job) for job in jobs]
+        parts = list(_told(map(play, jobs), len(jobs)))
     else:
         with ProcessPoolExecutor(workers) as pool:
-            parts = list(pool.map(play, jobs))
+            parts = list(_told(pool.map(play, jobs), len(jobs)))
     return Part(
         schedules=sum(part.schedules for part in parts),
         seconds=sum(part.seconds for part in parts),
         failures=tuple(failure for part in parts for failure in part.failures),
         hits=sum((part.hits for part in parts), reach.Hits()),
     )
+
+
+def _told(parts: Iterable[Part], count: int) -> Iterator[Part]:
+    """The same parts, each told on stderr once it is played."""
+    schedules = failures = 0
+    for number, part in enumerate(parts, 1):
+        schedules, failures = schedules + part.schedules, failures + len(part.failures)
+        print(f"{number} of {count} parts: {schedules} schedules, {failures} violations", file=sys.stderr, flush=True)
+        yield part
 
 
 def report(what: str, part: Part, wall: float, *, shows_reach: bool) -> None:
@@ -139,11 +151,16 @@ def explain(schedule: Schedule, violations: tuple[str, ...]) -> str:
 def jobs_of(options: argparse.Namespace) -> Iterator[tuple[str, list[Job]]]:
     """What was asked for, cut into parts."""
     if options.exhaustive is not None:
+        part, parts = options.part
+        slices = max(1, options.workers) * 8 * parts
+        which = "" if parts == 1 else f" (part {part} of {parts})"
         for root in roots(options.exchange):
-            parts = max(1, options.workers) * 8
             yield (
-                f"{options.exchange}, every schedule to depth {options.exhaustive} of {root.to_json()}",
-                [Job(options.exchange, part, parts, options.exhaustive, root=root) for part in range(parts)],
+                f"{options.exchange}, every schedule to depth {options.exhaustive} of {root.to_json()}{which}",
+                [
+                    Job(options.exchange, each, slices, options.exhaustive, root=root)
+                    for each in range(part - 1, slices, parts)
+                ],
             )
     if options.schedules:
         first, last = options.seed, options.seed + options.schedules
@@ -195,12 +212,21 @@ def replay(path: str, without: str | None) -> int:
     return 1 if found.violations else 0
 
 
+def _part(text: str) -> tuple[int, int]:
+    """``2/8`` as numbers; raises ArgumentTypeError for anything that names no part."""
+    found = re.fullmatch(r"([1-9]\d{0,3})/([1-9]\d{0,3})", text)
+    if found is None or int(found[1]) > int(found[2]):
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is no part: 2/8 is the second of eight")
+    return int(found[1]), int(found[2])
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--schedules", type=int, default=0)
     parser.add_argument("--exhaustive", type=int, default=None, metavar="DEPTH")
+    parser.add_argument("--part", type=_part, default=(1, 1), metavar="K/N")
     parser.add_argument("--bands", action="store_true")
     parser.add_argument("--outside", action="store_true")
     parser.add_argument("--mutations", action="store_true")
