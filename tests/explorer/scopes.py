@@ -1,9 +1,10 @@
-"""What is explored: each scope a few kinds of trouble, so that together they are in every combination of two."""
+"""What is explored: each scope a few kinds of trouble; the mixtures have them in every combination of two."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
+from tests.explorer.mixtures import mixtures
 from tests.explorer.model import Scope
 
 _HANDS = (300, -300, 250, 70, -80)
@@ -119,6 +120,7 @@ SCOPES: Mapping[str, Scope] = {
         splits=True,
     ),
     "equal steps, rows dated early, nothing else happens": replace(_BEHIND, waits=(0, 6_000), knows=True),
+    **mixtures(),
 }
 
 OUTSIDE: Mapping[str, Scope] = {

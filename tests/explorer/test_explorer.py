@@ -2,6 +2,7 @@
 
 import os
 from collections import deque
+from itertools import combinations
 
 import pytest
 
@@ -9,6 +10,7 @@ from reconcile.protocol.rules import RULES
 from tests.explorer import search
 from tests.explorer.__main__ import main
 from tests.explorer.defects import DEFECTS, Defect
+from tests.explorer.mixtures import APART, KINDS, mixtures
 from tests.explorer.model import Scope, World
 from tests.explorer.moves import Exchange
 from tests.explorer.replay import is_known, replay
@@ -19,7 +21,7 @@ from tests.simulation.oracle import verdict
 from tests.simulation.schedule import Schedule
 from tests.specification import PAGE, rules_of
 
-MOST = 21_000 if "CI" in os.environ else 5_000
+MOST = 15_500 if "CI" in os.environ else 5_000
 """States of each scope; ``python -m tests.explorer --states 0`` has no bound."""
 
 ON_PAGE = rules_of(PAGE.read_text(encoding="utf-8"))
@@ -30,6 +32,11 @@ ON_PAGE = rules_of(PAGE.read_text(encoding="utf-8"))
 def test_no_path_breaks_a_promise(name: str) -> None:
     found = explore(SCOPES[name], most=MOST)
     assert found.violation == "", "\n".join(found.timeline)
+
+
+def test_any_two_kinds_of_trouble_that_go_together_meet_in_a_scope() -> None:
+    met = {frozenset(pair) for name in mixtures() for pair in combinations(name.removeprefix("mixed: ").split(", "), 2)}
+    assert met == {frozenset(pair) for pair in combinations(KINDS, 2)} - APART
 
 
 @pytest.mark.parametrize("switch", SWITCHES, ids=lambda switch: switch.rule)
