@@ -16,6 +16,7 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from ctypes import c_bool
+from fnmatch import fnmatchcase
 from functools import partial
 from multiprocessing import get_context
 from os import cpu_count
@@ -59,7 +60,7 @@ class _Part(NamedTuple):
 def main(given: Sequence[str]) -> int:
     """The exit code: 0 where no promise was broken, 1 where one was."""
     parser = argparse.ArgumentParser(prog="python -m tests.explorer", description=__doc__)
-    parser.add_argument("--scope", choices=ALL, help="only this one")
+    parser.add_argument("--scope", metavar="NAME", help="only this one, or those that a glob names: 'mixed:*'")
     parser.add_argument("--states", type=int, default=200_000, metavar="N", help="of each scope (default: 200000)")
     parser.add_argument("--seconds", type=float, metavar="S", help="with --states 0: the most of all scopes together")
     parser.add_argument("--workers", type=int, default=cpu_count() or 1, metavar="N", help="processes")
@@ -71,7 +72,10 @@ def main(given: Sequence[str]) -> int:
     if args.without:
         return _without(args.without, args.states or None, args.save)
     until = _NO_END if args.seconds is None else monotonic() + args.seconds
-    names = [args.scope] if args.scope else list(ALL)
+    names = [name for name in ALL if fnmatchcase(name, args.scope or "*")]
+    if not names:
+        print(f"no scope is called {args.scope!r}; there are:", *ALL, sep="\n  ", file=sys.stderr)
+        return 64
     return _all(names, _Bounds(args.states or None, until, args.workers, args.memory), shows_reach=args.reach)
 
 
