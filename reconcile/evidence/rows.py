@@ -120,13 +120,15 @@ def _after(rows: Sequence[LedgerRow], row_id: str | None) -> Sequence[LedgerRow]
 def fits(row: LedgerRow, intent: Intent, *, step_size: Decimal, slack_ms: int = CLOCK_AHEAD_MS) -> bool:
     """Whether a row has the address, amount and time of a call of ours; the amount may be rounded as the row shows.
 
-    The row may be dated ``slack_ms`` before the signature.
+    The row may be dated ``slack_ms`` before the signature. Raises ValueError for an intent that moves no margin.
     """
-    if intent.amount is None or not may_be_of(row, intent.address):
-        return False
     amount = signed_amount(intent)
     is_within = intent.signed_at_ms - slack_ms <= row.time_ms <= intent.fence_ms
-    return is_within and (abs(minus(row.change, amount)) <= step_size or _is_printed(row, amount))
+    return (
+        is_within
+        and may_be_of(row, intent.address)
+        and (abs(minus(row.change, amount)) <= step_size or _is_printed(row, amount))
+    )
 
 
 def _is_near(row: LedgerRow, amount: Decimal) -> bool:
@@ -162,8 +164,6 @@ def without_known(
 
 def _sum_of(calls: Sequence[LedgerRow], intent: Intent, *, slack_ms: int) -> Sequence[LedgerRow]:
     """The rows of a call that its exchange booked as several; none if there are no such rows."""
-    if intent.amount is None:
-        return ()
     timely = [row for row in calls if intent.signed_at_ms - slack_ms <= row.time_ms <= intent.fence_ms]
     return summing(timely, signed_amount(intent)) or ()
 
