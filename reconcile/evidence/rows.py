@@ -107,8 +107,7 @@ def _left_early(
 ) -> list[LedgerRow]:
     """The rows from the clock's slack before the signature that no other call accounts for."""
     near_ms, from_ms = intent.signed_at_ms - slack_ms, intent.signed_at_ms - CLOCK_AHEAD_MS
-    rivals = [call for call in known if call.fence_ms >= near_ms]
-    left = without_known(rows, rivals, step_size=step_size, slack_ms=slack_ms)
+    left = without_known(rows, _rivals(intent, known, slack_ms=slack_ms), step_size=step_size, slack_ms=slack_ms)
     return [row for row in left if near_ms <= row.time_ms < from_ms]
 
 
@@ -170,8 +169,13 @@ def _sum_of(calls: Sequence[LedgerRow], intent: Intent, *, slack_ms: int) -> Seq
 
 def ledger_from(intent: Intent, known: Sequence[Intent], *, slack_ms: int) -> int:
     """The time from which the ledger is needed to find an intent's row beside those of our other calls of the lane."""
-    near_ms = intent.signed_at_ms - slack_ms
-    return min([near_ms, *(call.signed_at_ms - slack_ms for call in known if call.fence_ms >= near_ms)])
+    calls = [intent, *_rivals(intent, known, slack_ms=slack_ms)]
+    return min(call.signed_at_ms for call in calls) - slack_ms
+
+
+def _rivals(intent: Intent, known: Sequence[Intent], *, slack_ms: int) -> list[Intent]:
+    """The other calls whose rows may be dated as late as the clock's slack before the signature."""
+    return [call for call in known if call.fence_ms >= intent.signed_at_ms - slack_ms]
 
 
 def may_be_of(row: LedgerRow, address: Address) -> bool:

@@ -96,7 +96,7 @@ def sight(
     seen = (*found.ours, *found.maybe)
     others = [row for row in ledger.rows if may_be_of(row, intent.address) and row not in seen]
     others = without_known(others, known, step_size=step_size)
-    live = _live(position)
+    live = live_margin(position)
     if live is not None and _moved_by_ours(found, others, intent, live, step_size=step_size):
         found = Match(ours=found.maybe[:1])
     around = _around(intent, position, others, found, shared=shared, unsure_since_ms=unsure_since_ms, older=older)
@@ -111,7 +111,7 @@ def sight(
     )
 
 
-def _live(position: Position | None) -> Decimal | None:
+def live_margin(position: Position | None) -> Decimal | None:
     """The isolated margin of an open position; None if there is none."""
     is_isolated = position is not None and position.is_open and position.margin_type is MarginType.ISOLATED
     return position.isolated_margin if position is not None and is_isolated else None

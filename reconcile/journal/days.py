@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
 
+from reconcile.journal.lanes import NOTHING
 from reconcile.journal.records import Intent, IntentStatus
 from reconcile.money import ZERO, plus
 from reconcile.planning.day_limits import DayUsed
 
 DAY_MS = 86_400_000
 _DAYS_KEPT = 2
-_NOTHING_MOVED = {IntentStatus.NOT_SENT, IntentStatus.REFUSED, IntentStatus.NOT_APPLIED}
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ class DayTotals:
 
     def outcome(self, intent_id: str, known: IntentStatus) -> None:
         """The outcome of a call; a call that moved nothing no longer counts."""
-        if known in _NOTHING_MOVED:
+        if known in NOTHING:
             for day in self._days.values():
                 day.calls.pop(intent_id, None)
 

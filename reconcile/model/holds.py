@@ -30,3 +30,8 @@ class Hold:
     def is_unknown(self) -> bool:
         """Whether the doubt is about a call of ours; else it is about a reading."""
         return self.by == UNSETTLED
+
+    @property
+    def word(self) -> str:
+        """``unknown`` or ``held``: what is in doubt is a call of ours or a reading."""
+        return "unknown" if self.is_unknown else "held"

@@ -5,14 +5,15 @@ from typing import assert_never
 
 from reconcile.evidence.possible import MarginEvidence, Possible
 from reconcile.evidence.rows import signed_amount
-from reconcile.evidence.verdict import Sight, Verdict
+from reconcile.evidence.verdict import Sight, Verdict, live_margin
 from reconcile.journal.records import Intent, IntentStatus, Outcome
-from reconcile.model.account import MarginType
 from reconcile.model.auto_add import AutoAdd
 from reconcile.money import parse, plain
 from reconcile.protocol.life import SettingSight
 from reconcile.protocol.signals import LaneLook
 
+SAID_YES = "the exchange said yes"
+"""Evidence that a later look does not take back: who resolves the step must know it."""
 _TOLD = {
     MarginEvidence.MOVED: "moved",
     MarginEvidence.NOT_MOVED: "not seen to move",
@@ -37,7 +38,7 @@ def setting(intent: Intent, look: LaneLook) -> str | None:
     """The setting that an absolute step changes as a look shows it: a margin type or auto-add; None if not shown."""
     if intent.action == "set_auto_add":
         position = look.position
-        is_shown = position is not None and position.is_open and position.margin_type is MarginType.ISOLATED
+        is_shown = live_margin(position) is not None
         return str(AutoAdd.of(position.auto_add)) if position is not None and is_shown else None
     kind = None if look.symbol is None else look.symbol.margin_type
     return None if kind is None else str(kind)
@@ -57,7 +58,7 @@ def outcome_of(
         case Verdict.RELEASED:
             return replace(made, known=IntentStatus.RELEASED)
         case Verdict.UNKNOWN | Verdict.LOOK_AGAIN:
-            return replace(made, evidence=f"the exchange said yes, but {evidence}" if said_yes else evidence)
+            return replace(made, evidence=f"{SAID_YES}, but {evidence}" if said_yes else evidence)
         case _:
             assert_never(judgement)
 

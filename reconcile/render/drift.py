@@ -130,8 +130,7 @@ def _doubt(entry: Drift, now_ms: int | None) -> str:
     """``held: the margin reads … (read −14.2 USDT)``; ``unknown`` where the doubt is about a call of ours."""
     if entry.held is None:
         return ""
-    word = "unknown" if entry.held.is_unknown else "held"
-    return f"{word}: {entry.held.reason} ({_as_read(entry, now_ms)})"
+    return f"{entry.held.word}: {entry.held.reason} ({_as_read(entry, now_ms)})"
 
 
 def _why(entry: NotCompared) -> str:
@@ -226,8 +225,7 @@ def _row_left_out(each: NotCompared) -> str:
 
 def _row(entry: Drift, now_ms: int | None) -> str:
     if entry.held is not None:
-        word = "unknown" if entry.held.is_unknown else "held"
-        cells = ["❓", code(str(entry.address)), plain(entry.expected), plain(entry.observed), word]
+        cells = ["❓", code(str(entry.address)), plain(entry.expected), plain(entry.observed), entry.held.word]
         return f"| {' | '.join(cells)} | {quote(f'{entry.held.reason} ({_as_read(entry, now_ms)})')} |"
     amount, _, causes = moved(entry.drift, entry.causes, now_ms=now_ms).partition(":")
     mark = "⚠️" if entry.is_beyond else ""

@@ -32,6 +32,10 @@ class Request:
     delivery: int = 0
     accepted_ms: int | None = None
 
+    def judged_at(self, now_ms: int) -> int:
+        """The exchange's time by which its validity is judged; ``now_ms`` is when it takes effect."""
+        return now_ms if self.accepted_ms is None else self.accepted_ms
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:

@@ -7,9 +7,10 @@ from decimal import Decimal
 from reconcile.errors import ReadFailed
 from reconcile.evidence.attribution import UNEXPLAINED, Baseline, baseline, unsettled_rows
 from reconcile.evidence.explain import Interval, drift_shares
+from reconcile.evidence.verdict import live_margin
 from reconcile.exchanges.base import Reader, lane_of, shares_symbol
 from reconcile.journal.state import JournalState
-from reconcile.model.account import Address, DesiredAccount, MarginType, ObservedAccount, Target
+from reconcile.model.account import Address, DesiredAccount, ObservedAccount, Target
 from reconcile.model.drift import Drift, Share
 from reconcile.model.holds import Hold
 from reconcile.model.plan import AccountPlan, Entry, MoveMargin, Status
@@ -43,13 +44,12 @@ class Reading:
     async def causes(self, found: Baseline, address: Address, amount: Decimal) -> tuple[Share, ...]:
         """Explain a drift of ``amount`` by the ledger; raises ReadFailed."""
         asset, position = self.look.symbols[address.symbol].asset, self.look.positions.get(address)
-        is_isolated = position is not None and position.is_open and position.margin_type is MarginType.ISOLATED
         seen = self.state.margins.live.get(str(address))
         interval = Interval(
             address=address,
             asset=asset,
             before=found.expected,
-            after=plus(found.expected, amount) if is_isolated else None,
+            after=None if live_margin(position) is None else plus(found.expected, amount),
             since_ms=found.since_ms,
             until_ms=self.look.sent_at_ms,
             lag_ms=grace_ms(self.desired, self.reader),
@@ -71,16 +71,16 @@ async def drift_of(reading: Reading, target: Target) -> Drift | None:
     address = target.address
     symbol = reading.look.symbols.get(address.symbol)
     position = reading.look.positions.get(address)
-    isolated = position is not None and position.is_open and position.margin_type is MarginType.ISOLATED
+    live = live_margin(position)
     found = reading.baseline(address)
-    if not target.declares_margin or symbol is None or (found is None and not isolated):
+    if not target.declares_margin or symbol is None or (found is None and live is None):
         return None
-    observed = position.isolated_margin if position is not None and isolated else ZERO
+    observed = ZERO if live is None else live
     declared = observed if target.isolated_margin is None else target.isolated_margin
     expected = declared if found is None else found.expected
     amount = minus(observed, expected)
     tolerance = target.tolerance.amount(expected if target.isolated_margin is None else declared, symbol.asset)
-    left_band = outside(target, position) if position is not None and isolated else ""
+    left_band = outside(target, position) if position is not None and live is not None else ""
     causes: tuple[Share, ...] = ()
     if amount != 0:
         causes = (Share(cause=UNEXPLAINED, amount=amount),)

@@ -19,6 +19,7 @@ from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, DesiredAccount, Policy
 from reconcile.model.run_start import RunStart
 from reconcile.model.status import AccountStatus, OpenStep
+from reconcile.protocol.outcomes import SAID_YES
 from reconcile.render.common.values import rfc3339
 from reconcile.statefile.fields import NAME_PATTERN, PREFIX_PATTERN
 from reconcile.usecases.account import as_error, grace_ms, held_addresses
@@ -27,8 +28,6 @@ from reconcile.usecases.notes import head_of, note, refusal
 from reconcile.usecases.world import World
 
 T = TypeVar("T")
-SAID_YES = "the exchange said yes"
-"""Evidence that a later look does not take back: who resolves the step must know it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,8 @@ from tests.kit.desk import D, at
 
 @pytest.mark.parametrize(("by", "unknown"), [(UNSETTLED, True), (UNSEEN, False), (AT_WORK, False), ("adds up", False)])
 def test_a_hold_is_unknown_where_it_is_about_a_call_of_ours(by: str, *, unknown: bool) -> None:
-    assert Hold(reason="why", by=by).is_unknown is unknown
+    hold = Hold(reason="why", by=by)
+    assert (hold.is_unknown, hold.word) == (unknown, "unknown" if unknown else "held")
 
 
 @pytest.mark.parametrize(

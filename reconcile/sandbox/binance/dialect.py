@@ -193,7 +193,7 @@ class SimulatedBinance(ServedAccounts[BinanceSwitches]):
         account = authenticate(request, self.accounts)
         check_signature(request, account.secret)
         params = read_params(request)
-        check_time(params, now_ms if request.accepted_ms is None else request.accepted_ms, self.switches)
+        check_time(params, request.judged_at(now_ms), self.switches)
         call = BinanceCall.of(request, account, params, now_ms=now_ms, lag=lag, switches=self.switches)
         return route.answers(call)
 

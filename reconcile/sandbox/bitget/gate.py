@@ -183,8 +183,7 @@ def authenticate(
     stamp = headers["access-timestamp"]
     if not re.fullmatch(r"\d{1,16}", stamp):
         raise BitgetRefusal("40005", "Invalid ACCESS_TIMESTAMP")
-    accepted_ms = now_ms if request.accepted_ms is None else request.accepted_ms
-    if abs(accepted_ms - int(stamp)) > VALIDITY_MS:
+    if abs(request.judged_at(now_ms) - int(stamp)) > VALIDITY_MS:
         raise BitgetRefusal("40008", "Request timestamp expired")
     if not hmac.compare_digest(headers["access-passphrase"].encode(), account.passphrase.encode()):
         raise BitgetRefusal("40012", "apikey/password is incorrect")

@@ -144,7 +144,7 @@ def authenticate(
         signature(account.secret, headers["ok-access-timestamp"], request), headers["ok-access-sign"]
     ):
         raise OkxRefusal(401, "50113", "Invalid Sign", bare=True)
-    _check_time(headers["ok-access-timestamp"], now_ms if request.accepted_ms is None else request.accepted_ms)
+    _check_time(headers["ok-access-timestamp"], request.judged_at(now_ms))
     demo = headers.get("x-simulated-trading") == "1"
     if switches.key_kind != "any" and demo != (switches.key_kind == "demo"):
         raise OkxRefusal(401, "50101", "APIKey does not match current environment.", bare=True)
