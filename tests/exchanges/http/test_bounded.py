@@ -7,8 +7,7 @@ import socket
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 import pytest
 
@@ -16,36 +15,11 @@ from reconcile.clock import SystemClock
 from reconcile.errors import InDoubt
 from reconcile.exchanges.http.bounded import Bounds
 from reconcile.exchanges.http.wire import HttpRequest, HttpResponse, RequestsWire, http_adapter
+from tests.kit.raw_server import Speak, speaking
 
 SMALL = Bounds(head_bytes=16 * 1024, body_bytes=100_000, silence_ms=400, answer_ms=600)
+PATIENT = replace(SMALL, silence_ms=20_000, answer_ms=20_000)
 OK = b"HTTP/1.1 200 OK\r\n"
-Speak = Callable[[socket.socket], None]
-
-
-@contextmanager
-def speaking(speak: Speak) -> Iterator[str]:
-    """A server that lets ``speak`` answer the first request of each connection, then hangs up."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        over = threading.Event()
-
-        def serve() -> None:
-            while not over.is_set():
-                with suppress(OSError):
-                    connection, _ = server.accept()
-                    with connection:
-                        connection.settimeout(1)
-                        connection.recv(65_536)
-                        speak(connection)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.getsockname()[1]}/p"
-        finally:
-            over.set()
-            with suppress(OSError):
-                socket.create_connection(server.getsockname()).close()
-            thread.join()
 
 
 def once(data: bytes) -> Speak:
@@ -138,7 +112,7 @@ WHOLE = b'{"a": "' + b"b" * 90_000 + b'"}'
     ids=["length", "until it closes", "chunked", "after an interim answer", "gzip", "deflate"],
 )
 def test_an_answer_within_the_bounds_arrives_whole(answer: bytes) -> None:
-    assert ask(once(answer)).body == WHOLE
+    assert ask(once(answer), bounds=PATIENT).body == WHOLE
 
 
 def test_a_slow_answer_that_ends_in_time_arrives() -> None:
@@ -161,8 +135,8 @@ def test_a_connection_is_kept_after_an_answer_and_given_up_after_a_broken_one() 
         connection.sendall(with_length(b"x" * 100_001))
 
     with speaking(speak) as url:
-        adapter = http_adapter(1, SMALL)
-        wire = RequestsWire(adapter, threads=None, bounds=SMALL)
+        adapter = http_adapter(1, PATIENT)
+        wire = RequestsWire(adapter, threads=None, bounds=PATIENT)
         asked = HttpRequest(method="GET", url=url)
         assert asyncio.run(wire.send(asked)).body == b"{}"
         with pytest.raises(InDoubt, match="longer than"):
@@ -183,8 +157,8 @@ def test_the_answer_behind_an_interim_one_is_never_that_of_the_next_request(inte
 
     seen: list[socket.socket] = []
     with speaking(speak) as url:
-        adapter = http_adapter(1, SMALL)
-        wire = RequestsWire(adapter, threads=None, bounds=SMALL)
+        adapter = http_adapter(1, PATIENT)
+        wire = RequestsWire(adapter, threads=None, bounds=PATIENT)
         call = HttpRequest(method="POST", url=url)
         with pytest.raises(InDoubt, match="an interim answer"):
             asyncio.run(wire.send(call))
