@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from reconcile.evidence import rows, staleness, verdict
 from reconcile.protocol import earlier, freshness, rules, searching, timing
-from tests.explorer import moves
+from tests.explorer import reading
 from tests.explorer.model import Scope
 
 
@@ -78,7 +78,7 @@ DEFECTS = (
     ),
     Defect(
         "a call is taken to be in the step's look up to when the ledger was asked",
-        tuple((module, "calls_seen", lambda *, asked_ms, **_: asked_ms) for module in (earlier, moves)),
+        tuple((module, "calls_seen", lambda *, asked_ms, **_: asked_ms) for module in (earlier, reading)),
         _late(by_hand=(300,), others=1, waits=(3_000, 20_000)),
         _DOUBLED,
     ),
