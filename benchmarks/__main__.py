@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from benchmarks import applying, cold, doubling, fleet, growth, planning, server, write_limits
+from benchmarks import applying, cold, doubling, fleet, growth, journal, planning, server, write_limits
 from benchmarks.running import Row, table
 from benchmarks.states import ROOT
 
@@ -25,6 +25,7 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "planning": planning.rows,
     "fleet": fleet.rows,
     "growth": growth.rows,
+    "journal": journal.rows,
 }
 LIBRARIES = (
     "click",

@@ -1,10 +1,15 @@
 """What a journal of a million records costs to write, open, verify and read, in files and in PostgreSQL.
 
-    python -m benchmarks.journal [RECORDS] [--postgres]
+    python -m benchmarks journal                        # the rows of benchmarks/RESULTS.md, in files
+    python -m benchmarks.journal [RECORDS] [--postgres]   # the table of benchmarks/journal.md
+    python -m benchmarks.journal [RECORDS] --rows         # the rows, of a journal of another length
 
 Each figure is of a process of its own: records a second, and the most memory it held (which must not grow with the
 journal). The journal is one account's: runs of ten steps over twenty addresses, as applies write it, flushed as applies
-flush it (every intent before it would be sent, here ten at a time).
+flush it (every intent before it would be sent, here ten at a time). The journal of the rows is written without flushes.
+
+An open reads from the last checkpoint but one. Its rivals are ``verify``, which folds every record, and an open of a
+journal of a hundredth of the length.
 """
 
 import asyncio
@@ -15,10 +20,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from decimal import Decimal
+from itertools import chain, count
 from pathlib import Path
 
-from benchmarks.running import python
+from benchmarks.running import Row, Run, python, ratio, table
 from reconcile.audit.run_log import Filter, log
 from reconcile.audit.verifying import verify
 from reconcile.clock import SystemClock
@@ -42,6 +49,9 @@ from reconcile.model.reports import Margin
 from reconcile.model.run_start import RunStart
 
 ACCOUNT = "binance-live-bench"
+MILLION = 1_000_000
+TURNS = 5
+MOST_MIB = 150
 STEPS = 10
 ADDRESSES = [Address(f"SYM{number}USDT", Side.LONG) for number in range(20)]
 _START = RunStart(
@@ -102,14 +112,24 @@ def _outcome(number: int, address: Address, known: IntentStatus, now_ms: int) ->
 
 async def write(store: Store, records: int) -> int:
     """Append that many records (to the next whole run); how many."""
-    count, number = 0, 0
+    written, number = 0, 0
     async with store.open(ACCOUNT, run_id="bench", holder={}, timeout_ms=0) as journal:
-        while count < records:
+        while written < records:
             for batch in one_run(number):
                 await asyncio.gather(*(journal.append(record, durable=isinstance(record, Intent)) for record in batch))
-                count += len(batch)
+                written += len(batch)
             number += 1
-    return count
+    return written
+
+
+async def make(store: Store, records: int) -> None:
+    """Write that many records (to the next whole run) without flushes, checkpoints included."""
+    async with store.open(ACCOUNT, run_id="bench", holder={}, timeout_ms=0) as journal:
+        for number in count():
+            if journal.state.records >= records:
+                return
+            for record in chain.from_iterable(one_run(number)):
+                await journal.append(record, durable=False)
 
 
 async def append_once(store: Store) -> int:
@@ -123,7 +143,7 @@ def measured(what: str, place: str, records: int) -> None:
     """One figure, in this process: its work, records a second, and the most memory held."""
     store = _store(place)
     began, busy = time.perf_counter(), time.process_time()
-    count = {
+    done = {
         "write": lambda: asyncio.run(write(store, records)),
         "open and append": lambda: asyncio.run(append_once(store)),
         "verify": lambda: sum(verdict.records if verdict.is_good else 0 for verdict in verify(store, {})),
@@ -131,7 +151,7 @@ def measured(what: str, place: str, records: int) -> None:
     }[what]()
     seconds, cpu = time.perf_counter() - began, time.process_time() - busy
     mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"work": what, "records": count, "seconds": seconds, "cpu": cpu, "mib": mib}))
+    print(json.dumps({"work": what, "records": done, "seconds": seconds, "cpu": cpu, "mib": mib}))
 
 
 def _logged(store: Store, records: int) -> int:
@@ -148,13 +168,51 @@ def _store(place: str) -> Store:
     return FileStore(Path(place), SystemDisk(), SystemClock())
 
 
+def rows(records: int = MILLION) -> list[Row]:
+    """What an open costs beside a full proof, beside an open of a short journal, and in memory."""
+    short_length = records // 100
+    with tempfile.TemporaryDirectory() as folder:
+        short, long = (str(Path(folder, name)) for name in ("short", "long"))
+        for place, length in ((short, short_length), (long, records)):
+            asyncio.run(make(_store(place), length))
+        size = sum(file.stat().st_size for file in Path(long).rglob("*.jsonl"))
+        opened, opened_short = ([_run("open and append", place) for _ in range(TURNS)] for place in (long, short))
+        proven = _run("verify", long)
+    work = f"open a journal of {records:,} records, {size / (1 << 20):,.0f} MiB"
+    beside_proof = ratio(work, "÷ proving every record (`audit verify`)", opened, [proven] * TURNS, most=0.05)
+    mib = [each.mib for each in opened]
+    return [
+        replace(beside_proof, detail=beside_proof.detail.replace(f"{TURNS} turns", f"{TURNS} turns and one proof")),
+        ratio("the same", f"÷ opening one of {short_length:,}", opened, opened_short, most=3),
+        Row(
+            work="the same",
+            measure="memory, MiB",
+            reach=f"≤ {MOST_MIB}",
+            value=max(mib),
+            low=min(mib),
+            high=max(mib),
+            reached=max(mib) <= MOST_MIB,
+            detail="most memory the process held",
+        ),
+    ]
+
+
+def _run(what: str, place: str) -> Run:
+    """One figure of a process of its own, without the time that its start took."""
+    found = json.loads(python("-m", "benchmarks.journal", "--measure", what, place, "0").output)
+    return Run(wall=found["seconds"], cpu=found["cpu"], mib=found["mib"])
+
+
 def main() -> None:
     """Every figure, for files and where asked for PostgreSQL, with a journal of a hundredth beside it."""
     words = [word for word in sys.argv[1:] if not word.startswith("--")]
-    records = int(words[0]) if words else 1_000_000
+    records = int(words[0]) if words else MILLION
+    if "--rows" in sys.argv:
+        print(table(rows(records)))
+        return
     print("| store | work | records | seconds | of them CPU | records/s | peak MiB |\n|-|-|-:|-:|-:|-:|-:|")
     with ExitStack() as opened:
-        for count in (records // 100, records):
+        for length in (records // 100, records):
             places = {"files": opened.enter_context(tempfile.TemporaryDirectory())}
             if "--postgres" in sys.argv:
                 from tests.kit.postgres_server import Server  # noqa: PLC0415 - only where it is measured
@@ -162,7 +220,7 @@ def main() -> None:
                 places["PostgreSQL"] = opened.enter_context(Server()).url
             for name, place in places.items():
                 for what in ("write", "open and append", "verify", "log of one address"):
-                    found = json.loads(python("-m", "benchmarks.journal", "--measure", what, place, str(count)).output)
+                    found = json.loads(python("-m", "benchmarks.journal", "--measure", what, place, str(length)).output)
                     figures = [found["seconds"], found["cpu"]]
                     print(
                         f"| {name} | {what} | {found['records']:,} | {' | '.join(f'{each:.2f}' for each in figures)} "

@@ -15,7 +15,7 @@ from reconcile.journal.chain import line_hash
 from reconcile.journal.checkpoint import is_due, taken
 from reconcile.journal.codec import Header, encode, rfc3339
 from reconcile.journal.folding import JournalFold
-from reconcile.journal.records import Checkpoint, Intent, Record, RunFinished
+from reconcile.journal.records import Checkpoint, Intent, Record, RunFinished, RunStarted
 
 T = TypeVar("T")
 
@@ -72,10 +72,11 @@ class ChainedJournal(ABC):
     def write(self, record: Record | Header) -> None:
         """Put one record at the end, not yet durable. Raises JournalError; the journal is dead then.
 
-        If a checkpoint is due at the end of a run, it follows the last record.
+        If a checkpoint is due, it follows the last record of a run. Runs that are killed have none, so a due checkpoint
+        follows the first record of the next run.
         """
         self._write(record)
-        if isinstance(record, RunFinished) and is_due(tail=self._folded.tail, size=self._folded.size):
+        if isinstance(record, RunStarted | RunFinished) and is_due(tail=self._folded.tail, size=self._folded.size):
             with suppress(ValueError):  # the state does not fit into a line; this journal is read whole
                 self._write(taken(self.state, size=self._before()))
 

@@ -215,17 +215,18 @@ def test_a_chain_that_breaks_behind_a_checkpoint_is_read_whole(line: int) -> Non
 # In a store.
 
 
-async def a_run(journal: FileJournal, records: Sequence[Record]) -> None:
+async def a_run(journal: FileJournal, records: Sequence[Record], *, is_killed: bool) -> None:
     for record in records:
         await journal.append(record, durable=False)
-    await journal.append(RunFinished(), durable=True)
+    if not is_killed:
+        await journal.append(RunFinished(), durable=True)
 
 
-def run(disk: SimulatedDisk, records: Sequence[Record], *, process: str) -> None:
+def run(disk: SimulatedDisk, records: Sequence[Record], *, process: str, is_killed: bool = False) -> None:
     async def go() -> None:
         store = store_on(disk.process(process))
         async with store.open(ACCOUNT, run_id=process, holder={}, timeout_ms=0) as journal:
-            await a_run(journal, records)
+            await a_run(journal, records, is_killed=is_killed)
 
     asyncio.run(go())
 
@@ -252,6 +253,18 @@ def test_a_run_leaves_a_checkpoint_behind_its_end(always: None) -> None:
     read = store_on(disk.process("c")).read(ACCOUNT)
     assert everything(read) == everything(store_on(disk.process("d")).read(ACCOUNT, whole=True))
     assert (list(read.unsettled), read.used_plans, read.records) == (["SYM1"], {"p"}, 6)
+
+
+def test_runs_that_are_killed_leave_checkpoints_too(always: None) -> None:
+    disk = SimulatedDisk(1)
+    for process in ("a", "b", "c"):
+        step = intent(process, Address(f"SYM{process}", Side.LONG), START_MS, is_move=True)
+        run(disk, [RunStarted(host="h", command="apply"), step], process=process, is_killed=True)
+    assert kinds(disk) == ["journal", *["run_started", "checkpoint", "intent"] * 3]
+    read = store_on(disk.process("d")).read(ACCOUNT)
+    assert everything(read) == everything(store_on(disk.process("e")).read(ACCOUNT, whole=True))
+    (verdict,) = verify(as_store(store_on(disk.process("f"))), {})
+    assert (verdict.is_good, verdict.records) == (True, 9)
 
 
 def test_no_run_leaves_one_before_it_is_worth_its_place() -> None:
@@ -311,7 +324,7 @@ def test_a_checkpoint_that_a_crash_cut_short_is_moved_aside(always: None, cut: i
 
 def test_what_only_looks_like_a_checkpoint_is_passed_by(always: None) -> None:
     disk = SimulatedDisk(1)
-    facts = RunStart(overrides={"kind": "checkpoint", "run": {"kind": "checkpoint", "run": "x"}})
+    facts = RunStart(policy={"kind": "checkpoint", "run": {"kind": "checkpoint", "run": "x"}})
     run(disk, STEPS, process="a")
     run(disk, [RunStarted(host="h", command="apply", details=facts)] * 3, process="b")
     lines = disk.content(JOURNAL).splitlines(keepends=True)
