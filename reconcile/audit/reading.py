@@ -4,9 +4,9 @@ A journal is written under a lock, so its runs stand one after the other. A step
 told twice: as that run left it, and, under ``settled``, as the later one found it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any, assert_never
+from typing import assert_never
 
 from reconcile.errors import ChainBroken, JournalError
 from reconcile.journal.chain import JournalEntry
@@ -26,14 +26,12 @@ from reconcile.journal.records import (
     RunStarted,
 )
 from reconcile.journal.run_end import RunEnd
-from reconcile.model.notes import AnswerNote, BrakeNote, NoteBody, RefusalNote, WatchNote
+from reconcile.model.notes import AnswerNote, BrakeNote, MoveNote, NoteBody, RefusalNote, WatchNote
 from reconcile.model.reports import IN_FLIGHT, Note, Origin, Run, StepTaken
 from reconcile.model.run_start import RunStart
 from reconcile.money import parse, plain
 from reconcile.render.common.values import clean
 
-MOVED = "moved"
-"""The name of the note about a journal that moved to another name."""
 OPEN = frozenset({IN_FLIGHT, *(str(each) for each in IntentStatus if not each.settles)})
 """The outcomes of a step that needs another look."""
 UNCLEAR = frozenset({IN_FLIGHT, str(IntentStatus.UNKNOWN), str(IntentStatus.RELEASED)})
@@ -79,7 +77,6 @@ class _Reader:
         self._steps: dict[str, StepTaken] = {}
         self._settled: dict[str, StepTaken] = {}
         self._notes: list[Note] = []
-        self._resolved: list[Mapping[str, Any]] = []
         self._open: dict[str, StepTaken] = {}
         self._origin: Origin | None = None
 
@@ -112,13 +109,12 @@ class _Reader:
             steps=tuple(self._steps.values()),
             settled=tuple(self._settled.values()),
             notes=tuple(self._notes),
-            resolved=tuple(self._resolved),
         )
         for step in (*self._steps.values(), *self._settled.values()):
             self._open.pop(step.intent_id, None)
             if step.outcome in OPEN:
                 self._open[step.intent_id] = step
-        self._steps, self._settled, self._notes, self._resolved, self._origin = {}, {}, [], [], None
+        self._steps, self._settled, self._notes, self._origin = {}, {}, [], None
         return run
 
     def _add(self, record: Record | UnknownRecord, entry: JournalEntry) -> None:
@@ -174,15 +170,6 @@ class _Reader:
 
     def _word(self, record: Resolved, at: str) -> None:
         step = self._open.get(record.intent_id)
-        self._resolved.append(
-            {
-                "intent_id": record.intent_id,
-                "applied": record.applied,
-                "reason": record.reason,
-                "actor": record.actor,
-                "effect_ms": record.effect_ms,
-            }
-        )
         if step is not None:
             key = "; the API key that signed it was deleted" if record.key_deleted else ""
             self._settled[step.intent_id] = replace(
@@ -217,7 +204,7 @@ class _Reader:
         start = RunStart(account=record.account, actor=record.actor)
         self._run = replace(self._the_run, command="move", start=start, host=record.host, finished_at=at, exit_code=0)
         told = {"to": record.to, "account": record.account, "actor": record.actor, "host": record.host}
-        self._notes.append(Note(at=at, what=MOVED, details=told))
+        self._notes.append(Note(at=at, what=MoveNote.what, details=told, body=MoveNote(to=record.to)))
 
     def _noted(self, note: NoteBody, at: str) -> None:
         match note:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
-from reconcile.audit.reading import MOVED, runs
+from reconcile.audit.reading import runs
 from reconcile.errors import InputError, JournalError
 from reconcile.journal.base import Store
 from reconcile.journal.identity import owner_of
 from reconcile.journal.records import IntentStatus
-from reconcile.model.notes import BrakeNote, PlanNote, WatchNote
+from reconcile.model.notes import BrakeNote, MoveNote, PlanNote, WatchNote
 from reconcile.model.reports import CUT_OFF, IN_FLIGHT, LogRow, Note, Run, StepTaken
 from reconcile.model.times import unix_ms
 from reconcile.render.common.values import signed
@@ -207,7 +207,7 @@ def rows(run: Run) -> Iterator[LogRow]:
 
 
 def _has_rows(note: Note) -> bool:
-    return isinstance(note.body, WatchNote | BrakeNote) or note.what == MOVED
+    return isinstance(note.body, WatchNote | BrakeNote | MoveNote)
 
 
 def _note_rows(run: Run, note: Note) -> Iterator[LogRow]:
@@ -220,9 +220,8 @@ def _note_rows(run: Run, note: Note) -> Iterator[LogRow]:
         case WatchNote(decisions=decisions):
             for each in decisions:
                 yield _plain_row(run, "watch", each.outcome, at=note.at, detail=each.decision, address=each.address)
-        case _ if note.what == MOVED:
-            detail = f"the journal goes on as {note.details['to']}"
-            yield _plain_row(run, run.command, "moved", at=note.at, detail=detail)
+        case MoveNote(to=to):
+            yield _plain_row(run, run.command, "moved", at=note.at, detail=f"the journal goes on as {to}")
         case _:
             pass
 

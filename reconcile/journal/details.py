@@ -29,6 +29,7 @@ from reconcile.model.notes import (
     Freeze,
     NoteBody,
     NotedEntry,
+    NotedStep,
     PlanNote,
     RefusalNote,
     WatchDecision,
@@ -53,10 +54,10 @@ _START: Mapping[str, Read[Any]] = {
     "grace_ms": optional(count),
     "state_file": optional(text),
     "state_sha256": optional(text),
-    "includes": optional(mapping),
+    "includes": optional(by(text, text)),
     "policy": optional(mapping),
     "limits": optional(mapping),
-    "overrides": optional(mapping),
+    "overrides": optional(by(text, text)),
     "scope": optional(each(text)),
     "journal_place": optional(text),
     "notes_head": optional(text),
@@ -70,6 +71,7 @@ _REFUSAL: Mapping[str, Read[Any]] = {
     "exit_code": optional(count),
 }
 _DECISION = holding({"address": text, "decision": text, "outcome": text}, required=frozenset({"address", "decision"}))
+_STEP = holding(dict.fromkeys(("step_id", "action", "amount", "before", "after", "from", "to"), optional(text)))
 _ENTRY = holding(
     {
         "address": text,
@@ -78,7 +80,7 @@ _ENTRY = holding(
         "reason": optional(text),
         "asset": optional(text),
         "template": optional(text),
-        "steps": each(mapping),
+        "steps": each(_STEP),
     },
     required=frozenset({"address"}),
 )
@@ -124,7 +126,15 @@ def _planned(value: Any) -> PlanNote:
 
 def _entry(found: Mapping[str, Any]) -> NotedEntry:
     told = {name: found.get(name) for name in ("status", "blocked_by", "reason", "asset", "template")}
-    return NotedEntry(address=found["address"], **told, steps=tuple(found.get("steps", ())))
+    return NotedEntry(
+        address=found["address"], **told, steps=tuple(noted_step(each) for each in found.get("steps", ()))
+    )
+
+
+def noted_step(found: Mapping[str, str]) -> NotedStep:
+    """A step of a plan's document; its other keys are left out."""
+    told = {name: found.get(name) for name in ("step_id", "action", "amount", "before", "after", "to")}
+    return NotedStep(**told, from_=found.get("from"))
 
 
 def _answered(value: Any) -> AnswerNote:
@@ -187,6 +197,8 @@ def written(body: object) -> dict[str, Any]:
             return run_end.written(body)
         case WatchNote():
             return {**_values(body, without=("start",)), **_values(body.start)}
+        case NotedStep(from_=earlier):
+            return {**_values(body, without=("from_",)), **({} if earlier is None else {"from": earlier})}
         case _:
             return _values(body)
 
@@ -196,7 +208,7 @@ def _values(body: Any, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
     return {name: value for name, value in told.items() if value is not None}
 
 
-NESTED = (NotedEntry, WatchDecision, Freeze)
+NESTED = (NotedEntry, NotedStep, WatchDecision, Freeze)
 """The types inside a body that are objects of their own."""
 BODIES = (RunStart, RunEnd, PlanNote, AnswerNote, RefusalNote, WatchNote, BrakeNote, *NESTED)
 """Every type that ``written`` writes."""

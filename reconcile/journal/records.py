@@ -178,6 +178,8 @@ class Checkpoint:
     """The state that all earlier records add up to (``checkpoint.py``), for readers that begin here.
 
     ``version`` is the version of the fold; ``size`` is the number of bytes before it in a file, None elsewhere.
+    ``state`` stays as stored, because only the fold of its own version can read it: ``checkpoint.restored`` makes it a
+    ``JournalState``, and every other reader only counts the record.
     """
 
     kind: ClassVar[str] = "checkpoint"

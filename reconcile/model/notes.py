@@ -8,8 +8,24 @@ from reconcile.model.run_start import RunStart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotedStep:
+    """A planned step: the margins before and after it and its amount, or the setting that it changes.
+
+    Amounts are text. A setting is changed from ``from_``, which a journal calls ``from``.
+    """
+
+    step_id: str | None = None
+    action: str | None = None
+    amount: str | None = None
+    before: str | None = None
+    after: str | None = None
+    from_: str | None = None
+    to: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NotedEntry:
-    """One address of a plan that is not simply in sync, as the plan told it; ``steps`` are documents.
+    """One address of a plan that is not simply in sync, as the plan told it.
 
     ``template`` is the entry with ``*`` that it was made from.
     """
@@ -20,7 +36,7 @@ class NotedEntry:
     reason: str | None = None
     asset: str | None = None
     template: str | None = None
-    steps: tuple[Mapping[str, Any], ...] = ()
+    steps: tuple[NotedStep, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +68,8 @@ class AnswerNote:
 class RefusalNote:
     """A run that ended before it held its account: which error ended it, by key, message and exit code.
 
-    ``more`` is what else the command knew of its request: the address of a resolve, the files of a plan.
+    ``more`` is what else the command knew of its request, in keys of its own: the address of a resolve, the files of
+    a plan. It is for people; no program reads it.
     """
 
     what: ClassVar[str] = "refused"
@@ -112,6 +129,14 @@ class BrakeNote:
     actor: str | None = None
     host: str | None = None
     frozen: Mapping[str, Freeze] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveNote:
+    """The journal goes on under the identity ``to``. A journal holds it as a record of its own."""
+
+    what: ClassVar[str] = "moved"
+    to: str
 
 
 NoteBody = PlanNote | AnswerNote | RefusalNote | WatchNote | BrakeNote | Mapping[str, Any]

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from reconcile.model.measures import MeasureBounds
-from reconcile.model.notes import NoteBody, PlanNote
+from reconcile.model.notes import MoveNote, NoteBody, PlanNote
 from reconcile.model.run_start import RunStart
 from reconcile.money import minus, parse
 
@@ -87,13 +87,14 @@ class StepTaken:
 class Note:
     """Something else that was journalled: a plan, an unclear answer, a decision of watch.
 
-    ``details`` are as the journal has them, to be shown; ``body`` is what they say.
+    ``details`` are the stored object, keys of later versions too: they are shown, and no program reads them.
+    ``body`` is what they say.
     """
 
     at: str
     what: str
     details: Mapping[str, Any]
-    body: NoteBody = field(default_factory=dict)
+    body: NoteBody | MoveNote = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +158,6 @@ class Run:
     host: str = ""
     steps: tuple[StepTaken, ...] = ()
     settled: tuple[StepTaken, ...] = ()
-    resolved: tuple[Mapping[str, Any], ...] = ()
     notes: tuple[Note, ...] = ()
     declared: Mapping[str, Decimal] = field(default_factory=dict)
     tolerance: Mapping[str, Decimal] = field(default_factory=dict)

@@ -7,9 +7,9 @@ became an amount, a table that became a number. They count as looser, and a pers
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
 
 from reconcile.model.plan import LooserLimit
+from reconcile.model.run_start import LimitsDocument
 from reconcile.money import parse, plain
 
 _CEILINGS = (
@@ -33,7 +33,7 @@ _ORDERS: Mapping[str, tuple[tuple[object, ...], ...]] = {
 """From the strictest to the loosest; words that are equally strict are in one tuple."""
 
 
-def looser(before: Mapping[str, Any], now: Mapping[str, Any], *, grace_ms: int) -> tuple[LooserLimit, ...]:
+def looser(before: LimitsDocument, now: LimitsDocument, *, grace_ms: int) -> tuple[LooserLimit, ...]:
     """Every limit that allows more now than before; ``grace_ms`` is the exchange's own.
 
     A key of ``_ORDERS`` that one of the documents lacks was unknown to its version, and is not compared.
@@ -55,12 +55,12 @@ def _rank(order: tuple[tuple[object, ...], ...], word: object) -> int | None:
     return next((rank for rank, words in enumerate(order) if word in words), None)
 
 
-def _limit(document: Mapping[str, Any], key: str, grace_ms: int) -> Any:
+def _limit(document: LimitsDocument, key: str, grace_ms: int) -> object:
     value = document.get(key)
     return grace_ms if key == "grace_ms" and value is None else value
 
 
-def _is_as_strict(was: Any, now: Any, *, higher: bool) -> bool:
+def _is_as_strict(was: object, now: object, *, higher: bool) -> bool:
     """Whether a limit allows no more than it did; ``higher`` is looser where it is True."""
     if was is None or now is None:
         return was is None
@@ -72,7 +72,7 @@ def _is_as_strict(was: Any, now: Any, *, higher: bool) -> bool:
     return second[0] <= first[0] if higher else second[0] >= first[0]
 
 
-def _number(value: Any) -> tuple[Decimal, bool] | None:
+def _number(value: object) -> tuple[Decimal, bool] | None:
     """An amount, and whether it is a share; None for anything else."""
     text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
     try:
@@ -81,7 +81,7 @@ def _number(value: Any) -> tuple[Decimal, bool] | None:
         return None
 
 
-def _shown(key: str, value: Any) -> str:
+def _shown(key: str, value: object) -> str:
     if value is None:
         return "no limit"
     if key == "grace_ms":

@@ -1,17 +1,17 @@
 """The limits of an account's state file, as a run records them for the plans that come after it."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from reconcile.exchanges.catalogue import TRAITS
 from reconcile.journal.records import RunStarted
 from reconcile.model.account import DesiredAccount
 from reconcile.model.plan import LooserLimit
+from reconcile.model.run_start import LimitsDocument
 from reconcile.planning.looser import looser
 from reconcile.render.common import limits
 
 
-def limits_of(desired: DesiredAccount) -> dict[str, Any]:
+def limits_of(desired: DesiredAccount) -> dict[str, object]:
     """The account's policy, its grace (None: the exchange's own) and what it does at a cold start."""
     return {
         **limits.policy(desired.policy),
@@ -20,7 +20,7 @@ def limits_of(desired: DesiredAccount) -> dict[str, Any]:
     }
 
 
-def recorded(desired: DesiredAccount, overrides: Mapping[str, str], last: RunStarted | None) -> dict[str, Any]:
+def recorded(desired: DesiredAccount, overrides: Mapping[str, str], last: RunStarted | None) -> LimitsDocument:
     """The limits of the state file without the overrides, which hold for one run only.
 
     ``overrides`` are named ``KEY`` or ``ACCOUNT:KEY``. What the file says for such a key is not known to a run, so
@@ -43,7 +43,7 @@ def looser_than_at(last: RunStarted | None, desired: DesiredAccount) -> tuple[Lo
     return looser(earlier, limits_of(desired), grace_ms=grace_ms) if earlier else ()
 
 
-def _limits_at(last: RunStarted) -> Mapping[str, Any]:
+def _limits_at(last: RunStarted) -> LimitsDocument:
     """From the run's record, or as far as records of earlier versions tell; empty where they do not."""
     start = last.details
     if start.limits is not None:

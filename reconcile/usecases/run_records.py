@@ -8,6 +8,7 @@ from decimal import Decimal
 from reconcile.errors import ReconcileError
 from reconcile.exchanges.base import Writer
 from reconcile.journal.base import Journal
+from reconcile.journal.details import noted_step
 from reconcile.journal.records import NoteRecord, RunFinished, RunStarted
 from reconcile.journal.run_end import RunEnd
 from reconcile.model.account import Address, DesiredAccount, MarginType, ObservedAccount, Position, Target
@@ -35,11 +36,9 @@ from reconcile.usecases.movements import MovementRecord
 from reconcile.usecases.notes import head_of, note, refusal, whose
 from reconcile.usecases.world import Connection, World
 
-"""Behind a commit that the state files differ from."""
 MOST_NOTED = 1_000
 """The most entries of a plan that go into the journal."""
 _LOUD = {Status.CHANGE.value, Status.BLOCKED.value, Status.HELD.value}
-_STEP = ("step_id", "action", "amount", "before", "after", "from", "to")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +120,7 @@ def _noted(entry: Document) -> NotedEntry:
     return NotedEntry(
         **{key: entry[key] for key in ("address", "status", "blocked_by", "reason", "asset")},
         template=(entry["desired"] or {}).get("template"),
-        steps=tuple({key: step[key] for key in _STEP if key in step} for step in entry["steps"]),
+        steps=tuple(map(noted_step, entry["steps"])),
     )
 
 

@@ -47,6 +47,7 @@ from reconcile.model.notes import (
     Freeze,
     NoteBody,
     NotedEntry,
+    NotedStep,
     PlanNote,
     RefusalNote,
     WatchDecision,
@@ -98,7 +99,9 @@ BODIES: tuple[NoteBody, ...] = (
         plan_id="p",
         digest="sha256:a",
         counts={"change": 1},
-        entries=(NotedEntry(address="BTCUSDT.long", status="change", reason="declared", steps=({"step_id": "s"},)),),
+        entries=(
+            NotedEntry(address="BTCUSDT.long", status="change", reason="declared", steps=(NotedStep(step_id="s"),)),
+        ),
         errors=("policy",),
     ),
     AnswerNote(intent_id="i", message="timeout"),
@@ -341,6 +344,10 @@ BAD_DETAILS: dict[str, tuple[Record, dict[str, Any]]] = {
     "a refusal whose key is a list": (NoteRecord(what="refused"), {"key": []}),
     "a decision that is text": (NoteRecord(what="watch"), {"decisions": ["x"]}),
     "a planned entry without address": (NoteRecord(what="planned"), {"entries": [{}]}),
+    "a planned step that is text": (NoteRecord(what="planned"), {"entries": [{"address": "a", "steps": ["s"]}]}),
+    "a planned number": (NoteRecord(what="planned"), {"entries": [{"address": "a", "steps": [{"amount": 5}]}]}),
+    "an override that is no text": (RunStarted(host="h", command="apply"), {"overrides": {"max_add": 7}}),
+    "a hash that is no text": (RunStarted(host="h", command="apply"), {"includes": {"shared.toml": None}}),
 }
 
 
@@ -349,6 +356,23 @@ def test_details_that_something_reads_have_their_types(case: str) -> None:
     record, details = BAD_DETAILS[case]
     with pytest.raises(ValueError, match="details"):
         decode({**parse_line(line_of(record)), "details": details})
+
+
+def test_a_planned_change_of_a_setting_is_stored_with_from_and_to() -> None:
+    step = NotedStep(step_id="s", action="set_margin_type", from_="crossed", to="isolated")
+    note = PlanNote(entries=(NotedEntry(address="BTCUSDT.long", steps=(step,)),))
+    stored_note = parse_line(line_of(NoteRecord(what=note.what, details=note)))["details"]
+
+    assert stored_note["entries"][0]["steps"] == [
+        {"action": "set_margin_type", "from": "crossed", "step_id": "s", "to": "isolated"}
+    ]
+
+
+def test_limits_of_another_version_are_read_as_they_stand() -> None:
+    policy = {"max_add": ["per", "hour"], "shiny": None}
+    start = {**parse_line(line_of(RunStarted(host="h", command="apply"))), "details": {"policy": policy}}
+
+    assert decode(start) == RunStarted(host="h", command="apply", details=RunStart(policy=policy))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from reconcile.model.measures import MeasureBounds
-from reconcile.model.notes import NoteBody, PlanNote, WatchNote
+from reconcile.model.notes import MoveNote, NoteBody, PlanNote, WatchNote
 from reconcile.model.reports import MovementSummary, Run, StepTaken
 from reconcile.money import plain, total
 from reconcile.render.common.json import Document
@@ -186,7 +186,7 @@ def _note(details: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {_word(value)}" for key, value in details.items() if not isinstance(value, list | dict))
 
 
-def _decisions(body: NoteBody) -> Iterable[str]:
+def _decisions(body: NoteBody | MoveNote) -> Iterable[str]:
     """The looks and decisions of a watch, and the entries of a plan that templates made."""
     for each in body.decisions if isinstance(body, WatchNote) else ():
         yield f"{each.address or 'account'} {each.outcome}: {each.decision}"
