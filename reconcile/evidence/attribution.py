@@ -1,17 +1,17 @@
-"""Attribute a drift to causes: the exchange's ledger since our last step, summed by cause. Pure.
+"""The margin that we last left at an address, from which a drift counts, and causes summed up. Pure.
 
 A part that the ledger does not explain stays ``unexplained``; nothing is guessed. A row without a side may belong to
 either side of a symbol. While both hold a position, such rows count only if all rows together explain the drift to the
-last digit. A row that may be a step of ours without a known outcome is called ``unsettled``.
+last digit. A step of ours that may have moved margin, but whose outcome is open, is called ``unsettled``.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from reconcile.evidence.rows import CLOCK_AHEAD_MS, certain, match_rows, unnamed, without_ours
-from reconcile.journal.records import Effect
+from reconcile.evidence.rows import certain, unnamed
+from reconcile.journal.records import Effect, IntentStatus, UnreportedStep
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address
 from reconcile.model.drift import Share
@@ -21,83 +21,82 @@ from reconcile.money import ZERO, minus, parse, plus, total
 UNEXPLAINED = "unexplained"
 UNSETTLED = "unsettled"
 ORDER = (Cause.FUNDING, Cause.FILL, Cause.MANUAL, Cause.AUTO, Cause.OTHER, UNSETTLED, UNEXPLAINED)
-"""The order in which outputs list causes."""
+"""The order in which outputs list causes; any other comes last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
-    """The margin that we last left at an address.
+    """The margin that we last left at an address: ``expected``.
 
-    ``since_ms`` is the exchange time from which ledger rows count. ``move`` is our own step, whose row does not count.
-    It is None if a person resolved the step, or if a run found the margin already in place.
+    It was ``before`` at the exchange time ``since_ms``, and ``sent`` are our steps from then on: the last one that took
+    effect, and one whose outcome is open. The first is missing if a person resolved it, or if a run found the margin
+    already in place.
     """
 
     expected: Decimal
+    before: Decimal
     since_ms: int
-    move: Effect | None
+    sent: tuple[UnreportedStep, ...] = ()
 
 
 def baseline(state: JournalState, address: Address, lane: str) -> Baseline | None:
     """The margin that an apply last set or found in place; None if no apply has."""
     place = str(address)
-    standing = state.margins.standing.get(place)
+    standing, applied, move = (
+        state.margins.standing.get(place),
+        state.margins.applied.get(place),
+        state.moves.get(place),
+    )
     if standing is not None:
-        return Baseline(expected=standing.margin, since_ms=standing.since_ms, move=None)
-    applied = state.margins.applied.get(place)
-    if applied is None:
+        found, since_ms = standing.margin, standing.since_ms
+    elif applied is None:
         return None
-    move = state.moves.get(place)
-    if move is not None and move.after is not None:
-        return Baseline(expected=move.after, since_ms=move.signed_ms - CLOCK_AHEAD_MS, move=move)
-    effect = state.effects.get(lane)
-    since_ms = effect.effect_ms if effect is not None else 0
-    return Baseline(expected=parse(applied[0]), since_ms=since_ms, move=None)
+    elif move is not None and move.after is not None and (step := _step_of(state, move, lane)) is not None:
+        sent = (step, *_open_step(state, address, lane, but=step))
+        return Baseline(expected=move.after, before=parse(step.intent.before), since_ms=move.signed_ms, sent=sent)
+    else:
+        effect = state.effects.get(lane)
+        found, since_ms = parse(applied[0]), 0 if effect is None else effect.effect_ms
+    return Baseline(expected=found, before=found, since_ms=since_ms, sent=_open_step(state, address, lane))
 
 
-def unsettled_rows(
-    state: JournalState, rows: Sequence[LedgerRow], address: Address, lane: str, *, step_size: Decimal
-) -> frozenset[str]:
-    """The ids of ledger rows that may be our own step at this address whose outcome is still open."""
+def _step_of(state: JournalState, move: Effect, lane: str) -> UnreportedStep | None:
+    """The step that made a move; None if the journal no longer has it."""
+    for call in reversed(state.calls.get(lane, ())):
+        if call.address == move.address and call.signed_at_ms == move.signed_ms:
+            return UnreportedStep(intent=call, known=IntentStatus.APPLIED, claim=move.claim)
+    return None
+
+
+def _open_step(
+    state: JournalState, address: Address, lane: str, *, but: UnreportedStep | None = None
+) -> tuple[UnreportedStep, ...]:
+    """Our step at this address whose outcome is open, unless it is that one."""
     item = state.unsettled.get(lane)
     if item is None or item.intent.amount is None or item.intent.address != address:
-        return frozenset()
-    matching = match_rows(rows, item.intent, claims=state.claims, step_size=step_size)
-    return frozenset(row.row_id for row in (*matching.ours, *matching.at_once))
+        return ()
+    if but is not None and but.intent.intent_id == item.intent.intent_id:
+        return ()
+    return (UnreportedStep(intent=item.intent, known=item.known, is_sure=False),)
 
 
-def shares_of(
-    counted: Sequence[LedgerRow], drift: Decimal, *, unsettled: frozenset[str] = frozenset()
-) -> tuple[Share, ...]:
-    """Rows summed by cause, in ``ORDER``, and the part of a drift that they leave unexplained."""
+def by_cause(shares: Iterable[Share]) -> tuple[Share, ...]:
+    """One share for each cause, in ``ORDER``, with the time of its last row."""
     sums: dict[str, Decimal] = defaultdict(lambda: ZERO)
-    last: dict[str, int] = {}
-    for row in counted:
-        cause = UNSETTLED if row.row_id in unsettled else str(row.cause)
-        sums[cause] = plus(sums[cause], row.change)
-        last[cause] = row.time_ms
-    rest = minus(drift, total(sums.values()))
-    shares = [Share(cause=cause, amount=amount, at_ms=last[cause]) for cause, amount in sums.items() if amount != ZERO]
-    if rest != ZERO:
-        shares.append(Share(cause=UNEXPLAINED, amount=rest))
-    return tuple(sorted(shares, key=lambda share: ORDER.index(share.cause)))
-
-
-def rows_after(rows: Sequence[LedgerRow], found: Baseline) -> list[LedgerRow]:
-    """The rows since the baseline, without our own step and the rows before it."""
-    if found.move is None:
-        return list(rows)
-    newer = [row for row in rows if row.time_ms >= found.since_ms]
-    others = without_ours(newer, found.move)
-    kept = {row.row_id for row in others}
-    ours = next((row for row in newer if row.row_id not in kept), None)
-    return [row for row in others if ours is None or row.time_ms >= ours.time_ms]
+    last: dict[str, int | None] = {}
+    for share in shares:
+        cause = str(share.cause)
+        sums[cause] = plus(sums[cause], share.amount)
+        last[cause] = share.at_ms if share.at_ms is not None else last.get(cause)
+    found = [Share(cause=cause, amount=amount, at_ms=last[cause]) for cause, amount in sums.items() if amount != ZERO]
+    return tuple(sorted(found, key=lambda share: [*ORDER, share.cause].index(share.cause)))
 
 
 def explaining(rows: Sequence[LedgerRow], drift: Decimal, *, shared: bool) -> list[LedgerRow] | None:
     """The rows of an address that add up to a drift, oldest first; None if no choice does.
 
-    All rows that certainly belong to the address count, and some of those that may.
+    All rows that certainly belong to the address count, and as many as possible of those that may.
     """
     named = certain(rows, shared=shared)
-    chosen = summing(unnamed(rows, shared=shared), minus(drift, total(row.change for row in named)))
+    chosen = summing(unnamed(rows, shared=shared), minus(drift, total(row.change for row in named)), most=True)
     return None if chosen is None else sorted([*named, *chosen], key=lambda row: row.time_ms)

@@ -11,14 +11,23 @@ Margin that moved with a change of size is ``resized`` if the ledger shows no fi
 The parts always add up to the difference.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain, combinations, islice, permutations, product
 
-from reconcile.evidence.attribution import UNEXPLAINED, Baseline, explaining, rows_after, shares_of
-from reconcile.evidence.rows import CLOCK_AHEAD_MS, calls_of, certain, fits, match_rows, may_be_of, signed_amount
-from reconcile.journal.records import IntentStatus, UnreportedStep
+from reconcile.evidence.attribution import UNEXPLAINED, UNSETTLED, by_cause, explaining
+from reconcile.evidence.rows import (
+    CLOCK_AHEAD_MS,
+    calls_of,
+    certain,
+    fits,
+    match_rows,
+    may_be_of,
+    signed_amount,
+    without_known,
+)
+from reconcile.journal.records import Intent, IntentStatus, UnreportedStep
 from reconcile.model.account import Address
 from reconcile.model.drift import Share
 from reconcile.model.ledger import Cause, LedgerRow
@@ -96,14 +105,21 @@ def account(interval: Interval, rows: Sequence[LedgerRow]) -> Explanation:
     return _named(interval, first or _with(interval, (), rows))
 
 
-def accounts(intervals: Sequence[Interval], rows: Sequence[LedgerRow]) -> Mapping[Address, Explanation]:
+def accounts(
+    intervals: Sequence[Interval], rows: Sequence[LedgerRow], *, calls: Iterable[Intent] = ()
+) -> Mapping[Address, Explanation]:
     """Explain all addresses of one symbol as ``account`` does, and use no row for two addresses.
 
-    The row of a step of ours counts for its own address only. A row without a side goes to the address whose sums come
-    out with it; several orders of the addresses are tried.
+    The row of a step of ours counts for its own address only. ``calls`` are the symbol's calls in our journal; the row
+    of one that is no step of any interval is in the margin before, and counts for no address. A row without a side goes
+    to the address whose sums come out with it; several orders of the addresses are tried, always the same ones.
     """
+    sent = {step.intent.intent_id for interval in intervals for step in interval.sent}
+    earlier = [call for call in calls if call.intent_id not in sent]
+    for interval in intervals[:1]:
+        rows = without_known(rows, earlier, step_size=interval.step_size)
     first: Mapping[Address, Explanation] | None = None
-    for order in islice(permutations(intervals), MOST_ORDERS):
+    for order in islice(permutations(sorted(intervals, key=lambda each: str(each.address))), MOST_ORDERS):
         found = _in_order(order, rows)
         if all(told.is_whole for told in found.values()):
             return found
@@ -123,17 +139,12 @@ def _in_order(intervals: Sequence[Interval], rows: Sequence[LedgerRow]) -> Mappi
     return found
 
 
-def drift_shares(
-    found: Baseline, interval: Interval, rows: Sequence[LedgerRow], *, unsettled: frozenset[str] = frozenset()
-) -> tuple[Share, ...]:
-    """The changes of margin since our last step at an address, summed by cause; the rest is named as by ``account``.
-
-    ``interval`` begins at the baseline, whose margin includes our own step. ``unsettled`` are the rows of a step of
-    ours that has no outcome yet.
-    """
-    counted = _counted(interval, rows_after(rows, found), interval.change)
-    shares = shares_of(counted, interval.change, unsettled=unsettled)
-    return _named(interval, Explanation(ours=(), shares=shares)).shares
+def causes_of(found: Explanation) -> tuple[Share, ...]:
+    """The parts of a drift by cause; a step of ours without a known outcome is ``unsettled``."""
+    unsettled = [
+        Share(cause=UNSETTLED, amount=signed_amount(each.intent)) for each in found.ours if not _is_certain(each)
+    ]
+    return by_cause((*found.shares, *unsettled))
 
 
 def summary(interval: Interval, found: Explanation) -> MovementSummary:
@@ -213,12 +224,12 @@ def _counted(interval: Interval, rows: Sequence[LedgerRow], rest: Decimal) -> li
 
 
 def _each_of(counted: Sequence[LedgerRow], rest: Decimal) -> tuple[Share, ...]:
-    """One share per row up to ``MOST_TOLD`` rows, else one per cause."""
-    if len(counted) > MOST_TOLD:
-        return shares_of(counted, rest)
+    """One share per row up to ``MOST_TOLD`` rows, else one per cause; and the part that they leave unexplained."""
     shares = [Share(cause=row.cause, amount=row.change, at_ms=row.time_ms) for row in counted if row.change != ZERO]
     missing = minus(rest, total(share.amount for share in shares))
-    return (*shares, Share(cause=UNEXPLAINED, amount=missing)) if missing != ZERO else tuple(shares)
+    if missing != ZERO:
+        shares.append(Share(cause=UNEXPLAINED, amount=missing))
+    return by_cause(shares) if len(counted) > MOST_TOLD else tuple(shares)
 
 
 def _starts(interval: Interval, rows: Sequence[LedgerRow]) -> Iterator[int]:

@@ -245,20 +245,3 @@ def our_row(rows: Sequence[LedgerRow], move: Effect, amount: Decimal) -> LedgerR
     if move.claim is not None:
         return next((row for row in rows if row.row_id == move.claim), None)
     return next((row for row in calls_of(rows, move.address) if _is_near(row, amount)), None)
-
-
-def without_ours(rows: Sequence[LedgerRow], move: Effect) -> list[LedgerRow]:
-    """The rows since a step of ours was signed, less its own: one, or those until its effect that add up to it."""
-    newer = rows_since(rows, move)
-    if move.before is None or move.after is None:
-        return newer
-    own: Sequence[LedgerRow] = [each for each in [our_row(newer, move, minus(move.after, move.before))] if each]
-    if not own and move.claim is None:
-        own = _parts(newer, move, minus(move.after, move.before))
-    return [row for row in newer if row not in own]
-
-
-def _parts(rows: Sequence[LedgerRow], move: Effect, amount: Decimal) -> Sequence[LedgerRow]:
-    """The rows until a step's effect that add up to its amount, if an exchange booked it as several."""
-    calls = [row for row in calls_of(rows, move.address) if row.time_ms <= move.effect_ms + CLOCK_AHEAD_MS]
-    return summing(calls, amount) or ()

@@ -61,8 +61,11 @@ def by_symbol(
     }
 
 
-def summing(rows: Sequence[LedgerRow], amount: Decimal) -> Sequence[LedgerRow] | None:
-    """Some of the rows that add up to an amount: None where none do or there are too many to try."""
+def summing(rows: Sequence[LedgerRow], amount: Decimal, *, most: bool = False) -> Sequence[LedgerRow] | None:
+    """As few of the rows as add up to an amount, or as many (``most``); None if none do, or there are too many to try.
+
+    All rows, all those that take margin, and all those that add some are tried first.
+    """
     if amount == 0:
         return ()
     for chosen in (rows, [row for row in rows if row.change < 0], [row for row in rows if row.change > 0]):
@@ -73,7 +76,7 @@ def summing(rows: Sequence[LedgerRow], amount: Decimal) -> Sequence[LedgerRow] |
     return next(
         (
             chosen
-            for size in range(1, len(rows))
+            for size in (range(len(rows) - 1, 0, -1) if most else range(1, len(rows)))
             for chosen in combinations(rows, size)
             if total(row.change for row in chosen) == amount
         ),

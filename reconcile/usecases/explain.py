@@ -2,19 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 
 from reconcile.errors import ReadFailed
-from reconcile.evidence.attribution import UNEXPLAINED, Baseline, baseline, unsettled_rows
-from reconcile.evidence.explain import Interval, drift_shares
+from reconcile.evidence.attribution import UNEXPLAINED, Baseline, baseline
+from reconcile.evidence.explain import Interval, accounts, causes_of
 from reconcile.evidence.verdict import live_margin
-from reconcile.exchanges.base import Reader, lane_of, shares_symbol
+from reconcile.exchanges.base import Reader, lane_of, open_addresses, shares_symbol
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, DesiredAccount, ObservedAccount, Target
 from reconcile.model.drift import Drift, Share
 from reconcile.model.holds import Hold
 from reconcile.model.plan import AccountPlan, Entry, MoveMargin, Status
-from reconcile.money import ZERO, minus, plus
+from reconcile.money import ZERO, minus
 from reconcile.planning.bands import outside
 from reconcile.planning.moves import amount_step
 from reconcile.render.drift import moved, redeclared
@@ -41,26 +40,38 @@ class Reading:
         """The margin that we last left there; None for never."""
         return baseline(self.state, address, lane_of(self.reader.traits, address))
 
-    async def causes(self, found: Baseline, address: Address, amount: Decimal) -> tuple[Share, ...]:
-        """Explain a drift of ``amount`` by the ledger; raises ReadFailed."""
-        asset, position = self.look.symbols[address.symbol].asset, self.look.positions.get(address)
-        seen = self.state.margins.live.get(str(address))
-        interval = Interval(
+    async def causes(self, address: Address) -> tuple[Share, ...]:
+        """Explain a difference from the baseline at an address by the ledger; raises ReadFailed.
+
+        Where a row may belong to either side of the symbol, both sides are explained together.
+        """
+        places, lane = [address], lane_of(self.reader.traits, address)
+        if lane == address.symbol:
+            places += [place for place in open_addresses(self.look, address.symbol) if place != address]
+        intervals = [each for place in places if (each := self._interval(place)) is not None]
+        since_ms = min(interval.rows_since_ms for interval in intervals)
+        ledger = await self.reader.ledger(address.symbol, since_ms=since_ms)
+        return causes_of(accounts(intervals, ledger.rows, calls=self.state.calls.get(lane, ()))[address])
+
+    def _interval(self, address: Address) -> Interval | None:
+        """From the baseline until the look; None without a baseline."""
+        found, position = self.baseline(address), self.look.positions.get(address)
+        if found is None:
+            return None
+        asset, seen = self.look.symbols[address.symbol].asset, self.state.margins.live.get(str(address))
+        return Interval(
             address=address,
             asset=asset,
-            before=found.expected,
-            after=None if live_margin(position) is None else plus(found.expected, amount),
+            before=found.before,
+            after=live_margin(position),
             since_ms=found.since_ms,
             until_ms=self.look.sent_at_ms,
             lag_ms=grace_ms(self.desired, self.reader),
             step_size=amount_step(self.desired, self.reader.traits, asset),
             shared=shares_symbol(self.look, address.symbol),
+            sent=found.sent,
             resized=position is not None and seen is not None and seen.size not in {None, position.size},
         )
-        ledger = await self.reader.ledger(address.symbol, since_ms=interval.rows_since_ms)
-        lane = lane_of(self.reader.traits, address)
-        ours = unsettled_rows(self.state, ledger.rows, address, lane, step_size=interval.step_size)
-        return drift_shares(found, interval, ledger.rows, unsettled=ours)
 
 
 async def drift_of(reading: Reading, target: Target) -> Drift | None:
@@ -85,7 +96,7 @@ async def drift_of(reading: Reading, target: Target) -> Drift | None:
     if amount != 0:
         causes = (Share(cause=UNEXPLAINED, amount=amount),)
         if found is not None:
-            causes = await reading.causes(found, address, amount)
+            causes = await reading.causes(address)
     return Drift(
         address=address,
         asset=symbol.asset,
@@ -137,7 +148,7 @@ async def _reason(reading: Reading, entry: Entry, now_ms: int | None, *, may_ask
     if not may_ask:
         return "; ".join([*parts, f"drifted {moved(amount, (), now_ms=None)}: see reconcile drift"]), False
     try:
-        causes = await reading.causes(found, entry.address, amount)
+        causes = await reading.causes(entry.address)
         drifted = moved(amount, causes, now_ms=now_ms)
     except ReadFailed:
         drifted = f"{moved(amount, (), now_ms=None)}: the ledger could not be read"

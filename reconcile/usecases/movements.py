@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from reconcile.concurrency import interruptible
 from reconcile.errors import Containment, Interrupted, ReadFailed, ReconcileError
 from reconcile.evidence.explain import Interval, account, accounts, summary
-from reconcile.exchanges.base import Reader, shares_symbol
+from reconcile.exchanges.base import Reader, lane_of, shares_symbol
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, DesiredAccount, MarginType, ObservedAccount
 from reconcile.model.ledger import LedgerRead, LedgerRow
@@ -91,7 +91,10 @@ async def moved_since_the_last_look(span: AccountInterval, read: Ledgers) -> Mov
     open_ones = [interval for interval in every if alone[interval.address].shares]
     rows, problem = await _rows(open_ones, read)
     for symbol, found in rows.items():
-        alone.update(accounts([each for each in every if each.address.symbol == symbol], found))
+        intervals = [each for each in every if each.address.symbol == symbol]
+        lanes = {lane_of(span.reader.traits, each.address) for each in intervals}
+        calls = [call for lane in lanes for call in span.state.calls.get(lane, ())]
+        alone.update(accounts(intervals, found, calls=calls))
     by_address = {
         str(each.address): summary(each, told) for each in every if (told := alone[each.address]).ours or told.shares
     }

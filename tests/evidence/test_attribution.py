@@ -1,14 +1,15 @@
 """Drift is told by cause from the ledger, and nothing is guessed: what no row explains stays unexplained."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from reconcile.evidence.attribution import Baseline, baseline, unsettled_rows
-from reconcile.evidence.explain import Interval, drift_shares
+from reconcile.evidence.attribution import Baseline, baseline
+from reconcile.evidence.explain import Interval, account, causes_of
 from reconcile.journal import run_end
-from reconcile.journal.records import Effect, IntentStatus, Outcome, RunFinished
+from reconcile.journal.records import Effect, IntentStatus, Outcome, RunFinished, UnreportedStep
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address
 from reconcile.model.drift import Share
@@ -21,41 +22,26 @@ LATER_MS = FENCE_MS + 600_000
 
 def moved(claim: str | None = None) -> Baseline:
     """Our step from 1200 to 1500."""
-    effect = Effect(
-        address=LONG,
-        effect_ms=SIGNED_MS + 200,
-        signed_ms=SIGNED_MS,
-        before=D(1200),
-        after=D(1500),
-        size=D(1),
-        identity=None,
-        claim=claim,
-        asset="USDT",
-    )
-    return Baseline(expected=D(1500), since_ms=SIGNED_MS - 1000, move=effect)
+    step = UnreportedStep(intent=intent(), known=IntentStatus.APPLIED, claim=claim)
+    return Baseline(expected=D(1500), before=D(1200), since_ms=SIGNED_MS, sent=(step,))
 
 
 def attribute(
-    rows: Sequence[LedgerRow],
-    found: Baseline,
-    address: Address,
-    drift: Decimal,
-    *,
-    shared: bool,
-    unsettled: frozenset[str] = frozenset(),
+    rows: Sequence[LedgerRow], found: Baseline, address: Address, drift: Decimal, *, shared: bool
 ) -> tuple[Share, ...]:
     interval = Interval(
         address=address,
         asset="USDT",
-        before=found.expected,
+        before=found.before,
         after=found.expected + drift,
         since_ms=found.since_ms,
         until_ms=LATER_MS + 60_000,
         lag_ms=5_000,
         step_size=D("0.01"),
         shared=shared,
+        sent=found.sent,
     )
-    return drift_shares(found, interval, rows, unsettled=unsettled)
+    return causes_of(account(interval, rows))
 
 
 def told(shares: tuple[Share, ...]) -> list[tuple[str, str]]:
@@ -187,13 +173,25 @@ def test_a_cause_carries_the_time_of_its_last_row() -> None:
     assert [share.at_ms for share in shares] == [LATER_MS + 9]
 
 
-def test_our_own_unsettled_step_is_not_called_manual() -> None:
+@pytest.mark.parametrize(
+    ("rows", "drift", "expected"),
+    [
+        pytest.param([OURS], "300", [("unsettled", "300")], id="its row is in the ledger"),
+        pytest.param([], "300", [("unsettled", "300")], id="the sum comes out only with it"),
+        pytest.param([BY_HAND], "290", [("manual", "-10"), ("unsettled", "300")], id="beside a person's call"),
+        pytest.param([BY_HAND], "-10", [("manual", "-10")], id="it moved nothing"),
+        pytest.param([], "70", [("unexplained", "70")], id="another amount"),
+    ],
+)
+def test_our_own_unsettled_step_is_not_called_manual(
+    rows: list[LedgerRow], drift: str, expected: list[tuple[str, str]]
+) -> None:
     state = JournalState()
+    state.margins.applied["BTCUSDT.long"] = ("1200", "2026-01-01T00:00:00Z")
     state.add(intent(), at="2026-01-01T00:00:00Z")
-    rows = [row("300", "ours", time_ms=SIGNED_MS + 100)]
-    ours = unsettled_rows(state, rows, LONG, "BTCUSDT.long", step_size=D("0.01"))
-    found = Baseline(expected=D(1200), since_ms=0, move=None)
-    assert told(attribute(rows, found, LONG, D(300), shared=False, unsettled=ours)) == [("unsettled", "300")]
+    found = baseline(state, LONG, "BTCUSDT.long")
+    assert found is not None
+    assert told(attribute(rows, found, LONG, D(drift), shared=False)) == expected
 
 
 # The baseline.
@@ -223,7 +221,7 @@ def test_a_journal_that_knows_nothing_has_no_baseline() -> None:
 def test_our_last_step_is_the_baseline() -> None:
     state = JournalState()
     applied(state)
-    assert expected(state) == ("1500", SIGNED_MS - 1000)
+    assert expected(state) == ("1500", SIGNED_MS)
 
 
 def test_later_runs_that_find_it_in_place_do_not_swallow_funding() -> None:
@@ -231,7 +229,7 @@ def test_later_runs_that_find_it_in_place_do_not_swallow_funding() -> None:
     applied(state)
     state.add(finished(at_ms=LATER_MS), at="x")
     state.add(finished("1495.8", at_ms=LATER_MS + 1000), at="x")
-    assert expected(state) == ("1500", SIGNED_MS - 1000)
+    assert expected(state) == ("1500", SIGNED_MS)
 
 
 def test_what_a_run_found_in_place_without_moving_it_is_a_baseline() -> None:
@@ -253,7 +251,7 @@ def test_our_next_step_replaces_what_was_found_in_place() -> None:
     state = JournalState()
     state.add(finished("1200", "1200", at_ms=1000), at="x")
     applied(state)
-    assert expected(state) == ("1500", SIGNED_MS - 1000)
+    assert expected(state) == ("1500", SIGNED_MS)
 
 
 @pytest.mark.parametrize(
@@ -301,7 +299,21 @@ def test_a_margin_whose_step_is_not_known_any_more_counts_from_the_last_effect(
 
 
 @pytest.mark.parametrize("place", ["BTCUSDT.short", "ETHUSDT.long"])
-def test_an_open_step_at_another_address_owns_no_row_here(place: str) -> None:
+def test_an_open_step_at_another_address_is_no_step_here(place: str) -> None:
     state = JournalState()
+    state.margins.applied[place] = ("1500", "2026-01-01T00:00:00Z")
     state.add(intent(), at="2026-01-01T00:00:00Z")
-    assert unsettled_rows(state, [OURS], at(place), "BTCUSDT.long", step_size=D("0.01")) == frozenset()
+    found = baseline(state, at(place), "BTCUSDT.long")
+    assert found is not None
+    assert found.sent == ()
+
+
+def test_an_accepted_step_is_one_step() -> None:
+    state = JournalState()
+    applied(state)
+    state.add(replace(intent("20", before="1500", wanted="1520"), intent_id="i2"), at="2026-01-01T00:00:02Z")
+    accepted = Outcome(intent_id="i2", known=IntentStatus.ACCEPTED, effect_ms=SIGNED_MS + 300, after="1520")
+    state.add(accepted, at="2026-01-01T00:00:03Z")
+    found = baseline(state, LONG, "BTCUSDT.long")
+    assert found is not None
+    assert [each.intent.intent_id for each in found.sent] == ["i2"]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconcile.evidence.possible import MarginEvidence, Possible
-from reconcile.evidence.rows import match_rows, signed_amount, without_ours
+from reconcile.evidence.rows import match_rows, signed_amount
 from reconcile.evidence.staleness import stale_basis
 from reconcile.evidence.verdict import PriorOutcome, Sight, Verdict, judge, judge_setting, sight
 from reconcile.journal.records import Effect, Intent
@@ -570,23 +570,6 @@ def test_the_margin_from_before_is_never_a_basis_and_the_margin_after_always_is(
     start = before if adding else before + amount
     assert stale_basis(position(PLACE, str(start)), effect(str(start), str(after)), ())
     assert not stale_basis(position(PLACE, str(after)), effect(str(start), str(after)), ())
-
-
-@pytest.mark.parametrize(
-    ("last", "rows", "others"),
-    [
-        (effect(), (row(), OUT), ["h1"]),
-        (effect(claim="h1"), (row(), OUT), ["r1"]),
-        (effect(claim="gone"), (row(), OUT), ["r1", "h1"]),
-        (effect(None, None), (row(), OUT), ["r1", "h1"]),
-        (effect(), (row(cause=Cause.FUNDING), row(row_id="r2", side="short")), ["r1", "r2"]),
-        (effect(), (row(time_ms=SIGNED_MS - 1001), row(row_id="r2")), []),
-    ],
-)
-def test_what_others_did_since_our_step_is_everything_but_our_row(
-    last: Effect, rows: tuple[LedgerRow, ...], others: list[str]
-) -> None:
-    assert [one.row_id for one in without_ours(rows, last)] == others
 
 
 @pytest.mark.parametrize(

@@ -50,13 +50,21 @@ MOVES = st.lists(
 
 
 @pytest.mark.parametrize("exchange", SIMULATED)
-@given(amount=st.sampled_from((500, 20)), moves=MOVES, after_ms=st.sampled_from((0, 2_000, 600_000)))
+@given(
+    amount=st.sampled_from((500, 20)),
+    beside=st.sampled_from((0, 500, 30)),
+    moves=MOVES,
+    after_ms=st.sampled_from((0, 2_000, 600_000)),
+)
 @settings(max_examples=12, deadline=None)
-def test_all_say_the_same(exchange: str, *, amount: int, moves: list[tuple[str, str, int]], after_ms: int) -> None:
+def test_all_say_the_same(
+    exchange: str, *, amount: int, beside: int, moves: list[tuple[str, str, int]], after_ms: int
+) -> None:
     mine, other = PLACES.get(exchange, ("BTCUSDT.long", "BTCUSDT.short"))
+    aims = {mine: amount, other: beside} if beside else {mine: amount}
 
-    async def act(scene: Scene) -> Told:
-        account = declared(exchange, {mine: str(scene.margin(mine) + amount)})
+    async def act(scene: Scene) -> Mapping[str, Told]:
+        account = declared(exchange, {place: str(scene.margin(place) + more) for place, more in aims.items()})
         first = await scene.apply(account)
         await scene.pass_time(after_ms)
         for kind, change, wait_ms in moves:
@@ -72,13 +80,15 @@ def test_all_say_the_same(exchange: str, *, amount: int, moves: list[tuple[str, 
         (live,) = await compare_with_live(scene.world(), first.run_id)
         last = await scene.apply(account)
         (ended,) = compare(scene.world().store, first.run_id, last.run_id)
-        (entry,) = seen.entries
-        causes = {str(share.cause): share.amount for share in entry.causes}
-        return causes, by_cause(live, mine), by_cause(ended, mine)
+        causes = {
+            str(entry.address): {str(share.cause): share.amount for share in entry.causes} for entry in seen.entries
+        }
+        return {place: (causes[place], by_cause(live, place), by_cause(ended, place)) for place in aims}
 
-    (drifted, live, ended), _ = play(act, Scene(exchange=exchange))
-    assert live == ended
-    assert drifted == (live if sum(live.values()) else {})  # what cancels out is no drift
+    told, _ = play(act, Scene(exchange=exchange))
+    for drifted, live, ended in told.values():
+        assert live == ended
+        assert drifted == (live if sum(live.values()) else {})  # what cancels out is no drift
 
 
 @pytest.mark.parametrize("exchange", SIMULATED)
