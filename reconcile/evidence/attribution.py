@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from reconcile.evidence.rows import certain, unnamed
-from reconcile.journal.records import Effect, IntentStatus, UnreportedStep
+from reconcile.journal.records import IntentStatus, UnreportedStep
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address
 from reconcile.model.drift import Share
@@ -41,41 +41,41 @@ class Baseline:
 
 def baseline(state: JournalState, address: Address, lane: str) -> Baseline | None:
     """The margin that an apply last set or found in place; None if no apply has."""
-    place = str(address)
-    standing, applied, move = (
-        state.margins.standing.get(place),
-        state.margins.applied.get(place),
-        state.moves.get(place),
-    )
-    if standing is not None:
-        found, since_ms = standing.margin, standing.since_ms
-    elif applied is None:
+    place, open_step = str(address), _open_step(state, address, lane)
+    if (standing := state.margins.standing.get(place)) is not None:
+        return _found(standing.margin, standing.since_ms, open_step)
+    if (applied := state.margins.applied.get(place)) is None:
         return None
-    elif move is not None and move.after is not None and (step := _step_of(state, move, lane)) is not None:
-        sent = (step, *_open_step(state, address, lane, but=step))
-        return Baseline(expected=move.after, before=parse(step.intent.before), since_ms=move.signed_ms, sent=sent)
-    else:
-        effect = state.effects.get(lane)
-        found, since_ms = parse(applied[0]), 0 if effect is None else effect.effect_ms
-    return Baseline(expected=found, before=found, since_ms=since_ms, sent=_open_step(state, address, lane))
+    if (step := _last_step(state, place, lane)) is not None:
+        intent = step.intent
+        others = tuple(each for each in open_step if each.intent.intent_id != intent.intent_id)
+        return Baseline(
+            expected=parse(intent.wanted),
+            before=parse(intent.before),
+            since_ms=intent.signed_at_ms,
+            sent=(step, *others),
+        )
+    effect = state.effects.get(lane)
+    return _found(parse(applied[0]), 0 if effect is None else effect.effect_ms, open_step)
 
 
-def _step_of(state: JournalState, move: Effect, lane: str) -> UnreportedStep | None:
-    """The step that made a move; None if the journal no longer has it."""
+def _found(margin: Decimal, since_ms: int, sent: tuple[UnreportedStep, ...]) -> Baseline:
+    return Baseline(expected=margin, before=margin, since_ms=since_ms, sent=sent)
+
+
+def _last_step(state: JournalState, place: str, lane: str) -> UnreportedStep | None:
+    """The last step that moved margin at an address; None if there is none, or the journal no longer has it."""
+    move = state.moves.get(place)
     for call in reversed(state.calls.get(lane, ())):
-        if call.address == move.address and call.signed_at_ms == move.signed_ms:
+        if move is not None and str(call.address) == place and call.signed_at_ms == move.signed_ms:
             return UnreportedStep(intent=call, known=IntentStatus.APPLIED, claim=move.claim)
     return None
 
 
-def _open_step(
-    state: JournalState, address: Address, lane: str, *, but: UnreportedStep | None = None
-) -> tuple[UnreportedStep, ...]:
-    """Our step at this address whose outcome is open, unless it is that one."""
+def _open_step(state: JournalState, address: Address, lane: str) -> tuple[UnreportedStep, ...]:
+    """Our step at this address whose outcome is open."""
     item = state.unsettled.get(lane)
     if item is None or item.intent.amount is None or item.intent.address != address:
-        return ()
-    if but is not None and but.intent.intent_id == item.intent.intent_id:
         return ()
     return (UnreportedStep(intent=item.intent, known=item.known, is_sure=False),)
 

@@ -114,10 +114,7 @@ def accounts(
     of one that is no step of any interval is in the margin before, and counts for no address. A row without a side goes
     to the address whose sums come out with it; several orders of the addresses are tried, always the same ones.
     """
-    sent = {step.intent.intent_id for interval in intervals for step in interval.sent}
-    earlier = [call for call in calls if call.intent_id not in sent]
-    for interval in intervals[:1]:
-        rows = without_known(rows, earlier, step_size=interval.step_size)
+    rows = _without_earlier(intervals, rows, calls)
     first: Mapping[Address, Explanation] | None = None
     for order in islice(permutations(sorted(intervals, key=lambda each: str(each.address))), MOST_ORDERS):
         found = _in_order(order, rows)
@@ -125,6 +122,15 @@ def accounts(
             return found
         first = first or found
     return first or {}
+
+
+def _without_earlier(
+    intervals: Sequence[Interval], rows: Sequence[LedgerRow], calls: Iterable[Intent]
+) -> Sequence[LedgerRow]:
+    """The rows without those of calls that are no step of any interval."""
+    sent = {step.intent.intent_id for interval in intervals for step in interval.sent}
+    earlier = [call for call in calls if call.intent_id not in sent]
+    return without_known(rows, earlier, step_size=intervals[0].step_size) if intervals else rows
 
 
 def _in_order(intervals: Sequence[Interval], rows: Sequence[LedgerRow]) -> Mapping[Address, Explanation]:
