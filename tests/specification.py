@@ -39,6 +39,12 @@ class PageRule:
         found = re.search(r"\*Off:\*\s`(.+?)`", self.text, re.DOTALL)
         return None if found is None else " ".join(found[1].split())
 
+    @property
+    def defect(self) -> str | None:
+        """The defect of the simulation that turns it off; None where the explorer does."""
+        found = re.search(r"\*Off in the simulation:\*\s`(.+?)`", self.text, re.DOTALL)
+        return None if found is None else " ".join(found[1].split())
+
 
 def rules_of(text: str) -> tuple[PageRule, ...]:
     """The rules of the page, in order."""

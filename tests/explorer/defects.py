@@ -107,6 +107,18 @@ DEFECTS = (
         _NEVER,
     ),
     Defect(
+        "a row that may be the other side's is taken for one that names ours",
+        ((searching, "judge", _judged(lambda seen: replace(seen, named=True))),),
+        Scope(names_side=False, other_side=(300,), others=1, runs=1),
+        _NEVER,
+    ),
+    Defect(
+        "a row that may be ours is taken for ours",
+        ((searching, "judge", _judged(lambda seen: replace(seen, rows=seen.rows or seen.maybe[:1]))),),
+        Scope(by_hand=(250,), others=1, runs=1),
+        _NEVER,
+    ),
+    Defect(
         "rows that may be ours are taken for another party's",
         ((searching, "judge", _judged(lambda seen: replace(seen, maybe=()))),),
         _late(faults=1, splits=True),

@@ -19,6 +19,7 @@ from reconcile.planning import policy
 from reconcile.protocol import confirming, decision, holds, machine, rules, searching, sending
 from reconcile.protocol.earlier import Earlier
 from reconcile.protocol.life import Doing
+from reconcile.protocol.outcomes import outcome_of
 from reconcile.protocol.signals import Now, Write
 from reconcile.usecases import account_run
 from tests.explorer import moves
@@ -26,6 +27,7 @@ from tests.explorer.model import Scope
 
 _FAULT = Scope(runs=1)
 _KILL = Scope(crashes=1)
+_KNOWS = Scope(runs=1, knows=True)
 _REVERT = Scope(targets=(1300, 1000, 1300), runs=3, faults=0)
 _LATE = Scope(positions_late=10, targets=(1300, 1600), waits=(0, 20_000), faults=0)
 _LOST = Scope(crashes=1, forgets=True, positions_late=10, waits=(0, 20_000), faults=1)
@@ -231,6 +233,30 @@ def _yes_is_enough() -> AbstractContextManager[None]:
     return _patched((confirming, "visible", lambda intent, _: intent.wanted))
 
 
+def _yes_without_grace() -> AbstractContextManager[None]:
+    """After a yes the first two looks that agree decide, however soon they come."""
+    weigh = searching._weigh
+
+    def at_once(life: Any, seen: Any, now: Any) -> Any:
+        search = searching._the_search(life)
+        early_ms = 0 if search.effect_ms is None else search.effect_ms + life.task.grace_ms
+        if seen != search.previous or search.asked_ms > early_ms:
+            return weigh(life, seen, now)
+        judgement = searching._judgement(life, seen, late=searching._is_late(life, now))
+        effect_ms = searching._not_before(life)
+        said_yes = search.was is not None
+        return searching._end(
+            life, outcome_of(life.the_intent, seen, judgement, effect_ms=effect_ms, said_yes=said_yes)
+        )
+
+    return _patched((searching, "_weigh", at_once))
+
+
+def _search_ends() -> AbstractContextManager[None]:
+    """The search ends with the first look that settles nothing."""
+    return _patched((searching, "LEAST_LOOKS", 0), (searching, "SETTLE_GRACES", 0))
+
+
 _WAITS_FIRST = "the shortest path waits between plan and call for a person's call; a run waits for that before it plans"
 _NO_MARK = "the mark price of the simulation does not move, and its policy has no least distance to liquidation"
 _LIKE_OURS = "where another party moves nearly our amount, the simulation lets the journal take it for ours"
@@ -251,6 +277,8 @@ SWITCHES = (
     Switch("policy is asked of the fresh amount", _policy_of_the_plan, _MARK, _NO_MARK),
     Switch("the look is young at the turn to send", _age_not_asked, _FAULT, _NO_AGE),
     Switch("a yes is looked for", _yes_is_enough, replace(_FAULT, hollow=True)),
+    Switch("a yes has its grace", _yes_without_grace, _KNOWS),
+    Switch("the search goes on", _search_ends, _KNOWS),
     Switch("adds up", _without("adds up"), _LATE),
     Switch("an unsure row leaves a reading in doubt", _none_unsure(staleness), _JUST_BEFORE),
     Switch("an unsure row proves nothing", _none_unsure(verdict), _SLOW, _LIKE_OURS),

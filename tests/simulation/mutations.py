@@ -47,13 +47,15 @@ Defect = Callable[[], AbstractContextManager[None]]
 class Mutation:
     """One defect: what it is called, how it is put in, and on which exchanges it can show (empty: all).
 
-    ``trap`` is how the name of the trap begins that was made for it; that one is played first.
+    ``trap`` is how the name of the trap begins that was made for it; that one is played first. ``rule`` is the rule of
+    docs/design.md that it turns off, empty: a defect within a rule, or one that the explorer turns off.
     """
 
     name: str
     apply: Defect
     exchanges: tuple[str, ...] = ()
     trap: str = ""
+    rule: str = ""
 
     def ordered(self, traps: Mapping[str, Schedule]) -> Iterator[Schedule]:
         """The traps, its own first."""
@@ -729,6 +731,96 @@ def lock_released_early() -> AbstractContextManager[None]:
     return _patched((StepRun, "_turn", freely))
 
 
+# ---- conduct ---------------------------------------------------------------------------------------------------------
+
+
+def halt_not_asked_at_the_wire() -> AbstractContextManager[None]:
+    """A stop or a freeze asked before the look, and not at the turn to send."""
+    turn = _modules().sending.TURNS[Doing.WIRE]
+    return _turned(Doing.WIRE, lambda life, event: turn(life, replace(event, halted=None)))
+
+
+def _turned(doing: Doing, turn: Any) -> AbstractContextManager[None]:
+    """One turn of the machine replaced."""
+    from reconcile.protocol import machine
+
+    return _patched((machine, "TURNS", {**machine.TURNS, doing: turn}))
+
+
+def attempts_not_counted() -> AbstractContextManager[None]:
+    """A call that never left tried again for ever."""
+    sending = _modules().sending
+    return _turned(Doing.NOT_SENT, lambda life, _: sending.enter(life.turned(sending.Event.NOT_SENT)))
+
+
+def old_looks_not_counted() -> AbstractContextManager[None]:
+    """A look that grew old before its turn taken anew for ever."""
+    sending = _modules().sending
+    return _turned(
+        Doing.HELD_BACK,
+        lambda life, _: sending._look(life.turned(sending.Event.NOT_SENT), after_ms=life.not_before_ms, looks=0),
+    )
+
+
+def floor_not_kept() -> AbstractContextManager[None]:
+    """Additions that use up what ``min_available`` keeps."""
+    free = Reservation.free
+
+    def all_of_it(self: Any, asset: str, available: Decimal, *, sent_at_ms: int) -> Decimal:
+        return free(self, asset, available, sent_at_ms=sent_at_ms) + (self._minimum(asset) or 0)
+
+    return _patched((Reservation, "free", all_of_it))
+
+
+def balance_never_freed() -> AbstractContextManager[None]:
+    """An addition that did not happen goes on to hold its balance."""
+    return _patched((Reservation, "release", lambda *_: None))
+
+
+def empty_list_believed() -> AbstractContextManager[None]:
+    """A first look without any position believed, although the last run saw some."""
+
+    async def at_once(desired: DesiredAccount, reader: Any, *_: Any, reuse: Any, **__: Any) -> Any:
+        return await reader.observe(desired.types, reuse=reuse, measured=desired.measured)
+
+    return _patched((_modules().basis, "_present", at_once))
+
+
+def declared_is_believed() -> AbstractContextManager[None]:
+    """A reading that equals the declared believed, though our last step left another margin."""
+    return _patched((_modules().basis, "is_as_left", lambda *_: True))
+
+
+def search_ends_at_once() -> AbstractContextManager[None]:
+    """No time after the fence for witnesses that are late or cannot be read."""
+    searching = _modules().searching
+    return _patched((searching, "LEAST_LOOKS", 0), (searching, "SETTLE_GRACES", 0))
+
+
+def older_margins_forgotten() -> AbstractContextManager[None]:
+    """A margin that an earlier step of ours left taken for what this one did."""
+    seen_of = _modules().witness.sight
+    return _patched((_modules().searching, "sight", lambda *given, **named: seen_of(*given, **{**named, "older": ()})))
+
+
+def never_long_after() -> AbstractContextManager[None]:
+    """What is not known ten graces after the fence stays unknown."""
+    judge = _modules().witness.judge
+    return _patched(
+        (_modules().searching, "judge", lambda seen, **named: judge(seen, **{**named, "long_after": False}))
+    )
+
+
+def doubted_move_stays() -> AbstractContextManager[None]:
+    """A step that is in doubt after its yes goes on to be what readings are held against."""
+    return _patched((LaneState, "_take_back", lambda *_: None))
+
+
+def refused_call_stays_known() -> AbstractContextManager[None]:
+    """A call that did nothing goes on to account for a ledger row."""
+    return _patched((LaneState, "_uncall", lambda *_: None))
+
+
 # ---- concluding ------------------------------------------------------------------------------------------------------
 
 
@@ -796,7 +888,11 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("resolve before the fence", resolve_before_the_fence),
     Mutation("resolve leaves no margin to hold readings against", resolve_leaves_no_move),
     Mutation("lock by name", lock_by_name),
-    Mutation("lock file replaced under its holder (journal's end not checked either)", lock_not_checked),
+    Mutation(
+        "lock file replaced under its holder (journal's end not checked either)",
+        lock_not_checked,
+        rule="the lock is checked before each intent",
+    ),
     Mutation("no lock (journal's end not checked either)", no_lock),
     Mutation("lock released before verification", lock_released_early),
     Mutation("first page of the ledger only", first_page_only, ("binance",)),
@@ -836,5 +932,55 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("an early row of an equal call taken", early_equal_call_forgotten, ("bitget",), trap="an equal step"),
     Mutation("a short ledger taken for complete", short_ledger_is_complete, trap="a ledger that does"),
     Mutation("a released step taken for not applied", released_is_not_applied, trap="a ledger that does not"),
+    Mutation(
+        "min_available not kept", floor_not_kept, trap="an addition on a balance", rule="additions leave min_available"
+    ),
+    Mutation(
+        "balance of an addition that did not happen never freed",
+        balance_never_freed,
+        trap="an addition that is",
+        rule="what did not happen is free again",
+    ),
+    Mutation(
+        "a stop not asked at the turn to send",
+        halt_not_asked_at_the_wire,
+        trap="asked to stop",
+        rule="a stop is asked at the turn to send",
+    ),
+    Mutation(
+        "calls that never left not counted as attempts",
+        attempts_not_counted,
+        trap="no connection for",
+        rule="a step has four attempts",
+    ),
+    Mutation("looks that grew old not counted as attempts", old_looks_not_counted, trap="a disk that is slower"),
+    Mutation(
+        "an empty list of positions believed",
+        empty_list_believed,
+        trap="no position at the first",
+        rule="an empty list of positions is looked at again",
+    ),
+    Mutation(
+        "as declared, and not as our step left it",
+        declared_is_believed,
+        trap="reverted, and plan",
+        rule="as declared is not enough",
+    ),
+    Mutation("the search ends with its first looks", search_ends_at_once, trap="killed before a yes"),
+    Mutation("margins around earlier steps forgotten", older_margins_forgotten, ("binance",), trap="a reverted step"),
+    Mutation("unknown for ever", never_long_after, trap="killed before a call"),
+    Mutation(
+        "a step in doubt after its yes stays the baseline",
+        doubted_move_stays,
+        trap="a yes that is never done, and",
+        rule="a step in doubt is no baseline",
+    ),
+    Mutation(
+        "a refused call accounts for a row",
+        refused_call_stays_known,
+        ("binance", "okx"),
+        trap="a journal that is cut",
+        rule="a call that did nothing has no row",
+    ),
 )
 """Every defect there is; one that no schedule notices means that the simulation is too kind."""

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from reconcile.evidence.rows import CLOCK_AHEAD_MS
 from reconcile.exchanges.catalogue import TRAITS
 from reconcile.journal.records import IntentStatus
 from reconcile.model.plan import Entry, Status
@@ -25,15 +26,13 @@ from reconcile.sandbox.swarm import BELIEVABLE
 from reconcile.sandbox.values import ISOLATED, BookEffect
 from tests.simulation import banded
 from tests.simulation.claims import false_claims, others_moved
+from tests.simulation.conduct import SHUFFLES, UNKNOWN, misconduct, unknown_may_stay
 from tests.simulation.declare import TOLERANCE, address_of
 from tests.simulation.machine import EPOCH_MS
-from tests.simulation.schedule import FORGETS, LIES, TIME, WRITE, Go, Schedule
+from tests.simulation.schedule import FORGETS, TIME, Go, Schedule
 from tests.simulation.simulation import LOOK_MS, Ran, Simulation, Written
 
 FURTHER_RUNS = 2
-UNKNOWN = 5
-"""The exit code of a run that cannot tell what a call did."""
-_SHUFFLES = {"fill", "part", "close", "reopen", "flip", "crossed"}
 _BLANK = {f"odd:{name}" for name in BELIEVABLE}
 """Odd answers that say of a ledger that it is empty."""
 _LIMITS = {"at_most", "short", "max_day_add", "max_day_changes", "min_available"}
@@ -161,7 +160,7 @@ def at_the_end(simulation: Simulation) -> Iterator[str]:
         last = None
         if _exit(ran) == 0:
             break
-    if _exit(ran) == UNKNOWN and not _unknown_may_stay(schedule):
+    if _exit(ran) == UNKNOWN and not unknown_may_stay(schedule):
         simulation.pass_time((LONG_AFTER_GRACES + 1) * schedule.grace)
         ran = simulation.go(further)
     if any(entry.hold is not None and entry.hold.by in _DOUBTS for entry in _remaining(ran)):
@@ -178,20 +177,9 @@ def at_the_end(simulation: Simulation) -> Iterator[str]:
             yield f"a further run (run {again.number}) sent {again.writes} more"
     simulation.let_arrive()
     yield from _truth(simulation)
-    yield from _needlessly_unknown(simulation)
+    yield from misconduct(simulation)
     if schedule.outside:
         yield from _reported(simulation, further)
-
-
-def _needlessly_unknown(simulation: Simulation) -> Iterator[str]:
-    """Whether a run left it open what its call did, although nothing but the answer to one call went wrong."""
-    schedule = simulation.schedule
-    wrong = [each.where for each in schedule.happenings]
-    if wrong != [WRITE] or schedule.replicas or schedule.outside or _unknown_may_stay(schedule):
-        return
-    for ran in simulation.ran:
-        if _exit(ran) == UNKNOWN:
-            yield f"run {ran.number} does not know what a call did, and nothing else was wrong"
 
 
 def _reported(simulation: Simulation, further: Go) -> Iterator[str]:
@@ -214,7 +202,7 @@ def _converged(simulation: Simulation, last: Ran) -> Iterator[str]:
         yield f"run {last.number} ended with 0, but {'; '.join(away)}"
     if code == 0 or schedule.outside or _journal_may_be_broken(schedule):
         return
-    if code == UNKNOWN and _unknown_may_stay(schedule):
+    if code == UNKNOWN and unknown_may_stay(schedule):
         return
     if schedule.others and schedule.lag > schedule.grace:
         return
@@ -243,10 +231,6 @@ def _is_limited(ran: Ran) -> bool:
 def _journal_may_be_broken(schedule: Schedule) -> bool:
     """A flush that failed, and a power cut after it, may leave a hole in the middle: a person must see to that."""
     return any(each.how == "failing" for each in schedule.happenings)
-
-
-def _unknown_may_stay(schedule: Schedule) -> bool:
-    return schedule.others or any(each.how in LIES for each in schedule.happenings)
 
 
 def _lacks_funds(simulation: Simulation) -> bool:
@@ -312,16 +296,22 @@ def _truth(simulation: Simulation) -> Iterator[str]:
         happened = call is not None and call.serial in done
         if happened and known in _NOTHING and (said_yes or not _may_look_undone(simulation, amount)):
             yield f"the journal says {known} of {address} signed at {signed_ms - EPOCH_MS}, but it took effect"
-        if not happened and known is IntentStatus.APPLIED and not _may_look_applied(simulation, amount):
+        if not happened and known is IntentStatus.APPLIED and not _may_look_applied(simulation, amount, call):
             yield f"the journal says applied of {address} signed at {signed_ms - EPOCH_MS}, but it had no effect"
 
 
-def _may_look_applied(simulation: Simulation, amount: Decimal) -> bool:
-    """Whether somebody else's doing can be taken for ours."""
+def _may_look_applied(simulation: Simulation, amount: Decimal, call: Written | None) -> bool:
+    """Whether somebody else's doing can be taken for ours: what a run had read before its call is not, but on Binance,
+    whose rows have no ids, what is dated up to a second before it."""
     schedule = simulation.schedule
-    if any(each.how in _SHUFFLES for each in schedule.happenings):
+    if any(each.how in SHUFFLES for each in schedule.happenings):
         return True
-    moved = [effect.change for effect in simulation.books.effects if effect.actor != "api"]
+    since_ms = 0
+    if call is not None:
+        began_ms = simulation.exchange_ms(simulation.ran[call.run].started_ms)
+        dated_ms = call.signed_ms - (CLOCK_AHEAD_MS if schedule.exchange == "binance" else 0)
+        since_ms = min(began_ms, dated_ms) - schedule.latest_ms
+    moved = [each.change for each in simulation.books.effects if each.actor != "api" and each.time_ms >= since_ms]
     return any(abs(change - amount) <= abs(amount) / 4 for change in (*moved, sum(moved, ZERO)))
 
 

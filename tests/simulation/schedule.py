@@ -194,6 +194,16 @@ class Schedule:
         )
 
     @property
+    def latest_ms(self) -> int:
+        """How far behind a read of positions or of the ledger can be, at most, milliseconds."""
+        return max(self.lag, self._ledger_ms)
+
+    @property
+    def in_time(self) -> bool:
+        """Whether reads of positions and ledger are late by a grace at most."""
+        return self.latest_ms <= self.grace
+
+    @property
     def _wrong_ms(self) -> int:
         return 60_000 if any(each.how == "wrong_reads" for each in self.happenings) else 0
 

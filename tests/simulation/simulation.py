@@ -30,6 +30,7 @@ from reconcile.journal.records import Intent, Unsettled
 from reconcile.model.account import DesiredAccount, Position
 from reconcile.model.drift import AccountDrift
 from reconcile.model.plan import AccountPlan, AccountResult, Entry, Plan, Step
+from reconcile.money import ZERO
 from reconcile.sandbox import faults
 from reconcile.sandbox.demo import account_of
 from reconcile.sandbox.faults import NO_FAULT, Ending, Fault
@@ -44,7 +45,7 @@ from reconcile.usecases.drift import drift
 from reconcile.usecases.further import Further
 from reconcile.usecases.watch.news import is_urgent
 from reconcile.usecases.world import Connection, World
-from tests.simulation.declare import declared
+from tests.simulation.declare import address_of, declared
 from tests.simulation.disk import SimulatedDisk, SimulatedProcess
 from tests.simulation.hits import VALIDITY_MS, in_span, read_fault, write_fault
 from tests.simulation.loop import VirtualLoop
@@ -103,6 +104,16 @@ class Ran:
     writes: int = 0
     troubles: int = 0
     """How many happenings hit it."""
+    looks: int = 0
+    """How many looks at positions there were before it."""
+    stopped_ms: int | None = None
+    """When it was asked to stop."""
+    free: Decimal = ZERO
+    """The free balance at its end."""
+    holds: list[tuple[int, str]] = field(default_factory=list)
+    """When it said that it waits for an address that is held, and what it said."""
+    missing: Decimal = ZERO
+    """What all additions together were still short of at its end."""
 
 
 @dataclass(slots=True, eq=False)
@@ -258,7 +269,7 @@ class Simulation:
     async def _start(self, go: Go) -> Ran:
         await asyncio.sleep(go.wait / 1000)
         number = len(self.ran)
-        ran = Ran(number=number, go=go, calm=self.calm, started_ms=self.loop.now_ms())
+        ran = Ran(number=number, go=go, calm=self.calm, started_ms=self.loop.now_ms(), looks=self._counts["positions"])
         self.ran.append(ran)
         clock = MachineClock(self.loop, drift=go.drift, wall_error_ms=go.wall)
         process = _Process(ran, self._disk(go.home).process(str(number), wall_ms=clock.wall_ms), clock)
@@ -277,6 +288,8 @@ class Simulation:
         ran, task = process.run, process.task
         ran.ended_ms = self.loop.now_ms()
         ran.killed = process.dead
+        self.venue.advance(ran.ended_ms)
+        ran.free, ran.missing = self.books.cross[ASSET], self._missing(ran.go)
         if not over:
             self.broken.append(f"run {ran.number} took longer than {LONGEST_MS} ms")
         elif task is not None and not process.dead:
@@ -287,6 +300,15 @@ class Simulation:
         code = ran.result.exit_code if ran.result else ran.go.command
         how = "is dead" if ran.killed else f"ends with {ran.error or code}"
         self._say(ran.number, how)
+
+    def _missing(self, go: Go) -> Decimal:
+        """How much all addresses together have less than a run declares."""
+        books, missing = self.books, ZERO
+        for number, aim in enumerate(self.schedule.aims):
+            address = address_of(self.schedule, number)
+            live = books.margin(address.symbol, address.side.value)
+            missing += max(ZERO, aim.declared(revised=go.revised) - live)
+        return missing
 
     async def _apply(self, process: _Process) -> None:
         desired = self._declared(process)
@@ -473,6 +495,7 @@ class Simulation:
         match each.how:
             case "stop":
                 self._say(process.run.number, "is asked to stop")
+                process.run.stopped_ms = self.loop.now_ms()
                 process.stop.set()
             case "suspend":
                 self._say(process.run.number, f"is suspended for {each.value} ms")
@@ -634,7 +657,12 @@ class Simulation:
         self._say(process.run.number, text)
 
     def _progress(self, process: _Process) -> Callable[[str], None]:
-        return lambda line: self._say(process.run.number, f"says: {line}")
+        def tell(line: str) -> None:
+            if " is held: " in line:
+                process.run.holds.append((self.loop.now_ms(), line))
+            self._say(process.run.number, f"says: {line}")
+
+        return tell
 
     def _say(self, run: int | None, text: str) -> None:
         if self.lines is not None:

@@ -233,6 +233,8 @@ def traps(exchange: str, validity_ms: int) -> Mapping[str, Schedule]:
             happenings=(_hit("write", 2, "never"),),
         ),
         **_yes_in_doubt(cold),
+        **_conduct(cold),
+        **(_reverted_and_never() if exchange == "binance" else {}),
     }
     return {name: _on(schedule, exchange) for name, schedule in found.items()}
 
@@ -249,6 +251,51 @@ def _inexact(slack_ms: int) -> Mapping[str, Schedule]:
             runs=(Go(), Go(wait=100_000)), happenings=(_hit("write", 1, "kill_sent"),), ledger=Ledger(reach=GRACE)
         ),
     }
+
+
+def _conduct(cold: int) -> Mapping[str, Schedule]:
+    """What a run may not do although no margin moves wrongly: how often it sends, how long it holds, why it gives up.
+    The call leaves at ``cold``."""
+    return {
+        "asked to stop while the intent is flushed": Schedule(
+            runs=(Go(), Go()), flush=2_000, happenings=(_at(cold + 2_500, "stop"),)
+        ),
+        "an addition that is refused for now, and no balance for two": Schedule(
+            runs=(Go(),), free=700, happenings=(_hit("write", 1, "refusal:throttle"),)
+        ),
+        "no connection for nine calls": Schedule(
+            runs=(Go(),), happenings=tuple(_hit("write", number, "refused") for number in range(1, 10))
+        ),
+        "a disk that is slower than a look may be old": Schedule(runs=(Go(),), flush=6_000),
+        "no position at the first look of a run": Schedule(
+            aims=(Aim(revised=1700),), runs=(Go(), Go(revised=True)), happenings=(_hit("positions", 4, "empty"),)
+        ),
+        "killed before a call that a short ledger does not rule out": Schedule(
+            runs=(Go(), Go(wait=100_000)), happenings=(_hit("write", 1, "kill"),), ledger=Ledger(reach=GRACE)
+        ),
+        "a journal that is cut back to a refusal before the call": Schedule(
+            runs=(Go(), Go(wait=0)),
+            replicas=((49_000, 0),),
+            happenings=(_hit("write", 1, "refusal:throttle"), _hit("journal", 1, "cut_short", 4)),
+        ),
+        "a yes that is never done, and ten graces": Schedule(
+            runs=(Go(), Go(wait=60_000)), happenings=(_hit("write", 1, "yes_without"),)
+        ),
+    }
+
+
+def _reverted_and_never() -> Mapping[str, Schedule]:
+    """A step, its reversal and the same step again, whose call never arrives; from then on positions show what the
+    first one left. Only Binance's fence is short enough for ten graces to reach back so far."""
+    schedule = Schedule(
+        aims=(Aim(target=1300, revised=1000),),
+        runs=(Go(), Go(wait=6_000, revised=True), Go(wait=6_000)),
+        happenings=(
+            _hit("write", 3, "never"),
+            *(_hit("positions", 7 + late, "stale_positions", 18_600 + 1_041 * late) for late in range(25)),
+        ),
+    )
+    return {"a reverted step that never arrives again, and positions that show it": schedule}
 
 
 def _other_yes(exchange: str, *, cold: int, late: int) -> Mapping[str, Schedule]:
