@@ -98,7 +98,7 @@ def verdicts() -> str:
 
 
 def _cell(count: int, margin: MarginEvidence, was: PriorOutcome) -> str:
-    seen = Sight(rows=tuple(map(str, range(count))), margin=margin, complete=True, asked_ms=0)
+    seen = Sight(rows=tuple(map(str, range(count))), margin=margin, complete=True)
     first = judge(seen, was=was, long_after=False, deadline_passed=False)
     late = judge(seen, was=was, long_after=False, deadline_passed=True)
     last = judge(seen, was=was, long_after=True, deadline_passed=True)

@@ -49,11 +49,11 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """One look at ledger and margin. Two sights are equal if they give the same answer, whatever their times.
+    """One look at ledger and margin. Two sights are equal if they give the same answer, whatever amount is ``live``.
 
     ``rows`` are the ids of matching ledger rows, oldest first; ``named`` is False if one of them can be the other
     side's. ``maybe`` are the ids of rows that may be ours or another party's. ``complete``: the ledger reaches back to
-    the intent. ``asked_ms`` is the exchange time of the request, ``live`` the margin that it showed (None: flat).
+    the intent. ``live`` is the margin that the look showed (None: flat).
     """
 
     rows: tuple[str, ...]
@@ -61,7 +61,6 @@ class Sight:
     complete: bool
     named: bool = True
     maybe: tuple[str, ...] = ()
-    asked_ms: int = field(compare=False)
     live: Decimal | None = field(default=None, compare=False)
 
     @property
@@ -78,7 +77,6 @@ def sight(
     claims: Collection[str],
     step_size: Decimal,
     shared: bool,
-    asked_ms: int,
     unsure_since_ms: int | None = None,
     slack_ms: int = CLOCK_AHEAD_MS,
     known: Sequence[Intent] = (),
@@ -106,7 +104,6 @@ def sight(
         complete=ledger.reaches_back,
         named=not unnamed(found.ours, shared=shared),
         maybe=tuple(row.row_id for row in found.maybe),
-        asked_ms=asked_ms,
         live=live,
     )
 

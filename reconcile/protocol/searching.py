@@ -133,7 +133,6 @@ def _ledger_came(life: Life, event: SomeEvent) -> Turned:
         claims=memory.claims,
         step_size=life.task.step_size,
         shared=look.shared,
-        asked_ms=_the_search(life).asked_ms,
         unsure_since_ms=_unsure_ms(life, memory),
         slack_ms=life.task.slack_ms,
         known=memory.others,

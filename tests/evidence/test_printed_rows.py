@@ -17,9 +17,7 @@ STEP = D("0.000001")
 def seen(live: str, *rows: LedgerRow) -> tuple[tuple[str, ...], MarginEvidence]:
     made = intent(SENT, before="240", wanted="264.999993")
     ledger = LedgerRead(rows=rows, reaches_back=True)
-    found = sight(
-        made, position("BTCUSDT.long", live), ledger, claims=(), step_size=STEP, shared=False, asked_ms=made.fence_ms
-    )
+    found = sight(made, position("BTCUSDT.long", live), ledger, claims=(), step_size=STEP, shared=False)
     return found.rows, found.margin
 
 

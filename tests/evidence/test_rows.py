@@ -132,7 +132,6 @@ def look(live: str, *rows: LedgerRow, known: Sequence[Intent] = (), shared: bool
         step_size=STEP,
         shared=shared,
         known=known,
-        asked_ms=FENCE_MS + 1,
         slack_ms=SLACK_MS,
         unsure_since_ms=SIGNED_MS - 60_000,
     )

@@ -162,7 +162,6 @@ def look(
         claims={"claimed"},
         step_size=STEP,
         shared=shared,
-        asked_ms=FENCE_MS + 1,
     )
 
 
@@ -191,7 +190,6 @@ def test_what_moved_just_before_the_intent_may_be_in_its_margin_or_not(
         claims=(),
         step_size=STEP,
         shared=False,
-        asked_ms=FENCE_MS + 1,
         unsure_since_ms=since_ms,
     )
 
@@ -224,7 +222,6 @@ def test_a_fill_just_before_the_intent_is_in_its_margin_where_the_size_is_the_sa
         claims=(),
         step_size=STEP,
         shared=False,
-        asked_ms=FENCE_MS + 1,
         unsure_since_ms=SIGNED_MS - 6_000,
     )
 
@@ -303,9 +300,9 @@ def test_a_reopened_position_tells_nothing(journalled: str | None, now: str | No
     assert look(position(PLACE, "1500", identity=now), wanted=intent(identity=journalled)).margin is says
 
 
-def test_two_looks_agree_when_they_answer_alike_whenever_they_were_had() -> None:
+def test_two_looks_agree_when_they_answer_alike_whatever_the_margin_is() -> None:
     first = look(position(PLACE, "1500"))
-    later = Sight(rows=first.rows, margin=first.margin, complete=True, asked_ms=first.asked_ms + 5000, live=D(1499))
+    later = Sight(rows=first.rows, margin=first.margin, complete=True, live=D(1499))
     assert first == later
     assert first != look(position(PLACE, "1500"), reaches_back=False)
     assert first != look(position(PLACE, "1500"), row())
@@ -342,7 +339,7 @@ LINES = [
 
 
 def seen(rows: int, margin: MarginEvidence, *, complete: bool = True) -> Sight:
-    return Sight(rows=tuple(f"r{n}" for n in range(rows)), margin=margin, complete=complete, asked_ms=0)
+    return Sight(rows=tuple(f"r{n}" for n in range(rows)), margin=margin, complete=complete)
 
 
 @pytest.mark.parametrize(("rows", "margin", "was", "proves"), LINES)

@@ -102,7 +102,6 @@ def _one_look() -> AbstractContextManager[None]:
             margin=seen.margin,
             complete=seen.complete,
             maybe=seen.maybe,
-            asked_ms=seen.asked_ms,
             live=seen.live,
         )
 

@@ -44,7 +44,7 @@ def test_a_change_is_visible_where_the_look_shows_it(sent: Intent, seen: LaneLoo
 
 
 def sight(*rows: str, margin: MarginEvidence = MarginEvidence.MOVED, live: str | None = "1500") -> Sight:
-    return Sight(rows=rows, margin=margin, complete=True, asked_ms=1, live=None if live is None else D(live))
+    return Sight(rows=rows, margin=margin, complete=True, live=None if live is None else D(live))
 
 
 BEHIND = sight("r1", margin=MarginEvidence.NOT_MOVED, live="1200")

@@ -486,9 +486,7 @@ def one_look() -> AbstractContextManager[None]:
 
     def eager(*given: Any, **named: Any) -> Sight:
         seen = seen_of(*given, **named)
-        return _Eager(
-            rows=seen.rows, margin=seen.margin, complete=seen.complete, asked_ms=seen.asked_ms, live=seen.live
-        )
+        return _Eager(rows=seen.rows, margin=seen.margin, complete=seen.complete, live=seen.live)
 
     return _patched((searching, "sight", eager))
 
