@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconcile.evidence.possible import MarginEvidence
-from reconcile.evidence.verdict import PriorOutcome, Sight, Verdict, judge
+from reconcile.evidence.verdict import Sight, Verdict, judge
 from reconcile.exchanges.catalogue import TRAITS
+from reconcile.journal.records import IntentStatus
 from reconcile.protocol import timing
 from reconcile.protocol.lifecycle import OUTCOMES, TABLE, State
 
@@ -90,14 +91,12 @@ def verdicts() -> str:
     lines = [head, "| --- | --- | --- | --- | --- |"]
     for count, rows in _ROWS.items():
         for margin in MarginEvidence:
-            cells = [
-                _cell(count, margin, was) for was in (PriorOutcome.DOUBT, PriorOutcome.ACCEPTED, PriorOutcome.UNKNOWN)
-            ]
+            cells = [_cell(count, margin, was) for was in (None, IntentStatus.ACCEPTED, IntentStatus.UNKNOWN)]
             lines.append(f"| {rows} | {margin.replace('_', ' ')} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _cell(count: int, margin: MarginEvidence, was: PriorOutcome) -> str:
+def _cell(count: int, margin: MarginEvidence, was: IntentStatus | None) -> str:
     seen = Sight(rows=tuple(map(str, range(count))), margin=margin, complete=True)
     first = judge(seen, was=was, long_after=False, deadline_passed=False)
     late = judge(seen, was=was, long_after=False, deadline_passed=True)

@@ -22,22 +22,14 @@ from reconcile.evidence.rows import (
     unsure_rows,
     without_known,
 )
-from reconcile.journal.records import Intent
+from reconcile.journal.records import Intent, IntentStatus
 from reconcile.model.account import MarginType, Position
 from reconcile.model.ledger import LedgerRead, LedgerRow
 from reconcile.money import minus, parse
 
 
-class PriorOutcome(StrEnum):
-    """The outcome of a step as known before the look."""
-
-    DOUBT = "doubt"
-    ACCEPTED = "accepted"
-    UNKNOWN = "unknown"  # accepted by the exchange, but an earlier run could not determine the outcome
-
-
 class Verdict(StrEnum):
-    """The conclusion from a look."""
+    """The conclusion from a look: it may be to look again, which is no status that a journal can hold."""
 
     APPLIED = "applied"  # the ledger shows it
     APPLIED_ON_MARGIN = "applied_on_margin"  # the margin is the only evidence
@@ -156,30 +148,32 @@ def _around(
     )
 
 
-def judge(seen: Sight, *, was: PriorOutcome, long_after: bool, deadline_passed: bool) -> Verdict:
+def judge(seen: Sight, *, was: IntentStatus | None, long_after: bool, deadline_passed: bool) -> Verdict:
     """The verdict from two equal looks in a row.
 
+    ``was`` is the status before them. None means doubt, ACCEPTED that the exchange accepted the call, and UNKNOWN that
+    an earlier run could not determine what an accepted call did.
     ``long_after``: ten grace periods after the fence. ``deadline_passed``: the time to wait for a ledger row is over.
     """
     if seen.rows:
         return _judge_rows(seen, was=was, long_after=long_after, late=deadline_passed)
-    if long_after or (seen.maybe and was is PriorOutcome.ACCEPTED):
+    if long_after or (seen.maybe and was is IntentStatus.ACCEPTED):
         return _judge_at_last(seen, was=was)
     if seen.margin is MarginEvidence.MOVED:
         return Verdict.APPLIED_ON_MARGIN if deadline_passed else Verdict.LOOK_AGAIN
-    return Verdict.NOT_APPLIED if seen.shows_absence and was is PriorOutcome.DOUBT else Verdict.UNKNOWN
+    return Verdict.NOT_APPLIED if seen.shows_absence and was is None else Verdict.UNKNOWN
 
 
-def _judge_rows(seen: Sight, *, was: PriorOutcome, long_after: bool, late: bool) -> Verdict:
+def _judge_rows(seen: Sight, *, was: IntentStatus | None, long_after: bool, late: bool) -> Verdict:
     """The verdict from matching rows: one proves the step; of several, it is not known which are ours."""
-    if was is PriorOutcome.ACCEPTED or (seen.named and len(seen.rows) == 1):
+    if was is IntentStatus.ACCEPTED or (seen.named and len(seen.rows) == 1):
         return Verdict.APPLIED
     return Verdict.UNKNOWN if len(seen.rows) > 1 else _judge_unnamed(seen, long_after=long_after, late=late)
 
 
-def _judge_at_last(seen: Sight, *, was: PriorOutcome) -> Verdict:
+def _judge_at_last(seen: Sight, *, was: IntentStatus | None) -> Verdict:
     """The verdict from a look without a row of ours, once no such row can appear any more."""
-    if seen.maybe and was is PriorOutcome.ACCEPTED:
+    if seen.maybe and was is IntentStatus.ACCEPTED:
         return Verdict.APPLIED
     is_undone = seen.complete and (not seen.maybe or seen.margin is MarginEvidence.NOT_MOVED)
     return Verdict.NOT_APPLIED if is_undone else Verdict.RELEASED

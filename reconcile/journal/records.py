@@ -18,7 +18,7 @@ from reconcile.model.run_start import RunStart
 
 
 class IntentStatus(StrEnum):
-    """The outcome of one intent, as the journal knows it."""
+    """The journal's knowledge of one intent, that is of one request. A step has one intent for each attempt."""
 
     ACCEPTED = "accepted"  # accepted by the exchange, not yet visible: settles later
     APPLIED = "applied"

@@ -204,6 +204,8 @@ class Plan:
 class OutcomeKind(StrEnum):
     """The outcome of a step at the end of a run."""
 
+    # Of a step as planned, whatever became of its attempts: ``IntentStatus`` of the journal is that of one attempt.
+
     APPLIED = "applied"
     ACCEPTED = "accepted"
     REFUSED = "refused"

@@ -59,10 +59,9 @@ class SettingSight:
 class Search:
     """The search for the effect of an intent.
 
-    ``was`` is the outcome known before the search. None means doubt, ACCEPTED that the exchange accepted the call, and
-    UNKNOWN that an earlier run could not determine what an accepted call did. ``effect_ms`` is when the exchange
-    accepted it, or None. The present look is later than ``asked_ms``. ``previous`` is the result of the look before it,
-    None if there was none or it failed.
+    ``was`` is the status before the search, as ``evidence/verdict.py::judge`` takes it. ``effect_ms`` is when the
+    exchange accepted the call, or None. The present look is later than ``asked_ms``. ``previous`` is the result of the
+    look before it, None if there was none or it failed.
     """
 
     was: IntentStatus | None

@@ -27,7 +27,7 @@ from reconcile.model.plan import OutcomeKind
 
 
 class State(StrEnum):
-    """The states of a step."""
+    """The states of a step while it is run. They say what may happen next, and no record holds them."""
 
     PLANNED = "planned"  # no intent, nothing sent; a fresh look comes next
     JOURNALLED = "journalled"  # its intent is on disk, nothing has left

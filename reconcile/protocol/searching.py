@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from reconcile.evidence.rows import ledger_from
 from reconcile.evidence.verdict import (
-    PriorOutcome,
     Sight,
     Verdict,
     judge,
@@ -44,12 +43,6 @@ from reconcile.protocol.signals import (
     Write,
 )
 from reconcile.protocol.timing import BETWEEN_LOOKS_MS, LEAST_LOOKS, LONG_AFTER_GRACES, SETTLE_GRACES, unsure_since
-
-_WAS = {
-    None: PriorOutcome.DOUBT,
-    IntentStatus.ACCEPTED: PriorOutcome.ACCEPTED,
-    IntentStatus.UNKNOWN: PriorOutcome.UNKNOWN,
-}
 
 
 def begin(life: Life) -> Turned:
@@ -182,7 +175,7 @@ def _judgement(life: Life, seen: Sight | SettingSight, *, late: bool) -> Verdict
     if isinstance(seen, SettingSight):
         return judge_setting(intent, seen.live)
     long_after = search.asked_ms > intent.fence_ms + LONG_AFTER_GRACES * life.task.grace_ms
-    return judge(seen, was=_WAS[search.was], long_after=long_after, deadline_passed=late)
+    return judge(seen, was=search.was, long_after=long_after, deadline_passed=late)
 
 
 def _not_before(life: Life) -> int:

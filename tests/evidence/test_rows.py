@@ -7,8 +7,8 @@ import pytest
 
 from reconcile.evidence.possible import MarginEvidence
 from reconcile.evidence.rows import ledger_from, match_rows
-from reconcile.evidence.verdict import PriorOutcome, Sight, Verdict, judge, sight
-from reconcile.journal.records import Intent
+from reconcile.evidence.verdict import Sight, Verdict, judge, sight
+from reconcile.journal.records import Intent, IntentStatus
 from reconcile.model.account import Address, Side
 from reconcile.model.ledger import Cause, LedgerRead, LedgerRow
 from tests.kit.desk import FENCE_MS, SIGNED_MS, D, intent, position, row
@@ -66,7 +66,7 @@ def test_an_earlier_call_of_the_same_amount_accounts_for_its_rows_where_each_cal
     found = match_rows(rows, intent(), claims=(), step_size=STEP, slack_ms=SLACK_MS, known=[earlier])
     assert [each.row_id for each in found.at_once] == ["b0", "b1"]
     seen = look("1500", *rows, known=[earlier])
-    assert judge(seen, was=PriorOutcome.DOUBT, long_after=False, deadline_passed=False) is Verdict.APPLIED
+    assert judge(seen, was=None, long_after=False, deadline_passed=False) is Verdict.APPLIED
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_an_earlier_call_of_the_same_amount_accounts_for_one_row(
 @pytest.mark.parametrize(("live", "verdict"), [("1200", Verdict.NOT_APPLIED), ("1500", Verdict.APPLIED)])
 def test_the_margin_tells_whose_a_row_of_two_calls_is(live: str, verdict: Verdict) -> None:
     seen = look(live, row("300", time_ms=SIGNED_MS - 500), known=[LAST])
-    assert judge(seen, was=PriorOutcome.DOUBT, long_after=True, deadline_passed=True) is verdict
+    assert judge(seen, was=None, long_after=True, deadline_passed=True) is verdict
 
 
 def test_the_other_sides_row_does_not_blur_ours() -> None:
@@ -120,7 +120,7 @@ def test_the_other_sides_row_does_not_blur_ours() -> None:
     rows = [row("300", time_ms=SIGNED_MS - 5_500, side=None), row("300", "r2", side=None)]
     seen = look("1500", *rows, known=[other], shared=True)
     assert (seen.rows, seen.named, seen.margin) == (("r2",), False, MarginEvidence.MOVED)
-    assert judge(seen, was=PriorOutcome.DOUBT, long_after=False, deadline_passed=False) is Verdict.APPLIED
+    assert judge(seen, was=None, long_after=False, deadline_passed=False) is Verdict.APPLIED
 
 
 def look(live: str, *rows: LedgerRow, known: Sequence[Intent] = (), shared: bool = False) -> Sight:
@@ -149,19 +149,21 @@ def look(live: str, *rows: LedgerRow, known: Sequence[Intent] = (), shared: bool
 def test_rows_that_may_be_ours_are_where_the_margin_moved_by_exactly_ours(rows: tuple[LedgerRow, ...]) -> None:
     seen = look("1500", *rows)
     assert (seen.rows, seen.maybe, seen.margin) == (("r1",), (), MarginEvidence.MOVED)
-    assert judge(seen, was=PriorOutcome.DOUBT, long_after=False, deadline_passed=False) is Verdict.APPLIED
+    assert judge(seen, was=None, long_after=False, deadline_passed=False) is Verdict.APPLIED
 
 
 @pytest.mark.parametrize(
     ("was", "long_after", "verdict"),
     [
-        (PriorOutcome.DOUBT, False, Verdict.UNKNOWN),
-        (PriorOutcome.DOUBT, True, Verdict.RELEASED),
-        (PriorOutcome.ACCEPTED, False, Verdict.APPLIED),
-        (PriorOutcome.ACCEPTED, True, Verdict.APPLIED),
+        (None, False, Verdict.UNKNOWN),
+        (None, True, Verdict.RELEASED),
+        (IntentStatus.ACCEPTED, False, Verdict.APPLIED),
+        (IntentStatus.ACCEPTED, True, Verdict.APPLIED),
     ],
 )
-def test_a_near_row_is_never_taken_for_another_partys(*, was: PriorOutcome, long_after: bool, verdict: Verdict) -> None:
+def test_a_near_row_is_never_taken_for_another_partys(
+    *, was: IntentStatus | None, long_after: bool, verdict: Verdict
+) -> None:
     seen = look("1490", row("290"))
     assert (seen.rows, seen.maybe, seen.margin) == ((), ("r1",), MarginEvidence.CANNOT_TELL)
     assert judge(seen, was=was, long_after=long_after, deadline_passed=True) is verdict
@@ -170,5 +172,5 @@ def test_a_near_row_is_never_taken_for_another_partys(*, was: PriorOutcome, long
 def test_an_early_row_is_another_partys_where_long_after_the_margin_did_not_move() -> None:
     seen = look("1200", row("300", time_ms=EARLY_MS))
     assert seen.maybe == ("r1",)
-    assert judge(seen, was=PriorOutcome.DOUBT, long_after=False, deadline_passed=True) is Verdict.UNKNOWN
-    assert judge(seen, was=PriorOutcome.DOUBT, long_after=True, deadline_passed=True) is Verdict.NOT_APPLIED
+    assert judge(seen, was=None, long_after=False, deadline_passed=True) is Verdict.UNKNOWN
+    assert judge(seen, was=None, long_after=True, deadline_passed=True) is Verdict.NOT_APPLIED

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from reconcile.evidence.possible import MarginEvidence, Possible
 from reconcile.evidence.rows import match_rows, signed_amount
 from reconcile.evidence.staleness import stale_basis
-from reconcile.evidence.verdict import PriorOutcome, Sight, Verdict, judge, judge_setting, sight
-from reconcile.journal.records import Effect, Intent
+from reconcile.evidence.verdict import Sight, Verdict, judge, judge_setting, sight
+from reconcile.journal.records import Effect, Intent, IntentStatus
 from reconcile.model.account import MarginType, Position
 from reconcile.model.ledger import Cause, LedgerRead, LedgerRow
 from reconcile.protocol.timing import unsure_since
@@ -321,6 +321,7 @@ def test_a_type_change_moved_no_margin() -> None:
 # The table.
 
 ANY = tuple(MarginEvidence)
+WAS = (None, IntentStatus.ACCEPTED, IntentStatus.UNKNOWN)
 TABLE = [
     # rows, margin, then what it proves in doubt, once accepted, once unknown (before the deadline)
     (1, ANY, Verdict.APPLIED, Verdict.APPLIED, Verdict.APPLIED),
@@ -334,7 +335,7 @@ LINES = [
     (rows, margin, was, proves)
     for rows, margins, *proven in TABLE
     for margin in margins
-    for was, proves in zip(PriorOutcome, proven, strict=True)
+    for was, proves in zip(WAS, proven, strict=True)
 ]
 
 
@@ -344,14 +345,14 @@ def seen(rows: int, margin: MarginEvidence, *, complete: bool = True) -> Sight:
 
 @pytest.mark.parametrize(("rows", "margin", "was", "proves"), LINES)
 def test_a_look_proves_what_the_table_says(
-    rows: int, margin: MarginEvidence, was: PriorOutcome, proves: Verdict
+    rows: int, margin: MarginEvidence, was: IntentStatus | None, proves: Verdict
 ) -> None:
     assert judge(seen(rows, margin), was=was, long_after=False, deadline_passed=False) is proves
 
 
 @pytest.mark.parametrize(("rows", "margin", "was", "proves"), LINES)
 def test_the_deadline_changes_only_what_was_still_looked_for(
-    rows: int, margin: MarginEvidence, was: PriorOutcome, proves: Verdict
+    rows: int, margin: MarginEvidence, was: IntentStatus | None, proves: Verdict
 ) -> None:
     late = Verdict.APPLIED_ON_MARGIN if proves is Verdict.LOOK_AGAIN else proves
     assert judge(seen(rows, margin), was=was, long_after=False, deadline_passed=True) is late
@@ -360,7 +361,7 @@ def test_the_deadline_changes_only_what_was_still_looked_for(
 @pytest.mark.parametrize(("rows", "margin", "was", "proves"), LINES)
 @pytest.mark.parametrize("deadline_passed", [False, True])
 def test_long_after_a_complete_ledger_settles_none_as_not_applied(
-    *, rows: int, margin: MarginEvidence, was: PriorOutcome, proves: Verdict, deadline_passed: bool
+    *, rows: int, margin: MarginEvidence, was: IntentStatus | None, proves: Verdict, deadline_passed: bool
 ) -> None:
     settled = proves if rows else Verdict.NOT_APPLIED
     assert judge(seen(rows, margin), was=was, long_after=True, deadline_passed=deadline_passed) is settled
@@ -368,7 +369,7 @@ def test_long_after_a_complete_ledger_settles_none_as_not_applied(
 
 @pytest.mark.parametrize(("rows", "margin", "was", "proves"), LINES)
 def test_out_of_the_ledgers_reach_the_lane_is_released_but_two_rows_stay_for_a_person(
-    rows: int, margin: MarginEvidence, was: PriorOutcome, proves: Verdict
+    rows: int, margin: MarginEvidence, was: IntentStatus | None, proves: Verdict
 ) -> None:
     settled = proves if rows else Verdict.RELEASED
     assert judge(seen(rows, margin, complete=False), was=was, long_after=True, deadline_passed=True) is settled
@@ -390,12 +391,12 @@ def test_a_row_that_may_be_the_other_sides_proves_what_the_margin_says(
     *, margin: MarginEvidence, long_after: bool, late: bool, proves: Verdict
 ) -> None:
     found = replace(seen(1, margin), named=False)
-    assert judge(found, was=PriorOutcome.DOUBT, long_after=long_after, deadline_passed=late) is proves
-    assert judge(found, was=PriorOutcome.ACCEPTED, long_after=long_after, deadline_passed=late) is Verdict.APPLIED
+    assert judge(found, was=None, long_after=long_after, deadline_passed=late) is proves
+    assert judge(found, was=IntentStatus.ACCEPTED, long_after=long_after, deadline_passed=late) is Verdict.APPLIED
 
 
-@pytest.mark.parametrize("was", list(PriorOutcome))
-def test_a_ledger_that_does_not_reach_back_is_no_evidence_of_absence(was: PriorOutcome) -> None:
+@pytest.mark.parametrize("was", WAS)
+def test_a_ledger_that_does_not_reach_back_is_no_evidence_of_absence(was: IntentStatus | None) -> None:
     found = seen(0, MarginEvidence.NOT_MOVED, complete=False)
     assert judge(found, was=was, long_after=False, deadline_passed=True) is Verdict.UNKNOWN
 

@@ -12,7 +12,7 @@ from unittest.mock import patch
 from reconcile.errors import InDoubt, NotSent
 from reconcile.evidence import rows, staleness, verdict
 from reconcile.evidence.possible import MarginEvidence, Possible
-from reconcile.evidence.verdict import PriorOutcome, Sight, Verdict
+from reconcile.evidence.verdict import Sight, Verdict
 from reconcile.journal.file.writer import FileJournal
 from reconcile.journal.state import JournalState
 from reconcile.planning import policy
@@ -120,7 +120,8 @@ def _ledger_alone() -> AbstractContextManager[None]:
 
 
 def _yes_is_doubt() -> AbstractContextManager[None]:
-    return _patched((searching, "_WAS", dict.fromkeys(searching._WAS, PriorOutcome.DOUBT)))
+    judged = verdict.judge
+    return _patched((searching, "judge", lambda seen, **named: judged(seen, **{**named, "was": None})))
 
 
 def _resend() -> AbstractContextManager[None]:

@@ -10,9 +10,9 @@ from unittest.mock import patch
 
 from reconcile.evidence import verdict
 from reconcile.evidence.possible import MarginEvidence
-from reconcile.evidence.verdict import PriorOutcome
 from reconcile.exchanges.base import CodeClass
 from reconcile.exchanges.http import answers
+from reconcile.journal.records import IntentStatus
 from reconcile.protocol import life, lifecycle, rules, searching
 
 Hits = Counter[str]
@@ -24,11 +24,13 @@ OUTSIDE: Mapping[str, str] = {
 """What is reached only outside the assumptions, or only by absolute calls, with the reason."""
 
 _MOST_ROWS = 2
+_WAS = {None: "doubt", IntentStatus.ACCEPTED: "accepted", IntentStatus.UNKNOWN: "unknown"}
+"""What may be known of a step that is looked for."""
 
 
 def everything() -> tuple[str, ...]:
     """The name of each thing that a campaign can reach."""
-    cells = product(range(_MOST_ROWS + 1), MarginEvidence, PriorOutcome)
+    cells = product(range(_MOST_ROWS + 1), MarginEvidence, _WAS.values())
     return (
         *(f"arrow {state} {event}" for state, event in lifecycle.TABLE),
         *(f"evidence {rows} rows, {margin}, {was}" for rows, margin, was in cells),
@@ -85,8 +87,8 @@ def _arrows(hits: Hits) -> Callable[..., lifecycle.State]:
 def _cells(hits: Hits) -> Callable[..., Any]:
     judge = verdict.judge
 
-    def counted(seen: Any, *, was: PriorOutcome, **given: Any) -> Any:
-        hits[f"evidence {min(len(seen.rows), _MOST_ROWS)} rows, {seen.margin}, {was}"] += 1
+    def counted(seen: Any, *, was: IntentStatus | None, **given: Any) -> Any:
+        hits[f"evidence {min(len(seen.rows), _MOST_ROWS)} rows, {seen.margin}, {_WAS[was]}"] += 1
         return judge(seen, was=was, **given)
 
     return counted
