@@ -15,7 +15,8 @@ from reconcile.journal.chain import line_hash
 from reconcile.journal.checkpoint import is_due, taken
 from reconcile.journal.codec import Header, encode, rfc3339
 from reconcile.journal.folding import JournalFold
-from reconcile.journal.records import Checkpoint, Intent, Record, RunFinished, RunStarted
+from reconcile.journal.records import Checkpoint, Intent, NoteRecord, Record, RunFinished, RunStarted
+from reconcile.model.notes import RefusalNote, WatchNote
 
 T = TypeVar("T")
 
@@ -73,10 +74,10 @@ class ChainedJournal(ABC):
         """Put one record at the end, not yet durable. Raises JournalError; the journal is dead then.
 
         If a checkpoint is due, it follows the last record of a run. Runs that are killed have none, so a due checkpoint
-        follows the first record of the next run.
+        follows the first record of the next run. In the notes beside a journal, one record is a whole run.
         """
         self._write(record)
-        if isinstance(record, RunStarted | RunFinished) and is_due(tail=self._folded.tail, size=self._folded.size):
+        if _is_edge(record) and is_due(tail=self._folded.tail, size=self._folded.size):
             with suppress(ValueError):  # the state does not fit into a line; this journal is read whole
                 self._write(taken(self.state, size=self._before()))
 
@@ -123,6 +124,13 @@ class ChainedJournal(ABC):
     def _fail_if_dead(self) -> None:
         if self._dead is not None:
             raise type(self._dead)(str(self._dead)) from self._dead
+
+
+def _is_edge(record: Record | Header) -> bool:
+    """Whether a run begins or ends with this record."""
+    return isinstance(record, RunStarted | RunFinished) or (
+        isinstance(record, NoteRecord) and isinstance(record.details, RefusalNote | WatchNote)
+    )
 
 
 async def finish(work: Awaitable[T], *, undo: Callable[[T], None] | None = None) -> T:

@@ -13,6 +13,7 @@ import pytest
 from reconcile.audit.verifying import verify
 from reconcile.errors import ChainBroken
 from reconcile.journal import checkpoint, run_end
+from reconcile.journal.brake import Brake
 from reconcile.journal.checkpoint import FOLD_VERSION, restored, taken
 from reconcile.journal.codec import decode, encode, parse_line, rfc3339, seal, stored
 from reconcile.journal.file.writer import FileJournal
@@ -21,6 +22,7 @@ from reconcile.journal.records import (
     Checkpoint,
     Intent,
     IntentStatus,
+    NoteRecord,
     Outcome,
     PlanUsed,
     Record,
@@ -31,6 +33,7 @@ from reconcile.journal.records import (
 )
 from reconcile.journal.state import JournalState
 from reconcile.model.account import Address, Side
+from reconcile.model.notes import RefusalNote, WatchNote
 from reconcile.model.run_start import RunStart
 from tests.kit.journals import ACCOUNT, JOURNAL, START_MS, as_store, chained, everything, store_on
 from tests.simulation.disk import SimulatedDisk
@@ -265,6 +268,28 @@ def test_runs_that_are_killed_leave_checkpoints_too(always: None) -> None:
     assert everything(read) == everything(store_on(disk.process("e")).read(ACCOUNT, whole=True))
     (verdict,) = verify(as_store(store_on(disk.process("f"))), {})
     assert (verdict.is_good, verdict.records) == (True, 9)
+
+
+@pytest.mark.parametrize("note", [WatchNote(host="h"), RefusalNote(key="lock", exit_code=4)], ids=["watch", "refused"])
+def test_notes_of_runs_without_the_lock_leave_checkpoints_too(always: None, note: RefusalNote | WatchNote) -> None:
+    disk = SimulatedDisk(1)
+    for process in ("a", "b", "c"):
+        run(disk, [NoteRecord(what=note.what, details=note)], process=process, is_killed=True)
+    assert kinds(disk) == ["journal", *["noted", "checkpoint"] * 3]
+    assert store_on(disk.process("d")).read(ACCOUNT).records == 6
+    (verdict,) = verify(as_store(store_on(disk.process("e"))), {})
+    assert (verdict.is_good, verdict.records) == (True, 6)
+
+
+def test_the_brakes_last_record_stays_the_last(always: None) -> None:
+    disk = SimulatedDisk(1)
+    run(
+        disk,
+        [Brake().record(command="freeze", account="*", reason="r", actor="a", host="h")],
+        process="a",
+        is_killed=True,
+    )
+    assert kinds(disk) == ["journal", "noted"]
 
 
 def test_no_run_leaves_one_before_it_is_worth_its_place() -> None:
