@@ -146,6 +146,8 @@ class WatchModel(Model):
     before: str | None = Field(alias="from")
     after: str | None = Field(alias="to")
     message: str
+    held_by: str | None
+    held_until: Time | None
 
 
 class NewsModel(WatchModel):

@@ -12,6 +12,7 @@ from decimal import Decimal
 from reconcile.concurrency import interruptible
 from reconcile.errors import Containment, InternalError, JournalError
 from reconcile.model.account import Address, DesiredAccount
+from reconcile.model.holds import Hold
 from reconcile.model.plan import AccountPlan, AccountResult, Entry, OutcomeKind, Status
 from reconcile.money import minus, parse
 from reconcile.render.common.holder import holder_text
@@ -108,13 +109,12 @@ class AccountWatch:
         self._turned(ACCOUNT, found, told)
         if account.observed is None:
             return
-        entries = {str(entry.address): entry for entry in account.entries}
-        for address, entry in entries.items():
-            self._turned(address, state(entry), message(entry), at_once=is_urgent(entry))
+        for entry in account.entries:
+            self._saw(entry)
         for address, near, words in self._nearness.see(account):
             self._teller.turned(self._key(address), near, words)
         if not account.errors:
-            self._see_absent(set(entries))
+            self._see_absent({str(entry.address) for entry in account.entries})
 
     def _see_absent(self, present: set[str]) -> None:
         for address in self._states.known():
@@ -124,13 +124,17 @@ class AccountWatch:
                 self._hands.forget(address)
                 self._left.pop(address, None)
 
-    def _turned(self, address: str, found: str, told: str, *, at_once: bool = False) -> bool:
+    def _saw(self, entry: Entry) -> None:
+        urgent = is_urgent(entry)
+        self._turned(str(entry.address), state(entry), message(entry), at_once=urgent, hold=entry.hold)
+
+    def _turned(self, address: str, found: str, told: str, *, at_once: bool = False, hold: Hold | None = None) -> bool:
         """Take in one look, which counts alone if ``at_once``; whether it completes a change of state."""
         turn = self._states.see(address, found, at_once=at_once)
         if turn is None:
             self._teller.notes.looked(self._key(address), found, self._states.held(address), told)
             return False
-        self._teller.turned(self._key(address), turn, told)
+        self._teller.turned(self._key(address), turn, told, hold=hold)
         return True
 
     # What is done.
@@ -173,7 +177,7 @@ class AccountWatch:
         def urgent(plan: AccountPlan) -> list[Entry]:
             for entry in plan.entries:
                 if is_urgent(entry):
-                    self._turned(str(entry.address), state(entry), message(entry), at_once=True)
+                    self._saw(entry)
             found = [entry for entry in self._due(plan) if is_urgent(entry)]
             meanwhile.update((entry.address, entry) for entry in found)
             return found
@@ -193,8 +197,7 @@ class AccountWatch:
 
     def _due(self, account: AccountPlan) -> list[Entry]:
         """The entries that are believed to need a change, and that it is time to try."""
-        now_ms = self._world.clock.monotonic_ms()
-        due = []
+        now_ms, due = self._world.clock.monotonic_ms(), []
         for entry in account.entries:
             address = str(entry.address)
             if entry.status is Status.CHANGE and self._states.held(address) == state(entry):
@@ -220,8 +223,7 @@ class AccountWatch:
                 "find out by whom, then declare another margin or start the watch anew",
             )
         elif times:
-            wait = -(-contention.waits_ms(address, now_ms) // 1000)
-            limit = self._settings.undo_limit
+            wait, limit = -(-contention.waits_ms(address, now_ms) // 1000), self._settings.undo_limit
             words = f"the change was undone ({times} of {limit} times in a row); the next try is in {wait} s"
             self._teller.decide(self._key(address), words)
 

@@ -5,8 +5,10 @@ from decimal import Decimal
 from typing import Any
 
 from reconcile.model.auto_add import SetAutoAdd
+from reconcile.model.holds import Hold
 from reconcile.model.plan import AccountPlan, Entry, OutcomeKind, SettledStep, Status, StepResult
 from reconcile.money import plain
+from reconcile.render.common.json import held_fields
 from reconcile.render.common.values import declared, now, rfc3339, step_amounts, switched
 from reconcile.render.plan.measures import measure
 
@@ -15,7 +17,7 @@ from reconcile.render.plan.measures import measure
 class News:
     """One line: something changed, or was done (``after`` None). ``at_ms`` is Unix time, ``before`` None at first.
 
-    ``kind`` is one of ``KINDS``.
+    ``kind`` is one of ``KINDS``; ``hold`` is why nothing is sent to the address for now, None where nothing holds it.
     """
 
     at_ms: int
@@ -25,6 +27,7 @@ class News:
     after: str | None = None
     message: str = ""
     kind: str = "decided"
+    hold: Hold | None = None
 
     def document(self, form: str) -> dict[str, Any]:
         """As JSON, in a format of that name."""
@@ -37,6 +40,7 @@ class News:
             "from": self.before,
             "to": self.after,
             "message": self.message,
+            **held_fields(self.hold),
         }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from reconcile.model.holds import Hold
 from reconcile.model.plan import Status
 from reconcile.usecases.informing import Notifier
 from reconcile.usecases.watch.debounce import Debouncer, Turn
@@ -36,7 +37,7 @@ class Teller:
         self.say(key, message)
         self.notes.add(key, message)
 
-    def turned(self, key: Key, turn: Turn, message: str) -> None:
+    def turned(self, key: Key, turn: Turn, message: str, *, hold: Hold | None = None) -> None:
         """Tell and note a change of state; that all is well from the start is no news."""
         if turn.before is None and turn.after in _WELL:
             return
@@ -49,6 +50,7 @@ class Teller:
             after=turn.after,
             message=message,
             kind=kind_of_state(turn.after),
+            hold=hold,
         )
         self._tell(news)
 

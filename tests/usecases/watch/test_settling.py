@@ -78,6 +78,9 @@ def test_without_apply_a_watch_tells_that_the_address_is_held_and_settles_nothin
     vigil, scene, unsettled = watched([DECLARED], apply=False)
     assert unsettled == [LONG]
     assert vigil.turns() == [(None, "held")]
+    (held,) = [news for news in vigil.news if news.after == "held"]
+    fields = {"held_by": "unsettled step", "held_until": None}
+    assert held.document("f") == held.document("f") | fields
     assert scene.moved_by_calls() == [(LONG, Decimal(1500))]
 
 
