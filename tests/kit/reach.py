@@ -1,4 +1,4 @@
-"""Counts which arrows, cells of evidence, rules and classes of codes a campaign reaches, of the real program."""
+"""Counts what a campaign reaches of the real program: arrows, cells of evidence, rules, classes of codes, causes."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -8,12 +8,18 @@ from itertools import product
 from typing import Any
 from unittest.mock import patch
 
-from reconcile.evidence import verdict
+from reconcile.audit.exporting import CAUSES
+from reconcile.audit.movements import OURS
+from reconcile.evidence import explain as evidence
+from reconcile.evidence import staleness, verdict
+from reconcile.evidence.attribution import UNSETTLED
 from reconcile.evidence.possible import MarginEvidence
 from reconcile.exchanges.base import CodeClass
 from reconcile.exchanges.http import answers
 from reconcile.journal.records import IntentStatus
+from reconcile.model.ledger import Cause
 from reconcile.protocol import life, lifecycle, rules, searching
+from reconcile.usecases import explain, movements
 
 Hits = Counter[str]
 
@@ -36,6 +42,8 @@ def everything() -> tuple[str, ...]:
         *(f"evidence {rows} rows, {margin}, {was}" for rows, margin, was in cells),
         *(f"rule {rule.name}" for rule in rules.RULES),
         *(f"code class {kind}" for kind in CodeClass),
+        *(f"ledger cause {cause}" for cause in Cause),
+        *(f"explained by {cause}" for cause in (*CAUSES, UNSETTLED)),
     )
 
 
@@ -67,6 +75,10 @@ def counting() -> Iterator[Hits]:
         (searching, "judge", _cells(hits)),
         (rules, "RULES", tuple(replace(rule, finds=_rule(hits, rule)) for rule in rules.RULES)),
         (answers, "_kind", codes),
+        (searching, "sight", _rows(hits, verdict.sight)),
+        (rules, "stale_basis", _rows(hits, staleness.stale_basis)),
+        (explain, "causes_of", _explained(hits)),
+        (movements, "summary", _summed(hits)),
     )
     with ExitStack() as stack:
         for target, name, value in changes:
@@ -100,6 +112,40 @@ def _rule(hits: Hits, rule: rules.Rule) -> Callable[[rules.Question], rules.Find
         if found is not None:
             hits[f"rule {rule.name}"] += 1
         return found
+
+    return counted
+
+
+def _rows(hits: Hits, read: Callable[..., Any]) -> Callable[..., Any]:
+    """What reads a ledger: counts the causes of its rows."""
+
+    def counted(first: Any, second: Any, ledger: Any, **given: Any) -> Any:
+        hits.update(f"ledger cause {row.cause}" for row in getattr(ledger, "rows", ledger))
+        return read(first, second, ledger, **given)
+
+    return counted
+
+
+def _explained(hits: Hits) -> Callable[..., Any]:
+    """What tells drift and the reasons of a plan why margin moved."""
+    causes_of = evidence.causes_of
+
+    def counted(found: evidence.Explanation) -> Any:
+        causes = causes_of(found)
+        hits.update(f"explained by {share.cause}" for share in causes)
+        return causes
+
+    return counted
+
+
+def _summed(hits: Hits) -> Callable[..., Any]:
+    """What tells the journal why margin moved since the run before."""
+    summary = evidence.summary
+
+    def counted(interval: evidence.Interval, found: evidence.Explanation) -> Any:
+        hits.update(f"explained by {share.cause}" for share in found.shares)
+        hits.update(f"explained by {OURS}" for _ in found.ours)
+        return summary(interval, found)
 
     return counted
 

@@ -13,7 +13,7 @@
     --replay FILE     play a schedule again (a file of the corpus, or one line of JSON) and show its timeline
     --without RULE    with --replay: with a rule of the protocol turned off, as python -m tests.explorer names it
 
-    --reach           print how often each arrow, cell of evidence, rule and class of codes was reached
+    --reach           print how often each arrow, cell of evidence, rule, class of codes and cause was reached
 
 Prints figures, and for what failed its seed, its shrunk schedule and its timeline; exit 1 then. Its progress is on
 stderr.

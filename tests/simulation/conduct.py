@@ -11,6 +11,7 @@ from reconcile.model.plan import Entry, OutcomeKind, Status
 from reconcile.protocol.rules import ADDS_UP
 from reconcile.protocol.timing import ATTEMPTS
 from tests.simulation.declare import address_of
+from tests.simulation.ledger import EXACT
 from tests.simulation.schedule import CRASHES, LIES, READS, WRITE, Happening, Schedule
 from tests.simulation.simulation import Ran, Simulation
 
@@ -84,10 +85,11 @@ def _needlessly_unknown(simulation: Simulation) -> Iterator[str]:
 def _needlessly_held(simulation: Simulation) -> Iterator[str]:
     """Where only we move margin and reads keep to the grace, none is in doubt two graces after the last effect."""
     schedule = simulation.schedule
+    is_told = schedule.ledger == EXACT and schedule.limits is None
     is_kept = len({go.home for go in schedule.runs}) <= 1 and not any(
         each.where == "journal" for each in schedule.happenings
     )
-    if schedule.others or schedule.outside or not schedule.in_time or not is_kept or schedule.limits is not None:
+    if schedule.others or schedule.outside or not schedule.in_time or not is_kept or not is_told:
         return
     for ran in simulation.ran:
         for at_ms, line in (*ran.holds, *_held_at_last(ran)):

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from reconcile.sandbox.books import Books
 from reconcile.sandbox.values import CROSSED, HEDGE, HUMAN, Denied
-from tests.simulation.schedule import PRICE, Happening, Schedule
+from tests.simulation.schedule import LEVER, PRICE, Happening, Schedule
 from tests.simulation.small import MARK, SIZE, symbol_of
 
 CENT = Decimal("0.01")
@@ -74,6 +74,10 @@ def _price(books: Books, symbol: str, _side: str, thousandths: Decimal, now_ms: 
     books.set_mark(symbol, MARK * (1000 + thousandths) / 1000, now_ms=now_ms)
 
 
+def _lever(books: Books, symbol: str, _side: str, leverage: Decimal, now_ms: int) -> None:
+    books.set_leverage(symbol, leverage, now_ms=now_ms, by=HUMAN)
+
+
 _DOINGS: Mapping[str, Callable[[Books, str, str, Decimal, int], None]] = {
     "human_add": _add,
     "human_same": _add,
@@ -88,4 +92,5 @@ _DOINGS: Mapping[str, Callable[[Books, str, str, Decimal, int], None]] = {
     "flip": _flip,
     "crossed": _crossed,
     PRICE: _price,
+    LEVER: _lever,
 }

@@ -41,6 +41,8 @@ FORGETS = ("rolled_back", "cut_short")
 ROW_MAKERS = ("human_add", "human_reduce", "human_same")
 MOVERS = (*ROW_MAKERS, "noise", "fund", "auto", "fill", "part", "close", "reopen", "flip", "crossed")
 """What others do: to a position's margin, or to the position."""
+LEVER = "lever"
+"""A person lowers the leverage of a symbol, which pulls margin in on some exchanges; chance does not."""
 COMMANDS = ("apply", "plan", "drift", "resolve")
 MACHINE = ("stop", "kill", "power", "suspend", "wall", "lock_replaced")
 
@@ -172,7 +174,7 @@ class Schedule:
     @property
     def others(self) -> bool:
         """Whether somebody else moves margin or positions."""
-        return any(each.how in MOVERS for each in self.happenings if each.where == TIME)
+        return any(each.how in {*MOVERS, LEVER} for each in self.happenings if each.where == TIME)
 
     @property
     def outside(self) -> int:

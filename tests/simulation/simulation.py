@@ -111,7 +111,7 @@ class Ran:
     free: Decimal = ZERO
     """The free balance at its end."""
     holds: list[tuple[int, str]] = field(default_factory=list)
-    """When it said that it waits for an address that is held, and what it said."""
+    """When it said that it waits since a reading does not add up, and what it said."""
     missing: Decimal = ZERO
     """What all additions together were still short of at its end."""
 
@@ -658,7 +658,7 @@ class Simulation:
 
     def _progress(self, process: _Process) -> Callable[[str], None]:
         def tell(line: str) -> None:
-            if " is held: " in line:
+            if " is held: the margin reads " in line:
                 process.run.holds.append((self.loop.now_ms(), line))
             self._say(process.run.number, f"says: {line}")
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from tests.simulation.assumptions import SLACK_MS
 from tests.simulation.hits import OTHER_YES, SPANS, refusing
 from tests.simulation.ledger import Ledger
-from tests.simulation.schedule import SPAN, TIME, Aim, Go, Happening, Schedule
+from tests.simulation.schedule import LEVER, SPAN, TIME, Aim, Go, Happening, Schedule
 
 GRACE = 5_000
 
@@ -234,6 +234,7 @@ def traps(exchange: str, validity_ms: int) -> Mapping[str, Schedule]:
         ),
         **_yes_in_doubt(cold),
         **_conduct(cold),
+        **_moved_by_others(exchange, cold + 5_000),
         **(_reverted_and_never() if exchange == "binance" else {}),
     }
     return {name: _on(schedule, exchange) for name, schedule in found.items()}
@@ -280,6 +281,37 @@ def _conduct(cold: int) -> Mapping[str, Schedule]:
         ),
         "a yes that is never done, and ten graces": Schedule(
             runs=(Go(), Go(wait=60_000)), happenings=(_hit("write", 1, "yes_without"),)
+        ),
+    }
+
+
+def _moved_by_others(exchange: str, moment: int) -> Mapping[str, Schedule]:
+    """Each cause by which others move margin from that moment on, between two steps; a run tells the drift."""
+    aims = (Aim(revised=1700),)
+    runs = (Go(), Go(wait=15_000, command="drift"), Go(wait=100, revised=True))
+    moved = {
+        "funding, automatic margin and a fill": (
+            _at(moment, "fund", -3_000),
+            _at(moment, "auto", 50),
+            _at(moment, "fill"),
+        ),
+        "a position that is closed": (_at(moment, "close"),),
+    }
+    pulled = {
+        "margin that a lower leverage pulls in": Schedule(
+            aims=(Aim(before=300, target=400, revised=700),),
+            runs=runs,
+            switches=(("leverage_sub_type", "199"),),
+            happenings=(_at(moment, LEVER, 2),),
+        )
+    }
+    return {
+        **{name: Schedule(aims=aims, runs=runs, happenings=happenings) for name, happenings in moved.items()},
+        **(pulled if exchange == "okx" else {}),
+        "drift while a call is under way": Schedule(
+            aims=aims,
+            runs=(Go(), Go(wait=20_000, revised=True), Go(wait=3_000, revised=True, command="drift")),
+            happenings=(_hit("write", 2, "kill_sent"),),
         ),
     }
 
