@@ -1,6 +1,6 @@
 """``python -m benchmarks``: run everything and write benchmarks/RESULTS.md; ``python -m benchmarks cold fleet`` some.
 
-What is named on the command line is run and printed, and nothing is written. Takes under a quarter of an hour on two
+What is named on the command line is run and printed, and nothing is written. Takes under twenty minutes on two
 cores; nothing else should run meanwhile.
 """
 

@@ -179,7 +179,7 @@ def rows(records: int = MILLION) -> list[Row]:
         opened, opened_short = ([_run("open and append", place) for _ in range(TURNS)] for place in (long, short))
         proven = _run("verify", long)
     work = f"open a journal of {records:,} records, {size / (1 << 20):,.0f} MiB"
-    beside_proof = ratio(work, "÷ proving every record (`audit verify`)", opened, [proven] * TURNS, most=0.05)
+    beside_proof = ratio(work, "proving every record (`audit verify`) ÷ ours", [proven] * TURNS, opened, least=20)
     mib = [each.mib for each in opened]
     return [
         replace(beside_proof, detail=beside_proof.detail.replace(f"{TURNS} turns", f"{TURNS} turns and one proof")),
