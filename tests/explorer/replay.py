@@ -6,20 +6,18 @@ own times follows when another person acts, which reads are late and by how much
 the simulation has no counterpart of is named in ``Replay.without``.
 """
 
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 from reconcile.exchanges.http.retry import READ_ATTEMPTS
 from reconcile.protocol.signals import Look, ReadLedger, SendCall, Write
 from reconcile.protocol.timing import MAX_READ_AGE_MS
 from tests.explorer.model import ANSWER_MS, Kind, Row, Scope, slot_at
+from tests.explorer.placing import SPOKEN, Placed, Read, Recorded, played, sent
 from tests.explorer.search import Step
 from tests.simulation.ledger import Ledger
 from tests.simulation.machine import EPOCH_MS
 from tests.simulation.schedule import TIME, WRITE, Aim, Go, Happening, Schedule
-from tests.simulation.simulation import Simulation
 
 ANSWERS = {
     "yes": "",
@@ -53,15 +51,12 @@ NO_COUNTERPART = {
     "the mark price is": "the mark price of the simulation does not move, and no limit on its distance is declared",
 }
 """What the simulation cannot do, by how the explorer's words begin, and why."""
-_SPOKEN = re.compile(r"run (\d+) (plans|settles|ends)|sends [+-]\d+: (.+)|a look shows|the ledger shows|.* s pass")
 _CENTS = 100
 _UNPLACED = {Kind.MARK, Kind.FILL}
 _MOST_PLAYS = 40
 _SEEDS = 32
 _WARM_MS = 45_000
 """How long after the run before the path its first one begins: no earlier request can be under way any more."""
-_BEFORE_MS = 500
-"""How long before a run begins what happens just before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,44 +69,10 @@ class Replay:
 
 def is_known(what: str) -> bool:
     """Whether the words of a path have a place in a schedule, or are said to have none."""
-    said = _SPOKEN.match(what)
+    said = SPOKEN.match(what)
     if said is not None:
         return said[3] is None or said[3] in ANSWERS
     return what.startswith((*CRASHES, *OTHERS, *NO_COUNTERPART, "asked to stop", "a read fails", "its turn comes late"))
-
-
-class Read(NamedTuple):
-    """A request of a simulated run: its kind and number, when it was sent, by which run, after how many calls."""
-
-    where: str
-    n: int
-    at_ms: int
-    run: int
-    calls: int
-
-
-class _Recorded(Simulation):
-    """A simulation that writes down its reads."""
-
-    def __init__(self, schedule: Schedule) -> None:
-        super().__init__(schedule)
-        self.reads: list[Read] = []
-
-    def happening(self, where: str) -> Happening | None:
-        """See ``Simulation.happening``."""
-        found = super().happening(where)
-        now = self.loop.now_ms()
-        self.reads.append(Read(where, self._counts[where], now, len(self.ran) - 1, len(self.written)))
-        return found
-
-
-def _played(schedule: Schedule) -> _Recorded:
-    simulation = _Recorded(schedule)
-    try:
-        simulation.play()
-    finally:
-        simulation.close()
-    return simulation
 
 
 def replay(scope: Scope, path: Sequence[Step]) -> Replay:
@@ -124,15 +85,7 @@ def replay(scope: Scope, path: Sequence[Step]) -> Replay:
     return Replay(making.schedule, tuple(dict.fromkeys(making.without)))
 
 
-@dataclass(slots=True)
-class _Making:
-    scope: Scope
-    path: Sequence[Step]
-    schedule: Schedule = field(default_factory=Schedule)
-    without: list[str] = field(default_factory=list)
-    first: int = 0
-    """How many runs there are before the first one of the path."""
-
+class _Making(Placed):
     # The runs and the calls.
 
     def outline(self) -> None:
@@ -140,7 +93,7 @@ class _Making:
         scope, calls, runs = self.scope, 0, list[Go]()
         happenings: list[Happening] = []
         for number, step in enumerate(self.path):
-            said = _SPOKEN.match(step.what)
+            said = SPOKEN.match(step.what)
             if step.what and not is_known(step.what):
                 raise ValueError(f"replaying a path: {step.what!r} has no place in a schedule")
             if said and said[2] in {"plans", "settles"} and int(said[1]) > len(runs):
@@ -217,7 +170,7 @@ class _Making:
     def _arrival(self, step: Step) -> int | None:
         """How long after it was sent a call takes effect; None: never."""
         last = self.path[-1].after
-        intent = _sent(step)
+        intent = sent(step)
         row = next((row for row in last.rows if row.intent == intent), None)
         if row is not None:
             return row.time_ms - step.before.at_ms
@@ -241,9 +194,9 @@ class _Making:
                 self.without.append(f"{step.what}: {why}")
         for begins, how in OTHERS.items():
             if step.what.startswith(begins):
-                self._add(self._other(step, how, self._moment(number)))
+                self.add(self._other(step, how, self.moment(number)))
         if step.what == "asked to stop":
-            self._add(Happening(where=TIME, n=self._moment(number), how="stop", on=step.before.run + self.first))
+            self.add(Happening(where=TIME, n=self.moment(number), how="stop", on=step.before.run + self.first))
         if step.what in CRASHES:
             self._crash(number)
         if step.what == "a read fails":
@@ -256,10 +209,6 @@ class _Making:
             missed = rows[sum(row.kind is not Kind.MARK for row in step.after.asked) :]
             self._be_late("ledger", number, missed[0] if missed else None, same=[number])
 
-    def _add(self, *more: Happening) -> None:
-        kept = [each for each in self.schedule.happenings if all((each.where, each.n) != (m.where, m.n) for m in more)]
-        self.schedule = replace(self.schedule, happenings=tuple(sorted((*kept, *more))))
-
     def _other(self, step: Step, how: str, moment: int) -> Happening:
         amount = int(step.what.split()[-1]) if how in {"human", "fund"} else 0
         on = int(step.what.startswith("the other side"))
@@ -268,34 +217,21 @@ class _Making:
         name = how if how != "human" else "human_add" if amount > 0 else "human_reduce"
         return Happening(where=TIME, n=moment, how=name, value=abs(amount), on=on)
 
-    def _moment(self, number: int) -> int:
-        """When it happens in the simulation: as long before the next call of its run as in the path, and where there
-        is none as long after the call or the beginning before it."""
-        step, world = self.path[number], _played(self.schedule)
-        at_ms, calls = step.after.at_ms, self._calls(number)
-        following = self._next_call(number)
-        if following is not None and calls < len(world.written) and following.before.run == step.before.run:
-            moment = world.written[calls].sent_ms - (following.before.at_ms - at_ms) - 1
-            return max(world.ran[self.first].started_ms - _BEFORE_MS, moment)
-        if calls and calls <= len(world.written):
-            return world.written[calls - 1].sent_ms + at_ms - self._call(calls).before.at_ms
-        return world.ran[self.first].started_ms + at_ms - self.path[0].before.at_ms
-
     def _crash(self, number: int) -> None:
-        step, calls = self.path[number], self._calls(number)
+        step, calls = self.path[number], self.calls(number)
         if step.what == "power cut" and calls and self._loses_intent(number):
             self._lose_intent(calls)
         if self._dies_at_once(number):
             return
         how = CRASHES[step.what]
         if step.stage is not None and isinstance(step.stage.todo, SendCall):
-            self._add(Happening(where=WRITE, n=calls + 1, how=how))
+            self.add(Happening(where=WRITE, n=calls + 1, how=how))
         else:
-            self._add(Happening(where=TIME, n=self._moment(number) + 1, how=how, on=step.before.run + self.first))
+            self.add(Happening(where=TIME, n=self.moment(number) + 1, how=how, on=step.before.run + self.first))
 
     def _loses_intent(self, number: int) -> bool:
         """Whether the last call's intent was among the records that were not on disk."""
-        call = self.path.index(self._call(self._calls(number)))
+        call = self.path.index(self.call(self.calls(number)))
         written = sum(1 for step in self.path[:call] if step.stage is not None and isinstance(step.stage.todo, Write))
         return self.path[number].after.durable < written
 
@@ -303,7 +239,7 @@ class _Making:
         """Find the dice of a disk that loses, of what was not flushed, the call's intent too."""
         for seed in range(_SEEDS):
             made = replace(self.schedule, seed=seed)
-            world = _played(made)
+            world = played(made)
             signed = b'"signed_at_ms":%d' % world.written[calls - 1].signed_ms
             if signed not in world.journal():
                 self.schedule = made
@@ -311,7 +247,7 @@ class _Making:
 
     def _dies_at_once(self, number: int) -> bool:
         before = next((at for at in range(number - 1, -1, -1) if self.path[at].what), None)
-        answered = before is not None and _SPOKEN.match(self.path[before].what)
+        answered = before is not None and SPOKEN.match(self.path[before].what)
         if not answered or ANSWERS.get(answered[3] or "", "none") not in {"", "lost", *_ON_THE_WAY}:
             return False
         return bool(self._crash_at_once(before or 0))
@@ -327,7 +263,7 @@ class _Making:
         if not reads:
             return
         first = reads[min(ordinal, len(reads) - 1)].n
-        self._add(*(Happening(where=where, n=first + each, how="refused") for each in range(READ_ATTEMPTS)))
+        self.add(*(Happening(where=where, n=first + each, how="refused") for each in range(READ_ATTEMPTS)))
 
     def _be_late(self, where: str, number: int, missed: Row | None, *, same: Sequence[int]) -> None:
         """A read that misses a movement is late by as much; so are those of its kind up to the next one."""
@@ -340,13 +276,13 @@ class _Making:
             late = [each for read in chosen if (each := self._late(read, missed)) is not None]
             if not late:
                 return
-            self._add(late[0])
+            self.add(late[0])
 
     def _late(self, read: Read, missed: Row) -> Happening | None:
         if any((each.where, each.n) == (read.where, read.n) for each in self.schedule.happenings):
             return None
         graces = self.scope.ledger_late if read.where == "ledger" else self.scope.positions_late
-        world = _played(self.schedule)
+        world = played(self.schedule)
         effect_ms = self._effect_ms(world, missed)
         if effect_ms is None or effect_ms > read.at_ms + ANSWER_MS:
             return None
@@ -354,10 +290,10 @@ class _Making:
         how = "stale_ledger" if read.where == "ledger" else "stale_positions"
         return Happening(where=read.where, n=read.n, how=how, value=lag)
 
-    def _effect_ms(self, world: _Recorded, missed: Row) -> int | None:
+    def _effect_ms(self, world: Recorded, missed: Row) -> int | None:
         """When the simulation has a movement of the path; None: not at all."""
         if missed.intent:
-            call = next(at for at in range(1, len(self.path) + 1) if _sent(self._call(at)) == missed.intent)
+            call = next(at for at in range(1, len(self.path) + 1) if sent(self.call(at)) == missed.intent)
             serial = world.written[call - 1].serial if call <= len(world.written) else None
             times = [each.time_ms for each in world.books.effects if each.actor == "api" and each.request == serial]
         else:
@@ -399,12 +335,12 @@ class _Making:
 
     def _same(self, number: int, where: str) -> list[int]:
         """The reads of a kind in the path between the calls around this one, and within its run."""
-        calls, run = self._calls(number), self.path[number].after.run
+        calls, run = self.calls(number), self.path[number].after.run
         marks = ("the ledger",) if where == "ledger" else ("a look",)
         return [
             at
             for at, step in enumerate(self.path)
-            if (self._calls(at), step.after.run) == (calls, run)
+            if (self.calls(at), step.after.run) == (calls, run)
             and (
                 step.what.startswith(marks)
                 or (where == "positions" and " plans " in step.what)
@@ -414,25 +350,9 @@ class _Making:
 
     def _segment(self, number: int, where: str) -> list[Read]:
         """The reads of a kind in the simulation between the same calls, and within the same run."""
-        calls, run = self._calls(number), self.path[number].after.run
+        calls, run = self.calls(number), self.path[number].after.run
         return [
             read
-            for read in _played(self.schedule).reads
+            for read in played(self.schedule).reads
             if (read.where, read.run, read.calls) == (where, run + self.first, calls)
         ]
-
-    def _calls(self, number: int) -> int:
-        """How many calls were sent before a step of the path."""
-        return sum(1 for step in self.path[:number] if _sent(step))
-
-    def _call(self, call: int) -> Step:
-        return [step for step in self.path if _sent(step)][call - 1]
-
-    def _next_call(self, number: int) -> Step | None:
-        return next((step for step in self.path[number:] if _sent(step)), None)
-
-
-def _sent(step: Step) -> str:
-    """The intent whose call a step is, empty where it is none."""
-    said = _SPOKEN.match(step.what)
-    return step.stage.life.the_intent.intent_id if said and said[3] is not None and step.stage is not None else ""
