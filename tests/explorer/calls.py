@@ -6,9 +6,22 @@ from decimal import Decimal
 from reconcile.errors import InDoubt, NotSent, RefusalKind, Refused
 from reconcile.evidence.rows import signed_amount
 from reconcile.exchanges.base import Accepted
-from reconcile.protocol.signals import Answered, Now, OnWire
+from reconcile.journal.records import Intent
+from reconcile.protocol.signals import Answered, LaneLook, Now, OnWire
 from reconcile.protocol.timing import MAX_READ_AGE_MS
-from tests.explorer.model import ADDRESS, ANSWER_MS, TIMEOUT_MS, Flight, Kind, Row, Stage, World, is_too_near, slot_at
+from tests.explorer.model import (
+    ADDRESS,
+    ANSWER_MS,
+    TIMEOUT_MS,
+    Flight,
+    Kind,
+    Row,
+    Scope,
+    Stage,
+    World,
+    is_too_near,
+    slot_at,
+)
 from tests.explorer.turns import Move, Turns
 
 
@@ -35,9 +48,14 @@ class Calls(Turns):
         if slot_at(self.scope, world.rows, arrives, intent.address).margin is None:
             yield self._answer(world, answered, never, f"{what}: refused")
             return
+        if is_too_late(self.scope, intent, arrives):
+            yield from self._too_late(world, what)
+            return
         done = tuple(sorted([*world.rows, Row(arrives, change, intent.intent_id, kind)]))
         yes = Accepted(note="ok", amount=intent.amount)
         yield self._answer(world._replace(rows=done), answered, yes, f"{what}: yes")
+        for slept, later in self._slept(world._replace(rows=done)) if self.scope.sleeps else ():
+            yield self._answer(later, later.at_ms + ANSWER_MS, yes, f"{what}: yes, read {slept} later")
         if self.scope.hollow:
             yield self._answer(world, answered, yes, f"{what}: yes, and never done")
         if self.scope.early_ms:
@@ -65,6 +83,25 @@ class Calls(Turns):
             yield self._answer(flying, answered, other, f"{said}, under way")
             yield self._answer(world, answered, other, f"{said}, never done")
 
+    def _too_late(self, world: World, what: str) -> Iterator[Move]:
+        """The call comes when its validity has passed: the exchange refuses it."""
+        late = Refused("too late", kind=RefusalKind.CLOCK, code="3")
+        yield self._answer(world, world.at_ms + ANSWER_MS, late, f"{what}: refused, it comes too late")
+        faults, crashes, others = world.left
+        if faults:
+            world = world._replace(left=(faults - 1, crashes, others))
+            lost = world.at_ms + TIMEOUT_MS
+            yield self._answer(world, lost, InDoubt("timeout"), f"{what}: it comes too late, the answer is lost")
+
+    def _slept(self, world: World) -> Iterator[tuple[str, World]]:
+        """The process is suspended: how long, and the world after that."""
+        faults, crashes, others = world.left
+        if not crashes:
+            return
+        for ms in self.scope.sleeps:
+            for later in self._flown(world._replace(left=(faults, crashes - 1, others)), world.at_ms + ms):
+                yield f"{ms / 1000:g} s", later
+
     def _answer(
         self,
         world: World,
@@ -73,7 +110,7 @@ class Calls(Turns):
         what: str,
     ) -> Move:
         def answered(now: Now) -> Answered:
-            return Answered(at=now, answer=answer, asked_after_ms=at_ms - self.scope.clock_ms)
+            return Answered(at=now, answer=answer, asked_after_ms=now.earliest_ms)
 
         return self._told(world._replace(at_ms=at_ms), what, answered, what)._replace(wrong=self._wrong)
 
@@ -84,7 +121,7 @@ class Calls(Turns):
             return "sent while an earlier call may still take effect"
         if look is None or look.position is None or intent.amount is None:
             return "sent without a look"
-        if world.at_ms - self.scope.clock_ms - look.sent_at_ms > MAX_READ_AGE_MS:
+        if self._is_old(look, world.at_ms):
             return "sent on a look that had grown old"
         left = int(look.position.isolated_margin - intent.amount)
         if intent.action == "reduce_margin" and is_too_near(
@@ -92,6 +129,19 @@ class Calls(Turns):
         ):
             return "sent although it leaves the liquidation price too near"
         return ""
+
+    def _is_old(self, look: LaneLook, at_ms: int) -> bool:
+        """Whether a look is too old for a call, by all that our clocks may have been off by. A process that was
+        suspended after it asked for its turn sends for as long as the request is valid."""
+        scope = self.scope
+        early_ms = max(each.early_ms for each in self.clocks)
+        is_judged = not scope.sleeps and not scope.loses_lock
+        return is_judged and at_ms - early_ms - look.sent_at_ms > MAX_READ_AGE_MS
+
+
+def is_too_late(scope: Scope, intent: Intent, arrives_ms: int) -> bool:
+    """Whether the exchange refuses a request because its validity has passed."""
+    return arrives_ms > intent.signed_at_ms + scope.validity_ms
 
 
 def on_wire(now: Now) -> OnWire:

@@ -11,8 +11,8 @@ from unittest.mock import patch
 
 from reconcile.evidence import rows, staleness, verdict
 from reconcile.protocol import earlier, freshness, rules, searching, timing
-from tests.explorer import reading
-from tests.explorer.model import Scope
+from tests.explorer import calls, reading, runs, turns
+from tests.explorer.model import Reckoning, Scope, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,12 @@ def _not_released(*given: Any, **named: Any) -> verdict.Verdict:
 def _but_for_early(known: Callable[..., Any]) -> Callable[..., Any]:
     """Our other calls account for no row that is dated before the signature."""
     return lambda found, calls, **named: known(found, () if "slack_ms" in named else calls, **named)
+
+
+def _by_the_day(exchange: turns.Turns, world: World) -> Reckoning:
+    """What the exchange has told once, and what the time of day says has passed since."""
+    early_ms, late_ms, day_ms = exchange.clocks[0 if world.rare is None else world.rare.clock]
+    return Reckoning(early_ms - day_ms, late_ms + day_ms, day_ms)
 
 
 def _late(**named: Any) -> Scope:
@@ -147,6 +153,30 @@ DEFECTS = (
         ((rows, "without_known", _but_for_early(rows.without_known)),),
         Scope(faults=1, targets=(1300, 1600), waits=(0, 6_000), validity_ms=30_000, names_side=False, knows=True),
         "left unknown, though only we move margin",
+    ),
+    Defect(
+        "a journal that was put back is taken for whole",
+        ((runs, "COLD_FENCE", False),),
+        Scope(faults=0, puts_back=True),
+        _RESENT,
+    ),
+    Defect(
+        "a request is signed when it is sent, not when its intent is written",
+        ((calls, "is_too_late", lambda *_: False),),
+        Scope(faults=0, crashes=1, loses_lock=True),
+        "i0.0 is journalled as not_applied, and happened",
+    ),
+    Defect(
+        "a request is signed when it is sent, not when its intent is written, and one run is suspended",
+        ((calls, "is_too_late", lambda *_: False),),
+        Scope(faults=1, crashes=1, sleeps=(60_000,)),
+        "i0.0 is journalled as not_applied, and happened",
+    ),
+    Defect(
+        "the exchange's time is reckoned by the machine's time of day",
+        ((turns.Turns, "_reckoning", _by_the_day),),
+        Scope(faults=1, others=1, runs=1, reckonings=(Reckoning(0, 0, day_ms=3_600_000),)),
+        "i0.0 is journalled as not_applied, and happened",
     ),
 )
 """Each with the smallest world that shows it."""

@@ -27,7 +27,8 @@ def _past(scope: Scope, library: Library, world: World) -> str:
     if not world.rows or not world.rows[-1].intent:
         return ""
     last = world.rows[-1]
-    targets = scope.targets[: world.run + 1]
+    asleep = None if world.rare is None else world.rare.asleep
+    targets = scope.targets[: max(world.run, 0 if asleep is None else asleep.run) + 1]
     margin = slot_at(scope, world.rows, last.time_ms, _address(last)).margin or 0
     over = min((margin - target) * (1 if last.change > 0 else -1) for target in targets)
     if over <= 0:
@@ -56,7 +57,8 @@ def _shown_ms(scope: Scope, library: Library, world: World) -> int:
 
 def _word(scope: Scope, library: Library, world: World) -> str:
     """The journal's word on each step is what happened. Asked between runs."""
-    if world.life >= 0 or world.flights or min(scope.positions_late, scope.ledger_late) > 1:
+    was_put_back = world.rare is not None and world.rare.cold_ms  # then only the margin is promised
+    if world.life >= 0 or world.flights or was_put_back or min(scope.positions_late, scope.ledger_late) > 1:
         return ""
     done = {row.intent for row in world.rows}
     if any(not row.intent for row in world.rows) and max(scope.positions_late, scope.ledger_late) > 1:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache, lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from reconcile.journal.records import Record
 from reconcile.journal.state import JournalState
@@ -53,6 +53,13 @@ class Scope:
     ``digits`` decimals (None: all) of amounts of which one is worth ``unit``. ``splits``: it books a call as two rows
     that add up to it. ``is_cut``: a read of it may not reach back, and then has no row or the last one.
 
+    ``sleeps`` are the times for which a process may be suspended at any command, as often as ``crashes`` says; the time
+    passes for everybody else. ``loses_lock``: it may lose its lock meanwhile, and the next run of the same journal goes
+    on until the first one resumes, at any moment. ``puts_back``: before a run the journal may be put back, once, to any
+    earlier state of it. ``reckonings`` are what our clocks may come to be off by, at any command; each time is one of
+    the ``others``. Two runners with a journal each at the same time break A7, and an exchange's clock that is set
+    breaks A5: no scope has them.
+
     ``knows``: a run that nothing but its own call's answer troubles may not leave it open what the call did.
     """
 
@@ -83,6 +90,10 @@ class Scope:
     digits: int | None = None
     splits: bool = False
     is_cut: bool = False
+    sleeps: tuple[int, ...] = ()
+    loses_lock: bool = False
+    puts_back: bool = False
+    reckonings: tuple["Reckoning", ...] = ()
     knows: bool = False
 
     def address(self, run: int) -> Address:
@@ -98,6 +109,15 @@ class Scope:
     waits: tuple[int, ...] = (0,)
     forgets: bool = False
     names_side: bool = True
+
+
+class Reckoning(NamedTuple):
+    """How far our clocks are off: the earliest that the exchange's time can be is ``early_ms`` before it, the latest
+    ``late_ms`` after it. The machine's time of day was set forward by ``day_ms`` during the run."""
+
+    early_ms: int
+    late_ms: int
+    day_ms: int = 0
 
 
 class Kind(StrEnum):
@@ -140,12 +160,33 @@ class Flight(NamedTuple):
     said_ms: int | None = None
 
 
+class Asleep(NamedTuple):
+    """A run that stands still while another one goes on; each has the journal as it knows it. ``holds``: it has the
+    lock, which the other one lost."""
+
+    life: int
+    run: int
+    journal: int
+    asked: tuple[Row, ...]
+    asked_ms: int
+    holds: bool
+
+
+class Rare(NamedTuple):
+    """What few worlds have: a run ``asleep``; the moment until which a run waits whose journal was put back (0: it was
+    not, -1: no run has begun since); the number of the reckoning of our clocks (0: the one at the start)."""
+
+    asleep: Asleep | None = None
+    cold_ms: int = 0
+    clock: int = 0
+
+
 class World(NamedTuple):
     """One moment. ``life`` and ``journal`` are numbers in a ``Library``; ``life`` is -1 between runs.
 
     The first ``durable`` records survive a crash. ``asked`` are the ledger's rows as the run saw them at ``asked_ms``,
-    before its first call, ``left`` is what may still happen: faults, crashes, others. ``is_cold``: the
-    journal was lost.
+    before its first call (by our clocks), ``left`` is what may still happen: faults, crashes, others. ``is_cold``: the
+    journal was lost. ``rare`` is None where it would say nothing.
     """
 
     at_ms: int
@@ -159,6 +200,17 @@ class World(NamedTuple):
     left: tuple[int, int, int]
     is_cold: bool = False
     asked_ms: int = 0
+    rare: Rare | None = None
+
+    @property
+    def is_robbed(self) -> bool:
+        """Whether the run that goes on has lost its lock to one that stands still."""
+        return self.rare is not None and self.rare.asleep is not None and self.rare.asleep.holds
+
+    def with_rare(self, **changes: Any) -> "World":
+        """The world with something rare changed."""
+        rare = (self.rare or Rare())._replace(**changes)
+        return self._replace(rare=None if rare == Rare() else rare)
 
 
 class Stage(NamedTuple):

@@ -7,10 +7,13 @@ from typing import NamedTuple
 
 from tests.explorer.model import Scope
 from tests.explorer.search import Step
-from tests.simulation.schedule import Happening, Schedule
+from tests.simulation.schedule import Go, Happening, Schedule
 from tests.simulation.simulation import Simulation
 
-SPOKEN = re.compile(r"run (\d+) (plans|settles|ends)|sends [+-]\d+: (.+)|a look shows|the ledger shows|.* s pass")
+SPOKEN = re.compile(
+    r"run (\d+) (plans|settles|ends)|sends [+-]\d+: (.+?)(?:, read \S+ s later)?$"
+    r"|a look shows|the ledger shows|.* s pass"
+)
 _BEFORE_MS = 500
 """How long before a run begins what happens just before it."""
 
@@ -31,6 +34,12 @@ class Recorded(Simulation):
     def __init__(self, schedule: Schedule) -> None:
         super().__init__(schedule)
         self.reads: list[Read] = []
+        self.journals: dict[int, bytes] = {}
+        """The journal before each run but the first, before anything is done to it."""
+
+    def _spoil_journal(self, number: int, go: Go) -> None:
+        self.journals[number] = self.journal(go.home)
+        super()._spoil_journal(number, go)
 
     def happening(self, where: str) -> Happening | None:
         """See ``Simulation.happening``."""
@@ -66,9 +75,9 @@ class Placed:
         kept = [each for each in self.schedule.happenings if all((each.where, each.n) != (m.where, m.n) for m in more)]
         self.schedule = replace(self.schedule, happenings=tuple(sorted((*kept, *more))))
 
-    def moment(self, number: int) -> int:
+    def moment(self, number: int, *, slept_ms: int = 0) -> int:
         """When it happens in the simulation: as long before the next call of its run as in the path, and where there
-        is none as long after the call or the beginning before it."""
+        is none as long after the call or the beginning before it. ``slept_ms`` is what it takes itself."""
         step, world = self.path[number], played(self.schedule)
         at_ms, calls = step.after.at_ms, self.calls(number)
         following = self.next_call(number)
@@ -76,8 +85,8 @@ class Placed:
             moment = world.written[calls].sent_ms - (following.before.at_ms - at_ms) - 1
             return max(world.ran[self.first].started_ms - _BEFORE_MS, moment)
         if calls and calls <= len(world.written):
-            return world.written[calls - 1].sent_ms + at_ms - self.call(calls).before.at_ms
-        return world.ran[self.first].started_ms + at_ms - self.path[0].before.at_ms
+            return world.written[calls - 1].sent_ms + at_ms - slept_ms - self.call(calls).before.at_ms
+        return world.ran[self.first].started_ms + at_ms - slept_ms - self.path[0].before.at_ms
 
     def calls(self, number: int) -> int:
         """How many calls were sent before a step of the path."""

@@ -47,7 +47,6 @@ class Reads(Turns):
         memory = replace(memory, claims=frozenset(memory.claims), others=tuple(memory.others))
         if not asks or look.position is None:
             return memory
-        asked_ms = world.asked_ms - scope.clock_ms
         unseen_until_ms = unseen_until(
             look.position,
             LedgerRead(rows=ledger_rows(scope, world.asked), reaches_back=True),
@@ -58,7 +57,7 @@ class Reads(Turns):
             shared=look.shared,
             grace_ms=scope.grace_ms,
         )
-        seen_ms = calls_seen(asked_ms=asked_ms, sent_at_ms=look.sent_at_ms, grace_ms=scope.grace_ms)
+        seen_ms = calls_seen(asked_ms=world.asked_ms, sent_at_ms=look.sent_at_ms, grace_ms=scope.grace_ms)
         return replace(memory, unseen_until_ms=unseen_until_ms, calls_seen_ms=seen_ms)
 
     def _look(self, world: World, stage: Stage, asked: Look) -> Iterator[Move]:
@@ -66,17 +65,18 @@ class Reads(Turns):
         if kept is not None and _serves(kept, asked, world.at_ms):
             yield self._looked(world, stage, kept, "")
             return
-        sent_ms, address = max(world.at_ms, asked.after_ms + 1 + self.scope.clock_ms), stage.life.task.address
+        early_ms, address = self._reckoning(world).early_ms, stage.life.task.address
+        sent_ms = max(world.at_ms, asked.after_ms + 1 + early_ms)
         for later in self._flown(world, sent_ms):
             for slot in self._readings(later, sent_ms, address):
                 answered = later._replace(at_ms=sent_ms + ANSWER_MS)
                 what = f"a look shows {'no position' if slot.margin is None else slot.margin}"
-                yield self._looked(answered, stage, self._seen(sent_ms, slot, address), what)
+                yield self._looked(answered, stage, lane_look(self.scope, sent_ms - early_ms, slot, address), what)
             if asked.to_send:
-                yield from self._slow_look(later, stage, sent_ms)
+                yield from self._slow_look(later, stage, sent_ms, early_ms)
             yield from self._failed(later)
 
-    def _slow_look(self, world: World, stage: Stage, sent_ms: int) -> Iterator[Move]:
+    def _slow_look(self, world: World, stage: Stage, sent_ms: int, early_ms: int) -> Iterator[Move]:
         """A look whose answer takes so long that it is hardly young enough to send on."""
         if not self.scope.slow_ms:
             return
@@ -85,10 +85,7 @@ class Reads(Turns):
         for slot in self._readings(world, sent_ms, address):
             if slot.margin is not None:
                 what = f"a slow look shows {slot.margin}"
-                yield self._looked(later, stage, self._seen(sent_ms, slot, address), what)
-
-    def _seen(self, sent_ms: int, slot: Slot, address: Address) -> LaneLook:
-        return lane_look(self.scope, sent_ms - self.scope.clock_ms, slot, address)
+                yield self._looked(later, stage, lane_look(self.scope, sent_ms - early_ms, slot, address), what)
 
     def _looked(self, world: World, stage: Stage, look: LaneLook, what: str) -> Move:
         asks = stage.life.state is State.PLANNED and look.position is not None

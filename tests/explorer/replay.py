@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from reconcile.exchanges.http.retry import READ_ATTEMPTS
 from reconcile.protocol.signals import Look, ReadLedger, SendCall, Write
 from reconcile.protocol.timing import MAX_READ_AGE_MS
-from tests.explorer.model import ANSWER_MS, Kind, Row, Scope, slot_at
-from tests.explorer.placing import SPOKEN, Placed, Read, Recorded, played, sent
+from tests.explorer.model import ANSWER_MS, Kind, Row, Scope, World, slot_at
+from tests.explorer.placing import SPOKEN, Read, Recorded, played, sent
 from tests.explorer.search import Step
+from tests.explorer.standing import STANDING, Standing
 from tests.simulation.ledger import Ledger
 from tests.simulation.machine import EPOCH_MS
 from tests.simulation.schedule import TIME, WRITE, Aim, Go, Happening, Schedule
@@ -31,6 +32,8 @@ ANSWERS = {
     "yes to another amount, done": "other_yes",
     "yes to another amount, under way": "other_yes",
     "yes to another amount, never done": "other_yes_without",
+    "refused, it comes too late": "",
+    "it comes too late, the answer is lost": "lost",
 }
 """What becomes of a call, in the explorer's words and in those of schedules (empty: nothing goes wrong)."""
 _ON_THE_WAY = {"late_lost": "never_reset", "other_yes": "other_yes_without", "early_yes": "yes_without"}
@@ -48,6 +51,7 @@ NO_COUNTERPART = {
     "a fill moves": "what a fill of the simulation moves follows from its size, which is always the same",
     "a slow look shows": "a read of the simulation is slow or late, not both",
     "a ledger that does not reach back": "a schedule cuts off the ledger by its age, for all reads alike",
+    "our clocks are": "clocks of the simulation drift by a rate of their own, from a run's beginning to its end",
     "the mark price is": "the mark price of the simulation does not move, and no limit on its distance is declared",
 }
 """What the simulation cannot do, by how the explorer's words begin, and why."""
@@ -72,7 +76,9 @@ def is_known(what: str) -> bool:
     said = SPOKEN.match(what)
     if said is not None:
         return said[3] is None or said[3] in ANSWERS
-    return what.startswith((*CRASHES, *OTHERS, *NO_COUNTERPART, "asked to stop", "a read fails", "its turn comes late"))
+    return what.startswith(
+        (*CRASHES, *OTHERS, *STANDING, *NO_COUNTERPART, "asked to stop", "a read fails", "its turn comes late")
+    )
 
 
 def replay(scope: Scope, path: Sequence[Step]) -> Replay:
@@ -85,7 +91,7 @@ def replay(scope: Scope, path: Sequence[Step]) -> Replay:
     return Replay(making.schedule, tuple(dict.fromkeys(making.without)))
 
 
-class _Making(Placed):
+class _Making(Standing):
     # The runs and the calls.
 
     def outline(self) -> None:
@@ -134,12 +140,11 @@ class _Making(Placed):
             self.without.append("a least distance to liquidation: the simulation's policy has none")
 
     def _go(self, step: Step, number: int) -> Go:
-        cold_ms = self.scope.validity_ms + self.scope.grace_ms + 1 if step.before.is_cold else 0
         lost = sum(earlier.what == "the machine is lost" for earlier in self.path[:number])
         targets = self.scope.targets
         target = targets[min(step.before.run, len(targets) - 1)]
         return Go(
-            wait=max(0, step.after.at_ms - step.before.at_ms - cold_ms) if step.before.run else 0,
+            wait=self.wait_ms(step) if step.before.run else 0,
             home=lost,
             host="one" if not lost else "two",
             revised=target != targets[0],
@@ -199,6 +204,7 @@ class _Making(Placed):
             self.add(Happening(where=TIME, n=self.moment(number), how="stop", on=step.before.run + self.first))
         if step.what in CRASHES:
             self._crash(number)
+        self.place_standing(number)
         if step.what == "a read fails":
             self._fail(number)
         if step.what.startswith(("a look shows", "the ledger shows")) or " plans " in step.what:
@@ -335,12 +341,12 @@ class _Making(Placed):
 
     def _same(self, number: int, where: str) -> list[int]:
         """The reads of a kind in the path between the calls around this one, and within its run."""
-        calls, run = self.calls(number), self.path[number].after.run
+        calls, run = self.calls(number), _newest(self.path[number].after)
         marks = ("the ledger",) if where == "ledger" else ("a look",)
         return [
             at
             for at, step in enumerate(self.path)
-            if (self.calls(at), step.after.run) == (calls, run)
+            if (self.calls(at), _newest(step.after)) == (calls, run)
             and (
                 step.what.startswith(marks)
                 or (where == "positions" and " plans " in step.what)
@@ -350,9 +356,17 @@ class _Making(Placed):
 
     def _segment(self, number: int, where: str) -> list[Read]:
         """The reads of a kind in the simulation between the same calls, and within the same run."""
-        calls, run = self.calls(number), self.path[number].after.run
+        calls, run = self.calls(number), _newest(self.path[number].after)
         return [
             read
             for read in played(self.schedule).reads
             if (read.where, read.run, read.calls) == (where, run + self.first, calls)
         ]
+
+
+def _newest(world: World) -> int:
+    """The run that began last: the one whose reads they are, unless one goes on that had been suspended."""
+    asleep = None if world.rare is None else world.rare.asleep
+    if asleep is None or not asleep.holds:
+        return world.run
+    return asleep.run if asleep.life >= 0 else asleep.run - 1

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from tests.explorer.mixtures import mixtures
+from tests.explorer.mixtures import DRIFTS, SLEEPS, mixtures
 from tests.explorer.model import Scope
 
 _HANDS = (300, -300, 250, 70, -80)
@@ -120,6 +120,41 @@ SCOPES: Mapping[str, Scope] = {
         splits=True,
     ),
     "equal steps, rows dated early, nothing else happens": replace(_BEHIND, waits=(0, 6_000), knows=True),
+    "suspensions": Scope(faults=1, crashes=1, sleeps=SLEEPS),
+    "suspensions, late positions": Scope(
+        faults=1, crashes=1, sleeps=SLEEPS, targets=(1300, 1600), positions_late=10, waits=(0, 20_000)
+    ),
+    "suspensions, late ledger": Scope(
+        faults=1, crashes=1, sleeps=SLEEPS, targets=(1300, 1600), ledger_late=10, waits=(0, 20_000)
+    ),
+    "suspensions, 30 s of validity, other hands": Scope(
+        faults=1,
+        crashes=1,
+        sleeps=(20_000, 40_000, 90_000),
+        others=1,
+        by_hand=(300, 250),
+        validity_ms=30_000,
+        names_side=False,
+    ),
+    "a lost lock": Scope(faults=1, crashes=1, loses_lock=True, waits=(0, 2_000)),
+    "a lost lock, a kill, two targets": Scope(faults=1, crashes=2, loses_lock=True, targets=(1300, 1600, 1300), runs=3),
+    "a lost lock, late positions": Scope(
+        faults=1, crashes=1, loses_lock=True, targets=(1300, 1300, 1600), runs=3, positions_late=10, waits=(0, 20_000)
+    ),
+    "a journal put back, kills": Scope(faults=1, crashes=1, puts_back=True, targets=(1300, 1600), waits=(0, 2_000)),
+    "a journal put back, late positions": Scope(
+        faults=1, targets=(1300, 1000, 1300), runs=3, positions_late=10, puts_back=True, waits=(0, 20_000)
+    ),
+    "a journal put back, kills, late positions": Scope(
+        faults=1, crashes=1, positions_late=10, puts_back=True, waits=(0, 20_000)
+    ),
+    "a journal put back, kills, late ledger": Scope(
+        faults=1, crashes=1, ledger_late=10, puts_back=True, waits=(0, 20_000)
+    ),
+    "clocks that drift": Scope(faults=1, others=2, reckonings=DRIFTS),
+    "clocks that drift, kills, late positions": Scope(
+        faults=1, crashes=1, others=1, reckonings=DRIFTS, positions_late=10, waits=(0, 20_000)
+    ),
     **mixtures(),
 }
 

@@ -13,6 +13,7 @@ from reconcile.errors import InDoubt, NotSent
 from reconcile.evidence import rows, staleness, verdict
 from reconcile.evidence.possible import MarginEvidence, Possible
 from reconcile.evidence.verdict import Sight, Verdict
+from reconcile.journal.file.lock import FileLock
 from reconcile.journal.file.writer import FileJournal
 from reconcile.journal.state import JournalState
 from reconcile.planning import policy
@@ -22,7 +23,7 @@ from reconcile.protocol.life import Doing
 from reconcile.protocol.outcomes import outcome_of
 from reconcile.protocol.signals import Now, Write
 from reconcile.usecases import account_run
-from tests.explorer import moves
+from tests.explorer import runs
 from tests.explorer.model import Scope
 
 _FAULT = Scope(runs=1)
@@ -44,6 +45,7 @@ _OTHER_YES = Scope(
 )
 _JUST_BEFORE = Scope(positions_late=10, targets=(1300, 1600), waits=(3_000, 20_000), faults=0, others=1, by_hand=(300,))
 _EQUAL = Scope(targets=(1300, 1600), early_ms=1_000, grace_ms=1_000, positions_late=0, ledger_late=0)
+_ROBBED = Scope(faults=0, crashes=1, loses_lock=True)
 _SLOW = Scope(runs=1, waits=(2_000,), others=1, by_hand=(250,), slow_ms=4_500)
 
 
@@ -194,7 +196,14 @@ def _no_quarter() -> AbstractContextManager[None]:
 
 def _cold_fence() -> AbstractContextManager[None]:
     """Here and in the program itself."""
-    return _patched((moves, "COLD_FENCE", False), (account_run, "cold_until", lambda *_: None))
+    return _patched((runs, "COLD_FENCE", False), (account_run, "cold_until", lambda *_: None))
+
+
+def _chain() -> AbstractContextManager[None]:
+    """Here and in the program itself: no record asks for the lock, nor for the journal's end."""
+    return _patched(
+        (runs, "CHAIN", False), (FileLock, "check", lambda _: None), (FileJournal, "_check_end", lambda _: None)
+    )
 
 
 def _unknown_call() -> AbstractContextManager[None]:
@@ -285,6 +294,7 @@ SWITCHES = (
     Switch("each other call accounts for one row", _others_forgotten, _EQUAL),
     Switch("unknown call", _unknown_call, _LOST),
     Switch("cold fence", _cold_fence, _LOST),
+    Switch("the lock is checked before each intent", _chain, _ROBBED),
 )
 """Each rule with the scope that shows what it is for."""
 

@@ -21,7 +21,7 @@ from tests.simulation.oracle import verdict
 from tests.simulation.schedule import Schedule
 from tests.specification import PAGE, rules_of
 
-MOST = 15_500 if "CI" in os.environ else 5_000
+MOST = 11_500 if "CI" in os.environ else 5_000
 """States of each scope; ``python -m tests.explorer --states 0`` has no bound."""
 
 ON_PAGE = rules_of(PAGE.read_text(encoding="utf-8"))

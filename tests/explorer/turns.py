@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from reconcile.protocol import machine
 from reconcile.protocol.life import Turned
-from reconcile.protocol.signals import CannotRead, Memory, Now, SomeEvent
-from tests.explorer.model import TIMEOUT_MS, Flight, Kind, Library, Row, Scope, Slot, Stage, World, slot_at
+from reconcile.protocol.signals import CannotRead, Memory, Now, Resumed, SomeEvent
+from tests.explorer.model import TIMEOUT_MS, Flight, Kind, Library, Reckoning, Row, Scope, Slot, Stage, World, slot_at
 
 
 class Move(NamedTuple):
@@ -22,17 +22,20 @@ class Turns:
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
+        self.clocks = (Reckoning(scope.clock_ms, scope.clock_ms), *scope.reckonings)
+        """How far our clocks may be off; a world names one by its number."""
         self.library = Library()
         self._memories: dict[Memory, Memory] = {}
         self._remembered: dict[object, Memory] = {}
         self._wrong = ""
-        self.turned: dict[tuple[int, int, object], int] = {}
+        self.turned: dict[tuple[int, int, object, int | None], int] = {}
         """The lives after each event that was told."""
 
     def _told(self, world: World, told: object, event: Callable[[Now], SomeEvent], what: str) -> Move:
         """The world after an event of its moment. ``told`` tells it from every other event that the life can take then:
         what one world has found out is not asked of the machine again for the next."""
-        key = (world.life, world.at_ms, told)
+        rare = world.rare
+        key = (world.life, world.at_ms, told, None if rare is None else rare.clock)
         number = self.turned.get(key)
         if number is None:
             life = self.library.stage(world.life).life
@@ -47,7 +50,11 @@ class Turns:
         return self.library.number(Stage(life, commands[-1]))  # type: ignore[arg-type]
 
     def _now(self, world: World) -> Now:
-        return Now(world.at_ms - self.scope.clock_ms, world.at_ms + self.scope.clock_ms)
+        early_ms, late_ms, _ = self._reckoning(world)
+        return Now(world.at_ms - early_ms, world.at_ms + late_ms)
+
+    def _reckoning(self, world: World) -> Reckoning:
+        return self.clocks[0 if world.rare is None else world.rare.clock]
 
     # What nobody of ours does.
 
@@ -111,3 +118,8 @@ class Turns:
         if faults:
             later = world._replace(at_ms=world.at_ms + TIMEOUT_MS, left=(faults - 1, crashes, others))
             yield self._told(later, "cannot read", lambda now: CannotRead(at=now, reason="timeout"), "a read fails")
+
+
+def resumed(now: Now) -> Resumed:
+    """What was waited for is over."""
+    return Resumed(at=now)

@@ -886,11 +886,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("resolve before the fence", resolve_before_the_fence),
     Mutation("resolve leaves no margin to hold readings against", resolve_leaves_no_move),
     Mutation("lock by name", lock_by_name),
-    Mutation(
-        "lock file replaced under its holder (journal's end not checked either)",
-        lock_not_checked,
-        rule="the lock is checked before each intent",
-    ),
+    Mutation("lock file replaced under its holder (journal's end not checked either)", lock_not_checked),
     Mutation("no lock (journal's end not checked either)", no_lock),
     Mutation("lock released before verification", lock_released_early),
     Mutation("first page of the ledger only", first_page_only, ("binance",)),
