@@ -11,6 +11,7 @@ from unittest.mock import patch
 
 from reconcile.evidence import rows, staleness, verdict
 from reconcile.protocol import earlier, freshness, rules, searching, timing
+from reconcile.usecases import account_run
 from tests.explorer import calls, reading, runs, turns
 from tests.explorer.model import Reckoning, Scope, World
 
@@ -156,7 +157,7 @@ DEFECTS = (
     ),
     Defect(
         "a journal that was put back is taken for whole",
-        ((runs, "COLD_FENCE", False),),
+        ((runs, "COLD_FENCE", False), (account_run, "cold_until", lambda *_: None)),
         Scope(faults=0, puts_back=True),
         _RESENT,
     ),

@@ -13,6 +13,8 @@ SLEEPS = (2_000, 9_000, 60_000)
 DRIFTS = (Reckoning(340, 0), Reckoning(0, 340, day_ms=3_600_000))
 """What 1 in 1000 of each clock, and an answer's way of 0.1 s, come to in the minute after which the exchange is asked
 again; the time of day of the machine is set forward by an hour."""
+SECOND = (Reckoning(-1_000, 1_000), Reckoning(1_000, -1_000))
+"""Servers of the exchange that disagree by a second; or its clock was set by one."""
 KINDS: Mapping[str, Mapping[str, Any]] = {
     "kills": {"crashes": 1},
     "lost machines": {"crashes": 1, "forgets": True},

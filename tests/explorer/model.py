@@ -57,8 +57,7 @@ class Scope:
     passes for everybody else. ``loses_lock``: it may lose its lock meanwhile, and the next run of the same journal goes
     on until the first one resumes, at any moment. ``puts_back``: before a run the journal may be put back, once, to any
     earlier state of it. ``reckonings`` are what our clocks may come to be off by, at any command; each time is one of
-    the ``others``. Two runners with a journal each at the same time break A7, and an exchange's clock that is set
-    breaks A5: no scope has them.
+    the ``others``. Two runners with a journal each at the same time break A7: no scope has them.
 
     ``knows``: a run that nothing but its own call's answer troubles may not leave it open what the call did.
     """
@@ -113,7 +112,8 @@ class Scope:
 
 class Reckoning(NamedTuple):
     """How far our clocks are off: the earliest that the exchange's time can be is ``early_ms`` before it, the latest
-    ``late_ms`` after it. The machine's time of day was set forward by ``day_ms`` during the run."""
+    ``late_ms`` after it. One of them is negative where the server that is asked for the time disagrees with the one
+    that dates requests, or where its clock was set. The machine's time of day was set forward by ``day_ms``."""
 
     early_ms: int
     late_ms: int

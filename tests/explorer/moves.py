@@ -115,7 +115,7 @@ class Exchange(Runs):
 
 def past(moment_ms: int, reckoning: Reckoning) -> int:
     """When a wait for the exchange itself to report a later time than that ends."""
-    return moment_ms + 1 + max(0, reckoning.early_ms)
+    return moment_ms + 1 + reckoning.early_ms
 
 
 def _said(reckoning: Reckoning) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from tests.explorer.mixtures import DRIFTS, SLEEPS, mixtures
+from tests.explorer.mixtures import DRIFTS, SECOND, SLEEPS, mixtures
 from tests.explorer.model import Scope
 
 _HANDS = (300, -300, 250, 70, -80)
@@ -154,6 +154,13 @@ SCOPES: Mapping[str, Scope] = {
     "clocks that drift": Scope(faults=1, others=2, reckonings=DRIFTS),
     "clocks that drift, kills, late positions": Scope(
         faults=1, crashes=1, others=1, reckonings=DRIFTS, positions_late=10, waits=(0, 20_000)
+    ),
+    "servers that disagree by a second": Scope(faults=1, others=1, reckonings=SECOND),
+    "servers that disagree by a second, two steps, late positions": Scope(
+        faults=1, others=1, reckonings=SECOND, targets=(1300, 1600), positions_late=10, waits=(0, 20_000)
+    ),
+    "servers that disagree by a second, lost machines, late ledger": Scope(
+        faults=1, crashes=1, forgets=True, others=1, reckonings=SECOND, ledger_late=10, waits=(0, 20_000)
     ),
     **mixtures(),
 }
