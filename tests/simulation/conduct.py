@@ -6,6 +6,7 @@ Each judge says in which worlds its promise holds; in the others it is silent.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from reconcile.exchanges.catalogue import TRAITS
 from reconcile.exchanges.http.retry import READ_ATTEMPTS
 from reconcile.model.plan import Entry, OutcomeKind, Status
 from reconcile.protocol.rules import ADDS_UP
@@ -85,7 +86,7 @@ def _needlessly_unknown(simulation: Simulation) -> Iterator[str]:
 def _needlessly_held(simulation: Simulation) -> Iterator[str]:
     """Where only we move margin and reads keep to the grace, none is in doubt two graces after the last effect."""
     schedule = simulation.schedule
-    is_told = schedule.ledger == EXACT and schedule.limits is None
+    is_told = schedule.ledger == EXACT and schedule.limits is None and not _shares_a_symbol(schedule)
     is_kept = len({go.home for go in schedule.runs}) <= 1 and not any(
         each.where == "journal" for each in schedule.happenings
     )
@@ -105,6 +106,12 @@ def _is_one_answer(schedule: Schedule) -> bool:
     numbers = [each.n for each in wrong]
     tries = 1 if wrong and wrong[0].where == WRITE else READ_ATTEMPTS
     return not wrong or max(numbers) - min(numbers) < tries
+
+
+def _shares_a_symbol(schedule: Schedule) -> bool:
+    """Whether the rows of two addresses cannot be told apart: both sides of a symbol, in a ledger that names none."""
+    symbols = {aim.symbol for aim in schedule.aims}
+    return TRAITS[schedule.exchange].lane.value == "symbol" and len(symbols) < len(schedule.aims)
 
 
 def _last_effect_ms(simulation: Simulation, until_ms: int) -> int:
@@ -129,8 +136,8 @@ def _blind(simulation: Simulation) -> Iterator[str]:
         return
     known = {address_of(schedule, number) for number in range(len(schedule.aims))}
     for before, ran in zip(simulation.ran, simulation.ran[1:], strict=False):
-        is_first = empty[0].n == ran.looks + 1
-        if not is_first or before.result is None or before.go.home != ran.go.home or ran.go.beside:
+        is_first = empty[0].n == ran.looks + 1 and not ran.go.beside
+        if not is_first or before.result is None or before.result.errors or before.go.home != ran.go.home:
             continue
         for entry in _left(ran):
             if entry.status is Status.WAITING and entry.address in known:
