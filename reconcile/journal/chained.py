@@ -69,6 +69,8 @@ class ChainedJournal(ABC):
         while durable and self._durable() < line:
             await asyncio.shield(self._start())  # cancelling one waiting append stops no flush
             self._fail_if_dead()
+        if isinstance(record, Intent):
+            self.check()  # again: the process may have stood still since, without its lock, while another run appended
 
     def write(self, record: Record | Header) -> None:
         """Put one record at the end, not yet durable. Raises JournalError; the journal is dead then.

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import json
 from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -718,6 +719,52 @@ def test_an_append_looks_by_itself_whether_the_account_is_still_held(lose: Calla
     hold(store_on(disk.process("a")), go)
 
     assert "journal" in _missing(disk) or b"intent" not in disk.content(JOURNAL)
+
+
+@pytest.mark.parametrize("lose", [name for name in LOSSES if name != "the last record was changed"])
+def test_an_intent_does_not_count_if_the_account_was_lost_while_it_was_written(
+    lose: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = SimulatedDisk(1)
+
+    async def go(journal: FileJournal) -> None:
+        put = journal._put
+
+        def late(line: bytes) -> None:
+            LOSSES[lose](disk)
+            put(line)
+
+        monkeypatch.setattr(journal, "_put", late)
+        with pytest.raises(LockLost, match="nothing more is sent"):
+            await journal.append(intent(1), durable=True)
+
+    hold(store_on(disk.process("a")), go)
+
+
+def test_of_two_runs_that_write_an_intent_at_one_moment_one_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = SimulatedDisk(1)
+    second = store_on(disk.process("b"))
+
+    async def other(journal: FileJournal) -> None:
+        await journal.append(intent(2), durable=True)
+
+    async def go(journal: FileJournal) -> None:
+        put = journal._put
+
+        def late(line: bytes) -> None:
+            disk.remove(LOCK)
+            with ThreadPoolExecutor() as elsewhere:
+                elsewhere.submit(hold, second, other).result()
+            put(line)
+
+        monkeypatch.setattr(journal, "_put", late)
+        with pytest.raises(LockLost):
+            await journal.append(intent(1), durable=True)
+
+    hold(store_on(disk.process("a")), go)
+
+    with pytest.raises(ChainBroken):
+        second.read(ACCOUNT)
 
 
 # Trouble with the disk.
