@@ -20,6 +20,7 @@ from reconcile.money import ZERO, minus
 from reconcile.planning.bands import is_inside
 from reconcile.protocol.earlier import Earlier
 from reconcile.protocol.holds import hold_of, next_moment
+from reconcile.protocol.looks import lacks_all, shows_any
 from reconcile.protocol.rules import AskLedger, LookLater, Question, Sound, judge
 from reconcile.protocol.signals import LaneLook, Memory, Now
 from reconcile.protocol.timing import BETWEEN_LOOKS_MS, FRESH_LOOKS, LONG_AFTER_GRACES
@@ -146,7 +147,6 @@ async def sound_look(
     known delay explains is not waited for, so it delays no other address. If no other address needs a change, holds are
     waited for up to ``patience_ms``. Raises ReadFailed.
     """
-    declared, measured = desired.types, desired.measured
     longest_ms, looks = (LONG_AFTER_GRACES + 1) * grace_ms + CLOCK_AHEAD_MS, FRESH_LOOKS
     told = again = False
     patient_until_ms = reader.time.latest() + min(patience_ms, LONGEST_WAIT_MS) if patience_ms else 0
@@ -165,7 +165,7 @@ async def sound_look(
             told = True
         else:
             return look, {address: doubt.hold for address, doubt in found.items()}
-        look = await reader.observe(declared, reuse=look, measured=measured)
+        look = await _present(desired, reader, state, pause=pause, reuse=look)
 
 
 def _latest(found: Mapping[Address, Doubt], *, until_ms: int) -> int | None:
@@ -208,11 +208,11 @@ def _seconds(milliseconds: int) -> int:
 async def _present(
     desired: DesiredAccount, reader: Reader, state: JournalState, *, pause: Pause, reuse: ObservedAccount | None
 ) -> ObservedAccount:
-    """A look; a second one if the first shows no position but the last run saw some, which may be a fault."""
+    """A look; a second one if the first shows no position, and ``reuse`` or the end of the last run showed some."""
     look = await reader.observe(desired.types, reuse=reuse, measured=desired.measured)
-    was_open = any(each.size for each in state.margins.live.values())
-    if was_open and not any(each.is_open for each in look.positions.values()):
-        await pause(BETWEEN_LOOKS_MS, "the exchange shows no position, and the last run saw some; looking again")
+    was_open = any(each.size for each in state.margins.live.values()) or (reuse is not None and shows_any(reuse))
+    if lacks_all(look, was_open=was_open):
+        await pause(BETWEEN_LOOKS_MS, "the exchange shows no position, and there was one; looking again")
         look = await reader.observe(desired.types, reuse=look, measured=desired.measured)
     return look
 

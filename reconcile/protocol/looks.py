@@ -11,7 +11,17 @@ from reconcile.clock import Clock
 from reconcile.errors import ReadFailed
 from reconcile.exchanges.base import Reader
 from reconcile.model.account import MarginType, ObservedAccount
-from reconcile.protocol.timing import LOOKS_IN_TIME, VERIFY_EVERY_MS
+from reconcile.protocol.timing import BETWEEN_LOOKS_MS, LOOKS_IN_TIME, VERIFY_EVERY_MS
+
+
+def shows_any(look: ObservedAccount) -> bool:
+    """Whether a look shows an open position."""
+    return any(position.is_open for position in look.positions.values())
+
+
+def lacks_all(look: ObservedAccount, *, was_open: bool) -> bool:
+    """Whether a look shows no position although there was one, which may be a fault: it deserves a second look."""
+    return was_open and not shows_any(look)
 
 
 class Observer:
@@ -138,9 +148,16 @@ class Observer:
     async def _take(self, after_ms: int) -> None:
         running = self._running
         if running is None or running.done() or self._running_since <= after_ms:
-            running = asyncio.ensure_future(
-                self._reader.observe(self._declared, reuse=self._last, measured=self._measured)
-            )
+            running = asyncio.ensure_future(self._observed())
             self._running = running
             self._running_since = self._reader.time.earliest()
         self.start_from(await asyncio.shield(running))
+
+    async def _observed(self) -> ObservedAccount:
+        """A look; a later one if the first shows no position although the last look showed some."""
+        last = self._last
+        look = await self._reader.observe(self._declared, reuse=last, measured=self._measured)
+        if last is not None and lacks_all(look, was_open=shows_any(last)):
+            await self._clock.sleep(BETWEEN_LOOKS_MS)
+            look = await self._reader.observe(self._declared, reuse=look, measured=self._measured)
+        return look

@@ -53,6 +53,40 @@ class SlowReader:
         return self.time.earliest()
 
 
+@dataclass
+class Forgetful:
+    """An account whose looks show these, one after another."""
+
+    shows: Sequence[ObservedAccount]
+    time: Clockwork = field(default_factory=Clockwork)
+    reads: int = 0
+
+    async def observe(self, _: Mapping[str, Any], **__: Any) -> ObservedAccount:
+        self.reads += 1
+        return replace(self.shows[self.reads - 1], sent_at_ms=self.time.earliest())
+
+
+@pytest.mark.parametrize(
+    ("shows", "reads", "is_open"),
+    [
+        ([observed([]), LOOK], 2, True),
+        ([observed([]), observed([])], 2, False),
+        ([LOOK], 1, True),
+    ],
+    ids=["one empty answer", "all positions closed", "nothing missing"],
+)
+def test_a_look_that_lacks_every_position_is_taken_again(
+    shows: Sequence[ObservedAccount], reads: int, *, is_open: bool
+) -> None:
+    async def go() -> None:
+        reader = Forgetful(shows)
+        looks = Observer(cast("Reader", reader), {}, VirtualClock(), LOOK)
+        found = await looks.look(after_ms=LOOK.sent_at_ms, max_age_ms=None)
+        assert (reader.reads, bool(found.positions)) == (reads, is_open)
+
+    run(go)
+
+
 def observer(reader: SlowReader) -> Observer:
     return Observer(cast("Reader", reader), {}, VirtualClock())
 

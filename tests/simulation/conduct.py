@@ -127,7 +127,7 @@ def _held_at_last(ran: Ran) -> Iterator[tuple[int, str]]:
 
 
 def _blind(simulation: Simulation) -> Iterator[str]:
-    """One empty list of positions, at a run's first look, is no reason to wait for a position that the run before it
+    """One empty list of positions, at any look of a run, is no reason to wait for a position that the run before it
     has seen."""
     schedule = simulation.schedule
     empty = [each for each in schedule.happenings if each.where == "positions" and _shows_nothing(each)]
@@ -136,7 +136,7 @@ def _blind(simulation: Simulation) -> Iterator[str]:
         return
     known = {address_of(schedule, number) for number in range(len(schedule.aims))}
     for before, ran in zip(simulation.ran, simulation.ran[1:], strict=False):
-        is_first = empty[0].n == ran.looks + 1 and not ran.go.beside
+        is_first = empty[0].n > ran.looks and not ran.go.beside
         if not is_first or before.result is None or before.result.errors or before.go.home != ran.go.home:
             continue
         for entry in _left(ran):
