@@ -5,6 +5,8 @@
     --exhaustive N    every schedule with up to N happenings for one address
     --part K/N        with --exhaustive: only the K-th of N parts of them, so that many machines or days can share them
     --bands           random schedules declare bands: prices move, balance is short, days have limits
+    --guided          a schedule that reaches a new pair of an arrow and the fault before it goes into a pool, and most
+                      schedules are made from one of the pool; each part of 500 has a pool of its own
     --outside         random schedules may break the program's assumptions too
     --exchange X      default binance
     --workers N       processes (default: one for each core)
@@ -39,6 +41,7 @@ from tests.simulation.explore import banded_schedule, exhaustive, random_schedul
 from tests.simulation.hits import VALIDITY_MS
 from tests.simulation.mutations import MUTATIONS, Caught, hunt
 from tests.simulation.oracle import Verdict, verdict
+from tests.simulation.pool import Pool
 from tests.simulation.schedule import Schedule
 from tests.simulation.timeline import timeline
 from tests.simulation.traps import traps
@@ -58,6 +61,7 @@ class Job:
     depth: int | None = None
     outside: bool = False
     bands: bool = False
+    guided: bool = False
     root: Schedule | None = None
 
 
@@ -91,6 +95,10 @@ def play(job: Job) -> Part:
 def _verdicts(job: Job) -> Iterator[tuple[int | None, Verdict]]:
     if job.depth is not None and job.root is not None:
         for found in exhaustive(job.root, job.depth, part=job.first, parts=job.last):
+            yield None, found
+        return
+    if job.guided:
+        for found in Pool(job.exchange).play(range(job.first, job.last)):
             yield None, found
         return
     for seed in range(job.first, job.last):
@@ -164,7 +172,9 @@ def jobs_of(options: argparse.Namespace) -> Iterator[tuple[str, list[Job]]]:
             )
     if options.schedules:
         first, last = options.seed, options.seed + options.schedules
-        kind = " with bands" if options.bands else " outside" if options.outside else ""
+        kind = (
+            " with bands" if options.bands else " guided" if options.guided else " outside" if options.outside else ""
+        )
         yield (
             f"{options.exchange}, random{kind} from seed {options.seed}",
             [
@@ -174,6 +184,7 @@ def jobs_of(options: argparse.Namespace) -> Iterator[tuple[str, list[Job]]]:
                     min(last, start + _CHUNK),
                     outside=options.outside,
                     bands=options.bands,
+                    guided=options.guided,
                 )
                 for start in range(first, last, _CHUNK)
             ],
@@ -227,8 +238,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--schedules", type=int, default=0)
     parser.add_argument("--exhaustive", type=int, default=None, metavar="DEPTH")
     parser.add_argument("--part", type=_part, default=(1, 1), metavar="K/N")
-    parser.add_argument("--bands", action="store_true")
-    parser.add_argument("--outside", action="store_true")
+    kinds = parser.add_mutually_exclusive_group()
+    for name in ("--bands", "--guided", "--outside"):
+        kinds.add_argument(name, action="store_true")
     parser.add_argument("--mutations", action="store_true")
     parser.add_argument("--reach", action="store_true")
     parser.add_argument("--exchange", default="binance")

@@ -172,10 +172,10 @@ def random_schedule(seed: int, exchange: str = "binance", *, outside: bool = Fal
         seed=seed,
     )
     made = themed(made, seed, validity_ms=VALIDITY_MS[exchange])
-    return made if outside else _kept_inside(made, VALIDITY_MS[exchange])
+    return made if outside else kept_inside(made, VALIDITY_MS[exchange])
 
 
-def _kept_inside(made: Schedule, validity: int) -> Schedule:
+def kept_inside(made: Schedule, validity: int) -> Schedule:
     """Without the early yes to a request that the exchange refuses when it arrives; and where reads are late as well,
     with effects that are late by so much less, or not at all."""
     if made.latency // 2 + made.flush + 200 > validity:

@@ -10,7 +10,7 @@ shows it.
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -48,9 +48,12 @@ class Verdict:
     simulation: Simulation
 
 
-def verdict(schedule: Schedule, *, watch: bool = False) -> Verdict:
-    """Play a schedule to its end and judge it, every run's own conclusions too."""
+def verdict(schedule: Schedule, *, watch: bool = False, begun: Callable[[Simulation], object] | None = None) -> Verdict:
+    """Play a schedule to its end and judge it, every run's own conclusions too. ``begun`` is given the simulation
+    before it plays."""
     simulation = Simulation(schedule, watch=watch)
+    if begun is not None:
+        begun(simulation)
     try:
         simulation.play()
         simulation.rest()

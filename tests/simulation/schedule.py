@@ -58,6 +58,11 @@ class Happening:
     value: int = 0
     on: int = 0
 
+    @property
+    def kind(self) -> str:
+        """Where it happens and how, without the names of an exchange's own answers."""
+        return f"{self.where} {self.how.partition(':')[0]}"
+
     def __str__(self) -> str:
         detail = f" {self.value}" if self.value else ""
         place = f"at {self.n} ms" if self.where in {TIME, SPAN} else f"{self.where} {self.n or 'each'}"

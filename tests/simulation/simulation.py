@@ -157,6 +157,8 @@ class Simulation:
         """Every point that a happening could have named, in order: kind and number."""
         self.lines: list[tuple[int, str, str]] | None = [] if watch else None
         """With ``watch``: when (ms), who, what."""
+        self.last_fault = ""
+        """The kind of the last fault: where it happened and how; empty before the first."""
         self.calm = False
         self.free_after: dict[int, Decimal] = {}
         """By request: the free balance once it had arrived."""
@@ -450,6 +452,7 @@ class Simulation:
         self.reached.append((where, number))
         each = self._armed.get((where, number)) or self._armed.get((where, 0)) or self._in_span(where)
         if each is not None:
+            self.last_fault = each.kind
             for process in self._processes:
                 process.run.troubles += 1
         return each
@@ -492,6 +495,7 @@ class Simulation:
     def _machine(self, process: _Process, each: Happening) -> None:
         if process.dead:
             return
+        self.last_fault = each.kind
         match each.how:
             case "stop":
                 self._say(process.run.number, "is asked to stop")
@@ -511,6 +515,7 @@ class Simulation:
 
     def _other(self, each: Happening) -> Callable[[int], None]:
         def happen(exchange_ms: int) -> None:
+            self.last_fault = each.kind
             act(self.books, self.schedule, each, exchange_ms)
             self._say(None, f"{each.how} {each.value or ''}")
 
@@ -559,6 +564,7 @@ class Simulation:
         for each in self.schedule.happenings:
             if each.where != "journal" or each.n != number:
                 continue
+            self.last_fault = each.kind
             self._say(None, f"the journal is {each.how}")
             self.spoilt.append((go.home, self.loop.now_ms(), each.how))
             if each.how == "lost":
