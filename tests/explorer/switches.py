@@ -266,6 +266,17 @@ def _search_ends() -> AbstractContextManager[None]:
     return _patched((searching, "LEAST_LOOKS", 0), (searching, "SETTLE_GRACES", 0))
 
 
+def _any_look_again() -> AbstractContextManager[None]:
+    """The next attempt takes any look that is young."""
+    ended = machine.TURNS[Doing.END]
+
+    def at_once(life: Any, event: Any) -> Any:
+        after, commands = ended(life, event)
+        return replace(after, not_before_ms=0), commands
+
+    return _patched((machine, "TURNS", {**machine.TURNS, Doing.END: at_once}))
+
+
 _WAITS_FIRST = "the shortest path waits between plan and call for a person's call; a run waits for that before it plans"
 _NO_MARK = "the mark price of the simulation does not move, and its policy has no least distance to liquidation"
 _LIKE_OURS = "where another party moves nearly our amount, the simulation lets the journal take it for ours"
@@ -310,6 +321,12 @@ class Covered:
 
 
 COVERED = (
+    Covered(
+        "the next attempt looks past the fence",
+        _any_look_again,
+        _FAULT,
+        "two looks in a row agree: both are past the fence, and no look after them is older.",
+    ),
     Covered(
         "two looks in a row agree",
         _one_look,

@@ -801,6 +801,17 @@ def older_margins_forgotten() -> AbstractContextManager[None]:
     return _patched((_modules().searching, "sight", lambda *given, **named: seen_of(*given, **{**named, "older": ()})))
 
 
+def identity_forgotten() -> AbstractContextManager[None]:
+    """A position that was closed and opened again taken for the one that a call was sent to."""
+    seen_of = _modules().witness.sight
+
+    def any_position(intent: Intent, *given: Any, **named: Any) -> Sight:
+        seen: Sight = seen_of(replace(intent, identity=None), *given, **named)
+        return seen
+
+    return _patched((_modules().searching, "sight", any_position))
+
+
 def never_long_after() -> AbstractContextManager[None]:
     """What is not known ten graces after the fence stays unknown."""
     judge = _modules().witness.judge
@@ -962,6 +973,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation("the search ends with its first looks", search_ends_at_once, trap="killed before a yes"),
     Mutation("margins around earlier steps forgotten", older_margins_forgotten, ("binance",), trap="a reverted step"),
+    Mutation("another position taken for ours", identity_forgotten, SYMBOL_LANES, trap="another position that"),
     Mutation("unknown for ever", never_long_after, trap="killed before a call"),
     Mutation(
         "a step in doubt after its yes stays the baseline",

@@ -305,17 +305,26 @@ def _truth(simulation: Simulation) -> Iterator[str]:
 
 def _may_look_applied(simulation: Simulation, amount: Decimal, call: Written | None) -> bool:
     """Whether somebody else's doing can be taken for ours: what a run had read before its call is not, but on Binance,
-    whose rows have no ids, what is dated up to a second before it."""
+    whose rows have no ids, what is dated up to a second before it. What others did to the margin in all counts only
+    where it is the same position still, as far as the exchange tells."""
     schedule = simulation.schedule
-    if any(each.how in SHUFFLES for each in schedule.happenings):
+    shuffles = {each.how for each in schedule.happenings if each.how in SHUFFLES}
+    if shuffles - ({"reopen"} if _tells_positions_apart(schedule) else set()):
         return True
     since_ms = 0
     if call is not None:
         began_ms = simulation.exchange_ms(simulation.ran[call.run].started_ms)
         dated_ms = call.signed_ms - (CLOCK_AHEAD_MS if schedule.exchange == "binance" else 0)
         since_ms = min(began_ms, dated_ms) - schedule.latest_ms
-    moved = [each.change for each in simulation.books.effects if each.actor != "api" and each.time_ms >= since_ms]
-    return any(abs(change - amount) <= abs(amount) / 4 for change in (*moved, sum(moved, ZERO)))
+    theirs = [each for each in simulation.books.effects if each.actor != "api" and each.time_ms >= since_ms]
+    same = [each.change for each in theirs if not shuffles or each.identity == theirs[0].identity]
+    moved = (*(each.change for each in theirs), sum(same, ZERO))
+    return any(abs(change - amount) <= abs(amount) / 4 for change in moved)
+
+
+def _tells_positions_apart(schedule: Schedule) -> bool:
+    """Whether a read of one declared position tells that it was closed and opened again."""
+    return schedule.exchange in {"okx", "bitget"} and len(schedule.aims) == 1
 
 
 def _may_look_undone(simulation: Simulation, amount: Decimal) -> bool:

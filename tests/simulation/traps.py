@@ -235,7 +235,7 @@ def traps(exchange: str, validity_ms: int) -> Mapping[str, Schedule]:
         **_yes_in_doubt(cold),
         **_conduct(cold),
         **_moved_by_others(exchange, cold + 5_000),
-        **(_reverted_and_never() if exchange == "binance" else {}),
+        **(_reverted_and_never() if exchange == "binance" else _reopened(cold)),
     }
     return {name: _on(schedule, exchange) for name, schedule in found.items()}
 
@@ -328,6 +328,21 @@ def _reverted_and_never() -> Mapping[str, Schedule]:
         ),
     )
     return {"a reverted step that never arrives again, and positions that show it": schedule}
+
+
+def _reopened(sent: int) -> Mapping[str, Schedule]:
+    """A call that never arrives, and another position whose margin is what the call would have made; the ledger is as
+    late as one witness may be. The call leaves at ``sent``."""
+    schedule = Schedule(
+        runs=(Go(),),
+        replicas=((0, 49_000),),
+        happenings=(
+            _hit("write", 1, "never"),
+            _at(sent + 9_000, "reopen"),
+            *(_at(sent + moment, "human_add", 700) for moment in (10_000, 11_000)),
+        ),
+    )
+    return {"another position that has the margin of a call that never arrived": schedule}
 
 
 def _other_yes(exchange: str, *, cold: int, late: int) -> Mapping[str, Schedule]:
