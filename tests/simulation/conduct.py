@@ -93,8 +93,9 @@ def _needlessly_held(simulation: Simulation) -> Iterator[str]:
     if schedule.others or schedule.outside or not schedule.in_time or not is_kept or not is_told:
         return
     for ran in simulation.ran:
-        for at_ms, line in (*ran.holds, *_held_at_last(ran)):
-            if simulation.exchange_ms(at_ms) > _last_effect_ms(simulation, at_ms) + 2 * schedule.grace:
+        holds = [(at_ms, at_ms, line) for at_ms, line in ran.holds]
+        for from_ms, until_ms, line in (*holds, *_held_at_last(ran)):
+            if simulation.exchange_ms(from_ms) > _last_effect_ms(simulation, until_ms) + 2 * schedule.grace:
                 yield f"run {ran.number} holds what nobody moved: {line}"
 
 
@@ -119,11 +120,11 @@ def _last_effect_ms(simulation: Simulation, until_ms: int) -> int:
     return max((each for each in times if each <= simulation.exchange_ms(until_ms)), default=0)
 
 
-def _held_at_last(ran: Ran) -> Iterator[tuple[int, str]]:
-    """The doubts about readings with which a run ends; the look was taken after its start."""
+def _held_at_last(ran: Ran) -> Iterator[tuple[int, int, str]]:
+    """The doubts about readings with which a run ends; the look was taken between its start and its end."""
     for entry in _left(ran):
         if entry.hold is not None and entry.hold.by == ADDS_UP.name:
-            yield ran.started_ms, f"{entry.address}: {entry.hold.reason}"
+            yield ran.started_ms, ran.ended_ms, f"{entry.address}: {entry.hold.reason}"
 
 
 def _blind(simulation: Simulation) -> Iterator[str]:
