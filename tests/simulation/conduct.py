@@ -59,10 +59,10 @@ def _sent_too_often(simulation: Simulation) -> Iterator[str]:
 
 def _needlessly_short(simulation: Simulation) -> Iterator[str]:
     """No addition is given up for want of balance where, at the end of its run, all that is missing is free. Others,
-    late reads and what is sent beside the run may hide that from it."""
+    late reads, what is sent beside the run, and a second call in doubt may hide that from it."""
     schedule = simulation.schedule
     is_alone = not (schedule.others or schedule.replicas or schedule.outside or any(go.beside for go in schedule.runs))
-    if not is_alone or schedule.limits is not None or schedule.lag:
+    if not is_alone or schedule.limits is not None or schedule.lag or not _is_one_answer(schedule):
         return
     for ran in simulation.ran:
         if ran.result is None or ran.missing > ran.free - schedule.floor:

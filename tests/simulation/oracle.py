@@ -297,7 +297,8 @@ def _truth(simulation: Simulation) -> Iterator[str]:
             continue
         call: Written | None = calls.get((address, signed_ms))
         happened = call is not None and call.serial in done
-        if happened and known in _NOTHING and (said_yes or not _may_look_undone(simulation, amount)):
+        is_excused = _is_blank(schedule) or (not said_yes and _may_look_undone(simulation, amount))
+        if happened and known in _NOTHING and not is_excused:
             yield f"the journal says {known} of {address} signed at {signed_ms - EPOCH_MS}, but it took effect"
         if not happened and known is IntentStatus.APPLIED and not _may_look_applied(simulation, amount, call):
             yield f"the journal says applied of {address} signed at {signed_ms - EPOCH_MS}, but it had no effect"
@@ -327,12 +328,14 @@ def _tells_positions_apart(schedule: Schedule) -> bool:
     return schedule.exchange in {"okx", "bitget"} and len(schedule.aims) == 1
 
 
+def _is_blank(schedule: Schedule) -> bool:
+    """Whether the ledger says for ever that it is empty."""
+    return any(each.where == "ledger" and each.n == 0 and each.how in _BLANK for each in schedule.happenings)
+
+
 def _may_look_undone(simulation: Simulation, amount: Decimal) -> bool:
-    """Whether the ledger never showed our row, or was later than the grace while somebody took away what we added, or
-    the other way round."""
+    """Whether the ledger was later than the grace while somebody took away what we added, or the other way round."""
     schedule = simulation.schedule
-    if any(each.where == "ledger" and each.n == 0 and each.how in _BLANK for each in schedule.happenings):
-        return True
     moved = [effect.change for effect in simulation.books.effects if effect.actor != "api"]
     undone = any(abs(change + amount) <= abs(amount) / 2 for change in (*moved, sum(moved, ZERO)))
     return undone and any(ledger > schedule.grace for _, ledger in schedule.replicas)

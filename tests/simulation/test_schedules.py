@@ -143,7 +143,7 @@ def test_a_yes_may_come_a_whole_grace_before_its_effect(exchange: str, target: i
     (call,) = found.simulation.written
     result = found.simulation.ran[0].result
     assert found.violations == ()
-    assert effect.time_ms - found.simulation.exchange_ms(call.sent_ms) == 5_010
+    assert effect.time_ms - found.simulation.exchange_ms(call.sent_ms) == 5_005
     assert result is not None
     assert [step.evidence for step in result.steps] == [f"1000 → {target} seen after the exchange said yes"]
 
@@ -157,7 +157,7 @@ def test_an_effect_may_come_a_grace_after_a_call_without_an_answer(exchange: str
     (effect,) = (each for each in found.simulation.books.effects if each.actor == "api")
     late = effect.time_ms - found.simulation.exchange_ms(found.simulation.written[0].sent_ms)
     assert found.violations == ()
-    assert late == 5_010 + (accepted_ms and accepted_ms + VALIDITY_MS[exchange])
+    assert late == 5_005 + (accepted_ms and accepted_ms + VALIDITY_MS[exchange])
 
 
 @pytest.mark.parametrize("exchange", EXCHANGES)
