@@ -20,7 +20,7 @@ from reconcile.money import ZERO, minus
 from reconcile.planning.bands import is_inside
 from reconcile.protocol.earlier import Earlier
 from reconcile.protocol.holds import hold_of, next_moment
-from reconcile.protocol.looks import lacks_all, shows_any
+from reconcile.protocol.looks import observed, shows_any
 from reconcile.protocol.rules import AskLedger, LookLater, Question, Sound, judge
 from reconcile.protocol.signals import LaneLook, Memory, Now
 from reconcile.protocol.timing import BETWEEN_LOOKS_MS, FRESH_LOOKS, LONG_AFTER_GRACES
@@ -209,12 +209,14 @@ async def _present(
     desired: DesiredAccount, reader: Reader, state: JournalState, *, pause: Pause, reuse: ObservedAccount | None
 ) -> ObservedAccount:
     """A look; a second one if the first shows no position, and ``reuse`` or the end of the last run showed some."""
-    look = await reader.observe(desired.types, reuse=reuse, measured=desired.measured)
-    was_open = any(each.size for each in state.margins.live.values()) or (reuse is not None and shows_any(reuse))
-    if lacks_all(look, was_open=was_open):
-        await pause(BETWEEN_LOOKS_MS, "the exchange shows no position, and there was one; looking again")
-        look = await reader.observe(desired.types, reuse=look, measured=desired.measured)
-    return look
+    return await observed(
+        reader,
+        desired.types,
+        measured=desired.measured,
+        reuse=reuse,
+        was_open=any(each.size for each in state.margins.live.values()) or (reuse is not None and shows_any(reuse)),
+        pause=lambda: pause(BETWEEN_LOOKS_MS, "the exchange shows no position, and there was one; looking again"),
+    )
 
 
 async def doubts(

@@ -5,7 +5,7 @@ some effect gets any look, running or future, whose request was sent later.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from reconcile.clock import Clock
 from reconcile.errors import ReadFailed
@@ -19,9 +19,24 @@ def shows_any(look: ObservedAccount) -> bool:
     return any(position.is_open for position in look.positions.values())
 
 
-def lacks_all(look: ObservedAccount, *, was_open: bool) -> bool:
-    """Whether a look shows no position although there was one, which may be a fault: it deserves a second look."""
-    return was_open and not shows_any(look)
+async def observed(
+    reader: Reader,
+    declared: Mapping[str, MarginType],
+    *,
+    measured: Collection[str],
+    reuse: ObservedAccount | None,
+    was_open: bool,
+    pause: Callable[[], Awaitable[None]],
+) -> ObservedAccount:
+    """A look; a later one if the first shows no position although one was open, which may be a fault.
+
+    The rest is as for ``Reader.observe``. Raises ReadFailed.
+    """
+    look = await reader.observe(declared, reuse=reuse, measured=measured)
+    if was_open and not shows_any(look):
+        await pause()
+        look = await reader.observe(declared, reuse=look, measured=measured)
+    return look
 
 
 class Observer:
@@ -148,16 +163,16 @@ class Observer:
     async def _take(self, after_ms: int) -> None:
         running = self._running
         if running is None or running.done() or self._running_since <= after_ms:
-            running = asyncio.ensure_future(self._observed())
+            running = asyncio.ensure_future(
+                observed(
+                    self._reader,
+                    self._declared,
+                    measured=self._measured,
+                    reuse=self._last,
+                    was_open=self._last is not None and shows_any(self._last),
+                    pause=lambda: self._clock.sleep(BETWEEN_LOOKS_MS),
+                )
+            )
             self._running = running
             self._running_since = self._reader.time.earliest()
         self.start_from(await asyncio.shield(running))
-
-    async def _observed(self) -> ObservedAccount:
-        """A look; a later one if the first shows no position although the last look showed some."""
-        last = self._last
-        look = await self._reader.observe(self._declared, reuse=last, measured=self._measured)
-        if last is not None and lacks_all(look, was_open=shows_any(last)):
-            await self._clock.sleep(BETWEEN_LOOKS_MS)
-            look = await self._reader.observe(self._declared, reuse=look, measured=self._measured)
-        return look
