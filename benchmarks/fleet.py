@@ -9,7 +9,7 @@ weight limit would allow 137 accounts a minute, so it is out of the way on both 
 import tempfile
 from pathlib import Path
 
-from benchmarks.running import Row, python, table
+from benchmarks.running import Row, memory, python, table
 from benchmarks.states import Served, declare, served
 
 ACCOUNTS = 500
@@ -34,7 +34,7 @@ def rows() -> list[Row]:
     requests = sum(exchange.seen["requests"].values()) / TURNS
     floor = requests * LATENCY_MS / 1000 / PARALLELISM
     ratios = sorted(run.wall / floor for run in runs)
-    cpu, mib = max(run.cpu for run in runs), [run.mib for run in runs]
+    cpu = max(run.cpu for run in runs)
     work = f"plan {ACCOUNTS} accounts × {POSITIONS} positions, {LATENCY_MS} ms away, {PARALLELISM} at once"
     return [
         Row(
@@ -48,16 +48,7 @@ def rows() -> list[Row]:
             detail=f"{min(run.wall for run in runs):.2f} s ÷ {floor:.2f} s, {requests / ACCOUNTS:g} requests each "
             f"(CPU {cpu:.2f} s)",
         ),
-        Row(
-            work="the same",
-            measure="memory, MiB",
-            reach=f"≤ {MOST_MIB}",
-            value=max(mib),
-            low=min(mib),
-            high=max(mib),
-            reached=max(mib) <= MOST_MIB,
-            detail="most memory the process held",
-        ),
+        memory(runs, most=MOST_MIB),
     ]
 
 

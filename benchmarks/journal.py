@@ -25,7 +25,7 @@ from decimal import Decimal
 from itertools import chain, count
 from pathlib import Path
 
-from benchmarks.running import Row, Run, python, ratio, table
+from benchmarks.running import Row, Run, memory, python, ratio, table
 from reconcile.audit.run_log import Filter, log
 from reconcile.audit.verifying import verify
 from reconcile.clock import SystemClock
@@ -180,20 +180,10 @@ def rows(records: int = MILLION) -> list[Row]:
         proven = _run("verify", long)
     work = f"open a journal of {records:,} records, {size / (1 << 20):,.0f} MiB"
     beside_proof = ratio(work, "proving every record (`audit verify`) ÷ ours", [proven] * TURNS, opened, least=20)
-    mib = [each.mib for each in opened]
     return [
         replace(beside_proof, detail=beside_proof.detail.replace(f"{TURNS} turns", f"{TURNS} turns and one proof")),
         ratio("the same", f"÷ opening one of {short_length:,}", opened, opened_short, most=3),
-        Row(
-            work="the same",
-            measure="memory, MiB",
-            reach=f"≤ {MOST_MIB}",
-            value=max(mib),
-            low=min(mib),
-            high=max(mib),
-            reached=max(mib) <= MOST_MIB,
-            detail="most memory the process held",
-        ),
+        memory(opened, most=MOST_MIB),
     ]
 
 

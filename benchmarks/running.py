@@ -98,6 +98,21 @@ def ratio(
     )
 
 
+def memory(runs: Sequence[Run], *, most: float) -> Row:
+    """The row of the most memory, in MiB, that the processes of the row before held; ``most`` is to be reached."""
+    mib = [run.mib for run in runs]
+    return Row(
+        work="the same",
+        measure="memory, MiB",
+        reach=f"≤ {most:g}",
+        value=max(mib),
+        low=min(mib),
+        high=max(mib),
+        reached=max(mib) <= most,
+        detail="most memory the process held",
+    )
+
+
 def table(rows: Sequence[Row]) -> str:
     """The rows as Markdown."""
     lines = ["| Work | Measure | Reach | Measured (spread) | | Medians |", "| --- | --- | --- | --- | --- | --- |"]
