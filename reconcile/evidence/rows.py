@@ -82,12 +82,8 @@ def _near(candidates: Sequence[LedgerRow], amount: Decimal) -> Match:
 
 
 def _adding_up(candidates: Sequence[LedgerRow], amount: Decimal) -> Sequence[LedgerRow]:
-    """The rows that add up to an amount: exactly, or all of them within the rounding to their last digits but zeros."""
-    exact = summing(candidates, amount)
-    if exact is not None:
-        return exact
-    rounding = total(Decimal(1).scaleb(-decimals(row.change.normalize())) for row in candidates) / 2
-    return candidates if abs(minus(changes(candidates), amount)) < rounding else ()
+    """The rows that add up to an amount: exactly, else within their rounding; none if there are no such rows."""
+    return summing(candidates, amount) or summing(candidates, amount, rounding=True) or ()
 
 
 def _candidates(rows: Sequence[LedgerRow], intent: Intent, left: Sequence[LedgerRow]) -> list[LedgerRow]:

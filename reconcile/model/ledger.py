@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from itertools import combinations
 
-from reconcile.money import total, whole
+from reconcile.money import decimals, minus, total, whole
 
 MOST_SUMMED = 12
 """Among how many rows those are looked for that add up to an amount."""
@@ -61,24 +61,30 @@ def by_symbol(
     }
 
 
-def summing(rows: Sequence[LedgerRow], amount: Decimal, *, most: bool = False) -> Sequence[LedgerRow] | None:
+def summing(
+    rows: Sequence[LedgerRow], amount: Decimal, *, most: bool = False, rounding: bool = False
+) -> Sequence[LedgerRow] | None:
     """As few of the rows as add up to an amount, or as many (``most``); None if none do, or there are too many to try.
 
-    All rows, all those that take margin, and all those that add some are tried first.
+    ``rounding``: each row may be rounded to its last digit, zeros at its end not counted. All rows, all those that take
+    margin, and all those that add some are tried first.
     """
     if amount == 0:
         return ()
+
+    def is_sum(chosen: Sequence[LedgerRow]) -> bool:
+        short = abs(minus(total(row.change for row in chosen), amount))
+        return short <= (total(map(_rounding, chosen)) if rounding else 0)
+
     for chosen in (rows, [row for row in rows if row.change < 0], [row for row in rows if row.change > 0]):
-        if chosen and total(row.change for row in chosen) == amount:
+        if chosen and is_sum(chosen):
             return chosen
     if len(rows) > MOST_SUMMED:
         return None
-    return next(
-        (
-            chosen
-            for size in (range(len(rows) - 1, 0, -1) if most else range(1, len(rows)))
-            for chosen in combinations(rows, size)
-            if total(row.change for row in chosen) == amount
-        ),
-        None,
-    )
+    sizes = range(len(rows) - 1, 0, -1) if most else range(1, len(rows))
+    return next((chosen for size in sizes for chosen in combinations(rows, size) if is_sum(chosen)), None)
+
+
+def _rounding(row: LedgerRow) -> Decimal:
+    """How much rounding may have changed a row at most."""
+    return Decimal(1).scaleb(-decimals(row.change.normalize())) / 2

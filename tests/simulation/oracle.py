@@ -297,8 +297,7 @@ def _truth(simulation: Simulation) -> Iterator[str]:
             continue
         call: Written | None = calls.get((address, signed_ms))
         happened = call is not None and call.serial in done
-        is_blind = _is_blank(schedule) or _is_torn(schedule)
-        is_excused = is_blind or (not said_yes and _may_look_undone(simulation, amount))
+        is_excused = _is_blank(schedule) or (not said_yes and _may_look_undone(simulation, amount))
         if happened and known in _NOTHING and not is_excused:
             yield f"the journal says {known} of {address} signed at {signed_ms - EPOCH_MS}, but it took effect"
         if not happened and known is IntentStatus.APPLIED and not _may_look_applied(simulation, amount, call):
@@ -332,11 +331,6 @@ def _tells_positions_apart(schedule: Schedule) -> bool:
 def _is_blank(schedule: Schedule) -> bool:
     """Whether the ledger says for ever that it is empty."""
     return any(each.where == "ledger" and each.n == 0 and each.how in _BLANK for each in schedule.happenings)
-
-
-def _is_torn(schedule: Schedule) -> bool:
-    """Whether the ledger books a call as two rows and rounds both, and others move margin too: nothing adds up then."""
-    return schedule.ledger.splits and schedule.ledger.digits is not None and schedule.others
 
 
 def _may_look_undone(simulation: Simulation, amount: Decimal) -> bool:
