@@ -76,9 +76,11 @@ def match_rows(
 
 
 def _near(candidates: Sequence[LedgerRow], amount: Decimal) -> Match:
-    """The rows that may be a step's of this amount: each of those near it, else those that add up to it."""
+    """The rows that may be a step's of this amount: each of those near it, and those that add up to it."""
     near = [row for row in candidates if _is_printed(row, amount) or _is_near(row, amount)]
-    return Match(maybe=tuple(near)) if near else Match(maybe=tuple(_adding_up(candidates, amount)), is_sum=True)
+    parts = _adding_up(candidates, amount)
+    maybe = tuple(row for row in candidates if row in near or row in parts)
+    return Match(maybe=maybe, is_sum=len(maybe) == len(parts))
 
 
 def _adding_up(candidates: Sequence[LedgerRow], amount: Decimal) -> Sequence[LedgerRow]:

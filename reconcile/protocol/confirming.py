@@ -1,6 +1,7 @@
 """The turns after the exchange accepted a call: look until the change shows.
 
-If it does not show in time, ledger and margin are read to find out what the call did.
+If it does not show in time, or an earlier step of ours had left the same margin, ledger and margin are read to find out
+what the call did.
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from reconcile.journal.records import IntentStatus, Outcome
 from reconcile.protocol import searching
 from reconcile.protocol.life import Doing, Life, Search, Turned
 from reconcile.protocol.lifecycle import Event
-from reconcile.protocol.outcomes import visible
+from reconcile.protocol.outcomes import is_older, visible
 from reconcile.protocol.sending import Turn
 from reconcile.protocol.signals import Leave, Look, Looked, Pause, SomeEvent, Write
 from reconcile.protocol.timing import BETWEEN_LOOKS_MS, VISIBLE_GRACES
@@ -31,6 +32,8 @@ def _is_visible(life: Life, event: SomeEvent) -> Turned:
     seen = visible(intent, event.look)
     if seen is None:
         return replace(life, doing=Doing.VISIBLE_PAUSE), (Pause(BETWEEN_LOOKS_MS // 2),)
+    if is_older(intent, seen, event.memory.around_others):
+        return _not_visible_in_time(life)
     evidence = f"{intent.before} → {seen} seen after the exchange said yes"
     outcome = Outcome(
         intent_id=intent.intent_id, known=IntentStatus.APPLIED, effect_ms=life.effect_ms, after=seen, evidence=evidence

@@ -1,6 +1,8 @@
 """Outcomes for the journal, and whether a look shows an accepted step. Pure."""
 
+from collections.abc import Collection
 from dataclasses import replace
+from decimal import Decimal
 from typing import assert_never
 
 from reconcile.evidence.possible import MarginEvidence, Possible
@@ -32,6 +34,14 @@ def visible(intent: Intent, look: LaneLook) -> str | None:
     possible = Possible(before=parse(intent.before), amount=signed_amount(intent))
     seen = possible.verdict(position.isolated_margin)
     return plain(position.isolated_margin) if seen is MarginEvidence.MOVED else None
+
+
+def is_older(intent: Intent, seen: str, older: Collection[Decimal]) -> bool:
+    """Whether a margin that shows an accepted step may be one of the older margins, as a late read shows them."""
+    if intent.amount is None:
+        return False
+    possible = Possible(before=parse(intent.before), amount=signed_amount(intent), older=older)
+    return possible.verdict(parse(seen)) is not MarginEvidence.MOVED
 
 
 def setting(intent: Intent, look: LaneLook) -> str | None:

@@ -26,6 +26,8 @@ MATCHES: dict[str, tuple[Sequence[LedgerRow], list[str], list[str]]] = {
     "the other direction": ([row("-290")], [], []),
     "two near": ([row("290"), row("310", "r2")], [], ["r1", "r2"]),
     "two that add up": ([row("100"), row("200", "r2")], [], ["r1", "r2"]),
+    "two that add up, and one near": ([row("100"), row("200", "r2"), row("290", "r3")], [], ["r1", "r2", "r3"]),
+    "two that add up, one of them near": ([row("290"), row("10", "r2")], [], ["r1", "r2"]),
     "two of three add up": ([row("100"), row("200", "r2"), row("50", "r3")], [], ["r1", "r2"]),
     "two that do not add up": ([row("100"), row("198", "r2")], [], []),
     "funding": ([row("290", cause=Cause.FUNDING)], [], []),
@@ -41,6 +43,18 @@ def test_a_row_near_ours_may_be_ours(rows: Sequence[LedgerRow], ours: list[str],
     found = match_rows(rows, intent(), claims={"claimed"}, step_size=STEP, slack_ms=SLACK_MS)
     assert [each.row_id for each in found.ours] == ours
     assert [each.row_id for each in found.maybe] == maybe
+
+
+@pytest.mark.parametrize("printed", [("290", "10"), ("10", "290")])
+def test_rows_that_add_up_are_ours_where_the_margin_moved_whichever_of_them_is_near(printed: Sequence[str]) -> None:
+    rows = [row(each, f"r{number}") for number, each in enumerate(printed)]
+    assert judge(look("1500", *rows), was=None, long_after=False, deadline_passed=False) is Verdict.APPLIED
+
+
+def test_a_near_row_beside_two_that_add_up_leaves_open_what_happened() -> None:
+    seen = look("1790", row("120"), row("180", "r2"), row("290", "r3"))
+    assert judge(seen, was=None, long_after=False, deadline_passed=True) is Verdict.UNKNOWN
+    assert judge(seen, was=None, long_after=True, deadline_passed=True) is Verdict.RELEASED
 
 
 def test_an_early_row_that_fits_an_earlier_call_of_ours_is_that_calls() -> None:

@@ -167,5 +167,8 @@ SCOPES: Mapping[str, Scope] = {
 
 OUTSIDE: Mapping[str, Scope] = {
     "a yes that is never done": Scope(faults=1, hollow=True, runs=2, waits=(0, 60_000)),
+    "a yes that is never done, there and back": Scope(
+        faults=1, hollow=True, runs=2, targets=(1300, 1000), positions_late=10, waits=(0, 5_000)
+    ),
 }
 """Worlds that no exchange's documents allow: some arrows of the table are there for them alone."""

@@ -34,8 +34,10 @@ def _rows(ledger: Ledger) -> list[tuple[str, int]]:
         (Ledger(digits=2), [("0.34", 0)]),
         (Ledger(splits=True, behind=1), [("0.13", -1), ("0.207", -1)]),
         (Ledger(splits=True, digits=2), [("0.14", 0), ("0.20", 0)]),
+        (Ledger(splits=True, tenths=9, digits=2), [("0.31", 0), ("0.03", 0)]),
+        (Ledger(splits=True, ours_only=True), [("0.337", 0)]),
     ],
-    ids=["exact", "behind", "rounded", "two rows", "two rounded rows"],
+    ids=["exact", "behind", "rounded", "two rows", "two rounded rows", "nine tenths first", "a person's stays one"],
 )
 def test_rows_differ_as_the_ledger_says(ledger: Ledger, rows: list[tuple[str, int]]) -> None:
     assert _rows(ledger) == rows

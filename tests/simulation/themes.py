@@ -83,7 +83,13 @@ def _inexact(dice: random.Random, made: Schedule) -> Schedule:
     ledgers = (
         *(Ledger(behind=behind) for behind in (1_000, slack, dice.randint(1, slack))),
         *(Ledger(digits=digits, behind=dice.choice((0, 0, 1_000))) for digits in (2, 4)),
-        Ledger(splits=True, behind=dice.choice((0, 0, 1_000)), digits=dice.choice((-1, 2))),
+        Ledger(
+            splits=True,
+            behind=dice.choice((0, 0, 1_000)),
+            digits=dice.choice((-1, 2)),
+            tenths=dice.choice((4, 9)),
+            ours_only=dice.choice((False, True)),
+        ),
     )
     return replace(made, ledger=dice.choice(ledgers))
 
