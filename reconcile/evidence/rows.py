@@ -27,7 +27,7 @@ CLOCK_AHEAD_MS = 1_000
 class Match:
     """The rows of one step: ``ours`` match by amount and time; if there are none, ``maybe`` may be ours.
 
-    ``maybe`` holds several rows if each alone is near the amount, or if they add up to it; then ``is_sum`` is True.
+    ``maybe`` holds each row that is near the amount, and those that add up to it. ``is_sum``: it holds these alone.
     """
 
     ours: tuple[LedgerRow, ...] = ()

@@ -47,7 +47,7 @@ from reconcile.journal.state import JournalState
 from reconcile.model.reports import Margin
 from reconcile.money import whole
 
-FOLD_VERSION = 4
+FOLD_VERSION = 5
 """Raise it whenever a record changes a ``JournalState`` in another way, or a state has other parts.
 
 Checkpoints of earlier versions are then ignored, and their records are folded again."""

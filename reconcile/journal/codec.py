@@ -261,7 +261,7 @@ RUN_STARTED = shape(
     cold_until_ms=optional(moment),
     details=details.run_start,
 )
-RELOCATION = shape(Relocation, to=text, with_records=flag, account=text, actor=text, host=text)
+RELOCATION = shape(Relocation, to=text, with_records=flag, account=text, actor=text, host=text, was_changed=flag)
 _NOTE = shape(NoteRecord, what=text, details=mapping)
 _KINDS: Mapping[str, Shape[Any] | _Notes] = {
     Header.kind: shape(Header, format=text, identity=text),
@@ -283,7 +283,7 @@ _KINDS: Mapping[str, Shape[Any] | _Notes] = {
     Resolved.kind: shape(
         Resolved, intent_id=text, applied=flag, reason=text, actor=text, effect_ms=moment, key_deleted=flag
     ),
-    Repaired.kind: shape(Repaired, file=text, size=count),
+    Repaired.kind: shape(Repaired, file=text, size=count, was_changed=flag),
     Relocation.kind: RELOCATION,
     NoteRecord.kind: _Notes(),
     Checkpoint.kind: shape(Checkpoint, version=count, state=mapping, size=optional(count)),

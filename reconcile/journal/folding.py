@@ -8,12 +8,12 @@ from reconcile.errors import ChainBroken, JournalError
 from reconcile.journal.chain import ChainHead, bad, decoded, line_hash, parsed, verified
 from reconcile.journal.checkpoint import proves, restored
 from reconcile.journal.codec import GENESIS, VERSION, Header, UnknownRecord, is_sealed
-from reconcile.journal.records import Checkpoint, NoteRecord, Repaired
+from reconcile.journal.records import Checkpoint, NoteRecord
 from reconcile.journal.state import JournalState
 from reconcile.money import whole
 from reconcile.render.common.values import clean
 
-_UNFOLDED = frozenset(kind.kind.encode() for kind in (Repaired, NoteRecord))
+_UNFOLDED = frozenset((NoteRecord.kind.encode(),))
 """Kinds that ``JournalState`` only counts: their lines are proven but not taken apart."""
 _KIND_AFTER = len('"at":"2026-01-01T00:00:00.000Z","kind":"')
 CHECKPOINT = re.compile(rb'\{"seq":([1-9][0-9]{0,15}),"prev":"([0-9a-f]{64})","at":"[^"\n]{24}","kind":"checkpoint",')

@@ -46,8 +46,8 @@ def decide(old: JournalState, new: JournalState | None, *, names: tuple[str, str
 
 def relocation(to: str, holder: Mapping[str, str], *, with_records: bool) -> Relocation:
     """The record of a move; ``holder`` takes the locks for it."""
-    who = {key: holder.get(key, "") for key in ("account", "actor", "host")}
-    return Relocation(to=to, with_records=with_records, **who)
+    account, actor, host = (holder.get(key, "") for key in ("account", "actor", "host"))
+    return Relocation(to=to, with_records=with_records, account=account, actor=actor, host=host)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -142,11 +142,15 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repaired:
-    """An unfinished last line, which was never flushed, was moved aside to ``file`` (``size`` bytes)."""
+    """An unfinished last line, which was never flushed, was moved aside to ``file`` (``size`` bytes).
+
+    ``was_changed``: something other than a run had changed the journal (``base.Journal.was_changed``).
+    """
 
     kind: ClassVar[str] = "repaired"
     file: str
     size: int
+    was_changed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +166,8 @@ class NoteRecord:
 class Relocation:
     """The journal goes on under the identity ``to``; with the person who moved it, and the state file's ``account``.
 
-    Without ``with_records`` it ends here, because ``to`` had a journal of its own already.
+    Without ``with_records`` it ends here, because ``to`` had a journal of its own already. ``was_changed`` is as for
+    ``Repaired``.
     """
 
     kind: ClassVar[str] = "moved"
@@ -171,6 +176,7 @@ class Relocation:
     account: str
     actor: str
     host: str
+    was_changed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

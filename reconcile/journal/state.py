@@ -13,6 +13,7 @@ from reconcile.journal.records import (
     PlanUsed,
     Record,
     Relocation,
+    Repaired,
     Resolved,
     RunFinished,
     RunStarted,
@@ -46,6 +47,8 @@ class JournalState(LaneState):
         """By the journal's name at that time: the heads of its notes when runs began (SHA-256, each once)."""
         self.cold_until_ms: int | None = None
         """The cold fence of the last run: an exchange time, None if it needed none."""
+        self.was_changed = False
+        """Whether something other than a run changed the journal since the last run began."""
         self.used_plans: set[str] = set()
         """The ids of saved plans that were applied."""
         self.beside: Sequence[JournalState] = ()
@@ -57,7 +60,10 @@ class JournalState(LaneState):
         match record:
             case RunStarted():
                 self._started(record)
+            case Repaired():
+                self.was_changed |= record.was_changed
             case Relocation():
+                self.was_changed |= record.was_changed
                 self.moved = record
                 if record.with_records:
                     self.identities.append(record.to)
@@ -103,6 +109,7 @@ class JournalState(LaneState):
         self.last_host = record.host
         self.names.add(record.details.account or "")
         self.cold_until_ms = record.cold_until_ms
+        self.was_changed = False
         self._anchor(record.details.notes_head)
 
     def _anchor(self, head: str | None) -> None:

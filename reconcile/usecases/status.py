@@ -24,8 +24,9 @@ from reconcile.render.common.values import rfc3339
 from reconcile.statefile.fields import NAME_PATTERN, PREFIX_PATTERN
 from reconcile.usecases.account import as_error, grace_ms, held_addresses
 from reconcile.usecases.account_identity import reach
+from reconcile.usecases.cold_fence import cold_until
 from reconcile.usecases.notes import head_of, note, refusal
-from reconcile.usecases.world import World
+from reconcile.usecases.world import Connection, World
 
 T = TypeVar("T")
 
@@ -145,7 +146,7 @@ async def _resolve(
             effect_ms=connection.adapter.time.latest(),
             key_deleted=key_deleted,
         )
-        await _say(world, journal, desired, resolved)
+        await _say(world, journal, desired, connection, resolved)
         return Resolution(account=desired.name, item=item, applied=applied, journal_head=journal.head)
 
 
@@ -165,7 +166,9 @@ def _too_early(wanted: Address, resolvable_at_ms: int, now_ms: int) -> str:
     )
 
 
-async def _say(world: World, journal: Journal, desired: DesiredAccount, resolved: Resolved) -> None:
+async def _say(
+    world: World, journal: Journal, desired: DesiredAccount, connection: Connection[Reader], resolved: Resolved
+) -> None:
     earlier = journal.state.last_run
     notes_head = await head_of(world, journal.identity)
     details = replace(
@@ -183,7 +186,9 @@ async def _say(world: World, journal: Journal, desired: DesiredAccount, resolved
     started = RunStarted(
         host=journal.state.last_host or world.host,
         command="resolve",
-        cold_until_ms=journal.state.cold_until_ms,
+        cold_until_ms=cold_until(world, desired, journal, connection)
+        if journal.was_changed
+        else journal.state.cold_until_ms,
         details=details,
         machine=earlier.machine if earlier else world.machine,
     )

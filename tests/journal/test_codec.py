@@ -136,8 +136,8 @@ EVERY_KIND: tuple[Record | Header, ...] = (
     RunFinished(details=END),
     PlanUsed(plan_id="p", digest="sha256:00"),
     Resolved(intent_id="i", applied=False, reason="saw it", actor="ana", effect_ms=8, key_deleted=True),
-    Repaired(file="x.torn", size=12),
-    Relocation(to="okx-live-7", with_records=True, account="main", actor="ana", host="alpha"),
+    Repaired(file="x.torn", size=12, was_changed=True),
+    Relocation(to="okx-live-7", with_records=True, account="main", actor="ana", host="alpha", was_changed=True),
     *(NoteRecord(what=getattr(body, "what", "other"), details=body) for body in BODIES),
     Checkpoint(version=1, size=700, state={"records": 3, "names": ["a"]}),
 )
@@ -286,10 +286,14 @@ BAD_FIELDS: dict[str, dict[str, tuple[Any, ...]]] = {
         "key_deleted": (None, "yes", 1, []),
         "effect_ms": (None, *NO_MOMENT),
     },
-    "repaired": {"file": (None, *NO_TEXT), "size": (None, "7", True, -1, 1.5)},
+    "repaired": {
+        "file": (None, *NO_TEXT),
+        "size": (None, "7", True, -1, 1.5),
+        "was_changed": (None, "yes", 1, []),
+    },
     "moved": {
         **dict.fromkeys(("to", "account", "actor", "host"), (None, *NO_TEXT)),
-        "with_records": (None, "yes", 1, []),
+        **dict.fromkeys(("with_records", "was_changed"), (None, "yes", 1, [])),
     },
     "noted": {"what": (None, *NO_TEXT), "details": NO_OBJECT},
     "checkpoint": {"version": (None, "7", True, -1, 1.5), "size": ("7", True, -1, 1.5), "state": NO_OBJECT},

@@ -9,6 +9,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -200,7 +201,7 @@ class FileStore:
     def _lead(self, identity: str, run_id: str, lock: FileLock, record: Relocation) -> None:
         journal = self._load(identity, run_id, lock)
         try:
-            journal.write(record)
+            journal.write(replace(record, was_changed=journal.was_changed))
             journal.flush_now()
         finally:
             journal.abandon()
@@ -255,7 +256,7 @@ class FileStore:
         if folded.position.line == 0:
             journal.write(Header(format=FORMAT, identity=identity))
         if aside is not None:
-            journal.write(Repaired(file=aside.name, size=len(end.torn)))
+            journal.write(Repaired(file=aside.name, size=len(end.torn), was_changed=journal.was_changed))
         return journal
 
     def _whole_lines(self, path: Path) -> Iterator[bytes]:

@@ -53,8 +53,11 @@ class FileJournal(ChainedJournal):
 
     @property
     def was_changed(self) -> bool:
-        """By the file's time of change when it was opened, compared with the time of its last record."""
-        return self._was_changed
+        """By the file's time of change when it was opened, compared with the time of its last record.
+
+        Who wrote since, but began no run, has recorded it.
+        """
+        return self._was_changed or self.state.was_changed
 
     def check(self) -> None:
         """See ``base.Journal.check``."""

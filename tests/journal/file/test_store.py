@@ -949,6 +949,44 @@ def test_a_file_that_changed_at_another_time_than_its_last_record_may_be_an_olde
     assert hold(store, told) is expected
 
 
+async def _was_changed(journal: FileJournal) -> bool:
+    return journal.was_changed
+
+
+def _put_back(disk: SimulatedDisk, clock: VirtualClock, content: bytes) -> None:
+    disk.replace(JOURNAL, content, changed_ms=clock.wall_ms() - 60_000)
+
+
+def test_a_torn_line_that_is_put_aside_does_not_hide_that_the_journal_may_be_an_older_copy() -> None:
+    disk, clock = SimulatedDisk(1), VirtualClock()
+    store = FileStore(HOME, disk.process("a", wall_ms=clock.wall_ms), clock, run_blocking=inline)
+    asyncio.run(write(store, 1))
+    _put_back(disk, clock, disk.content(JOURNAL)[:-10])
+
+    assert hold(store, _was_changed)
+    assert hold(store, _was_changed)  # the first one wrote a line of its own, and began no run
+
+    async def begin(journal: FileJournal) -> None:
+        await journal.append(RunStarted(host="alpha", command="apply"), durable=True)
+
+    hold(store, begin)
+    assert not hold(store, _was_changed)
+
+
+def test_a_move_does_not_hide_that_the_journal_may_be_an_older_copy() -> None:
+    disk, clock = SimulatedDisk(1), VirtualClock()
+    store = FileStore(HOME, disk.process("a", wall_ms=clock.wall_ms), clock, run_blocking=inline)
+    asyncio.run(write(store, 1))
+    _put_back(disk, clock, disk.content(JOURNAL))
+
+    async def moved() -> bool:
+        await store.move(ACCOUNT, "binance-live-9", run_id="run-2", holder=HOLDER, timeout_ms=0)
+        async with store.open("binance-live-9", run_id="run-3", holder=HOLDER, timeout_ms=0) as journal:
+            return journal.was_changed
+
+    assert asyncio.run(moved())
+
+
 def test_a_real_disk_tells_a_journal_of_now_from_one_that_was_put_back(tmp_path: Path) -> None:
     async def told(journal: FileJournal) -> bool:
         await journal.append(RunStarted(host="alpha", command="apply"), durable=True)
