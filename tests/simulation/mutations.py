@@ -878,6 +878,13 @@ def put_back_not_noticed() -> AbstractContextManager[None]:
     return _patched((FileJournal, "was_changed", property(lambda _: False)))
 
 
+def put_back_and_resolved() -> AbstractContextManager[None]:
+    """A resolve leaves its journal as good as any."""
+    from reconcile.usecases import status
+
+    return _patched((status, "cold_until", lambda *_: None))
+
+
 SYMBOL_LANES = ("okx", "bitget")
 
 MUTATIONS: tuple[Mutation, ...] = (
@@ -918,6 +925,9 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("drift from an unguarded look", drift_from_any_look, trap="reverted, and drift"),
     Mutation("in sync at once with a new journal", cold_and_in_sync_at_once),
     Mutation("older copy of a journal not noticed", put_back_not_noticed),
+    Mutation(
+        "older copy of a journal forgotten by a resolve", put_back_and_resolved, SYMBOL_LANES, trap="a resolve of a"
+    ),
     Mutation("a record acknowledged before it is on disk", acknowledged_early, trap="power lost while"),
     Mutation("a timeout taken as not sent", timeout_is_not_sent, trap="no answer in time"),
     Mutation("408 and 5xx judged by the code in the body", judged_by_code_alone, trap="a refusal's code"),

@@ -143,6 +143,15 @@ def traps(exchange: str, validity_ms: int) -> Mapping[str, Schedule]:
             runs=(Go(), Go(revised=True), Go(revised=True)),
             happenings=(_hit("journal", 2, "rolled_back"), _hit("write", 2, "kill_sent", late)),
         ),
+        "a resolve of a journal put back while a request is under way": Schedule(
+            aims=(Aim(revised=2000),),
+            runs=(Go(), Go(revised=True), Go(command="resolve", wait=2 * GRACE), Go(revised=True)),
+            happenings=(
+                _hit("journal", 2, "rolled_back"),
+                _hit("write", 1, "kill"),
+                _hit("write", 2, "kill_sent", late),
+            ),
+        ),
         **{
             f"reverted, and {command} reads from before our step, phase {phase}": Schedule(
                 aims=(Aim(revised=1000),),
