@@ -34,8 +34,10 @@ def misconduct(simulation: Simulation) -> Iterator[str]:
 
 
 def unknown_may_stay(schedule: Schedule) -> bool:
-    """Whether a run may never find out what a call did."""
-    return schedule.others or any(each.how in LIES for each in schedule.happenings)
+    """Whether a run may never find out what a call did. A call of ours that its journal lost is another party's, and
+    its row may be either side's."""
+    is_lost = any(each.where == "journal" for each in schedule.happenings) and _shares_a_symbol(schedule)
+    return schedule.others or is_lost or any(each.how in LIES for each in schedule.happenings)
 
 
 def _sent_after_a_stop(simulation: Simulation) -> Iterator[str]:
