@@ -61,10 +61,11 @@ def _sent_too_often(simulation: Simulation) -> Iterator[str]:
 
 def _needlessly_short(simulation: Simulation) -> Iterator[str]:
     """No addition is given up for want of balance where, at the end of its run, all that is missing is free. Others,
-    late reads, what is sent beside the run, and a second call in doubt may hide that from it."""
+    late reads, what is sent beside the run, and a call of another address in doubt may hide that from it."""
     schedule = simulation.schedule
     is_alone = not (schedule.others or schedule.replicas or schedule.outside or any(go.beside for go in schedule.runs))
-    if not is_alone or schedule.limits is not None or schedule.lag or not _is_one_answer(schedule):
+    is_open = len(schedule.aims) > 1 and any(each.where == WRITE for each in schedule.happenings)
+    if not is_alone or is_open or schedule.limits is not None or schedule.lag or not _is_one_answer(schedule):
         return
     for ran in simulation.ran:
         if ran.result is None or ran.missing > ran.free - schedule.floor:
@@ -76,8 +77,10 @@ def _needlessly_short(simulation: Simulation) -> Iterator[str]:
 
 def _needlessly_unknown(simulation: Simulation) -> Iterator[str]:
     """Whether a run left it open what its call did, although but for kills at most one answer went wrong, a call's or a
-    read's, and reads keep to the grace."""
+    read's, and reads keep to the grace. A row that is dated after its yes may look like the next equal step's."""
     schedule = simulation.schedule
+    if any(each.how in QUEUED for each in schedule.happenings):
+        return
     if schedule.outside or not schedule.in_time or unknown_may_stay(schedule) or not _is_one_answer(schedule):
         return
     for ran in simulation.ran:
