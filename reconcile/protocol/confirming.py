@@ -11,7 +11,7 @@ from reconcile.journal.records import IntentStatus, Outcome
 from reconcile.protocol import searching
 from reconcile.protocol.life import Doing, Life, Search, Turned
 from reconcile.protocol.lifecycle import Event
-from reconcile.protocol.outcomes import is_older, visible
+from reconcile.protocol.outcomes import visible
 from reconcile.protocol.sending import Turn
 from reconcile.protocol.signals import Leave, Look, Looked, Pause, SomeEvent, Write
 from reconcile.protocol.timing import BETWEEN_LOOKS_MS, VISIBLE_GRACES
@@ -32,7 +32,7 @@ def _is_visible(life: Life, event: SomeEvent) -> Turned:
     seen = visible(intent, event.look)
     if seen is None:
         return replace(life, doing=Doing.VISIBLE_PAUSE), (Pause(BETWEEN_LOOKS_MS // 2),)
-    if is_older(intent, seen, event.memory.around_others):
+    if visible(intent, event.look, older=event.memory.around_others) is None:
         return _not_visible_in_time(life)
     evidence = f"{intent.before} → {seen} seen after the exchange said yes"
     outcome = Outcome(

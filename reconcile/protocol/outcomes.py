@@ -23,25 +23,20 @@ _TOLD = {
 }
 
 
-def visible(intent: Intent, look: LaneLook) -> str | None:
-    """The new margin or setting of an accepted step as a look shows it; None if the look does not show it yet."""
+def visible(intent: Intent, look: LaneLook, *, older: Collection[Decimal] = ()) -> str | None:
+    """The new margin or setting of an accepted step as a look shows it; None if the look does not show it yet.
+
+    ``older`` are margins that a late read can still show: one that is as near to the look shows nothing.
+    """
     if intent.amount is None:
         live = setting(intent, look)
         return live if live == intent.wanted else None
     position = look.position
     if position is None or not position.is_open:
         return None
-    possible = Possible(before=parse(intent.before), amount=signed_amount(intent))
+    possible = Possible(before=parse(intent.before), amount=signed_amount(intent), older=older)
     seen = possible.verdict(position.isolated_margin)
     return plain(position.isolated_margin) if seen is MarginEvidence.MOVED else None
-
-
-def is_older(intent: Intent, seen: str, older: Collection[Decimal]) -> bool:
-    """Whether a margin that shows an accepted step may be one of the older margins, as a late read shows them."""
-    if intent.amount is None:
-        return False
-    possible = Possible(before=parse(intent.before), amount=signed_amount(intent), older=older)
-    return possible.verdict(parse(seen)) is not MarginEvidence.MOVED
 
 
 def setting(intent: Intent, look: LaneLook) -> str | None:

@@ -9,7 +9,7 @@ from reconcile.evidence.verdict import Sight, Verdict
 from reconcile.journal.records import Intent, IntentStatus
 from reconcile.model.account import MarginType
 from reconcile.protocol.life import SettingSight
-from reconcile.protocol.outcomes import is_older, outcome_of, visible
+from reconcile.protocol.outcomes import outcome_of, visible
 from reconcile.protocol.signals import LaneLook
 from tests.kit.desk import D, intent, position
 from tests.protocol.test_decision import LONG, look
@@ -46,18 +46,18 @@ def test_a_change_is_visible_where_the_look_shows_it(sent: Intent, seen: LaneLoo
 @pytest.mark.parametrize(
     ("sent", "seen", "older", "is_told"),
     [
-        (intent(), "1500", (), False),
-        (intent(), "1500", ("1200", "1000"), False),
-        (intent(), "1500", ("1500",), True),
-        (intent(), "1496.5", ("1495",), True),
-        (intent(), "1496.5", ("1490",), False),
-        (TYPE, "isolated", ("1500",), False),
+        (intent(), look("1500"), (), False),
+        (intent(), look("1500"), ("1200", "1000"), False),
+        (intent(), look("1500"), ("1500",), True),
+        (intent(), look("1496.5"), ("1495",), True),
+        (intent(), look("1496.5"), ("1490",), False),
+        (TYPE, look(None), ("1500",), False),
     ],
 )
 def test_a_margin_that_an_earlier_step_left_may_be_older(
-    sent: Intent, seen: str, older: tuple[str, ...], *, is_told: bool
+    sent: Intent, seen: LaneLook, older: tuple[str, ...], *, is_told: bool
 ) -> None:
-    assert is_older(sent, seen, [D(each) for each in older]) is is_told
+    assert (visible(sent, seen, older=[D(each) for each in older]) is None) is is_told
 
 
 def sight(*rows: str, margin: MarginEvidence = MarginEvidence.MOVED, live: str | None = "1500") -> Sight:

@@ -79,7 +79,7 @@ def _needlessly_unknown(simulation: Simulation) -> Iterator[str]:
     """Whether a run left it open what its call did, although but for kills at most one answer went wrong, a call's or a
     read's, and reads keep to the grace. A row that is dated after its yes may look like the next equal step's."""
     schedule = simulation.schedule
-    if any(each.how in QUEUED for each in schedule.happenings):
+    if _is_queued(schedule):
         return
     if schedule.outside or not schedule.in_time or unknown_may_stay(schedule) or not _is_one_answer(schedule):
         return
@@ -92,7 +92,7 @@ def _needlessly_held(simulation: Simulation) -> Iterator[str]:
     """Where only we move margin and reads keep to the grace, none is in doubt two graces after the last effect. A row
     that is dated after its yes may look like another party's to the next equal step, which may then hold."""
     schedule = simulation.schedule
-    if any(each.how in QUEUED for each in schedule.happenings):
+    if _is_queued(schedule):
         return
     is_told = schedule.ledger == EXACT and schedule.limits is None and not _shares_a_symbol(schedule)
     is_kept = len({go.home for go in schedule.runs}) <= 1 and not any(
@@ -116,6 +116,11 @@ def _is_one_answer(schedule: Schedule) -> bool:
     numbers = [each.n for each in wrong]
     tries = 1 if any(each.where == WRITE or _shows_nothing(each) for each in wrong) else READ_ATTEMPTS
     return not wrong or max(numbers) - min(numbers) < tries
+
+
+def _is_queued(schedule: Schedule) -> bool:
+    """Whether a call may take effect later than its yes."""
+    return any(each.how in QUEUED for each in schedule.happenings)
 
 
 def _shares_a_symbol(schedule: Schedule) -> bool:
