@@ -239,7 +239,7 @@ def _age_not_asked() -> AbstractContextManager[None]:
 
 def _yes_is_enough() -> AbstractContextManager[None]:
     """A yes is reported as seen without a look."""
-    return _patched((confirming, "visible", lambda intent, _: intent.wanted))
+    return _patched((confirming, "visible", lambda intent, *_, **__: intent.wanted))
 
 
 def _yes_without_grace() -> AbstractContextManager[None]:

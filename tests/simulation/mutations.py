@@ -500,7 +500,7 @@ def every_yes_is_seen() -> AbstractContextManager[None]:
     """A yes reported as seen without a look."""
     from reconcile.protocol import confirming
 
-    return _patched((confirming, "visible", lambda intent, _: intent.wanted))
+    return _patched((confirming, "visible", lambda intent, *_, **__: intent.wanted))
 
 
 def yes_forgotten() -> AbstractContextManager[None]:
